@@ -1,4 +1,4 @@
-"""YAML with the line of every key, so that each mistake is reported where it is."""
+"""YAML with line and column of every key, so that each mistake is reported where it is."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from yaml import Node
 
-from monitor.config.nodes import MAX_FILE_BYTES, KeyPath, Values, YamlError, compose
+from monitor.config.nodes import MAX_FILE_BYTES, KeyPath, Position, Values, YamlError, compose, position_in
 from monitor.errors import LeewayError
 
-__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "is_file", "read_documents"]
+__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "dotted", "is_file", "read_documents"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -26,8 +26,8 @@ class Mistake:
     Attributes
     ----------
     file : str
-    line : int
-        Counted from 1; 0 if the file has no such key.
+    line, column : int
+        Counted from 1; 0 if it is about the file, or a folder, as a whole.
     path : str
         Dotted path of the key.
     message : str
@@ -35,11 +35,12 @@ class Mistake:
 
     file: str
     line: int
+    column: int
     path: str
     message: str
 
     def __str__(self) -> str:
-        position = f"{self.file}:{self.line}" if self.line else self.file
+        position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         return f"{position}: {self.path}: {self.message}" if self.path else f"{position}: {self.message}"
 
 
@@ -59,26 +60,35 @@ class Document:
     ----------
     file : Path
     value : object
-    lines : dict of path to int
+    positions : dict of path to Position
         Of every path in it.
-    referenced : set of path
-        Where an environment variable was named.
+    referenced : dict of path to str
+        What is written where an environment variable is named.
+    layers : tuple of Document
+        Of a document that was merged, the lowest first.
     """
 
     file: Path
     value: Any
-    lines: dict[KeyPath, int]
-    referenced: set[KeyPath] = field(default_factory=set)
+    positions: dict[KeyPath, Position]
+    referenced: dict[KeyPath, str] = field(default_factory=dict)
+    layers: tuple[Document, ...] = ()
 
-    def line(self, path: KeyPath) -> int:
-        """The line of ``path``, or of its nearest ancestor that stands in the file."""
+    def position(self, path: KeyPath) -> Position:
+        """Where ``path`` stands, or its nearest ancestor that stands in the file."""
         for length in range(len(path), -1, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
-        return 0
+            if path[:length] in self.positions:
+                return self.positions[path[:length]]
+        return 0, 0
+
+    def origin(self, path: KeyPath) -> tuple[Document, KeyPath]:
+        """The document that says what stands at ``path``, and where it does: this one, unless there are layers."""
+        return self, path
 
     def mistake(self, path: KeyPath, message: str) -> Mistake:
-        return Mistake(str(self.file), self.line(path), _dotted(path), message)
+        """Return a mistake with its place."""
+        document, key = self.origin(path)
+        return Mistake(str(document.file), *document.position(key), dotted(key), message)
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
@@ -99,7 +109,7 @@ def read_documents(file: Path) -> Iterator[Document]:
         for node in compose(text):
             yield _document(file, node)
     except YamlError as error:
-        raise ConfigError([Mistake(str(file), error.line, _dotted(error.path), str(error))]) from error
+        raise ConfigError([Mistake(str(file), *error.position, dotted(error.path), str(error))]) from error
 
 
 def _read_text(file: Path) -> str:
@@ -108,34 +118,41 @@ def _read_text(file: Path) -> str:
             # No more than that: it may be a device, or a log that somebody's pattern matches.
             written = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise ConfigError([Mistake(str(file), 0, "", error.strerror or str(error))]) from error
+        raise ConfigError([Mistake(str(file), 0, 0, "", error.strerror or str(error))]) from error
     if len(written) > MAX_FILE_BYTES:
         message = f"the file is larger than {MAX_FILE_BYTES // 1024} KiB, which no configuration is"
-        raise ConfigError([Mistake(str(file), written.count(b"\n") + 1, "", message)])
+        raise ConfigError([Mistake(str(file), written.count(b"\n") + 1, 1, "", message)])
     try:
         return written.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = written.count(b"\n", 0, error.start) + 1
+        position = position_in(written.decode("latin-1"), error.start)
         message = f"not UTF-8: {error.reason} at byte {error.start}"
-        raise ConfigError([Mistake(str(file), line, "", message)]) from error
+        raise ConfigError([Mistake(str(file), *position, "", message)]) from error
 
 
 def _document(file: Path, node: Node) -> Document:
-    referenced: set[KeyPath] = set()
+    referenced: dict[KeyPath, str] = {}
 
     def read_text(text: str, path: KeyPath) -> str:
         # Once the YAML is parsed: a variable is one value, whatever it holds, and adds no keys.
         def substitute(match: re.Match[str]) -> str:
-            referenced.add(path)
+            referenced[path] = text
             if match[1] not in os.environ:
-                raise YamlError(f"environment variable {match[1]} is not set", values.lines[path], path)
+                raise YamlError(f"environment variable {match[1]} is not set", values.positions[path], path)
             return os.environ[match[1]]
 
         return _ENV.sub(substitute, text)
 
     values = Values(read_text)
-    return Document(file, values.of(node), values.lines, referenced)
+    return Document(file, values.of(node), values.positions, referenced)
 
 
-def _dotted(path: KeyPath) -> str:
+def dotted(path: KeyPath) -> str:
+    """Write a path with dots.
+
+    Examples
+    --------
+    >>> dotted(("spec", "sources", 0))
+    'spec.sources.0'
+    """
     return ".".join(str(part) for part in path)

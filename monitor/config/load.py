@@ -7,22 +7,21 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from monitor.config.access import unguarded
-from monitor.config.alerting import Alerting, is_alertmanagers
+from monitor.config.alerting import Alerting
 from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_file, read_documents
+from monitor.config.layers import RULES, Layers, is_mergeable
 from monitor.config.model import Model
-from monitor.config.plain_secrets import plain_secrets
 from monitor.config.service import Service
 from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_formats
+from monitor.config.validate import mistakes_of, validated, wrong_defaults
 
 __all__ = ["Check", "Configuration", "load", "load_alerting"]
 
-T = TypeVar("T", Model, Service)
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
 
@@ -43,6 +42,8 @@ class Configuration:
         The file of each model, by the model's name; data sets are relative to its folder.
     path : Path or None
         What was loaded, a file or a folder.
+    documents : dict of str to Document
+        What each model's file says, above the defaults that are in force for it.
     """
 
     service: Service
@@ -50,6 +51,7 @@ class Configuration:
     root: Path
     files: dict[str, Path] = field(default_factory=dict)
     path: Path | None = None
+    documents: dict[str, Document] = field(default_factory=dict)
 
     @property
     def is_watched(self) -> dict[str, Callable[[str], bool]]:
@@ -81,16 +83,16 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
     """
     start = Path(path)
     if not os.path.exists(start):
-        raise ConfigError([Mistake(str(start), 0, "", "no such file or folder")])
+        raise ConfigError([Mistake(str(start), 0, 0, "", "no such file or folder")])
     if start.is_dir():
         files = sorted(p for p in start.iterdir() if p.suffix in {".yaml", ".yml"})
         if not files:
-            raise ConfigError([Mistake(str(start), 0, "", "the folder holds no .yaml file")])
+            raise ConfigError([Mistake(str(start), 0, 0, "", "the folder holds no .yaml file")])
     else:
         files = [start]
     documents = [document for file in files for document in read_documents(file)]
     if not documents:
-        raise ConfigError([Mistake(str(start), 1, "", _NO_MODEL)])
+        raise ConfigError([Mistake(str(start), 1, 1, "", _NO_MODEL)])
     root = start if start.is_dir() else start.parent
     return replace(_assemble(documents, root, [_wrong_references, *checks]), path=start)
 
@@ -104,17 +106,17 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
         With every mistake found, and everything that is not supported.
     """
     if not is_file(path):
-        raise ConfigError([Mistake(str(path), 0, "", "no such file")])
+        raise ConfigError([Mistake(str(path), 0, 0, "", "no such file")])
     documents = list(read_documents(Path(path)))
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
-        raise ConfigError([Mistake(str(path), 0, "", "expected a mapping with a route, as Alertmanager has it")])
+        raise ConfigError([Mistake(str(path), 0, 0, "", "expected a mapping with a route, as Alertmanager has it")])
     [document] = documents
     if document.value.get("kind") == "Service":
         return load(path).service.spec.routing
     try:
         alerting = Alerting.model_validate(document.value)
     except ValidationError as error:
-        raise ConfigError(sorted({_located(document, item) for item in error.errors()})) from None
+        raise ConfigError(sorted(set(mistakes_of(Alerting, document, error.errors())))) from None
     wrong = [document.mistake(key, message) for key, message in alerting.wrong_names(())]
     if wrong:
         raise ConfigError(sorted(wrong))
@@ -123,25 +125,20 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
 
 def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) -> Configuration:
     mistakes: list[Mistake] = []
-    services = [d for d in documents if _is_service(d)]
+    services = [d for d in documents if _kind_of(d) == "Service"]
     for second in services[1:]:
         mistakes.append(second.mistake(("kind",), f"a second Service; the first is in {services[0].file}"))
-    service = _validate(Service, services[0], mistakes) if services else Service()
-    models = [d for d in documents if not _is_service(d)]
+    service = validated(Service, services[0], mistakes) if services else Service()
+    others = [d for d in documents if _kind_of(d) != "Service"]
     if service is not None and services:
         read = {d.file.resolve() for d in documents}
-        models += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
-    loaded: dict[str, Model] = {}
-    documents_of: dict[str, Document] = {}
-    for document in models:
-        model = _validate(Model, document, mistakes)
-        if model is None:
-            continue
-        if model.name in loaded:
-            message = f"model {model.name!r} is already defined in {documents_of[model.name].file}"
-            mistakes.append(document.mistake(("metadata", "name"), message))
-        loaded[model.name], documents_of[model.name] = model, document
-        mistakes += [document.mistake(*wrong) for check in checks for wrong in check(model, document.file.parent)]
+        others += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
+    models = _Models(_layers(others, mistakes), checks)
+    for document in others:
+        if _kind_of(document) != "Defaults":
+            models.add(document)
+    mistakes += models.mistakes
+    loaded, documents_of = models.loaded, models.documents
     mistakes += _read_again(service, services, loaded, documents_of)
     if service is not None:
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
@@ -152,7 +149,51 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
     assert service is not None
-    return Configuration(service, loaded, root, {name: document.file for name, document in documents_of.items()})
+    files = {name: document.file for name, document in documents_of.items()}
+    return Configuration(service, loaded, root, files, documents=documents_of)
+
+
+def _layers(documents: list[Document], mistakes: list[Mistake]) -> Layers:
+    """The defaults among documents: those with mistakes too, as far as models can be seen above them."""
+    defaults = [document for document in documents if _kind_of(document) == "Defaults"]
+    for document in defaults:
+        mistakes += wrong_defaults(document)
+    layers = Layers(document for document in defaults if is_mergeable(document))
+    mistakes += layers.mistakes
+    return layers
+
+
+class _Models:
+    """Models as they are loaded, each above the defaults that are in force for it."""
+
+    def __init__(self, layers: Layers, checks: Sequence[Check]) -> None:
+        self.loaded: dict[str, Model] = {}
+        self.documents: dict[str, Document] = {}
+        self.mistakes: list[Mistake] = []
+        self._layers, self._checks = layers, checks
+
+    def add(self, own: Document) -> None:
+        """Load a model, or note what is wrong with it."""
+        if not _is_model(own, self.mistakes):
+            return
+        document = self._layers.below(own)
+        model = validated(Model, document, self.mistakes)
+        if model is None:
+            return
+        if model.name in self.loaded:
+            message = f"model {model.name!r} is already defined in {self.documents[model.name].file}"
+            self.mistakes.append(document.mistake(("metadata", "name"), message))
+        self.loaded[model.name], self.documents[model.name] = model, document
+        for check in self._checks:
+            for path, message in check(model, own.file.parent):
+                if not self._is_for_others(own, document, path):
+                    self.mistakes.append(document.mistake(path, message))
+
+    @staticmethod
+    def _is_for_others(own: Document, document: Document, path: KeyPath) -> bool:
+        """Whether this is a rule of defaults that is for no signal of this model: it may be for those of others."""
+        layer, key = document.origin(path)
+        return layer is not own and key[:3] == RULES and key[4:] == ("on",)
 
 
 def _notifies_only(service: Service | None) -> bool:
@@ -160,8 +201,16 @@ def _notifies_only(service: Service | None) -> bool:
     return service is not None and not service.spec.models and service.spec.alerting is not None
 
 
-def _is_service(document: Document) -> bool:
-    return isinstance(document.value, dict) and document.value.get("kind") == "Service"
+def _kind_of(document: Document) -> object:
+    return document.value.get("kind") if isinstance(document.value, dict) else None
+
+
+def _is_model(document: Document, mistakes: list[Mistake]) -> bool:
+    if not isinstance(document.value, dict):
+        mistakes.append(document.mistake((), "expected a mapping with apiVersion, kind: Model and spec"))
+    elif _kind_of(document) != "Model":
+        mistakes.append(document.mistake(("kind",), "kind must be Model, Service or Defaults"))
+    return _kind_of(document) == "Model"
 
 
 def _models_of(service: Service, document: Document, mistakes: list[Mistake]) -> Iterator[Document]:
@@ -171,56 +220,6 @@ def _models_of(service: Service, document: Document, mistakes: list[Mistake]) ->
             mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
         for file in files:
             yield from read_documents(Path(file))
-
-
-def _validate(kind: type[T], document: Document, mistakes: list[Mistake]) -> T | None:
-    if not isinstance(document.value, dict):
-        mistakes.append(document.mistake((), f"expected a mapping with apiVersion, kind: {kind.__name__} and spec"))
-        return None
-    if document.value.get("kind") not in ("Model", "Service"):
-        mistakes.append(document.mistake(("kind",), "kind must be Model or Service"))
-        return None
-    try:
-        validated = kind.model_validate(document.value)
-    except ValidationError as error:
-        mistakes += [_located(document, item) for item in error.errors()]
-        return None
-    mistakes += _written_secrets(document, validated)
-    return validated
-
-
-def _written_secrets(document: Document, validated: BaseModel) -> Iterator[Mistake]:
-    """Secrets that a file holds itself."""
-    message = "a secret is not written down: name the environment variable that holds it, such as ${PASSWORD}"
-    for path in plain_secrets(validated):
-        if path in document.lines and path not in document.referenced:
-            yield document.mistake(path, message)
-
-
-def _located(document: Document, item: Any) -> Mistake:
-    """Translate pydantic's location to a path of the file: it inserts the tags of unions, which files do not hold."""
-    path: list[str | int] = []
-    value = document.value
-    for part in item["loc"]:
-        inside = (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        )
-        if inside:
-            value = value[part]
-            path.append(part)
-        elif part is item["loc"][-1] and item["type"] in {"missing", "extra_forbidden"}:
-            path.append(part)
-    # The message alone: the error's input may hold a secret.
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        message = "unknown key"
-        if is_alertmanagers(str(path[-1])):
-            message = "Alertmanager knows this key, but Leeway does not support it"
-            if str(path[-1]).endswith("_configs"):
-                message += ": have routes name a receiver of spec.receivers, such as one of kind apprise or webhook"
-    elif item["type"] == "missing":
-        message = "required key is missing"
-    return document.mistake(tuple(path), message)
 
 
 def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:

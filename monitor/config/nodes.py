@@ -10,7 +10,17 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
-__all__ = ["MAX_DEPTH", "MAX_FILE_BYTES", "MAX_VALUES", "KeyPath", "Values", "YamlError", "compose"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_FILE_BYTES",
+    "MAX_VALUES",
+    "KeyPath",
+    "Position",
+    "Values",
+    "YamlError",
+    "compose",
+    "position_in",
+]
 
 MAX_FILE_BYTES = 1024 * 1024
 """Larger files are refused: ten thousand features take half of it, and a mistake in it is shown after seconds."""
@@ -25,6 +35,9 @@ MAX_NUMBER_LENGTH = 100
 """Longer numbers take Python a time that grows with the square of it."""
 
 KeyPath = tuple[str | int, ...]
+
+Position = tuple[int, int]
+"""Line and column of a file, both counted from 1."""
 
 _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
@@ -44,15 +57,14 @@ class YamlError(Exception):
     Parameters
     ----------
     message : str
-    line : int
-        Counted from 1.
+    position : Position
     path : tuple of str and int
         The key, where it is known.
     """
 
-    def __init__(self, message: str, line: int, path: KeyPath = ()) -> None:
+    def __init__(self, message: str, position: Position, path: KeyPath = ()) -> None:
         super().__init__(message)
-        self.line = line
+        self.position = position
         self.path = path
 
 
@@ -63,7 +75,7 @@ class _Composer(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self._depth > MAX_DEPTH:
-            raise YamlError(f"nested more than {MAX_DEPTH} deep", self.line + 1)
+            raise YamlError(f"nested more than {MAX_DEPTH} deep", (self.line + 1, self.column + 1))
         self._depth += 1
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
@@ -74,6 +86,17 @@ class _Composer(yaml.SafeLoader):
 _Composer.add_implicit_resolver(
     _TAG + "float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+\Z"), list("-+.0123456789")
 )
+
+
+def position_in(text: str, index: int) -> Position:
+    r"""Return where a character of a text stands.
+
+    Examples
+    --------
+    >>> position_in("a: 1\nb: 2", 8)
+    (2, 4)
+    """
+    return text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index)
 
 
 def compose(text: str) -> Iterator[yaml.Node]:
@@ -93,18 +116,18 @@ def compose(text: str) -> Iterator[yaml.Node]:
         composer = _Composer(text)
     except yaml.reader.ReaderError as error:
         message = f"not YAML: the character U+{error.character:04X} may only stand in quotes, written \\x or \\u"
-        raise YamlError(message, text.count("\n", 0, error.position) + 1) from error
+        raise YamlError(message, position_in(text, error.position)) from error
     try:
         while composer.check_node():
             node = composer.get_node()
             assert node is not None
             yield node
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line if error.problem_mark else composer.line
-        raise YamlError(f"not YAML: {error.problem}", line + 1) from error
+        mark = error.problem_mark or composer.get_mark()
+        raise YamlError(f"not YAML: {error.problem}", (mark.line + 1, mark.column + 1)) from error
     except ValueError as error:
         # Of `\U` beyond the last character, and of a version with thousands of digits.
-        raise YamlError(f"not YAML: {error}", composer.line + 1) from error
+        raise YamlError(f"not YAML: {error}", (composer.line + 1, composer.column + 1)) from error
 
 
 class Values:
@@ -117,8 +140,8 @@ class Values:
 
     Attributes
     ----------
-    lines : dict of path to int
-        Where each key and each item stands, counted from 1.
+    positions : dict of path to Position
+        Where each key and each item stands.
 
     Examples
     --------
@@ -126,12 +149,12 @@ class Values:
     >>> values = Values(lambda text, path: text)
     >>> values.of(node)
     {'first': {'x': 1, 'y': 2}, 'second': {'y': 3, 'x': 1}}
-    >>> values.lines["second", "y"], values.lines["second", "x"]
-    (2, 1)
+    >>> values.positions["second", "y"], values.positions["second", "x"]
+    ((2, 18), (1, 12))
     """
 
     def __init__(self, read_text: Callable[[str, KeyPath], str]) -> None:
-        self.lines: dict[KeyPath, int] = {}
+        self.positions: dict[KeyPath, Position] = {}
         self._read_text = read_text
         self._constructor = SafeConstructor()
         self._open: list[yaml.Node] = []
@@ -145,7 +168,7 @@ class Values:
         YamlError
             With the line and the path of what cannot be read.
         """
-        self.lines.setdefault(path, _line(node))
+        self.positions.setdefault(path, _position(node))
         with self._inside(node, path):
             if isinstance(node, yaml.MappingNode):
                 self._expect(node, "map", path)
@@ -159,31 +182,31 @@ class Values:
     @contextmanager
     def _inside(self, node: yaml.Node, path: KeyPath) -> Iterator[None]:
         if any(node is opened for opened in self._open):
-            raise YamlError("an alias stands inside of what it names", _line(node), path)
+            raise YamlError("an alias stands inside of what it names", _position(node), path)
         # Aliases that stand in each other's anchors nest deeper than the file does.
         if len(self._open) > MAX_DEPTH:
-            raise YamlError(f"nested more than {MAX_DEPTH} deep where aliases are written out", _line(node), path)
+            raise YamlError(f"nested more than {MAX_DEPTH} deep where aliases are written out", _position(node), path)
         self._count += 1
         if self._count > MAX_VALUES:
-            raise YamlError(f"more than {MAX_VALUES} values where aliases are written out", _line(node), path)
+            raise YamlError(f"more than {MAX_VALUES} values where aliases are written out", _position(node), path)
         self._open.append(node)
         yield
         self._open.pop()
 
     def _expect(self, node: yaml.Node, kind: str, path: KeyPath) -> None:
         if node.tag != _TAG + kind:
-            raise YamlError(f"unknown tag {_short(node.tag)}", _line(node), path)
+            raise YamlError(f"unknown tag {_short(node.tag)}", _position(node), path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         built: dict[str, Any] = {}
         for key, key_node, value in self._entries(node, path):
             if key in built:
-                raise YamlError("the key is there twice", _line(key_node), (*path, key))
-            self.lines[*path, key] = _line(key_node)
+                raise YamlError("the key is there twice", _position(key_node), (*path, key))
+            self.positions[*path, key] = _position(key_node)
             built[key] = self.of(value, (*path, key))
         for key, key_node, value in self._merged(node, path):
             if key not in built:
-                self.lines[*path, key] = _line(key_node)
+                self.positions[*path, key] = _position(key_node)
                 built[key] = self.of(value, (*path, key))
         return built
 
@@ -191,7 +214,7 @@ class Values:
         """A mapping's own keys, as they are written: `on` is one, and no boolean."""
         for key_node, value in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise YamlError("a key is text, and not a list or a mapping", _line(key_node), path)
+                raise YamlError("a key is text, and not a list or a mapping", _position(key_node), path)
             if key_node.tag != _MERGE:
                 yield _key(key_node), key_node, value
 
@@ -202,7 +225,7 @@ class Values:
                 continue
             for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                 if not isinstance(source, yaml.MappingNode):
-                    raise YamlError("`<<` takes a mapping, or a list of them", _line(key_node), (*path, "<<"))
+                    raise YamlError("`<<` takes a mapping, or a list of them", _position(key_node), (*path, "<<"))
                 with self._inside(source, (*path, "<<")):
                     yield from self._entries(source, path)
                     yield from self._merged(source, path)
@@ -211,13 +234,13 @@ class Values:
         if node.tag in _TEXT:
             return self._read_text(node.value, path)
         if node.tag not in _READ:
-            raise YamlError(f"unknown tag {_short(node.tag)}", _line(node), path)
+            raise YamlError(f"unknown tag {_short(node.tag)}", _position(node), path)
         if len(node.value) > MAX_NUMBER_LENGTH:
-            raise YamlError(f"a number of more than {MAX_NUMBER_LENGTH} characters", _line(node), path)
+            raise YamlError(f"a number of more than {MAX_NUMBER_LENGTH} characters", _position(node), path)
         try:
             return _READ[node.tag](self._constructor, node)
         except (ValueError, KeyError, IndexError) as error:
-            raise YamlError(f"this is not {_short(node.tag)}, as its tag says", _line(node), path) from error
+            raise YamlError(f"this is not {_short(node.tag)}, as its tag says", _position(node), path) from error
 
 
 def _key(node: yaml.ScalarNode) -> str:
@@ -225,8 +248,8 @@ def _key(node: yaml.ScalarNode) -> str:
     return "on" if node.tag == _TAG + "bool" and node.value.lower() == "true" else str(node.value)
 
 
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
+def _position(node: yaml.Node) -> Position:
+    return node.start_mark.line + 1, node.start_mark.column + 1
 
 
 def _short(tag: str) -> str:

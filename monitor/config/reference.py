@@ -22,6 +22,7 @@ from monitor.config import (
     incidents,
     kafka,
     keep,
+    layers,
     model,
     prometheus,
     registry,
@@ -110,6 +111,8 @@ def reference() -> str:
     lines = ["## A model's file: `kind: Model`", ""]
     for path, section in SECTIONS:
         lines += _section(path, section)
+    lines += ["## What models have in common: `kind: Defaults`", ""]
+    lines += _section("metadata", layers.DefaultsMetadata)
     lines += ["## The service's file: `kind: Service`", ""]
     for path, section in SERVICE_SECTIONS:
         lines += _section(path, section)

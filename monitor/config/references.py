@@ -14,6 +14,7 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from detectors.chart.volume import MIN_EFFECT
@@ -35,6 +36,7 @@ __all__ = [
     "sharing_budget",
     "uses_for",
     "watched_by_window",
+    "wrong_anywhere",
     "wrong_rules",
 ]
 
@@ -43,6 +45,8 @@ Path_ = tuple[str | int, ...]
 
 VOLUME = "volume"
 """The signal that counts events."""
+
+_SIGNAL_KINDS = ("feature", "prediction", "vector", VOLUME)
 
 RIVERS = "river."
 """What the names of river's detectors begin with."""
@@ -267,14 +271,37 @@ def _unfit_vector(name: str, signal: str, model: Model) -> str:
     return ""
 
 
-def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]], model: Model) -> Iterator[tuple[Path_, str]]:
-    matched = [signal for signal in signals if rule.matches(signal)]
-    if not matched:
-        yield ("on",), _no_signal(rule.on, list(signals))
+def wrong_anywhere(rules: Mapping[int, Rule]) -> Iterator[tuple[Path_, str]]:
+    """Yield what is wrong with rules, by their indices, whatever signals a model has: path and message."""
+    for index, rule in rules.items():
+        kind, _, _ = rule.on.partition(":")
+        if not any(fnmatchcase(signal_kind, kind) for signal_kind in _SIGNAL_KINDS):
+            yield (
+                (index, "on"),
+                _no_signal(rule.on, [f"{signal_kind}:NAME" for signal_kind in _SIGNAL_KINDS[:-1]] + [VOLUME]),
+            )
+        for path, message in _wrong_uses(rule):
+            yield (index, *path), message
+
+
+def _wrong_uses(rule: Rule) -> Iterator[tuple[Path_, str]]:
     for index, use in enumerate(rule.use):
         name = ALIASES.get(use.name, use.name)
         if unknown := _unknown(name):
             yield ("use", index), unknown
+            continue
+        for parameter, message in _wrong_parameters(name, use):
+            yield ("use", index, use.name, parameter), message
+
+
+def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]], model: Model) -> Iterator[tuple[Path_, str]]:
+    matched = [signal for signal in signals if rule.matches(signal)]
+    if not matched:
+        yield ("on",), _no_signal(rule.on, list(signals))
+    yield from _wrong_uses(rule)
+    for index, use in enumerate(rule.use):
+        name = ALIASES.get(use.name, use.name)
+        if _unknown(name):
             continue
         if matched and not is_pattern(rule.on) and not _fits(name) & signals[rule.on]:
             yield ("use", index), _misfit(use.name, _fits(name), rule.on, signals[rule.on])
@@ -284,8 +311,6 @@ def _wrong_rule(rule: Rule, signals: Mapping[str, frozenset[str]], model: Model)
                 for signal in matched
                 if "vector" in signals[signal] and (message := _unfit_vector(name, signal, model))
             )
-        for parameter, message in _wrong_parameters(name, use):
-            yield ("use", index, use.name, parameter), message
 
 
 def _no_signal(on: str, signals: list[str]) -> str:

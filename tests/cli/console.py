@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class Said:
     def lines(self) -> list[dict[str, Any]]:
         """The JSON objects on stdout."""
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+def by_line(text: object) -> str:
+    """What is said of mistakes, without the column of each."""
+    return re.sub(r"^(.+?:\d+):\d+: ", r"\1: ", str(text), flags=re.MULTILINE)
 
 
 class Console:

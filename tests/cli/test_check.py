@@ -17,7 +17,7 @@ from monitor.evaluate.alarm_rule import budget_of
 from monitor.evaluate.change import settings_of
 from monitor.values import DAY_MS
 from monitor.watch import compile_watch
-from tests.cli.console import Console, with_rules
+from tests.cli.console import Console, by_line, with_rules
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_wrong_rule_is_named_with_its_line_and_path(
     file = with_rules(tmp_path, '{on: "feature:*", use: [psi]}', rule)
     said = leeway("check", file)
     assert (said.code, said.out) == (2, "")
-    first, count = said.err.splitlines()
+    first, count = by_line(said.err).splitlines()
     assert first.startswith(f"{file}:12: spec.detect.rules.1.{path}: ")
     assert message in first
     assert count == "1 mistake"
@@ -117,7 +117,7 @@ def test_a_wrong_vector_is_named_with_its_line_and_path(
     file = with_vector(tmp_path, '{on: "vector:payment", use: [loda]}', signals)
     said = leeway("check", file)
     assert said.code == 2
-    assert said.err.startswith(f"{file}:13: spec.detect.vectors.{path}: ")
+    assert by_line(said.err).startswith(f"{file}:13: spec.detect.vectors.{path}: ")
     assert message in said.err
 
 
@@ -171,7 +171,7 @@ def test_parameters_that_do_not_go_together_are_a_mistake_across_rules(tmp_path:
     )
     said = leeway("check", file)
     assert said.code == 2
-    assert said.err.startswith(f"{file}:12: spec.detect.rules.1.use.0.cusum: cusum: ")
+    assert by_line(said.err).startswith(f"{file}:12: spec.detect.rules.1.use.0.cusum: cusum: ")
 
 
 def test_a_pattern_applies_a_detector_where_it_fits(tmp_path: Path, leeway: Console) -> None:

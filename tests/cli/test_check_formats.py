@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from monitor.config import load
-from tests.cli.console import Console
+from tests.cli.console import Console, by_line
 from tests.decoders.written import proto_file
 
 MODEL = """\
@@ -78,7 +78,7 @@ def test_a_wrong_format_is_named_with_its_place(
 
     assert said.code == 2
     place = f"{file}:7: spec.sources.0.{path}: " if path else f"{file}:6: spec.sources.0: "
-    assert said.err.startswith(place), said.err
+    assert by_line(said.err).startswith(place), said.err
     assert message in said.err
 
 
@@ -105,7 +105,7 @@ def test_models_that_differ_on_a_topic_s_format_are_a_mistake(tmp_path: Path, le
     said = leeway("check", tmp_path)
 
     assert said.code == 2
-    assert said.err.startswith(f"{other}:7: spec.sources.0.format: model 'a' gives 't' another format")
+    assert by_line(said.err).startswith(f"{other}:7: spec.sources.0.format: model 'a' gives 't' another format")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_wrong_registry_is_named_with_its_place(
     said = leeway("check", file)
 
     assert said.code == 2
-    assert said.err.startswith(f"{file}:5: spec.schema_registry{'.' if path else ''}{path}: "), said.err
+    assert by_line(said.err).startswith(f"{file}:5: spec.schema_registry{'.' if path else ''}{path}: "), said.err
     assert message in said.err
     assert "secret" not in said.err.replace("secrets", "")
 

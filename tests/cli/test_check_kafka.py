@@ -9,6 +9,7 @@ import pytest
 from monitor.config import ConfigError, load
 from monitor.config.kafka import KafkaCluster
 from monitor.sources.kafka.connection import options_of
+from tests.cli.console import by_line
 
 MODEL = """\
 apiVersion: leeway/v1
@@ -63,7 +64,7 @@ def cluster_of(folder: Path, written: str) -> KafkaCluster:
 def test_a_wrong_cluster_is_named_with_its_line_and_path(tmp_path: Path, written: str, mistake: str) -> None:
     with pytest.raises(ConfigError) as refused:
         cluster_of(tmp_path, written)
-    assert f"{tmp_path / 'leeway.yaml'}:5: " in str(refused.value)
+    assert f"{tmp_path / 'leeway.yaml'}:5: " in by_line(refused.value)
     assert mistake in str(refused.value)
 
 
@@ -86,7 +87,7 @@ def test_topics_that_cannot_be_are_named_with_their_place(tmp_path: Path, topics
     (tmp_path / "model.yaml").write_text(written)
     with pytest.raises(ConfigError) as refused:
         load(tmp_path)
-    assert f"{tmp_path / 'model.yaml'}:4: {mistake}" in str(refused.value)
+    assert f"{tmp_path / 'model.yaml'}:4: {mistake}" in by_line(refused.value)
 
 
 def test_a_pattern_and_a_name_that_it_matches_have_one_format(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_pattern_and_a_name_that_it_matches_have_one_format(tmp_path: Path) ->
         "kafka: m", "kafka: /ord.*/, format: {kind: csv, columns: [amount]}"
     )
     (tmp_path / "b.yaml").write_text(other)
-    with pytest.raises(ConfigError, match=r"b.yaml:4: spec.sources.0.format: model 'm' gives '/ord"):
+    with pytest.raises(ConfigError, match=r"b.yaml:4:35: spec.sources.0.format: model 'm' gives '/ord"):
         load(tmp_path)
 
 

@@ -10,6 +10,7 @@ from monitor.config import ConfigError, load
 from monitor.config.service import ServiceSpec
 from sinks.receivers import RECEIVERS, build
 from sinks.receivers.contract import Notification, Receiver
+from tests.cli.console import by_line
 from tests.cli.test_check_kafka import MODEL
 from tests.sinks.receivers.notifications import notification
 
@@ -70,7 +71,7 @@ def service_of(folder: Path, receiver: str) -> ServiceSpec:
 def test_a_wrong_receiver_is_named_with_its_line_and_path(tmp_path: Path, written: str, mistake: str) -> None:
     with pytest.raises(ConfigError) as refused:
         service_of(tmp_path, written)
-    assert f"{tmp_path / 'leeway.yaml'}:6: " in str(refused.value)
+    assert f"{tmp_path / 'leeway.yaml'}:6: " in by_line(refused.value)
     assert mistake in str(refused.value)
 
 

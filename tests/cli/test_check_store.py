@@ -8,6 +8,7 @@ import pytest
 
 from monitor.config import ConfigError, load
 from monitor.config.service import ChdbStoreSpec, ClickhouseStoreSpec
+from tests.cli.console import by_line
 
 SERVER = "{kind: clickhouse, hosts: [db1, 'db2:9001', '[::1]:9000'], cluster: all, quorum: 2, user: leeway, "
 
@@ -70,4 +71,4 @@ def test_a_server_takes_its_password_from_the_environment_and_never_shows_it(
 def test_a_wrong_store_is_named_with_its_line_and_path(tmp_path: Path, written: str, mistake: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         store_of(tmp_path, written)
-    assert f"{tmp_path / 'leeway.yaml'}:5: {mistake}" in str(refusal.value)
+    assert f"{tmp_path / 'leeway.yaml'}:5: {mistake}" in by_line(refusal.value)

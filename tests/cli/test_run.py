@@ -22,6 +22,7 @@ from monitor.cli.run import bind
 from monitor.config import load
 from monitor.config.service import Api
 from sinks.store import open_store
+from tests.cli.console import by_line
 from tests.service import shop
 from tests.service.process import Running, leeway
 from tests.sinks.receivers.listener import Listener
@@ -193,7 +194,7 @@ def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path
     assert said.returncode == 2
     text = (tmp_path / "models" / "shop.yaml").read_text().splitlines()
     line = next(number for number, found in enumerate(text, 1) if "alowed" in found)
-    assert f"shop.yaml:{line}: spec.sources.0.alowed_lateness" in said.stderr
+    assert f"shop.yaml:{line}: spec.sources.0.alowed_lateness" in by_line(said.stderr)
 
 
 HANGING = """

@@ -9,7 +9,7 @@ import pytest
 from monitor.check import load
 from monitor.config.access import Access
 from monitor.config.document import ConfigError
-from tests.cli.console import Console, with_rules
+from tests.cli.console import Console, by_line, with_rules
 
 SECRET = "a" * 64
 
@@ -55,7 +55,7 @@ def test_whoever_says_who_may_ask_listens_anywhere(
 def test_commands_refuse_it_with_file_and_line(command: str, tmp_path: Path, leeway: Console) -> None:
     said = leeway(command, service(tmp_path, "  api: {host: 0.0.0.0}\n"))
     assert said.code == 2
-    assert "leeway.yaml:6: spec.api.host: other machines reach '0.0.0.0'" in said.out + said.err
+    assert "leeway.yaml:6: spec.api.host: other machines reach '0.0.0.0'" in by_line(said.out + said.err)
 
 
 def test_run_refuses_such_an_address_as_an_option(tmp_path: Path, leeway: Console) -> None:

@@ -35,12 +35,12 @@ def ranged(high: str) -> str:
 
 
 def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
-    """What `leeway check` says of a file, each without the file's name."""
+    """What `leeway check` says of a file, each without the file's name and the column."""
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     said = leeway("check", file)
     assert (said.code, said.out) == (2, ""), (text, said)
     *mistakes, _ = said.err.splitlines()
-    return [mistake.removeprefix(f"{file}:") for mistake in mistakes]
+    return [re.sub(r"^(\d+):\d+: ", r"\1: ", mistake.removeprefix(f"{file}:")) for mistake in mistakes]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
         (MODEL.encode() + b"  owner: caf\xe9\n", "9: not UTF-8: "),
         (MODEL + "  segments: {{a: 1}: 2}\n", "9: spec.segments: a key is text, and not a list or a mapping"),
         (MODEL + "  ? [a]\n  : 2\n", "9: spec: a key is text, and not a list or a mapping"),
-        (MODEL.replace("Model", "[null]"), "2: kind: kind must be Model or Service"),
-        (MODEL.replace("Model", "{a: b}"), "2: kind: kind must be Model or Service"),
+        (MODEL.replace("Model", "[null]"), "2: kind: kind must be Model, Service or Defaults"),
+        (MODEL.replace("Model", "{a: b}"), "2: kind: kind must be Model, Service or Defaults"),
         (f"{MODEL}  baseline: {{kind: dataset, uri: {'a' * 5_000}}}\n", "9: spec.baseline.uri: no such file: "),
         (MODEL + '  baseline: {kind: dataset, uri: "a\\0b"}\n', "9: spec.baseline.uri: no such file: "),
         (f"{MODEL}  alerts: {{for: {'9' * 400}d}}\n", "9: spec.alerts.for: a duration is at most a hundred years"),
@@ -243,7 +243,9 @@ def assert_ends_well(leeway: Console, file: Path, text: str) -> None:
         *mistakes, count = said.err.splitlines()
         assert mistakes, text
         assert re.fullmatch(r"\d+ mistakes?", count), text
-        assert [line for line in mistakes if not re.match(rf"{re.escape(str(file.parent))}/\S+:[1-9]\d*: ", line)] == []
+        assert [
+            line for line in mistakes if not re.match(rf"{re.escape(str(file.parent))}/\S+:[1-9]\d*:[1-9]\d*: ", line)
+        ] == []
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.console import by_line
 from tests.service import shop
 from tests.service.process import ROOT, Running, environment, leeway
 
@@ -44,7 +45,7 @@ def test_what_is_wrong_with_its_parameters_is_said_with_file_line_and_path(packa
     lines = config.read_text().splitlines()
     for key, value, message in (("path", "", "String should have at least 1"), ("paths", "both", "unknown key")):
         line = next(number for number, text in enumerate(lines, 1) if f'"{key}": "{value}"' in text)
-        assert f"{config}:{line}: spec.receivers.0.{key}: {message}" in checked.stderr
+        assert f"{config}:{line}: spec.receivers.0.{key}: {message}" in by_line(checked.stderr)
 
 
 def test_it_is_in_the_reference(packages: Path) -> None:

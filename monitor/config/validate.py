@@ -1,0 +1,161 @@
+"""From a document to what it stands for: every mistake with its place, and the key that was meant."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from monitor.config.alerting import is_alertmanagers
+from monitor.config.detect import Rule
+from monitor.config.document import Document, KeyPath, Mistake
+from monitor.config.layers import RULES, Defaults, rules_of, sample_of
+from monitor.config.model import Model
+from monitor.config.plain_secrets import plain_secrets
+from sinks.receivers import RECEIVERS, parameters_class
+from sinks.receivers.parameters import Parameters
+
+__all__ = ["mistakes_of", "validated", "wrong_defaults"]
+
+T = TypeVar("T", bound=BaseModel)
+
+_INCOMPLETE = {"missing", "union_tag_not_found"}
+"""What is wrong with a part that another layer completes."""
+
+
+def validated(kind: type[T], document: Document, mistakes: list[Mistake]) -> T | None:
+    """Return what a document stands for, or add to the mistakes what is wrong with it."""
+    try:
+        # By the names of keys in files alone, and not by those of attributes, such as `for_ms`.
+        value = kind.model_validate(document.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        mistakes += mistakes_of(kind, document, error.errors())
+        return None
+    mistakes += _written_secrets(document, value)
+    return value
+
+
+def wrong_defaults(document: Document) -> list[Mistake]:
+    """Return what is wrong with a document of ``kind: Defaults``, as far as it shows without a model."""
+    mistakes: list[Mistake] = []
+    if validated(Defaults, document, mistakes) is None:
+        return mistakes
+    mistakes += _wrong_rules(document)
+    sample = Document(document.file, sample_of(document), document.positions, document.referenced)
+    try:
+        Model.model_validate(sample.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        wrong = [item for item in error.errors() if not _is_incomplete(item, sample.value)]
+        mistakes += mistakes_of(Model, sample, wrong)
+    return mistakes
+
+
+def _wrong_rules(document: Document) -> Iterator[Mistake]:
+    from monitor.config.references import wrong_anywhere
+
+    rules: dict[int, Rule] = {}
+    for index, rule in enumerate(rules_of(document)):
+        with suppress(ValidationError):
+            rules[index] = Rule.model_validate(rule)
+    for path, message in wrong_anywhere(rules):
+        yield document.mistake((*RULES, *path), message)
+
+
+def mistakes_of(kind: type[BaseModel], document: Document, errors: Sequence[Any]) -> list[Mistake]:
+    """Translate what pydantic found to mistakes in a document."""
+    return [_located(kind, document, item) for item in errors]
+
+
+def _is_incomplete(item: Any, value: Any) -> bool:
+    """Whether an error of a part may be none once a model has said the rest; lists are never completed."""
+    if any(isinstance(part, int) for part in item["loc"]):
+        return False
+    inside, _ = _inside(item["loc"], value)
+    is_section = isinstance(inside, dict)
+    return item["type"] in _INCOMPLETE or (item["type"] == "value_error" and is_section)
+
+
+def _written_secrets(document: Document, value: BaseModel) -> Iterator[Mistake]:
+    """Secrets that a file holds itself."""
+    message = "a secret is not written down: name the environment variable that holds it, such as ${PASSWORD}"
+    for path in plain_secrets(value):
+        written, key = document.origin(path)
+        if key in written.positions and key not in written.referenced:
+            yield document.mistake(path, message)
+
+
+def _located(kind: type[BaseModel], document: Document, item: Any) -> Mistake:
+    if item["type"] == "missing":
+        *within, key = item["loc"]
+        _, path = _inside(within, document.value)
+        return document.mistake((*path, key), "required key is missing")
+    _, path = _inside(item["loc"], document.value)
+    return document.mistake(path, _message(kind, document, item))
+
+
+def _inside(loc: Sequence[str | int], value: Any) -> tuple[Any, KeyPath]:
+    """Follow pydantic's location into a document: it holds the tags of unions, which files do not."""
+    path: list[str | int] = []
+    for part in loc:
+        is_key = isinstance(value, dict) and part in value
+        if is_key or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
+            value = value[part]
+            path.append(part)
+    return value, tuple(path)
+
+
+def _message(kind: type[BaseModel], document: Document, item: Any) -> str:
+    if item["type"] != "extra_forbidden":
+        # The message alone: the error's input may hold a secret.
+        return str(item["msg"]).removeprefix("Value error, ")
+    *within, key = item["loc"]
+    if is_alertmanagers(str(key)):
+        instead = ": have routes name a receiver of spec.receivers, such as one of kind apprise or webhook"
+        return "Alertmanager knows this key, but Leeway does not support it" + instead * str(key).endswith("_configs")
+    value, _ = _inside(within, document.value)
+    keys = {field.alias or name for section in _sections_at(kind, within) for name, field in _fields(section, value)}
+    return _unknown(str(key), sorted(keys))
+
+
+def _unknown(key: str, keys: list[str]) -> str:
+    nearest = difflib.get_close_matches(key, keys, n=1, cutoff=0.6)
+    if nearest:
+        return f"unknown key; did you mean {nearest[0]!r}?"
+    return f"unknown key; the keys here are {', '.join(keys)}" if keys else "unknown key"
+
+
+def _fields(section: type[BaseModel], value: Any) -> Iterable[tuple[str, FieldInfo]]:
+    if section is Parameters and value.get("kind") in RECEIVERS:
+        section = parameters_class(value["kind"])
+    return section.model_fields.items()
+
+
+def _sections_at(annotation: Any, loc: Sequence[str | int]) -> Iterator[type[BaseModel]]:
+    """The classes of the sections that may stand at a location of pydantic's."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
+        if not loc:
+            yield annotation
+        elif loc[0] in fields:
+            yield from _sections_at(fields[str(loc[0])].annotation, loc[1:])
+        elif _is_tag(annotation, loc[0]):
+            yield from _sections_at(annotation, loc[1:])
+        return
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if hasattr(annotation, "__metadata__"):
+        yield from _sections_at(arguments[0], loc)
+    elif origin in (list, dict):
+        yield from _sections_at(arguments[-1], loc[1:])
+    else:
+        for argument in arguments:
+            yield from _sections_at(argument, loc)
+
+
+def _is_tag(section: type[BaseModel], part: str | int) -> bool:
+    kind = section.model_fields.get("kind")
+    return kind is not None and part in get_args(kind.annotation)
