@@ -7,7 +7,6 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,14 +130,14 @@ def _from_file(path: Path, most_rows: int, target: Path | None) -> tuple[Sample,
 
 
 def _cluster(topic: str, bootstrap: Sequence[str], config: Path | None) -> KafkaCluster:
-    from monitor.check import load
+    from monitor.config import load_service
     from monitor.config.kafka import KafkaCluster
     from monitor.errors import InputError
 
     if bootstrap and config is not None:
         raise click.UsageError("--bootstrap and --config are two ways to name the cluster: take one")
     if config is not None:
-        return load(config).service.spec.kafka
+        return load_service(config).spec.kafka
     if not bootstrap:
         raise InputError(
             f"{topic}: no such file; if it is a topic, say --bootstrap HOST:PORT, or --config with a service's file"
@@ -179,8 +178,7 @@ def _checked(made: Draft, target: Path | None) -> tuple[str, Draft]:
     except ConfigError as error:
         if not made.origin.data_set or any("baseline" not in mistake.path for mistake in error.mistakes):
             raise InputError(_of_mistakes(error)) from error
-        reason = f"no data set: {error.mistakes[0].message}"
-        made = replace(made, origin=replace(made.origin, data_set="", no_data_set=reason), notes=[*made.notes, reason])
+        made = made.without_data_set(f"no data set: {error.mistakes[0].message}")
         text = model_text(made)
         _check(text, target)
     return text, made

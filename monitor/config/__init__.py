@@ -1,8 +1,8 @@
 """The configuration tree, loading, located errors and the JSON schema."""
 
 from monitor.config.document import ConfigError, Mistake
-from monitor.config.load import Configuration, load, load_alerting
+from monitor.config.load import Configuration, load, load_alerting, load_service
 from monitor.config.model import Model
 from monitor.config.service import Service
 
-__all__ = ["ConfigError", "Configuration", "Mistake", "Model", "Service", "load", "load_alerting"]
+__all__ = ["ConfigError", "Configuration", "Mistake", "Model", "Service", "load", "load_alerting", "load_service"]

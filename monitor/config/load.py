@@ -20,7 +20,7 @@ from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_formats
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
 
-__all__ = ["Check", "Configuration", "load", "load_alerting"]
+__all__ = ["Check", "Configuration", "load", "load_alerting", "load_service"]
 
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
@@ -95,6 +95,24 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
         raise ConfigError([Mistake(str(start), 1, 1, "", _NO_MODEL)])
     root = start if start.is_dir() else start.parent
     return replace(_assemble(documents, root, [_wrong_references, *checks]), path=start)
+
+
+def load_service(path: str | os.PathLike[str]) -> Service:
+    """Load a service's file alone, whose models may not be there yet.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake found.
+    """
+    documents = [each for each in read_documents(Path(path)) if _kind_of(each) == "Service"] if is_file(path) else []
+    if not documents:
+        raise ConfigError([Mistake(str(path), 0, 0, "", "no such file, or it has no kind: Service")])
+    mistakes: list[Mistake] = []
+    service = validated(Service, documents[0], mistakes)
+    if service is None or mistakes:
+        raise ConfigError(sorted(mistakes))
+    return service
 
 
 def load_alerting(path: str | os.PathLike[str]) -> Alerting:

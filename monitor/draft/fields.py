@@ -6,8 +6,9 @@ that has something to say of it decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from monitor.draft import names
@@ -25,6 +26,9 @@ MOST_WATCHED = 500
 MOST_CATEGORIES = 20_000
 FREE_TEXT_SHARE = 0.5
 """Of texts that are all different: nobody will see most of them twice."""
+
+SHARE = [0, 1]
+MOST_IN_A_RANGE = 1e15
 
 MOSTLY = 0.95
 MOST_VERSIONS = 50
@@ -60,6 +64,12 @@ class Guess:
     def is_watched(self) -> bool:
         """Whether it is a signal."""
         return self.role in ("feature", "prediction")
+
+    def without_data_set(self) -> Guess:
+        """Return it without a range that would cut a few wide bins, as ranges do where no data set cuts them."""
+        if self.settings.get("range", SHARE) == SHARE:
+            return self
+        return replace(self, settings={key: value for key, value in self.settings.items() if key != "range"})
 
 
 def guess(sample: Sample, model_path: str | None) -> list[Guess]:
@@ -289,11 +299,21 @@ def _is_vector(values: Sequence[Any]) -> bool:
 
 
 def _range_of(column: Column) -> dict[str, Any]:
-    """Return the range of what cannot lie outside: a share, or a probability."""
+    """Return the range of a share or a probability; else one that reaches twice as far as what was seen."""
     low, high = min(column.numbers), max(column.numbers)
     if low >= 0 and high <= 1 and not column.is_whole and (high > 0.5 or _is_predicted(column.path)):
-        return {"range": [0, 1]}
-    return {}
+        return {"range": SHARE}
+    bounds = [_rounded(2 * min(low, 0.0)), _rounded(2 * max(high, 0.0))]
+    return {"range": bounds} if bounds[0] < bounds[1] and abs(bounds[0]) + bounds[1] < MOST_IN_A_RANGE else {}
+
+
+def _rounded(bound: float) -> float:
+    """Return a number of two digits that lies no nearer to zero."""
+    if not bound:
+        return 0
+    unit = 10 ** (math.floor(math.log10(abs(bound))) - 1)
+    rounded = math.copysign(math.ceil(abs(bound) / unit) * unit, bound)
+    return int(rounded) if float(rounded).is_integer() else float(f"{rounded:.3g}")
 
 
 def _is_number(text: str) -> bool:

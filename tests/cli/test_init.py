@@ -14,6 +14,8 @@ import pytest
 
 from monitor.check import load
 from tests.cli.console import Console
+from tests.service import shop
+from tests.services.kafka import Cluster
 
 START_MS = 1_700_000_000_000
 
@@ -179,3 +181,25 @@ def test_a_name_that_no_model_may_have_is_refused(model: str, leeway: Console, t
     assert said.code == 2
     assert "metadata.name" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["e.jsonl"]
+
+
+@pytest.mark.kafka
+def test_a_topic_of_another_format_is_refused_with_the_log_position(
+    kafka: Cluster, topic_name: str, leeway: Console, tmp_path: Path
+) -> None:
+    target = tmp_path / "fraud.yaml"
+    service = shop.configured(tmp_path / "service", kafka={"bootstrap": [kafka.bootstrap]})
+    kafka.create_topic(topic_name)
+    empty = leeway("init", "fraud", "--from", topic_name, "--bootstrap", kafka.bootstrap, "-o", target)
+    shop.produce(kafka, topic_name, [[b"Obj\x01\x04", b"1,2,3", b'{"x": 1}']])
+    said = leeway("init", "fraud", "--from", topic_name, "--config", service, "-o", target)
+    assert (empty.code, said.code) == (2, 2)
+    assert f"topic {topic_name}: there is nothing in it" in empty.err
+    assert f"{topic_name}/0/0: not a JSON object" in said.err
+    assert not target.exists()
+
+
+def test_a_broker_that_is_away_is_said(leeway: Console, tmp_path: Path) -> None:
+    said = leeway("init", "fraud", "--from", "orders", "--bootstrap", "127.0.0.1:1", "-o", tmp_path / "m.yaml")
+    assert said.code == 3
+    assert "no answer from Kafka at 127.0.0.1:1" in said.err

@@ -78,10 +78,24 @@ def test_what_may_be_somebody_s_is_shown_nowhere() -> None:
         assert "0" not in only(name, value).seen + only(name, value).reason
 
 
-def test_a_share_has_its_range_and_other_numbers_show_theirs() -> None:
-    assert only("score", lambda i: i / ROWS).settings == {"range": [0, 1]}
-    distance = only("distance", lambda i: 5.0 * i)
-    assert (distance.settings, distance.seen) == ({}, "0 … 1495")
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [
+        (lambda i: i / ROWS, [0, 1]),
+        (lambda i: 5.0 * i, [0, 3000]),
+        (lambda i: i / 100 - 1.013, [-2.1, 4]),
+        (lambda i: i * 1e-5, [0, 0.006]),
+        (lambda i: (i - 1) * 1e20, None),
+    ],
+)
+def test_a_range_is_that_of_a_share_or_reaches_twice_as_far(value: Callable[[int], Any], bounds: Any) -> None:
+    assert only("x", value).settings.get("range") == bounds
+
+
+def test_a_range_that_would_cut_the_bins_is_that_of_a_share_alone() -> None:
+    """Without a data set, a range is cut into so many equal bins."""
+    rows = sample(x=lambda i: 5.0 * i, score=lambda i: i / ROWS)
+    assert [dict(each.settings) for each in drafted(rows).guesses] == [{}, {"range": [0, 1]}]
 
 
 def test_an_identity_that_comes_again_is_none() -> None:
