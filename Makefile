@@ -69,6 +69,7 @@ lock: $(installed) ## pin the newest versions that pyproject.toml allows: ARGS="
 
 docs: $(installed) ## write the reference of configuration, tables and detectors from the code
 	@$(python) -m monitor.config.reference docs/configuration.md
+	@$(python) -m monitor.config.json_schema
 	@$(python) -m sinks.store.reference docs/schema.md
 	@$(python) -m detectors.pages docs/detectors
 
@@ -80,10 +81,11 @@ peers: $(installed) ## fetch MOA and frouros, which tests and benchmarks compare
 	@.ci/packages java mvn
 	@$(python) -m tests.services.peers
 
-soak: $(installed) kafka ## Alertmanager's own tests; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
+soak: $(installed) kafka ## Alertmanager's own tests; 10,000 configurations with mistakes; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
 	@.ci/packages go cc
 	@$(python) -m bench.alertmanager_suite
 	@$(python) -m bench.api_requests
+	@$(python) -m bench.soak_config
 	@$(python) -m bench.soak_kafka $(ARGS)
 	@$(python) -m bench.soak_kafka --kills 14 --moves 6 --events 12000 --idle-after 300ms
 	@$(python) -m bench.soak_alerts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 # Receivers state their parameters in the same words, and know nothing of this package.
 from sinks.parameters import DAY_MS, LONGEST_MS, DurationMs, Name, Strict, format_duration, parse_duration
@@ -18,11 +18,32 @@ __all__ = [
     "Name",
     "Share",
     "Strict",
+    "WrongPartError",
     "format_duration",
     "parse_duration",
     "parse_lifetime",
     "parse_share",
 ]
+
+
+class WrongPartError(ValueError):
+    """What is wrong with one part of a section, where it shows only beside other parts.
+
+    Parameters
+    ----------
+    path : tuple of str and int
+        Of the part, from the section on.
+    message : str
+
+    Examples
+    --------
+    >>> WrongPartError(("keep", "without", 0), "'a' is no signal").path
+    ('keep', 'without', 0)
+    """
+
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 def parse_lifetime(value: object) -> int | None:
@@ -75,8 +96,11 @@ def parse_share(value: object) -> float:
     return share
 
 
-Lifetime = Annotated[int | None, BeforeValidator(parse_lifetime)]
+_LifetimeAsWritten = Annotated[str, Field(pattern=r"^(forever|\s*\d+y\s*|\s*(\d+(\.\d+)?(ms|s|m|h|d|w))+\s*)$")] | None
+_ShareAsWritten = bool | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%\s*$")]
+
+Lifetime = Annotated[int | None, BeforeValidator(parse_lifetime, json_schema_input_type=_LifetimeAsWritten)]
 """How long rows are kept, written ``30d`` or ``forever``, held in ms or as None."""
 
-Share = Annotated[float, BeforeValidator(parse_share)]
+Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=_ShareAsWritten)]
 """A part of the events, written ``true``, ``false`` or ``1%``, held as a number from 0 to 1."""

@@ -67,7 +67,8 @@ def format_duration(duration_ms: int) -> str:
     return ("-" if duration_ms < 0 else "") + "".join(parts)
 
 
-DurationMs = Annotated[int, BeforeValidator(parse_duration)]
+_AsWritten = Annotated[str, Field(pattern=rf"^\s*(?:{_PART.pattern})+\s*$")]
+DurationMs = Annotated[int, BeforeValidator(parse_duration, json_schema_input_type=_AsWritten)]
 """A duration, written ``5m``, held in ms."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]

@@ -30,6 +30,8 @@ __all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "execute", "main"]
 _OWN: dict[str, tuple[str, str]] = {
     "init": ("monitor.cli.init", "Write a file that watches a model, drafted from a sample of its events."),
     "check": ("monitor.cli.check", "Check a configuration, and show what will be watched."),
+    "get": ("monitor.cli.get", "Print a model's configuration, and where each value comes from."),
+    "schema": ("monitor.cli.schema", "Print the JSON Schema of configuration files, for editors."),
     "run": ("monitor.cli.run", "Watch models: read, evaluate, alert, and serve the API."),
     "replay": ("monitor.cli.replay", "Run a configuration over recorded events, as fast as they can be read."),
     "demo": ("monitor.cli.demo", "Show how a drift is found, with data that comes along."),

@@ -27,7 +27,7 @@ class _Foreseen(SmallestShift):
 
 
 @click.command("check")
-@click.argument("config", required=False, type=click.Path())
+@click.argument("config", type=click.Path())
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 @click.option(
     "--events-per-hour",
@@ -46,17 +46,15 @@ class _Foreseen(SmallestShift):
     is_flag=True,
     help="The same with the newest 20,000 messages of the Kafka topics, within 30 s; no group is joined.",
 )
-@click.option("--schema", is_flag=True, help="Print the JSON schema of configuration files, and check nothing.")
 @click.pass_context
 def command(
     ctx: click.Context,
-    config: str | None,
+    config: str,
     *,
     json_: bool,
     events_per_hour: float | None,
     events: tuple[str, ...],
     live: bool,
-    schema: bool,
 ) -> None:
     """Check CONFIG, a file or a folder of files: every mistake with its file, line and path.
 
@@ -67,13 +65,8 @@ def command(
     With --events or --live it also reads messages as the service would, and says which fields none of them has, what
     they have instead, and why messages are rejected. Where a model gets no event at all, the exit code is 2.
     """
-    if schema:
-        as_json(_schema())
-        return
     if events and live:
         raise click.UsageError("--events and --live are two ways to get messages: take one", ctx)
-    if config is None:
-        raise click.UsageError("Missing argument 'CONFIG'.", ctx)
     from monitor.check import cautions, load
     from monitor.config import ConfigError
 
@@ -262,14 +255,3 @@ def _uses(uses: dict[str, dict[str, Any]]) -> str:
         stated = ", ".join(f"{parameter}={value}" for parameter, value in params.items())
         parts.append(f"{name}({stated})" if stated else name)
     return ", ".join(parts) or "not watched"
-
-
-def _schema() -> dict[str, Any]:
-    from typing import Annotated
-
-    from pydantic import Field, TypeAdapter
-
-    from monitor.config import Model, Service
-
-    document: dict[str, Any] = TypeAdapter(Annotated[Model | Service, Field(discriminator="kind")]).json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Leeway configuration", **document}

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from monitor.routing.interval_spec import zone_of
-from monitor.values import DAY_MS, DurationMs, Strict, parse_duration
+from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, parse_duration
 
 __all__ = ["Budget", "Defaults", "Detect", "Rule", "Use"]
 
@@ -23,6 +23,9 @@ class Budget(Strict):
 
     count: float = Field(gt=0)
     per_ms: int = Field(gt=0)
+
+
+_BudgetAsWritten = Budget | Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s+per\s+\S+\s*$")]
 
 
 def _budget(value: object) -> object:
@@ -41,6 +44,12 @@ class Use(Strict):
     params: dict[str, float | int | str | bool] = Field(default_factory=dict)
 
 
+_ParamsAsWritten = dict[str, float | int | str | bool] | None
+_UseAsWritten = str | Use | Annotated[dict[str, _ParamsAsWritten], Field(min_length=1, max_length=1)]
+
+_UsesAsWritten = Annotated[list[_UseAsWritten], Field(min_length=1)]
+
+
 def _uses(value: object) -> object:
     if not isinstance(value, list):
         raise ValueError("expected a list of detectors, such as [psi, ks]")
@@ -50,7 +59,7 @@ def _uses(value: object) -> object:
             uses.append({"name": item})
         elif isinstance(item, dict) and "name" not in item and len(item) == 1:
             name, params = next(iter(item.items()))
-            uses.append({"name": name, "params": params or {}})
+            uses.append({"name": name, "params": {} if params is None else params})
         else:
             uses.append(item)
     return uses
@@ -60,7 +69,7 @@ class Rule(Strict):
     """Which detectors watch which signals. Later rules add to earlier ones and override their parameters."""
 
     on: str = Field(description="a signal, or a pattern with *")
-    use: Annotated[list[Use], BeforeValidator(_uses)] = Field(min_length=1)
+    use: Annotated[list[Use], BeforeValidator(_uses, json_schema_input_type=_UsesAsWritten)] = Field(min_length=1)
 
     def matches(self, signal: str) -> bool:
         return fnmatchcase(signal, self.on)
@@ -122,7 +131,7 @@ def _name_of_zone(value: str) -> str:
 class Detect(Strict):
     """When a window alarms."""
 
-    false_alarms: Annotated[Budget, BeforeValidator(_budget)] = Field(
+    false_alarms: Annotated[Budget, BeforeValidator(_budget, json_schema_input_type=_BudgetAsWritten)] = Field(
         default=Budget(count=1, per_ms=30 * DAY_MS), description="accepted for the whole model"
     )
     pane: DurationMs = Field(default=10_000, gt=0, description="the grain of stored summaries")
@@ -153,13 +162,15 @@ class Detect(Strict):
         for key in ("window", "every", "offset"):
             length = getattr(self.defaults, key)
             if length and length % self.pane:
-                raise ValueError(f"defaults.{key} must be a multiple of pane ({self.pane} ms), got {length} ms")
+                message = f"{key} must be a multiple of pane ({self.pane} ms), got {length} ms"
+                raise WrongPartError(("defaults", key), message)
         return self
 
     @model_validator(mode="after")
     def _adopting_has_something_to_adopt(self) -> Detect:
         if self.adopt_after is not None and self.rule != "change":
-            raise ValueError("adopt_after needs `rule: change`: under `rule: variation` no level is ever adopted")
+            message = "adopt_after needs `rule: change`: under `rule: variation` no level is ever adopted"
+            raise WrongPartError(("adopt_after",), message)
         return self
 
     def vector_signals(self) -> dict[str, list[str]]:

@@ -169,6 +169,17 @@ def by_name(value: object) -> object:
     return {"kind": value} if isinstance(value, str) else value
 
 
+_FormatAsWritten = (
+    JsonFormat
+    | ParquetFormat
+    | AvroFormat
+    | ProtobufFormat
+    | JsonSchemaFormat
+    | CloudEventsFormat
+    | CsvFormat
+    | Literal["json", "parquet", "avro", "protobuf", "json_schema", "cloudevents"]
+)
+
 Format = Annotated[
     Annotated[JsonFormat, Tag("json")]
     | Annotated[ParquetFormat, Tag("parquet")]
@@ -182,6 +193,6 @@ Format = Annotated[
         custom_error_type="unknown_format",
         custom_error_message="the formats are json, parquet, avro, protobuf, json_schema, cloudevents and csv",
     ),
-    BeforeValidator(by_name),
+    BeforeValidator(by_name, json_schema_input_type=_FormatAsWritten),
 ]
 """What a source's messages are written in, by `kind`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -24,4 +24,6 @@ def _off(value: object) -> object:
     return None if value is False or value == "off" else value
 
 
-FreshnessOrOff = Annotated[Freshness | None, BeforeValidator(_off)]
+FreshnessOrOff = Annotated[
+    Freshness | None, BeforeValidator(_off, json_schema_input_type=Freshness | Literal["off", False] | None)
+]

@@ -18,7 +18,7 @@ from monitor.config.document import Document, KeyPath, Mistake
 from monitor.config.model import Model
 from monitor.values import Name, Strict
 
-__all__ = ["RULES", "Defaults", "DefaultsMetadata", "Layered", "Layers", "is_mergeable", "rules_of", "sample_of"]
+__all__ = ["RULES", "DefaultsMetadata", "Layered", "Layers", "ModelDefaults", "is_mergeable", "rules_of", "sample_of"]
 
 RULES = ("spec", "detect", "rules")
 _ANYWHERE = "{model}", "{namespace}"
@@ -34,7 +34,7 @@ class DefaultsMetadata(Strict):
     labels: dict[str, str] = Field(default_factory=dict, description="copied onto every alert")
 
 
-class Defaults(Strict):
+class ModelDefaults(Strict):
     """What models have unless they say otherwise."""
 
     api_version: Literal["leeway/v1"] = Field(alias="apiVersion")

@@ -42,7 +42,7 @@ class Configuration:
         The file of each model, by the model's name; data sets are relative to its folder.
     path : Path or None
         What was loaded, a file or a folder.
-    documents : dict of str to Document
+    layered : dict of str to Document
         What each model's file says, above the defaults that are in force for it.
     """
 
@@ -51,7 +51,7 @@ class Configuration:
     root: Path
     files: dict[str, Path] = field(default_factory=dict)
     path: Path | None = None
-    documents: dict[str, Document] = field(default_factory=dict)
+    layered: dict[str, Document] = field(default_factory=dict)
 
     @property
     def is_watched(self) -> dict[str, Callable[[str], bool]]:
@@ -168,7 +168,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         raise ConfigError(sorted(set(mistakes)))
     assert service is not None
     files = {name: document.file for name, document in documents_of.items()}
-    return Configuration(service, loaded, root, files, documents=documents_of)
+    return Configuration(service, loaded, root, files, layered=documents_of)
 
 
 def _layers(documents: list[Document], mistakes: list[Mistake]) -> Layers:

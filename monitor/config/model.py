@@ -17,7 +17,7 @@ from monitor.config.formats import Format, JsonFormat
 from monitor.config.freshness import Freshness, FreshnessOrOff
 from monitor.config.keep import Keep
 from monitor.config.streams import Topics, is_pattern, reader_of
-from monitor.values import DurationMs, Name, Strict
+from monitor.values import DurationMs, Name, Strict, WrongPartError
 
 __all__ = [
     "MAX_VERSIONS",
@@ -79,7 +79,9 @@ def _dead_letter_topic(value: object) -> object:
     return {"topic": value} if isinstance(value, str) else value
 
 
-DeadLetterTopicOrName = Annotated[DeadLetterTopic | None, BeforeValidator(_dead_letter_topic)]
+DeadLetterTopicOrName = Annotated[
+    DeadLetterTopic | None, BeforeValidator(_dead_letter_topic, json_schema_input_type=DeadLetterTopic | str | None)
+]
 
 
 class SourceSpec(Strict):
@@ -103,9 +105,9 @@ class SourceSpec(Strict):
         default_factory=dict,
         description="what a message must hold for it to be this model's: fields, by paths with dots, or `header:NAME`",
     )
-    event_time: Annotated[EventTime | None, BeforeValidator(_event_time)] = Field(
-        default=None, description="a path or {path, unit}; without it the record's own timestamp counts"
-    )
+    event_time: Annotated[
+        EventTime | None, BeforeValidator(_event_time, json_schema_input_type=EventTime | str | None)
+    ] = Field(default=None, description="a path or {path, unit}; without it the record's own timestamp counts")
     allowed_lateness: DurationMs = Field(
         default=30_000,
         ge=0,
@@ -325,46 +327,56 @@ class ModelSpec(Strict):
     @model_validator(mode="after")
     def _labels_fit(self) -> ModelSpec:
         if not self.watched_sources:
-            raise ValueError("sources: name one that is not of kind labels")
+            raise WrongPartError(("sources",), "name one that is not of kind labels")
         if len(self.watched_sources) == len(self.sources):
             if self.schema_.labels:
-                raise ValueError("schema.labels needs a source of `kind: labels`")
+                raise WrongPartError(("schema", "labels"), "labels need a source of `kind: labels`")
             return self
         if not self.schema_.labels:
-            raise ValueError("sources: one is of kind labels, so schema.labels must say what its messages hold")
+            raise WrongPartError(
+                ("sources",), "one is of kind labels, so schema.labels must say what its messages hold"
+            )
         if self.schema_.id is None:
-            raise ValueError("sources: one is of kind labels, so schema.id must say which event a label is for")
+            raise WrongPartError(
+                ("sources",), "one is of kind labels, so schema.id must say which event a label is for"
+            )
         return self
 
     @model_validator(mode="after")
     def _formats_hold_vectors(self) -> ModelSpec:
         vectors = [signal for signal, spec in self.schema_.signals().items() if spec.type == "vector"]
-        if vectors and any(source.format.kind == "csv" for source in self.watched_sources):
-            raise ValueError(f"sources: rows of csv hold no vectors, such as {vectors[0]}")
+        for index, source in enumerate(self.sources):
+            if vectors and source.kind != "labels" and source.format.kind == "csv":
+                raise WrongPartError(("sources", index, "format"), f"rows of csv hold no vectors, such as {vectors[0]}")
         return self
 
     @model_validator(mode="after")
     def _keep_fits(self) -> ModelSpec:
-        for name in self.keep.without:
+        for index, name in enumerate(self.keep.without):
             if name not in self.schema_.signals():
-                raise ValueError(f"keep.without: {name!r} is not a signal of the schema, such as feature:amount")
+                message = f"{name!r} is not a signal of the schema, such as feature:amount"
+                raise WrongPartError(("keep", "without", index), message)
         if self.keep.predictions and not self.schema_.prediction:
-            raise ValueError("keep.predictions: the schema has no prediction")
+            raise WrongPartError(("keep", "predictions"), "the schema has no prediction")
         return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelSpec:
-        topics = [stream for source in self.sources for stream in source.streams]
-        for topic in topics:
-            if topics.count(topic) > 1:
-                raise ValueError(f"sources: {topic!r} is named twice")
-        for segment in self.segments:
-            for name in segment.by:
+        streams: set[str] = set()
+        for index, source in enumerate(self.sources):
+            for stream in source.streams:
+                if stream in streams:
+                    raise WrongPartError(("sources", index), f"{stream!r} is named twice")
+                streams.add(stream)
+        for index, segment in enumerate(self.segments):
+            for position, name in enumerate(segment.by):
                 field = self.schema_.features.get(name)
                 if field is None or field.type != "category":
-                    raise ValueError(f"segments: {name!r} is not a category feature of the schema")
+                    message = f"{name!r} is not a category feature of the schema"
+                    raise WrongPartError(("segments", index, "by", position), message)
             if segment.values is None and self.baseline.uri is None:
-                raise ValueError("segments: name `values`, or a baseline data set from which the top can be taken")
+                message = "name `values`, or a baseline data set from which the top can be taken"
+                raise WrongPartError(("segments", index), message)
         return self
 
     @model_validator(mode="after")
@@ -372,9 +384,10 @@ class ModelSpec(Strict):
         of_specs = [spec.top if spec.values is None else len(spec.values) for spec in self.segments]
         segments, signals = 1 + sum(of_specs), len(self.schema_.signals())
         if segments * signals > MAX_SERIES:
-            raise ValueError(
-                f"segments: {segments:,} segments of {signals:,} signals are {segments * signals:,} series for each"
-                f" version, and at most {MAX_SERIES:,} are watched: name fewer values, or a smaller `top`"
+            raise WrongPartError(
+                ("segments",) if self.segments else ("schema",),
+                f"{segments:,} segments of {signals:,} signals are {segments * signals:,} series for each"
+                f" version, and at most {MAX_SERIES:,} are watched: name fewer values, or a smaller `top`",
             )
         return self
 

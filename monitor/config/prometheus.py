@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PlainSerializer, WithJsonSchema, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from monitor.routing.matchers import Matcher, parse_matchers
 from monitor.values import LONGEST_MS, Strict, format_duration
@@ -38,6 +40,13 @@ class Pasted(Strict):
     @classmethod
     def _without_empty_keys(cls, value: Any) -> Any:
         return {key: part for key, part in value.items() if part is not None} if isinstance(value, dict) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        written = handler.resolve_ref_schema(handler(schema))
+        keys = written.get("properties", {})
+        written["properties"] = {key: {"anyOf": [part, {"type": "null"}]} for key, part in keys.items()}
+        return written
 
 
 _UNITS = (("y", 365 * 86_400_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000))
@@ -99,7 +108,10 @@ Matchers = Annotated[
     PlainSerializer(lambda matchers: [str(matcher) for matcher in matchers]),
     WithJsonSchema({"type": "array", "items": {"type": "string"}}),
 ]
-Values = dict[Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")], Annotated[str, BeforeValidator(_text)]]
+Values = dict[
+    Annotated[str, Field(pattern=f"^{_LABEL.pattern}$")],
+    Annotated[str, BeforeValidator(_text, json_schema_input_type=str | bool | float)],
+]
 Label = Annotated[str, BeforeValidator(_label)]
 
 

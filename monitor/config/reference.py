@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -31,8 +30,9 @@ from monitor.config import (
     subscriptions,
 )
 from monitor.config import alertmanager_entries as entries
+from monitor.config.written import as_written, reader_of_field
 from monitor.routing import interval_spec as intervals
-from monitor.values import format_duration, parse_duration, parse_lifetime, parse_share
+from monitor.values import parse_duration, parse_lifetime, parse_share
 from sinks.receivers import RECEIVERS, parameters_class
 
 __all__ = ["reference", "rewrite"]
@@ -127,7 +127,7 @@ def _section(path: str, section: type[BaseModel]) -> list[str]:
 
 
 def _row(key: str, field: FieldInfo) -> str:
-    kind = _WRITTEN.get(_reader(field)) or _kind(field.annotation)
+    kind = _WRITTEN.get(reader_of_field(field)) or _kind(field.annotation)
     return f"| `{key}` | {kind} | {_default(field)} | {field.description or ''} |"
 
 
@@ -141,24 +141,6 @@ _WRITTEN: dict[Any, str] = {
     prometheus.matchers: "list of text",
     intervals.minute_of: "text",
 }
-
-_AS_WRITTEN: dict[Any, Callable[[Any], str]] = {
-    parse_duration: format_duration,
-    prometheus.parse_prometheus_duration: format_duration,
-    parse_lifetime: lambda value: "forever" if value is None else format_duration(value),
-    parse_share: lambda value: {0.0: "false", 1.0: "true"}.get(value, f"{100 * value:g}%"),
-    formats.by_name: lambda value: value.kind,
-}
-
-
-def _reader(field: FieldInfo) -> Any:
-    """The function that reads what the file holds, for types that are written in their own way."""
-    # Of `DurationMs | None` the annotation holds what `DurationMs` alone has in the field.
-    parts = get_args(field.annotation) if type(None) in get_args(field.annotation) else ()
-    optional = [item for part in parts for item in getattr(part, "__metadata__", ())]
-    readers = [item.func for item in (*field.metadata, *optional) if isinstance(item, BeforeValidator)]
-    return readers[0] if readers else None
-
 
 _PLAIN: dict[Any, str] = {
     str: "text",
@@ -193,11 +175,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.get_default(call_default_factory=True)
-    write = _AS_WRITTEN.get(_reader(field))
-    if write is not None and (value is not None or _reader(field) is parse_lifetime):
-        return f"`{write(value)}`"
-    if isinstance(value, detect.Budget):
-        return f"`{value.count:g} per {format_duration(value.per_ms)}`"
+    if (text := as_written(field, value)) is not value:
+        return f"`{str(text).lower() if isinstance(text, bool) else text}`"
     if value is None or value == "" or isinstance(value, (BaseModel, SecretStr)) or value in ({}, []):
         return ""
     if isinstance(value, list) and isinstance(value[0], BaseModel):

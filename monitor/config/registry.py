@@ -29,7 +29,10 @@ def several(value: object) -> Any:
 class SchemaRegistry(Strict):
     """A schema registry that speaks Confluent's REST interface."""
 
-    url: Annotated[list[Annotated[str, Field(pattern=r"^https?://[^/\s]+")]], BeforeValidator(several)] = Field(
+    url: Annotated[
+        list[Annotated[str, Field(pattern=r"^https?://[^/\s]+")]],
+        BeforeValidator(several, json_schema_input_type=str | list[str]),
+    ] = Field(
         min_length=1,
         description="its address, or several addresses of one registry; the next one is tried if one fails",
     )

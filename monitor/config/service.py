@@ -16,7 +16,7 @@ from monitor.config.kafka import KafkaCluster
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
-from monitor.values import DAY_MS, DurationMs, Lifetime, Strict
+from monitor.values import DAY_MS, DurationMs, Lifetime, Strict, WrongPartError
 from sinks.receivers import read_parameters
 
 __all__ = [
@@ -275,7 +275,8 @@ class ServiceSpec(Strict):
         mail = self.subscriptions.email
         servers = [receiver.name for receiver in self.receivers if receiver.kind == "email"]
         if mail is not None and mail.through not in servers:
-            raise ValueError(f"subscriptions.email.through: no receiver of kind email is named {mail.through!r}")
+            message = f"no receiver of kind email is named {mail.through!r}"
+            raise WrongPartError(("subscriptions", "email", "through"), message)
         return self
 
 

@@ -87,5 +87,8 @@ def _checked(entry: str) -> str:
     return entry
 
 
-Topics = Annotated[list[Annotated[str, AfterValidator(_checked)]] | None, BeforeValidator(several)]
+Topics = Annotated[
+    list[Annotated[str, AfterValidator(_checked)]] | None,
+    BeforeValidator(several, json_schema_input_type=str | list[str] | None),
+]
 """Names and patterns of topics; one stands for a list of one."""

@@ -14,9 +14,10 @@ from pydantic.fields import FieldInfo
 from monitor.config.alerting import is_alertmanagers
 from monitor.config.detect import Rule
 from monitor.config.document import Document, KeyPath, Mistake
-from monitor.config.layers import RULES, Defaults, rules_of, sample_of
+from monitor.config.layers import RULES, ModelDefaults, rules_of, sample_of
 from monitor.config.model import Model
 from monitor.config.plain_secrets import plain_secrets
+from monitor.values import WrongPartError
 from sinks.receivers import RECEIVERS, parameters_class
 from sinks.receivers.parameters import Parameters
 
@@ -43,7 +44,7 @@ def validated(kind: type[T], document: Document, mistakes: list[Mistake]) -> T |
 def wrong_defaults(document: Document) -> list[Mistake]:
     """Return what is wrong with a document of ``kind: Defaults``, as far as it shows without a model."""
     mistakes: list[Mistake] = []
-    if validated(Defaults, document, mistakes) is None:
+    if validated(ModelDefaults, document, mistakes) is None:
         return mistakes
     mistakes += _wrong_rules(document)
     sample = Document(document.file, sample_of(document), document.positions, document.referenced)
@@ -76,6 +77,7 @@ def _is_incomplete(item: Any, value: Any) -> bool:
     if any(isinstance(part, int) for part in item["loc"]):
         return False
     inside, _ = _inside(item["loc"], value)
+    # A model above may say what makes its other parts fit.
     is_section = isinstance(inside, dict)
     return item["type"] in _INCOMPLETE or (item["type"] == "value_error" and is_section)
 
@@ -95,6 +97,9 @@ def _located(kind: type[BaseModel], document: Document, item: Any) -> Mistake:
         _, path = _inside(within, document.value)
         return document.mistake((*path, key), "required key is missing")
     _, path = _inside(item["loc"], document.value)
+    error = item.get("ctx", {}).get("error")
+    if isinstance(error, WrongPartError):
+        path += error.path
     return document.mistake(path, _message(kind, document, item))
 
 

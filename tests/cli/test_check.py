@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -294,18 +293,6 @@ def test_without_traffic_nothing_is_said_of_what_can_be_found(tmp_path: Path, le
     assert "--events-per-hour N shows what can be found" in leeway("check", changing(tmp_path)).out
     (document,) = leeway("check", changing(tmp_path, "    rule: variation\n"), "--json").lines
     assert document["models"][0]["change"] is None
-
-
-def test_the_schema_accepts_what_loads_and_refuses_unknown_keys(tmp_path: Path, leeway: Console) -> None:
-    (schema,) = leeway("check", "--schema").lines
-    validator = jsonschema.Draft202012Validator(schema)
-    validator.check_schema(schema)
-    document: dict[str, Any] = yaml.safe_load(with_rules(tmp_path, '{"on": volume, use: [volume]}').read_text())
-    for rule in document["spec"]["detect"]["rules"]:
-        rule["use"] = [{"name": name} for name in rule["use"]]
-    assert list(validator.iter_errors(document)) == []
-    document["spec"]["surprise"] = 1
-    assert list(validator.iter_errors(document))
 
 
 def test_a_configuration_that_is_missing_is_said_to_be(leeway: Console) -> None:

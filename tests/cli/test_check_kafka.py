@@ -78,7 +78,7 @@ def test_a_wrong_cluster_is_named_with_its_line_and_path(tmp_path: Path, written
         ("'/(?i)a/'", "spec.sources.0.kafka: '/(?i)a/' holds flags"),
         ("'/(?P<n>a)/'", "spec.sources.0.kafka: '/(?P<n>a)/' holds flags, named groups"),
         ("[]", "spec.sources.0: kafka: name at least one topic or pattern"),
-        ("[a, a]", "spec: sources: 'a' is named twice"),
+        ("[a, a]", "spec.sources.0: 'a' is named twice"),
         ("/bad.*/", "spec.sources.0.dead_letters: model 'm' reads this topic"),
     ],
 )

@@ -1,0 +1,252 @@
+"""Configurations that are refused, each by the name of its defect, with what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.config.mutants import MODEL, SERVICE
+
+__all__ = ["BROKEN", "Broken", "written"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file with one defect.
+
+    Attributes
+    ----------
+    text : str
+    mistake : str
+        What is said of it: line, column, path and the beginning of the message.
+    is_of_one_value : bool
+        Whether it shows without looking at other values, so that the JSON Schema refuses it, too.
+    """
+
+    text: str
+    mistake: str
+    is_of_one_value: bool = True
+
+
+def written(folder: Path, broken: Broken) -> Path:
+    """Write a broken file, beside a model's that is not."""
+    (folder / "model.yaml").write_text(MODEL)
+    file = folder / "broken.yaml"
+    file.write_text(broken.text)
+    return file
+
+
+def _replaced(old: str, new: str, mistake: str, *, one: bool = True) -> Broken:
+    assert old in MODEL
+    return Broken(MODEL.replace(old, new, 1), mistake, one)
+
+
+def _with(more: str, mistake: str, *, one: bool = True) -> Broken:
+    """A model with a ninth line."""
+    return Broken(f"{MODEL}  {more}\n", f"9:{mistake}", one)
+
+
+def _service(more: str, mistake: str, *, one: bool = True) -> Broken:
+    """A service with a fifth line."""
+    return Broken(f"{SERVICE}  {more}\n", f"5:{mistake}", one)
+
+
+BROKEN = {
+    "version of the format is another": _replaced(
+        "leeway/v1", "leeway/v2", "1:1: apiVersion: Input should be 'leeway/v1'"
+    ),
+    "version of the format is missing": _replaced(
+        "apiVersion: leeway/v1\n", "", "1:1: apiVersion: required key is missing"
+    ),
+    "metadata is missing": _replaced("metadata: {name: fraud}\n", "", "1:1: metadata: required key is missing"),
+    "metadata is text": _replaced("{name: fraud}", "fraud", "3:1: metadata: Input should be a valid dictionary"),
+    "name is missing": _replaced("{name: fraud}", "{owner: a}", "3:1: metadata.name: required key is missing"),
+    "name has a blank": _replaced("fraud}", "fraud model}", "3:12: metadata.name: String should match pattern"),
+    "name is a number": _replaced("fraud}", "7}", "3:12: metadata.name: Input should be a valid string"),
+    "namespace has a slash": _replaced(
+        "fraud}", "fraud, namespace: a/b}", "3:25: metadata.namespace: String should match pattern"
+    ),
+    "label is a number": _replaced(
+        "fraud}", "fraud, labels: {tier: 1}}", "3:34: metadata.labels.tier: Input should be a valid string"
+    ),
+    "key of metadata is misspelt": _replaced(
+        "fraud}", "fraud, ownr: a}", "3:25: metadata.ownr: unknown key; did you mean 'owner'?"
+    ),
+    "key of the document is misspelt": Broken(
+        MODEL.replace("spec:", "spek:"), "4:1: spek: unknown key; did you mean 'spec'?"
+    ),
+    "sources are missing": _replaced(
+        "  sources: [{http: fraud}]\n", "", "4:1: spec.sources: required key is missing", one=False
+    ),
+    "sources are empty": _replaced("[{http: fraud}]", "[]", "5:3: spec.sources: List should have at least 1 item"),
+    "source is text": _replaced("[{http: fraud}]", "[fraud]", "5:13: spec.sources.0: Input should be a valid dict"),
+    "source names nothing to read": _replaced(
+        "{http: fraud}", "{kind: event}", "5:13: spec.sources.0: name exactly one of kafka, file, http", one=False
+    ),
+    "source names two things to read": _replaced(
+        "{http: fraud}", "{http: fraud, kafka: a}", "5:13: spec.sources.0: name exactly one of kafka", one=False
+    ),
+    "source is of no kind": _replaced(
+        "http: fraud}", "http: fraud, kind: events}", "5:27: spec.sources.0.kind: Input should be 'event', 'prediction'"
+    ),
+    "format of a source is unknown": _replaced(
+        "http: fraud}", "http: fraud, format: xml}", "5:27: spec.sources.0.format: the formats are json, parquet"
+    ),
+    "lateness has no unit": _replaced(
+        "http: fraud}", "http: a, allowed_lateness: 30}", "5:23: spec.sources.0.allowed_lateness: expected a duration"
+    ),
+    "lateness is negative": _replaced(
+        "http: fraud}", "http: a, allowed_lateness: -5s}", "5:23: spec.sources.0.allowed_lateness: expected a duration"
+    ),
+    "time has an unknown unit": _replaced(
+        "http: fraud}", "http: a, event_time: {path: t, unit: m}}", "5:45: spec.sources.0.event_time.unit: Input should"
+    ),
+    "time has no path": _replaced(
+        "http: fraud}", "http: a, event_time: {unit: ms}}", "5:23: spec.sources.0.event_time.path: required key"
+    ),
+    "condition on a list": _replaced(
+        "http: fraud}", "http: a, where: {a: [1]}}", "5:31: spec.sources.0.where.a: Input should be a valid string"
+    ),
+    "dead letters of a source that is no topic": _replaced(
+        "http: fraud}", "http: a, dead_letters: b}", "5:13: spec.sources.0: dead_letters is a topic for", one=False
+    ),
+    "field of no type": _replaced(
+        "type: numeric, range: [0, 100]", "range: [0, 1]", "7:16: spec.schema.features.amount.type: required", one=False
+    ),
+    "field of an unknown type": _replaced(
+        "type: numeric, r", "type: number, r", "7:25: spec.schema.features.amount.type: Input should be 'numeric', 'ca"
+    ),
+    "field is a word": _replaced(
+        "{type: category}", "category", "7:58: spec.schema.features.country: Input should be a valid dictionary"
+    ),
+    "name of a field has a blank": _replaced(
+        "country:", "the country:", "6:3: spec.schema: a field's name has no spaces, colons or wildcards", one=False
+    ),
+    "range is upside down": _replaced(
+        "[0, 100]", "[100, 0]", "7:16: spec.schema.features.amount: range is [low, high] with low < high", one=False
+    ),
+    "range has one end": _replaced("[0, 100]", "[0]", "7:40: spec.schema.features.amount.range"),
+    "range has three ends": _replaced("[0, 100]", "[0, 1, 2]", "7:40: spec.schema.features.amount.range"),
+    "range of a category": _replaced(
+        "type: category", "type: category, range: [0, 1]", "7:58: spec.schema.features.country: range is for", one=False
+    ),
+    "vector without a dimension": _replaced(
+        "type: category", "type: vector", "7:58: spec.schema.features.country: a vector needs its `dimen", one=False
+    ),
+    "dimension of a number": _replaced(
+        "{type: numeric}}", "{type: numeric, dimension: 3}}", "8:18: spec.schema.prediction.score: a vector", one=False
+    ),
+    "more categories than there may be": _replaced(
+        "type: category", "type: category, max_values: 100000", "7:84: spec.schema.features.country.max_values: Input"
+    ),
+    "no field at all": Broken(
+        MODEL[: MODEL.index("    features")].replace("schema:", "schema: {id: a}"),
+        "6:3: spec.schema: name at least one feature",
+        is_of_one_value=False,
+    ),
+    "key of the schema is misspelt": _replaced(
+        "prediction:", "predictions:", "8:5: spec.schema.predictions: unknown key; did you mean 'prediction'?"
+    ),
+    "segments of a number": _with(
+        "segments: [{by: [amount], values: [a]}]", "20: spec.segments.0.by.0: 'amount' is not a category", one=False
+    ),
+    "segments without a field": _with("segments: [{values: [a]}]", "14: spec.segments.0.by: required key is missing"),
+    "segments by one field in text": _with("segments: [{by: country}]", "15: spec.segments.0.by: Input should be a va"),
+    "segments without values or data set": _with("segments: [{by: [country]}]", "14: spec.segments.0: name", one=False),
+    "segment of two values by one field": _with(
+        "segments: [{by: [country], values: [[a, b]]}]", "14: spec.segments.0: a segment by", one=False
+    ),
+    "baseline of no kind": _with("baseline: {span: 3d}", "3: spec.baseline: Unable to extract tag", one=False),
+    "baseline of an unknown kind": _with("baseline: {kind: fixed}", "3: spec.baseline: Input tag 'fixed'"),
+    "baseline of an unknown key": _with(
+        "baseline: {kind: rolling, days: 3}", "29: spec.baseline.days: unknown key; the keys here are kind, span, uri"
+    ),
+    "baseline of no events": _with(
+        "baseline: {kind: first_events, count: 0}", "34: spec.baseline.count: Input should be greater than 0"
+    ),
+    "data set that is not there": _with(
+        "baseline: {kind: dataset, uri: nowhere.csv}", "29: spec.baseline.uri: no such file", one=False
+    ),
+    "budget without a time": _with(
+        "detect: {false_alarms: 3}", "12: spec.detect.false_alarms: expected something like"
+    ),
+    "budget of none": _with("detect: {false_alarms: 0 per 30d}", "12: spec.detect.false_alarms: Input", one=False),
+    "window that is no sum of panes": _with(
+        "detect: {pane: 7s, defaults: {window: 1m}}",
+        "33: spec.detect.defaults.window: window must be a multiple",
+        one=False,
+    ),
+    "window of no length": _with("detect: {defaults: {window: 0s}}", "23: spec.detect.defaults.window: ", one=False),
+    "window of one event": _with("detect: {defaults: {min_samples: 1}}", "23: spec.detect.defaults.min_samples: Input"),
+    "rule is unknown": _with(
+        "detect: {rule: changes}", "12: spec.detect.rule: Input should be 'variation' or 'change'"
+    ),
+    "zone is unknown": _with("detect: {time_zone: CETT}", "12: spec.detect.time_zone: no such time zone", one=False),
+    "holiday is no day": _with("detect: {holidays: [2026-02-30]}", "23: spec.detect.holidays.0: Input", one=False),
+    "adopting under the other rule": _with(
+        "detect: {rule: variation, adopt_after: 1d}",
+        "29: spec.detect.adopt_after: adopt_after needs `rule: change`",
+        one=False,
+    ),
+    "rule of no signal": _with("detect: {rules: [{use: [psi]}]}", "20: spec.detect.rules.0.on: required key"),
+    "rule of no detector": _with(
+        "detect: {rules: [{on: volume, use: []}]}", "33: spec.detect.rules.0.use: List should"
+    ),
+    "rule of one detector in text": _with(
+        "detect: {rules: [{on: volume, use: psi}]}", "33: spec.detect.rules.0.use: expected a list of detectors"
+    ),
+    "parameters that are none": _with(
+        "detect: {rules: [{on: volume, use: [volume: 0]}]}", "39: spec.detect.rules.0.use.0: Input should be"
+    ),
+    "detector that is misspelt": _with(
+        "detect: {rules: [{on: '*', use: [wasserstien]}]}",
+        "36: spec.detect.rules.0.use.0: unknown detector 'wasserstien'; did you mean 'wasserstein'?",
+        one=False,
+    ),
+    "signal that is misspelt": _with(
+        "detect: {rules: [{on: 'feature:amuont', use: [psi]}]}",
+        "21: spec.detect.rules.0.on: matches no signal; did you mean 'feature:amount'?",
+        one=False,
+    ),
+    "vector of one signal": _with(
+        "detect: {vectors: {a: ['feature:amount']}}", "22: spec.detect.vectors.a: List should"
+    ),
+    "severity that is unknown": _with("alerts: {severity: {high: '*'}}", "23: spec.alerts.severity"),
+    "grouping by what is none": _with(
+        "alerts: {group_by: [signal]}", "23: spec.alerts.group_by.0: Input should be 'mod"
+    ),
+    "time to hold without a unit": _with("alerts: {for: 5}", "12: spec.alerts.for: expected a duration with its unit"),
+    "share of more than all": _with("keep: {events: 120%}", "10: spec.keep.events: a share lies between 0%", one=False),
+    "share that is a number": _with("keep: {events: 5}", "10: spec.keep.events: expected true, false or a percentage"),
+    "lifetime of less than a second": _with(
+        "keep: {for: {events: 5ms}}", "16: spec.keep.for.events: rows ar", one=False
+    ),
+    "kept without an unknown signal": _with("keep: {without: [a]}", "20: spec.keep.without.0: 'a' is not", one=False),
+    "freshness in a word": _with("freshness: never", "3: spec.freshness: Input should be a valid dictionary"),
+    "freshness of an instant": _with("freshness: {expect: 1ms}", "15: spec.freshness.expect: Input", one=False),
+    "key of the code": _with("alerts: {for_ms: 5m}", "12: spec.alerts.for_ms: unknown key; did you mean 'for'?"),
+    "two formats of a port": _service("api: {port: eighty}", "9: spec.api.port: Input should be a valid integer"),
+    "port that is none": _service(
+        "api: {port: 70000}", "9: spec.api.port: Input should be less than or equal to 65535"
+    ),
+    "key of the service is misspelt": _service(
+        "recievers: []", "3: spec.recievers: unknown key; did you mean 'receivers'?"
+    ),
+    "key of a receiver is misspelt": _service(
+        "receivers: [{kind: webhook, name: a, url: 'http://a', hedders: {}}]",
+        "57: spec.receivers.0.hedders: unknown key; did you mean 'headers'?",
+    ),
+    "models are text": _service("kafka: {bootstrap: 5}", "11: spec.kafka.bootstrap"),
+    "store of an unknown kind": _service("store: {kind: postgres}", "3: spec.store: the kinds of store are chdb"),
+    "key of another kind of store": _service("store: {kind: memory, path: a}", "25: spec.store.path: unknown key"),
+    "access in a word": _service("access: all", "3: spec.access: expected `none`, or a section"),
+    "route to nobody": _service(
+        "alerting: {route: {receiver: nobody}}", "22: spec.alerting.route.receiver: no receiver is named", one=False
+    ),
+    "matcher that is none": _service(
+        "alerting: {route: {receiver: log, routes: [{matchers: [a b]}]}}",
+        "47: spec.alerting.route.routes.0.matchers: column 3",
+        one=False,
+    ),
+}
+"""By the name of the defect."""
