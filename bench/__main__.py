@@ -33,6 +33,7 @@ BENCHES = (
     "kafka",
     "latency",
     "routing",
+    "init",
     "versions",
     "web",
 )

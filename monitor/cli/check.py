@@ -32,7 +32,8 @@ class _Foreseen(SmallestShift):
 @click.option(
     "--events-per-hour",
     type=click.FloatRange(min=0, min_open=True),
-    help="The traffic that is expected: what can be found at it is shown, of models whose rule is `change`.",
+    help="The traffic that is expected: what can be found at it is shown, of models whose rule is `change`. Rows of "
+    "--events that have no time come as often.",
 )
 @click.option(
     "--events",
@@ -79,7 +80,7 @@ def command(
         plan(model, events_per_hour) | {"cautions": cautions(configuration, name)}
         for name, model in configuration.models.items()
     ]
-    tried = _tried(configuration, events, live=live, json_=json_)
+    tried = _tried(configuration, events, events_per_hour, live=live, json_=json_)
     fits = tried is None or all(misfit["signal"] for misfit in tried["misfits"])
     if json_:
         models = [{**each, "cautions": [*map(vars, each["cautions"])]} for each in plans]
@@ -90,14 +91,16 @@ def command(
         ctx.exit(2)
 
 
-def _tried(configuration: Configuration, events: tuple[str, ...], *, live: bool, json_: bool) -> dict[str, Any] | None:
+def _tried(
+    configuration: Configuration, events: tuple[str, ...], rows_per_hour: float | None, *, live: bool, json_: bool
+) -> dict[str, Any] | None:
     if not (events or live):
         return None
     from monitor.cli.trial import live_trial, trial
     from monitor.logs import log_to_stderr
 
     log_to_stderr(as_json=json_, quiet=True)
-    return live_trial(configuration) if live else trial(configuration, events)
+    return live_trial(configuration) if live else trial(configuration, events, rows_per_hour)
 
 
 def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:

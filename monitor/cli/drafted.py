@@ -64,8 +64,30 @@ def _model_of(text: str) -> Model:
     return Model.model_validate(yaml.safe_load(text))
 
 
-def show(answer: dict[str, Any], made: Draft, service: Path | None, origin: str) -> None:
-    """Print what was guessed, how the model will be watched, and what to do next."""
+def is_watched_by(service: Path, model: Path) -> bool:
+    """Whether a service's file names that of a model."""
+    from monitor.config import ConfigError, load_service
+
+    try:
+        patterns = load_service(service).spec.models
+    except ConfigError:
+        return False
+    return any(match.resolve() == model.resolve() for pattern in patterns for match in service.parent.glob(pattern))
+
+
+def show(answer: dict[str, Any], made: Draft, service: tuple[Path | None, bool], origin: str) -> None:
+    """Print what was guessed, how the model will be watched, and what to do next.
+
+    Parameters
+    ----------
+    answer : dict
+        As :func:`as_data` gives it.
+    made : Draft
+    service : Path, bool
+        The service's file, and whether it was written now.
+    origin : str
+        As the user named it.
+    """
     from monitor.draft.column import short
 
     rows = [
@@ -81,15 +103,15 @@ def show(answer: dict[str, Any], made: Draft, service: Path | None, origin: str)
     for sentence in _sentences(answer):
         click.echo(sentence)
     say_notes(made)
-    click.echo(f"\nwritten: {answer['file']}" + (f", {service}" if service else ""))
+    path, is_new = service
+    click.echo(f"\nwritten: {answer['file']}" + (f", {path}" if is_new else ""))
     click.echo(runnable(f"next: `leeway check {answer['file']}`"))
     if not made.origin.topic:
         hourly = "" if made.time else " --events-per-hour 1000"
         click.echo(runnable(f"      `leeway replay {answer['file']} --events {origin}{hourly}`"))
-    if service is not None:
-        click.echo(runnable(f"      `leeway run {service}`"))
-    else:
-        click.echo(f"      name {answer['file']} under `models` of the service's file, if no pattern there matches it")
+    if path is not None and not is_watched_by(path, Path(answer["file"])):
+        click.echo(f"      name {answer['file']} under `models` in {path}")
+    click.echo(runnable(f"      `leeway run {path}`"))
 
 
 def _sentences(answer: dict[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.drafted import as_data, say_notes, show
+from monitor.cli.drafted import as_data, is_watched_by, say_notes, show
 from monitor.cli.output import as_json
 
 if TYPE_CHECKING:
@@ -84,32 +84,41 @@ def command(
         raise InputError(f"{target} exists: --force overwrites it, -o FILE writes another one")
     most_rows = rows or ROWS
     cluster = None
-    if _is_file(origin):
+    if _is_file(origin, may_be_topic=bool(bootstrap or config)):
         sample, of = _from_file(Path(origin), most_rows, target)
     else:
         cluster = _cluster(origin, bootstrap, config)
         sample, of = _from_topic(cluster, origin, most_rows)
     made = draft(model, sample, of, events_per_hour)
     text, made = _checked(made, target)
-    service = _written(text, target, cluster) if target is not None else None
+    service, is_new = config, False
+    if target is not None:
+        _write(text, target)
+        if service is None:
+            service, is_new = _service_of(target, cluster)
     answer = as_data(made, text, sample, target)
     if json_:
-        as_json(answer | {"service": str(service) if service else None} | ({"text": text} if target is None else {}))
+        as_json(
+            answer
+            | {"service": str(service) if service else None, "service_is_new": is_new}
+            | ({"text": text} if target is None else {})
+        )
     elif target is None:
         click.echo(text, nl=False)
         say_notes(made)
     else:
-        show(answer, made, service, origin)
+        show(answer, made, (service, is_new), origin)
 
 
-def _is_file(origin: str) -> bool:
+def _is_file(origin: str, *, may_be_topic: bool) -> bool:
     from monitor.errors import InputError
 
     if origin.startswith("mlflow:"):
         raise InputError(f"{origin}: models are not read from MLflow; name a file of its training data, or its topic")
     if Path(origin).is_dir():
         raise InputError(f"{origin}: is a folder; name one file")
-    return Path(origin).exists() or "/" in origin or Path(origin).suffix in {*DATA_SETS, ".gz"}
+    looks_so = "/" in origin or Path(origin).suffix in {*DATA_SETS, ".gz"}
+    return Path(origin).exists() or (looks_so and not may_be_topic)
 
 
 def _from_file(path: Path, most_rows: int, target: Path | None) -> tuple[Sample, Origin]:
@@ -216,24 +225,22 @@ def _write(text: str, path: Path) -> None:
         unfinished.replace(path)
 
 
-def _written(text: str, target: Path, cluster: KafkaCluster | None) -> Path | None:
-    """Write the model's file, and a service's where there is none; return the latter if it was written."""
+def _service_of(target: Path, cluster: KafkaCluster | None) -> tuple[Path, bool]:
+    """Return the service's file beside the model's, or one above that watches it, or a new one; and if it is new."""
     from monitor.draft.text import service_text
 
-    _write(text, target)
-    if _service_beside(target) is not None:
-        return None
+    beside, above = (list(_services_in(folder)) for folder in (target.parent, target.resolve().parent.parent))
+    existing = [*beside, *(path for path in above if is_watched_by(path, target))]
+    if existing:
+        return existing[0], False
     service = target.parent / SERVICE_FILE
     if service.exists():
-        return None
+        return service, False
     _write(service_text(target.name, cluster.bootstrap if cluster else ()), service)
-    return service
+    return service, True
 
 
-def _service_beside(target: Path) -> Path | None:
-    """Return a service's file in the folder of the model's, or in the one above."""
-    for folder in (target.parent, target.resolve().parent.parent):
-        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-            if path.is_file() and path.stat().st_size <= MOST_SERVICE_BYTES and _KIND.search(path.read_bytes()):
-                return path
-    return None
+def _services_in(folder: Path) -> Iterator[Path]:
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        if path.is_file() and path.stat().st_size <= MOST_SERVICE_BYTES and _KIND.search(path.read_bytes()):
+            yield path

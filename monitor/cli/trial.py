@@ -28,7 +28,7 @@ LIVE_WITHIN_S = 30.0
 """How long brokers are waited for."""
 
 
-def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]:
+def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: float | None = None) -> dict[str, Any]:
     """Decode the first messages of files as a service would, and return what became of them.
 
     Parameters
@@ -36,6 +36,8 @@ def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]
     configuration : Configuration
     events : sequence of str
         As `monitor.replay.assign_files` takes them.
+    rows_per_hour : float or None
+        How many come, of files whose rows have no time.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def trial(configuration: Configuration, events: Sequence[str]) -> dict[str, Any]
     from monitor.sources import source_class
 
     files = assign_files(configuration, events)
-    return _tried(configuration, source_class("file")(files, "suffix"))
+    return _tried(configuration, source_class("file")(files, "suffix", rows_per_hour=rows_per_hour))
 
 
 def live_trial(configuration: Configuration) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Column:
     @cached_property
     def numbers(self) -> list[float]:
         """The values that are finite numbers."""
-        numbers = [value for value in self.present if _kind_of(value) == "number"]
+        numbers = [_as_number(value) for value in self.present if _kind_of(value) == "number"]
         return [number for number in numbers if math.isfinite(number)]
 
     @cached_property
@@ -116,6 +116,14 @@ def _kind_of(value: Any) -> str:
     if isinstance(value, int | float):
         return "number"
     return "text" if isinstance(value, str) else "list"
+
+
+def _as_number(value: Any) -> float:
+    """Return a number of JSON, which may be a whole one that no float holds."""
+    try:
+        return value if isinstance(value, float) or abs(value) < 1 << 53 else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _as_category(value: Any) -> str:

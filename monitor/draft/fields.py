@@ -108,7 +108,7 @@ def _only_ones(columns: Sequence[Column]) -> Iterator[Guess]:
         _, column, unit = min(times, key=lambda each: (each[0], -len(each[1].present)))
         naive = unit == "iso" and not any(text.endswith("Z") or "+" in text for text in column.texts)
         reason = f"{'ISO 8601' if unit == 'iso' else f'numbers in {unit}'}" + (", taken as UTC" if naive else "")
-        yield Guess(column.path, "time", reason, f"from {column.present[0]}", unit)
+        yield Guess(column.path, "time", reason, f"from {short(str(column.present[0]))}", unit)
     ids = [(rank, column) for column in columns for rank in _as_identity(column)]
     if ids:
         _, column = min(ids, key=lambda each: each[0])

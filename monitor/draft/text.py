@@ -181,5 +181,7 @@ def _line(indent: int, text: str, comment: str) -> str:
 
 def _scalar(value: object) -> str:
     """Return a value as it may stand within braces."""
+    if isinstance(value, str) and not value.isprintable():
+        return str(yaml.safe_dump(value, default_style='"', width=10_000)).rstrip("\n")
     (text,) = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000).splitlines()
     return text[1:-1]

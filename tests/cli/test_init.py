@@ -75,6 +75,24 @@ def test_what_is_written_checks_and_replays_unchanged(
     assert "person1" not in said.out + Path("fraud.yaml").read_text()
 
 
+def test_nested_fields_are_watched_under_their_own_names(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    events = [
+        {"id": row["event_id"], "at": row["ts"], "features": {"amount": row["amount"]}, "output": {"p": row["score"]}}
+        for row in rows(100)
+    ]
+    data = written(tmp_path / "events.jsonl", events)
+
+    assert leeway("init", "fraud", "--from", data.name).code == 0
+
+    schema = load("fraud.yaml").models["fraud"].spec.schema_
+    assert schema.paths() == {"amount": "features.amount", "p": "output.p"}
+    assert (list(schema.features), list(schema.prediction)) == (["amount"], ["p"])
+    assert leeway("check", "fraud.yaml", "--events", data.name).code == 0
+
+
 def test_each_guess_stands_beside_its_line_and_in_the_table(leeway: Console, tmp_path: Path) -> None:
     data = written(tmp_path / "events.jsonl", rows())
     said = leeway("init", "fraud", "--from", data, "-o", "-")
@@ -103,14 +121,23 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_overwritten(leeway: Console
     assert target.read_text() != "mine"
 
 
-def test_a_service_that_is_there_is_left_alone(leeway: Console, tmp_path: Path) -> None:
+def test_a_service_that_is_there_is_left_alone_and_named(leeway: Console, tmp_path: Path) -> None:
     service = tmp_path / "service.yaml"
-    service.write_text("apiVersion: leeway/v1\nkind: Service\nspec: {models: ['*.yaml']}\n")
+    service.write_text("apiVersion: leeway/v1\nkind: Service\nspec: {models: ['models/*.yaml']}\n")
     data = written(tmp_path / "events.jsonl", rows(50))
     (tmp_path / "models").mkdir()
-    for target in (tmp_path / "fraud.yaml", tmp_path / "models/fraud.yaml"):
-        assert leeway("init", "fraud", "--from", data, "-o", target).code == 0
+
+    watched = leeway("init", "fraud", "--from", data, "-o", tmp_path / "models/fraud.yaml")
+    beside = leeway("init", "fraud", "--from", data, "-o", tmp_path / "fraud.yaml")
+
+    assert "under `models`" not in watched.out
+    assert f"name {tmp_path / 'fraud.yaml'} under `models` in {service}" in beside.out
+    for said in (watched, beside):
+        assert f"`leeway run {service}`" in said.out
     assert not list(tmp_path.rglob("leeway.yaml"))
+    (tmp_path / "others").mkdir()
+    assert leeway("init", "fraud", "--from", data, "-o", tmp_path / "others/fraud.yaml").code == 0
+    assert (tmp_path / "others/leeway.yaml").exists(), "the service above does not watch it"
 
 
 def test_training_data_without_times_is_a_baseline_and_replays_evenly(
@@ -127,6 +154,7 @@ def test_training_data_without_times_is_a_baseline_and_replays_evenly(
     spec = load("tumour.yaml").models["tumour"].spec
     assert (spec.baseline.kind, spec.baseline.uri) == ("dataset", "train.csv")
     assert list(spec.schema_.features) == ["mean_radius", "petal.length"]
+    assert leeway("check", "tumour.yaml", "--events", data.name, "--events-per-hour", 50).code == 0
     replayed = leeway("replay", "tumour.yaml", "--events", data.name)
     assert replayed.code == 2
     assert "--events-per-hour" in replayed.err
