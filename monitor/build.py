@@ -32,7 +32,7 @@ from monitor.incidents.incidents import Reach
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.ingest import Ingest
-from monitor.ingest.intake import Intake
+from monitor.ingest.intake import Intake, Reading
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Outlet
@@ -64,13 +64,14 @@ __all__ = [
     "build_retries",
     "build_router",
     "build_store",
+    "change_intake",
     "http_streams",
     "kafka_topics",
     "keep_lifetimes",
     "once_it_answers",
     "open_http_log",
+    "planned_sources",
     "sample_source",
-    "sources",
     "topic_sample",
 ]
 
@@ -189,36 +190,71 @@ def build_intake(
     stop : threading.Event or None
         Ends the workers when it is set; None in a process that does not ingest, which has no workers.
     """
-    schemas, erasures = Schemas.of(configuration), ErasureList(store)
-    if stop is None:
-        # Nothing is read here, but whoever puts dead letters back decodes them, and must know whom to forget.
-        return Intake((), (), schemas, erasures, None)
+    intake = Intake(Schemas.of(configuration), ErasureList(store))
+    # Without workers too: whoever puts dead letters back decodes them, and must know whom to forget.
+    if stop is not None:
+        with ExitStack() as opened:
+            # A start that waits for the store does all this again, and the log of HTTP events may be open but once.
+            opened.callback(intake.close)
+            change_intake(intake, configuration, watches, store, clock, stop)
+            opened.pop_all()
+    return intake
+
+
+def change_intake(
+    intake: Intake,
+    configuration: Configuration,
+    watches: Mapping[str, Watch],
+    store: Store,
+    clock: Clock,
+    stop: threading.Event,
+) -> list[Worker]:
+    """Have an intake read what a configuration says, and return the workers that are new, and do not run yet.
+
+    Raises
+    ------
+    SourceError, StoreError
+        Some workers may go by the configuration then, and others by the one before; to try again is enough.
+    """
+    intake.schemas.resolve = configuration.resolve
+    if http_streams(configuration) and intake.http_log is None:
+        intake.http_log = open_http_log(configuration, clock)
     store_id = identity_of(store) if kafka_topics(configuration) else ""
+    if store_id and intake.members is None:
+        intake.members = _members(configuration, store_id, clock)
+    routes = routes_of(configuration.service, configuration.models.values())
+    new: list[Worker] = []
+    planned = {key: (streams, routes) for key, streams in planned_sources(configuration).items()}
+    for key in intake.reading.keys() - planned.keys():
+        intake.reading.pop(key).worker.retire()
+    for key, plan in planned.items():
+        readers, reading = Readers(watches.values(), intake.schemas, configuration.posted), intake.reading.get(key)
+        if reading is not None and reading.plan == plan:
+            reading.worker.read_as(readers)
+            continue
+        source = _source(key, configuration, intake.http_log, store_id)
+        letters = _letters_of(configuration, source)
+        intake.letters += [letters] if letters is not None else []
+        if reading is not None:
+            reading.worker.read_as(readers, source, letters)
+            intake.reading[key] = Reading(plan, reading.worker)
+        else:
+            ingest = Ingest(readers, store, source, erasures=intake.erasures, letters=letters, clock=clock)
+            new.append(_worker(configuration, ingest, store, clock, stop))
+            intake.reading[key] = Reading(plan, new[-1])
+    return new
+
+
+def _worker(configuration: Configuration, ingest: Ingest, store: Store, clock: Clock, stop: threading.Event) -> Worker:
     spec = configuration.service.spec
-    workers: list[Worker] = []
-    all_letters: list[DeadLetters] = []
-    with ExitStack() as opened:
-        http_log = open_http_log(configuration, clock) if http_streams(configuration) else None
-        if http_log is not None:
-            # A start that waits for the store does all this again, and the log may be open but once.
-            opened.callback(http_log.close)
-        for source in sources(configuration, http_log, store_id):
-            letters = _letters_of(configuration, source)
-            all_letters += [letters] if letters is not None else []
-            readers = Readers(watches.values(), schemas)
-            ingest = Ingest(readers, store, source, erasures=erasures, letters=letters, clock=clock)
-            worker = Worker(
-                ingest,
-                store,
-                clock,
-                stop,
-                checkpoint_every_s=spec.checkpoint_every / 1000,
-                idle_after_s=spec.idle_after / 1000,
-            )
-            workers.append(worker)
-        opened.pop_all()
-    members = _members(configuration, store_id, clock) if store_id else None
-    return Intake(workers, all_letters, schemas, erasures, http_log, members)
+    return Worker(
+        ingest,
+        store,
+        clock,
+        stop,
+        checkpoint_every_s=spec.checkpoint_every / 1000,
+        idle_after_s=spec.idle_after / 1000,
+    )
 
 
 def _members(configuration: Configuration, store_id: str, clock: Clock) -> ForeignMembers:
@@ -285,21 +321,41 @@ def kafka_topics(configuration: Configuration) -> list[str]:
     return sorted({topic for _, spec in _specs(configuration) for topic in spec.kafka or ()})
 
 
-def sources(configuration: Configuration, http_log: Any, store_id: str) -> Iterator[Source]:
-    """Every source that the models name: one per consumer for Kafka, one per file source, one for HTTP."""
-    kafka = kafka_topics(configuration)
-    cluster = _in_group(configuration.service.spec.kafka, store_id)
-    for member in range(cluster.consumers if kafka else 0):
-        yield source_class("kafka")(cluster, kafka, member=member, store_id=store_id)
-    patterns: set[str] = set()
-    for name, spec in _specs(configuration):
-        if spec.file is not None and spec.file not in patterns:
-            patterns.add(spec.file)
-            yield source_class("file")(
-                {spec.file: _files(configuration, name, spec.file)}, spec.format.kind, spec.follow
-            )
-    if streams := http_streams(configuration):
-        yield source_class("http")(http_log, sorted(streams))
+SourceKey = tuple[str, str | int]
+"""What tells the sources of a process apart: their kind, and which of it."""
+
+
+def planned_sources(configuration: Configuration) -> dict[SourceKey, tuple[str, ...]]:
+    """Return every source that models name, with its streams: one per consumer of Kafka, one per file, one for HTTP.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    """
+    planned: dict[SourceKey, tuple[str, ...]] = {}
+    if kafka := tuple(kafka_topics(configuration)):
+        planned |= {("kafka", member): kafka for member in range(configuration.service.spec.kafka.consumers)}
+    for _, spec in _specs(configuration):
+        if spec.file is not None:
+            planned["file", spec.file] = (spec.file,)
+    if http := tuple(sorted(http_streams(configuration))):
+        planned["http", 0] = http
+    return planned
+
+
+def _source(key: SourceKey, configuration: Configuration, http_log: Any, store_id: str) -> Source:
+    kind, which = key
+    if kind == "http":
+        source: Source = source_class("http")(http_log, sorted(http_streams(configuration)))
+        return source
+    if kind == "kafka":
+        cluster = _in_group(configuration.service.spec.kafka, store_id)
+        source = source_class("kafka")(cluster, kafka_topics(configuration), member=which, store_id=store_id)
+        return source
+    name, spec = next((name, spec) for name, spec in _specs(configuration) if spec.file == which)
+    files = {spec.file: _files(configuration, name, str(which))}
+    source = source_class("file")(files, spec.format.kind, spec.follow)
+    return source
 
 
 def bounded_source(configuration: Configuration) -> Source:

@@ -17,7 +17,7 @@ from monitor.config.references import RIVERS, WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 
-__all__ = ["Caution", "cautions", "load"]
+__all__ = ["Caution", "cautions", "load", "read_model", "with_posted"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,26 @@ def load(path: str | os.PathLike[str], *, data_sets: bool = False) -> Configurat
         With every mistake, not only the first.
     """
     return config.load(path, checks=[_unusable_files, _unusable_data_set] if data_sets else [_unusable_files])
+
+
+def read_model(folder: Path, name: str, text: str) -> Model:
+    """Return the model that a document of the API describes, with what decoders say of it.
+
+    Raises
+    ------
+    ConfigError
+    """
+    return config.read_model(folder, name, text, checks=[_unusable_files])
+
+
+def with_posted(configuration: Configuration, name: str, text: str) -> Configuration:
+    """Add a model whose document came through the API: checked as files are, with the data set that it names.
+
+    Raises
+    ------
+    ConfigError
+    """
+    return config.with_posted(configuration, name, text, checks=[_unusable_files, _unusable_data_set])
 
 
 def cautions(configuration: Configuration, name: str) -> list[Caution]:

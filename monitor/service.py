@@ -9,7 +9,7 @@ do not notice.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -24,16 +24,20 @@ from monitor.build import (
     build_retries,
     build_router,
     build_store,
+    change_intake,
     http_streams,
     keep_lifetimes,
     once_it_answers,
 )
 from monitor.check import load
 from monitor.clock import Clock, SetBacks
-from monitor.config import Configuration
+from monitor.config import Configuration, Model
 from monitor.config.instance import instance_of
 from monitor.config.reload import lasting_changes
-from monitor.config.roles import ROLES
+from monitor.config.roles import ROLES, out_of_reach
+from monitor.configurations.current import CurrentConfigurations
+from monitor.configurations.in_force import InForce, reads_otherwise
+from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.errors import InputError
 from monitor.evaluate.failing_models import failing_stages
@@ -53,13 +57,13 @@ from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
 from monitor.threads import Threads, in_words, join_within
-from monitor.watch import compile_watch
+from monitor.watch import Watches, compile_watch
 from sinks.store.connection import Connection
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
-WATCH_EVERY_S, CLOSE_WITHIN_S = 1.0, 10.0
+WATCH_EVERY_S, FOLLOW_EVERY_S, CLOSE_WITHIN_S = 1.0, 1.0, 10.0
 log = structlog.get_logger("leeway.service")
 
 
@@ -96,15 +100,21 @@ class Service:
         waits_for_store: bool = False,
         port: int | None = None,
     ) -> None:
-        self.configuration, self.clock, self.roles = configuration, clock, frozenset(roles)
-        self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
+        self.clock, self.roles = clock, frozenset(roles)
+        # Before anything is asked of the store: what is wrong with a file shows at once.
+        watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
         self.metrics = CollectorRegistry()
         self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port))
         self._alone = threading.Lock()
         self._jobs: Jobs | None = None
+        self._freshness: Freshness | None = None
         latency = score_latency(self.metrics)
         once = partial(once_it_answers, clock=clock, waits=waits_for_store)
+        instance = self._threads.instance
+        current = partial(CurrentConfigurations, configuration, watches, self.store, clock, self.roles, instance)
+        self.configurations = once(current)
+        configuration = self.configuration
         evaluate = partial(
             EvaluateLoop,
             self.watches if "evaluate" in self.roles else {},
@@ -121,6 +131,7 @@ class Service:
         unusable = Quarantine.of(self.store).counts
         self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
+        self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -130,10 +141,7 @@ class Service:
         collect_rarely()
         if self._routers is not None:
             self._routers.open()
-        for number, worker in enumerate(self.intake.workers):
-            name = f"ingest-{worker.name}-{number}"
-            worker.on_report = self._threads.counting(name)
-            self._threads.run(name, partial(_ingest, worker), worker.mend)
+        self._run(self.intake.workers)
         if "evaluate" in self.roles:
             self._threads.run("evaluate", partial(self.loop.run, self.stopping, self._threads.counting("evaluate")))
         if self._routers is not None:
@@ -143,6 +151,7 @@ class Service:
             if heartbeat is not None:
                 self._threads.run("heartbeat", partial(heartbeat.run, self.stopping))
         self._threads.run("watch", self._watch)
+        self._threads.run("configurations", self._follow_configurations)
         jobs: dict[str, Callable[[], None]] = {
             "trim_ingest_log": self._trim_ingest_log,
             "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
@@ -154,6 +163,13 @@ class Service:
         self._jobs = Jobs(jobs, self.roles, self.clock)
         status = self.status()
         log.info("started", **{name: status[name] for name in ("roles", "models", "sources", "kafka_group")})
+
+    def _run(self, workers: Iterable[Worker]) -> None:
+        for worker in workers:
+            number = sum(name.startswith("ingest-") for name in self._threads.names)
+            name = f"ingest-{worker.name}-{number}"
+            worker.on_report = self._threads.counting(name)
+            self._threads.run(name, partial(_ingest, worker), worker.mend)
 
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
@@ -198,6 +214,16 @@ class Service:
         """Set when the service stops, by itself or not."""
         return self._threads.stop
 
+    @property
+    def configuration(self) -> Configuration:
+        """The service, with the models that are in force."""
+        return self.configurations.in_force.configuration
+
+    @property
+    def watches(self) -> Watches:
+        """Its models, made ready."""
+        return self.configurations.watches
+
     # -- what the API asks -------------------------------------------------------------------------------------
 
     def ready(self) -> list[str]:
@@ -205,6 +231,7 @@ class Service:
         reasons = self.intake.unready()
         if isinstance(self.store, Connection) and (reason := self.store.unwritable()):
             reasons.append(reason)
+        reasons += [f"model {name}: {why}" for name, why in sorted(self.configurations.in_force.behind.items())]
         for stage, error in failing_stages(self._threads, self.loop.failing).items():
             reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
         if self.stopping.is_set():
@@ -228,6 +255,10 @@ class Service:
             "checkpoint_age_s": round(self.intake.checkpoint_age_s(), 3),
         }
 
+    def refusal(self, model: Model) -> str:
+        """Return why a process with these roles cannot watch a model; empty if it can."""
+        return out_of_reach(self.roles, model)
+
     def late_shares(self) -> list[LateShare]:
         """How many events came late in the last minutes, of those that are read here."""
         return self.intake.late_shares()
@@ -237,25 +268,51 @@ class Service:
         return self.intake.accept(stream, payloads)
 
     def reload(self) -> None:
-        """Take up who is notified, as the files of the configuration have it now.
+        """Take up who is notified, and the models, as the files of the configuration have them now.
 
         Raises
         ------
         InputError, ConfigError
             They are wrong, or something else in them has changed: everything stays as it is then.
+        StoreError
         """
         with self._alone:
             if self.configuration.path is None:
                 raise InputError("the configuration is not from a file")
-            configuration = load(self.configuration.path)
-            if changes := lasting_changes(self.configuration, configuration):
+            files = load(self.configuration.path)
+            if changes := lasting_changes(self.configurations.in_force.files, files):
                 raise InputError(f"changed, which only a restart takes up: {', '.join(changes)}")
-            router = build_router(configuration, self.watches, self.store, self.clock)
-            # First: whoever builds a router from now on has it follow with the new routes.
-            self.configuration = configuration
-            if self._routers is not None:
-                self._routers.follow(lambda: router)
-        log.info("reloaded who is notified")
+            self._take_up(self.configurations.reloaded(files))
+        log.info("reloaded who is notified, and the models of files")
+
+    def _follow_configurations(self) -> None:
+        """Take up what is accepted anywhere, within seconds."""
+        while not self.stopping.is_set():
+            with self._alone:
+                self.configurations.follow(self._take_up)
+            self.clock.wait(self.stopping, FOLLOW_EVERY_S)
+
+    def _take_up(self, in_force: InForce) -> None:
+        """Go by other configurations, each stage from a place on that it writes down.
+
+        Raises
+        ------
+        StoreError, SourceError
+            Some stages may have taken them up then: to try again is enough.
+        """
+        former, configuration, watches = self.watches, in_force.configuration, in_force.watches
+        router = build_router(configuration, self.watches, self.store, self.clock) if self._routers else None
+        if "ingest" in self.roles and reads_otherwise(former, watches):
+            stop = self._threads.stop
+            self._run(change_intake(self.intake, configuration, watches, self.store, self.clock, stop))
+        if "evaluate" in self.roles:
+            self.loop.watch(watches)
+        # First: whoever builds a router from now on has it follow with the new routes.
+        self.configurations.adopt(in_force)
+        if router is not None and self._routers is not None:
+            self._routers.follow(lambda: router)
+        if self._freshness is not None:
+            self._freshness.watch(configuration.models)
 
     def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
         """Erase a data subject, one at a time.
@@ -301,8 +358,8 @@ class Service:
         routers.run(self.stopping, on_round)
 
     def _wait_for_events(self) -> None:
-        watcher = Freshness(self.store, self.clock, self.configuration.models)
-        watcher.run(self.stopping, self._threads.counting("freshness"))
+        self._freshness = Freshness(self.store, self.clock, self.configuration.models)
+        self._freshness.run(self.stopping, self._threads.counting("freshness"))
 
     def _trim_ingest_log(self) -> None:
         try:

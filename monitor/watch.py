@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 from monitor.values import format_duration
 
-__all__ = ["Carried", "Layout", "Segmentation", "Summary", "Watch", "compile_watch", "segment_name"]
+__all__ = ["Carried", "Layout", "Segmentation", "Summary", "Watch", "Watches", "compile_watch", "segment_name"]
 
 Floats = npt.NDArray[np.float64]
 Layout = NumericLayout | CategoryLayout | JointLayout
@@ -114,6 +114,8 @@ class Watch:
         Summaries of the baseline's data set by (segment, signal); empty unless the baseline is a data set.
     uses : dict
         Detectors with their parameters, by signal.
+    document_digest : str
+        What the model's document is known by; empty where nobody has said it.
     """
 
     model: Model
@@ -121,6 +123,7 @@ class Watch:
     segmentations: tuple[Segmentation, ...]
     reference: Mapping[tuple[str, str], Summary]
     uses: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    document_digest: str = ""
 
     @property
     def name(self) -> str:
@@ -245,6 +248,31 @@ class Watch:
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""
         return {name: params for name, params in self.uses.get(signal, {}).items() if name not in WINDOWED}
+
+
+class Watches(Mapping[str, Watch]):
+    """Models, replaced as a whole by one thread while others read: they see all as it was, or all as it is.
+
+    Parameters
+    ----------
+    watches : mapping of str to Watch
+    """
+
+    def __init__(self, watches: Mapping[str, Watch]) -> None:
+        self._watches = dict(watches)
+
+    def replace(self, watches: Mapping[str, Watch]) -> None:
+        """Hold these from now on."""
+        self._watches = dict(watches)
+
+    def __getitem__(self, name: str) -> Watch:
+        return self._watches[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._watches)
+
+    def __len__(self) -> int:
+        return len(self._watches)
 
 
 def segment_name(by: Sequence[str], values: Sequence[str]) -> str:

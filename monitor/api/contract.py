@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock
-from monitor.config import Configuration
+from monitor.config import Configuration, Model
 from monitor.erasure.erase import Erased, Request
 from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
@@ -68,6 +68,10 @@ class ApiService(Protocol):
         LeewayError
             They are wrong, or something else in them has changed: everything stays as it is then.
         """
+        ...
+
+    def refusal(self, model: Model) -> str:
+        """Return why this service cannot watch a model that fits its configuration; empty if it can."""
         ...
 
     def late_shares(self) -> list[LateShare]:

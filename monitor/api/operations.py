@@ -8,8 +8,8 @@ OPERATIONS = {
     "GET /": "A list of addresses, as text, for people who open the service's address.",
     "GET /-/healthy": "`OK` while the process answers, for probes that were made for Alertmanager.",
     "GET /-/ready": "`OK` when the service is ready, else 503 with the reasons, as text.",
-    "POST /-/reload": "Reads the configuration's files again and takes up who is notified. If a file is wrong, or "
-    "anything else in them has changed, the answer is 500 with the reason, and everything stays as it is.",
+    "POST /-/reload": "Reads the configuration's files again and takes up who is notified, and the models. If a file "
+    "is wrong, or anything else in them has changed, the answer is 500 with the reason, and everything stays as it is.",
     "PUT /-/reload": "Does what `POST` does here.",
     "GET /healthz": "200 while the process answers, whatever its sources and its store do; for a liveness probe.",
     "GET /readyz": "200 when the service is ready for traffic, else 503 with `reasons`; for a readiness probe.",
@@ -19,6 +19,14 @@ OPERATIONS = {
     "GET /v1/models": "Every model by name, with its owner, its labels and where its events come from.",
     "GET /v1/models/{model}": "The configuration of a model with all defaults, the detectors of each signal, and the "
     "state of each series in its newest window.",
+    "GET /v1/models/{model}/configuration": "The document of the last version that was accepted, or of an earlier one, "
+    "as it was written, with who accepted it when. `Accept: application/yaml` gives the document alone.",
+    "PUT /v1/models/{model}/configuration": "Takes a model's document, as files have it, checks it as files are "
+    "checked, and has every process go by it within seconds. A model of a file is refused (409).",
+    "DELETE /v1/models/{model}/configuration": "Ends the watching of a model that the API owns. What is stored of it "
+    "stays; a file of that name holds from then on.",
+    "GET /v1/models/{model}/configuration/versions": "Every version that was accepted, the last one first, and which "
+    "processes do not go by that one.",
     "GET /v1/series": "A row for each series and detector that decides about it: whether it fires, is blind, learns or "
     "protects, since when, and why. What fires comes first. With a `signal`, it says how small a shift can be found.",
     "GET /v1/series/summary": "A row for each model: how many detectors fire, are blind, learn and protect, and its "

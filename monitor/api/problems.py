@@ -88,14 +88,18 @@ PROBLEMS: dict[str, Kind] = {
     "unknown-signal": Kind(404, "The model has no such signal", ("signal",)),
     "unknown-window": Kind(404, "The signal has no such window", ("at",)),
     "unknown-alert": Kind(404, "No such alert", ("alert_id", "incident_id")),
+    "unknown-version": Kind(404, "The configuration has no such version", ("/v1/models/{model}/configuration",)),
     "unknown-stream": Kind(404, "No such stream", ("stream",)),
     "method-not-allowed": Kind(405, "The method is not allowed here", ()),
     "different-layouts": Kind(409, "The two windows cannot be compared", ("against_from",)),
     "no-configuration": Kind(409, "The model's configuration is needed", ("model", "namespace")),
+    "owned-by-a-file": Kind(409, "A file owns the model", ("if-match",)),
+    "precondition-failed": Kind(412, "Another version is in force", ("if-match",)),
     "body-too-large": Kind(413, "The body is too large", ("body",)),
     "unsupported-media-type": Kind(415, "The kind of body is not supported", ("body",)),
     "misdirected": Kind(421, "The service does not answer by this name"),
     "bad-parameter": Kind(422, "A parameter is wrong"),
+    "bad-configuration": Kind(422, "The configuration has mistakes", ("if-none-match",)),
     "too-many-alerts": Kind(429, "More posted alerts fire than may", ("/api/v2/alerts",)),
     "internal-error": Kind(500, "Internal error"),
     "store-error": Kind(500, "The store failed"),
@@ -107,10 +111,12 @@ PROBLEMS: dict[str, Kind] = {
 
 
 class FieldError(BaseModel):
-    """One wrong parameter."""
+    """One wrong parameter, or one mistake in a document."""
 
     field: str
     message: str
+    line: int | None = Field(default=None, description="of a document: counted from 1; 0 where it has no such key")
+    column: int | None = Field(default=None, description="likewise")
 
 
 class Problem(BaseModel):
@@ -149,7 +155,7 @@ class ProblemError(HTTPException):
     """
 
     def __init__(
-        self, kind: str, detail: str, *, errors: list[dict[str, str]] | None = None, **members: object
+        self, kind: str, detail: str, *, errors: list[dict[str, Any]] | None = None, **members: object
     ) -> None:
         super().__init__(PROBLEMS[kind].status, detail)
         self.kind = kind

@@ -30,6 +30,10 @@ __all__ = ["COMMANDS", "EXIT_CODES", "LazyGroup", "cli", "execute", "main"]
 _OWN: dict[str, tuple[str, str]] = {
     "init": ("monitor.cli.init", "Write a file that watches a model, drafted from a sample of its events."),
     "check": ("monitor.cli.check", "Check a configuration, and show what will be watched."),
+    "apply": ("monitor.cli.apply", "Change a model's configuration while the service runs."),
+    "versions": ("monitor.cli.versions", "List the versions of a model's configuration, and who lags behind."),
+    "rollback": ("monitor.cli.rollback", "Put an earlier version of a model's configuration in force again."),
+    "release": ("monitor.cli.release", "Give up a model that the API owns: it is watched no more."),
     "get": ("monitor.cli.get", "Print a model's configuration, and where each value comes from."),
     "schema": ("monitor.cli.schema", "Print the JSON Schema of configuration files, for editors."),
     "run": ("monitor.cli.run", "Watch models: read, evaluate, alert, and serve the API."),
@@ -65,7 +69,7 @@ show what answers it.
 FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES: dict[int, str] = {
     FINE: "fine",
-    ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged",
+    ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged; or a change is not in force yet",
     WRONG_INPUT: "bad input, configuration or usage",
     UNREACHABLE: "a service, broker or store cannot be reached or opened",
     BUG: "internal error: a bug (LEEWAY_DEBUG=1 shows the traceback)",

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
 from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.credentials import read_token, token_file
 from monitor.cli.records import Option, record
+from monitor.errors import InputError
 
 __all__ = [
     "Acknowledgement",
     "MarkedSeries",
+    "RefusedError",
     "RunningService",
     "ServiceOrStore",
     "acknowledgement",
+    "asking",
     "by",
     "comment",
     "path",
@@ -31,6 +35,22 @@ __all__ = [
 TIMEOUT_S = 30.0
 
 
+class RefusedError(InputError):
+    """A service has refused a request.
+
+    Parameters
+    ----------
+    message : str
+    status : int
+    errors : sequence of dict
+        ``field``, ``message`` and, of a document, ``line`` of everything that is wrong.
+    """
+
+    def __init__(self, message: str, status: int, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.status, self.errors = status, errors
+
+
 @dataclass(frozen=True)
 class RunningService:
     """A service, by its address, and the file of the token with which it is asked."""
@@ -38,25 +58,35 @@ class RunningService:
     url: str = DEFAULT_URL
     token_file: Path | None = None
 
-    def send(self, method: str, path: str, body: object = None, *, timeout_s: float = TIMEOUT_S, hint: str = "") -> Any:
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        hint: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         """Send a request once, since it may change something, and return the document that answers it.
+
+        A body that is text is sent as it is, of the type that ``headers`` state.
 
         Raises
         ------
-        InputError, SourceError
+        RefusedError, SourceError
             If the service refuses the request, or does not answer it.
         """
         import httpx
 
         from monitor.client.connection import headers_with
         from monitor.client.errors import advised
-        from monitor.errors import InputError, SourceError
+        from monitor.errors import SourceError
 
-        headers = headers_with(read_token(self.token_file))
+        stated: dict[str, Any] = {"headers": headers_with(read_token(self.token_file)) | dict(headers or {})}
+        stated |= {"content": body} if isinstance(body, str) else {"json": body}
         try:
-            answer = httpx.request(
-                method, f"{self.url.rstrip('/')}{path}", json=body, headers=headers, timeout=timeout_s
-            )
+            answer = httpx.request(method, f"{self.url.rstrip('/')}{path}", timeout=timeout_s, **stated)
             document = answer.json() if answer.content else {}
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError(f"{self.url} cannot be reached: {error}{hint}", retryable=True) from error
@@ -68,7 +98,8 @@ class RunningService:
         detail = document.get("detail", answer.status_code) if isinstance(document, dict) else document
         if answer.status_code >= 500:
             raise SourceError(f"{self.url}: {detail}", retryable=True)
-        raise InputError(advised(answer.status_code, str(detail)))
+        errors = document.get("errors", ()) if isinstance(document, dict) else ()
+        raise RefusedError(advised(answer.status_code, str(detail)), answer.status_code, errors)
 
 
 @dataclass(frozen=True)
@@ -164,6 +195,18 @@ series = record(
     click.option("--author", "by", default=getpass.getuser, help="Who you are.  [default: your name on this machine]"),
 )
 """Adds the options that name a segment, a version and an author; the command takes ``series``."""
+
+
+def asking(path: str, **parameters: object) -> str:
+    """Return a path with parameters; those that are None are left out.
+
+    Examples
+    --------
+    >>> asking("/v1/models", at=5, by=None)
+    '/v1/models?at=5'
+    """
+    query = urlencode({name: value for name, value in parameters.items() if value is not None})
+    return f"{path}?{query}" if query else path
 
 
 def path(*parts: str) -> str:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.check import load
 from monitor.clock import Clock, SystemClock
-from monitor.config import Configuration, Service
+from monitor.config import Configuration, Model, Service
 from monitor.erasure.erase import Erased, Request
 from monitor.errors import InputError, SourceError
 from monitor.ingest.late_events import LateShare
@@ -68,6 +68,10 @@ class Archive:
     def status(self) -> dict[str, Any]:
         """Return what is shown."""
         return {"store": str(self.path)}
+
+    def refusal(self, model: Model) -> str:
+        """Refuse: nothing watches models here."""
+        return "no service runs: configurations are changed through one"
 
     def late_shares(self) -> list[LateShare]:
         """Nothing is read here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from yaml import Node
 from monitor.config.nodes import MAX_FILE_BYTES, KeyPath, Position, Values, YamlError, compose, position_in
 from monitor.errors import LeewayError
 
-__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "dotted", "is_file", "read_documents"]
+__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "dotted", "is_file", "read_documents", "read_posted"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -26,6 +26,7 @@ class Mistake:
     Attributes
     ----------
     file : str
+        Empty of what came through the API.
     line, column : int
         Counted from 1; 0 if it is about the file, or a folder, as a whole.
     path : str
@@ -41,6 +42,7 @@ class Mistake:
 
     def __str__(self) -> str:
         position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        position = position if self.file else f"line {self.line}"
         return f"{position}: {self.path}: {self.message}" if self.path else f"{position}: {self.message}"
 
 
@@ -66,6 +68,8 @@ class Document:
         What is written where an environment variable is named.
     layers : tuple of Document
         Of a document that was merged, the lowest first.
+    text : str
+        As it is written, with its comments.
     """
 
     file: Path
@@ -73,6 +77,7 @@ class Document:
     positions: dict[KeyPath, Position]
     referenced: dict[KeyPath, str] = field(default_factory=dict)
     layers: tuple[Document, ...] = ()
+    text: str = ""
 
     def position(self, path: KeyPath) -> Position:
         """Where ``path`` stands, or its nearest ancestor that stands in the file."""
@@ -106,10 +111,39 @@ def read_documents(file: Path) -> Iterator[Document]:
     """
     text = _read_text(file)
     try:
-        for node in compose(text):
-            yield _document(file, node)
+        nodes = list(compose(text))
+        for node in nodes:
+            written = text if len(nodes) == 1 else text[node.start_mark.index : node.end_mark.index]
+            yield _document(file, node, written, os.environ)
     except YamlError as error:
         raise ConfigError([Mistake(str(file), *error.position, dotted(error.path), str(error))]) from error
+
+
+def read_posted(file: Path, text: str) -> Document:
+    """Read the one document that somebody has sent, who may not ask for environment variables of this process.
+
+    Parameters
+    ----------
+    file : Path
+        Where it would stand: file names in it are relative to its folder.
+    text : str
+        YAML, and so also JSON.
+
+    Raises
+    ------
+    ConfigError
+        Its mistakes name no file.
+    """
+    try:
+        if len(text) > MAX_FILE_BYTES:
+            message = f"the document is larger than {MAX_FILE_BYTES // 1024} KiB, which no configuration is"
+            raise YamlError(message, (1, 1))
+        nodes = list(compose(text))
+        if len(nodes) != 1:
+            raise YamlError(f"expected one document, and there are {len(nodes)}", (1, 1))
+        return _document(file, nodes[0], text, None)
+    except YamlError as error:
+        raise ConfigError([Mistake("", *error.position, dotted(error.path), str(error))]) from error
 
 
 def _read_text(file: Path) -> str:
@@ -130,21 +164,23 @@ def _read_text(file: Path) -> str:
         raise ConfigError([Mistake(str(file), *position, "", message)]) from error
 
 
-def _document(file: Path, node: Node) -> Document:
+def _document(file: Path, node: Node, written: str, variables: Mapping[str, str] | None) -> Document:
     referenced: dict[KeyPath, str] = {}
 
     def read_text(text: str, path: KeyPath) -> str:
         # Once the YAML is parsed: a variable is one value, whatever it holds, and adds no keys.
         def substitute(match: re.Match[str]) -> str:
             referenced[path] = text
-            if match[1] not in os.environ:
+            if variables is None:
+                raise YamlError("only files may name environment variables", values.positions[path], path)
+            if match[1] not in variables:
                 raise YamlError(f"environment variable {match[1]} is not set", values.positions[path], path)
-            return os.environ[match[1]]
+            return variables[match[1]]
 
         return _ENV.sub(substitute, text)
 
     values = Values(read_text)
-    return Document(file, values.of(node), values.positions, referenced)
+    return Document(file, values.of(node), values.positions, referenced, text=written)
 
 
 def dotted(path: KeyPath) -> str:

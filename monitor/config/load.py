@@ -20,7 +20,7 @@ from monitor.config.streams import reader_of
 from monitor.config.topics import wrong_formats
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
 
-__all__ = ["Check", "Configuration", "load", "load_alerting", "load_service"]
+__all__ = ["Check", "Configuration", "load", "load_alerting", "load_service", "read_again", "wrong_references"]
 
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
@@ -44,6 +44,10 @@ class Configuration:
         What was loaded, a file or a folder.
     layered : dict of str to Document
         What each model's file says, above the defaults that are in force for it.
+    texts : dict of str to str
+        Each model's document as it is written, below the defaults that are in force for it.
+    posted : frozenset of str
+        Models whose documents came through the API; data sets are relative to ``root``.
     """
 
     service: Service
@@ -52,6 +56,8 @@ class Configuration:
     files: dict[str, Path] = field(default_factory=dict)
     path: Path | None = None
     layered: dict[str, Document] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    posted: frozenset[str] = frozenset()
 
     @property
     def is_watched(self) -> dict[str, Callable[[str], bool]]:
@@ -60,6 +66,8 @@ class Configuration:
 
     def resolve(self, model: str, uri: str) -> Path:
         """Return the path of a file named in a model's configuration."""
+        if model in self.posted:
+            return (self.root / uri).resolve()
         return (self.files[model].parent / uri).resolve() if model in self.files else Path(uri)
 
 
@@ -94,7 +102,7 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
     if not documents:
         raise ConfigError([Mistake(str(start), 1, 1, "", _NO_MODEL)])
     root = start if start.is_dir() else start.parent
-    return replace(_assemble(documents, root, [_wrong_references, *checks]), path=start)
+    return replace(_assemble(documents, root, [wrong_references, *checks]), path=start)
 
 
 def load_service(path: str | os.PathLike[str]) -> Service:
@@ -157,7 +165,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
             models.add(document)
     mistakes += models.mistakes
     loaded, documents_of = models.loaded, models.documents
-    mistakes += _read_again(service, services, loaded, documents_of)
+    mistakes += read_again(service, services, loaded, documents_of)
     if service is not None:
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
@@ -168,7 +176,13 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         raise ConfigError(sorted(set(mistakes)))
     assert service is not None
     files = {name: document.file for name, document in documents_of.items()}
-    return Configuration(service, loaded, root, files, layered=documents_of)
+    texts = {name: _text_of(document) for name, document in documents_of.items()}
+    return Configuration(service, loaded, root, files, layered=documents_of, texts=texts)
+
+
+def _text_of(document: Document) -> str:
+    """A model's document as it is written, below the defaults that are in force for it."""
+    return "\n---\n".join(layer.text.strip() for layer in document.layers) if document.layers else document.text
 
 
 def _layers(documents: list[Document], mistakes: list[Mistake]) -> Layers:
@@ -240,7 +254,7 @@ def _models_of(service: Service, document: Document, mistakes: list[Mistake]) ->
             yield from read_documents(Path(file))
 
 
-def _wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
+def wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
     """Signals and detectors that the model names but that do not exist, and its data set."""
     from monitor.config.references import wrong_rules
 
@@ -265,7 +279,7 @@ def _unguarded(service: Service) -> Iterator[tuple[KeyPath, str]]:
         yield ("spec", "api", "host"), message
 
 
-def _read_again(
+def read_again(
     service: Service | None, services: list[Document], models: dict[str, Model], documents: dict[str, Document]
 ) -> Iterator[Mistake]:
     """Topics of dead letters that a model reads: each message there would come back as another one."""

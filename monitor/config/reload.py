@@ -1,4 +1,4 @@
-"""What of a configuration may change while its service runs: who is notified, and nothing else."""
+"""What of a configuration may change while its service runs: who is notified, and the models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from monitor.config.load import Configuration
 
 __all__ = ["lasting_changes"]
 
-REROUTED = ("alerting", "external_url", "incidents", "receivers", "subscriptions")
-"""Keys of the service's file that say who is notified."""
+TAKEN_UP = ("alerting", "external_url", "incidents", "models", "receivers", "subscriptions")
+"""Keys of the service's file that say who is notified, and which files are models."""
 
 
 def lasting_changes(former: Configuration, current: Configuration) -> list[str]:
@@ -22,9 +22,5 @@ def lasting_changes(former: Configuration, current: Configuration) -> list[str]:
     ['spec.idle_after']
     """
     service, changed = former.service.spec, current.service.spec
-    keys = [key for key in type(service).model_fields if key not in REROUTED]
-    models = sorted(former.models.keys() | current.models.keys())
-    return [
-        *(f"spec.{key}" for key in keys if getattr(service, key) != getattr(changed, key)),
-        *(f"model {name}" for name in models if former.models.get(name) != current.models.get(name)),
-    ]
+    keys = [key for key in type(service).model_fields if key not in TAKEN_UP]
+    return [f"spec.{key}" for key in keys if getattr(service, key) != getattr(changed, key)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from monitor.config import Configuration
+from collections.abc import Collection
+
+from monitor.config.load import Configuration
+from monitor.config.model import Model
 from monitor.errors import InputError
 
-__all__ = ["ROLES", "check_roles", "parse_roles"]
+__all__ = ["ROLES", "check_roles", "out_of_reach", "parse_roles"]
 
 ROLES: dict[str, str] = {
     "ingest": "reads the sources; any number of processes, which share Kafka's partitions",
@@ -50,9 +53,17 @@ def check_roles(roles: frozenset[str], configuration: Configuration) -> None:
             f"a store of kind {store} belongs to one process, which then has to run {', '.join(apart)} too: leave"
             " --roles out, or keep results in a `clickhouse` store"
         )
-    streams = [s.http for model in configuration.models.values() for s in model.spec.sources if s.http is not None]
-    if streams and ("api" in roles) != ("ingest" in roles):
-        raise InputError(
-            f"the stream {streams[0]!r} comes by HTTP, and waits in a file of the process that takes it: run ingest and"
-            " api in one process, or send the events to Kafka"
-        )
+    for model in configuration.models.values():
+        if reason := out_of_reach(roles, model):
+            raise InputError(reason)
+
+
+def out_of_reach(roles: Collection[str], model: Model) -> str:
+    """Return why a process with these roles cannot watch a model; empty if it can."""
+    streams = [source.http for source in model.spec.sources if source.http is not None]
+    if not streams or ("api" in roles) == ("ingest" in roles):
+        return ""
+    return (
+        f"the stream {streams[0]!r} comes by HTTP, and waits in a file of the process that takes it: run ingest and"
+        " api in one process, or send the events to Kafka"
+    )

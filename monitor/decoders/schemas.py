@@ -23,7 +23,7 @@ T = TypeVar("T")
 _Reason = tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Schemas:
     """What decoders of typed formats need beside the plans.
 

@@ -59,7 +59,8 @@ class Crowding:
 
     def titles(self, watches: Mapping[str, Watch]) -> dict[str, str]:
         """Return what an alert about each such model says."""
-        return {model: _title(watches[model], *share) for model, share in self.shares().items()}
+        shares = self.shares().items()
+        return {model: _title(watches[model], *share) for model, share in shares if model in watches}
 
 
 def _title(watch: Watch, events: int, other: int) -> str:

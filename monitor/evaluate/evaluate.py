@@ -33,7 +33,7 @@ from monitor.events import Partition
 from monitor.panes.coverage import begins_ms, first_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch
-from sinks.store.batch import append, empty_rows, extend
+from sinks.store.batch import add_row, append, empty_rows, extend
 from sinks.store.contract import Store
 
 __all__ = ["Evaluated", "Evaluation"]
@@ -83,6 +83,8 @@ class Evaluation:
         self._is_new = loaded is None
         if loaded is not None:
             self._restore(*loaded)
+        if loaded is None or loaded[1].get("document") != watch.document_digest:
+            self._begin()
         self._log = HorizonLog(store, watch.name, self._step_ms, self.next_end_ms)
 
     # -- forward -----------------------------------------------------------------------------------------------
@@ -211,6 +213,7 @@ class Evaluation:
             return
         state = {
             "config": self._watch.config_hash,
+            "document": self._watch.document_digest,
             "next_end_ms": self.next_end_ms,
             "lifecycle": self._lifecycle.snapshot(),
             **self._series.snapshot(),
@@ -239,6 +242,17 @@ class Evaluation:
         self.next_end_ms = ((behind_ms - offset_ms) // self._step_ms + 1) * self._step_ms + offset_ms
         self._learn_again(self.next_end_ms)
         # What is learned depends on the panes that are stored by now: whoever takes over must not learn from others.
+        self.save()
+
+    def _begin(self) -> None:
+        """Write down from which window on the configuration is evaluated, before one is."""
+        if not self._watch.document_digest:
+            return
+        from_ms = 0 if self.next_end_ms is None else self.next_end_ms
+        rows = empty_rows("configured_windows")
+        add_row(rows, {"model": self._watch.name, "from_ms": from_ms, "digest": self._watch.document_digest})
+        append(self._store, "configured_windows", rows)
+        self._saved_ms = None
         self.save()
 
     def _learn_again(self, next_end_ms: int) -> None:

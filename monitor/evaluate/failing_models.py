@@ -61,6 +61,13 @@ class FailingModels:
         """What the evaluation of a model is called among the stages."""
         return f"evaluate/{model}"
 
+    def watch(self, models: Iterable[str]) -> None:
+        """Know of these models from now on; of those that are there no more nothing is said."""
+        self._models = list(models)
+        self.failures = Counter({model: self.failures[model] for model in self._models})
+        for gone in [model for model in self.errors if model not in self._models]:
+            self.settle(gone)
+
     def note(self, model: str, error: Exception) -> None:
         """It has failed: the pause before it is tried again grows each time."""
         last_pause_s = self._pauses_s.get(model, threads.FIRST_PAUSE_S / 2)

@@ -18,7 +18,7 @@ from monitor.evaluate.evaluate import Evaluated, Evaluation
 from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.horizon import horizon, read_closed, standing
 from monitor.evaluate.waiting_windows import WaitingWindows
-from monitor.watch import Watch
+from monitor.watch import Watch, Watches
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["EvaluateLoop"]
@@ -64,13 +64,13 @@ class EvaluateLoop:
         checkpoint_every_s: float,
         on_latency: Callable[[str, float], None],
     ) -> None:
-        self._watches, self._store, self._clock = watches, store, clock
+        self._watches, self._store, self._clock = Watches(watches), store, clock
         self._checkpoint_every_s, self._on_latency = checkpoint_every_s, on_latency
         self.windows: Counter[str] = Counter()
         self.transitions: Counter[tuple[str, str]] = Counter()
         self.crowding = Crowding(clock)
         self.failing = FailingModels(clock, watches)
-        self.waiting = WaitingWindows(clock, watches, store)
+        self.waiting = WaitingWindows(clock, self._watches, store)
         self._turn = threading.Lock()
         self._evaluations: dict[str, Evaluation] = {}
         self._load()
@@ -155,6 +155,23 @@ class EvaluateLoop:
         """Write a checkpoint of every model."""
         for evaluation in self._evaluations.values():
             evaluation.save()
+
+    def watch(self, watches: Mapping[str, Watch]) -> None:
+        """Evaluate these models from the next windows on: those that have changed go on from a checkpoint.
+
+        Raises
+        ------
+        StoreError
+            Everything stays as it was.
+        """
+        with self._turn:
+            changed = [name for name in self._evaluations if watches.get(name) is not self._watches[name]]
+            for name in changed:
+                self._evaluations[name].save()
+            for name in changed:
+                del self._evaluations[name]
+            self._watches.replace(watches)
+            self.failing.watch(watches)
 
     @contextmanager
     def standstill(self) -> Iterator[None]:

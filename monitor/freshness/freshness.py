@@ -44,14 +44,22 @@ class Freshness:
     """
 
     def __init__(self, store: Store, clock: Clock, models: Mapping[str, Model]) -> None:
-        self._clock = clock
-        self._models = {name: model for name, model in models.items() if model.spec.freshness is not None}
-        self._expected_s = {name: _expected_s(model) for name, model in models.items()}
-        self._alerts = FreshnessAlerts(store, {name: model.metadata for name, model in models.items()})
+        self._store, self._clock = store, clock
         self._follower, self._learned = Follower(store, clock), Learned(store)
-        self._unread = UnreadAlerts(store, clock, models)
+        self._next: Mapping[str, Model] | None = None
+        self._watch(models)
         self._saves = Timer(clock, SAVE_EVERY_S)
         self._standing: dict[Stream, str] = {}
+
+    def watch(self, models: Mapping[str, Model]) -> None:
+        """Watch these models from the next look on. Another thread's to call."""
+        self._next = models
+
+    def _watch(self, models: Mapping[str, Model]) -> None:
+        self._models = {name: model for name, model in models.items() if model.spec.freshness is not None}
+        self._expected_s = {name: _expected_s(model) for name, model in models.items()}
+        self._alerts = FreshnessAlerts(self._store, {name: model.metadata for name, model in models.items()})
+        self._unread = UnreadAlerts(self._store, self._clock, models)
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
         """Look every ten seconds until ``stop`` is set; ``on_round`` is called after each look.
@@ -73,6 +81,9 @@ class Freshness:
         ------
         StoreError
         """
+        if (models := self._next) is not None:
+            self._next = None
+            self._watch(models)
         flows = self._follower.look()
         self._unread.step(flows)
         heard = dict(self._heard(flows))

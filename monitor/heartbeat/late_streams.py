@@ -56,5 +56,6 @@ class LateStreams:
         return watch is None or watch.model.spec.source_of(partition.rpartition("/")[0]) is None
 
     def _allowed_ms(self, share: LateShare) -> int:
-        source = self._watches[share.model].model.spec.source_of(share.partition[0])
+        watch = self._watches.get(share.model)
+        source = None if watch is None else watch.model.spec.source_of(share.partition[0])
         return 0 if source is None else source.allowed_lateness

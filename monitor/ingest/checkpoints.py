@@ -36,7 +36,7 @@ class Checkpoints:
 
     def __init__(self, store: Store, readers: Readers) -> None:
         self._store, self._readers = store, readers
-        self._epochs = Epochs(store, self._reads)
+        self._epochs = Epochs(store, self._reads, readers.changing)
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
 
     def resume(self, partition: Partition) -> tuple[int | None, Mark]:

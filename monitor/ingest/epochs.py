@@ -11,13 +11,13 @@ under another configuration was begun by a process that was started with a newer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from monitor.errors import CheckpointError
+from monitor.errors import CheckpointError, SourceError
 from monitor.events import Partition
 from monitor.ingest.watermark import NEVER
 from sinks.store.batch import add_row, append, empty_rows
@@ -71,10 +71,12 @@ class Epochs:
     store : Store
     reads : callable
         Returns what a model reads from a topic, and as what, as JSON; nothing if it does not.
+    changing : collection of str
+        Models of which another process may have a newer configuration that is soon known here.
     """
 
-    def __init__(self, store: Store, reads: Callable[[str, str], str]) -> None:
-        self._store, self._reads = store, reads
+    def __init__(self, store: Store, reads: Callable[[str, str], str], changing: Collection[str] = frozenset()) -> None:
+        self._store, self._reads, self._changing = store, reads, changing
         self._began = self._newest()
 
     def settle(
@@ -103,6 +105,8 @@ class Epochs:
         ------
         CheckpointError
             A process with a newer configuration has had the partition since this one began.
+        SourceError
+            Likewise, of a model whose configurations are soon known here.
         """
         epochs = self._of(partition)
         self._refuse_if_overtaken(partition, configs, epochs)
@@ -148,6 +152,12 @@ class Epochs:
         for model, epoch in epochs.items():
             if epoch.number > self._began and epoch.config not in (configs.get(model, REMOVED), REMOVED):
                 topic, number = partition
+                if model in self._changing:
+                    raise SourceError(
+                        f"{topic}/{number} is read under a newer configuration of model {model!r} from offset"
+                        f" {epoch.from_offset} on, which is not known here yet",
+                        retryable=True,
+                    )
                 raise CheckpointError(
                     f"{topic}/{number} has been read under another configuration of model {model!r} from offset"
                     f" {epoch.from_offset} on, by a process that was started after this one: start this one anew with"

@@ -102,6 +102,20 @@ class Ingest:
         """How many messages went each way through the decoders that have several ways."""
         return self._readers.decoded
 
+    def read_as(self, readers: Readers, source: Source | None = None, letters: DeadLetters | None = None) -> None:
+        """Go by other configurations, and read from another source if there is one, once partitions are begun anew.
+
+        Raises
+        ------
+        StoreError
+        """
+        checkpoints = Checkpoints(self._store, readers)
+        readers.go_on_from(self._readers)
+        self._readers, self._checkpoints = readers, checkpoints
+        self._problems.readers = readers
+        if source is not None:
+            self.source, self._problems.letters = source, letters
+
     def open(self, on_begin: Callable[[Partition, int], None] = lambda partition, position: None) -> None:
         """Connect the source; every partition starts at its checkpoint.
 

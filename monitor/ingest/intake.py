@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from monitor.decoders import Schemas
@@ -19,7 +20,7 @@ from monitor.messages import LogPosition, Message
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 
-__all__ = ["EventLog", "Intake"]
+__all__ = ["EventLog", "Intake", "Reading"]
 
 
 class EventLog(Protocol):
@@ -50,34 +51,44 @@ class EventLog(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A worker; and what its source reads, and where dead letters go, in a form that can be compared."""
+
+    plan: object
+    worker: Worker
+
+
 class Intake:
     """The workers of a process, with their dead letters, schemas, erasures and the log of HTTP events.
 
     Parameters
     ----------
-    workers : sequence of Worker
-        None in a process that does not ingest.
-    letters : sequence of DeadLetters
     schemas : Schemas
     erasures : ErasureList
+
+    Attributes
+    ----------
+    reading : dict of (str, str or int) to Reading
+        By the source; none in a process that does not ingest.
+    letters : list of DeadLetters
     http_log : EventLog or None
         None if no model reads an HTTP stream here.
     members : ForeignMembers or None
         What is known of the group that the workers are members of; None if they are in none.
     """
 
-    def __init__(
-        self,
-        workers: Sequence[Worker],
-        letters: Sequence[DeadLetters],
-        schemas: Schemas,
-        erasures: ErasureList,
-        http_log: EventLog | None,
-        members: ForeignMembers | None = None,
-    ) -> None:
-        self.workers, self._letters = workers, letters
-        self.schemas, self.erasures, self.http_log = schemas, erasures, http_log
-        self.members = members
+    def __init__(self, schemas: Schemas, erasures: ErasureList) -> None:
+        self.schemas, self.erasures = schemas, erasures
+        self.reading: dict[tuple[str, str | int], Reading] = {}
+        self.letters: list[DeadLetters] = []
+        self.http_log: EventLog | None = None
+        self.members: ForeignMembers | None = None
+
+    @property
+    def workers(self) -> list[Worker]:
+        """All of them; other threads look at this too."""
+        return [reading.worker for reading in list(self.reading.values())]
 
     def unready(self) -> list[str]:
         """Return which sources are not open, which topics are gone, and who reads in our place: one sentence each."""
@@ -143,7 +154,7 @@ class Intake:
 
     def close(self) -> None:
         """Close what the workers share; they themselves have ended."""
-        for letters in self._letters:
+        for letters in self.letters:
             letters.close()
         if self.http_log is not None:
             self.http_log.close()
@@ -164,7 +175,7 @@ class Intake:
     def dead_letters_sent(self) -> dict[str, tuple[int, int]]:
         """Return how many messages and bytes topics of dead letters have acknowledged, by topic."""
         total: dict[str, tuple[int, int]] = {}
-        for letters in self._letters:
+        for letters in self.letters:
             for topic, (count, size_bytes) in letters.sent.items():
                 counted, counted_bytes = total.get(topic, (0, 0))
                 total[topic] = counted + count, counted_bytes + size_bytes

@@ -31,7 +31,7 @@ class Problems:
     def __init__(
         self, readers: Readers, erasures: ErasureList, letters: DeadLetters | None, counters: Counters
     ) -> None:
-        self._readers, self._erasures, self._letters, self._counters = readers, erasures, letters, counters
+        self.readers, self._erasures, self.letters, self._counters = readers, erasures, letters, counters
 
     def open(self) -> None:
         """Connect to the topics.
@@ -40,8 +40,8 @@ class Problems:
         ------
         SourceError
         """
-        if self._letters is not None:
-            self._letters.open()
+        if self.letters is not None:
+            self.letters.open()
 
     def flush(self, stopwatch: Stopwatch) -> None:
         """Wait until everything that was sent is acknowledged.
@@ -50,9 +50,9 @@ class Problems:
         ------
         SourceError
         """
-        if self._letters is not None:
+        if self.letters is not None:
             with stopwatch.step("dead_letters"):
-                self._letters.flush()
+                self.letters.flush()
 
     def rows(self, partition: Partition, problems: Iterable[tuple[str, Problem, Message]]) -> Rows:
         """Count and send; return what is to be stored.
@@ -89,20 +89,20 @@ class Problems:
         }
 
     def _send(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:
-        if self._letters is None or message is NO_MESSAGE:
+        if self.letters is None or message is NO_MESSAGE:
             return
         # A topic has readers of all models, so that any model's erasure counts.
         if self._erasures and any(
-            self._is_erased(partition[0], watch.name, message) for watch, _ in self._readers[partition[0]]
+            self._is_erased(partition[0], watch.name, message) for watch, _ in self.readers[partition[0]]
         ):
             return
-        self._letters.send(partition, model, problem, message)
+        self.letters.send(partition, model, problem, message)
 
     def _is_erased(self, topic: str, model: str, message: Message) -> bool:
         """Whether the message is of an erased subject; one that cannot be read is of nobody."""
-        path = self._readers.subject_path(model)
+        path = self.readers.subject_path(model)
         if path is None:
             return False
         # Larger than a decoder takes, it still is somebody's.
-        subject = self._readers.decoder(topic).text_at(message.value, message.headers, path)
+        subject = self.readers.decoder(topic).text_at(message.value, message.headers, path)
         return subject != "" and self._erasures.covers(model, subject, message.record_ms)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import structlog
 
 from monitor.config.model import SourceSpec
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
@@ -13,6 +15,8 @@ from monitor.watch import Watch
 
 __all__ = ["Readers"]
 
+log = structlog.get_logger("leeway.ingest")
+
 
 class Readers:
     """Finds the readers of a topic, which need not be known beforehand: a pattern may match it.
@@ -22,6 +26,8 @@ class Readers:
     watches : iterable of Watch
     schemas : Schemas
         For decoders.
+    changing : collection of str
+        Models of which another process may have a newer configuration that is soon known here.
 
     Attributes
     ----------
@@ -29,12 +35,15 @@ class Readers:
         What the messages have shown so far.
     """
 
-    def __init__(self, watches: Iterable[Watch], schemas: Schemas = NO_SCHEMAS) -> None:
-        self._watches, self._schemas = list(watches), schemas
+    def __init__(
+        self, watches: Iterable[Watch], schemas: Schemas = NO_SCHEMAS, changing: Collection[str] = frozenset()
+    ) -> None:
+        self._watches, self._schemas, self.changing = list(watches), schemas, changing
         self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
         self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
         self._decoders: dict[str, Decoder] = {}
         self.sightings = Sightings()
+        self._decoded_before = {"scanned": 0, "parsed": 0}
 
     def __getitem__(self, topic: str) -> list[tuple[Watch, SourceSpec]]:
         """Every model that reads the topic, in the order of their configuration, with the source that does.
@@ -49,6 +58,11 @@ class Readers:
             readers = [(watch, source) for watch, source in sources if source is not None]
             for watch, source in readers[1:]:
                 if source.format != readers[0][1].format:
+                    if watch.name in self.changing:
+                        # Nobody may stop the service from afar.
+                        log.error("a model does not read a topic: its format is another", model=watch.name, topic=topic)
+                        readers.remove((watch, source))
+                        continue
                     raise InputError(
                         f"models {readers[0][0].name!r} and {watch.name!r} read topic {topic!r} in different formats;"
                         " a topic has one"
@@ -85,8 +99,12 @@ class Readers:
     @property
     def decoded(self) -> dict[str, int]:
         """How many messages went each way through the decoders."""
-        decoders = list(self._decoders.values())
+        decoders, former = list(self._decoders.values()), self._decoded_before
         return {
-            "scanned": sum(decoder.scanned for decoder in decoders),
-            "parsed": sum(decoder.parsed for decoder in decoders),
+            "scanned": former["scanned"] + sum(decoder.scanned for decoder in decoders),
+            "parsed": former["parsed"] + sum(decoder.parsed for decoder in decoders),
         }
+
+    def go_on_from(self, former: Readers) -> None:
+        """Count on where others, of a former configuration, have ended."""
+        self._decoded_before = former.decoded

@@ -16,13 +16,16 @@ from monitor.events import Change, Partition, Records
 from monitor.ingest.activity import Activity
 from monitor.ingest.arrivals import Arrivals
 from monitor.ingest.counters import Counters, add
+from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.lag import Lag
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.partitions import Partitions
+from monitor.ingest.readers import Readers
 from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Timer
 from monitor.messages import is_cut
+from monitor.sources.contract import Source
 from sinks.receivers.times import utc
 from sinks.store.contract import Store, StoreError
 
@@ -69,6 +72,25 @@ class _Stated:
     alerts: OwnAlerts
 
 
+@dataclass
+class _Course:
+    """What the worker does next, as other threads have it.
+
+    Attributes
+    ----------
+    goes_back : bool
+        To the checkpoints; with the source open if it ``stays_open``.
+    source_open : bool
+    former : Source or None
+        Another source has taken its place, and it is to be closed.
+    """
+
+    goes_back: bool = False
+    stays_open: bool = False
+    source_open: bool = False
+    former: Source | None = None
+
+
 class Worker:
     """Drives an :class:`~monitor.ingest.ingest.Ingest`.
 
@@ -113,18 +135,22 @@ class Worker:
         self._reports = Timer(clock, REPORT_EVERY_S, due=True)
         # Held for each batch, so that another thread can hold the worker between two of them.
         self._turn = threading.Lock()
-        self._goes_back = False
-        self._source_open = False
+        self._course = _Course()
+        self._retired = threading.Event()
 
     @property
     def name(self) -> str:
         """The kind of the source, such as ``kafka``."""
         return type(self._ingest.source).__name__.removesuffix("Source").lower()
 
+    @property
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or self._retired.is_set()
+
     def run(self) -> None:
         """Read until a bounded source ends or the service stops; leave with a checkpoint."""
         retry_s = FIRST_RETRY_S
-        while not self._stop.is_set():
+        while not self._is_over:
             try:
                 if self._read():
                     return
@@ -141,7 +167,7 @@ class Worker:
             self._go_back(stay_open=by_store)
             self._clock.wait(self._stop, retry_s)
             retry_s = min(2 * retry_s, LAST_RETRY_S)
-        if self._source_open:
+        if self._course.source_open:
             self._ingest.source.close()
 
     def mend(self) -> None:
@@ -151,7 +177,7 @@ class Worker:
 
     def look_on(self) -> None:
         """Behind the end of a bounded source: partitions fall idle when their time has come."""
-        while not self._clock.wait(self._stop, REPORT_EVERY_S):
+        while not self._is_over and not self._clock.wait(self._stop, REPORT_EVERY_S):
             self._report()
 
     @contextmanager
@@ -165,10 +191,42 @@ class Worker:
         StoreError
         """
         with self._turn:
-            if self.status.opened and not self._stop.is_set():
+            if self.status.opened and not self._is_over:
                 self.save()
-                self._goes_back = True
+                self._course.goes_back = True
             yield
+
+    def read_as(self, readers: Readers, source: Source | None = None, letters: DeadLetters | None = None) -> None:
+        """Go by other configurations from the next message on, which is where their epochs begin.
+
+        Another thread's to call.
+
+        Parameters
+        ----------
+        readers : Readers
+        source : Source or None
+            What reads in place of the source that there is, where other streams are to be read.
+        letters : DeadLetters or None
+            Where its dead letters go.
+
+        Raises
+        ------
+        SourceError
+        StoreError
+            Everything stays as it was.
+        """
+        with self._turn:
+            if self.status.opened and not self._is_over:
+                self.save()
+            former = self._ingest.source
+            self._ingest.read_as(readers, source, letters)
+            self._course.goes_back = self._course.stays_open = True
+            if source is not None and self._course.source_open:
+                self._course.former, self._course.source_open = former, False
+
+    def retire(self) -> None:
+        """Read no more, with a checkpoint of what was read."""
+        self._retired.set()
 
     def save(self) -> None:
         """Write checkpoints, show them to the source, for lag tools, and set clocks back as people have asked.
@@ -229,30 +287,31 @@ class Worker:
 
     def _read(self) -> bool:
         """Read to the end; False if reading has gone back to the checkpoints."""
-        source = self._ingest.source
         with self._turn:
-            self._goes_back = False
-            if not self._source_open:
+            self._course.goes_back = self._course.stays_open = False
+            self._leave_former()
+            source = self._ingest.source
+            if not self._course.source_open:
                 self._ingest.open(self._stated.partitions.begin)
-                self._source_open = True
+                self._course.source_open = True
                 self._stated.partitions.know(source.partitions(), source.is_gone)
                 self._note_opened()
         try:
-            while not self._stop.is_set():
+            while not self._is_over:
                 with self._turn:
-                    if self._goes_back:
-                        self._go_back()
+                    if self._course.goes_back:
+                        self._go_back(stay_open=self._course.stays_open)
                         return False
                     ended = self._step()
                     self._note_opened()
                     if ended:
                         break
             with self._turn:
-                if not self._goes_back:
+                if not self._course.goes_back:
                     self.save()
                     self._stated.partitions.leave(self._positions())
         finally:
-            if self._stop.is_set() or source.bounded:
+            if self._is_over or source.bounded:
                 source.close()
         return True
 
@@ -286,13 +345,21 @@ class Worker:
     def _go_back(self, *, stay_open: bool = False) -> None:
         """Forget what was read behind the checkpoints; the next reading starts there."""
         self.status.opened = False
-        if not (stay_open and self._source_open and self._ingest.source.rewind()):
+        if self._course.former is not None:
+            self._leave_former()
+        elif not (stay_open and self._course.source_open and self._ingest.source.rewind()):
             self._ingest.source.close()
-            self._source_open = False
+            self._course.source_open = False
         self._ingest.forget()
         self._stated.alerts.forget()
         self._stated.partitions.forget(self._ingest.positions.begun)
         self._stated.arrivals.forget()
+
+    def _leave_former(self) -> None:
+        """Close the source that another one has replaced."""
+        former, self._course.former = self._course.former, None
+        if former is not None:
+            former.close()
 
     def _note_opened(self) -> None:
         self.status.opened, self.status.trouble = True, ""

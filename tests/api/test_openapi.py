@@ -20,6 +20,8 @@ from tests.api.world import Client
 MANUAL = Path(__file__).parents[2] / "docs" / "api.md"
 
 SAMPLES = [
+    "/v1/models/{model}/configuration",
+    "/v1/models/{model}/configuration/versions",
     "/healthz",
     "/readyz",
     "/v1/status",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -90,6 +91,9 @@ class World:
         self.retried += [] if dry_run else places
         return [Retried(*place, outcome, taken_from="log", attempt=1) for place in places]
 
+    def refusal(self, model: Model) -> str:
+        return ""
+
     def late_shares(self) -> list[LateShare]:
         return self.late
 
@@ -133,7 +137,7 @@ class World:
 
 
 def configured(*models: Model) -> Configuration:
-    return Configuration(Service(), {found.name: found for found in models}, root=None)  # type: ignore[arg-type]
+    return Configuration(Service(), {found.name: found for found in models}, root=Path())
 
 
 class Client:

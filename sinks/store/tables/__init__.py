@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from sinks.store.tables import access, alerts, events, progress, results
+from sinks.store.tables import access, alerts, configurations, events, progress, results
 from sinks.store.tables.table import Table
 
 __all__ = ["DERIVED", "EVERY_TABLE", "READABLE", "TABLES", "erased_by"]
 
 EVERY_TABLE: dict[str, Table] = {
-    declared.name: declared for room in (results, alerts, progress, events, access) for declared in room.DECLARED
+    declared.name: declared
+    for room in (results, alerts, progress, events, access, configurations)
+    for declared in room.DECLARED
 }
 """Every table that a store has, by name, those included that only the store itself uses."""
 

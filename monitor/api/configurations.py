@@ -1,0 +1,249 @@
+"""Configurations of models: what is in force, every version that was, and changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from monitor import check
+from monitor.api.access import token_of
+from monitor.api.auditor import about
+from monitor.api.contract import ApiService
+from monitor.api.parameters import TheService, answer
+from monitor.api.problems import ProblemError, bad_parameter
+from monitor.config import ConfigError, Configuration
+from monitor.configurations.log import Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
+from monitor.configurations.taken import laggards
+from monitor.resources.configurations import ConfigurationVersion, Laggard, StoredConfiguration
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+JSON = ("application/json",)
+DOCUMENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/yaml": {"schema": {"type": "string", "description": "a model, as a file has it"}},
+            "application/json": {"schema": {"type": "object", "description": "a model, as a file has it"}},
+        },
+    }
+}
+ETAG: dict[int | str, dict[str, Any]] = {
+    200: {"headers": {"ETag": {"description": "the digest, for `If-Match`", "schema": {"type": "string"}}}}
+}
+
+
+class Versions(BaseModel):
+    """Every version of a model's configuration, the last one first."""
+
+    is_in_force: bool = Field(description="whether every process goes by the last version")
+    not_converged: list[Laggard] = Field(description="processes that do not, with the reason")
+    items: list[ConfigurationVersion]
+
+
+class AcceptedChange(ConfigurationVersion):
+    """What a change has done, or would do."""
+
+    is_dry_run: bool
+    refusal: str = Field(description="why it would be refused; only of a dry run")
+
+
+@dataclass(frozen=True)
+class Intent:
+    """Who wants to change what, why, and instead of what: any version if ``replaces`` is None."""
+
+    model: str
+    author: str
+    reason: str
+    replaces: str | None
+
+
+async def intent_of(
+    request: Request,
+    model: str,
+    reason: Annotated[str, Query(max_length=2_000, description="why, for whoever reads the versions")] = "",
+    created_by: Annotated[str, Query(max_length=200, description="who; of a token's holder, the token's name")] = "",
+    if_match: Annotated[str | None, Header(description="which is to be replaced: its digest or its number")] = None,
+) -> Intent:
+    """Read what every change says."""
+    token = token_of(request.scope)
+    replaces = None if if_match is None or if_match.strip() == "*" else if_match.strip().removeprefix("W/").strip('"')
+    return Intent(model, created_by if token is None else token.name, reason, replaces)
+
+
+@router.get(
+    "/models/{model}/configuration",
+    summary="The configuration of a model",
+    response_model=StoredConfiguration,
+    responses=ETAG,
+)
+def configuration(
+    service: TheService,
+    request: Request,
+    model: str,
+    version: Annotated[int | None, Query(ge=1, description="an earlier version; the last one if absent")] = None,
+) -> Response:
+    stored = _version(service, model, version)
+    if request.headers.get("accept", "").partition(",")[0].strip() in YAML:
+        return _tagged(Response(stored.document, media_type=YAML[0]), stored)
+    return _tagged(answer(asdict(stored)), stored)
+
+
+@router.get(
+    "/models/{model}/configuration/versions",
+    summary="Every version of the configuration of a model",
+    response_model=Versions,
+)
+def configuration_versions(service: TheService, model: str) -> Response:
+    versions = _log(service).versions(model) or [_of_file(service, model)]
+    behind = laggards(service.store, service.clock.now_ms(), model, versions[0].version)
+    return answer(
+        {
+            "is_in_force": not behind,
+            "not_converged": [asdict(each) for each in behind],
+            "items": [_head(version) for version in versions],
+        }
+    )
+
+
+@router.put(
+    "/models/{model}/configuration",
+    summary="Change the configuration of a model",
+    response_model=AcceptedChange,
+    responses=ETAG,
+    openapi_extra=DOCUMENT,
+)
+async def put_configuration(
+    service: TheService,
+    request: Request,
+    intent: Annotated[Intent, Depends(intent_of)],
+    dry_run: Annotated[bool, Query(description="whether only to check it")] = False,
+    if_none_match: Annotated[str | None, Header(description="`*`: there is to be none yet")] = None,
+) -> Response:
+    text = _text(await request.body(), request.headers.get("content-type", ""))
+    if if_none_match is not None:
+        intent = replace(intent, replaces=_none_yet(if_none_match))
+    about(intent.model, "dry run" if dry_run else "")
+    return await run_in_threadpool(_put, service, intent, text, dry_run=dry_run)
+
+
+@router.delete(
+    "/models/{model}/configuration",
+    summary="Give up a model that the API owns",
+    response_model=ConfigurationVersion,
+)
+def delete_configuration(service: TheService, intent: Annotated[Intent, Depends(intent_of)]) -> Response:
+    if refusal := _refusal(service, intent.model):
+        raise ProblemError("owned-by-a-file", refusal)
+    if _version(service, intent.model).owner != "api":
+        raise ProblemError("unknown-model", f"the API owns no model {intent.model!r}")
+    about(intent.model)
+    return answer(_head(_written(service, intent, "", "nobody")))
+
+
+def _put(service: ApiService, intent: Intent, text: str, *, dry_run: bool) -> Response:
+    refusal = _refusal(service, intent.model)
+    if refusal and not dry_run:
+        raise ProblemError("owned-by-a-file", refusal)
+    _checked(service, intent.model, text)
+    if dry_run:
+        newest = _log(service).newest(intent.model)
+        number = 1 if newest is None else newest.version + 1
+        version = Version(intent.model, number, digest_of(text), "api", "", intent.author, intent.reason)
+    else:
+        version = _written(service, intent, text, "api")
+    return _tagged(answer({**_head(version), "is_dry_run": dry_run, "refusal": refusal}), version)
+
+
+def _checked(service: ApiService, model: str, text: str) -> Configuration:
+    """Return the configuration that a document makes, or a problem with every mistake in it."""
+    try:
+        changed = check.with_posted(service.configuration, model, text)
+    except ConfigError as error:
+        errors = [{"field": m.path, "message": m.message, "line": m.line, "column": m.column} for m in error.mistakes]
+        raise ProblemError("bad-configuration", str(error), errors=errors) from error
+    if unfit := service.refusal(changed.models[model]):
+        mistake = {"field": "spec.sources", "message": unfit, "line": 0, "column": 0}
+        raise ProblemError("bad-configuration", unfit, errors=[mistake])
+    return changed
+
+
+def _written(service: ApiService, intent: Intent, text: str, owner: Owner) -> Version:
+    change = Change(intent.model, text, owner, author=intent.author, reason=intent.reason)
+    try:
+        return _log(service).put(change, intent.replaces)
+    except ConflictError as error:
+        raise ProblemError("precondition-failed", str(error)) from error
+
+
+def _refusal(service: ApiService, model: str) -> str:
+    """Why the API may not change a model: a file owns it."""
+    configuration = service.configuration
+    if model not in configuration.models or model in configuration.posted:
+        return ""
+    file = configuration.files.get(model, "the service's own configuration")
+    return (
+        f"{file} owns {model}: change it there, and send SIGHUP; or take it out of the service's models, send SIGHUP,"
+        " and the API may have it"
+    )
+
+
+def _version(service: ApiService, model: str, number: int | None = None) -> Version:
+    log = _log(service)
+    stored = log.newest(model) if number is None else log.version(model, number)
+    if stored is None and number is None:
+        return _of_file(service, model)
+    if stored is None:
+        raise ProblemError("unknown-version", f"{model} has no version {number} of its configuration")
+    return stored
+
+
+def _of_file(service: ApiService, model: str) -> Version:
+    """What a file says that the store does not know: of a store that no service has open, say."""
+    configuration = service.configuration
+    document = configuration.texts.get(model)
+    if document is None:
+        models = ", ".join(sorted(configuration.models)) or "none"
+        raise ProblemError("unknown-model", f"there is no configuration of {model!r}; there are {models}")
+    file = str(configuration.files.get(model, ""))
+    return Version(model, 0, digest_of(document), "file", file, document=document)
+
+
+def _log(service: ApiService) -> ConfigurationLog:
+    return ConfigurationLog(service.store, service.clock)
+
+
+def _head(version: Version) -> dict[str, Any]:
+    head = asdict(version)
+    del head["document"]
+    return head
+
+
+def _tagged(response: Response, version: Version) -> Response:
+    response.headers["ETag"] = f'"{version.digest}"'
+    return response
+
+
+def _text(body: bytes, content_type: str) -> str:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in (*YAML, *JSON):
+        raise ProblemError(
+            "unsupported-media-type", f"Content-Type {kind!r}; it is {' or '.join((YAML[0], *JSON))} here"
+        )
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise ProblemError("bad-body", f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _none_yet(if_none_match: str) -> str:
+    if if_none_match.strip() != "*":
+        raise bad_parameter("if-none-match", "only `*` is known here: there is to be no configuration yet")
+    return ""

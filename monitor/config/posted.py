@@ -1,0 +1,114 @@
+"""Models whose documents come through the API: the same checks as for files, and nothing that only files may name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from monitor.config.document import ConfigError, Document, KeyPath, Mistake, read_posted
+from monitor.config.load import Check, Configuration, read_again, wrong_references
+from monitor.config.model import Model
+from monitor.config.topics import wrong_formats
+from monitor.config.validate import validated
+
+__all__ = ["read_model", "with_models", "with_posted"]
+
+
+def with_posted(configuration: Configuration, name: str, text: str, checks: Sequence[Check] = ()) -> Configuration:
+    """Add a model whose document came through the API, in place of one of that name.
+
+    It is checked as files are, also against the other models. Besides, it reads nothing that only files may: no
+    environment variable, and no file outside of the service's folder.
+
+    Parameters
+    ----------
+    configuration : Configuration
+    name : str
+        What the model is to be called.
+    text : str
+    checks : sequence of Check
+
+    Raises
+    ------
+    ConfigError
+        With every mistake found; they name no file.
+    """
+    model = read_model(configuration.root, name, text, checks)
+    document = read_posted(configuration.root / f"{name}.yaml", text)
+    changed = with_models(configuration, {name: (model, text)})
+    mistakes = {
+        document.mistake(path if other == name else ("spec", "sources"), message)
+        for other, path, message in wrong_formats(changed.models, changed.service)
+    }
+    documents = dict.fromkeys(changed.models, document)
+    for mistake in read_again(changed.service, [document], changed.models, documents):
+        # Files are as they were: what is wrong there now, this document has brought about.
+        mistakes.add(document.mistake(("spec", "sources"), mistake.message))
+    if mistakes:
+        raise ConfigError(sorted(replace(mistake, file="") for mistake in mistakes))
+    return changed
+
+
+def with_models(configuration: Configuration, posted: Mapping[str, tuple[Model, str]]) -> Configuration:
+    """Add models of the API, with their documents, in place of those of their names."""
+    return replace(
+        configuration,
+        models={**configuration.models, **{name: model for name, (model, _) in posted.items()}},
+        texts={**configuration.texts, **{name: text for name, (_, text) in posted.items()}},
+        posted=configuration.posted | posted.keys(),
+    )
+
+
+def read_model(folder: Path, name: str, text: str, checks: Sequence[Check] = ()) -> Model:
+    """Return the model that a document of the API describes, checked by itself.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake found; they name no file.
+    """
+    document = read_posted(folder / f"{name}.yaml", text)
+    if isinstance(document.value, dict) and document.value.get("kind") in ("Service", "Defaults"):
+        raise ConfigError([Mistake("", *document.position(("kind",)), "kind", "kind must be Model here")])
+    mistakes: list[Mistake] = []
+    model = _model(document, mistakes)
+    if model is not None:
+        mistakes += [document.mistake(*wrong) for wrong in _mistakes_of(model, name, folder, checks)]
+    if model is None or mistakes:
+        raise ConfigError(sorted({replace(mistake, file="") for mistake in mistakes}))
+    return model
+
+
+def _model(document: Document, mistakes: list[Mistake]) -> Model | None:
+    if not isinstance(document.value, dict):
+        mistakes.append(document.mistake((), "expected a mapping with apiVersion, kind: Model and spec"))
+        return None
+    return validated(Model, document, mistakes)
+
+
+def _mistakes_of(model: Model, name: str, folder: Path, checks: Sequence[Check]) -> Iterator[tuple[KeyPath, str]]:
+    if model.name != name:
+        yield ("metadata", "name"), f"the address names {name!r}, and the document {model.name!r}"
+    outside = list(_outside(model))
+    yield from outside
+    # What stands there is not even looked at.
+    for check in () if outside else (wrong_references, *checks):
+        yield from check(model, folder)
+
+
+def _outside(model: Model) -> Iterator[tuple[KeyPath, str]]:
+    """Files that only a model of a file may name."""
+    inside = "a document that comes through the API names files by a path inside of the service's folder"
+    if model.spec.baseline.uri is not None and not _is_inside(model.spec.baseline.uri):
+        yield ("spec", "baseline", "uri"), inside
+    for index, source in enumerate(model.spec.sources):
+        if source.file is not None:
+            yield ("spec", "sources", index, "file"), "only a model whose document is a file may read files"
+        for key, name in source.format.files.items():
+            if not _is_inside(name):
+                yield ("spec", "sources", index, "format", key), inside
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts

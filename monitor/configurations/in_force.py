@@ -1,0 +1,267 @@
+"""What one process goes by: the files that it was started with, and what the API has accepted since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from monitor.check import read_model
+from monitor.config import Configuration, Model
+from monitor.config.posted import with_models
+from monitor.config.topics import wrong_formats
+from monitor.configurations.log import Change, ConfigurationLog, Version, digest_of
+from monitor.errors import LeewayError
+from monitor.watch import Watch, compile_watch
+
+__all__ = ["InForce", "begun", "following", "log_changes", "note_files", "reads_otherwise", "untaken"]
+
+log = structlog.get_logger("leeway.configurations")
+
+
+@dataclass(frozen=True)
+class InForce:
+    """A configuration, and how far it is what the store has last.
+
+    Attributes
+    ----------
+    configuration : Configuration
+        The models of files, and those that the API owns.
+    watches : dict of str to Watch
+        All of its models, made ready.
+    versions : dict of str to int
+        Which version of each model that is; 0 of one that the store does not have.
+    troubles : dict of str to str
+        Why a model does not go by its last version; or which file is passed over.
+    files : Configuration
+        As the files alone have it.
+    refusal : callable
+        From a model to why this process cannot watch it; empty if it can.
+    """
+
+    configuration: Configuration
+    watches: dict[str, Watch]
+    versions: dict[str, int]
+    troubles: dict[str, str]
+    files: Configuration = field(repr=False)
+    refusal: Callable[[Model], str] = field(default=lambda model: "", repr=False)
+
+    @property
+    def behind(self) -> dict[str, str]:
+        """Models that do not go by their last version, with the reason."""
+        return {name: why for name, why in self.troubles.items() if name not in self._passed_over}
+
+    @property
+    def _passed_over(self) -> frozenset[str]:
+        return self.configuration.posted & self.files.models.keys()
+
+
+def begun(
+    files: Configuration,
+    log_: ConfigurationLog,
+    former: Mapping[str, Watch],
+    refusal: Callable[[Model], str] = lambda model: "",
+) -> InForce:
+    """Return what a process begins with: all files that the API does not own models of, and what the API owns.
+
+    Parameters
+    ----------
+    files : Configuration
+    log_ : ConfigurationLog
+    former : mapping of str to Watch
+        Models that were made ready before: what has not changed stays as it is.
+    refusal : callable
+        From a model to why this process cannot watch it; empty if it can.
+
+    Raises
+    ------
+    InputError
+        A file's model cannot be made ready. What cannot be of the API's is left out, and named.
+    StoreError
+    """
+    heads = log_.heads()
+    own = {name: model for name, model in files.models.items() if _owner(heads, name) != "api"}
+    configuration = replace(files, models=own)
+    watches = {name: _compiled(configuration, name, former) for name in own}
+    nothing = InForce(configuration, {**former, **watches}, {}, {}, files, refusal)
+    return _followed(nothing, heads, log_)
+
+
+def following(current: InForce, log_: ConfigurationLog) -> InForce | None:
+    """Return what is in force now, if it is something else than what this process goes by.
+
+    Raises
+    ------
+    StoreError
+    """
+    following_ = _followed(current, log_.heads(), log_)
+    unchanged = following_.versions == current.versions and following_.troubles == current.troubles
+    return None if unchanged else following_
+
+
+def note_files(files: Configuration, log_: ConfigurationLog) -> None:
+    """Write down the models of files, and those that no file has any more, where the API does not own them.
+
+    Raises
+    ------
+    StoreError
+    """
+    heads = log_.heads()
+    for name, file in files.files.items():
+        document = files.texts[name]
+        head = heads.get(name)
+        if head is None or (head.owner != "api" and (head.digest, head.owner) != (digest_of(document), "file")):
+            log_.put(Change(name, document, "file", str(file)))
+    for name in [name for name, head in heads.items() if head.owner == "file" and name not in files.files]:
+        log_.put(Change(name, "", "nobody"))
+
+
+def untaken(current: InForce, following_: InForce, why: str) -> InForce:
+    """Say of everything that was to change why it has not."""
+    changed = {name for name, number in following_.versions.items() if current.versions.get(name) != number}
+    troubles = {**current.troubles, **dict.fromkeys(changed, why)}
+    if troubles != current.troubles:
+        log.error("configurations are not taken up; trying again", models=sorted(changed), reason=why)
+    return replace(current, troubles=troubles)
+
+
+def reads_otherwise(former: Mapping[str, Watch], watches: Mapping[str, Watch]) -> bool:
+    """Whether anything changes for what reads: which messages are read, what of them is kept, and what they become."""
+    changed = {name for name in former.keys() | watches.keys() if former.get(name) is not watches.get(name)}
+    return any(
+        name not in former or name not in watches or _reading(former[name]) != _reading(watches[name])
+        for name in changed
+    )
+
+
+def _reading(watch: Watch) -> tuple[object, ...]:
+    spec = watch.model.spec
+    return watch.fold_hash, spec.sources, spec.schema_, spec.keep
+
+
+def log_changes(former: InForce, in_force: InForce) -> None:
+    """Say in the log what has changed."""
+    for name in sorted(former.watches.keys() | in_force.watches.keys()):
+        if former.watches.get(name) is not in_force.watches.get(name):
+            log.info("a configuration is in force", model=name, version=in_force.versions.get(name, 0))
+    for name, why in sorted(in_force.troubles.items()):
+        if former.troubles.get(name) != why:
+            log.error("a configuration is not in force as it is stored", model=name, reason=why)
+
+
+def _owner(heads: Mapping[str, Version], model: str) -> str:
+    return heads[model].owner if model in heads else "nobody"
+
+
+def _followed(current: InForce, heads: Mapping[str, Version], log_: ConfigurationLog) -> InForce:
+    posted = {name: head for name, head in heads.items() if head.owner == "api"}
+    changed = {name: head for name, head in posted.items() if current.versions.get(name) != head.version}
+    read, troubles = _read(current, changed, log_)
+    dropped = current.configuration.posted - posted.keys()
+    # A file comes into its own when the API gives its model up.
+    restored = {name: current.files.models[name] for name in dropped & current.files.models.keys()}
+    lasting = {n: m for n, m in current.configuration.models.items() if n not in dropped}
+    base = replace(
+        current.configuration,
+        models={**lasting, **restored},
+        texts={**current.configuration.texts, **{n: current.files.texts[n] for n in restored}},
+        posted=current.configuration.posted - dropped,
+    )
+    read, unfit = _fitting(base, read)
+    configuration, watches, unready = _made_ready(base, current.watches, read, restored)
+    troubles |= unfit | unready
+    versions = {name: current.versions.get(name, 0) for name in configuration.posted}
+    versions |= {name: head.version for name, head in changed.items() if name not in troubles}
+    versions |= {
+        name: _of_file(configuration, heads, name, troubles) for name in configuration.models.keys() - versions
+    }
+    versions |= {
+        n: head.version for n, head in heads.items() if head.owner == "nobody" and n not in configuration.models
+    }
+    for name in configuration.posted & current.files.models.keys():
+        troubles.setdefault(name, _passed_over(current.files, name))
+    return replace(current, configuration=configuration, watches=watches, versions=versions, troubles=troubles)
+
+
+def _read(
+    current: InForce, changed: Mapping[str, Version], log_: ConfigurationLog
+) -> tuple[dict[str, tuple[Model, str]], dict[str, str]]:
+    """Read documents of the API; of those that cannot be used, why."""
+    read: dict[str, tuple[Model, str]] = {}
+    troubles: dict[str, str] = {}
+    for name, head in sorted(changed.items()):
+        stored = log_.version(name, head.version)
+        document = "" if stored is None else stored.document
+        try:
+            model = read_model(current.configuration.root, name, document)
+        except LeewayError as error:
+            troubles[name] = f"version {head.version} cannot be used here: {error}"
+        else:
+            if refusal := current.refusal(model):
+                troubles[name] = refusal
+            else:
+                read[name] = model, document
+    return read, troubles
+
+
+def _fitting(
+    base: Configuration, read: Mapping[str, tuple[Model, str]]
+) -> tuple[dict[str, tuple[Model, str]], dict[str, str]]:
+    """Leave out what does not fit the other models: files have changed since it was accepted."""
+    models = with_models(base, read).models if read else {}
+    unfit = {name: message for name, _, message in wrong_formats(models, base.service) if name in read}
+    return {name: each for name, each in read.items() if name not in unfit}, unfit
+
+
+def _made_ready(
+    base: Configuration,
+    watches: Mapping[str, Watch],
+    read: Mapping[str, tuple[Model, str]],
+    restored: Mapping[str, Model],
+) -> tuple[Configuration, dict[str, Watch], dict[str, str]]:
+    """Make what has changed ready; what cannot be stays as it was."""
+    changed = with_models(base, read)
+    made: dict[str, Watch] = {}
+    troubles: dict[str, str] = {}
+    for name in (*read, *restored):
+        try:
+            made[name] = _compiled(changed, name, watches)
+        except LeewayError as error:
+            troubles[name] = f"it cannot be made ready here: {error}"
+    configuration = with_models(base, {name: read[name] for name in read.keys() & made.keys()})
+    configuration = replace(
+        configuration, models={n: m for n, m in configuration.models.items() if n in made or n in watches}
+    )
+    return configuration, {n: made.get(n) or watches[n] for n in configuration.models}, troubles
+
+
+def _compiled(configuration: Configuration, name: str, former: Mapping[str, Watch]) -> Watch:
+    document = configuration.texts.get(name)
+    digest = "" if document is None else digest_of(document)
+    watch = former.get(name)
+    if watch is not None and (watch.document_digest, watch.model) == (digest, configuration.models[name]):
+        return watch
+    return replace(compile_watch(configuration, name), document_digest=digest)
+
+
+def _of_file(configuration: Configuration, heads: Mapping[str, Version], name: str, troubles: dict[str, str]) -> int:
+    """Return which version a file is; if another process has another one, that is a trouble."""
+    document, head = configuration.texts.get(name), heads.get(name)
+    if document is None or head is None:
+        return 0
+    if head.digest == digest_of(document):
+        return head.version
+    if head.owner == "file":
+        troubles[name] = (
+            f"{configuration.files[name]} is another one here than where version {head.version} was read: put the same"
+            " files everywhere, and send SIGHUP"
+        )
+    return 0
+
+
+def _passed_over(files: Configuration, name: str) -> str:
+    return (
+        f"{files.files[name]} is passed over: the API owns {name}. Remove the file; or end that with"
+        f" `leeway release {name}`, and the file holds"
+    )

@@ -1,0 +1,243 @@
+"""Every version of a model's configuration, in the store; the last one of each model is in force.
+
+A model has one owner. That of a model whose document is a file is the file: only who changes the file changes the
+model. That of any other model is the API. A file for a model that the API owns is passed over, and said to be, until
+the API gives the model up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from threading import Lock
+from typing import Literal
+
+from monitor.clock import Clock
+from monitor.errors import InputError
+from sinks.store.batch import append
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = [
+    "MOST_MODELS",
+    "MOST_VERSIONS",
+    "Change",
+    "ConfigurationLog",
+    "ConflictError",
+    "Owner",
+    "Version",
+    "digest_of",
+]
+
+Owner = Literal["file", "api", "nobody"]
+
+MOST_MODELS, MOST_VERSIONS = 10_000, 10_000
+"""That the API may own, and of one model."""
+
+MOST_CHARACTERS = 2_000
+WRITING = Lock()
+"""Held from the look at the last version until the next one is written."""
+
+
+class ConflictError(InputError):
+    """Somebody else has changed the configuration meanwhile."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A configuration that was accepted.
+
+    Attributes
+    ----------
+    model : str
+    version : int
+        Counted from 1; 0 of what no store has.
+    digest : str
+        Of the document.
+    owner : {"file", "api", "nobody"}
+        ``nobody`` where the API has given the model up: there is no document then.
+    file : str
+        Where the document stood, of a file.
+    author, reason : str
+    document : str
+        As it was written; empty where only a list of versions was asked for.
+    at_ms : int
+    """
+
+    model: str
+    version: int
+    digest: str
+    owner: Owner
+    file: str = ""
+    author: str = ""
+    reason: str = ""
+    document: str = ""
+    at_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """A configuration that is to be accepted.
+
+    Attributes
+    ----------
+    model, document : str
+    owner : {"file", "api", "nobody"}
+    file, author, reason : str
+    """
+
+    model: str
+    document: str
+    owner: Owner = "api"
+    file: str = ""
+    author: str = ""
+    reason: str = ""
+
+
+HEAD = tuple(field.name for field in fields(Version) if field.name != "document")
+
+
+def digest_of(document: str) -> str:
+    """Return what a document is known by: a change of one character is another one.
+
+    Examples
+    --------
+    >>> digest_of("kind: Model")
+    'd7599d150d0efa84'
+    """
+    return sha256(document.encode()).hexdigest()[:16]
+
+
+class ConfigurationLog:
+    """The versions in one store.
+
+    Two processes that accept a change of one model at the same moment may both write the same version; the one whose
+    change does not stay says so.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+
+    Examples
+    --------
+    >>> from monitor.clock import ManualClock
+    >>> from sinks.store.memory import MemoryStore
+    >>> log = ConfigurationLog(MemoryStore(), ManualClock(now_ms=5))
+    >>> log.put(Change("fraud", "kind: Model", author="ann", reason="to begin with")).version
+    1
+    >>> log.put(Change("fraud", "kind: Model")).version, log.newest("fraud").author
+    (1, 'ann')
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def heads(self) -> dict[str, Version]:
+        """Return the last version of each model, without its document.
+
+        Raises
+        ------
+        StoreError
+        """
+        rows = rows_of(self._store.read(Query("configurations", columns=HEAD)))
+        return {row["model"]: Version(**row) for row in sorted(rows, key=lambda row: row["version"])}
+
+    def versions(self, model: str) -> list[Version]:
+        """Return every version of a model, the last one first, without documents.
+
+        Raises
+        ------
+        StoreError
+        """
+        query = Query("configurations", {"model": model}, descending=True, columns=HEAD)
+        return [Version(**row) for row in rows_of(self._store.read(query))]
+
+    def newest(self, model: str) -> Version | None:
+        """Return the last version of a model; None if it has none.
+
+        Raises
+        ------
+        StoreError
+        """
+        return next(self._read({"model": model}, limit=1), None)
+
+    def version(self, model: str, number: int) -> Version | None:
+        """Return one version of a model; None if there is no such version.
+
+        Raises
+        ------
+        StoreError
+        """
+        return next(self._read({"model": model, "version": number}), None)
+
+    def put(self, change: Change, replaces: str | None = None) -> Version:
+        """Write down that a configuration is accepted, and return it; what is in force already is no version.
+
+        Parameters
+        ----------
+        change : Change
+        replaces : str or None
+            Which one is to be replaced, by its digest or number; empty if there is to be none yet. Any if None.
+
+        Raises
+        ------
+        ConflictError
+            Another one is in force.
+        InputError
+            There are too many.
+        StoreError
+        """
+        model, owner, digest = change.model, change.owner, digest_of(change.document)
+        with WRITING:
+            newest = self.newest(model)
+            check_replaced(newest, replaces)
+            if newest is not None and (newest.digest, newest.owner) == (digest, owner):
+                return newest
+            number = 1 if newest is None else newest.version + 1
+            self._check_room(number)
+            texts = {"author": change.author[:MOST_CHARACTERS], "reason": change.reason[:MOST_CHARACTERS]}
+            at_ms = max(self._clock.now_ms(), 0 if newest is None else newest.at_ms + 1)
+            version = Version(model, number, digest, owner, change.file, **texts, document=change.document, at_ms=at_ms)
+            append(self._store, "configurations", {name: [value] for name, value in asdict(version).items()})
+            stored = self.version(model, number)
+        if stored is None or stored.digest != digest:
+            raise ConflictError(f"somebody else has changed {model} at the same moment: look at it, and try again")
+        return version
+
+    def _read(self, where: Mapping[str, object], limit: int | None = None) -> Iterator[Version]:
+        query = Query("configurations", where, descending=True, limit=limit)
+        return (Version(**row) for row in rows_of(self._store.read(query)))
+
+    def _check_room(self, number: int) -> None:
+        if number > MOST_VERSIONS:
+            raise InputError(f"a model has at most {MOST_VERSIONS:,} versions: begin another model")
+        if number == 1 and len(
+            self._store.read(Query("configurations", {"version": 1}, columns=("model",)))["model"]
+        ) >= (MOST_MODELS):
+            raise InputError(f"there are {MOST_MODELS:,} models already")
+
+
+def check_replaced(newest: Version | None, replaces: str | None) -> None:
+    """Raise an error unless what is in force is what somebody wants to replace.
+
+    Examples
+    --------
+    >>> check_replaced(Version("fraud", 3, "4e07", "api"), "3")
+    >>> check_replaced(Version("fraud", 3, "4e07", "api", author="bob"), "2")
+    Traceback (most recent call last):
+    ...
+    monitor.configurations.log.ConflictError: version 3 (4e07) of fraud is in force, by bob, and not 2
+    """
+    if replaces is None:
+        return
+    if newest is None or newest.owner == "nobody":
+        if replaces:
+            raise ConflictError(f"{replaces} is to be replaced, and there is no configuration")
+    elif replaces not in (newest.digest, str(newest.version)):
+        by = f", by {newest.author}" if newest.author else ""
+        other = f"not {replaces}" if replaces else "none is to be there yet"
+        raise ConflictError(
+            f"version {newest.version} ({newest.digest}) of {newest.model} is in force{by}, and {other}"
+        )

@@ -1,0 +1,33 @@
+"""What models are watched with, who decided that, and from when on it holds."""
+
+from __future__ import annotations
+
+from sinks.store.tables.table import table
+
+__all__ = ["DECLARED"]
+
+DECLARED = (
+    table(
+        "configurations",
+        "model:name version:int at_ms:int digest:str:own owner:name file:str:own author:str:free reason:str:free "
+        "document:document:own",
+        "model version",
+        newest_by="at_ms",
+        row="a version of a model's configuration that was accepted; the last one is in force. `owner` is `file` or "
+        "`api`, or `nobody` from where on the model is given up, without a document",
+    ),
+    table(
+        "configurations_taken",
+        "model:name instance:name at_ms:int version:int trouble:str:free",
+        "model instance",
+        newest_by="at_ms",
+        row="by which version of a model's configuration a process goes, and why it does not go by the last one",
+    ),
+    table(
+        "configured_windows",
+        "model:name from_ms:int digest:str:own",
+        "model from_ms",
+        row="that windows of a model that end from here on are evaluated under another configuration; what `epochs` "
+        "says of partitions",
+    ),
+)

@@ -1,0 +1,226 @@
+"""A model's configuration is changed while the service runs: owners, versions, what goes on, and who lags behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import generate_latest
+
+from monitor.clock import SystemClock
+from monitor.config import load
+from monitor.configurations.log import Change, ConfigurationLog
+from monitor.service import Service
+from sinks.store.contract import Store
+from sinks.store.memory import MemoryStore
+from tests.api.world import serving as served
+from tests.cli.console import Console
+from tests.service import shop
+
+PAGE = (Path(__file__).parents[2] / "docs" / "change-configuration.md").read_text()
+INSIDE = "a document that comes through the API names files by a path inside of the service's folder"
+ALERTING = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
+
+
+def orders(**spec: Any) -> dict[str, Any]:
+    """A model of an HTTP stream."""
+    return shop.model("orders", {"http": "orders"}, **spec)
+
+
+@dataclass
+class Served:
+    """A service that is asked over HTTP."""
+
+    service: Service
+    client: httpx.Client
+    url: str
+
+    def put(
+        self, document: dict[str, Any] | str, headers: dict[str, str] | None = None, **asked: Any
+    ) -> httpx.Response:
+        text = document if isinstance(document, str) else json.dumps(document, indent=1)
+        headers = {"Content-Type": "application/yaml"} | (headers or {})
+        return self.client.put("/v1/models/orders/configuration", content=text, headers=headers, params=asked)
+
+    def apply(self, document: dict[str, Any] | str) -> None:
+        accepted = self.put(document).json()
+        shop.wait_until(lambda: self.versions()["is_in_force"], f"{accepted} is in force", 20)
+
+    def versions(self, model: str = "orders") -> dict[str, Any]:
+        answer: dict[str, Any] = self.client.get(f"/v1/models/{model}/configuration/versions").json()
+        return answer
+
+
+@contextmanager
+def serving(path: Path, store: Store) -> Iterator[Served]:
+    with (
+        shop.serving(load(path), store) as service,
+        served(service) as url,
+        httpx.Client(base_url=url) as client,
+    ):
+        yield Served(service, client, url)
+
+
+def resolve_after(there: Served) -> int:
+    return there.service.watches["orders"].model.spec.alerts.resolve_after
+
+
+def nothing(folder: Path, **spec: Any) -> Path:
+    """A service without a model of a file."""
+    return shop.configured(folder, models=[], alerting=ALERTING, **spec)
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.service.FOLLOW_EVERY_S", 0.1)
+
+
+@pytest.fixture
+def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
+    """Run `leeway` with arguments."""
+    return Console(capsys)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    store.migrate()
+    return store
+
+
+def test_a_model_is_watched_within_seconds_changed_given_up_and_begun_again(tmp_path: Path, store: MemoryStore) -> None:
+    [events], end_ms = shop.traffic(1, windows=6, partitions=1)
+    with serving(nothing(tmp_path), store) as there:
+        there.apply(orders())
+        assert there.client.post("/v1/events/orders", json=[json.loads(event) for event in events]).status_code == 202
+        shop.wait_until(shop.judged(there.service, "orders", end_ms), "its windows are evaluated")
+        there.apply(orders(alerts={"resolve_after": "80s"}))
+        # Nothing that reads has changed: no epoch begins.
+        assert shop.rows(store, "epochs", only=["model", "from_offset"]) == [("orders", 0)]
+        there.apply(orders(segments=[{"by": ["country"], "values": ["DE"]}]))
+        shop.wait_until(lambda: len(shop.rows(store, "epochs")) == 2, "another epoch begins")
+        begins = shop.rows(store, "epochs", only=["from_offset"])
+        assert begins == [(0,), (len(events),)]
+        windows = shop.rows(store, "configured_windows", only=["from_ms"])
+        assert [from_ms for (from_ms,) in windows] == [0, end_ms + shop.WINDOW_MS]
+        assert there.client.delete("/v1/models/orders/configuration").json()["owner"] == "nobody"
+        shop.wait_until(lambda: not there.service.watches, "it is watched no more", 10)
+        there.apply(orders())
+    with serving(nothing(tmp_path), store) as there:
+        assert list(there.service.watches) == ["orders"]
+        assert [each["version"] for each in there.versions()["items"]] == [5, 4, 3, 2, 1]
+
+
+def test_files_and_the_api_do_not_fight(tmp_path: Path, store: MemoryStore) -> None:
+    path = shop.configured(tmp_path, orders(), shop.model("returns", {"http": "returns"}), models=["models/*.yaml"])
+    with serving(path, store) as there:
+        refused = there.put(orders(alerts={"resolve_after": "80s"}))
+        assert (refused.status_code, refused.json()["type"]) == (409, "/v1/problems#owned-by-a-file")
+        assert str(tmp_path / "models" / "orders.yaml") in refused.json()["detail"]
+        assert "SIGHUP" in there.put(orders(), dry_run=True).json()["refusal"]
+        assert there.client.delete("/v1/models/orders/configuration").status_code == 409
+        returns = there.service.loop._evaluations["returns"]
+        (tmp_path / "models" / "orders.yaml").unlink()
+        assert there.client.post("/-/reload").is_success
+        assert list(there.service.watches) == ["returns"]
+        shop.wait_until(lambda: there.versions()["is_in_force"], "nobody watches it")
+        there.apply(orders())
+        assert there.service.loop._evaluations["returns"] is returns
+        shop.configured(tmp_path, orders(alerts={"resolve_after": "99s"}), models=["models/*.yaml"])
+        assert there.client.post("/-/reload").is_success
+        passed_over = "orders.yaml is passed over: the API owns orders"
+        shop.wait_until(lambda: passed_over in str(shop.rows(store, "configurations_taken")), "it is said")
+        assert resolve_after(there) == 40_000
+        there.client.delete("/v1/models/orders/configuration")
+        shop.wait_until(lambda: resolve_after(there) == 99_000, "the file holds")
+        shop.wait_until(lambda: there.versions()["is_in_force"], "everywhere")
+        assert there.versions()["items"][0]["owner"] == "file"
+
+
+def test_what_is_refused_names_every_mistake_with_its_line_and_changes_nothing(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    with serving(nothing(tmp_path), store) as there:
+        there.apply(orders())
+        text = (
+            "apiVersion: leeway/v1\nkind: Model\nmetadata: {name: orders, owner: '${HOME}'}\nspec:\n"
+            "  sources: [{http: orders}]\n  schema: {features: {x: {type: numeric}}}\n"
+        )
+        answers = {
+            text: [("metadata.owner", 3, "only files may name environment variables")],
+            text.replace("'${HOME}'", "ann").replace("{name: orders", "{name: other"): [
+                ("metadata.name", 3, "the address names 'orders', and the document 'other'")
+            ],
+            json.dumps(orders(baseline={"kind": "dataset", "uri": "../secret.parquet"})): [
+                ("spec.baseline.uri", 1, INSIDE)
+            ],
+            "kind: Model\nspec: {}\n": [
+                ("apiVersion", 1, "required key is missing"),
+                ("metadata", 1, "required key is missing"),
+                ("spec.schema", 2, "required key is missing"),
+                ("spec.sources", 2, "required key is missing"),
+            ],
+        }  # fmt: skip
+        for document, mistakes in answers.items():
+            refused = there.put(document)
+            assert refused.status_code == 422
+            assert sorted((e["field"], e["line"], e["message"]) for e in refused.json()["errors"]) == mistakes
+        digest = there.versions()["items"][0]["digest"]
+        changed = orders(alerts={"resolve_after": "80s"})
+        for header in ({"If-Match": '"7"'}, {"If-Match": '"d1ge57"'}, {"If-None-Match": "*"}):
+            assert there.put(changed, header).status_code == 412
+        assert there.put(changed, {"If-Match": f'"{digest}"'}, reason="why not", created_by="ann").is_success
+        [newest, _] = there.versions()["items"]
+        assert (newest["version"], newest["author"], newest["reason"]) == (2, "ann", "why not")
+
+
+def test_a_process_that_cannot_go_by_a_change_goes_on_and_says_so(
+    tmp_path: Path, store: MemoryStore, leeway: Console
+) -> None:
+    data = tmp_path / "usual.csv"
+    data.write_text("amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100)))
+    with serving(nothing(tmp_path), store) as there:
+        there.apply(orders())
+        document = orders(baseline={"kind": "dataset", "uri": "usual.csv"})
+        log = ConfigurationLog(store, SystemClock())
+        version = log.put(Change("orders", json.dumps(document))).version
+        data.unlink()
+        shop.wait_until(lambda: there.versions()["not_converged"], "it is not in force", 10)
+        shop.wait_until(there.service.ready, "it says so", 10)
+        assert "no such file" in there.service.ready()[0]
+        assert b'leeway_configuration_behind{model="orders"} 1.0' in generate_latest(there.service.metrics)
+        listed = leeway("versions", "orders", "--url", there.url)
+        assert "not converged" in listed.err
+        assert "usual.csv" in listed.out
+        assert there.versions()["not_converged"][0]["version"] == version - 1
+        data.write_text("amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100)))
+        shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force", 20)
+
+
+def test_the_page_about_changing_a_configuration_runs(
+    tmp_path: Path, store: MemoryStore, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [document] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [commands] = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    Path("orders.yaml").write_text(document)
+    with serving(nothing(tmp_path), store) as there:
+        for line in commands.splitlines():
+            command, _, _file = line.partition(" > ")
+            said = leeway(*shlex.split(command)[1:], "--url", there.url)
+            assert said.code == 0, said.err
+            if command.startswith("leeway get"):
+                assert said.out == document
+        assert [each["owner"] for each in there.versions()["items"]] == ["nobody", "api"]
+        Path("orders.yaml").write_text(document.replace("sources:", "source:"))
+        refused = leeway("apply", "orders.yaml", "--url", there.url)
+        assert refused.code == 2
+        assert "orders.yaml:5:3: spec.source: unknown key" in refused.err
