@@ -177,6 +177,10 @@ def read_table(path: Path, most_bytes: int | None = None) -> Any:
     names = Counter(table.column_names)
     if twice := [name for name, count in names.items() if count > 1]:
         raise InputError(f"{path}: several columns are called {twice[0]!r}")
+    if path.suffix.lower() == ".csv":
+        for column in table.schema:
+            if pa.types.is_binary(column.type):
+                raise InputError(f"{path}: the texts of column {column.name!r} are not UTF-8")
     return table
 
 

@@ -115,10 +115,12 @@ def _is_file(origin: str, *, may_be_topic: bool) -> bool:
 
     if origin.startswith("mlflow:"):
         raise InputError(f"{origin}: models are not read from MLflow; name a file of its training data, or its topic")
+    is_named_so = Path(origin).suffix.lower() in {*DATA_SETS, ".gz"}
+    if may_be_topic:
+        return is_named_so and Path(origin).is_file()
     if Path(origin).is_dir():
         raise InputError(f"{origin}: is a folder; name one file")
-    looks_so = "/" in origin or Path(origin).suffix in {*DATA_SETS, ".gz"}
-    return Path(origin).exists() or (looks_so and not may_be_topic)
+    return Path(origin).exists() or is_named_so or "/" in origin
 
 
 def _from_file(path: Path, most_rows: int, target: Path | None) -> tuple[Sample, Origin]:

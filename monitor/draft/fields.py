@@ -28,7 +28,7 @@ FREE_TEXT_SHARE = 0.5
 """Of texts that are all different: nobody will see most of them twice."""
 
 SHARE = [0, 1]
-MOST_IN_A_RANGE = 1e15
+LEAST_IN_A_RANGE, MOST_IN_A_RANGE = 1e-100, 1e15
 
 MOSTLY = 0.95
 MOST_VERSIONS = 50
@@ -85,9 +85,10 @@ def guess(sample: Sample, model_path: str | None) -> list[Guess]:
     settled = {each.path: each for each in _only_ones(columns)}
     if model_path is not None:
         settled[model_path] = Guess(model_path, "model", "it names the model")
-    guesses = [settled.get(column.path) or _of_column(column) for column in columns]
+    has_time = any(each.role == "time" for each in settled.values())
+    guesses = [settled.get(each.path) or (has_time and _growing(each)) or _of_column(each) for each in columns]
     unreachable = [
-        Guess(short(path), "left out", "no path leads to it: a name with a dot, or nested too deep")
+        Guess(short(path), "left out", "no path leads to it: it has no name, or a dot in it, or is nested too deep")
         for path in sorted(sample.unreachable)
     ]
     return [*_bounded(guesses), *unreachable]
@@ -161,7 +162,8 @@ def _nothing(column: Column) -> Guess | None:
 
 
 def _personal(column: Column) -> Guess | None:
-    if column.kinds["text"] or column.distinct > FREE_TEXT_SHARE * len(column.present):
+    is_number_of_somebody = column.is_whole and column.distinct > FREE_TEXT_SHARE * len(column.present)
+    if column.kinds["text"] or is_number_of_somebody:
         by_name = names.personal_by_name(column.name, column.distinct)
         if by_name:
             return Guess(column.path, "personal", f"by its name {by_name}")
@@ -190,13 +192,21 @@ def _calendar(column: Column) -> Guess | None:
     return None
 
 
+def _growing(column: Column) -> Guess | None:
+    """Say of a field that it grows with time; rows of a frame without times may be sorted by it."""
+    numbers = column.numbers
+    if len(numbers) < FEWEST_ROWS or column.distinct < MOSTLY * len(column.values) or numbers != sorted(numbers):
+        return None
+    return Guess(column.path, "left out", "it only ever grows: what it is in an hour says nothing of the model")
+
+
 def _identifies(column: Column) -> Guess | None:
     parts = names.words(column.name)
     is_one = bool({"id", "uuid", "guid", "key", "hash"} & set(parts[-1:]))
     if is_one and column.distinct > max(FEWEST_ROWS, 0.02 * len(column.present)):
         reason = f"it names something: {column.distinct:,} values; `keep: {{subject: …}}` lets one be erased"
         return Guess(column.path, "left out", reason)
-    if column.is_counting:
+    if column.is_counting or "_".join(names.words(column.name)) in names.ROW_NUMBERS:
         return Guess(column.path, "left out", "it numbers the rows")
     return None
 
@@ -309,8 +319,8 @@ def _range_of(column: Column) -> dict[str, Any]:
 
 def _rounded(bound: float) -> float:
     """Return a number of two digits that lies no nearer to zero."""
-    if not bound:
-        return 0
+    if not LEAST_IN_A_RANGE < abs(bound) < MOST_IN_A_RANGE:
+        return 0 if abs(bound) < 1 else bound
     unit = 10 ** (math.floor(math.log10(abs(bound))) - 1)
     rounded = math.copysign(math.ceil(abs(bound) / unit) * unit, bound)
     return int(rounded) if float(rounded).is_integer() else float(f"{rounded:.3g}")

@@ -62,7 +62,6 @@ class Draft:
     where : str
         Path of the field that names the model; empty if none does.
     traffic : Traffic or None
-    events_per_hour : float or None
     cut : Cut
     lateness_ms, ahead_ms : int
     segments : list of Segments

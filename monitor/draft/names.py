@@ -12,6 +12,7 @@ __all__ = [
     "LABELS",
     "MODELS",
     "PREDICTIONS",
+    "ROW_NUMBERS",
     "SEGMENTS",
     "TIMES",
     "VERSIONS",
@@ -108,6 +109,9 @@ CODES = frozenset(
     ]
 )
 """Whole numbers under such names stand for something."""
+
+ROW_NUMBERS = frozenset({"index", "index_level_0", "unnamed_0", "rownames", "row_number", "row"})
+"""What tools call the numbers that they give to rows."""
 
 _PERSONAL_NAMES: tuple[tuple[str, frozenset[str]], ...] = (
     ("a mail address", frozenset({"email", "mail", "emails"})),

@@ -105,7 +105,13 @@ def of_file(path: Path, most_rows: int = ROWS) -> Sample:
     _take(sample, _messages_of(path, most_rows), most_rows)
     if not sample.ended and path.suffix.lower() == ".csv" and path.stat().st_size > MOST_BYTES:
         sample.ended = f"the first {MOST_BYTES >> 20} MiB were looked at, {sample.rows:,} rows"
-    return _usable(sample, str(path))
+    _usable(sample, str(path))
+    names = [*sample.columns, *sample.unreachable]
+    if path.suffix.lower() == ".csv" and len(names) == 1 and (other := next((s for s in ";\t|" if s in names[0]), "")):
+        raise InputError(
+            f"{path}: its only column is {names[0]!r}: values have to be separated by ',', not by {other!r}"
+        )
+    return sample
 
 
 def of_records(batches: Iterable[Records], origin: str, most_rows: int = ROWS) -> Sample:

@@ -180,7 +180,9 @@ def test_a_data_set_that_does_not_fit_the_sample_is_left_out_and_said(leeway: Co
     [
         ("none.csv", None, "none.csv"),
         ("a.csv", "a,b\n1,2\n1,2,3\n", "Row #3"),
+        ("a.csv", "a;b\n1;2\n1;3\n", "its only column is 'a;b': values have to be separated by ',', not by ';'"),
         ("a.csv", "a,a\n1,2\n", "several columns are called 'a'"),
+        ("a.csv", "name,x\nM\udcfcller,1\n", "the texts of column 'name' are not UTF-8"),
         ("a.csv", "", "not a readable csv file"),
         ("a.parquet", "nonsense", "not a Parquet file"),
         ("a.jsonl", '{"a": 1}\n\n[1]\n{"a"\n', "a.jsonl, line 3: not a JSON object"),
@@ -196,7 +198,7 @@ def test_what_cannot_be_a_sample_is_refused_with_its_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if content is not None:
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
     said = leeway("init", "fraud", "--from", name)
     assert said.code == 2, said.out
     assert complaint in said.err

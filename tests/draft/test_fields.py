@@ -61,6 +61,8 @@ def amount(i: int) -> float:
         ("always", lambda i: "x", "left out", ""),
         ("never", lambda i: None, "left out", ""),
         ("index", lambda i: i, "left out", ""),
+        ("__index_level_0__", lambda i: i * 7 % 300, "left out", ""),
+        ("card_balance", lambda i: i * 1.5, "feature", "numeric"),
         ("comment", lambda i: f"thing number {i}", "left out", ""),
         ("as_text", lambda i: f"{i % 7}.5", "left out", ""),
         ("tags", lambda i: ["a"] * (i % 3), "left out", ""),
@@ -105,6 +107,15 @@ def test_an_identity_that_comes_again_is_none() -> None:
 def test_the_likeliest_of_several_times_is_the_event_s() -> None:
     guesses = guess(sample(updated_at=lambda i: START_MS + i, ts=lambda i: START_MS + i, x=amount), None)
     assert [each.role for each in guesses] == ["left out", "time", "feature"]
+
+
+def test_what_grows_with_time_is_left_out() -> None:
+    def counter(i: int) -> int:
+        return 17 * i + i % 3
+
+    assert only("counter", counter).role == "feature", "rows of a frame may be sorted by it"
+    by_name = {each.path: each.role for each in guess(sample(ts=lambda i: START_MS + i, counter=counter), None)}
+    assert by_name == {"ts": "time", "counter": "left out"}
 
 
 def drafted(rows: Sample, model: str = "fraud", events_per_hour: float | None = None) -> Any:
