@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint structure bench bench-kafka bench-store bench-calibration detector-table run lock docs kafka peers soak clean
+.PHONY: help demo test coverage lint structure bench bench-kafka bench-config bench-store bench-calibration detector-table run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -47,6 +47,9 @@ bench: $(installed) ## measure speed against peers, in one run
 
 bench-kafka: $(installed) kafka ## measure events a second from a real broker to stored scores, beside peers
 	@$(python) -m bench.kafka $(ARGS)
+
+bench-config: $(installed) ## measure 1,000 models of 200 features from one defaults file: load, check, start, memory, change
+	@$(python) -m bench.config $(ARGS)
 
 bench-store: $(installed) ## measure the stores: rows a second, bytes a row, history questions, a backtest
 	@$(python) -m bench store history backtest

@@ -17,6 +17,7 @@ __all__ = ["BENCHES", "main"]
 BENCHES = (
     "replay",
     "startup",
+    "config",
     "decode",
     "formats",
     "detectors",

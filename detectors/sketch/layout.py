@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -178,6 +178,7 @@ def quantile_layout(
     return NumericLayout("quantile", edges[np.isfinite(edges)], *bounds, location, scale)
 
 
+@lru_cache(maxsize=4096)
 def linear_layout(low: float, high: float, bins: int = 128) -> NumericLayout:
     """Cut a declared range into equal cells, plus one below and one above; `high` is in the last inner cell.
 
@@ -201,6 +202,7 @@ def linear_layout(low: float, high: float, bins: int = 128) -> NumericLayout:
     return NumericLayout("linear", edges, float(low), float(high), low + width / 2, width / 256)
 
 
+@lru_cache(maxsize=4096)
 def universal_layout(low: float | None = None, high: float | None = None) -> NumericLayout:
     """Return the layout for numbers of which nothing is known (see `detectors.sketch.universal`).
 

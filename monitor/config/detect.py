@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -124,6 +125,11 @@ DEFAULT_RULES = (
 )
 
 
+@cache
+def _default_rules() -> tuple[Rule, ...]:
+    return tuple(Rule.model_validate(rule) for rule in DEFAULT_RULES)
+
+
 def _name_of_zone(value: str) -> str:
     return str(zone_of(value))
 
@@ -179,5 +185,4 @@ class Detect(Strict):
 
     def all_rules(self) -> list[Rule]:
         """Default rules (unless switched off), then the file's own."""
-        defaults = [Rule.model_validate(rule) for rule in DEFAULT_RULES] if self.default_rules else []
-        return defaults + list(self.rules)
+        return [*(_default_rules() if self.default_rules else ()), *self.rules]

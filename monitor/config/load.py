@@ -16,7 +16,7 @@ from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_
 from monitor.config.layers import RULES, Layers, is_mergeable
 from monitor.config.model import Model
 from monitor.config.service import Service
-from monitor.config.streams import reader_of
+from monitor.config.streams import is_pattern, reader_of
 from monitor.config.topics import wrong_formats
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
 
@@ -285,17 +285,28 @@ def read_again(
     """Topics of dead letters that a model reads: each message there would come back as another one."""
     message = "model {!r} reads this topic: what is rejected would be read again, and rejected again, without end"
     default = service.spec.kafka.dead_letters if service is not None else None
-    if default is not None and (reader := _reader_of(default.topic, models)):
+    readers = _Readers(models)
+    if default is not None and (reader := readers.of(default.topic)):
         yield services[0].mistake(("spec", "kafka", "dead_letters"), message.format(reader))
     for name, model in models.items():
         for index, source in enumerate(model.spec.sources):
             letters = source.dead_letters
-            if letters is not None and (reader := _reader_of(letters.topic, models)):
+            if letters is not None and (reader := readers.of(letters.topic)):
                 path = ("spec", "sources", index, "dead_letters")
                 yield documents[name].mistake(path, message.format(reader))
 
 
-def _reader_of(topic: str, models: dict[str, Model]) -> str | None:
-    """A model that reads the topic, by its name or by a pattern."""
-    entries = {name: [entry for s in model.spec.sources for entry in s.kafka or ()] for name, model in models.items()}
-    return next((name for name in entries if reader_of(entries[name], topic) is not None), None)
+class _Readers:
+    """Which model reads a topic, by its name or by a pattern: of a thousand models none is looked at again."""
+
+    def __init__(self, models: dict[str, Model]) -> None:
+        self._by_name: dict[str, str] = {}
+        self._by_pattern: dict[str, str] = {}
+        for name, model in models.items():
+            for entry in [entry for source in model.spec.sources for entry in source.kafka or ()]:
+                (self._by_pattern if is_pattern(entry) else self._by_name).setdefault(entry, name)
+
+    def of(self, topic: str) -> str | None:
+        """Return a model that reads the topic; None if none does."""
+        reader = reader_of([*([topic] if topic in self._by_name else ()), *self._by_pattern], topic)
+        return None if reader is None else self._by_name.get(reader) or self._by_pattern[reader]

@@ -7,6 +7,7 @@ the JSON schema and ``docs/configuration.md``.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -316,8 +317,18 @@ class ModelSpec(Strict):
 
     def source_of(self, topic: str) -> SourceSpec | None:
         """The source that reads a stream: the one that names it, else the first with a pattern that matches."""
-        reader = reader_of((stream for source in self.sources for stream in source.streams), topic)
-        return next((source for source in self.sources if reader in source.streams), None)
+        reader = reader_of([*([topic] if topic in self.by_stream else ()), *self.patterns], topic)
+        return None if reader is None else self.by_stream[reader]
+
+    @cached_property
+    def by_stream(self) -> dict[str, SourceSpec]:
+        """The source of each name and pattern."""
+        return {stream: source for source in reversed(self.sources) for stream in source.streams}
+
+    @cached_property
+    def patterns(self) -> list[str]:
+        """The patterns of topics that it reads, in the order of the file."""
+        return [stream for source in self.sources for stream in source.kafka or () if is_pattern(stream)]
 
     def is_watched(self, topic: str) -> bool:
         """Whether a stream is one whose events are summed up in panes."""

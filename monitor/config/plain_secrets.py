@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
@@ -39,7 +41,7 @@ def plain_secrets(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     if isinstance(value, SecretStr):
         if _is_secret(value.get_secret_value(), path):
             yield path
-    elif isinstance(value, BaseModel):
+    elif isinstance(value, BaseModel) and _may_hold_one(type(value)):
         for name, field in type(value).model_fields.items():
             yield from plain_secrets(getattr(value, name), (*path, field.alias or name))
     elif isinstance(value, dict):
@@ -50,6 +52,31 @@ def plain_secrets(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
             yield from plain_secrets(part, (*path, index))
     elif isinstance(value, str) and value and path[-2:-1] == ("options",) and _OPTION.search(str(path[-1])):
         yield path
+
+
+@cache
+def _may_hold_one(section: type[BaseModel]) -> bool:
+    """Whether such a section can hold a secret: a model with hundreds of fields is not searched for none."""
+    return any(_is_for_secrets(part) for part in _parts_of(section, set()))
+
+
+def _parts_of(annotation: Any, seen: set[int]) -> Iterator[Any]:
+    """What a section is made of, down to types that have no parts; sections may stand in themselves."""
+    if id(annotation) in seen:
+        return
+    seen.add(id(annotation))
+    yield annotation
+    is_section = inspect.isclass(annotation) and issubclass(annotation, BaseModel)
+    fields = annotation.model_fields.values() if is_section else ()
+    for part in (*(field.annotation for field in fields), *get_args(annotation)):
+        yield from _parts_of(part, seen)
+
+
+def _is_for_secrets(annotation: Any) -> bool:
+    if not (inspect.isclass(annotation) and issubclass(annotation, BaseModel)):
+        return annotation in (SecretStr, Any)
+    # Receivers of all kinds stand for their common base.
+    return "options" in annotation.model_fields or bool(annotation.__subclasses__())
 
 
 def _is_secret(secret: str, path: KeyPath) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -126,7 +126,20 @@ def uses_for(model: Model) -> dict[str, dict[str, Params]]:
     >>> uses_for(model)
     {'feature:amount': {'psi': {'min_effect': 0.2}, 'ks': {}}, 'volume': {}}
     """
-    return {signal: _uses_of(signal, traits, model) for signal, traits in _signals(model).items()}
+    rules = [
+        (rule, [(ALIASES.get(use.name, use.name), use.params) for use in rule.use])
+        for rule in model.spec.detect.all_rules()
+    ]
+    fits = {name: _fits(name) for _, uses in rules for name, _ in uses}
+    # Signals of one kind, of which a model may have hundreds, share what the same rules give them.
+    alike: dict[tuple[tuple[int, ...], frozenset[str]], dict[str, Params]] = {}
+    uses_of: dict[str, dict[str, Params]] = {}
+    for signal, traits in _signals(model).items():
+        matching = tuple(index for index, (rule, _) in enumerate(rules) if rule.matches(signal))
+        if (matching, traits) not in alike:
+            alike[matching, traits] = _uses_of(traits, [rules[index][1] for index in matching], fits)
+        uses_of[signal] = alike[matching, traits]
+    return uses_of
 
 
 def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
@@ -226,13 +239,14 @@ def _traits(spec: FieldSpec) -> frozenset[str]:
     return frozenset(traits)
 
 
-def _uses_of(signal: str, traits: frozenset[str], model: Model) -> dict[str, Params]:
+def _uses_of(
+    traits: frozenset[str], rules: Sequence[Sequence[tuple[str, Params]]], fits: Mapping[str, frozenset[str]]
+) -> dict[str, Params]:
     uses: dict[str, Params] = {}
-    for rule in model.spec.detect.all_rules():
-        for use in rule.use if rule.matches(signal) else ():
-            name = ALIASES.get(use.name, use.name)
-            if _fits(name) & traits:
-                uses[name] = uses.get(name, {}) | use.params
+    for named in rules:
+        for name, params in named:
+            if fits[name] & traits:
+                uses[name] = uses.get(name, {}) | params
     return uses
 
 
@@ -407,6 +421,9 @@ def _is_effect(value: object, largest: float) -> bool:
 
 def _wrong_combinations(model: Model) -> Iterator[tuple[Path_, str]]:
     """Parameters that are allowed one by one, but not together with what an earlier rule has set."""
+    named = {ALIASES.get(use.name, use.name) for rule in model.spec.detect.all_rules() for use in rule.use}
+    if named <= WINDOWED.keys():
+        return
     seen: set[str] = set()
     for signal, uses in uses_for(model).items():
         for name, params in uses.items():

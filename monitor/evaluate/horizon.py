@@ -10,7 +10,7 @@ from monitor.events import ENDED, Partition
 from sinks.store.contract import Query, Store
 from sinks.store.rows import as_list
 
-__all__ = ["NOTHING_MS", "Closed", "Horizon", "Standing", "horizon", "read_closed", "standing"]
+__all__ = ["NOTHING_MS", "Closed", "Horizon", "Standing", "horizon", "horizons", "read_closed", "standing"]
 
 Standing = Mapping[Partition, bool]
 """Every partition that has been seen, and whether it is silent."""
@@ -135,8 +135,21 @@ def horizon(partitions: Standing, spec: ModelSpec) -> Horizon | None:
     >>> horizon({("c1", 0): False}, spec) is None
     True
     """
-    topics = {topic for topic in {topic for topic, _ in partitions} if spec.is_watched(topic)}
-    if not {name for source in spec.watched_sources for name in source.named} <= topics:
+    return horizons(partitions, {"": spec})[""]
+
+
+def horizons(partitions: Standing, specs: Mapping[str, ModelSpec]) -> dict[str, Horizon | None]:
+    """Return what :func:`horizon` does, of each model: of a thousand none is asked for the topics of all others."""
+    by_topic: dict[str, list[Partition]] = {}
+    for partition in partitions:
+        by_topic.setdefault(partition[0], []).append(partition)
+    return {name: _horizon(partitions, by_topic, spec) for name, spec in specs.items()}
+
+
+def _horizon(partitions: Standing, by_topic: Mapping[str, list[Partition]], spec: ModelSpec) -> Horizon | None:
+    named = {stream for source in spec.watched_sources for stream in source.named}
+    if not named <= by_topic.keys():
         return None
-    expected = frozenset(partition for partition in partitions if partition[0] in topics)
+    topics = {topic for topic in by_topic if spec.is_watched(topic)} if spec.patterns else named
+    expected = frozenset(partition for topic in topics for partition in by_topic[topic])
     return Horizon(expected, frozenset(partition for partition in expected if partitions[partition]))

@@ -16,7 +16,7 @@ from monitor.errors import LeewayError
 from monitor.evaluate.crowding import Crowding
 from monitor.evaluate.evaluate import Evaluated, Evaluation
 from monitor.evaluate.failing_models import FailingModels
-from monitor.evaluate.horizon import horizon, read_closed, standing
+from monitor.evaluate.horizon import horizons, read_closed, standing
 from monitor.evaluate.waiting_windows import WaitingWindows
 from monitor.watch import Watch, Watches
 from sinks.store.contract import Store, StoreError
@@ -111,8 +111,10 @@ class EvaluateLoop:
         if not self._evaluations:
             return
         partitions = standing(self._store)
-        horizons = {name: horizon(partitions, self._watches[name].model.spec) for name in self._evaluations}
-        seen_horizons = {name: waited_for for name, waited_for in horizons.items() if waited_for is not None}
+        specs = {name: self._watches[name].model.spec for name in self._evaluations}
+        seen_horizons = {
+            name: waited_for for name, waited_for in horizons(partitions, specs).items() if waited_for is not None
+        }
         closed = read_closed(self._store, seen_horizons)
         for name, waited_for in seen_horizons.items():
             turn_is_over = partial(self._turn_is_over, is_enough, self._clock.monotonic_s() + turn_s)

@@ -12,6 +12,7 @@ from bench import __main__ as bench
 from bench import (
     anomaly,
     backtest,
+    config,
     detectors,
     distances,
     fetch,
@@ -66,6 +67,16 @@ def test_detectors_prints_what_each_costs_beside_river_and_whether_that_is_enoug
     assert 0 <= cost["memory_bytes"] - row_bytes < 6
     ratio = cost["best_ns"]["online"] / cost["best_ns"]["river"]
     assert (f"≤ 2 x river {'met' if ratio <= 2 else 'MISSED'}") in cost["targets"]
+
+
+def test_config_prints_how_long_models_of_one_defaults_file_take(capsys: pytest.CaptureFixture[str]) -> None:
+    config.main(["--models", "2", "--features", "3", "--files-only"])
+
+    *rows, last = capsys.readouterr().out.splitlines()
+    measured = json.loads(last)
+    assert [row.split()[0] for row in rows] == list(measured)
+    assert all(measured[f"{step}_s"] > 0 for step in ("load", "check"))
+    assert measured["models_touched"] == 1
 
 
 def test_anomaly_prints_costs_and_how_well_each_ranks_beside_chance(capsys: pytest.CaptureFixture[str]) -> None:
