@@ -281,12 +281,12 @@ def test_routing_prints_what_a_pass_costs(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_init_prints_what_fired_on_clean_traffic_beside_what_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
-    init.main(["--sets", "wine", "--days", "3"])
+    init.main(["--sets", "wine", "--days", "1"])
 
     *lines, last = capsys.readouterr().out.splitlines()
     found = json.loads(last)
     assert [(each["set"], each["drafted_from"]) for each in found["files"]] == [("wine", "events"), ("wine", "frame")]
-    assert found["accepted"] == pytest.approx(2 * 3 / 30)
+    assert found["accepted"] == pytest.approx(2 / 30)
     assert {each["watched"] for each in found["files"]} == {13}
-    assert lines[-1].startswith(f"all: {found['alerts']} alerts where 0.2 are accepted")
+    assert lines[-1].startswith(f"all: {found['alerts']} alerts where 0.06667 are accepted")
     assert len(init.SETS) == 10

@@ -58,7 +58,7 @@ def test_from_a_data_frame_to_the_first_alert(frame: Path, leeway: Console) -> N
 
 @pytest.mark.kafka
 def test_from_a_topic_to_the_first_alert(frame: Path, kafka: Cluster, topic_name: str, leeway: Console) -> None:
-    rows = pq.read_table("today.parquet").slice(12 * 600).to_pylist()
+    rows = pq.read_table("today.parquet").slice(13 * 600, 13 * 600).to_pylist()
     kafka.create_topic(topic_name)
     shop.produce(kafka, topic_name, [[json.dumps(row).encode() for row in rows]])
 

@@ -29,7 +29,7 @@ VALUES = (
 ROWS = st.lists(st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES, max_size=2), max_size=5), max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, st.booleans(), st.none() | st.floats(0.001, 1e9))
 def test_what_is_drafted_is_a_model(rows: list[dict[str, Any]], has_data_set: bool, per_hour: float | None) -> None:
     sample = Sample()
