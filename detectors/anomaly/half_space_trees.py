@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from detectors.anomaly.vectors import is_usable, mixed, outlying, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 __all__ = ["HALF_SPACE_TREES"]
 
@@ -162,7 +163,7 @@ def update(
         slot = n % window
         low, high = m[2 * d : 3 * d], m[3 * d : at_rows]
         widen(low, high, observation, slot == 0)
-        m[at_rows + slot * d : at_rows + (slot + 1) * d] = observation
+        copy_row(observation, m[at_rows + slot * d : at_rows + (slot + 1) * d])
         if slot == window - 1:
             order, places, rows = m[at_order:at_places], m[at_places:at_nodes], m[at_rows:at_order]
             for tree in range(trees):

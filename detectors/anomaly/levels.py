@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from detectors.contract import FloatArray, Parameter
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 __all__ = ["LEVEL_FIELDS", "LEVEL_PARAMETERS", "LEVEL_WIDTH", "calibrate"]
 
@@ -159,7 +160,7 @@ def replace_reference(c: Any, reference: FloatArray) -> None:
     reference[_WIDTH:] = 0.0
     for i in range(min(n, _SAMPLE)):
         insert(reference[_WIDTH : _WIDTH + _SAMPLE], i, reference[i])
-    reference[_WIDTH + _SAMPLE :] = reference[_SAMPLE:_WIDTH]
+    copy_row(reference[_SAMPLE:_WIDTH], reference[_WIDTH + _SAMPLE :])
     c["reference"] = n
     top = reference[_SAMPLE:_WIDTH]
     k = min(_TOP - 1, n // 8)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, scaled, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 __all__ = ["LODA"]
 
@@ -133,7 +134,7 @@ def update(
             score[i] = total / (projections * most) + outlying(m[:d], m[d : 2 * d], observation)
         widen(m[:d], m[d : 2 * d], observation, n == 0)
         slot = n % window
-        m[at_rows + slot * d : at_rows + (slot + 1) * d] = observation
+        copy_row(observation, m[at_rows + slot * d : at_rows + (slot + 1) * d])
         if slot == window - 1:
             column, rows = m[at_column:at_rows], m[at_rows : at_rows + window * d]
             measure(rows, column, centre, unit)

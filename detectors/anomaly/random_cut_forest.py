@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, scaled, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 __all__ = ["RANDOM_CUT_FOREST"]
 
@@ -140,7 +141,7 @@ def cut(tree: FloatArray, node: int, sample: int, x: FloatArray, chance: float) 
 def take_in(tree: FloatArray, root: int, leaf: int, spare: int, sample: int, x: FloatArray, key: int) -> int:
     """Make `x` a leaf, and `spare` the node that cuts it off; return the root (Guha et al. 2016, section 2)."""
     at = lowest(leaf, sample, x.size)
-    tree[at : at + x.size] = x
+    copy_row(x, tree[at : at + x.size])
     tree[_NODE * leaf + _MASS], tree[_NODE * leaf + _PARENT] = 1.0, _NONE
     if root == _NONE:
         return leaf
@@ -238,7 +239,7 @@ def update(
             score[i] = total / (trees * sample) + outlying(m[:d], m[d : 2 * d], observation)
             offer(forest, trees, sample, share, z, n, seed)
         else:
-            m[at_rows + n * d : at_rows + (n + 1) * d] = observation
+            copy_row(observation, m[at_rows + n * d : at_rows + (n + 1) * d])
         if n == sample - 1:
             rows = m[at_rows:at_trees]
             measure(rows, m[5 * d : at_rows], centre, unit)

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from detectors.anomaly.vectors import is_usable, measure, mixed, outlying, scaled, widen
 from detectors.contract import FloatArray, Parameter, Scorer
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 __all__ = ["RS_HASH"]
 
@@ -146,12 +147,14 @@ def update(
                 s["weight"] /= _RESCALED
         widen(m[:d], m[d : 2 * d], observation, n == 0)
         slot = n % window
-        m[at_rows + slot * d : at_rows + (slot + 1) * d] = observation
+        copy_row(observation, m[at_rows + slot * d : at_rows + (slot + 1) * d])
         if slot == window - 1:
             rows, new_centre, new_unit = m[at_rows : at_rows + window * d], m[4 * d : 5 * d], m[5 * d : 6 * d]
             measure(rows, m[at_column:at_rows], new_centre, new_unit)
             if n < window or has_changed(centre, unit, new_centre, new_unit):
-                centre[:], unit[:], counts[:] = new_centre, new_unit, 0.0
+                copy_row(new_centre, centre)
+                copy_row(new_unit, unit)
+                counts[:] = 0.0
                 s["weight"], s["total"] = 1.0, 0.0
                 for j in range(window):
                     scaled(rows[j * d : (j + 1) * d], centre, unit, _FARTHEST, z)

@@ -52,7 +52,8 @@ from detectors.change.legend import (
     VARIANCE,
     ZONE,
 )
-from detectors.kernel import inlined
+from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,6 +128,22 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
             chart[ELAPSED] += 1
         size *= 2
     return float(z)
+
+
+@kernel
+def let_pass(charts: Floats) -> None:
+    """Let a window or a day pass in which there is no residual."""
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            charts[magnitude, direction, ELAPSED] += 1
+
+
+@kernel
+def copy_charts(charts: Floats, to: Floats) -> None:
+    """Write charts of one contrast and scale over others."""
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            copy_row(charts[magnitude, direction], to[magnitude, direction])
 
 
 @inlined

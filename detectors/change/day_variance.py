@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from detectors.change.legend import FAMILIES, FAMILY
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -268,7 +269,7 @@ def _choose_prior(rows: Floats, learned: Floats, family: int, pool: Floats) -> N
 def borrow(learned: Floats, pool: Floats, prior: Floats, weights: Floats) -> float:
     """Write how likely each carry is for a row, and return how many days its family's variance is worth."""
     if not varies(learned):
-        weights[:] = prior
+        copy_row(prior, weights)
         return 0.0
     others = max(pool[ALL_FREEDOM] - learned[FREEDOM], 0.0)
     prior_days = min(pool[PRIOR_DAYS], others * pool[NEWS])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import NO_REPEAT, combine, step_level, take_in
+from detectors.change.charts import NO_REPEAT, combine, let_pass, step_level, take_in
 from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
@@ -31,7 +31,6 @@ from detectors.change.legend import (
     DAY_WINDOWS,
     DAYS,
     DAYS_SEEN,
-    ELAPSED,
     EVIDENCE,
     EXPECTED,
     FAMILIES,
@@ -231,7 +230,8 @@ def _note_events(
             roots += (weights[d % DAYS] + 1e-9) / np.sqrt(events)
     learned_events[:] = np.nan
     if days > 0:
-        learned_events[:] = parts * (days / roots) ** 2
+        for hour in range(parts.size):
+            learned_events[hour] = parts[hour] * (days / roots) ** 2
 
 
 @inlined
@@ -426,7 +426,7 @@ def _watch_day(
         recent[0] = limited
     else:
         recent[:] = np.nan
-        charts[:, :, ELAPSED] += 1
+        let_pass(charts)
     day_sums[:] = 0.0
     return bool(seen)
 

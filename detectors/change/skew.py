@@ -56,6 +56,7 @@ from detectors.change.residuals import to_expectation
 from detectors.change.state import State
 from detectors.distance.tail import t_tail
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 __all__ = ["MATERIAL", "SKEW_SHARE", "Skews"]
 
@@ -268,7 +269,7 @@ def _day_means(hours: Floats, totals: Floats, begin: int, day: int, means: Float
         seen = hours_seen(hours[d % DAYS])
         if seen > 0 and seen >= FEWEST_HOURS * fullest:
             i = means.size - 1 - day + d
-            counted[i] = totals[d % DAYS]
+            copy_row(totals[d % DAYS], counted[i])
             part, events = counted[i, 0], counted[i, 1]
             means[i] = to_expectation(RATE, part, events, 1.0) if events > 0 else mean_of_hours(hours[d % DAYS])
 

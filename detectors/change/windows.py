@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import NO_REPEAT, bet, combine, leading, step_level, take_in
+from detectors.change.charts import NO_REPEAT, bet, combine, copy_charts, leading, let_pass, step_level, take_in
 from detectors.change.components import note_tail
 from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
@@ -91,6 +91,7 @@ from detectors.change.legend import (
 from detectors.change.recovery import begin_anew, only_away, recover
 from detectors.change.residuals import for_events, to_expectation, to_residual
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -265,17 +266,18 @@ def _look_at_day(
             variance += max(of_part, 0.0) * max(1 - sums[DAY_WINDOWS] / windows_per_day, 0.0)
             take_in(ahead[i], looked_at[i], sums[DAY_SUM] / sums[DAY_WEIGHT], variance, False)
         else:
-            looked_at[i, :, :, ELAPSED] += 1
+            let_pass(looked_at[i])
     score = combine(looked_at, 0, count, NO_REPEAT)
     series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
     if score > threshold:
         yesterday = filters[first : first + count, BY_DAY].copy()
-        filters[first : first + count, BY_DAY] = ahead
-        charts[first : first + count, BY_DAY] = looked_at
+        for i in range(count):
+            copy_row(ahead[i], filters[first + i, BY_DAY])
+            copy_charts(looked_at[i], charts[first + i, BY_DAY])
         alarm_by_day(rows, filters, charts, series, s, verdict)
         for i in range(count):
             if rows[first + i, STANDING] == 0:
-                filters[first + i, BY_DAY] = yesterday[i]
+                copy_row(yesterday[i], filters[first + i, BY_DAY])
         verdict[EVIDENCE] = score
         verdict[THRESHOLD] = threshold
         verdict[SCALE] = BY_DAY
@@ -351,7 +353,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     in_day[0] += 1
     # A share of no events is nothing, whatever the count says.
     if np.isnan(value) or (events <= 0 and row[KIND] != VOLUME):
-        charts[BY_WINDOW, :, :, ELAPSED] += 1
+        let_pass(charts[BY_WINDOW])
         return
     if row[BEGAN] == 0:
         row[BEGAN] = age + 1
@@ -383,11 +385,12 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - middle
     level = window[LEVEL]
     silent = _is_silent(row, middle)
-    below = charts[BY_WINDOW, :, 1].copy()
+    earlier = charts[BY_WINDOW].copy()
     z = take_in(window, charts[BY_WINDOW], residual, sampling, fresh)
     if silent and value == 0 and row[STANDING] <= 0:
         # No traffic at an hour that never has any is no sign that there is enough at others.
-        charts[BY_WINDOW, :, 1] = below
+        for magnitude in range(MAGNITUDES):
+            copy_row(earlier[magnitude, 1], charts[BY_WINDOW, magnitude, 1])
         return
     if is_first:
         # It lies where it does by chance, and so does all that is expected by it.

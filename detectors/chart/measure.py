@@ -36,6 +36,7 @@ from detectors.distance.contract import (
 )
 from detectors.distance.dispatch import NUMBERS, dispatch
 from detectors.kernel import inlined, kernel
+from detectors.rows import copy_row
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -88,7 +89,7 @@ def copy_answer(answer: Floats, numbers: Floats, codes: Integers) -> None:
     """Write what a distance of vectors has answered."""
     numbers[:] = np.nan
     codes[:] = 0
-    numbers[:ANSWER] = answer
+    copy_row(answer, numbers[:ANSWER])
     codes[P_KIND] = NO_TEST if np.isnan(answer[P_X]) else KNOWN
 
 

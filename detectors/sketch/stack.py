@@ -72,12 +72,16 @@ def slide(
     for t in range(out.shape[0]):
         if t == 0:
             for b in range(parts):
-                out[0] += blocks[b]
-                sums[0] += block_sums[b]
+                for column in range(out.shape[1]):
+                    out[0, column] += blocks[b, column]
+                for s in range(sums.shape[1]):
+                    sums[0, s] += block_sums[b, s]
                 panes[0] += block_panes[b]
         else:
-            out[t] = out[t - 1] + blocks[t + parts - 1] - blocks[t - 1]
-            sums[t] = sums[t - 1] + block_sums[t + parts - 1] - block_sums[t - 1]
+            for column in range(out.shape[1]):
+                out[t, column] = out[t - 1, column] + blocks[t + parts - 1, column] - blocks[t - 1, column]
+            for s in range(sums.shape[1]):
+                sums[t, s] = sums[t - 1, s] + block_sums[t + parts - 1, s] - block_sums[t - 1, s]
             panes[t] = panes[t - 1] + block_panes[t + parts - 1] - block_panes[t - 1]
         for b in range(t, t + parts):
             extremes[t, 0] = min(extremes[t, 0], block_extremes[b, 0])

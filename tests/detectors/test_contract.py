@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba.core.caching import FunctionCache
 from numpy.testing import assert_allclose, assert_array_equal
 
 from detectors.bank import Bank, Flags
 from detectors.contract import DRIFT, OK, STATE_FIELDS, Detector, Parameter, ParameterError
 from detectors.drift import DETECTORS
-from detectors.kernel import MAX_ABS
+from detectors.kernel import MAX_ABS, Kernel
 from tests.detectors import streams
 from tests.detectors.jit_digest import digests
 from tests.detectors.trials import TRIALS
@@ -45,6 +47,15 @@ def eager(detector: Detector, series: int = 1) -> Bank:
 def a_step(detector: Detector, seed: int, size: float, n: int = 2000, at: int = 1000) -> streams.Stream:
     """Noise, then noise that is higher by `size`, as the detector's domain has it."""
     return streams.suited(detector.domain, streams.step(seed, size, n, at))
+
+
+def compiled_files(kernel: Kernel[..., Any]) -> list[Path]:
+    """What the compiler keeps on disk of a kernel as its source is now."""
+    cache = kernel.compiled._cache
+    if not isinstance(cache, FunctionCache):  # with bounds checks nothing is kept
+        return []
+    overloads: dict[Any, str] = cache._cache_file._load_index()  # type: ignore[no-untyped-call]
+    return [Path(cache.cache_path, name) for name in overloads.values()]
 
 
 def content(bank: Bank) -> tuple[bytes, bytes]:
@@ -134,7 +145,12 @@ def test_a_snapshot_takes_up_where_it_was_made(detector: Detector) -> None:
         assert content(restored) == content(unbroken)
 
 
-def test_compiled_and_interpreted_agree_to_the_bit() -> None:
+@pytest.fixture(scope="module")
+def compiled_digests() -> dict[str, str]:
+    return digests()
+
+
+def test_compiled_and_interpreted_agree_to_the_bit(compiled_digests: dict[str, str]) -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.detectors.jit_digest"],
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
@@ -143,7 +159,17 @@ def test_compiled_and_interpreted_agree_to_the_bit() -> None:
         text=True,
         check=True,
     )
-    assert run.stdout.splitlines() == [f"{name} {digest}" for name, digest in digests().items()]
+    assert run.stdout.splitlines() == [f"{name} {digest}" for name, digest in compiled_digests.items()]
+
+
+def test_no_kernel_carries_what_an_array_assigned_to_a_slice_brings_along(compiled_digests: dict[str, str]) -> None:
+    # One such line below it made a kernel take five times as long to compile; `detectors.rows` has what to do instead.
+    kernels = [
+        item for item in gc.get_objects() if isinstance(item, Kernel) and item.__module__.startswith("detectors")
+    ]
+    files = [file for kernel in kernels for file in compiled_files(kernel)]
+    assert len(files) > 250
+    assert [file.name for file in files if b"cannot assign slice" in file.read_bytes()] == []
 
 
 @every_detector
