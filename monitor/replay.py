@@ -6,29 +6,33 @@ are taken at a time changes nothing but the speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monitor.alerts.lifecycle import Transition
+from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.streams import is_pattern, matches, reader_of
+from monitor.configurations.in_force import watches_of
+from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
 from monitor.errors import InputError
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
+from monitor.events import ENDED, Partition, Records
 from monitor.ingest.counters import Counters
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.set_clocks import SetClock
-from monitor.sources.contract import Source
+from monitor.sources.contract import Resume, Source
 from monitor.watch import Watch, compile_watch
-from sinks.store.batch import Rows, add_row, empty_rows
+from sinks.store.batch import Rows, add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Replay", "Replayed", "assign_files", "decisions", "results"]
+__all__ = ["Course", "Replay", "Replayed", "assign_files", "courses", "decisions", "replay_course", "results"]
 
 BATCH = 50_000
 """Events taken at a time by default."""
@@ -49,6 +53,12 @@ class Replayed:
     windows: int = 0
     scores: int = 0
     transitions: list[Transition] = field(default_factory=list)
+
+    def with_another(self, other: Replayed) -> Replayed:
+        """Return what both did."""
+        counters = Counters.sum([self.counters, other.counters])
+        windows, scores = self.windows + other.windows, self.scores + other.scores
+        return Replayed(counters, windows, scores, [*self.transitions, *other.transitions])
 
     @property
     def fired(self) -> int:
@@ -153,6 +163,149 @@ class Replay:
             done.transitions += evaluated.transitions
             for transition in evaluated.transitions:
                 on_transition(transition)
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the configuration of a model changed while a store was filled.
+
+    Attributes
+    ----------
+    model : str
+    watches : dict of str to Watch
+        Every version, by the digest of its document.
+    epochs : dict of Partition to list of dict
+        Rows of ``epochs``, in their order.
+    windows : list of (int, str)
+        From which end of a window on which digest was evaluated.
+    """
+
+    model: str
+    watches: Mapping[str, Watch]
+    epochs: Mapping[Partition, Sequence[Mapping[str, Any]]]
+    windows: Sequence[tuple[int, str]]
+
+    def spells(self) -> dict[tuple[int, str, bool], list[Partition]]:
+        """Return which partitions are folded at once: by number and configuration of an epoch, if it is the last."""
+        spells: dict[tuple[int, str, bool], list[Partition]] = {}
+        for partition, rows in sorted(self.epochs.items()):
+            for index, row in enumerate(rows):
+                spells.setdefault((index, row["config"], index == len(rows) - 1), []).append(partition)
+        return dict(sorted(spells.items()))
+
+
+def courses(store: Store, configuration: Configuration, clock: Clock) -> dict[str, Course]:
+    """Return how configurations changed while a store was filled, of each model of which one did.
+
+    Parameters
+    ----------
+    store : Store
+    configuration : Configuration
+        In whose folder data sets are.
+    clock : Clock
+
+    Raises
+    ------
+    InputError, ConfigError
+        A version cannot be used by itself.
+    StoreError
+    """
+    log = ConfigurationLog(store, clock)
+    changed: dict[str, Course] = {}
+    for model in sorted(configuration.models):
+        rows = rows_of(store.read(Query("configured_windows", {"model": model})))
+        windows = [(row["from_ms"], row["digest"]) for row in rows]
+        if len({digest for _, digest in windows}) > 1:
+            epochs: dict[Partition, list[Mapping[str, Any]]] = {}
+            for row in sorted(rows_of(store.read(Query("epochs", {"model": model}))), key=lambda row: row["number"]):
+                epochs.setdefault((row["topic"], row["partition"]), []).append(row)
+            changed[model] = Course(model, watches_of(configuration, log.every(model)), epochs, windows)
+    return changed
+
+
+def replay_course(course: Course, store: Store, new_source: Callable[[], Source], batch: int = BATCH) -> Replayed:
+    """Replay one model through its configurations, each from where it came into force.
+
+    Every epoch of a partition is folded by itself, and then windows are evaluated: what is folded does not depend on
+    what is evaluated.
+
+    Parameters
+    ----------
+    course : Course
+    store : Store
+        Holds the decisions that were taken, and gets the rows.
+    new_source : callable
+        Opens the events once more.
+    batch : int
+        Events taken at a time.
+    """
+    done = Replayed(Counters())
+    folds = {watch.fold_hash: watch for watch in course.watches.values()}
+    for (index, config, is_last), partitions in course.spells().items():
+        rows = empty_rows("epochs")
+        spans: dict[Partition, int] = {}
+        for partition in partitions:
+            of_partition = course.epochs[partition]
+            add_row(rows, of_partition[index])
+            spans[partition] = ENDED if is_last else of_partition[index + 1]["from_offset"]
+        append(store, "epochs", rows)
+        if config:
+            source = _Spans(new_source(), spans)
+            counters = _folded(folds[config], store, source, batch, ends=is_last)
+            done.counters = Counters.sum([done.counters, counters])
+    for (_, digest), (stop_ms, _) in zip(course.windows, [*course.windows[1:], (ENDED, "")], strict=True):
+        evaluation = Evaluation(course.watches[digest], store)
+        evaluation.stop_ms = stop_ms
+        evaluated = evaluation.advance(Horizon())
+        evaluation.save()
+        done.windows += evaluated.windows
+        done.scores += evaluated.scores
+        done.transitions += evaluated.transitions
+    return done
+
+
+def _folded(watch: Watch, store: Store, source: Source, batch: int, *, ends: bool) -> Counters:
+    ingest = Ingest(Readers([watch]), store, source)
+    try:
+        ingest.open()
+        while ingest.step(batch, timeout_s=1.0) or source.at_end() < source.assigned():
+            pass
+        if ends:
+            ingest.finish()
+    finally:
+        source.close()
+    return ingest.counters
+
+
+class _Spans(Source):
+    """A bounded source up to some offsets, of some of its partitions."""
+
+    guarantee = "what its source guarantees"
+    bounded = True
+
+    def __init__(self, source: Source, spans: Mapping[Partition, int]) -> None:
+        self._source, self._spans, self.gaps = source, spans, source.gaps
+
+    def open(self, resume: Resume) -> None:
+        self._source.open(lambda topic, number: resume(topic, number) if (topic, number) in self._spans else 0)
+
+    def poll(self, max_records: int, timeout_s: float) -> Sequence[Records]:
+        polled = self._source.poll(max_records, timeout_s)
+        stops = [self._spans.get((records.topic, records.partition), 0) for records in polled]
+        cut = [records[: int(records.offsets.searchsorted(stop))] for records, stop in zip(polled, stops, strict=True)]
+        return [records for records in cut if len(records)]
+
+    def partitions(self) -> frozenset[Partition]:
+        return self._source.partitions() & self._spans.keys()
+
+    def assigned(self) -> frozenset[Partition]:
+        return self._source.assigned() & self._spans.keys()
+
+    def at_end(self) -> frozenset[Partition]:
+        return self._source.at_end() & self._spans.keys()
+
+    def close(self) -> None:
+        self._source.close()
 
 
 def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ import click
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
-    from monitor.replay import Replayed
+    from monitor.config import Configuration
+    from monitor.replay import Course, Replayed
     from sinks.store.batch import Rows
     from sinks.store.contract import Store
 
@@ -40,7 +41,7 @@ __all__ = ["command"]
     "--decisions",
     type=click.Path(path_type=Path),
     help="Take over what was decided while this embedded store was filled: which partitions windows did not wait for, "
-    "clocks that were set back, marks. The rows are then its.",
+    "clocks that were set back, marks, changes of configurations. The rows are then its.",
 )
 @click.option("--fail-on-alert", is_flag=True, help="Exit with 1 if an alert fired.")
 @click.option("--json", "json_", is_flag=True, help="Every score, finding and alert transition as a JSON line.")
@@ -61,28 +62,34 @@ def command(
     wait for every file, as where no partition is ever silent, but for those of which --decisions says otherwise. Fields
     without any value, and models of which no message is an event, are told at the end; the latter is an error.
     """
+    from dataclasses import replace
+    from functools import partial
+
     from monitor.check import load
     from monitor.cli.misfits import MOST_SAMPLES, misfits
     from monitor.cli.progress import Progress
     from monitor.ingest.sightings import FEWEST
     from monitor.logs import log_to_stderr
-    from monitor.replay import BATCH, Replay, assign_files, results
-    from monitor.sources import source_class
+    from monitor.replay import BATCH, Replay, assign_files, replay_course, results
     from sinks.store import open_store
     from sinks.store.batch import append
 
     log_to_stderr(as_json=json_, quiet=True)
     configuration = load(config)
+    decided: dict[str, Rows] = {}
+    changed: dict[str, Course] = {}
+    if decisions is not None:
+        configuration, decided, changed = _decided(decisions, configuration)
     files = assign_files(configuration, events)
-    source = source_class("file")(files, "suffix", rows_per_hour=events_per_hour)
-    decided = _decided(decisions, configuration.models) if decisions else {}
+    unchanged = replace(configuration, models={n: m for n, m in configuration.models.items() if n not in changed})
+    source = _files_of(unchanged, files, events_per_hour)
     store = open_store("chdb", store_dir) if store_dir else open_store("memory")
     try:
         store.migrate()
         _check_unfinished(store, store_dir)
         for table, rows in decided.items():
             append(store, table, rows)
-        replay = Replay(configuration, store, source)
+        replay = Replay(unchanged, store, source)
         replay.sightings.most_samples = MOST_SAMPLES
         with Progress("replaying", lambda: source.total_bytes) as progress:
             done = replay.run(
@@ -91,6 +98,10 @@ def command(
                 on_transition=lambda transition: None if json_ else progress.say(_line(transition)),
                 checkpoint_every=1_000_000 if store_dir else 0,
             )
+        for model, course in changed.items():
+            of_model = replace(configuration, models={model: configuration.models[model]})
+            new_source = partial(_files_of, of_model, files, events_per_hour)
+            done = done.with_another(replay_course(course, store, new_source))
         if json_:
             for table, row in results(store, configuration.models):
                 as_json({"table": table, **row})
@@ -109,16 +120,31 @@ def command(
     click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
 
 
-def _decided(folder: Path, models: Collection[str]) -> dict[str, Rows]:
+def _files_of(configuration: Configuration, files: Mapping[str, list[Path]], events_per_hour: float | None) -> Any:
+    """The files of the topics that the models read."""
+    from monitor.sources import source_class
+
+    specs = [model.spec for model in configuration.models.values()]
+    read = {topic: paths for topic, paths in files.items() if any(spec.source_of(topic) for spec in specs)}
+    return source_class("file")(read, "suffix", rows_per_hour=events_per_hour)
+
+
+def _decided(folder: Path, configuration: Configuration) -> tuple[Configuration, dict[str, Rows], dict[str, Course]]:
+    """What was decided while a store was filled; models that the API owned are added to those of files."""
     from monitor.client.archive import MARK
+    from monitor.clock import SystemClock
+    from monitor.configurations.in_force import begun
+    from monitor.configurations.log import ConfigurationLog
     from monitor.errors import InputError
-    from monitor.replay import decisions
+    from monitor.replay import courses, decisions
     from sinks.store import open_store
 
     if not (folder / MARK).is_file():
         raise InputError(f"no store at {folder}")
     with closing(open_store("chdb", str(folder))) as store:
-        return decisions(store, models)
+        clock = SystemClock()
+        configuration = begun(configuration, ConfigurationLog(store, clock), {}).configuration
+        return configuration, decisions(store, configuration.models), courses(store, configuration, clock)
 
 
 def _check_unfinished(store: Store, store_dir: str | None) -> None:

@@ -170,7 +170,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong_formats(loaded, service)]
     # A file that could not be read as a model is a mistake already.
-    if not loaded and not mistakes and not _notifies_only(service):
+    if not loaded and not mistakes and not _watches_no_file(service):
         mistakes.append(documents[0].mistake(("spec", "models"), _NO_MODEL))
     if mistakes:
         raise ConfigError(sorted(set(mistakes)))
@@ -228,9 +228,9 @@ class _Models:
         return layer is not own and key[:3] == RULES and key[4:] == ("on",)
 
 
-def _notifies_only(service: Service | None) -> bool:
-    """Whether a service watches no model on purpose, and takes the alerts of others."""
-    return service is not None and not service.spec.models and service.spec.alerting is not None
+def _watches_no_file(service: Service | None) -> bool:
+    """Whether a service has no models of files on purpose: the API may own some, or it takes the alerts of others."""
+    return service is not None and not service.spec.models
 
 
 def _kind_of(document: Document) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -15,7 +15,7 @@ from monitor.configurations.log import Change, ConfigurationLog, Version, digest
 from monitor.errors import LeewayError
 from monitor.watch import Watch, compile_watch
 
-__all__ = ["InForce", "begun", "following", "log_changes", "note_files", "reads_otherwise", "untaken"]
+__all__ = ["InForce", "begun", "following", "log_changes", "note_files", "reads_otherwise", "untaken", "watches_of"]
 
 log = structlog.get_logger("leeway.configurations")
 
@@ -124,6 +124,30 @@ def untaken(current: InForce, following_: InForce, why: str) -> InForce:
     if troubles != current.troubles:
         log.error("configurations are not taken up; trying again", models=sorted(changed), reason=why)
     return replace(current, troubles=troubles)
+
+
+def watches_of(root: Configuration, versions: Iterable[Version]) -> dict[str, Watch]:
+    """Make versions of a model ready, by their digests.
+
+    Parameters
+    ----------
+    root : Configuration
+        In whose folder data sets are.
+    versions : iterable of Version
+        With their documents.
+
+    Raises
+    ------
+    InputError, ConfigError
+        A document cannot be used by itself: it names environment variables, or stands above defaults.
+    """
+    watches: dict[str, Watch] = {}
+    for version in versions:
+        if version.document:
+            model = read_model(root.root, version.model, version.document)
+            changed = with_models(root, {version.model: (model, version.document)})
+            watches[version.digest] = _compiled(changed, version.model, {})
+    return watches
 
 
 def reads_otherwise(former: Mapping[str, Watch], watches: Mapping[str, Watch]) -> bool:

@@ -172,6 +172,15 @@ class ConfigurationLog:
         """
         return next(self._read({"model": model, "version": number}), None)
 
+    def every(self, model: str) -> list[Version]:
+        """Return every version of a model with its document, the last one first.
+
+        Raises
+        ------
+        StoreError
+        """
+        return list(self._read({"model": model}))
+
     def put(self, change: Change, replaces: str | None = None) -> Version:
         """Write down that a configuration is accepted, and return it; what is in force already is no version.
 

@@ -29,7 +29,7 @@ from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.versions import SeenVersions
 from monitor.evaluate.windows import first_window_end
-from monitor.events import Partition
+from monitor.events import ENDED, Partition
 from monitor.panes.coverage import begins_ms, first_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch
@@ -72,11 +72,13 @@ class Evaluation:
     def __init__(self, watch: Watch, store: Store) -> None:
         self._watch, self._store = watch, store
         defaults = watch.model.spec.detect.defaults
-        self._step_ms, self._window_ms = defaults.step_ms, defaults.window
+        self._step_ms = defaults.step_ms
         self._series, self._lifecycle = ModelSeries(watch), lifecycle_of(watch)
         self._versions = SeenVersions(store, watch.name)
         self.next_end_ms: int | None = None
         """The end of the next window to evaluate; None until there is a pane."""
+        self.stop_ms = ENDED
+        """Windows that end here or later are left: another configuration is in force."""
         self._saved_ms: int | None = None
         self._position_ms: int | None = None
         loaded = checkpoint.load(store, "evaluate", watch.name, 0)
@@ -123,7 +125,7 @@ class Evaluation:
         closed_ms, complete_ms = complete_ms, None if complete_ms is None else until_ms(complete_ms)
         if self.next_end_ms is None:
             self.next_end_ms = self._first_end(complete_ms)
-        while self.next_end_ms is not None:
+        while self.next_end_ms is not None and self.next_end_ms < self.stop_ms:
             basis = self._log.at(self.next_end_ms) or self._decided(horizon, closed, complete_ms)
             if basis is None or (reach_ms := basis.reach_ms(horizon, awaited)) < self.next_end_ms:
                 break
@@ -160,12 +162,13 @@ class Evaluation:
     def _most_ms(self) -> int:
         """The end of the last window that is evaluated with the next one at once."""
         assert self.next_end_ms is not None
-        return self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms
+        return min(self.next_end_ms + (WINDOWS_AT_ONCE - 1) * self._step_ms, self.stop_ms - 1)
 
     def _evaluate_until(self, last_ms: int, basis: Basis, done: Evaluated) -> None:
         assert self.next_end_ms is not None
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
-        panes = read_panes(self._store, self._watch, ends[0] - self._window_ms, ends[-1], counted_ms=basis.counted_ms)
+        from_ms = ends[0] - self._watch.model.spec.detect.defaults.window
+        panes = read_panes(self._store, self._watch, from_ms, ends[-1], counted_ms=basis.counted_ms)
         if self._watch.model.spec.detect.rule == "change":
             self._series.decide(take_up(self._store, self._watch.name, ends[0], self._step_ms))
         verdicts = self._series.advance(panes, ends)

@@ -18,7 +18,10 @@ from prometheus_client import generate_latest
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.configurations.log import Change, ConfigurationLog
+from monitor.replay import courses, decisions, replay_course
 from monitor.service import Service
+from monitor.sources.files import FileSource
+from sinks.store.batch import append
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
 from tests.api.world import serving as served
@@ -27,7 +30,6 @@ from tests.service import shop
 
 PAGE = (Path(__file__).parents[2] / "docs" / "change-configuration.md").read_text()
 INSIDE = "a document that comes through the API names files by a path inside of the service's folder"
-ALERTING = {"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}
 
 
 def orders(**spec: Any) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def resolve_after(there: Served) -> int:
 
 def nothing(folder: Path, **spec: Any) -> Path:
     """A service without a model of a file."""
-    return shop.configured(folder, models=[], alerting=ALERTING, **spec)
+    return shop.configured(folder, models=[], **spec)
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +111,8 @@ def test_a_model_is_watched_within_seconds_changed_given_up_and_begun_again(tmp_
         shop.wait_until(lambda: len(shop.rows(store, "epochs")) == 2, "another epoch begins")
         begins = shop.rows(store, "epochs", only=["from_offset"])
         assert begins == [(0,), (len(events),)]
-        windows = shop.rows(store, "configured_windows", only=["from_ms"])
-        assert [from_ms for (from_ms,) in windows] == [0, end_ms + shop.WINDOW_MS]
+        windows = [(0,), (end_ms + shop.WINDOW_MS,)]
+        shop.wait_until(lambda: shop.rows(store, "configured_windows", only=["from_ms"]) == windows, "so do windows")
         assert there.client.delete("/v1/models/orders/configuration").json()["owner"] == "nobody"
         shop.wait_until(lambda: not there.service.watches, "it is watched no more", 10)
         there.apply(orders())
@@ -224,3 +226,32 @@ def test_the_page_about_changing_a_configuration_runs(
         refused = leeway("apply", "orders.yaml", "--url", there.url)
         assert refused.code == 2
         assert "orders.yaml:5:3: spec.source: unknown key" in refused.err
+
+
+def test_a_replay_with_what_was_decided_writes_the_rows_of_a_run_in_which_the_configuration_changed(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    [events], end_ms = shop.traffic(3, windows=24, partitions=1)
+    third = len(events) // 3
+    begun, changed = orders(), orders(segments=[{"by": ["country"], "values": ["DE", "PL"]}])
+    last = {**changed["spec"]["detect"], "false_alarms": "1 per 2h"}
+    with serving(nothing(tmp_path, checkpoint_every="200ms"), store) as there:
+        for part, document in enumerate((begun, changed, orders(segments=changed["spec"]["segments"], detect=last))):
+            there.apply(document)
+            lines = events[part * third : (part + 1) * third if part < 2 else None]
+            there.client.post("/v1/events/orders", json=[json.loads(line) for line in lines])
+            at_ms = json.loads(lines[-1])["ts"] if part == 2 else json.loads(lines[-1])["ts"] - 30_000
+            shop.wait_until(shop.judged(there.service, "orders", min(at_ms, end_ms)), "its windows are evaluated")
+        configuration = there.service.configuration
+    assert len(shop.rows(store, "epochs")) == 2
+    assert len(shop.rows(store, "configured_windows")) == 3
+    file = tmp_path / "orders.jsonl"
+    file.write_bytes(b"".join(line + b"\n" for line in events))
+    again = MemoryStore()
+    again.migrate()
+    for table, rows in decisions(store, ["orders"]).items():
+        append(again, table, rows)
+    [course] = courses(store, configuration, SystemClock()).values()
+    replay_course(course, again, lambda: FileSource({"orders": [file]}), batch=700)
+    assert shop.results(again, end_ms) == shop.results(store, end_ms)
+    assert {segment for (segment,) in shop.rows(again, "scores", only=["segment"])} == {"", "country=DE", "country=PL"}
