@@ -3,7 +3,7 @@
 Each model's file is its name alone; the defaults say its two hundred features. Printed is how long it takes to load the
 files, to check them as ``leeway check`` does, and until a service that watches them all is ready; what that holds in
 memory for each series; and how long after a change of one model's file until that is in force, and how many models it
-touches. A change takes a restart: this is the time of one, from the signal that ends the service.
+touches. A file's change is taken up at the signal SIGHUP; it is in force where the model's next epoch begins.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from tests.services.processes import free_port
 __all__ = ["measure", "write_models"]
 
 PATIENCE_S = 600
-CHANGED = "spec: {detect: {defaults: {window: 1h}}}\n"
+IN_FORCE = "a configuration comes into force"
+CHANGED = "spec: {schema: {features: {f000: {range: [0, 2]}}}}\n"
 
 
 def write_models(folder: Path, models: int, features: int, port: int) -> Path:
@@ -72,9 +73,11 @@ def measure(models: int, features: int, *, serve: bool = True) -> dict[str, floa
                 measured["start_s"] = time.perf_counter() - began
                 # Volume is a series, too.
                 measured["bytes_a_series"] = _resident_bytes(process.pid) / (models * (features + 1))
+                _wait_for_epochs(service, models)
                 file.write_text(file.read_text() + CHANGED)
                 began = time.perf_counter()
-            with _serving(service, port):
+                process.send_signal(signal.SIGHUP)
+                _wait_for_epochs(service, models + 1)
                 measured["change_s"] = time.perf_counter() - began
         else:
             file.write_text(file.read_text() + CHANGED)
@@ -104,6 +107,15 @@ def _serving(service: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE_S)
         log.close()
+
+
+def _wait_for_epochs(service: Path, count: int) -> None:
+    """Wait until so many configurations have come into force: each that does is a line of the log."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while (service.parent / "log").read_text().count(IN_FORCE) < count:
+        if time.monotonic() > deadline_s:
+            raise RuntimeError("a configuration does not come into force")
+        time.sleep(0.02)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:

@@ -134,6 +134,13 @@ def _name_of_zone(value: str) -> str:
     return str(zone_of(value))
 
 
+def _day(value: object) -> object:
+    # pydantic takes a number for seconds, or for days, since 1970.
+    if isinstance(value, int | float):
+        raise ValueError(f"expected a day such as 2026-12-25, got {value!r}")
+    return value
+
+
 class Detect(Strict):
     """When a window alarms."""
 
@@ -154,7 +161,9 @@ class Detect(Strict):
     time_zone: Annotated[str, AfterValidator(_name_of_zone)] = Field(
         default="UTC", description="whose hours and weekends `rule: change` goes by"
     )
-    holidays: list[date] = Field(default_factory=list, description="days that are like a weekend")
+    holidays: list[Annotated[date, BeforeValidator(_day)]] = Field(
+        default_factory=list, description="days that are like a weekend"
+    )
     adopt_after: DurationMs | None = Field(
         default=None,
         gt=0,

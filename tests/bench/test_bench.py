@@ -161,6 +161,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "soak",
             "soak_alerts",
             "soak_chaos",
+            "soak_config",
             "soak_kafka",
             "alertmanager_suite",
             "api_requests",
