@@ -39,7 +39,11 @@ class Pasted(Strict):
     @model_validator(mode="before")
     @classmethod
     def _without_empty_keys(cls, value: Any) -> Any:
-        return {key: part for key, part in value.items() if part is not None} if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        # An unknown key is a mistake, though nothing stands behind it.
+        keys = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: part for key, part in value.items() if part is not None or key not in keys}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -86,6 +90,8 @@ def matchers(value: object) -> object:
         raise ValueError("expected a list of matchers, such as ['team=\"a\"', 'severity=~\"warning|critical\"']")
     parsed: list[Matcher] = []
     for text in value:
+        if isinstance(text, dict | list):
+            raise ValueError(f"expected a matcher in text, such as 'team=\"a\"', got {text!r}")
         parsed += [text] if isinstance(text, Matcher) else parse_matchers(str(_text(text)))
     return parsed
 

@@ -244,6 +244,14 @@ BROKEN = {
     "route to nobody": _service(
         "alerting: {route: {receiver: nobody}}", "22: spec.alerting.route.receiver: no receiver is named", one=False
     ),
+    "matcher that is a mapping": _service(
+        "alerting: {route: {receiver: log, routes: [{matchers: [{}]}]}}",
+        "47: spec.alerting.route.routes.0.matchers: expected a matcher in text",
+    ),
+    "unknown key of a receiver that is empty": _service(
+        "alerting: {route: {receiver: a}, receivers: [{name: a, rotes: }]}",
+        "58: spec.alerting.receivers.0.rotes: unknown key",
+    ),
     "matcher that is none": _service(
         "alerting: {route: {receiver: log, routes: [{matchers: [a b]}]}}",
         "47: spec.alerting.route.routes.0.matchers: column 3",
