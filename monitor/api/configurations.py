@@ -12,13 +12,17 @@ from starlette.concurrency import run_in_threadpool
 from monitor import check
 from monitor.api.access import token_of
 from monitor.api.auditor import about
+from monitor.api.comparisons import Comparisons, TheComparisons
+from monitor.api.configuration_diff import Days, Difference, difference
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.config import ConfigError, Configuration
+from monitor.configurations.in_force import watches_of
 from monitor.configurations.log import Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
 from monitor.configurations.taken import laggards
 from monitor.resources.configurations import ConfigurationVersion, Laggard, StoredConfiguration
+from monitor.watch import Watch, compile_watch
 
 __all__ = ["router"]
 
@@ -53,6 +57,7 @@ class AcceptedChange(ConfigurationVersion):
 
     is_dry_run: bool
     refusal: str = Field(description="why it would be refused; only of a dry run")
+    difference: Difference | None = Field(description="what it would change; only of a dry run")
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,27 @@ def configuration_versions(service: TheService, model: str) -> Response:
     )
 
 
+@router.get(
+    "/models/{model}/configuration/diff",
+    summary="What differs between two versions of a configuration",
+    response_model=Difference,
+)
+def configuration_diff(
+    service: TheService,
+    comparisons: TheComparisons,
+    model: str,
+    from_: Annotated[
+        int | None, Query(alias="from", ge=1, description="its number; the one before `to` if absent")
+    ] = None,
+    to: Annotated[int | None, Query(ge=1, description="its number; the last one if absent")] = None,
+    days: Days = 0,
+) -> Response:
+    later = _version(service, model, to)
+    number = later.version - 1 if from_ is None else from_
+    former = _watch(service, _version(service, model, number)) if number > 0 else None
+    return answer(difference(service, comparisons, former, _watch(service, later), days))
+
+
 @router.put(
     "/models/{model}/configuration",
     summary="Change the configuration of a model",
@@ -124,14 +150,18 @@ async def put_configuration(
     service: TheService,
     request: Request,
     intent: Annotated[Intent, Depends(intent_of)],
-    dry_run: Annotated[bool, Query(description="whether only to check it")] = False,
+    comparisons: TheComparisons,
+    dry_run: Annotated[bool, Query(description="whether only to check it, and to say what it would change")] = False,
+    days: Days = 0,
     if_none_match: Annotated[str | None, Header(description="`*`: there is to be none yet")] = None,
 ) -> Response:
     text = _text(await request.body(), request.headers.get("content-type", ""))
     if if_none_match is not None:
         intent = replace(intent, replaces=_none_yet(if_none_match))
     about(intent.model, "dry run" if dry_run else "")
-    return await run_in_threadpool(_put, service, intent, text, dry_run=dry_run)
+    if dry_run:
+        return await run_in_threadpool(_planned, service, comparisons, intent, text, days)
+    return await run_in_threadpool(_put, service, intent, text)
 
 
 @router.delete(
@@ -148,18 +178,38 @@ def delete_configuration(service: TheService, intent: Annotated[Intent, Depends(
     return answer(_head(_written(service, intent, "", "nobody")))
 
 
-def _put(service: ApiService, intent: Intent, text: str, *, dry_run: bool) -> Response:
-    refusal = _refusal(service, intent.model)
-    if refusal and not dry_run:
+def _put(service: ApiService, intent: Intent, text: str) -> Response:
+    if refusal := _refusal(service, intent.model):
         raise ProblemError("owned-by-a-file", refusal)
     _checked(service, intent.model, text)
-    if dry_run:
-        newest = _log(service).newest(intent.model)
-        number = 1 if newest is None else newest.version + 1
-        version = Version(intent.model, number, digest_of(text), "api", "", intent.author, intent.reason)
-    else:
-        version = _written(service, intent, text, "api")
-    return _tagged(answer({**_head(version), "is_dry_run": dry_run, "refusal": refusal}), version)
+    version = _written(service, intent, text, "api")
+    return _tagged(answer({**_head(version), "is_dry_run": False, "refusal": "", "difference": None}), version)
+
+
+def _planned(service: ApiService, comparisons: Comparisons, intent: Intent, text: str, days: int) -> Response:
+    changed = _checked(service, intent.model, text)
+    newest = _log(service).newest(intent.model)
+    number = 1 if newest is None else newest.version + 1
+    version = Version(intent.model, number, digest_of(text), "api", "", intent.author, intent.reason)
+    watch = compile_watch(changed, intent.model)
+    differing = difference(service, comparisons, service.watches.get(intent.model), watch, days)
+    plan = {"is_dry_run": True, "refusal": _refusal(service, intent.model), "difference": differing}
+    return _tagged(answer({**_head(version), **plan}), version)
+
+
+def _watch(service: ApiService, version: Version) -> Watch:
+    """Make a version ready; documents of files that stand above others, or name variables, cannot be by themselves."""
+    watch = service.watches.get(version.model)
+    if watch is not None and watch.document_digest == version.digest:
+        return watch
+    try:
+        return watches_of(service.configuration, [version])[version.digest]
+    except KeyError:
+        raise ProblemError("unknown-version", f"version {version.version} of {version.model} has no document") from None
+    except ConfigError as error:
+        raise ProblemError(
+            "no-configuration", f"version {version.version} cannot be read by itself: {error}"
+        ) from error
 
 
 def _checked(service: ApiService, model: str, text: str) -> Configuration:

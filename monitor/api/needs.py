@@ -14,7 +14,8 @@ VIEWED = (
     "/v1/alerts/stream", "/v1/alerts/summary", "/v1/alerts/{alert_id}", "/v1/alerts/{alert_id}/explain", "/v1/clocks",
     "/v1/compare", "/v1/dead-letters", "/v1/deployments", "/v1/distributions", "/v1/explain", "/v1/findings",
     "/v1/history", "/v1/incidents", "/v1/incidents/{incident_id}", "/v1/marks", "/v1/models", "/v1/models/{model}",
-    "/v1/models/{model}/configuration", "/v1/models/{model}/configuration/versions",
+    "/v1/models/{model}/configuration", "/v1/models/{model}/configuration/diff",
+    "/v1/models/{model}/configuration/versions",
     "/v1/problems", "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
     "/v1/subscriptions/{subscription}", "/v1/top",
 )  # fmt: skip

@@ -25,6 +25,8 @@ OPERATIONS = {
     "checked, and has every process go by it within seconds. A model of a file is refused (409).",
     "DELETE /v1/models/{model}/configuration": "Ends the watching of a model that the API owns. What is stored of it "
     "stays; a file of that name holds from then on.",
+    "GET /v1/models/{model}/configuration/diff": "What differs between two versions: which fields, which series keep "
+    "what they have learned, and with `days` what would have fired.",
     "GET /v1/models/{model}/configuration/versions": "Every version that was accepted, the last one first, and which "
     "processes do not go by that one.",
     "GET /v1/series": "A row for each series and detector that decides about it: whether it fires, is blind, learns or "

@@ -88,7 +88,11 @@ PROBLEMS: dict[str, Kind] = {
     "unknown-signal": Kind(404, "The model has no such signal", ("signal",)),
     "unknown-window": Kind(404, "The signal has no such window", ("at",)),
     "unknown-alert": Kind(404, "No such alert", ("alert_id", "incident_id")),
-    "unknown-version": Kind(404, "The configuration has no such version", ("/v1/models/{model}/configuration",)),
+    "unknown-version": Kind(
+        404,
+        "The configuration has no such version",
+        ("/v1/models/{model}/configuration", "/v1/models/{model}/configuration/diff"),
+    ),
     "unknown-stream": Kind(404, "No such stream", ("stream",)),
     "method-not-allowed": Kind(405, "The method is not allowed here", ()),
     "different-layouts": Kind(409, "The two windows cannot be compared", ("against_from",)),

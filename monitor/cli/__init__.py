@@ -32,6 +32,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "check": ("monitor.cli.check", "Check a configuration, and show what will be watched."),
     "apply": ("monitor.cli.apply", "Change a model's configuration while the service runs."),
     "versions": ("monitor.cli.versions", "List the versions of a model's configuration, and who lags behind."),
+    "diff": ("monitor.cli.diff", "Show what a change of a model's configuration does, or would do."),
     "rollback": ("monitor.cli.rollback", "Put an earlier version of a model's configuration in force again."),
     "release": ("monitor.cli.release", "Give up a model that the API owns: it is watched no more."),
     "get": ("monitor.cli.get", "Print a model's configuration, and where each value comes from."),

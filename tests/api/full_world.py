@@ -43,7 +43,12 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
     world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
-    head = {"model": "fraud", "version": 1, "digest": "d", "owner": "api", "author": "ann", "document": "kind: Model"}
+    head = {"model": "fraud", "version": 1, "digest": "d", "owner": "api", "author": "ann"}
+    schema = {"features": {"amount": {"type": "numeric", "range": [0, 100]}}}
+    spec = {"sources": [{"http": "fraud"}], "schema": schema}
+    head["document"] = json.dumps(
+        {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "fraud"}, "spec": spec}
+    )
     world.add("configurations", [head])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])

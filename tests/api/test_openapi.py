@@ -22,6 +22,7 @@ MANUAL = Path(__file__).parents[2] / "docs" / "api.md"
 SAMPLES = [
     "/v1/models/{model}/configuration",
     "/v1/models/{model}/configuration/versions",
+    "/v1/models/{model}/configuration/diff",
     "/healthz",
     "/readyz",
     "/v1/status",

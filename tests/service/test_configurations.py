@@ -107,7 +107,15 @@ def test_a_model_is_watched_within_seconds_changed_given_up_and_begun_again(tmp_
         there.apply(orders(alerts={"resolve_after": "80s"}))
         # Nothing that reads has changed: no epoch begins.
         assert shop.rows(store, "epochs", only=["model", "from_offset"]) == [("orders", 0)]
-        there.apply(orders(segments=[{"by": ["country"], "values": ["DE"]}]))
+        segmented = orders(segments=[{"by": ["country"], "values": ["DE"]}])
+        plan = there.put(segmented, dry_run=True, days=1).json()["difference"]
+        assert {(e["folds"], e["learns"]) for e in plan["series"]} == {("starts afresh", "learns again")}
+        assert plan["backtest"]["fired_before"] == 0
+        there.apply(segmented)
+        differing = there.client.get("/v1/models/orders/configuration/diff", params={"from": 1, "to": 2}).json()
+        [field] = differing["fields"]
+        assert (field["path"], field["before"], field["after"]) == ("spec.alerts.resolve_after", 40_000, 80_000)
+        assert {(e["folds"], e["learns"]) for e in differing["series"]} == {("keeps", "keeps")}
         shop.wait_until(lambda: len(shop.rows(store, "epochs")) == 2, "another epoch begins")
         begins = shop.rows(store, "epochs", only=["from_offset"])
         assert begins == [(0,), (len(events),)]

@@ -1,0 +1,92 @@
+"""``leeway diff``: what a change of a model's configuration does, or would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitor.cli.apply import located, read_document
+from monitor.cli.configurations import configuration_path
+from monitor.cli.output import as_json, as_table, when
+from monitor.cli.service import RefusedError, RunningService, asking, service
+
+__all__ = ["command"]
+
+TIMEOUT_S = 600.0
+
+
+@click.command("diff")
+@click.argument("model")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--from", "from_", type=click.IntRange(min=1), metavar="VERSION", help="[default: the one before --to]")
+@click.option("--to", type=click.IntRange(min=1), metavar="VERSION", help="[default: the last one]")
+@click.option(
+    "--days", type=click.IntRange(0, 90), default=0, help="Also what would have fired in the last so many days."
+)
+@service
+@click.option("--json", "json_", is_flag=True, help="One JSON document.")
+def command(
+    model: str,
+    file: Path | None,
+    service: RunningService,
+    *,
+    from_: int | None,
+    to: int | None,
+    days: int,
+    json_: bool,
+) -> None:
+    """Show what FILE would change about MODEL, or what has changed from one version to another.
+
+    Which fields differ; which series keep what they have learned, learn it again from stored panes, or start afresh;
+    and, with --days, what would have fired. Nothing is changed.
+    """
+    if file is not None and (from_ is not None or to is not None):
+        raise click.UsageError("FILE is compared with what is in force: --from and --to are for versions.")
+    if file is None:
+        address = asking(configuration_path(model, "diff"), **{"from": from_, "to": to, "days": days})
+        answer = service.send("GET", address, timeout_s=TIMEOUT_S)
+    else:
+        answer = _of_file(service, model, file, days)
+    if json_:
+        as_json(answer)
+    else:
+        _show(answer)
+
+
+def _of_file(service: RunningService, model: str, file: Path, days: int) -> dict[str, Any]:
+    name, document = read_document(file)
+    if name != model:
+        raise click.UsageError(f"{file} is of the model {name!r}.")
+    headers = {"Content-Type": "application/yaml"}
+    address = asking(configuration_path(model), dry_run="true", days=days)
+    try:
+        plan = service.send("PUT", address, document, headers=headers, timeout_s=TIMEOUT_S)
+    except RefusedError as error:
+        raise located(error, file) from error
+    answer: dict[str, Any] = plan["difference"]
+    return answer
+
+
+def _show(answer: Mapping[str, Any]) -> None:
+    if not answer["fields"]:
+        click.echo("no field differs")
+        return
+    as_table(("field", "before", "after"), [(e["path"], e["before"], e["after"]) for e in answer["fields"]])
+    series = [(e["signal"], e["folds"], e["learns"], e["why"]) for e in answer["series"]]
+    as_table(("signal", "open panes, per-event detectors", "what is usual", "why"), series)
+    tested = answer["backtest"]
+    if answer["no_backtest"]:
+        click.echo(f"no backtest: {answer['no_backtest']}")
+    if tested is None:
+        return
+    alerts = [(when(e["starts_ms"]), e["which"], e["title"]) for e in tested["alerts"]]
+    as_table(("alert from", "fired", "what"), alerts)
+    click.echo(
+        f"{when(tested['from_ms'])} to {when(tested['to_ms'])}: {tested['fired_before']} alerts fired, and"
+        f" {tested['fired_now']} would have; the budget accepts {tested['false_alarms_allowed']:.2g} false ones"
+    )
+    for part, why in tested["not_judged"].items():
+        click.echo(f"not evaluated: {part}: {why}")
