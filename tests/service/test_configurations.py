@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from monitor.replay import courses, decisions, replay_course
 from monitor.service import Service
 from monitor.sources.files import FileSource
 from sinks.store.batch import append
-from sinks.store.contract import Store
+from sinks.store.contract import Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.api.world import serving as served
 from tests.cli.console import Console
 from tests.service import shop
+from tests.services.kafka import Cluster
 
 PAGE = (Path(__file__).parents[2] / "docs" / "change-configuration.md").read_text()
 INSIDE = "a document that comes through the API names files by a path inside of the service's folder"
@@ -73,6 +75,10 @@ def serving(path: Path, store: Store) -> Iterator[Served]:
 
 def resolve_after(there: Served) -> int:
     return there.service.watches["orders"].model.spec.alerts.resolve_after
+
+
+def holds(there: Served, resolve_after_ms: int) -> bool:
+    return resolve_after(there) == resolve_after_ms
 
 
 def nothing(folder: Path, **spec: Any) -> Path:
@@ -263,3 +269,61 @@ def test_a_replay_with_what_was_decided_writes_the_rows_of_a_run_in_which_the_co
     replay_course(course, again, lambda: FileSource({"orders": [file]}), batch=700)
     assert shop.results(again, end_ms) == shop.results(store, end_ms)
     assert {segment for (segment,) in shop.rows(again, "scores", only=["segment"])} == {"", "country=DE", "country=PL"}
+
+
+class CutOffStore(MemoryStore):
+    """A store whose connection breaks at the next change of a configuration, before or after it is written."""
+
+    breaks = ""
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        breaks, self.breaks = (self.breaks, "") if table == "configurations" else ("", self.breaks)
+        if breaks != "before":
+            super().append(table, columns, token)
+        if breaks:
+            raise StoreError("the connection broke", retryable=True)
+
+
+def test_a_change_that_is_cut_off_leaves_the_old_or_the_new_in_force_everywhere(tmp_path: Path) -> None:
+    store = CutOffStore()
+    store.migrate()
+    with serving(nothing(tmp_path), store) as there:
+        there.apply(orders())
+        for breaks, in_force in (("before", 40_000), ("after", 80_000)):
+            store.breaks = breaks
+            assert there.put(orders(alerts={"resolve_after": "80s"})).status_code == 503
+            shop.wait_until(partial(holds, there, in_force), f"{breaks}: the one that is stored", 10)
+            assert len(there.versions()["items"]) == (1 if breaks == "before" else 2)
+    with serving(nothing(tmp_path), store) as there:
+        assert resolve_after(there) == 80_000
+
+
+def test_partitions_that_change_at_offsets_of_their_own_are_replayed_so(
+    tmp_path: Path, store: MemoryStore, kafka: Cluster
+) -> None:
+    kafka.create_topic("orders-changed", 3)
+    kafka.create_topic("other-changed", 1)
+    logs, end_ms = shop.traffic(3, windows=16, partitions=3)
+    halves = [[log[: len(log) // 2] for log in logs], [log[len(log) // 2 :] for log in logs]]
+    by_country = [{"by": ["country"], "values": ["DE"]}]
+    files = shop.on_kafka(tmp_path, kafka, shop.model("other", {"kafka": "other-changed"}))
+    with shop.serving(files, store) as service, served(service) as url, httpx.Client(base_url=url) as client:
+        there = Served(service, client, url)
+        for half, spec in zip(halves, ({}, {"segments": by_country}), strict=True):
+            there.apply(shop.model("orders", {"kafka": "orders-changed"}, **spec))
+            shop.produce(kafka, "orders-changed", half)
+            reached_ms = min(json.loads(log[-1])["ts"] for log in half) - 60_000
+            shop.wait_until(shop.judged(service, "orders", min(end_ms, max(reached_ms, shop.START_MS))), "it goes on")
+        shop.wait_until(shop.judged(service, "orders", end_ms), "all windows are evaluated")
+        configuration = service.configuration
+    assert len(set(shop.rows(store, "epochs", only=["from_offset"], model="orders"))) > 2
+    paths = [tmp_path / f"{partition}.jsonl" for partition in range(3)]
+    for path, log in zip(paths, logs, strict=True):
+        path.write_bytes(b"".join(line + b"\n" for line in log))
+    again = MemoryStore()
+    again.migrate()
+    for table, rows in decisions(store, ["orders"]).items():
+        append(again, table, rows)
+    [course] = courses(store, configuration, SystemClock()).values()
+    replay_course(course, again, lambda: FileSource({"orders-changed": paths}))
+    assert shop.results(again, end_ms) == shop.results(store, end_ms)
