@@ -9,6 +9,8 @@ leeway := .venv/bin/leeway
 installed := .venv/.installed
 LEEWAY_CACHE ?= $(CURDIR)/.cache
 export LEEWAY_CACHE
+# Tests start hundreds of processes; each of them would read all source anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 SOURCE ?= file
 SERVE ?= 1

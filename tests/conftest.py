@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections import Counter
@@ -144,6 +145,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in breaking]
     if hasattr(config, "workerinput"):
         items.sort(key=_turn_of(items))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, not among thousands of tests and the compiler's modules each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, int]]:
