@@ -319,7 +319,7 @@ def test_the_embedded_store_holds_the_same_rows_and_joins_labels_to_predictions(
         ({"keep": {"event": True}}, "Extra inputs"),
         ({"keep": {"predictions": True}, "schema": {"features": {"x": {"type": "numeric"}}}}, "no prediction"),
         ({"sources": LABELLED["sources"]}, "schema.labels must say"),
-        ({"schema": LABELLED["schema"]}, "needs a source of `kind: labels`"),
+        ({"schema": LABELLED["schema"]}, "need a source of `kind: labels`"),
         ({"schema": LABELLED["schema"], "sources": LABELLED["sources"][1:]}, "one that is not of kind labels"),
         (
             {"schema": {**LABELLED["schema"], "id": None}, "sources": LABELLED["sources"]},
