@@ -11,7 +11,7 @@ from monitor.check import read_model
 from monitor.config import Configuration, Model
 from monitor.config.posted import with_models
 from monitor.config.topics import wrong_formats
-from monitor.configurations.log import Change, ConfigurationLog, Version, digest_of
+from monitor.configurations.log import Change, ConfigurationLog, ConflictError, Version, digest_of
 from monitor.errors import LeewayError
 from monitor.watch import Watch, compile_watch
 
@@ -112,9 +112,17 @@ def note_files(files: Configuration, log_: ConfigurationLog) -> None:
         document = files.texts[name]
         head = heads.get(name)
         if head is None or (head.owner != "api" and (head.digest, head.owner) != (digest_of(document), "file")):
-            log_.put(Change(name, document, "file", str(file)))
+            _note(Change(name, document, "file", str(file)), log_)
     for name in [name for name, head in heads.items() if head.owner == "file" and name not in files.files]:
-        log_.put(Change(name, "", "nobody"))
+        _note(Change(name, "", "nobody"), log_)
+
+
+def _note(change: Change, log_: ConfigurationLog) -> None:
+    try:
+        log_.put(change)
+    except ConflictError as error:
+        # The next look finds the other version, and says that this file is another one, or passed over.
+        log.warning("a model of a file is not written down", model=change.model, reason=str(error))
 
 
 def untaken(current: InForce, following_: InForce, why: str) -> InForce:

@@ -33,7 +33,7 @@ __all__ = [
 Owner = Literal["file", "api", "nobody"]
 
 MOST_MODELS, MOST_VERSIONS = 10_000, 10_000
-"""That the API may own, and of one model."""
+"""That the API may own, and add to one model: no limit keeps anybody from a file, or from giving a model up."""
 
 MOST_CHARACTERS = 2_000
 WRITING = Lock()
@@ -195,7 +195,7 @@ class ConfigurationLog:
         ConflictError
             Another one is in force.
         InputError
-            There are too many.
+            The API is to own too many.
         StoreError
         """
         model, owner, digest = change.model, change.owner, digest_of(change.document)
@@ -205,7 +205,8 @@ class ConfigurationLog:
             if newest is not None and (newest.digest, newest.owner) == (digest, owner):
                 return newest
             number = 1 if newest is None else newest.version + 1
-            self._check_room(number)
+            if owner == "api":
+                self._check_room(model, number)
             texts = {"author": change.author[:MOST_CHARACTERS], "reason": change.reason[:MOST_CHARACTERS]}
             at_ms = max(self._clock.now_ms(), 0 if newest is None else newest.at_ms + 1)
             version = Version(model, number, digest, owner, change.file, **texts, document=change.document, at_ms=at_ms)
@@ -219,13 +220,12 @@ class ConfigurationLog:
         query = Query("configurations", where, descending=True, limit=limit)
         return (Version(**row) for row in rows_of(self._store.read(query)))
 
-    def _check_room(self, number: int) -> None:
+    def _check_room(self, model: str, number: int) -> None:
         if number > MOST_VERSIONS:
-            raise InputError(f"a model has at most {MOST_VERSIONS:,} versions: begin another model")
-        if number == 1 and len(
-            self._store.read(Query("configurations", {"version": 1}, columns=("model",)))["model"]
-        ) >= (MOST_MODELS):
-            raise InputError(f"there are {MOST_MODELS:,} models already")
+            raise InputError(f"{model} has {MOST_VERSIONS:,} versions, which is the most: it may only be given up")
+        owned = {name for name, head in self.heads().items() if head.owner == "api"}
+        if model not in owned and len(owned) >= MOST_MODELS:
+            raise InputError(f"the API owns {MOST_MODELS:,} models already: give one up first")
 
 
 def check_replaced(newest: Version | None, replaces: str | None) -> None:
