@@ -107,7 +107,11 @@ def cautions(configuration: Configuration, name: str) -> list[Caution]:
     if not watching:
         return []
     uri = model.spec.baseline.uri
-    dataset = read_dataset(configuration.resolve(name, uri), model.spec.schema_.paths()) if uri else None
+    dataset = (
+        read_dataset(configuration.resolve(name, uri), model.spec.schema_.paths(), model.spec.conditions)
+        if uri
+        else None
+    )
     return [caution for signal, detectors in watching.items() for caution in _of_signal(signal, detectors, dataset)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,10 @@ __all__ = ["Dataset", "read_dataset", "read_table"]
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 
 
+Value = str | int | bool
+"""What a condition may ask for."""
+
+
 class Dataset:
     """Columns of a file.
 
@@ -27,7 +31,8 @@ class Dataset:
     path : Path
     table : pyarrow.Table
     paths : mapping of str to str
-        Where the values of a name stand that no column has: another column, or dots into what is nested.
+        Where the values of a name stand: another column, or dots into what is nested. Where a path leads nowhere, a
+        column of the name has them, as in a frame of features alone.
     """
 
     def __init__(self, path: Path, table: object, paths: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -97,6 +102,34 @@ class Dataset:
         values = self._column(name).to_pylist()  # type: ignore[attr-defined]
         return [None if value is None else _as_text(value) for value in values]
 
+    def only(self, conditions: Sequence[Mapping[str, Value]]) -> Dataset:
+        """Return the rows that meet one of some conditions, as sources state them (`where`); all where there is none.
+
+        What a data set has no column for, such as a header, is met: it is of that model alone.
+
+        Raises
+        ------
+        InputError
+            If no row does.
+        """
+        import pyarrow as pa
+
+        if not conditions or not all(conditions):
+            return self
+        chosen = np.any([self._meets(condition) for condition in conditions], axis=0)
+        if not chosen.any() and len(self):
+            stated = " or ".join(", ".join(f"{path}={value}" for path, value in each.items()) for each in conditions)
+            raise InputError(f"{self.path}: no row of it is this model's: `where` asks for {stated}")
+        return Dataset(self.path, self._table.filter(pa.array(chosen)), self._paths)  # type: ignore[attr-defined]
+
+    def _meets(self, condition: Mapping[str, Value]) -> NDArray[np.bool_]:
+        chosen = np.ones(len(self), dtype=np.bool_)
+        for path, value in condition.items():
+            column = self._along(path)
+            if column is not None:
+                chosen &= [_equals(each, value) for each in column.to_pylist()]
+        return chosen
+
     def _column(self, name: str) -> object:
         column = self._at(name)
         if column is None:
@@ -105,11 +138,15 @@ class Dataset:
 
     def _at(self, name: str) -> Any:
         """Return the column of a name, or None."""
+        path = self._paths.get(name, name)
+        column = self._along(path)
+        return self._along(name) if column is None and path != name else column
+
+    def _along(self, path: str) -> Any:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        path = name if name in self.columns else self._paths.get(name, name)
-        column_name, keys = (path, []) if path in self.columns else (path.split(".")[0], path.split(".")[1:])
+        column_name, *keys = [path] if path in self.columns else path.split(".")
         if column_name not in self.columns:
             return None
         column = self._table.column(column_name)  # type: ignore[attr-defined]
@@ -120,27 +157,38 @@ class Dataset:
         return column
 
 
+def _equals(value: object, demanded: Value) -> bool:
+    """Whether a value is what a condition asks for; that a CSV file writes numbers as texts is no difference."""
+    if isinstance(value, float) and isinstance(demanded, int) and not isinstance(demanded, bool):
+        return value == demanded
+    return value is not None and _as_text(value) == _as_text(demanded)
+
+
 def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
-def read_dataset(path: Path, paths: Mapping[str, str] = MappingProxyType({})) -> Dataset:
-    """Read a data set; its suffix says how. ``paths`` are those of :class:`Dataset`.
+def read_dataset(
+    path: Path, paths: Mapping[str, str] = MappingProxyType({}), conditions: Sequence[Mapping[str, Value]] = ()
+) -> Dataset:
+    """Read a data set; its suffix says how. ``paths`` and ``conditions`` are those of :class:`Dataset`.
 
     A column of JSON lines that holds values of several kinds is one of text.
 
     Raises
     ------
     InputError
-        If the file is missing, of an unknown kind, or broken.
+        If the file is missing, of an unknown kind, or broken, or none of its rows is chosen.
     """
-    return Dataset(path, read_table(path), paths)
+    return Dataset(path, read_table(path), paths).only(conditions)
 
 
 def read_table(path: Path, most_bytes: int | None = None) -> Any:
     """Read a file as :func:`read_dataset` does, into an Arrow table.
+
+    Cells of a CSV file with nothing in them are missing; ``NA`` among texts is one, since it may be a country.
 
     Parameters
     ----------
@@ -181,6 +229,19 @@ def read_table(path: Path, most_bytes: int | None = None) -> Any:
         for column in table.schema:
             if pa.types.is_binary(column.type):
                 raise InputError(f"{path}: the texts of column {column.name!r} are not UTF-8")
+        table = _without_empty_texts(table)
+    return table
+
+
+def _without_empty_texts(table: Any) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for index, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            texts = table.column(index)
+            nothing = pa.scalar(None, column.type)
+            table = table.set_column(index, column, pc.if_else(pc.equal(texts, ""), nothing, texts))
     return table
 
 

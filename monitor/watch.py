@@ -301,7 +301,7 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
 
 def watch_of(model: Model, path: Path | None) -> Watch:
     """Do what :func:`compile_watch` does for a model whose data set is at ``path``, if it has one."""
-    dataset = read_dataset(path, model.spec.schema_.paths()) if path else None
+    dataset = read_dataset(path, model.spec.schema_.paths(), model.spec.conditions) if path else None
     fields = model.spec.schema_.signals()
     uses = uses_for(model)
     layouts = {signal: _layout(signal, field, dataset, uses[signal]) for signal, field in fields.items()}

@@ -15,7 +15,7 @@ class DatasetBaseline(Strict):
     """Compare with a fixed data set, for example the training set."""
 
     kind: Literal["dataset"]
-    uri: str = Field(description="a CSV, JSON-lines or Parquet file; columns named as the features, or by their paths")
+    uri: str = Field(description="a CSV, JSON-lines or Parquet file; columns by a feature's path, else by its name")
 
 
 class FirstEventsBaseline(Strict):

@@ -315,6 +315,11 @@ class ModelSpec(Strict):
         """The sources whose events are summed up in panes; labels, which may come weeks later, are not."""
         return [source for source in self.sources if source.kind != "labels"]
 
+    @property
+    def conditions(self) -> list[dict[str, str | int | bool]]:
+        """What events must hold to be this model's: `where` of each source."""
+        return [source.where for source in self.watched_sources]
+
     def source_of(self, topic: str) -> SourceSpec | None:
         """The source that reads a stream: the one that names it, else the first with a pattern that matches."""
         reader = reader_of([*([topic] if topic in self.by_stream else ()), *self.patterns], topic)
