@@ -228,7 +228,8 @@ def change_intake(
     for key in intake.reading.keys() - planned.keys():
         intake.reading.pop(key).worker.retire()
     for key, plan in planned.items():
-        readers, reading = Readers(watches.values(), intake.schemas, configuration.posted), intake.reading.get(key)
+        readers = Readers(watches.values(), intake.schemas, configuration.posted, configuration.unread)
+        reading = intake.reading.get(key)
         if reading is not None and reading.plan == plan:
             reading.worker.read_as(readers)
             continue

@@ -300,9 +300,9 @@ class Service:
         StoreError, SourceError
             Some stages may have taken them up then: to try again is enough.
         """
-        former, configuration, watches = self.watches, in_force.configuration, in_force.watches
+        configuration, watches = in_force.configuration, in_force.watches
         router = build_router(configuration, self.watches, self.store, self.clock) if self._routers else None
-        if "ingest" in self.roles and reads_otherwise(former, watches):
+        if "ingest" in self.roles and reads_otherwise(self.configurations.in_force, in_force):
             stop = self._threads.stop
             self._run(change_intake(self.intake, configuration, watches, self.store, self.clock, stop))
         if "evaluate" in self.roles:

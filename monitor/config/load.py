@@ -48,6 +48,8 @@ class Configuration:
         Each model's document as it is written, below the defaults that are in force for it.
     posted : frozenset of str
         Models whose documents came through the API; data sets are relative to ``root``.
+    unread : frozenset of str
+        Models of the API that cannot be made ready here now: what they read waits for them.
     """
 
     service: Service
@@ -58,6 +60,7 @@ class Configuration:
     layered: dict[str, Document] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     posted: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
     @property
     def is_watched(self) -> dict[str, Callable[[str], bool]]:

@@ -59,7 +59,7 @@ class CurrentConfigurations:
         instance: str,
     ) -> None:
         self._log, self._taken, self._roles = ConfigurationLog(store, clock), Taken(store, clock, instance), roles
-        self.in_force = self._begun(files, watches)
+        self.in_force = self._begun(files, watches, None)
         self.watches = Watches(self.in_force.watches)
 
     def reloaded(self, files: Configuration) -> InForce:
@@ -74,7 +74,7 @@ class CurrentConfigurations:
         """
         former = self.in_force
         if (files.models, files.texts) != (former.files.models, former.files.texts):
-            return self._begun(files, self.watches)
+            return self._begun(files, self.watches, former)
         configuration = replace(former.configuration, service=files.service)
         return replace(former, files=files, configuration=configuration)
 
@@ -110,7 +110,7 @@ class CurrentConfigurations:
         except LeewayError as error:
             self.in_force = untaken(self.in_force, in_force, str(error))
 
-    def _begun(self, files: Configuration, former: Mapping[str, Watch]) -> InForce:
+    def _begun(self, files: Configuration, ready: Mapping[str, Watch], former: InForce | None) -> InForce:
         if "evaluate" in self._roles:
             note_files(files, self._log)
-        return begun(files, self._log, former, partial(out_of_reach, self._roles))
+        return begun(files, self._log, ready, partial(out_of_reach, self._roles), former)

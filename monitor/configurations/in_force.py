@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -60,8 +60,9 @@ class InForce:
 def begun(
     files: Configuration,
     log_: ConfigurationLog,
-    former: Mapping[str, Watch],
+    ready: Mapping[str, Watch],
     refusal: Callable[[Model], str] = lambda model: "",
+    former: InForce | None = None,
 ) -> InForce:
     """Return what a process begins with: all files that the API does not own models of, and what the API owns.
 
@@ -69,10 +70,12 @@ def begun(
     ----------
     files : Configuration
     log_ : ConfigurationLog
-    former : mapping of str to Watch
+    ready : mapping of str to Watch
         Models that were made ready before: what has not changed stays as it is.
     refusal : callable
         From a model to why this process cannot watch it; empty if it can.
+    former : InForce or None
+        What it went by, with other files: models that the API still owns go on by the version that they are at.
 
     Raises
     ------
@@ -83,9 +86,20 @@ def begun(
     heads = log_.heads()
     own = {name: model for name, model in files.models.items() if _owner(heads, name) != "api"}
     configuration = replace(files, models=own)
-    watches = {name: _compiled(configuration, name, former) for name in own}
-    nothing = InForce(configuration, {**former, **watches}, {}, {}, files, refusal)
-    return _followed(nothing, heads, log_)
+    watches = {name: _compiled(configuration, name, ready) for name in own}
+    begins = InForce(configuration, {**ready, **watches}, {}, {}, files, refusal)
+    if former is not None:
+        begins = _carried(begins, former, {name for name in heads if _owner(heads, name) == "api"})
+    return _followed(begins, heads, log_)
+
+
+def _carried(begins: InForce, former: InForce, owned: Collection[str]) -> InForce:
+    """Add the models of the API that were in force."""
+    lasting = former.configuration.posted.intersection(owned)
+    models, texts = former.configuration.models, former.configuration.texts
+    configuration = with_models(begins.configuration, {name: (models[name], texts[name]) for name in lasting})
+    versions = {name: former.versions[name] for name in lasting}
+    return replace(begins, configuration=configuration, versions=versions)
 
 
 def following(current: InForce, log_: ConfigurationLog) -> InForce | None:
@@ -158,8 +172,19 @@ def watches_of(root: Configuration, versions: Iterable[Version]) -> dict[str, Wa
     return watches
 
 
-def reads_otherwise(former: Mapping[str, Watch], watches: Mapping[str, Watch]) -> bool:
+def reads_otherwise(former: InForce, in_force: InForce) -> bool:
     """Whether anything changes for what reads: which messages are read, what of them is kept, and what they become."""
+    if former.configuration.unread != in_force.configuration.unread or _leaps(former, in_force):
+        return True
+    return _read_otherwise(former.watches, in_force.watches)
+
+
+def _leaps(former: InForce, in_force: InForce) -> bool:
+    """Whether versions were passed over here: other processes may have read by them, and this one is beyond that."""
+    return any(number > former.versions.get(name, 0) + 1 for name, number in in_force.versions.items())
+
+
+def _read_otherwise(former: Mapping[str, Watch], watches: Mapping[str, Watch]) -> bool:
     changed = {name for name in former.keys() | watches.keys() if former.get(name) is not watches.get(name)}
     return any(
         name not in former or name not in watches or _reading(former[name]) != _reading(watches[name])
@@ -213,6 +238,7 @@ def _followed(current: InForce, heads: Mapping[str, Version], log_: Configuratio
     }
     for name in configuration.posted & current.files.models.keys():
         troubles.setdefault(name, _passed_over(current.files, name))
+    configuration = replace(configuration, unread=frozenset(troubles.keys() - configuration.models.keys()))
     return replace(current, configuration=configuration, watches=watches, versions=versions, troubles=troubles)
 
 
@@ -258,7 +284,9 @@ def _made_ready(
     troubles: dict[str, str] = {}
     for name in (*read, *restored):
         try:
-            made[name] = _compiled(changed, name, watches)
+            watch = _compiled(changed, name, watches)
+            # A watch of its own, also where its document is one of before: others may have gone by those in between.
+            made[name] = replace(watch) if name in read and watch is watches.get(name) else watch
         except LeewayError as error:
             troubles[name] = f"it cannot be made ready here: {error}"
     configuration = with_models(base, {name: read[name] for name in read.keys() & made.keys()})

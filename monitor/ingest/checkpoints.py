@@ -32,11 +32,15 @@ class Checkpoints:
     ----------
     store : Store
     readers : Readers
+    former : Checkpoints or None
+        Those of the configurations that these follow.
     """
 
-    def __init__(self, store: Store, readers: Readers) -> None:
+    def __init__(self, store: Store, readers: Readers, former: Checkpoints | None = None) -> None:
         self._store, self._readers = store, readers
-        self._epochs = Epochs(store, self._reads, readers.changing)
+        self._epochs = Epochs(store, self._reads, readers.changing, readers.unread)
+        if former is not None:
+            self._epochs.go_on_from(former._epochs, readers.changed_since(former._readers))
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
 
     def resume(self, partition: Partition) -> tuple[int | None, Mark]:

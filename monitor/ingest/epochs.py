@@ -5,8 +5,8 @@ is kept as well: a row of the table ``epochs`` says from which offset on a parti
 its clock stood there. That row is all that the first message under the new configuration depends on, since series begin
 anew; whoever takes the partition over, from whatever checkpoint, begins at the same place.
 
-Epochs are numbered over the whole store. A process knows the newest number of when it began: an epoch that began later
-under another configuration was begun by a process that was started with a newer one, which wins.
+Epochs are numbered over the whole store. A process knows, for each model, the newest number of when it took up the
+model's configuration: an epoch that began later under another one was begun by a process with a newer one, which wins.
 """
 
 from __future__ import annotations
@@ -73,11 +73,25 @@ class Epochs:
         Returns what a model reads from a topic, and as what, as JSON; nothing if it does not.
     changing : collection of str
         Models of which another process may have a newer configuration that is soon known here.
+    unread : collection of str
+        Models that are not ready here now: what they have read from waits for them.
     """
 
-    def __init__(self, store: Store, reads: Callable[[str, str], str], changing: Collection[str] = frozenset()) -> None:
-        self._store, self._reads, self._changing = store, reads, changing
+    def __init__(
+        self,
+        store: Store,
+        reads: Callable[[str, str], str],
+        changing: Collection[str] = frozenset(),
+        unread: Collection[str] = frozenset(),
+    ) -> None:
+        self._store, self._reads, self._changing, self._unread = store, reads, changing, unread
         self._began = self._newest()
+        self._taken_up: dict[str, int] = {}
+
+    def go_on_from(self, former: Epochs, changed: Collection[str]) -> None:
+        """Take up other configurations of some models; those of the others are as old as they were."""
+        self._taken_up = {**former._taken_up, **dict.fromkeys(changed, self._began)}
+        self._began = former._began
 
     def settle(
         self, partition: Partition, configs: Mapping[str, str], position: int, folds: Mapping[str, Mapping[str, Any]]
@@ -106,9 +120,11 @@ class Epochs:
         CheckpointError
             A process with a newer configuration has had the partition since this one began.
         SourceError
-            Likewise, of a model whose configurations are soon known here.
+            Likewise, of a model whose configurations are soon known here. Or a model that has read the partition is
+            not ready here.
         """
         epochs = self._of(partition)
+        self._refuse_if_unread(partition, folds, epochs)
         self._refuse_if_overtaken(partition, configs, epochs)
         resumed: dict[str, Mapping[str, Any]] = {}
         for model, config in sorted(configs.items()):
@@ -146,11 +162,24 @@ class Epochs:
         self._note(partition, model, Epoch(config, *clock))
         return {model: saved}
 
+    def _refuse_if_unread(self, partition: Partition, folds: Mapping[str, object], epochs: Mapping[str, Epoch]) -> None:
+        reading = {model for model in folds.keys() | epochs.keys() if model not in epochs or epochs[model].config}
+        for model in sorted(reading & set(self._unread)):
+            topic, number = partition
+            raise SourceError(
+                f"{topic}/{number} waits for model {model!r}, which reads it and cannot be made ready here: mend what"
+                " /readyz says of the model, or `leeway release` it",
+                retryable=True,
+            )
+
     def _refuse_if_overtaken(
         self, partition: Partition, configs: Mapping[str, str], epochs: Mapping[str, Epoch]
     ) -> None:
         for model, epoch in epochs.items():
-            if epoch.number > self._began and epoch.config not in (configs.get(model, REMOVED), REMOVED):
+            if epoch.number > self._taken_up.get(model, self._began) and epoch.config not in (
+                configs.get(model, REMOVED),
+                REMOVED,
+            ):
                 topic, number = partition
                 if model in self._changing:
                     raise SourceError(

@@ -109,7 +109,7 @@ class Ingest:
         ------
         StoreError
         """
-        checkpoints = Checkpoints(self._store, readers)
+        checkpoints = Checkpoints(self._store, readers, self._checkpoints)
         readers.go_on_from(self._readers)
         self._readers, self._checkpoints = readers, checkpoints
         self._problems.readers = readers

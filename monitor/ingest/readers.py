@@ -28,17 +28,24 @@ class Readers:
         For decoders.
     changing : collection of str
         Models of which another process may have a newer configuration that is soon known here.
+    unread : collection of str
+        Models that read topics as well, and are not ready here now.
 
     Attributes
     ----------
+    changing, unread : collection of str
     sightings : Sightings
         What the messages have shown so far.
     """
 
     def __init__(
-        self, watches: Iterable[Watch], schemas: Schemas = NO_SCHEMAS, changing: Collection[str] = frozenset()
+        self,
+        watches: Iterable[Watch],
+        schemas: Schemas = NO_SCHEMAS,
+        changing: Collection[str] = frozenset(),
+        unread: Collection[str] = frozenset(),
     ) -> None:
-        self._watches, self._schemas, self.changing = list(watches), schemas, changing
+        self._watches, self._schemas, self.changing, self.unread = list(watches), schemas, changing, unread
         self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
         self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
         self._decoders: dict[str, Decoder] = {}
@@ -84,6 +91,11 @@ class Readers:
                 raise InputError(f"no model reads {topic!r}")
             self._decoders[topic] = decoder_for(plans, self._schemas)
         return self._decoders[topic]
+
+    def changed_since(self, former: Readers) -> set[str]:
+        """Return the models that others do not have, or have otherwise."""
+        earlier, later = ({watch.name: watch for watch in readers._watches} for readers in (former, self))
+        return {name for name in earlier.keys() | later.keys() if earlier.get(name) is not later.get(name)}
 
     def plans(self, topic: str) -> list[TopicPlan]:
         """Return what each model that reads the topic wants from it."""

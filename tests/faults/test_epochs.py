@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from monitor.config import Configuration
-from monitor.errors import CheckpointError
+from monitor.errors import CheckpointError, SourceError
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.sources.files import FileSource
@@ -31,10 +32,10 @@ def log(tmp_path: Path) -> list[Path]:
 class Worker:
     """A process of one configuration; it has the partition from :meth:`take` on."""
 
-    def __init__(self, store: MemoryStore, log: list[Path], configuration: Configuration) -> None:
+    def __init__(self, store: MemoryStore, log: list[Path], configuration: Configuration, **readers: Any) -> None:
         self.source = FileSource({TOPIC: log})
-        watches = [compile_watch(configuration, name) for name in configuration.models]
-        self.ingest = Ingest(Readers(watches), store, self.source)
+        self.watches = {name: compile_watch(configuration, name) for name in configuration.models}
+        self.ingest = Ingest(Readers(self.watches.values(), **readers), store, self.source)
 
     def take(self) -> Worker:
         self.ingest.open()
@@ -162,3 +163,54 @@ def test_a_model_that_was_taken_out_begins_anew_where_it_comes_back(log: list[Pa
     assert first == 0 < out < again
     assert rows(store, "checkpoints", stage="ingest")[0]["position"] == again
     back.save()
+
+
+BOTH = Configuration(OLD.service, {**OLD.models, **configured("other", **SPEC).models}, OLD.root)
+
+
+def test_a_partition_waits_for_a_model_that_is_not_ready_and_goes_on_with_it(log: list[Path]) -> None:
+    store = MemoryStore()
+    Worker(store, log, BOTH).take().read(100).save()
+    began = epochs(store)
+    waiting = Worker(store, log, OLD, unread=["other"])
+    with pytest.raises(SourceError, match=r"loans/0 waits for model 'other'") as refused:
+        waiting.take()
+    waiting.die()
+    assert refused.value.retryable
+    Worker(store, log, BOTH).take().read(1_000).save()
+    assert epochs(store) == began
+    of_each = [[{**row, "model": ""} for row in rows(store, "panes", model=name)] for name in BOTH.models]
+    assert of_each[0] == of_each[1]
+
+
+def test_a_model_that_has_never_read_a_partition_holds_it_back_neither_before_nor_when_it_is_gone(
+    log: list[Path],
+) -> None:
+    store = MemoryStore()
+    Worker(store, log, OLD, unread=["other"]).take().read(100).save()
+    Worker(store, log, BOTH).take().read(100).save()
+    Worker(store, log, OLD).take().read(100).save()
+    Worker(store, log, OLD, unread=["other"]).take().read(100).save()
+
+
+def test_a_process_that_lags_behind_overrules_no_newer_version_when_another_model_changes(log: list[Path]) -> None:
+    store = MemoryStore()
+    lagging = Worker(store, log, BOTH, changing=BOTH.models)
+    Worker(store, log, BOTH).take().read(100).save()
+    ahead = Configuration(OLD.service, {**BOTH.models, **NEW.models}, OLD.root)
+    current = Worker(store, log, ahead, changing=BOTH.models).take().read(100)
+    current.save()
+    before = epochs(store)
+    # given that the lagging one takes up a version of the other model
+    other = configured("other", **{**SPEC, "detect": detecting(pane="2h", defaults=SPEC["detect"]["defaults"])})
+    watches = {**lagging.watches, "other": compile_watch(other, "other")}
+    lagging.ingest.read_as(Readers(watches.values(), changing=BOTH.models))
+    with pytest.raises(SourceError, match="newer configuration of model 'loans'"):
+        lagging.take()
+    lagging.die()
+    assert epochs(store) == before
+    # and then the newest of this one
+    watches["loans"] = compile_watch(NEW, "loans")
+    lagging.ingest.read_as(Readers(watches.values(), changing=BOTH.models))
+    lagging.take().read(100).save()
+    assert [config for _, config in epochs(store)[len(before) :]] == [watches["other"].fold_hash]

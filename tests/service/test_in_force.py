@@ -1,0 +1,86 @@
+"""What a process goes by, where files, other processes and what is missing here get in the way of a version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.check import load
+from monitor.clock import ManualClock
+from monitor.config import Configuration
+from monitor.config.roles import ROLES
+from monitor.configurations.current import CurrentConfigurations
+from monitor.configurations.in_force import reads_otherwise
+from monitor.configurations.log import Change, ConfigurationLog
+from monitor.watch import compile_watch
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+
+
+def orders(**spec: Any) -> dict[str, Any]:
+    return shop.model("orders", {"http": "orders"}, **spec)
+
+
+def files(folder: Path, *models: dict[str, Any]) -> Configuration:
+    return load(shop.configured(folder, *models, models=["models/*.yaml"] if models else []))
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    store.migrate()
+    return store
+
+
+@pytest.fixture
+def log(store: MemoryStore) -> ConfigurationLog:
+    return ConfigurationLog(store, ManualClock(now_ms=1_000))
+
+
+def put(log: ConfigurationLog, document: dict[str, Any], **change: Any) -> None:
+    log.put(Change(document["metadata"]["name"], json.dumps(document), **change))
+
+
+def started(files: Configuration, store: MemoryStore, instance: str = "a") -> CurrentConfigurations:
+    watches = {name: compile_watch(files, name) for name in files.models}
+    return CurrentConfigurations(files, watches, store, ManualClock(now_ms=2_000), ROLES, instance)
+
+
+@pytest.fixture
+def usual(tmp_path: Path) -> Path:
+    data = tmp_path / "usual.csv"
+    data.write_text("amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100)))
+    return data
+
+
+def test_a_model_whose_data_set_is_gone_goes_on_when_files_are_read_again(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog, usual: Path
+) -> None:
+    put(log, orders(baseline={"kind": "dataset", "uri": usual.name}))
+    current = started(files(tmp_path), store)
+    watch = current.watches["orders"]
+    usual.unlink()
+    current.adopt(current.reloaded(files(tmp_path, shop.model("returns", {"http": "returns"}))))
+    assert current.watches["orders"] is watch
+    assert current.in_force.versions["orders"] == 1
+    assert not current.in_force.behind
+
+
+def test_a_model_that_cannot_be_made_ready_at_a_start_is_waited_for_and_read_once_it_can_be(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog, usual: Path
+) -> None:
+    put(log, orders(baseline={"kind": "dataset", "uri": usual.name}))
+    text = usual.read_text()
+    usual.unlink()
+    current = started(files(tmp_path), store)
+    former = current.in_force
+    assert former.configuration.unread == {"orders"}
+    assert "usual.csv" in former.behind["orders"]
+    usual.write_text(text)
+    current.follow(current.adopt)
+    assert reads_otherwise(former, current.in_force)
+    assert not current.in_force.configuration.unread
+    assert list(current.watches) == ["orders"]
