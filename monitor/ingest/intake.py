@@ -196,7 +196,7 @@ class Intake:
 
 def _gone(topic: str, since_ms: int) -> str:
     return (
-        f"topic {topic} is gone since {utc(since_ms)}: it was deleted, or the service has lost its right to see it."
-        " Nothing comes from it, and windows of its models wait. It is read on when it is there again; if it is not to"
-        " come back, take it out of the models' sources and restart"
+        f"topic {topic} is gone since {utc(since_ms)}: it was deleted, is named wrongly, or the service has no right to"
+        " see it. Nothing comes from it, and windows of its models wait. It is read when it is there; if it is not to"
+        " come, take it out of the models' sources"
     )

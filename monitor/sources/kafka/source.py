@@ -118,7 +118,7 @@ class KafkaSource(Source):
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
         self._resume = resume
         try:
-            partitions = self._topics.find(self._consumer, self._where)
+            partitions = self._topics.find(self._consumer, self._where, all_named=self.bounded)
             if self.bounded:
                 self._assign(partitions)
             else:

@@ -29,7 +29,7 @@ class KafkaTopics:
     partitions : frozenset of Partition
         Every partition that the topics have by now.
     gone_since : dict of str to int
-        Topics that are named and not there now, with since when, in ms; replaced, never changed.
+        Topics that are named and not there now, with since when it is known, in ms; replaced, never changed.
     """
 
     def __init__(self, entries: Sequence[str], clock: Clock) -> None:
@@ -41,27 +41,28 @@ class KafkaTopics:
         self._at_start: frozenset[Partition] = frozenset()
         self._missing: frozenset[str] = frozenset()
 
-    def find(self, consumer: Any, where: str) -> list[TopicPartition]:
+    def find(self, consumer: Any, where: str, *, all_named: bool = False) -> list[TopicPartition]:
         """Return what there is when the source is opened.
 
         Raises
         ------
         SourceError
-            A topic that is named does not exist.
+            A topic that is named does not exist, and neither does any other; or all that are named are asked for.
         """
         matched: set[str] = set()
         if self._names != self._entries:
             matched = {topic for topic in consumer.topics() if reader_of(self._entries, topic) is not None}
-        partitions = []
-        for topic in [*self._names, *sorted(matched - set(self._names))]:
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                raise SourceError(
-                    f"topic {topic!r} does not exist at {where}, or the service has no right to see it", retryable=True
-                )
-            partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
+        topics = [*self._names, *sorted(matched - set(self._names))]
+        numbers = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics}
+        absent = [topic for topic in self._names if not numbers[topic]]
+        partitions = [TopicPartition(topic, number) for topic in topics for number in numbers[topic]]
+        if absent and (all_named or not partitions):
+            raise SourceError(
+                f"topic {absent[0]!r} does not exist at {where}, or the service has no right to see it", retryable=True
+            )
         self.partitions = self._at_start = frozenset((partition.topic, partition.partition) for partition in partitions)
-        self._missing, self.gone_since = frozenset(), {}
+        # Whoever names a topic wrongly keeps nobody else's from being read.
+        self._missing, self.gone_since = frozenset(absent), dict.fromkeys(absent, self._clock.now_ms())
         return partitions
 
     def subscribe(self, consumer: Any, listener: ConsumerRebalanceListener) -> None:
@@ -88,7 +89,7 @@ class KafkaTopics:
         seen = {(topic, number) for topic in topics for number in cluster.partitions_for_topic(topic) or ()}
         # A topic is gone when two answers in a row lack it: one may come of a broker that is behind. Windows wait for
         # one that is named until it is there again.
-        missing = {topic for topic, _ in self.partitions} - topics
+        missing = {topic for topic, _ in self.partitions}.union(self._names) - topics
         lacking_twice = missing & self._missing
         gone = lacking_twice - set(self._names)
         now_ms = self._clock.now_ms()

@@ -97,3 +97,18 @@ def test_a_topic_that_is_deleted_is_no_longer_waited_for(kafka: Cluster, topic_n
         )
         produce(kafka, names[0], [b"y"])
         assert read(reader, 1) == {names[0]: [b"y"]}
+
+
+def test_a_named_topic_that_is_not_there_is_told_while_others_are_read_and_is_read_when_it_comes(
+    kafka: Cluster, topic_name: str
+) -> None:
+    present, absent = f"{topic_name}-present", f"{topic_name}-absent"
+    kafka.create_topic(present)
+    produce(kafka, present, [b"0"])
+    with source(kafka, [present, absent]) as reader:
+        assert read(reader, 1) == {present: [b"0"]}
+        wait_until(lambda: reader.poll(10, 0.5) == [] and list(reader.gone_since()) == [absent], "it is told")
+        kafka.create_topic(absent)
+        produce(kafka, absent, [b"1"])
+        assert read(reader, 1) == {absent: [b"1"]}
+        assert reader.gone_since() == {}
