@@ -186,12 +186,15 @@ class Values:
         # Aliases that stand in each other's anchors nest deeper than the file does.
         if len(self._open) > MAX_DEPTH:
             raise YamlError(f"nested more than {MAX_DEPTH} deep where aliases are written out", _position(node), path)
-        self._count += 1
-        if self._count > MAX_VALUES:
-            raise YamlError(f"more than {MAX_VALUES} values where aliases are written out", _position(node), path)
+        self._count_value(node, path)
         self._open.append(node)
         yield
         self._open.pop()
+
+    def _count_value(self, node: yaml.Node, path: KeyPath) -> None:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            raise YamlError(f"more than {MAX_VALUES} values where aliases are written out", _position(node), path)
 
     def _expect(self, node: yaml.Node, kind: str, path: KeyPath) -> None:
         if node.tag != _TAG + kind:
@@ -208,6 +211,9 @@ class Values:
             if key not in built:
                 self.positions[*path, key] = _position(key_node)
                 built[key] = self.of(value, (*path, key))
+            else:
+                # Passed over, but looked at.
+                self._count_value(key_node, path)
         return built
 
     def _entries(self, node: yaml.MappingNode, path: KeyPath) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:

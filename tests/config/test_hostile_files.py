@@ -14,6 +14,7 @@ from tests.cli.console import Console
 from tests.config.mutants import MODEL, SERVICE, mutant
 
 LAUGHS = "".join(f"    laugh{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 10))
+MERGING = f"  segments: &a {{{', '.join(f'k{n}: 0' for n in range(400))}}}\n  baseline: {{<<: [{', '.join(['*a'] * 400)}]}}\n"
 EXPANDING = MODEL + "  segments:\n    laugh0: &l0 [x, x, x, x, x, x, x, x, x, x]\n" + LAUGHS
 
 
@@ -44,6 +45,7 @@ def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
         ("&a\nb: *a\n", "1: b: an alias stands inside of what it names"),
         (MODEL + f"  segments: {'[' * 9_000}{']' * 9_000}\n", "9: nested more than 64 deep"),
         (MODEL + "  segments:\n" + "".join(" " * n + "-\n" for n in range(4, 999)), "73: nested more than 64 deep"),
+        (MODEL + MERGING, "9: spec.baseline: more than 100000 values where aliases are written out"),
         (EXPANDING, "more than 100000 values where aliases are written out"),
         (MODEL + "  segments: [{by: [country], values: [DE]}]\n" + "#" * 2**20, "10: the file is larger than 1024 KiB"),
         (ranged("9" * 5_000), "7: spec.schema.features.amount.range.1: a number of more than 100 characters"),
