@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor.config.document import ConfigError, Document, KeyPath, Mistake, read_posted
 from monitor.config.load import Check, Configuration, read_again, wrong_references
 from monitor.config.model import Model
+from monitor.config.streams import is_pattern, is_simple
 from monitor.config.topics import wrong_formats
 from monitor.config.validate import validated
 
@@ -18,8 +19,9 @@ __all__ = ["read_model", "with_models", "with_posted"]
 def with_posted(configuration: Configuration, name: str, text: str, checks: Sequence[Check] = ()) -> Configuration:
     """Add a model whose document came through the API, in place of one of that name.
 
-    It is checked as files are, also against the other models. Besides, it reads nothing that only files may: no
-    environment variable, and no file outside of the service's folder.
+    It is checked as files are, also against the other models. Besides, it names nothing that only files may: no
+    environment variable, no file outside of the service's folder, no topic that Leeway writes to, and no pattern that
+    takes long to match.
 
     Parameters
     ----------
@@ -98,16 +100,31 @@ def _mistakes_of(model: Model, name: str, folder: Path, checks: Sequence[Check])
 
 
 def _outside(model: Model) -> Iterator[tuple[KeyPath, str]]:
-    """Files that only a model of a file may name."""
+    """What only a model of a file may name."""
     inside = "a document that comes through the API names files by a path inside of the service's folder"
     if model.spec.baseline.uri is not None and not _is_inside(model.spec.baseline.uri):
         yield ("spec", "baseline", "uri"), inside
     for index, source in enumerate(model.spec.sources):
         if source.file is not None:
             yield ("spec", "sources", index, "file"), "only a model whose document is a file may read files"
+        if source.dead_letters is not None:
+            written = (
+                "only a model whose document is a file may name a topic that Leeway writes to; the service's is used"
+            )
+            yield ("spec", "sources", index, "dead_letters"), written
+        for number, entry in enumerate(source.kafka or ()):
+            if is_pattern(entry) and not is_simple(entry):
+                yield ("spec", "sources", index, "kafka", number), _elaborate(entry)
         for key, name in source.format.files.items():
             if not _is_inside(name):
                 yield ("spec", "sources", index, "format", key), inside
+
+
+def _elaborate(pattern: str) -> str:
+    return (
+        f"{pattern[:80]!r} may take long to match: in a document that comes through the API a pattern has at most 249"
+        " characters and three of `*`, `+`, `?`, `{` and `(`, of these none behind a `)`, and no `(?` but `(?:`"
+    )
 
 
 def _is_inside(name: str) -> bool:

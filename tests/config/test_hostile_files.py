@@ -14,7 +14,9 @@ from tests.cli.console import Console
 from tests.config.mutants import MODEL, SERVICE, mutant
 
 LAUGHS = "".join(f"    laugh{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 10))
-MERGING = f"  segments: &a {{{', '.join(f'k{n}: 0' for n in range(400))}}}\n  baseline: {{<<: [{', '.join(['*a'] * 400)}]}}\n"
+MERGING = (
+    f"  segments: &a {{{', '.join(f'k{n}: 0' for n in range(400))}}}\n  baseline: {{<<: [{', '.join(['*a'] * 400)}]}}\n"
+)
 EXPANDING = MODEL + "  segments:\n    laugh0: &l0 [x, x, x, x, x, x, x, x, x, x]\n" + LAUGHS
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from monitor.check import read_model
 from monitor.clock import SystemClock
+from monitor.config.document import ConfigError, Mistake
 from monitor.configurations.log import Change, ConfigurationLog
 from sinks.store.batch import append
 from sinks.store.memory import MemoryStore
@@ -80,3 +82,38 @@ def test_a_file_that_another_process_has_otherwise_at_the_same_moment_ends_nothi
         [reason] = there.service.ready()
         assert "is another one here than where version 1 was read" in reason
         assert there.versions()["not_converged"]
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "message"),
+    [
+        ({"kafka": ["/(a+)+b/", "a" * 40]}, "kafka.0", "'/(a+)+b/' may take long to match: in a document that comes"),
+        ({"kafka": "/.*a.*b.*c.*/"}, "kafka.0", "'/.*a.*b.*c.*/' may take long to match"),
+        ({"kafka": "/(?=a)b/"}, "kafka.0", "'/(?=a)b/' may take long to match"),
+        ({"kafka": f"/{'a' * 250}/"}, "kafka.0", "may take long to match"),
+        (
+            {"kafka": "orders", "dead_letters": "payments"},
+            "dead_letters",
+            "only a model whose document is a file may name a topic that Leeway writes to; the service's is used",
+        ),
+    ],
+)
+def test_patterns_that_are_slow_and_topics_to_write_to_are_for_files_alone(
+    source: dict[str, Any], field: str, message: str
+) -> None:
+    [mistake] = mistakes_of(shop.model("orders", source))
+    assert mistake.path == f"spec.sources.0.{field}"
+    assert message in mistake.message
+
+
+@pytest.mark.parametrize("pattern", ["/orders-.*/", r"/(?:eu|us)\.orders-[0-9(*?+)]{2}/", r"/a\(\*\+\?b*/"])
+def test_simple_patterns_are_for_everybody(pattern: str) -> None:
+    assert mistakes_of(shop.model("orders", {"kafka": pattern})) == []
+
+
+def mistakes_of(document: dict[str, Any]) -> list[Mistake]:
+    try:
+        read_model(Path(), "orders", json.dumps(document))
+    except ConfigError as error:
+        return error.mistakes
+    return []
