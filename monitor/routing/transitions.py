@@ -2,6 +2,10 @@
 
 The first time a model is met, the moment is noted (table ``checkpoints``), and transitions of earlier event time are
 never given: working through a month of history pages nobody. The note moves on as the reader needs less.
+
+Who begins while the clock is behind the note begins before it, and notes that besides: the next one may begin once the
+clock is right again, and what was dated meanwhile lies before the first note. Of a row the store keeps the highest
+position, so that it is a row of its own, until it is no longer needed.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ NOTIFIED_STATES = ("firing", "updated", "resolved")
 
 SET_BACK_WITHIN_MS = 60_000
 """Within which it is noticed that a clock was set back."""
+
+OVER = "over"
+"""What stands for the configuration in a note from which nobody begins any more."""
 
 Row = dict[str, Any]
 
@@ -53,6 +60,7 @@ class TransitionReader:
         self._models = sorted(models)
         self.starts_ms: dict[str, int] = {}
         self._noted_ms: dict[str, int] = {}
+        self._behind_ms: dict[str, set[int]] = {}
         self._read_to_ms: dict[str, int] = {}
         self._read_at_end: dict[str, set[tuple[str, int]]] = {}
 
@@ -70,17 +78,26 @@ class TransitionReader:
         """
         for model in self._models:
             where = {"stage": self._stage, "name": model}
-            positions = self._store.read(Query("checkpoints", where=where, columns=("position",)))["position"]
-            if len(positions):
-                self._noted_ms[model] = self._not_ahead(int(positions[0]))
-            else:
+            notes = list(rows_of(self._store.read(Query("checkpoints", where=where))))
+            self._behind_ms[model] = {row["partition"] for row in notes if row["partition"] and row["config"] != OVER}
+            first_ms = [row["position"] for row in notes if not row["partition"]]
+            if not first_ms:
                 self._note(model, self._clock.now_ms())
-            self.starts_ms[model] = min(self._noted_ms[model], earlier_ms.get(model, self._noted_ms[model]))
+            else:
+                self._noted_ms[model] = first_ms[0]
+                self._begin_behind(model)
+            begins_ms = self._begins_ms(model)
+            self.starts_ms[model] = min(begins_ms, earlier_ms.get(model, begins_ms))
 
-    def _not_ahead(self, noted_ms: int) -> int:
-        """Where to begin if a clock that ran ahead may have dated the note: little before now."""
+    def _begin_behind(self, model: str) -> None:
+        """Note that this process begins before the note, if the clock says so: little before now."""
         now_ms = self._clock.now_ms()
-        return noted_ms if noted_ms <= now_ms else now_ms - SET_BACK_WITHIN_MS
+        if self._begins_ms(model) > now_ms:
+            self._append(model, now_ms - SET_BACK_WITHIN_MS, now_ms - SET_BACK_WITHIN_MS)
+            self._behind_ms[model].add(now_ms - SET_BACK_WITHIN_MS)
+
+    def _begins_ms(self, model: str) -> int:
+        return min({self._noted_ms[model], *self._behind_ms[model]})
 
     def new(self) -> list[Row]:
         """Return the transitions that were not given before: one question, however many models there are.
@@ -120,13 +137,19 @@ class TransitionReader:
             needed_ms = min(read_to_ms, oldest_ms.get(model, read_to_ms))
             if needed_ms > self._noted_ms[model]:
                 self._note(model, needed_ms)
-        return all(at_ms >= self._noted_ms[model] for model, at_ms in oldest_ms.items())
+                for behind_ms in sorted(self._behind_ms[model]):
+                    self._append(model, max(needed_ms, behind_ms + 1), behind_ms, OVER)
+                self._behind_ms[model] = set()
+        return all(at_ms >= self._begins_ms(model) for model, at_ms in oldest_ms.items())
 
     def _note(self, model: str, start_ms: int) -> None:
-        row = {"stage": self._stage, "name": model, "partition": 0, "position": start_ms, "config": "", "state": b""}
-        columns = {column: [value] for column, value in row.items()}
-        self._store.append("checkpoints", columns, token=f"{self._stage}/{model}/{start_ms}")
+        self._append(model, start_ms)
         self._noted_ms[model] = start_ms
+
+    def _append(self, model: str, position: int, partition: int = 0, config: str = "") -> None:
+        row = {"stage": self._stage, "name": model, "partition": partition, "position": position, "config": config}
+        columns = {column: [value] for column, value in (row | {"state": b""}).items()}
+        self._store.append("checkpoints", columns, token=f"{self._stage}/{model}/{partition}/{position}/{config}")
 
 
 def _key(row: Row) -> tuple[str, int]:

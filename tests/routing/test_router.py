@@ -20,6 +20,7 @@ from monitor.routing.plan import Plan
 from monitor.routing.router import Router
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
+from monitor.routing.transitions import OVER
 from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Columns, Query, StoreError
@@ -404,6 +405,33 @@ def test_what_was_notified_before_a_clock_ran_behind_is_not_repeated_when_it_is_
     assert len(world.pager.received) == 1
     world.passes(14_400, each=300)
     assert len(world.pager.received) == 2
+
+
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+def test_what_a_clock_behind_has_dated_is_notified_once_it_is_right_whoever_restarts(restarts: int) -> None:
+    world = World()
+    world.passes(120)
+    right_ms = world.clock.now_ms()
+    # given a process that began with a clock a day behind
+    world.clock = ManualClock(right_ms - 24 * 60 * MINUTE_MS)
+    world.router = world.started()
+    # when an alert that it dates so is written while the clock turns right, and others follow that process
+    world.happens("a")
+    world.clock = ManualClock(right_ms)
+    for _ in range(restarts):
+        world.router = world.started()
+    world.router = world.started()
+    world.passes(60)
+    assert said(world.mail) == [("fraud", ["a"], [])]
+    # then nobody begins there any more once everything of that time has been read
+    world.happens("a", "resolved")
+    world.passes(3_600, each=10)
+    world.happens("b")
+    world.passes(7_200, each=10)
+    notes = world.store.read(Query("checkpoints", where={"stage": "route", "name": "fraud"}))
+    assert [config for partition, config in zip(notes["partition"], notes["config"], strict=True) if partition] == [
+        OVER
+    ]
 
 
 def test_a_service_that_first_ran_with_a_clock_ahead_notifies_once_it_is_right() -> None:
