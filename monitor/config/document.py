@@ -90,6 +90,10 @@ class Document:
         """The document that says what stands at ``path``, and where it does: this one, unless there are layers."""
         return self, path
 
+    def as_stated(self, path: KeyPath, text: str) -> str:
+        """Return a text as it is written: with the names of variables, since what they hold may be a secret."""
+        return self.referenced.get(path, text)
+
     def mistake(self, path: KeyPath, message: str) -> Mistake:
         """Return a mistake with its place."""
         document, key = self.origin(path)

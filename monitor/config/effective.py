@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from monitor.config.document import Document, KeyPath, dotted
 from monitor.config.load import Configuration
+from monitor.config.nodes import Writer
 from monitor.config.written import as_written
 
 __all__ = ["Setting", "as_yaml", "effective"]
@@ -111,9 +112,16 @@ def _keys(section: BaseModel) -> set[str]:
 
 def _placed(written: Any, path: KeyPath, document: Document) -> Setting:
     layer, key = document.origin(path)
-    # What a variable holds may be a secret.
-    value = layer.referenced.get(key, written)
+    value = _as_stated(written, path, document)
     return Setting(path, value, _layer_of(layer), str(layer.file), *layer.position(key))
+
+
+def _as_stated(written: Any, path: KeyPath, document: Document) -> Any:
+    if isinstance(written, dict):
+        return {key: _as_stated(part, (*path, key), document) for key, part in written.items()}
+    if isinstance(written, list):
+        return [_as_stated(part, (*path, index), document) for index, part in enumerate(written)]
+    return document.as_stated(path, written) if isinstance(written, str) else written
 
 
 def _layer_of(document: Document) -> str:
@@ -133,7 +141,7 @@ def as_yaml(settings: list[Setting]) -> str:
         if setting.file or setting.value not in (None, "", [], {}):
             line = f"{_indent(setting.path)}{_key(setting.path)}{_flow(setting.value)}"
             for text, origin in (*_headings(above, setting.path), (line, setting.origin)):
-                item = lines.pop()[0] + " " if lines and lines[-1][0].endswith("-") else ""
+                item = lines.pop()[0] + " " if lines and lines[-1][0].strip() == "-" else ""
                 lines.append((item + (text.lstrip() if item else text), origin))
             above = setting.path
     width = min(60, max((len(line) for line, _ in lines), default=0))
@@ -154,12 +162,14 @@ def _indent(path: KeyPath) -> str:
 
 
 def _key(path: KeyPath) -> str:
-    return "- " if isinstance(path[-1], int) else f"{_flow(path[-1])}: "
+    if isinstance(path[-1], int):
+        return "- "
+    # PyYAML takes `on` for a boolean, and quotes it; as a key it is none here.
+    return "on: " if path[-1] == "on" else f"{_flow(path[-1])}: "
 
 
 def _flow(value: Any) -> str:
-    if value == "on":
-        # PyYAML takes it for a boolean, and quotes it.
-        return "on"
-    text = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(
+        value, Dumper=Writer, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False
+    )
     return text.removesuffix("...\n").strip()

@@ -1,7 +1,8 @@
 """What models have in common: defaults of all models, and of a namespace, below what a model's own file says.
 
 Layers are merged as documents, before anything of them is a value of Leeway's: what a model is, and what restarts its
-learning, depends on the merged document alone and never on the layer that a value comes from.
+learning, depends on the merged document alone. The order of its features is part of that, since open panes keep them
+as columns: a model's file settles it by naming them, and what it does not name follows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from operator import getitem
 from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, Field
@@ -21,7 +23,8 @@ from monitor.values import Name, Strict
 __all__ = ["RULES", "DefaultsMetadata", "Layered", "Layers", "ModelDefaults", "is_mergeable", "rules_of", "sample_of"]
 
 RULES = ("spec", "detect", "rules")
-_ANYWHERE = "{model}", "{namespace}"
+_BASELINE = ("spec", "baseline")
+_NAMES = {"{model}": "name", "{namespace}": "namespace"}
 
 
 class DefaultsMetadata(Strict):
@@ -51,16 +54,28 @@ class Layered(Document):
 
     def origin(self, path: KeyPath) -> tuple[Document, KeyPath]:
         """The uppermost layer that says what stands at ``path``, and where in it; the model's own if none does."""
+        values = [layer.value for layer in self.layers]
         if path[:3] == RULES and len(path) > 3:
-            rules = _rules_in_force([layer.value for layer in self.layers])
+            rules = _rules_in_force(values)
             if isinstance(path[3], int) and path[3] < len(rules):
                 level, index = rules[path[3]]
                 return self.layers[level], (*RULES, index, *path[4:])
+        in_force = self.layers[_lowest_in_force(values, path) :]
         for length in range(len(path), 1, -1):
-            for layer in reversed(self.layers):
+            for layer in reversed(in_force):
                 if path[:length] in layer.positions:
                     return layer, path
         return self.layers[-1], path
+
+    def as_stated(self, path: KeyPath, text: str) -> str:
+        """Return a text as its layer has it, with the model's names filled in as its file has them."""
+        layer, key = self.origin(path)
+        own = self.layers[-1]
+        if layer is own:
+            return own.as_stated(key, text)
+        names = {name: own.as_stated(("metadata", _NAMES[name]), text) for name, text in _names_of(own.value).items()}
+        stated: str = _filled_at(layer.as_stated(key, reduce(getitem, key, layer.value)), (), names)
+        return stated
 
 
 class Layers:
@@ -114,14 +129,15 @@ def sample_of(defaults: Document) -> dict[str, Any]:
 def merged(values: Sequence[Any]) -> dict[str, Any]:
     """Merge the documents of layers, the lowest first.
 
-    Sections are merged key by key; of all else the uppermost counts, but that rules of upper layers follow those below.
+    Sections are merged key by key, in the order in which the uppermost names them; of all else the uppermost counts,
+    but that rules of upper layers follow those below.
 
     Examples
     --------
     >>> detect = [{"pane": "1m", "rules": [{"on": "a"}]}, {"window": "1h", "rules": [{"on": "b"}]}]
     >>> document = merged([{"kind": "Defaults", "spec": {"detect": part}} for part in detect])
     >>> document["spec"]["detect"]
-    {'pane': '1m', 'rules': [{'on': 'a'}, {'on': 'b'}], 'window': '1h'}
+    {'window': '1h', 'rules': [{'on': 'a'}, {'on': 'b'}], 'pane': '1m'}
     """
     document = dict(values[-1])
     for key in ("metadata", "spec"):
@@ -134,19 +150,40 @@ def _over(path: KeyPath, lower: Any, upper: Any) -> Any:
     if not isinstance(lower, dict) or not isinstance(upper, dict):
         return upper
     # Baselines of two kinds have different keys.
-    if (
-        path == ("spec", "baseline")
-        and None not in (kinds := {lower.get("kind"), upper.get("kind")})
-        and len(kinds) > 1
-    ):
+    if path == _BASELINE and upper.get("kind") not in (None, lower.get("kind")):
         return upper
-    document = dict(lower)
-    for key, value in upper.items():
-        if value is None and key in lower and path in _NAMED:
-            del document[key]
-        else:
-            document[key] = _over((*path, key), lower[key], value) if key in lower else value
-    return document
+    # The upper one's keys come first: a model's file alone can then give its features their order.
+    document = {
+        key: _over((*path, key), lower[key], value) if key in lower else value
+        for key, value in upper.items()
+        if value is not None or key not in lower or path not in _NAMED
+    }
+    return document | {key: value for key, value in lower.items() if key not in upper}
+
+
+def _lowest_in_force(values: Sequence[Any], path: KeyPath) -> int:
+    """The lowest layer that has a part in what stands at ``path``: a list, for one, replaces all that is below."""
+    return next((level for level in range(len(values) - 1, 0, -1) if _replaces(values[: level + 1], path)), 0)
+
+
+def _replaces(values: Sequence[Any], path: KeyPath) -> bool:
+    """Whether the last of some layers leaves nothing of those below it at ``path``."""
+    *below, stated = values
+    if path[:2] == _BASELINE and (kind := _baseline_kind(stated)) is not None:
+        kinds = [None, *(other for value in below if (other := _baseline_kind(value)) is not None)]
+        if kind != kinds[-1]:
+            return True
+    for key in path:
+        if not isinstance(stated, dict) or key not in stated:
+            break
+        stated = stated[key]
+    return not isinstance(stated, dict)
+
+
+def _baseline_kind(value: Any) -> object:
+    spec = value.get("spec")
+    baseline = spec.get("baseline") if isinstance(spec, dict) else None
+    return baseline.get("kind") if isinstance(baseline, dict) else None
 
 
 def _with_rules(document: dict[str, Any], values: Sequence[Any]) -> dict[str, Any]:
@@ -204,7 +241,7 @@ def _names_of(value: Any) -> dict[str, str]:
 def _named_in(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Where texts name the model, or its namespace."""
     if isinstance(value, str):
-        if any(name in value for name in _ANYWHERE):
+        if any(name in value for name in _NAMES):
             yield path
         return
     parts: Iterable[tuple[Any, Any]] = ()

@@ -26,6 +26,8 @@ Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
 
 _NO_MODEL = "no model is defined"
+_MODELS_UNCHECKED = "models that have these defaults are checked in full once this is mended"
+_FILES_UNCHECKED = "the other files are checked once this is mended"
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,30 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
             raise ConfigError([Mistake(str(start), 0, 0, "", "the folder holds no .yaml file")])
     else:
         files = [start]
-    documents = [document for file in files for document in read_documents(file)]
+    documents = _read(files)
     if not documents:
         raise ConfigError([Mistake(str(start), 1, 1, "", _NO_MODEL)])
     root = start if start.is_dir() else start.parent
     return replace(_assemble(documents, root, [wrong_references, *checks]), path=start)
+
+
+def _read(files: Sequence[Path]) -> list[Document]:
+    """The documents of files; models are not looked at while what cannot be read may be their defaults."""
+    documents: list[Document] = []
+    unreadable: list[Mistake] = []
+    for file in files:
+        try:
+            documents += read_documents(file)
+        except ConfigError as error:
+            unreadable += error.mistakes
+    if unreadable and documents:
+        final_mistake = max(unreadable)
+        unreadable[unreadable.index(final_mistake)] = replace(
+            final_mistake, message=f"{final_mistake.message} ({_FILES_UNCHECKED})"
+        )
+    if unreadable:
+        raise ConfigError(sorted(unreadable))
+    return documents
 
 
 def load_service(path: str | os.PathLike[str]) -> Service:
@@ -162,10 +183,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
     if service is not None and services:
         read = {d.file.resolve() for d in documents}
         others += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
-    models = _Models(_layers(others, mistakes), checks)
-    for document in others:
-        if _kind_of(document) != "Defaults":
-            models.add(document)
+    models = _Models(others, checks)
     mistakes += models.mistakes
     loaded, documents_of = models.loaded, models.documents
     mistakes += read_again(service, services, loaded, documents_of)
@@ -188,32 +206,52 @@ def _text_of(document: Document) -> str:
     return "\n---\n".join(layer.text.strip() for layer in document.layers) if document.layers else document.text
 
 
-def _layers(documents: list[Document], mistakes: list[Mistake]) -> Layers:
-    """The defaults among documents: those with mistakes too, as far as models can be seen above them."""
-    defaults = [document for document in documents if _kind_of(document) == "Defaults"]
-    for document in defaults:
-        mistakes += wrong_defaults(document)
-    layers = Layers(document for document in defaults if is_mergeable(document))
-    mistakes += layers.mistakes
-    return layers
-
-
 class _Models:
-    """Models as they are loaded, each above the defaults that are in force for it."""
+    """Models as they are loaded, each above the defaults that are in force for it: those with mistakes, too.
 
-    def __init__(self, layers: Layers, checks: Sequence[Check]) -> None:
+    Parameters
+    ----------
+    documents : list of Document
+        Of models and of defaults.
+    checks : sequence of Check
+
+    Attributes
+    ----------
+    mistakes : list of Mistake
+    """
+
+    def __init__(self, documents: list[Document], checks: Sequence[Check]) -> None:
         self.loaded: dict[str, Model] = {}
         self.documents: dict[str, Document] = {}
-        self.mistakes: list[Mistake] = []
-        self._layers, self._checks = layers, checks
+        self._checks = checks
+        defaults = [document for document in documents if _kind_of(document) == "Defaults"]
+        self._layers = Layers(document for document in defaults if is_mergeable(document))
+        # Defaults, by their `id`, above which models are not checked in full.
+        self._hiding: set[int] = {id(document) for document in defaults if not is_mergeable(document)}
+        self._is_known_below = not self._hiding
+        self.mistakes: list[Mistake] = list(self._layers.mistakes)
+        for document in documents:
+            if _kind_of(document) != "Defaults" and _is_model(document, self.mistakes):
+                self._add(document)
+        for document in defaults:
+            self._note_wrong(document, wrong_defaults(document))
 
-    def add(self, own: Document) -> None:
+    def _note_wrong(self, defaults: Document, mistakes: list[Mistake]) -> None:
+        """Note what is wrong with defaults: behind the last of it, that models are not checked in full above them."""
+        self.mistakes += mistakes
+        if mistakes and id(defaults) in self._hiding:
+            final_mistake = max(mistakes)
+            self.mistakes = [mistake for mistake in self.mistakes if mistake != final_mistake]
+            self.mistakes.append(replace(final_mistake, message=f"{final_mistake.message} ({_MODELS_UNCHECKED})"))
+
+    def _add(self, own: Document) -> None:
         """Load a model, or note what is wrong with it."""
-        if not _is_model(own, self.mistakes):
+        if not self._is_known_below:
             return
         document = self._layers.below(own)
         model = validated(Model, document, self.mistakes)
         if model is None:
+            self._hiding |= {id(layer) for layer in document.layers}
             return
         if model.name in self.loaded:
             message = f"model {model.name!r} is already defined in {self.documents[model.name].file}"
@@ -248,13 +286,14 @@ def _is_model(document: Document, mistakes: list[Mistake]) -> bool:
     return _kind_of(document) == "Model"
 
 
-def _models_of(service: Service, document: Document, mistakes: list[Mistake]) -> Iterator[Document]:
+def _models_of(service: Service, document: Document, mistakes: list[Mistake]) -> list[Document]:
+    files: list[Path] = []
     for index, pattern in enumerate(service.spec.models):
-        files = sorted(file for file in glob.glob(str(document.file.parent / pattern)) if is_file(file))
-        if not files:
+        matching = sorted(file for file in glob.glob(str(document.file.parent / pattern)) if is_file(file))
+        if not matching:
             mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
-        for file in files:
-            yield from read_documents(Path(file))
+        files += map(Path, matching)
+    return _read(files)
 
 
 def wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:

@@ -1,4 +1,4 @@
-"""From a file's text to values: what of YAML a configuration needs, and no more than it needs."""
+"""From a file's text to values, and back: what of YAML a configuration needs, and no more than it needs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ __all__ = [
     "KeyPath",
     "Position",
     "Values",
+    "Writer",
     "YamlError",
     "compose",
     "position_in",
@@ -82,10 +83,26 @@ class _Composer(yaml.SafeLoader):
         return node
 
 
+class Writer(yaml.SafeDumper):
+    """Writes a value in one line that is read as the same value."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Whether a value that is there twice is written twice."""
+        return True
+
+
+def _write_text(writer: Writer, text: str) -> yaml.ScalarNode:
+    return writer.represent_scalar(_TAG + "str", text, style='"' if _LINE_BREAK.search(text) else None)
+
+
+_LINE_BREAK = re.compile("[\n\x85\u2028\u2029]")
+Writer.add_representer(str, _write_text)
+
 # YAML 1.1 takes `1e-6` for text, and everybody for a number.
-_Composer.add_implicit_resolver(
-    _TAG + "float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+\Z"), list("-+.0123456789")
-)
+for _kind in (_Composer, Writer):
+    _kind.add_implicit_resolver(
+        _TAG + "float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+\Z"), list("-+.0123456789")
+    )
 
 
 def position_in(text: str, index: int) -> Position:

@@ -25,9 +25,6 @@ __all__ = ["mistakes_of", "validated", "wrong_defaults"]
 
 T = TypeVar("T", bound=BaseModel)
 
-_INCOMPLETE = {"missing", "union_tag_not_found"}
-"""What is wrong with a part that another layer completes."""
-
 
 def validated(kind: type[T], document: Document, mistakes: list[Mistake]) -> T | None:
     """Return what a document stands for, or add to the mistakes what is wrong with it."""
@@ -79,7 +76,7 @@ def _is_incomplete(item: Any, value: Any) -> bool:
     inside, _ = _inside(item["loc"], value)
     # A model above may say what makes its other parts fit.
     is_section = isinstance(inside, dict)
-    return item["type"] in _INCOMPLETE or (item["type"] == "value_error" and is_section)
+    return item["type"] == "missing" or (item["type"] == "value_error" and is_section)
 
 
 def _written_secrets(document: Document, value: BaseModel) -> Iterator[Mistake]:
@@ -97,10 +94,20 @@ def _located(kind: type[BaseModel], document: Document, item: Any) -> Mistake:
         _, path = _inside(within, document.value)
         return document.mistake((*path, key), "required key is missing")
     _, path = _inside(item["loc"], document.value)
+    if item["type"] == "union_tag_not_found":
+        return document.mistake((*path, "kind"), f"required key is missing; it is {_kinds(kind, item['loc'])}")
+    if item["type"] == "union_tag_invalid":
+        return document.mistake((*path, "kind"), f"unknown kind; it is {_kinds(kind, item['loc'])}")
     error = item.get("ctx", {}).get("error")
     if isinstance(error, WrongPartError):
         path += error.path
     return document.mistake(path, _message(kind, document, item))
+
+
+def _kinds(kind: type[BaseModel], loc: Sequence[str | int]) -> str:
+    """The kinds of section that may stand at a location of pydantic's."""
+    kinds = [tag for section in _sections_at(kind, loc) for tag in get_args(section.model_fields["kind"].annotation)]
+    return f"{', '.join(kinds[:-1])} or {kinds[-1]}"
 
 
 def _inside(loc: Sequence[str | int], value: Any) -> tuple[Any, KeyPath]:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from monitor.config import load
+from monitor.config import Model, load
+from monitor.config.effective import as_yaml, effective
 from tests.cli.console import Console
 from tests.config.test_layers import EVERYBODYS, PAYMENTS, own
 
@@ -37,17 +40,97 @@ def test_each_value_is_shown_with_the_file_and_line_that_says_it(folder: Path, l
     assert origins["min_samples: 50"] == f"{folder}/payments.yaml:6, defaults of the namespace"
 
 
-def test_what_a_variable_holds_is_not_shown(folder: Path, leeway: Console) -> None:
-    out = leeway("get", "fraud", "--effective", "--config", folder).out
-    assert "events: ${SHARE}" in out
+SECRETIVE = """\
+spec:
+  sources:
+    - {kafka: ["${S}.topic", plain], where: {team: "${S}"}, dead_letters: "${S}.dead", event_time: "${S}"}
+    - {kafka: rows, kind: labels, format: {kind: csv, columns: ["${S}", event_id, chargeback], missing: ["${S}"]}}
+  schema:
+    features: {country: {path: "client.${S}"}}
+    labels: {chargeback: {type: category, path: "${S}"}}
+  segments: [{by: [country], values: ["${S}", [DE]]}, {by: [country, country], values: [[FR, "a ${S} b"]]}]
+  keep: {events: "${SHARE}"}
+  detect:
+    holidays: ["${DAY}"]
+    defaults: {window: "${WINDOW}"}
+    rules: [{on: "${RULE}", use: ["${DETECTOR}"]}, {on: "feature:*", use: ["${DETECTOR}", psi: {min_effect: 0.5}]}]
+  alerts: {severity: {critical: ["${RULE}", volume], warning: "${RULE}"}}
+"""
+SECRETIVE_DEFAULTS = """\
+apiVersion: leeway/v1
+kind: Defaults
+metadata: {owner: "${S}", labels: {site: "${S}", "m": "{model} ${S}"}}
+spec:
+  schema: {features: {country: {type: category}}, version: "{model}.${S}.v", id: event_id}
+  freshness: {expect: "${WINDOW}"}
+"""
 
 
-def test_what_is_shown_is_a_file_that_says_the_same_by_itself(folder: Path, tmp_path: Path, leeway: Console) -> None:
+def test_what_a_variable_holds_is_not_shown(tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {"S": "sekret", "DAY": "2031-03-07", "WINDOW": "77m", "DETECTOR": "kuiper", "NAME": "mole", "SHARE": "1%"}
+    held["RULE"] = "feature:c*y"
+    for name, value in held.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "mole.yaml").write_text(own('"${NAME}"', SECRETIVE))
+    (tmp_path / "all.yaml").write_text(SECRETIVE_DEFAULTS)
+    out = leeway("get", "mole", "--effective", "--config", tmp_path).out
+    (document,) = leeway("get", "mole", "--effective", "--config", tmp_path, "--json").lines
+    # The place of a file may have any name.
+    for shown in (out.replace(str(tmp_path), ""), str([setting["value"] for setting in document["settings"]])):
+        assert [name for name, value in held.items() if value in shown.replace("mole.yaml", "")] == []
+    assert reloaded(out, tmp_path) == load(tmp_path).models
+
+
+def reloaded(text: str, folder: Path) -> dict[str, Model]:
+    """The models of a file that says by itself what a folder says."""
+    alone = folder / "alone"
+    alone.mkdir(exist_ok=True)
+    (alone / "model.yaml").write_text(text)
+    return load(alone).models
+
+
+def test_what_is_shown_is_a_file_that_says_the_same_by_itself(folder: Path, leeway: Console) -> None:
     out = leeway("get", "fraud", "--effective", "--config", folder).out
-    alone = tmp_path / "alone"
-    alone.mkdir()
-    (alone / "fraud.yaml").write_text(out)
-    assert load(alone).models == load(folder).models
+    assert reloaded(out, folder) == load(folder).models
+
+
+AWKWARD = [
+    "on",
+    "yes",
+    "~",
+    "1e-6",
+    "12",
+    "2026-12-25",
+    "a\nb",
+    " a ",
+    "a: b",
+    "a #b",
+    "-",
+    "a-",
+    "- a",
+    "<<",
+    "=",
+    "a\u2028b",
+]
+TEXTS = st.sampled_from(AWKWARD) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="$"), max_size=6)
+
+
+@settings(max_examples=8, deadline=None)
+@example(owner="a\nb", mapping={text: text for text in AWKWARD})
+@given(owner=TEXTS, mapping=st.dictionaries(TEXTS, TEXTS, max_size=4))
+def test_texts_are_shown_as_a_file_has_to_write_them(
+    owner: str, mapping: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("texts")
+    texts = list(mapping.values())
+    metadata = {"name": "fraud", "owner": owner, "labels": mapping}
+    segments = [{"by": ["country"], "values": [*texts, *([text] for text in texts)]}]
+    features = {"country": {"type": "category", "path": owner}}
+    spec = {"sources": [{"http": "m", "where": mapping}], "schema": {"features": features}, "segments": segments}
+    model = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": metadata, "spec": spec}
+    (folder / "fraud.yaml").write_text(yaml.safe_dump(model, default_style='"'))
+    configuration = load(folder)
+    assert reloaded(as_yaml(effective(configuration, "fraud")), folder) == configuration.models
 
 
 def test_as_json_each_value_has_its_path_and_layer(folder: Path, leeway: Console) -> None:

@@ -156,8 +156,12 @@ BROKEN = {
     "segment of two values by one field": _with(
         "segments: [{by: [country], values: [[a, b]]}]", "14: spec.segments.0: a segment by", one=False
     ),
-    "baseline of no kind": _with("baseline: {span: 3d}", "3: spec.baseline: Unable to extract tag", one=False),
-    "baseline of an unknown kind": _with("baseline: {kind: fixed}", "3: spec.baseline: Input tag 'fixed'"),
+    "baseline of no kind": _with(
+        "baseline: {span: 3d}", "3: spec.baseline.kind: required key is missing; it is dataset, ", one=False
+    ),
+    "baseline of an unknown kind": _with(
+        "baseline: {kind: fixed}", "14: spec.baseline.kind: unknown kind; it is dataset, "
+    ),
     "baseline of an unknown key": _with(
         "baseline: {kind: rolling, days: 3}", "29: spec.baseline.days: unknown key; the keys here are kind, span, uri"
     ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.config import ConfigError, Configuration, load
 from monitor.config.baseline import FirstEventsBaseline
@@ -40,6 +43,7 @@ spec:
     rules: [{on: "feature:amount", use: [wasserstein: {min_effect: 0.3}]}]
 """
 DURATION = "expected a duration with its unit, such as 30s, 5m, 1h30m or 28d"
+UNCHECKED = "(models that have these defaults are checked in full once this is mended)"
 
 
 def own(name: str, more: str = "", namespace: str = "payments") -> str:
@@ -113,7 +117,7 @@ def test_a_mistake_in_defaults_is_reported_once_where_it_stands(tmp_path: Path) 
     models = {name: own(name) for name in ("a", "b", "c")}
     assert mistakes_of(tmp_path, all=wrong, **models) == [
         f"all.yaml:11:16: spec.detect.defaults.window: {DURATION}, got 10",
-        "all.yaml:15:3: spec.alrts: unknown key; did you mean 'alerts'?",
+        f"all.yaml:15:3: spec.alrts: unknown key; did you mean 'alerts'? {UNCHECKED}",
     ]
 
 
@@ -184,21 +188,144 @@ def hashes_of(folder: Path, **files: str) -> dict[str, tuple[str, str]]:
     return {name: (watch.config_hash, watch.fold_hash) for name, watch in watches.items()}
 
 
-def test_from_which_layer_a_value_comes_restarts_no_learning(tmp_path: Path) -> None:
-    score = '      - {on: "prediction:*", use: [psi: {min_effect: 0.1}]}\n'
-    layered = {"all": EVERYBODYS.replace(score, ""), "payments": PAYMENTS, "fraud": own("fraud")}
-    whole: dict[str, Any] = yaml.safe_load(EVERYBODYS.replace("{model}", "fraud").replace("{namespace}", "payments"))
-    whole |= {"kind": "Model", "metadata": yaml.safe_load(own("fraud"))["metadata"]}
-    whole["spec"]["detect"]["defaults"]["min_samples"] = 50
-    whole["spec"]["detect"]["rules"] = [
-        {"on": on, "use": use}
-        for on, use in [
-            ("feature:*", ["wasserstein"]),
-            ("feature:amount", [{"wasserstein": {"min_effect": 0.3}}]),
-        ]
+WHOLE: dict[str, Any] = {
+    "apiVersion": "leeway/v1",
+    "kind": "Model",
+    "metadata": {"name": "fraud", "namespace": "payments", "labels": {"tier": "1"}},
+    "spec": {
+        "sources": [{"kafka": "scores", "event_time": {"path": "ts", "unit": "ms"}}],
+        "schema": {
+            "id": "event_id",
+            "features": {
+                "zip": {"type": "category", "max_values": 9},
+                "amount": {"type": "numeric", "range": [0, 100]},
+                "age": {"type": "numeric", "path": "client.age"},
+            },
+            "prediction": {"score": {"type": "numeric"}, "label": {"type": "category"}},
+        },
+        "baseline": {"kind": "first_events", "count": 100},
+        "detect": {
+            "defaults": {"window": "1h", "min_samples": 20},
+            "vectors": {"both": ["feature:amount", "feature:age"], "all": ["feature:age", "feature:amount"]},
+            "rules": [{"on": "feature:*", "use": [use]} for use in ("wasserstein", "page_hinkley", "adwin")],
+        },
+    },
+}
+ORDERED = [("features", "schema"), ("prediction", "schema"), ("vectors", "detect")]
+
+
+def leaves_of(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if not isinstance(value, dict):
+        yield path, value
+        return
+    for key, part in value.items():
+        yield from leaves_of(part, (*path, key))
+
+
+def put(document: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *sections, key = path
+    for section in sections:
+        document = document.setdefault(section, {})
+    document[key] = value
+
+
+def split(draw: st.DrawFn) -> dict[str, str]:
+    """``WHOLE`` as a model's file and two of defaults, as the documentation says that it may be split."""
+    heads = {"fraud": WHOLE["metadata"], "payments": {"namespace": "payments"}, "all": {}}
+    files: dict[str, dict[str, Any]] = {name: {"metadata": dict(head), "spec": {}} for name, head in heads.items()}
+    levels = list(files)
+    # Features in the model's file stand there in their order; what does not moves from the end.
+    for section, above in ORDERED:
+        named = section != "vectors" and draw(st.booleans())
+        names = list(WHOLE["spec"][above][section])
+        cuts = sorted(
+            draw(st.lists(st.sampled_from(levels), min_size=len(names), max_size=len(names))), key=levels.index
+        )
+        for name, level in zip(names, cuts, strict=True):
+            if named:
+                put(files["fraud"], ("spec", above, section, name), {})
+            else:
+                put(files[level], ("spec", above, section, name), WHOLE["spec"][above][section][name])
+        if named:
+            for path, value in leaves_of(WHOLE["spec"][above][section]):
+                put(files[draw(st.sampled_from(levels))], ("spec", above, section, *path), value)
+    rules = WHOLE["spec"]["detect"]["rules"]
+    first, second = sorted(draw(st.tuples(*[st.integers(0, len(rules))] * 2)))
+    for level, part in {"all": rules[:first], "payments": rules[first:second], "fraud": rules[second:]}.items():
+        put(files[level], ("spec", "detect", "rules"), part)
+    for path, value in leaves_of(WHOLE["spec"]):
+        if path == ("detect", "rules") or any(section in path for section, _ in ORDERED):
+            continue
+        level = draw(st.sampled_from(levels))
+        put(files[level], ("spec", *path), value)
+        if path[0] == "baseline":
+            put(files[level], ("spec", "baseline", "kind"), WHOLE["spec"]["baseline"]["kind"])
+    kinds = {"fraud": "Model", "payments": "Defaults", "all": "Defaults"}
+    return {
+        name: yaml.safe_dump({"apiVersion": "leeway/v1", "kind": kinds[name], **document}, sort_keys=False)
+        for name, document in files.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def written_out(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str]]:
+    return hashes_of(tmp_path_factory.mktemp("whole"), fraud=yaml.safe_dump(WHOLE, sort_keys=False))
+
+
+@settings(max_examples=12, deadline=None)
+@given(files=st.composite(split)())
+def test_what_moves_to_defaults_restarts_no_learning(
+    files: dict[str, str], written_out: dict[str, tuple[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert hashes_of(tmp_path_factory.mktemp("split"), **files) == written_out
+
+
+def test_a_models_file_gives_features_of_defaults_their_order(tmp_path: Path) -> None:
+    b = "apiVersion: leeway/v1\nkind: Defaults\nspec: {schema: {features: {b: {type: numeric}}}}\n"
+    features = {
+        "first": "{b: {}, a: {type: numeric}}",
+        "last": "{a: {type: numeric}, b: {}}",
+        "unnamed": "{a: {type: numeric}}",
+    }
+    spec = "spec: {{sources: [{{http: m}}], schema: {{features: {}}}}}\n"
+    models = loaded(tmp_path, all=b, **{name: own(name, spec.format(text)) for name, text in features.items()}).models
+    assert {name: "".join(model.spec.schema_.features) for name, model in models.items()} == {
+        "first": "ba",
+        "last": "ab",
+        "unnamed": "ab",
+    }
+
+
+def test_what_a_model_replaces_is_never_what_is_wrong(tmp_path: Path) -> None:
+    lacking = "spec: {sources: [{kafka: fraud, event_time: {unit: ms}}], baseline: {kind: first_events}}\n"
+    everybodys = EVERYBODYS.replace("event_time: ts", "event_time: {path: ts}")
+    assert mistakes_of(tmp_path, all=everybodys, payments=PAYMENTS, fraud=own("fraud", lacking)) == [
+        "fraud.yaml:4:33: spec.sources.0.event_time.path: required key is missing",
+        "fraud.yaml:4:59: spec.baseline.count: required key is missing",
     ]
-    written_out = hashes_of(tmp_path / "whole", fraud=yaml.safe_dump(whole))
-    assert hashes_of(tmp_path / "layered", **layered) == written_out
+
+
+@pytest.mark.parametrize("more", ["", "spec: {baseline: {kind: first_events, count: 100}}\n"])
+def test_a_baseline_of_defaults_says_of_which_kind_it_is(more: str, tmp_path: Path) -> None:
+    wrong = EVERYBODYS.replace("{kind: rolling, span: 14d}", "{span: 14d}")
+    (only,) = mistakes_of(tmp_path, all=wrong, fraud=own("fraud", more))
+    assert only.removesuffix(f" {UNCHECKED}") == (
+        "all.yaml:9:3: spec.baseline.kind: required key is missing; it is dataset, first_events or rolling"
+    )
+
+
+def test_models_whose_defaults_are_not_known_are_not_blamed(tmp_path: Path) -> None:
+    wrong = EVERYBODYS.replace("metadata: {", "metadata: {namespace: [a], ")
+    assert mistakes_of(tmp_path, all=wrong, fraud=own("fraud")) == [
+        f"all.yaml:3:12: metadata.namespace: Input should be a valid string {UNCHECKED}"
+    ]
+
+
+def test_every_file_that_cannot_be_read_is_named_before_models_are_looked_at(tmp_path: Path) -> None:
+    first, last = mistakes_of(tmp_path, all=f"{EVERYBODYS}]", fraud=own("fraud"), payments=f"{PAYMENTS}]")
+    assert first.startswith("all.yaml:16:1: not YAML: ")
+    assert last.startswith("payments.yaml:8:1: not YAML: ")
+    assert last.endswith(" (the other files are checked once this is mended)")
 
 
 def test_a_change_of_one_model_or_of_one_namespace_touches_no_other(tmp_path: Path) -> None:
@@ -212,4 +339,4 @@ def test_a_change_of_one_model_or_of_one_namespace_touches_no_other(tmp_path: Pa
 
 def test_a_key_has_the_name_of_files_and_not_that_of_the_code(tmp_path: Path) -> None:
     (only,) = mistakes_of(tmp_path, all=EVERYBODYS.replace("alerts: {for:", "alerts: {for_ms:"), fraud=own("fraud"))
-    assert only == "all.yaml:15:12: spec.alerts.for_ms: unknown key; did you mean 'for'?"
+    assert only == f"all.yaml:15:12: spec.alerts.for_ms: unknown key; did you mean 'for'? {UNCHECKED}"
