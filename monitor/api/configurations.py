@@ -43,6 +43,9 @@ ETAG: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"ETag": {"description": "the digest, for `If-Match`", "schema": {"type": "string"}}}}
 }
 
+Number = Annotated[int, Field(ge=1, le=2**31)]
+"""Of a version."""
+
 
 class Versions(BaseModel):
     """Every version of a model's configuration, the last one first."""
@@ -93,7 +96,7 @@ def configuration(
     service: TheService,
     request: Request,
     model: str,
-    version: Annotated[int | None, Query(ge=1, description="an earlier version; the last one if absent")] = None,
+    version: Annotated[Number | None, Query(description="an earlier version; the last one if absent")] = None,
 ) -> Response:
     stored = _version(service, model, version)
     if request.headers.get("accept", "").partition(",")[0].strip() in YAML:
@@ -128,9 +131,9 @@ def configuration_diff(
     comparisons: TheComparisons,
     model: str,
     from_: Annotated[
-        int | None, Query(alias="from", ge=1, description="its number; the one before `to` if absent")
+        Number | None, Query(alias="from", description="its number; the one before `to` if absent")
     ] = None,
-    to: Annotated[int | None, Query(ge=1, description="its number; the last one if absent")] = None,
+    to: Annotated[Number | None, Query(description="its number; the last one if absent")] = None,
     days: Days = 0,
 ) -> Response:
     later = _version(service, model, to)
