@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from monitor.errors import InputError
 
-__all__ = ["Dataset", "read_dataset", "read_table"]
+__all__ = ["DATA_SETS", "TABLES", "Dataset", "read_dataset", "read_table"]
 
+TABLES = (".csv", ".parquet")
 JSON_LINES = (".jsonl", ".json", ".ndjson")
+DATA_SETS = (*TABLES, *JSON_LINES)
+"""Suffixes of files that are tables, or JSON lines, and of all that may be data sets."""
 
 
 Value = str | int | bool

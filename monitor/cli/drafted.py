@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monitor.config import Model
     from monitor.draft import Draft, Sample
 
-__all__ = ["as_data", "say_notes", "show"]
+__all__ = ["as_data", "is_watched_by", "say_notes", "show"]
 
 
 def as_data(made: Draft, text: str, sample: Sample, target: Path | None) -> dict[str, Any]:
@@ -67,12 +67,13 @@ def _model_of(text: str) -> Model:
 def is_watched_by(service: Path, model: Path) -> bool:
     """Whether a service's file names that of a model."""
     from monitor.config import ConfigError, load_service
+    from monitor.config.load import files_of
 
     try:
         patterns = load_service(service).spec.models
     except ConfigError:
         return False
-    return any(match.resolve() == model.resolve() for pattern in patterns for match in service.parent.glob(pattern))
+    return any(Path(file).resolve() == model.resolve() for pattern in patterns for file in files_of(service, pattern))
 
 
 def show(answer: dict[str, Any], made: Draft, service: tuple[Path | None, bool], origin: str) -> None:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 SERVICE_FILE = "leeway.yaml"
-DATA_SETS = (".csv", ".parquet", ".jsonl", ".json", ".ndjson")
+ROWS, MOST_ROWS = 10_000, 1_000_000
+"""How many rows are looked at by default, and at most."""
+
 MOST_DATASET_BYTES = 256 << 20
 """A baseline's data set is read as a whole at every start."""
 
@@ -49,7 +51,7 @@ _KIND = re.compile(rb"^kind: *['\"]?Service\b", re.MULTILINE)
 )
 @click.option("--output", "-o", metavar="FILE|-", help="Where to write; MODEL.yaml by default, - for stdout.")
 @click.option(
-    "--rows", type=click.IntRange(2, 1_000_000), help="How many rows, or newest messages, to look at. [10000]"
+    "--rows", type=click.IntRange(2, MOST_ROWS), help=f"How many rows, or newest messages, to look at. [{ROWS}]"
 )
 @click.option(
     "--events-per-hour",
@@ -76,7 +78,7 @@ def command(
     the file as a comment, and in a table here with its reason. The file is checked before it is written. Where no
     service's file is beside it, one is written that watches the model.
     """
-    from monitor.draft import ROWS, draft
+    from monitor.draft import draft
     from monitor.errors import InputError
 
     target = None if output == "-" else Path(output or f"{model}.yaml")
@@ -111,6 +113,7 @@ def command(
 
 
 def _is_file(origin: str, *, may_be_topic: bool) -> bool:
+    from monitor.dataset import DATA_SETS
     from monitor.errors import InputError
 
     if origin.startswith("mlflow:"):
@@ -124,6 +127,7 @@ def _is_file(origin: str, *, may_be_topic: bool) -> bool:
 
 
 def _from_file(path: Path, most_rows: int, target: Path | None) -> tuple[Sample, Origin]:
+    from monitor.dataset import DATA_SETS
     from monitor.draft import Origin, of_file
 
     sample = of_file(path, most_rows)
@@ -217,7 +221,7 @@ def _errors_of(path: str | Path) -> Iterator[None]:
 
 
 def _of_mistakes(error: ConfigError) -> str:
-    return "\n".join(f"{mistake.path}: {mistake.message}" for mistake in error.mistakes)
+    return "\n".join(dict.fromkeys(f"{mistake.path}: {mistake.message}" for mistake in error.mistakes))
 
 
 def _write(text: str, path: Path) -> None:

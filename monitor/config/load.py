@@ -286,10 +286,15 @@ def _is_model(document: Document, mistakes: list[Mistake]) -> bool:
     return _kind_of(document) == "Model"
 
 
+def files_of(service: Path, pattern: str) -> list[str]:
+    """Return the files that a pattern under `models` of a service's file means."""
+    return sorted(file for file in glob.glob(str(service.parent / pattern)) if is_file(file))
+
+
 def _models_of(service: Service, document: Document, mistakes: list[Mistake]) -> list[Document]:
     files: list[Path] = []
     for index, pattern in enumerate(service.spec.models):
-        matching = sorted(file for file in glob.glob(str(document.file.parent / pattern)) if is_file(file))
+        matching = files_of(document.file, pattern)
         if not matching:
             mistakes.append(document.mistake(("spec", "models", index), f"no file matches {pattern!r}"))
         files += map(Path, matching)

@@ -2,6 +2,6 @@
 
 from monitor.draft.fields import Guess
 from monitor.draft.model import Draft, Origin, draft
-from monitor.draft.sample import MOST_ROWS, ROWS, Sample, of_file, of_records
+from monitor.draft.sample import Sample, of_file, of_records
 
-__all__ = ["MOST_ROWS", "ROWS", "Draft", "Guess", "Origin", "Sample", "draft", "of_file", "of_records"]
+__all__ = ["Draft", "Guess", "Origin", "Sample", "draft", "of_file", "of_records"]

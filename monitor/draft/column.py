@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-__all__ = ["Column", "short"]
+__all__ = ["Column", "as_number", "short"]
 
 LONGEST_SHOWN = 24
 MOST_SHOWN = 4
@@ -46,7 +46,7 @@ class Column:
     @cached_property
     def numbers(self) -> list[float]:
         """The values that are finite numbers."""
-        numbers = [_as_number(value) for value in self.present if _kind_of(value) == "number"]
+        numbers = [as_number(value) for value in self.present if _kind_of(value) == "number"]
         return [number for number in numbers if math.isfinite(number)]
 
     @cached_property
@@ -103,7 +103,7 @@ def short(text: str) -> str:
 
     Examples
     --------
-    >>> short("DE"), short("a" * 40), short("a\\nb")
+    >>> short("DE"), short("a" * 40), short("a\nb")
     ('DE', 'aaaaaaaaaaaaaaaaaaaaaaa…', 'a b')
     """
     plain = "".join(each if each.isprintable() else " " for each in text)
@@ -118,7 +118,7 @@ def _kind_of(value: Any) -> str:
     return "text" if isinstance(value, str) else "list"
 
 
-def _as_number(value: Any) -> float:
+def as_number(value: Any) -> float:
     """Return a number of JSON, which may be a whole one that no float holds."""
     try:
         return value if isinstance(value, float) or abs(value) < 1 << 53 else float(value)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from monitor.draft import names
-from monitor.draft.column import Column, short
+from monitor.draft.column import Column, as_number, short
 from monitor.draft.sample import Sample
-from monitor.draft.times import read_times
+from monitor.draft.times import has_zone, read_times
 
 __all__ = ["MOST_WATCHED", "Guess", "Role", "guess", "model_column"]
 
@@ -33,6 +33,9 @@ LEAST_IN_A_RANGE, MOST_IN_A_RANGE = 1e-100, 1e15
 MOSTLY = 0.95
 MOST_VERSIONS = 50
 FEWEST_ROWS = 20
+
+FEWEST_PERSONS, FEWEST_ROWS_OF_A_KIND = 20, 10
+"""Fewer different values than the first, each of so many rows, are hardly persons."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def _only_ones(columns: Sequence[Column]) -> Iterator[Guess]:
     times = [(rank, column, unit) for column in columns for rank, unit in _as_time(column)]
     if times:
         _, column, unit = min(times, key=lambda each: (each[0], -len(each[1].present)))
-        naive = unit == "iso" and not any(text.endswith("Z") or "+" in text for text in column.texts)
+        naive = unit == "iso" and not any(map(has_zone, column.texts))
         reason = f"{'ISO 8601' if unit == 'iso' else f'numbers in {unit}'}" + (", taken as UTC" if naive else "")
         yield Guess(column.path, "time", reason, f"from {short(str(column.present[0]))}", unit)
     ids = [(rank, column) for column in columns for rank in _as_identity(column)]
@@ -119,10 +122,12 @@ def _only_ones(columns: Sequence[Column]) -> Iterator[Guess]:
     versions = [column for column in columns if column.name.lower() in names.VERSIONS and _may_be_version(column)]
     if versions:
         column = min(versions, key=lambda each: names.VERSIONS.index(each.name.lower()))
-        yield Guess(column.path, "version", "by its name", column.shown())
+        yield Guess(column.path, "version", "by its name", _seen(column))
 
 
 def _as_time(column: Column) -> Iterator[tuple[int, str]]:
+    if names.personal_by_name(column.name):
+        return
     rank = _rank(column.name, names.TIMES)
     if rank is None and names.words(column.name)[-1:] in (["at"], ["ts"], ["time"], ["ms"], ["timestamp"], ["date"]):
         rank = len(names.TIMES)
@@ -164,11 +169,21 @@ def _nothing(column: Column) -> Guess | None:
 def _personal(column: Column) -> Guess | None:
     is_number_of_somebody = column.is_whole and column.distinct > FREE_TEXT_SHARE * len(column.present)
     if column.kinds["text"] or is_number_of_somebody:
-        by_name = names.personal_by_name(column.name, column.distinct)
-        if by_name:
+        by_name = names.personal_by_name(column.name)
+        if by_name and not _are_kinds(column):
             return Guess(column.path, "personal", f"by its name {by_name}")
     by_values = names.personal_by_values(column.texts) if column.texts else ""
     return Guess(column.path, "personal", f"its values look like {by_values}") if by_values else None
+
+
+def _are_kinds(column: Column) -> bool:
+    """Whether few values come again and again: those of a carrier's name, say, are kinds rather than persons."""
+    return column.distinct < FEWEST_PERSONS and FEWEST_ROWS_OF_A_KIND * column.distinct <= len(column.present)
+
+
+def _seen(column: Column) -> str:
+    """Say what values are like; of what may be somebody's nothing, however few they are."""
+    return "" if names.personal_by_name(column.name) else column.shown()
 
 
 def _label(column: Column) -> Guess | None:
@@ -176,7 +191,7 @@ def _label(column: Column) -> Guess | None:
         if _is_predicted(column.path):
             return None
         reason = "by its name what turned out to be true: that comes in messages of its own, `kind: labels`"
-        return Guess(column.path, "label", reason, column.shown())
+        return Guess(column.path, "label", reason, _seen(column))
     return None
 
 
@@ -218,7 +233,8 @@ def _constant(column: Column) -> Guess | None:
     if absent:
         # Whether it is there may say something all the same.
         return None
-    return Guess(column.path, "left out", f"it is always {short(next(iter(column.counts)))}")
+    value = "the same" if names.personal_by_name(column.name) else short(next(iter(column.counts)))
+    return Guess(column.path, "left out", f"it is always {value}")
 
 
 def _vector(column: Column) -> Guess | None:
@@ -228,9 +244,13 @@ def _vector(column: Column) -> Guess | None:
     if column.main_kind()[0] != "list" or len(lengths) != 1 or not _is_vector(column.present):
         return Guess(column.path, "left out", "a list, and not always of so many numbers")
     (dimension,) = lengths
-    squares = sorted(sum(number * number for number in value) for value in column.present if isinstance(value, list))
-    norm = float(f"{squares[len(squares) // 2] ** 0.5:.3g}")
-    settings = {"dimension": dimension} | ({} if norm in (0.0, 1.0) else {"norm": norm})
+    norms = sorted(math.hypot(*map(as_number, value)) for value in column.present if isinstance(value, list))
+    if not norms[len(norms) // 2] < MOST_IN_A_RANGE:
+        return Guess(
+            column.path, "left out", f"lists of numbers that are too large: most are {MOST_IN_A_RANGE:g} or more"
+        )
+    norm = float(f"{norms[len(norms) // 2]:.3g}")
+    settings = {"dimension": dimension} | ({} if norm < LEAST_IN_A_RANGE or norm == 1.0 else {"norm": norm})
     return _watched(column, "vector", f"lists of {dimension} numbers", settings)
 
 
@@ -277,7 +297,7 @@ def _of_column(column: Column) -> Guess:
 
 
 def _watched(column: Column, type_: str, reason: str, settings: Mapping[str, Any] | None = None) -> Guess:
-    seen = "" if type_ == "vector" else column.shown()
+    seen = "" if type_ == "vector" else _seen(column)
     if _is_predicted(column.path):
         return Guess(column.path, "prediction", f"by its name the prediction; {reason}", seen, type_, settings or {})
     return Guess(column.path, "feature", reason, seen, type_, settings or {})

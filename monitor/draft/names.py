@@ -131,9 +131,6 @@ _PERSONAL_VALUES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a number of an account or a document", re.compile(r"\d{3}-\d{2}-\d{4}|(?:\d{4}[ -]){3}\d{4}")),
 )
 
-FEWEST_PERSONS = 20
-"""Fewer different values than that are hardly persons."""
-
 
 def words(name: str) -> list[str]:
     """Return the words of a name, in lower case.
@@ -146,16 +143,14 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
 
 
-def personal_by_name(name: str, distinct: int) -> str:
+def personal_by_name(name: str) -> str:
     """Return what of a person a field holds by its name; empty if nothing.
 
     Examples
     --------
-    >>> personal_by_name("customer_email", 900), personal_by_name("carrier_name", 12), personal_by_name("amount", 900)
-    ('a mail address', '', '')
+    >>> personal_by_name("customer_email"), personal_by_name("carrier_name"), personal_by_name("amount")
+    ('a mail address', 'a name', '')
     """
-    if distinct < FEWEST_PERSONS:
-        return ""
     parts = set(words(name)) | {"".join(words(name))}
     return next((meaning for meaning, names in _PERSONAL_NAMES if parts & names), "")
 

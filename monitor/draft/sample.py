@@ -9,14 +9,12 @@ from typing import Any
 
 import msgspec
 
+from monitor.dataset import TABLES
 from monitor.errors import InputError
 from monitor.events import Records
 from monitor.sources.lines import LineReader
 
-__all__ = ["MOST_ROWS", "ROWS", "Sample", "of_file", "of_records"]
-
-ROWS, MOST_ROWS = 10_000, 1_000_000
-"""How many rows are read by default, and at most."""
+__all__ = ["Sample", "of_file", "of_records"]
 
 MOST_BYTES = 64 << 20
 """Of messages that are looked at: a sample ends there, however few rows they are."""
@@ -93,7 +91,7 @@ class Sample:
                 yield path, None if isinstance(value, dict) else value
 
 
-def of_file(path: Path, most_rows: int = ROWS) -> Sample:
+def of_file(path: Path, most_rows: int) -> Sample:
     """Return the first rows of a file of JSON lines (.gz too), Parquet or CSV, as a replay reads them.
 
     Raises
@@ -114,7 +112,7 @@ def of_file(path: Path, most_rows: int = ROWS) -> Sample:
     return sample
 
 
-def of_records(batches: Iterable[Records], origin: str, most_rows: int = ROWS) -> Sample:
+def of_records(batches: Iterable[Records], origin: str, most_rows: int) -> Sample:
     """Return messages of a topic as a sample.
 
     Raises
@@ -139,7 +137,7 @@ Message = tuple[str, "bytes | None", int, int]
 
 
 def _messages_of(path: Path, most_rows: int) -> Iterator[Message]:
-    if path.suffix.lower() in {".parquet", ".csv"}:
+    if path.suffix.lower() in TABLES:
         # Only here: Arrow takes a while.
         from monitor.sources.parquet import RowReader
 

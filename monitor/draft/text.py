@@ -31,8 +31,8 @@ def service_text(model_file: str, bootstrap: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> print(service_text("fraud.yaml", ["localhost:9092"]).splitlines()[4])
-      models: [fraud.yaml]
+    >>> service_text("fraud.yaml", ["localhost:9092"]).splitlines()[4].partition("#")[0].strip()
+    'models: [fraud.yaml]'
     """
     brokers = ", ".join(map(_scalar, bootstrap))
     lines = [

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Traffic", "read_times", "traffic_of"]
+__all__ = ["Traffic", "has_zone", "read_times", "traffic_of"]
 
 FIRST_YEAR_S, LATER_YEAR_S = 946_684_800, 4_102_444_800
 """2000 and 2100: numbers between them, in their unit, may be times."""
@@ -61,6 +61,20 @@ def read_times(values: Sequence[Any]) -> tuple[str, list[int | None]] | None:
     times = [_of_text(value) for value in values]
     readable = sum(time is not None for time in times)
     return ("iso", times) if readable >= LEAST_SHARE * len(present) > 0 else None
+
+
+def has_zone(text: str) -> bool:
+    """Whether a text is a time that says how far from UTC it is.
+
+    Examples
+    --------
+    >>> [has_zone(text) for text in ("2024-01-01T00:00-05:00", "2024-01-01T00:00Z", "2024-01-01T00:00", "2024-01-01")]
+    [True, True, False, False]
+    """
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def traffic_of(times: Sequence[int | None], partitions: Sequence[int]) -> Traffic | None:

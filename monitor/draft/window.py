@@ -113,7 +113,9 @@ def segments_for(sample: Sample, guesses: Sequence[Guess], cut: Cut) -> list[Seg
 
 
 def _may_divide(guess: Guess) -> bool:
-    return guess.role == "feature" and guess.type == "category"
+    is_category = guess.role == "feature" and guess.type == "category"
+    # The values of segments stand in the file.
+    return is_category and not names.personal_by_name(guess.path.rpartition(".")[2])
 
 
 def _segments(columns: Iterator[Column], events: float) -> Iterator[Segments]:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.dataset import TABLES
 from monitor.errors import InputError, SourceError
 from monitor.events import Gap, Partition, Records
 from monitor.sources.contract import Resume, Source
@@ -20,9 +21,6 @@ __all__ = ["FileSource"]
 _LOOK_AGAIN_S = 0.1
 EVENLY_FROM_MS = 1_704_067_200_000
 """Monday, 2024-01-01T00:00Z."""
-
-TABLES = (".parquet", ".csv")
-"""Suffixes of files that are tables."""
 
 
 class _Reader(Protocol):

@@ -140,6 +140,15 @@ def test_a_service_that_is_there_is_left_alone_and_named(leeway: Console, tmp_pa
     assert (tmp_path / "others/leeway.yaml").exists(), "the service above does not watch it"
 
 
+def test_a_service_may_name_its_models_by_absolute_patterns(leeway: Console, tmp_path: Path) -> None:
+    service = tmp_path / "service.yaml"
+    service.write_text(f"apiVersion: leeway/v1\nkind: Service\nspec: {{models: ['{tmp_path}/fraud*.yaml']}}\n")
+    data = written(tmp_path / "events.jsonl", rows(50))
+    said = leeway("init", "fraud", "--from", data, "-o", tmp_path / "fraud.yaml")
+    assert said.code == 0, said.err
+    assert "under `models`" not in said.out
+
+
 def test_training_data_without_times_is_a_baseline_and_replays_evenly(
     leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.draft import Origin, Sample, draft
 from monitor.draft.fields import Guess, guess
+from monitor.draft.text import model_text
 from monitor.errors import InputError
 
 START_MS = 1_700_000_000_000
@@ -73,6 +74,53 @@ def test_a_field_is_known_by_its_name_and_values(name: str, value: Callable[[int
     made = only(name, value)
     assert (made.role, made.type) == (role, type_), made
     assert made.reason
+
+
+PEOPLE = ("Ann Smith", "Bob Miller", "Cid Jones")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "role"),
+    [
+        ("customer_name", lambda i: PEOPLE[0], "left out"),
+        ("patient_surname", lambda i: PEOPLE[i % 3], "feature"),
+        ("label_of_name", lambda i: PEOPLE[i % 3], "label"),
+        ("dob", lambda i: f"1977-0{1 + i % 9}-{1 + i % 28:02}", "personal"),
+        ("birth_date", lambda i: f"1977-0{1 + i % 3}-01", "feature"),
+        ("mobile", lambda i: 170_123 + i % 40, "feature"),
+    ],
+)
+def test_few_values_of_a_personal_name_stand_nowhere_in_the_file(
+    name: str, value: Callable[[int], Any], role: str
+) -> None:
+    fields = {"amount": amount, name: value}
+    made = draft("fraud", sample(**fields), Origin("events"), events_per_hour=10_000)
+    text = model_text(made)
+    assert [each.role for each in made.guesses if each.path == name] == [role]
+    for shown in (*PEOPLE, "1977", "170123", "170,123"):
+        assert shown not in text
+
+
+def test_a_few_rows_of_different_persons_are_personal() -> None:
+    rows = Sample()
+    for i in range(15):
+        rows.add({"amount": amount(i), "customer_name": f"Ann {i}", "carrier_name": "DHL"}, 0, -1)
+    roles = {each.path: each.role for each in guess(rows, None)}
+    assert roles == {"amount": "feature", "customer_name": "personal", "carrier_name": "left out"}
+
+
+@pytest.mark.parametrize("number", [10**400, 1e300, -(10**400)])
+def test_lists_of_numbers_that_are_too_large_are_left_out(number: float) -> None:
+    made = only("embedding", lambda i: [number, 1.0])
+    assert (made.role, "too large" in made.reason) == ("left out", True)
+    few = only("embedding", lambda i: [number if i < 3 else 3.0, 4.0])
+    assert (few.type, few.settings) == ("vector", {"dimension": 2, "norm": 5.0})
+
+
+@pytest.mark.parametrize(("text", "is_utc"), [("-05:00", False), ("+02:00", False), ("Z", False), ("", True)])
+def test_times_are_taken_as_utc_only_if_they_say_nothing_of_it(text: str, is_utc: bool) -> None:
+    made = only("ts", lambda i: f"2024-01-01T00:{i % 60:02}:00{text}")
+    assert ("taken as UTC" in made.reason) is is_utc
 
 
 def test_what_may_be_somebody_s_is_shown_nowhere() -> None:
