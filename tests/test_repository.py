@@ -25,7 +25,7 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 PYTHONS = ["3.11.0", "3.12.0", "3.13.0"]
 RULE_OF_SUBJECTS_SINCE = "2026-11-27T06:00:00Z"
 """From when on subjects keep to the rule."""
-SUBJECT = re.compile(r"(bench|build|chore|ci|docs|feat|fix|perf|refactor|revert|test)(\([\w/-]+\))?!?: \S.*")
+SUBJECT = re.compile(r"(bench|build|chore|ci|docs|feat|fix|perf|refactor|revert|style|test)(\([\w/-]+\))?!?: \S.*")
 
 
 def wanted() -> list[Requirement]:
