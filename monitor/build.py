@@ -301,9 +301,7 @@ def open_http_log(configuration: Configuration, clock: Clock) -> Any:
     """Open the log in which HTTP events wait to be read."""
     from monitor.sources.http_log import HttpLog
 
-    path = Path(configuration.service.spec.ingest_log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return HttpLog(path, clock)
+    return HttpLog(Path(configuration.service.spec.ingest_log), clock)
 
 
 def http_streams(configuration: Configuration) -> set[str]:

@@ -11,6 +11,7 @@ from monitor.check import read_model
 from monitor.config import Configuration, Model
 from monitor.config.posted import with_models
 from monitor.config.topics import wrong_formats
+from monitor.configurations.failures import Failures
 from monitor.configurations.log import Change, ConfigurationLog, ConflictError, Version, digest_of
 from monitor.errors import LeewayError
 from monitor.watch import Watch, compile_watch
@@ -38,6 +39,8 @@ class InForce:
         As the files alone have it.
     refusal : callable
         From a model to why this process cannot watch it; empty if it can.
+    failures : Failures
+        Versions that are not tried with every look.
     """
 
     configuration: Configuration
@@ -46,6 +49,7 @@ class InForce:
     troubles: dict[str, str]
     files: Configuration = field(repr=False)
     refusal: Callable[[Model], str] = field(default=lambda model: "", repr=False)
+    failures: Failures = field(default_factory=Failures, repr=False, compare=False)
 
     @property
     def behind(self) -> dict[str, str]:
@@ -142,6 +146,7 @@ def _note(change: Change, log_: ConfigurationLog) -> None:
 def untaken(current: InForce, following_: InForce, why: str) -> InForce:
     """Say of everything that was to change why it has not."""
     changed = {name for name, number in following_.versions.items() if current.versions.get(name) != number}
+    current.failures.note(following_.versions, dict.fromkeys(changed & following_.configuration.posted, why))
     troubles = {**current.troubles, **dict.fromkeys(changed, why)}
     if troubles != current.troubles:
         log.error("configurations are not taken up; trying again", models=sorted(changed), reason=why)
@@ -214,7 +219,8 @@ def _owner(heads: Mapping[str, Version], model: str) -> str:
 def _followed(current: InForce, heads: Mapping[str, Version], log_: ConfigurationLog) -> InForce:
     posted = {name: head for name, head in heads.items() if head.owner == "api"}
     changed = {name: head for name, head in posted.items() if current.versions.get(name) != head.version}
-    read, troubles = _read(current, changed, log_)
+    waiting = current.failures.waiting({name: head.version for name, head in changed.items()})
+    read, troubles = _read(current, {name: changed[name] for name in changed.keys() - waiting.keys()}, log_)
     dropped = current.configuration.posted - posted.keys()
     # A file comes into its own when the API gives its model up.
     restored = {name: current.files.models[name] for name in dropped & current.files.models.keys()}
@@ -228,6 +234,8 @@ def _followed(current: InForce, heads: Mapping[str, Version], log_: Configuratio
     read, unfit = _fitting(base, read)
     configuration, watches, unready = _made_ready(base, current.watches, read, restored)
     troubles |= unfit | unready
+    current.failures.note(*_failed(changed, troubles))
+    troubles |= waiting
     versions = {name: current.versions.get(name, 0) for name in configuration.posted}
     versions |= {name: head.version for name, head in changed.items() if name not in troubles}
     versions |= {
@@ -240,6 +248,12 @@ def _followed(current: InForce, heads: Mapping[str, Version], log_: Configuratio
         troubles.setdefault(name, _passed_over(current.files, name))
     configuration = replace(configuration, unread=frozenset(troubles.keys() - configuration.models.keys()))
     return replace(current, configuration=configuration, watches=watches, versions=versions, troubles=troubles)
+
+
+def _failed(heads: Mapping[str, Version], troubles: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Of what failed, the versions that the API has, and why."""
+    failed = {name: why for name, why in troubles.items() if name in heads}
+    return {name: heads[name].version for name in failed}, failed
 
 
 def _read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,17 @@ import pytest
 
 from monitor.check import read_model
 from monitor.clock import SystemClock
+from monitor.config import Model, load
 from monitor.config.document import ConfigError, Mistake
+from monitor.configurations.in_force import InForce, begun, following
 from monitor.configurations.log import Change, ConfigurationLog
+from monitor.sources.http_log import HttpLog
 from sinks.store.batch import append
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_configurations import nothing, orders, serving
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +62,7 @@ def test_what_fills_the_room_of_the_api_keeps_nobody_from_files_and_from_giving_
         assert there.versions()["items"][0]["owner"] == "file"
         assert there.service.ready() == []
         document = json.dumps(shop.model("f", {"http": "f"}))
-        refused = there.client.put(
-            "/v1/models/f/configuration", content=document, headers={"Content-Type": "application/json"}
-        )
+        refused = there.client.put("/v1/models/f/configuration", content=document, headers=JSON)
         assert refused.json()["detail"] == "the API owns 2 models already: give one up first"
 
 
@@ -117,3 +121,46 @@ def mistakes_of(document: dict[str, Any]) -> list[Mistake]:
     except ConfigError as error:
         return error.mistakes
     return []
+
+
+def test_what_lasts_is_not_read_with_every_look_and_is_taken_up_when_it_is_mended(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+
+    def counted(folder: Path, name: str, text: str) -> Model:
+        reads.append(name)
+        return read_model(folder, name, text)
+
+    monkeypatch.setattr("monitor.configurations.in_force.read_model", counted)
+    log, data = ConfigurationLog(store, SystemClock()), tmp_path / "usual.csv"
+    in_force = begun(load(nothing(tmp_path)), log, {})
+    log.put(Change("orders", json.dumps(orders(baseline={"kind": "dataset", "uri": "usual.csv"}))))
+
+    def look(count: int) -> InForce:
+        now = in_force
+        for _ in range(count):
+            now = following(now, log) or now
+        return now
+
+    in_force = look(200)
+    assert "no such file" in in_force.behind["orders"]
+    assert len(reads) < 12
+    data.write_text("amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100)))
+    in_force = look(64)
+    assert (in_force.versions, in_force.behind) == ({"orders": 1}, {})
+
+
+def test_a_change_that_cannot_be_taken_up_keeps_no_other_from_it(tmp_path: Path, store: MemoryStore) -> None:
+    path = nothing(tmp_path, kafka={"bootstrap": ["127.0.0.1:1"]}, ingest_log=str(tmp_path / "events" / "ingest.log"))
+    with closing(HttpLog(tmp_path / "events" / "ingest.log", SystemClock())) as other, serving(path, store) as there:
+        there.put(orders())
+        shop.wait_until(there.service.ready, "it is said", 10)
+        for resolve_after in ("80s", "90s"):
+            document = json.dumps(shop.model("returns", {"kafka": "returns"}, alerts={"resolve_after": resolve_after}))
+            put = there.client.put("/v1/models/returns/configuration", content=document, headers=JSON)
+            assert put.is_success, put.text
+            shop.wait_until(lambda: there.versions("returns")["is_in_force"], "the other one is in force", 10)
+        assert "is in use by process" in there.versions()["not_converged"][0]["why"]
+        other.close()
+        shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force", 20)
