@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
@@ -67,7 +68,7 @@ class Dataset:
         try:
             values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)  # type: ignore[attr-defined]
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"{self.path}: column {name!r} is not numeric: {error}") from error
+            raise InputError(f"{self.path}: column {name!r} is not numeric: it holds {self._type(name)}") from error
         return np.asarray(values, dtype=np.float64)
 
     def vectors(self, name: str, dimension: int) -> NDArray[np.float64]:
@@ -84,7 +85,8 @@ class Dataset:
         try:
             lists = self._column(name).cast(pa.list_(pa.float64()))  # type: ignore[attr-defined]
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"{self.path}: column {name!r} does not hold lists of numbers: {error}") from error
+            message = f"column {name!r} does not hold lists of numbers: it holds {self._type(name)}"
+            raise InputError(f"{self.path}: {message}") from error
         out = np.full((len(self), dimension), np.nan)
         lengths = np.asarray(pc.list_value_length(lists).fill_null(-1).to_numpy(zero_copy_only=False))
         out[(lengths >= 0) & (lengths != dimension)] = np.inf
@@ -138,6 +140,9 @@ class Dataset:
         if column is None:
             raise InputError(f"{self.path}: no column {name!r}; it has {', '.join(self.columns)}")
         return column.combine_chunks()
+
+    def _type(self, name: str) -> str:
+        return str(self._at(name).type)
 
     def _at(self, name: str) -> Any:
         """Return the column of a name, or None."""
@@ -223,7 +228,7 @@ def read_table(path: Path, most_bytes: int | None = None) -> Any:
     except pa.ArrowInvalid as error:
         if path.suffix.lower() in JSON_LINES:
             return _of_mixed_lines(path)
-        message = _with_row(path, str(error)) if path.suffix.lower() == ".csv" else str(error)
+        message = _place(_with_row(path, str(error))) if path.suffix.lower() == ".csv" else str(error)
         raise InputError(f"{path}: not a readable {path.suffix[1:]} file: {message}") from error
     names = Counter(table.column_names)
     if twice := [name for name, count in names.items() if count > 1]:
@@ -246,6 +251,18 @@ def _without_empty_texts(table: Any) -> Any:
             nothing = pa.scalar(None, column.type)
             table = table.set_column(index, column, pc.if_else(pc.equal(texts, ""), nothing, texts))
     return table
+
+
+def _place(message: str) -> str:
+    """Leave out of what Arrow says of a CSV file the row that it quotes: who names the file may not see that.
+
+    Examples
+    --------
+    >>> _place("CSV parse error: Row #3: Expected 2 columns, got 3: ann,hunter2,3")
+    'Row #3: Expected 2 columns, got 3'
+    """
+    row = re.search(r"Empty CSV file|(Row #\d+: )?Expected \d+ columns, got \d+|Row #\d+|column #\d+", message)
+    return "its rows do not fit together" if row is None else row[0]
 
 
 def _with_row(path: Path, message: str) -> str:

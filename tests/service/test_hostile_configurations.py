@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from monitor.check import read_model
+from monitor.check import read_model, with_posted
 from monitor.clock import SystemClock
 from monitor.config import Model, load
 from monitor.config.document import ConfigError, Mistake
@@ -164,3 +164,19 @@ def test_a_change_that_cannot_be_taken_up_keeps_no_other_from_it(tmp_path: Path,
         assert "is in use by process" in there.versions()["not_converged"][0]["why"]
         other.close()
         shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force", 20)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("amount,country\n1,DE\nalice,hunter2,3\n", "not a readable csv file: Row #3: Expected 2 columns, got 3"),
+        ("amount,country\nhunter2,DE\n", "column 'amount' is not numeric: it holds string"),
+    ],
+)
+def test_what_is_said_of_a_data_set_quotes_none_of_its_values(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "users.csv").write_text(text)
+    document = json.dumps(orders(baseline={"kind": "dataset", "uri": "users.csv"}))
+    with pytest.raises(ConfigError) as caught:
+        with_posted(load(nothing(tmp_path)), "orders", document)
+    [mistake] = caught.value.mistakes
+    assert mistake.message.endswith(message)
