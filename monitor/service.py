@@ -314,15 +314,17 @@ class Service:
         if self._freshness is not None:
             self._freshness.watch(configuration.models)
 
-    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
-        """Erase a data subject, one at a time.
+    def erase(
+        self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None] = lambda digest: None
+    ) -> Erased:
+        """Erase a data subject, one at a time; `on_begun` gets its hash before anything is erased.
 
         Raises
         ------
         InputError, StoreError, SourceError
         """
         with self._alone:
-            running = Running(self.intake.erasures, self.intake.http_log, self._standstill)
+            running = Running(self.intake.erasures, self.intake.http_log, self._standstill, on_begun)
             eraser = Eraser(self.store, self.configuration, self.clock, running)
             return (
                 eraser.plan(request) if dry_run else eraser.erase(request, lambda text: log.info("erasing", step=text))

@@ -31,7 +31,7 @@ _subjects: ContextVar[list[str]] = ContextVar("subjects")
 def about(*names: str) -> None:
     """Say what a change is about, where its path does not say it; nothing that an erasure is to forget."""
     if (subjects := _subjects.get(None)) is not None:
-        subjects.append(" ".join(filter(None, names)))
+        subjects.extend(filter(None, names))
 
 
 class Auditor:

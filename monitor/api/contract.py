@@ -6,7 +6,7 @@ service says of itself. Everything here is called from worker threads, several a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -78,8 +78,8 @@ class ApiService(Protocol):
         """Return how many events came late in the last minutes, as far as they are read in this process."""
         ...
 
-    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
-        """Erase a data subject from everything that the service keeps.
+    def erase(self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None]) -> Erased:
+        """Erase a data subject from everything that the service keeps; `on_begun` gets its hash before that.
 
         Raises
         ------

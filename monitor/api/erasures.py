@@ -39,9 +39,9 @@ class Erasures(BaseModel):
 @router.post("/erasures", summary="Erase a data subject", response_model=Proof)
 def erase(posted: PostedErasure, service: TheService) -> Response:
     request = Request(posted.subject, posted.model, tuple(posted.fields))
-    erased = service.erase(request, dry_run=posted.dry_run)
-    # By its hash: whoever is erased is named nowhere.
-    about(erased.subject_hash, erased.model, erased.state)
+    # By its hash: whoever is erased is named nowhere. Before that, since it may end half-way.
+    erased = service.erase(request, dry_run=posted.dry_run, on_begun=lambda digest: about(digest, posted.model))
+    about(erased.state)
     return answer(erased.to_dict())
 
 

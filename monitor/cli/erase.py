@@ -95,11 +95,12 @@ def _erased(config: str, request: Request, *, dry_run: bool) -> Erased:
     try:
         if Path(spec.ingest_log).exists():
             http_log = open_http_log(configuration, clock)
-        eraser = Eraser(store, configuration, clock, Running(http_log=http_log))
         with audited(store, "leeway erase") as subjects:
+            # By its hash: whoever is erased is named nowhere. Before that, since it may end half-way.
+            running = Running(http_log=http_log, on_begun=lambda digest: subjects.extend([digest, request.model]))
+            eraser = Eraser(store, configuration, clock, running)
             erased = eraser.plan(request) if dry_run else eraser.erase(request, lambda text: click.echo(text, err=True))
-            # By its hash: whoever is erased is named nowhere.
-            subjects += [erased.subject_hash, erased.model, erased.state]
+            subjects.append(erased.state)
         return erased
     finally:
         if http_log is not None:

@@ -22,6 +22,9 @@ __all__ = ["live_trial", "say_trial", "trial"]
 MOST_MESSAGES = 20_000
 """Messages of all files together that are decoded."""
 
+MOST_CSV_BYTES = 64 << 20
+"""Read of each CSV file: it is held as a whole, since its types may show in its last row."""
+
 PORTION = 1_000
 
 LIVE_WITHIN_S = 30.0
@@ -54,7 +57,8 @@ def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: fl
     from monitor.sources import source_class
 
     files = assign_files(configuration, events)
-    return _tried(configuration, source_class("file")(files, "suffix", rows_per_hour=rows_per_hour))
+    source = source_class("file")(files, "suffix", rows_per_hour=rows_per_hour, most_csv_bytes=MOST_CSV_BYTES)
+    return _tried(configuration, source)
 
 
 def live_trial(configuration: Configuration) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Archive:
         """Refuse: nobody is notified from here."""
         raise SourceError("no service runs: there is nothing to reload", retryable=False)
 
-    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
+    def erase(self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None]) -> Erased:
         """Refuse: an answer to a question must not change what is stored."""
         raise SourceError("no service runs: `leeway erase --store DIR` erases from a store", retryable=False)
 

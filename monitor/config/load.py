@@ -20,7 +20,16 @@ from monitor.config.streams import is_pattern, reader_of
 from monitor.config.topics import wrong_formats
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
 
-__all__ = ["Check", "Configuration", "load", "load_alerting", "load_service", "read_again", "wrong_references"]
+__all__ = [
+    "Check",
+    "Configuration",
+    "files_of",
+    "load",
+    "load_alerting",
+    "load_service",
+    "read_again",
+    "wrong_references",
+]
 
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""

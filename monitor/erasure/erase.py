@@ -132,11 +132,14 @@ class Running:
     http_log : MessageLog or None
     standstill : callable
         A context in which nothing writes checkpoints, and after which every reader starts at its checkpoint.
+    on_begun : callable
+        Called with the subject's hash before anything is erased; in a dry run it may be empty.
     """
 
     erasures: ErasureList | None = None
     http_log: MessageLog | None = None
     standstill: Callable[[], AbstractContextManager[None]] = nullcontext
+    on_begun: Callable[[str], None] = lambda digest: None
 
 
 class Eraser:
@@ -230,6 +233,7 @@ class Eraser:
         """What is known before anything is looked for."""
         digest = self._erasures.hash_of(request.subject, (lambda: (at_ms, secrets.token_hex(32))) if make_key else None)
         subject = _subject(self._configuration, request, marker_of(digest))
+        self._running.on_begun(digest)
         done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
         done.elsewhere = names_elsewhere(self._store, subject) | left_in_texts(self._store, subject)
         done.unreachable = _unreachable(self._store, self._configuration, subject)

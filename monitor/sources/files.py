@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -34,6 +35,15 @@ class _Reader(Protocol):
     def close(self) -> None: ...
 
 
+def _reader(format: str, follow: bool, most_csv_bytes: int | None, path: Path, first: int) -> _Reader:
+    by_suffix = format == "suffix" and path.suffix.lower() in TABLES
+    if by_suffix or format == "parquet":
+        from monitor.sources.parquet import RowReader
+
+        return RowReader(path, first, most_bytes=most_csv_bytes)
+    return LineReader(path, first, follow=follow)
+
+
 class FileSource(Source):
     r"""Each file is one partition, and a line's number (a row's, in Parquet), counted from 0, is its offset.
 
@@ -56,6 +66,8 @@ class FileSource(Source):
         Wait for more at the end of each file. Not for Parquet or gzip.
     rows_per_hour : float or None
         Gives records a time all the same: those of a file come evenly, so many an hour, from :data:`EVENLY_FROM_MS` on.
+    most_csv_bytes : int or None
+        So much of each CSV file is read, as if it ended there; all of it if None.
 
     Examples
     --------
@@ -81,6 +93,7 @@ class FileSource(Source):
         format: Literal["json", "parquet", "suffix"] = "json",
         follow: bool = False,
         rows_per_hour: float | None = None,
+        most_csv_bytes: int | None = None,
     ) -> None:
         if follow and format == "parquet":
             raise InputError("a Parquet file cannot be followed: its index stands at its end")
@@ -89,7 +102,7 @@ class FileSource(Source):
         self.gaps: list[Gap] = []
         self.total_bytes = 0
         self._files = {(topic, number): path for topic, paths in files.items() for number, path in enumerate(paths)}
-        self._format = format
+        self._open = partial(_reader, format, follow, most_csv_bytes)
         self._follow = follow
         self._rows_per_hour = rows_per_hour
         self._readers: dict[Partition, _Reader] = {}
@@ -111,7 +124,7 @@ class FileSource(Source):
             A file is not there, cannot be opened, or is not of the stated format.
         """
         for (topic, number), path in self._files.items():
-            self._readers[topic, number] = self._reader(path, resume(topic, number) or 0)
+            self._readers[topic, number] = self._open(path, resume(topic, number) or 0)
         self.total_bytes = sum(path.stat().st_size for path in self._files.values())
         self._turns = list(self._readers)
 
@@ -147,14 +160,6 @@ class FileSource(Source):
         self._closed.set()
         for reader in self._readers.values():
             reader.close()
-
-    def _reader(self, path: Path, first: int) -> _Reader:
-        by_suffix = self._format == "suffix" and path.suffix.lower() in TABLES
-        if by_suffix or self._format == "parquet":
-            from monitor.sources.parquet import RowReader
-
-            return RowReader(path, first)
-        return LineReader(path, first, follow=self._follow)
 
     def _look(self, max_records: int) -> list[Records]:
         self._raise_kept()

@@ -162,10 +162,7 @@ def _to_json(batch: pa.RecordBatch) -> list[bytes]:
 
 def _nested(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
     """Return rows in which ``{"a.b": 1}`` is ``{"a": {"b": 1}}``."""
-    dotted = [name for name in names if "." in name]
-    parents = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
-    if not dotted or parents & set(names):
-        return rows
+    dotted = [name for name in names if "." in name and not _parents(name) & set(names)]
     for row in rows:
         for name in dotted:
             *above, key = name.split(".")
@@ -174,6 +171,11 @@ def _nested(rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]
                 inner = inner.setdefault(part, {})
             inner[key] = row.pop(name)
     return rows
+
+
+def _parents(name: str) -> set[str]:
+    parts = name.split(".")
+    return {".".join(parts[:depth]) for depth in range(1, len(parts))}
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -96,21 +97,27 @@ def test_a_flood_of_refused_attempts_is_counted_and_not_listed(world: World, cli
 def test_an_erasure_is_listed_without_whom_it_erased(
     world: World, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    erased = Erased(subject_hash="5e3f", model="fraud", state="done", at_ms=1)
-    monkeypatch.setattr(World, "erase", lambda *_, **__: erased)
-    assert ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org"}) == 200
+    def erased(*_: Any, on_begun: Callable[[str], None], **__: Any) -> Erased:
+        on_begun("5e3f")
+        return Erased(subject_hash="5e3f", model="fraud", state="done", at_ms=1)
+
+    monkeypatch.setattr(World, "erase", erased)
+    assert ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org", "model": "fraud"}) == 200
     (entry,) = entries(client)
     assert (entry["operation"], entry["subject"]) == ("POST /v1/erasures", "5e3f fraud done")
     assert "anna" not in repr(entry)
 
 
 def test_a_change_that_breaks_is_listed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any, **__: Any) -> Any:
+    def broken(*_: Any, on_begun: Callable[[str], None], **__: Any) -> Any:
+        on_begun("0123abcd")
         raise ZeroDivisionError
 
     monkeypatch.setattr(World, "erase", broken)
-    assert ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org"}) == 500
-    assert [(entry["operation"], entry["status"]) for entry in entries(client)] == [("POST /v1/erasures", 500)]
+    assert ask(client, "admin", "POST", "/v1/erasures", json={"subject": "anna@example.org", "model": "fraud"}) == 500
+    [entry] = entries(client)
+    assert (entry["operation"], entry["status"]) == ("POST /v1/erasures", 500)
+    assert entry["subject"] == "0123abcd fraud", "by its hash, though it was not erased"
 
 
 def test_a_method_that_nobody_knows_is_other(client: Client) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +23,7 @@ from monitor.api.app import create_app
 from monitor.api.contract import ApiService
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
-from monitor.erasure.erase import Erased, Eraser, Request
+from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.errors import SourceError
 from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
@@ -82,8 +82,8 @@ class World:
     def reload(self) -> None:
         self.reloads += 1
 
-    def erase(self, request: Request, *, dry_run: bool = False) -> Erased:
-        eraser = Eraser(self.store, self.configuration, self.clock)
+    def erase(self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None]) -> Erased:
+        eraser = Eraser(self.store, self.configuration, self.clock, Running(on_begun=on_begun))
         return eraser.plan(request) if dry_run else eraser.erase(request)
 
     def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.check import load
+from monitor.cli import trial
 from tests.cli.console import Console
 from tests.service import shop
 from tests.services.kafka import Cluster
@@ -147,6 +148,19 @@ def test_a_service_may_name_its_models_by_absolute_patterns(leeway: Console, tmp
     said = leeway("init", "fraud", "--from", data, "-o", tmp_path / "fraud.yaml")
     assert said.code == 0, said.err
     assert "under `models`" not in said.out
+
+
+def test_a_check_with_messages_reads_the_beginning_of_a_csv_file(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = tmp_path / "fraud.yaml", written(tmp_path / "events.csv", rows(100))
+    assert leeway("init", "fraud", "--from", written(tmp_path / "train.csv", rows(50)), "-o", model).code == 0
+    with data.open("a") as file:
+        file.write("too,few\n")
+    monkeypatch.setattr(trial, "MOST_CSV_BYTES", 1_000, raising=False)
+    said = leeway("check", model, "--events", data)
+    assert said.code == 0, said.err
+    assert 0 < int(said.out.split("messages")[1].split()[0]) < 100
 
 
 def test_training_data_without_times_is_a_baseline_and_replays_evenly(

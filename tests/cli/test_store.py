@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from monitor.clock import ManualClock
+from monitor.erasure import erase
 from monitor.sources.http_log import HttpLog
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import Query
+from sinks.store.contract import Query, StoreError
 from sinks.store.filling import begin
 from sinks.store.rows import rows_of
 from tests.cli.console import Console
@@ -160,6 +161,21 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
         ("leeway erase", [digest, "done"], 200),
     ]
     assert all(entry["who"] for entry in entries)
+
+
+def test_an_erasure_that_fails_half_way_is_audited_with_the_hash(
+    config: Path, folder: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise StoreError("the disk is full", retryable=True)
+
+    monkeypatch.setattr(erase, "drop_outdated", full)
+    assert leeway("erase", "--subject", "bert", "--config", config, "--yes").code == 3
+    store = ChdbStore(folder / "store")
+    entry = max(rows_of(store.read(Query("audit"))), key=lambda entry: entry["at_ms"])
+    erasure = max(rows_of(store.read(Query("erasures"))), key=lambda erasure: erasure["at_ms"])
+    store.close()
+    assert (entry["operation"], entry["subject"], entry["status"]) == ("leeway erase", erasure["subject_hash"], 500)
 
 
 @pytest.mark.parametrize(

@@ -325,6 +325,13 @@ def test_rows_of_csv_become_json_objects_with_the_types_of_their_columns(tmp_pat
     ]
 
 
+def test_a_column_beside_its_parent_keeps_its_name_and_hides_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,a.b,c.d,e.f,e.f.g\n1,2,3,4,5\n")
+    [(_, _, payload)] = read(path, format="suffix")
+    assert json.loads(payload) == {"a": 1, "a.b": 2, "c": {"d": 3}, "e": {"f": 4}, "e.f.g": 5}
+
+
 def test_a_csv_file_is_read_from_any_row_on(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("x\n" + "".join(f"{i}\n" for i in range(10)))
