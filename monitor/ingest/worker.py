@@ -83,12 +83,15 @@ class _Course:
     source_open : bool
     former : Source or None
         Another source has taken its place, and it is to be closed.
+    has_failed : bool
+        Some of what was read may be half taken, and is in no checkpoint before it is forgotten.
     """
 
     goes_back: bool = False
     stays_open: bool = False
     source_open: bool = False
     former: Source | None = None
+    has_failed: bool = False
 
 
 class Worker:
@@ -147,6 +150,11 @@ class Worker:
     def _is_over(self) -> bool:
         return self._stop.is_set() or self._retired.is_set()
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether everything that was read may be in a checkpoint."""
+        return self.status.opened and not self._is_over and not self._course.has_failed
+
     def run(self) -> None:
         """Read until a bounded source ends or the service stops; leave with a checkpoint."""
         retry_s = FIRST_RETRY_S
@@ -164,7 +172,8 @@ class Worker:
                 add(self.counters.failures, "store" if by_store else "source")
             if self.status.opened:
                 retry_s = FIRST_RETRY_S
-            self._go_back(stay_open=by_store)
+            with self._turn:
+                self._go_back(stay_open=by_store)
             self._clock.wait(self._stop, retry_s)
             retry_s = min(2 * retry_s, LAST_RETRY_S)
         if self._course.source_open:
@@ -191,7 +200,7 @@ class Worker:
         StoreError
         """
         with self._turn:
-            if self.status.opened and not self._is_over:
+            if self._is_whole:
                 self.save()
                 self._course.goes_back = True
             yield
@@ -216,7 +225,7 @@ class Worker:
             Everything stays as it was.
         """
         with self._turn:
-            if self.status.opened and not self._is_over:
+            if self._is_whole:
                 self.save()
             former = self._ingest.source
             self._ingest.read_as(readers, source, letters)
@@ -298,7 +307,7 @@ class Worker:
                 self._note_opened()
         try:
             while not self._is_over:
-                with self._turn:
+                with self._own_turn():
                     if self._course.goes_back:
                         self._go_back(stay_open=self._course.stays_open)
                         return False
@@ -306,7 +315,7 @@ class Worker:
                     self._note_opened()
                     if ended:
                         break
-            with self._turn:
+            with self._own_turn():
                 if not self._course.goes_back:
                     self.save()
                     self._stated.partitions.leave(self._positions())
@@ -314,6 +323,15 @@ class Worker:
             if self._is_over or source.bounded:
                 source.close()
         return True
+
+    @contextmanager
+    def _own_turn(self) -> Iterator[None]:
+        with self._turn:
+            try:
+                yield
+            except BaseException:
+                self._course.has_failed = True
+                raise
 
     def _step(self) -> bool:
         """Read, write, report and save what is due, which changes no row; True at the end of a bounded source."""
@@ -344,7 +362,7 @@ class Worker:
 
     def _go_back(self, *, stay_open: bool = False) -> None:
         """Forget what was read behind the checkpoints; the next reading starts there."""
-        self.status.opened = False
+        self.status.opened = self._course.has_failed = False
         if self._course.former is not None:
             self._leave_former()
         elif not (stay_open and self._course.source_open and self._ingest.source.rewind()):

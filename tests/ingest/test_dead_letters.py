@@ -19,6 +19,7 @@ from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
+from monitor.messages import Message
 from monitor.sources.contract import Resume, Source
 from monitor.watch import compile_watch
 from sinks.store.contract import Query
@@ -256,3 +257,47 @@ def test_a_topic_that_cannot_be_is_a_mistake_with_its_place(
     assert (mistake.file, mistake.path) == (str(tmp_path / place[0]), place[1])
     assert mistake.line > 1
     assert message in mistake.message
+
+
+class BrokenOutlet(MemoryOutlet):
+    """Fails for good once."""
+
+    is_broken = True
+
+    def send(self, topic: str, message: Message, partition: int | None = None) -> None:
+        if self.is_broken:
+            self.is_broken = False
+            raise SourceError("it broke", retryable=False)
+        super().send(topic, message, partition)
+
+
+@pytest.mark.parametrize("by", ["an erasure", "a change of the configuration"])
+def test_whoever_stops_a_worker_between_a_failure_and_its_mending_saves_nothing_half_taken(
+    tmp_path: Path, by: str
+) -> None:
+    configuration = configured(tmp_path, shop.model("shop", {"kafka": "events"}), dead_letters="bad")
+    events = [
+        GOOD.replace(b"1700000000000", b"%d" % (shop.START_MS - 600_000 + 60_000 * number)).replace(
+            b'"1"', b'"%d"' % number
+        )
+        for number in (1, 2, 2, 3, 4, 5)
+    ]
+    panes = []
+    for is_broken in (False, True):
+        outlet, store, clock = BrokenOutlet(), MemoryStore(), ManualClock()
+        outlet.is_broken = is_broken
+        ingest = reading(configuration, ListSource("events", events), outlet, store)
+        worker = Worker(ingest, store, clock, threading.Event(), checkpoint_every_s=3_600.0, idle_after_s=3_600.0)
+        if is_broken:
+            with pytest.raises(SourceError, match="it broke"):
+                worker.run()
+            if by == "an erasure":
+                with worker.standstill():
+                    pass
+            else:
+                worker.read_as(Readers([compile_watch(configuration, "shop")]))
+            worker.mend()
+        worker.run()
+        panes.append({name: list(column) for name, column in store.read(Query("panes")).items()})
+    assert panes[0]["model"]
+    assert repr(panes[0]) == repr(panes[1])
