@@ -240,8 +240,13 @@ def _refusal(service: ApiService, model: str) -> str:
     """Why the API may not change a model: a file owns it."""
     configuration = service.configuration
     if model not in configuration.models or model in configuration.posted:
+        # Another process may have read the file, and this one not yet.
+        newest = _log(service).newest(model)
+        file = newest.file if newest is not None and newest.owner == "file" else ""
+    else:
+        file = str(configuration.files.get(model, "the service's own configuration"))
+    if not file:
         return ""
-    file = configuration.files.get(model, "the service's own configuration")
     return (
         f"{file} owns {model}: change it there, and send SIGHUP; or take it out of the service's models, send SIGHUP,"
         " and the API may have it"

@@ -11,7 +11,7 @@ import structlog
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.roles import out_of_reach
-from monitor.configurations.in_force import InForce, begun, following, log_changes, note_files, untaken
+from monitor.configurations.in_force import InForce, begun, following, log_changes, note_files, note_given_up, untaken
 from monitor.configurations.log import ConfigurationLog
 from monitor.configurations.taken import Taken
 from monitor.errors import LeewayError
@@ -91,7 +91,7 @@ class CurrentConfigurations:
                 self._try(take_up, in_force)
                 if "evaluate" in self._roles:
                     # A file holds again whose model was given up.
-                    note_files(self.in_force.files, self._log)
+                    note_given_up(self.in_force.files, self._log)
             self._taken.state(self.in_force)
         except StoreError as error:
             if not error.retryable:
@@ -111,6 +111,10 @@ class CurrentConfigurations:
             self.in_force = untaken(self.in_force, in_force, str(error))
 
     def _begun(self, files: Configuration, ready: Mapping[str, Watch], former: InForce | None) -> InForce:
-        if "evaluate" in self._roles:
-            note_files(files, self._log)
-        return begun(files, self._log, ready, partial(out_of_reach, self._roles), former)
+        begun_ = partial(begun, files, self._log, refusal=partial(out_of_reach, self._roles))
+        in_force = begun_(ready, former=former)
+        if "evaluate" not in self._roles:
+            return in_force
+        # Only what can be made ready is written down.
+        note_files(files, self._log)
+        return begun_(in_force.watches, former=in_force)

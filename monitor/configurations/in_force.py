@@ -16,7 +16,17 @@ from monitor.configurations.log import Change, ConfigurationLog, ConflictError, 
 from monitor.errors import LeewayError
 from monitor.watch import Watch, compile_watch
 
-__all__ = ["InForce", "begun", "following", "log_changes", "note_files", "reads_otherwise", "untaken", "watches_of"]
+__all__ = [
+    "InForce",
+    "begun",
+    "following",
+    "log_changes",
+    "note_files",
+    "note_given_up",
+    "reads_otherwise",
+    "untaken",
+    "watches_of",
+]
 
 log = structlog.get_logger("leeway.configurations")
 
@@ -115,7 +125,7 @@ def following(current: InForce, log_: ConfigurationLog) -> InForce | None:
     """
     following_ = _followed(current, log_.heads(), log_)
     unchanged = following_.versions == current.versions and following_.troubles == current.troubles
-    return None if unchanged else following_
+    return None if unchanged and following_.configuration.texts == current.configuration.texts else following_
 
 
 def note_files(files: Configuration, log_: ConfigurationLog) -> None:
@@ -133,6 +143,21 @@ def note_files(files: Configuration, log_: ConfigurationLog) -> None:
             _note(Change(name, document, "file", str(file)), log_)
     for name in [name for name, head in heads.items() if head.owner == "file" and name not in files.files]:
         _note(Change(name, "", "nobody"), log_)
+
+
+def note_given_up(files: Configuration, log_: ConfigurationLog) -> None:
+    """Write down the models of files that nobody owns: those whose files hold again.
+
+    Where another process has other files, one of the two would otherwise write down each second what the other has not.
+
+    Raises
+    ------
+    StoreError
+    """
+    heads = log_.heads()
+    for name, file in files.files.items():
+        if _owner(heads, name) == "nobody":
+            _note(Change(name, files.texts[name], "file", str(file)), log_)
 
 
 def _note(change: Change, log_: ConfigurationLog) -> None:
@@ -216,9 +241,17 @@ def _owner(heads: Mapping[str, Version], model: str) -> str:
     return heads[model].owner if model in heads else "nobody"
 
 
+def _goes_by(current: InForce, head: Version) -> bool:
+    """Whether a process goes by a version, and not by one of that number which somebody wrote at the same moment."""
+    watch = current.watches.get(head.model)
+    return (
+        current.versions.get(head.model) == head.version and watch is not None and watch.document_digest == head.digest
+    )
+
+
 def _followed(current: InForce, heads: Mapping[str, Version], log_: ConfigurationLog) -> InForce:
     posted = {name: head for name, head in heads.items() if head.owner == "api"}
-    changed = {name: head for name, head in posted.items() if current.versions.get(name) != head.version}
+    changed = {name: head for name, head in posted.items() if not _goes_by(current, head)}
     waiting = current.failures.waiting({name: head.version for name, head in changed.items()})
     read, troubles = _read(current, {name: changed[name] for name in changed.keys() - waiting.keys()}, log_)
     dropped = current.configuration.posted - posted.keys()

@@ -112,8 +112,9 @@ def digest_of(document: str) -> str:
 class ConfigurationLog:
     """The versions in one store.
 
-    Two processes that accept a change of one model at the same moment may both write the same version; the one whose
-    change does not stay says so.
+    Two processes that accept a change of one model at the same moment may both write the same version. The one that was
+    written last stays, and every process goes over to it: also those that go by the other one already. Who made the
+    other one is told so, unless it was read back before: then it was in force for a moment, and is no version.
 
     Parameters
     ----------

@@ -143,6 +143,10 @@ def test_files_and_the_api_do_not_fight(tmp_path: Path, store: MemoryStore) -> N
         assert str(tmp_path / "models" / "orders.yaml") in refused.json()["detail"]
         assert "SIGHUP" in there.put(orders(), dry_run=True).json()["refusal"]
         assert there.client.delete("/v1/models/orders/configuration").status_code == 409
+        # A file that another process has read, and this one not yet.
+        ConfigurationLog(store, SystemClock()).put(Change("later", json.dumps(orders()), "file", "later.yaml"))
+        early = there.client.delete("/v1/models/later/configuration")
+        assert (early.status_code, "later.yaml owns later" in early.json()["detail"]) == (409, True)
         returns = there.service.loop._evaluations["returns"]
         (tmp_path / "models" / "orders.yaml").unlink()
         assert there.client.post("/-/reload").is_success

@@ -15,7 +15,9 @@ from monitor.config.roles import ROLES
 from monitor.configurations.current import CurrentConfigurations
 from monitor.configurations.in_force import reads_otherwise
 from monitor.configurations.log import Change, ConfigurationLog
+from monitor.errors import InputError
 from monitor.watch import compile_watch
+from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 
@@ -84,3 +86,40 @@ def test_a_model_that_cannot_be_made_ready_at_a_start_is_waited_for_and_read_onc
     assert reads_otherwise(former, current.in_force)
     assert not current.in_force.configuration.unread
     assert list(current.watches) == ["orders"]
+
+
+def test_of_two_versions_that_were_written_at_the_same_moment_all_go_over_to_the_one_that_stays(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog
+) -> None:
+    put(log, orders())
+    elsewhere = MemoryStore()
+    elsewhere.migrate()
+    put(ConfigurationLog(elsewhere, ManualClock(now_ms=1_500)), orders(alerts={"resolve_after": "80s"}))
+    current = started(files(tmp_path), store)
+    store.append("configurations", elsewhere.read(Query("configurations")), token="the other one")
+    current.follow(current.adopt)
+    assert current.watches["orders"].model.spec.alerts.resolve_after == 80_000
+
+
+def test_processes_whose_files_differ_do_not_take_turns_in_writing_them_down(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog
+) -> None:
+    ours, theirs = (
+        started(files(tmp_path / name, orders(alerts={"resolve_after": name})), store) for name in ("40s", "80s")
+    )
+    for _ in range(3):
+        for current in (ours, theirs):
+            current.follow(current.adopt)
+    assert [version.version for version in log.versions("orders")] == [2, 1]
+    assert "another one here" in ours.in_force.behind["orders"]
+
+
+def test_files_that_cannot_be_made_ready_are_not_written_down(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog, usual: Path
+) -> None:
+    current = started(files(tmp_path, orders()), store)
+    changed = files(tmp_path, orders(baseline={"kind": "dataset", "uri": str(usual)}))
+    usual.unlink()
+    with pytest.raises(InputError, match=r"usual\.csv"):
+        current.reloaded(changed)
+    assert [version.version for version in log.versions("orders")] == [1]
