@@ -17,12 +17,14 @@ from monitor.api.configuration_diff import Days, Difference, difference
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.reading import read_page
 from monitor.config import ConfigError, Configuration
 from monitor.configurations.in_force import watches_of
-from monitor.configurations.log import Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
+from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
 from monitor.configurations.taken import laggards
 from monitor.resources.configurations import ConfigurationVersion, Laggard, StoredConfiguration
 from monitor.watch import Watch, compile_watch
+from sinks.store.contract import Query as StoreQuery
 
 __all__ = ["router"]
 
@@ -53,6 +55,7 @@ class Versions(BaseModel):
     is_in_force: bool = Field(description="whether every process goes by the last version")
     not_converged: list[Laggard] = Field(description="processes that do not, with the reason")
     items: list[ConfigurationVersion]
+    next_cursor: str | None = Field(description="the cursor of the next page; null on the last page")
 
 
 class AcceptedChange(ConfigurationVersion):
@@ -109,14 +112,22 @@ def configuration(
     summary="Every version of the configuration of a model",
     response_model=Versions,
 )
-def configuration_versions(service: TheService, model: str) -> Response:
-    versions = _log(service).versions(model) or [_of_file(service, model)]
-    behind = laggards(service.store, service.clock.now_ms(), model, versions[0].version)
+def configuration_versions(
+    service: TheService,
+    model: str,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="most versions in the answer")] = 100,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the previous page")] = None,
+) -> Response:
+    newest = _version(service, model)
+    behind = laggards(service.store, service.clock.now_ms(), model, newest.version)
+    query = StoreQuery("configurations", {"model": model}, descending=True, columns=HEAD, limit=limit)
+    page = read_page(service.store, query, cursor)
     return answer(
         {
             "is_in_force": not behind,
             "not_converged": [asdict(each) for each in behind],
-            "items": [_head(version) for version in versions],
+            "items": page.rows if newest.version else [_head(newest)],
+            "next_cursor": page.next_cursor,
         }
     )
 

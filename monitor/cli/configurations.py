@@ -71,7 +71,7 @@ def wait_for(service: RunningService, model: str, version: int, wait_s: float) -
     clock = SystemClock()
     until_s = clock.monotonic_s() + wait_s
     while True:
-        versions = service.send("GET", configuration_path(model, "versions"))
+        versions = service.send("GET", asking(configuration_path(model, "versions"), limit=1))
         laggards: list[Mapping[str, Any]] = versions["not_converged"]
         if not laggards or clock.monotonic_s() >= until_s:
             return laggards

@@ -20,6 +20,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = [
+    "HEAD",
     "MOST_MODELS",
     "MOST_VERSIONS",
     "Change",
@@ -96,6 +97,9 @@ class Change:
 
 
 HEAD = tuple(field.name for field in fields(Version) if field.name != "document")
+"""Columns of a version without its document."""
+
+POLLED = ("model", "version", "digest", "owner")
 
 
 def digest_of(document: str) -> str:
@@ -136,24 +140,14 @@ class ConfigurationLog:
         self._store, self._clock = store, clock
 
     def heads(self) -> dict[str, Version]:
-        """Return the last version of each model, without its document.
+        """Return the last version of each model, without its document, and without what people have said of it.
 
         Raises
         ------
         StoreError
         """
-        rows = rows_of(self._store.read(Query("configurations", columns=HEAD)))
+        rows = rows_of(self._store.read(Query("configurations", columns=POLLED)))
         return {row["model"]: Version(**row) for row in sorted(rows, key=lambda row: row["version"])}
-
-    def versions(self, model: str) -> list[Version]:
-        """Return every version of a model, the last one first, without documents.
-
-        Raises
-        ------
-        StoreError
-        """
-        query = Query("configurations", {"model": model}, descending=True, columns=HEAD)
-        return [Version(**row) for row in rows_of(self._store.read(query))]
 
     def newest(self, model: str) -> Version | None:
         """Return the last version of a model; None if it has none.

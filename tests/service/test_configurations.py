@@ -133,6 +133,11 @@ def test_a_model_is_watched_within_seconds_changed_given_up_and_begun_again(tmp_
     with serving(nothing(tmp_path), store) as there:
         assert list(there.service.watches) == ["orders"]
         assert [each["version"] for each in there.versions()["items"]] == [5, 4, 3, 2, 1]
+        page = there.client.get("/v1/models/orders/configuration/versions", params={"limit": 3}).json()
+        asked = {"limit": 3, "cursor": page["next_cursor"]}
+        following = there.client.get("/v1/models/orders/configuration/versions", params=asked).json()
+        assert [[each["version"] for each in of["items"]] for of in (page, following)] == [[5, 4, 3], [2, 1]]
+        assert following["next_cursor"] is None
 
 
 def test_files_and_the_api_do_not_fight(tmp_path: Path, store: MemoryStore) -> None:

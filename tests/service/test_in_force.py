@@ -110,7 +110,7 @@ def test_processes_whose_files_differ_do_not_take_turns_in_writing_them_down(
     for _ in range(3):
         for current in (ours, theirs):
             current.follow(current.adopt)
-    assert [version.version for version in log.versions("orders")] == [2, 1]
+    assert [version.version for version in log.every("orders")] == [2, 1]
     assert "another one here" in ours.in_force.behind["orders"]
 
 
@@ -122,4 +122,4 @@ def test_files_that_cannot_be_made_ready_are_not_written_down(
     usual.unlink()
     with pytest.raises(InputError, match=r"usual\.csv"):
         current.reloaded(changed)
-    assert [version.version for version in log.versions("orders")] == [1]
+    assert [version.version for version in log.every("orders")] == [1]
