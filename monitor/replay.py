@@ -250,6 +250,12 @@ def replay_course(course: Course, store: Store, new_source: Callable[[], Source]
             spans[partition] = ENDED if is_last else of_partition[index + 1]["from_offset"]
         append(store, "epochs", rows)
         if config:
+            if config not in folds:
+                raise InputError(
+                    f"{course.model}: no version is stored of the configuration with which its events were read at "
+                    "first, and their rows cannot be made again; versions are kept since changes are taken up while "
+                    "the service runs"
+                )
             source = _Spans(new_source(), spans)
             counters = _folded(folds[config], store, source, batch, ends=is_last)
             done.counters = Counters.sum([done.counters, counters])
