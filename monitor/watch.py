@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -273,6 +273,10 @@ class Watches(Mapping[str, Watch]):
 
     def __len__(self) -> int:
         return len(self._watches)
+
+    def items(self) -> ItemsView[str, Watch]:
+        """Return all as it is now: that of ``Mapping`` looks each name up anew."""
+        return self._watches.items()
 
 
 def segment_name(by: Sequence[str], values: Sequence[str]) -> str:

@@ -71,19 +71,20 @@ class RealisedAlerts:
         ------
         StoreError
         """
-        for model in sorted(self._watches):
-            since_ms = self._since(model)
+        for model, watch in sorted(self._watches.items()):
+            since_ms = self._since(watch)
             if since_ms is None:
                 continue
             newest = self._store.read(Query("latest", {"model": model}, columns=("window_end_ms",)))["window_end_ms"]
             until_ms = max(newest.tolist(), default=since_ms)
-            stated = accepted(self._watches[model].model.spec.detect.false_alarms, until_ms - since_ms)
+            stated = accepted(watch.model.spec.detect.false_alarms, until_ms - since_ms)
             yield Realised(model, since_ms, self._fired(model, since_ms), stated)
 
-    def _since(self, model: str) -> int | None:
+    def _since(self, watch: Watch) -> int | None:
+        model = watch.name
         if model not in self._since_ms:
             where: dict[str, object] = {"model": model, "status": list(JUDGED)}
-            if self._watches[model].model.spec.detect.rule == DETECTOR:
+            if watch.model.spec.detect.rule == DETECTOR:
                 # Distances are then for reading, and have a say sooner.
                 where["detector"] = DETECTOR
             columns = ("window_end_ms", "window_ms")

@@ -77,7 +77,7 @@ class WaitingWindows:
         return {
             model: _title(model, to_ms, now_ms, ahead_ms)
             for model, to_ms in sorted(self.to_ms.copy().items())
-            if to_ms is not None
+            if to_ms is not None and model in self._watches
         }
 
     def _hold(self, model: str) -> int | None:

@@ -162,6 +162,14 @@ def test_events_of_a_wrong_clock_elsewhere_have_no_window_evaluated_before_its_t
     assert read_set_clocks(machine.store) == []
 
 
+def test_nobody_waits_for_the_windows_of_a_model_that_is_watched_no_more(machine: Machine) -> None:
+    machine.run(600)
+    machine.run(180, wrong_by_ms=LEAP_MS)
+    assert set(machine.loop.waiting.titles()) == {"loans"}
+    machine.loop.watch({})
+    assert machine.loop.waiting.titles() == {}
+
+
 def test_a_clock_that_stays_ahead_is_believed_after_half_an_hour(machine: Machine) -> None:
     machine.run(600)
     machine.clock.ahead_ms = LEAP_MS
