@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import chain
 
 import structlog
 
@@ -63,17 +64,18 @@ class Readers:
         if topic not in self._readers:
             sources = [(watch, watch.model.spec.source_of(topic)) for watch in self._watches]
             readers = [(watch, source) for watch, source in sources if source is not None]
-            for watch, source in readers[1:]:
-                if source.format != readers[0][1].format:
-                    if watch.name in self.changing:
-                        # Nobody may stop the service from afar.
-                        log.error("a model does not read a topic: its format is another", model=watch.name, topic=topic)
-                        readers.remove((watch, source))
-                        continue
+            # Files say what a topic's format is, whoever came first: nobody may stop the service from afar.
+            decisive = next(chain((each for each in readers if each[0].name not in self.changing), readers), None)
+            for watch, source in list(readers):
+                if decisive is None or source.format == decisive[1].format:
+                    continue
+                if watch.name not in self.changing:
                     raise InputError(
-                        f"models {readers[0][0].name!r} and {watch.name!r} read topic {topic!r} in different formats;"
+                        f"models {decisive[0].name!r} and {watch.name!r} read topic {topic!r} in different formats;"
                         " a topic has one"
                     )
+                log.error("a model does not read a topic: its format is another", model=watch.name, topic=topic)
+                readers.remove((watch, source))
             self._readers[topic] = readers
         return self._readers[topic]
 
