@@ -41,15 +41,15 @@ class Dataset:
 
     def __init__(self, path: Path, table: object, paths: Mapping[str, str] = MappingProxyType({})) -> None:
         self.path = path
-        self._table = table
-        self._paths = paths
+        self.table = table
+        self.paths = paths
 
     @property
     def columns(self) -> list[str]:
-        return list(self._table.column_names)  # type: ignore[attr-defined]
+        return list(self.table.column_names)  # type: ignore[attr-defined]
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)  # type: ignore[attr-defined]
+        return int(self.table.num_rows)  # type: ignore[attr-defined]
 
     def has(self, name: str) -> bool:
         return self._at(name) is not None
@@ -125,7 +125,7 @@ class Dataset:
         if not chosen.any() and len(self):
             stated = " or ".join(", ".join(f"{path}={value}" for path, value in each.items()) for each in conditions)
             raise InputError(f"{self.path}: no row of it is this model's: `where` asks for {stated}")
-        return Dataset(self.path, self._table.filter(pa.array(chosen)), self._paths)  # type: ignore[attr-defined]
+        return Dataset(self.path, self.table.filter(pa.array(chosen)), self.paths)  # type: ignore[attr-defined]
 
     def _meets(self, condition: Mapping[str, Value]) -> NDArray[np.bool_]:
         chosen = np.ones(len(self), dtype=np.bool_)
@@ -146,7 +146,7 @@ class Dataset:
 
     def _at(self, name: str) -> Any:
         """Return the column of a name, or None."""
-        path = self._paths.get(name, name)
+        path = self.paths.get(name, name)
         column = self._along(path)
         return self._along(name) if column is None and path != name else column
 
@@ -157,7 +157,7 @@ class Dataset:
         column_name, *keys = [path] if path in self.columns else path.split(".")
         if column_name not in self.columns:
             return None
-        column = self._table.column(column_name)  # type: ignore[attr-defined]
+        column = self.table.column(column_name)  # type: ignore[attr-defined]
         for key in keys:
             if not pa.types.is_struct(column.type) or column.type.get_field_index(key) < 0:
                 return None

@@ -40,6 +40,8 @@ from monitor.config.model import MAX_VERSIONS, FieldSpec, ModelSpec, SegmentSpec
 from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
+from monitor.privacy.mask import Mask
+from monitor.privacy.privacy import NOTHING_PRIVATE, ModelPrivacy, privacy_of
 from monitor.values import format_duration
 
 __all__ = ["Carried", "Layout", "Segmentation", "Summary", "Watch", "Watches", "compile_watch", "segment_name"]
@@ -55,8 +57,13 @@ CARRIED: Mapping[str, tuple[str, ...]] = {
 }
 """What the signals begin with that a source carries, by its kind."""
 
-_ONLY_STORED: dict[str, Any] = {"keep": True, "schema_": {"labels": True, "max_versions": True}}
-"""What decides which events are stored, and nothing else; `max_versions` came later than hashes (`Watch._hash`)."""
+_NO_PRIVACY = {"__all__": {"privacy": True}}
+_ONLY_STORED: dict[str, Any] = {
+    "keep": True,
+    "schema_": {"labels": True, "max_versions": True, "features": _NO_PRIVACY, "prediction": _NO_PRIVACY},
+}
+"""What decides which events are stored, and nothing else; `max_versions` and `privacy` came later than hashes
+(`Watch._hash`)."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,8 @@ class Watch:
         Detectors with their parameters, by signal.
     document_digest : str
         What the model's document is known by; empty where nobody has said it.
+    privacy : ModelPrivacy
+        What values become, and what may be stored of single events.
     """
 
     model: Model
@@ -124,6 +133,7 @@ class Watch:
     reference: Mapping[tuple[str, str], Summary]
     uses: Mapping[str, Mapping[str, Mapping[str, Any]]]
     document_digest: str = ""
+    privacy: ModelPrivacy = NOTHING_PRIVATE
 
     @property
     def name(self) -> str:
@@ -190,6 +200,7 @@ class Watch:
         most = self.model.spec.schema_.max_versions
         # Stores from before versions were bounded go on with what they have learned.
         text += "" if most == MAX_VERSIONS else f"|{most}"
+        text += self.privacy.fingerprint
         return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
 
     def reads(self, source: SourceSpec) -> dict[str, str]:
@@ -206,6 +217,7 @@ class Watch:
             "schema.version": schema.version or "no version",
             "schema.max_versions": str(schema.max_versions),
             **{f"{signal} path": spec.path or _field(signal) for signal, spec in schema.signals().items()},
+            **{f"{signal} privacy": mask.kind for signal, mask in self.privacy.masks.items()},
         }
 
     def carried_by(self, source: SourceSpec) -> Carried:
@@ -300,12 +312,15 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
     """
     model = configuration.models[name]
     uri = model.spec.baseline.uri
-    return watch_of(model, configuration.resolve(name, uri) if uri else None)
+    privacy = privacy_of(model, configuration.service)
+    return watch_of(model, configuration.resolve(name, uri) if uri else None, privacy)
 
 
-def watch_of(model: Model, path: Path | None) -> Watch:
+def watch_of(model: Model, path: Path | None, privacy: ModelPrivacy = NOTHING_PRIVATE) -> Watch:
     """Do what :func:`compile_watch` does for a model whose data set is at ``path``, if it has one."""
     dataset = read_dataset(path, model.spec.schema_.paths(), model.spec.conditions) if path else None
+    if dataset is not None and privacy.names:
+        dataset = _MaskedDataset(dataset, privacy.names)
     fields = model.spec.schema_.signals()
     uses = uses_for(model)
     layouts = {signal: _layout(signal, field, dataset, uses[signal]) for signal, field in fields.items()}
@@ -318,7 +333,28 @@ def watch_of(model: Model, path: Path | None) -> Watch:
     reference = {}
     if model.spec.baseline.kind == "dataset" and dataset is not None:
         reference = _reference(layouts, vectors, segmentations, dataset)
-    return Watch(model, layouts, segmentations, reference, uses)
+    return Watch(model, layouts, segmentations, reference, uses, privacy=privacy)
+
+
+class _MaskedDataset(Dataset):
+    """A data set whose private fields hold what those of events become."""
+
+    def __init__(self, dataset: Dataset, masks: Mapping[str, Mask]) -> None:
+        super().__init__(dataset.path, dataset.table, dataset.paths)
+        self._masks = masks
+
+    def numeric(self, name: str) -> Floats:
+        return self._numbers(name, super().numeric(name))
+
+    def vectors(self, name: str, dimension: int) -> Floats:
+        return self._numbers(name, super().vectors(name, dimension))
+
+    def text(self, name: str) -> list[str | None]:
+        texts = super().text(name)
+        return self._masks[name].names(texts) if name in self._masks else texts
+
+    def _numbers(self, name: str, values: Floats) -> Floats:
+        return self._masks[name].numbers(values) if name in self._masks else values
 
 
 def _field(signal: str) -> str:

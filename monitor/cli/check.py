@@ -106,8 +106,9 @@ def _tried(
 def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
     """Return what will be watched: detectors by signal, windows, the budget and how many tests share it.
 
-    ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here. ``change``
-    is what `monitor.evaluate.foresight.foresee` says; null under another rule.
+    ``privacy`` says of private fields what their values become. ``slices_at_most`` counts segments that the baseline's
+    data set will name; the data set is not read here. ``change`` is what `monitor.evaluate.foresight.foresee` says;
+    null under another rule.
     """
     from monitor.config.references import WINDOWED, uses_for
 
@@ -129,8 +130,14 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
         "tests_per_window": windowed * segments,
         "tests_per_budget_period": round(windowed * segments * windows),
         "signals": uses,
+        "privacy": {signal: _privacy(spec.privacy) for signal, spec in model.spec.schema_.private_signals().items()},
         "change": _foreseen(model, events_per_hour),
     }
+
+
+def _privacy(privacy: Any) -> str:
+    """Write what a field's values become."""
+    return privacy if isinstance(privacy, str) else f"bucket {', '.join(f'{edge:g}' for edge in privacy.bucket)}"
 
 
 def _foreseen(model: Model, events_per_hour: float | None) -> dict[str, Any] | None:
@@ -168,6 +175,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
                 f"{each['min_samples']} events; {_budget(each)} accepted, shared by up to "
                 f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
             )
+        _say_privacy(configuration, each)
         _say_cautions(each["cautions"])
     if tried is not None:
         say_trial(tried)
@@ -175,6 +183,22 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
             return
     count = len(configuration.models)
     click.echo(f"fine: {count} {'model' if count == 1 else 'models'}")
+
+
+def _say_privacy(configuration: Configuration, shown: dict[str, Any]) -> None:
+    """Say what becomes of private fields, and where they still stand as they came."""
+    private = shown["privacy"]
+    if private:
+        click.echo(f"private: {'; '.join(f'{signal}: {becomes}' for signal, becomes in private.items())}")
+        click.echo("no dead letter of its topics holds or quotes a message")
+    spec = configuration.models[shown["model"]].spec
+    if spec.keep.summaries_only or configuration.service.spec.privacy.keep == "none":
+        click.echo("only summaries are kept: nothing of a single event leaves memory")
+    if private and any(source.http is not None for source in spec.sources):
+        log = configuration.service.spec.ingest_log
+        click.echo(f"caution: events of HTTP streams stand in {log} as they came, until they are read and trimmed")
+    if private:
+        click.echo()
 
 
 def _show_change(shown: dict[str, Any]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
 
 from monitor.values import DAY_MS, Lifetime, Share, Strict
 
-__all__ = ["Keep", "KeepFor"]
+__all__ = ["Keep", "KeepFor", "KeepOrNone"]
 
 
 class KeepFor(Strict):
@@ -29,4 +31,16 @@ class Keep(Strict):
         default=None, description="path of whom an event is about, such as `customer.id`: what `leeway erase` looks for"
     )
     without: list[str] = Field(default_factory=list, description="signals that kept events are stored without")
+    summaries_only: bool = Field(
+        default=False,
+        description="nothing of a single event leaves memory: no finding, label or content of a dead letter either; "
+        "`keep: none` is short for it",
+    )
     for_: KeepFor = Field(default_factory=KeepFor, alias="for", description="how long")
+
+
+def _or_none(value: Any) -> Any:
+    return {"summaries_only": True} if value == "none" else value
+
+
+KeepOrNone = Annotated[Keep, BeforeValidator(_or_none, json_schema_input_type=Keep | Literal["none"])]

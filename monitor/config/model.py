@@ -16,7 +16,8 @@ from monitor.config.baseline import Baseline, RollingBaseline
 from monitor.config.detect import Detect
 from monitor.config.formats import Format, JsonFormat
 from monitor.config.freshness import Freshness, FreshnessOrOff
-from monitor.config.keep import Keep
+from monitor.config.keep import Keep, KeepOrNone
+from monitor.config.privacy import KEYED, Buckets, FieldPrivacy
 from monitor.config.streams import Topics, is_pattern, reader_of
 from monitor.values import DurationMs, Name, Strict, WrongPartError
 
@@ -182,11 +183,32 @@ class FieldSpec(Strict):
         gt=0,
         description="vector: how long one typically is, where no data set shows it; many embeddings have 1",
     )
+    privacy: FieldPrivacy = Field(
+        default=None,
+        description="what its values become before anything sees them: `drop` (only that they are there counts), "
+        "`hash` (categories: keyed digests), `{bucket: [0, 18, 65]}` (numbers: the edge at or below), or `personal` "
+        "(digests and rounded numbers, and never a single value)",
+    )
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether its values become digests."""
+        return self.type == "category" and self.privacy in KEYED
 
     @model_validator(mode="after")
     def _dimension_fits(self) -> FieldSpec:
         if (self.type == "vector") != (self.dimension is not None):
             raise ValueError("a vector needs its `dimension`, and nothing else has one")
+        return self
+
+    @model_validator(mode="after")
+    def _privacy_fits(self) -> FieldSpec:
+        if self.privacy == "hash" and self.type != "category":
+            raise WrongPartError(("privacy",), f"`hash` is for categories, and this is {self.type}: take `personal`")
+        if isinstance(self.privacy, Buckets) and self.type != "numeric":
+            raise WrongPartError(("privacy",), f"`bucket` is for numbers, and this is a {self.type}")
+        if self.privacy == "drop" and self.range is not None:
+            raise WrongPartError(("range",), "`privacy: drop` leaves no value that could be out of range")
         return self
 
     @model_validator(mode="after")
@@ -249,6 +271,11 @@ class Schema(Strict):
         """The paths of features and prediction that do not stand at their own names, by name."""
         return {name: spec.path for name, spec in (self.features | self.prediction).items() if spec.path is not None}
 
+    def private_signals(self) -> dict[str, FieldSpec]:
+        """The signals and labels that have a `privacy`, in the order of the file."""
+        signals = {**self.signals(), **self.label_signals()}
+        return {signal: spec for signal, spec in signals.items() if spec.privacy is not None}
+
     def label_signals(self) -> dict[str, FieldSpec]:
         """What labels hold, `label:NAME`, in the order of the file; nothing watches them."""
         return {f"label:{name}": spec for name, spec in self.labels.items()}
@@ -305,7 +332,9 @@ class ModelSpec(Strict):
     baseline: Baseline = Field(default_factory=lambda: RollingBaseline(kind="rolling"))
     detect: Detect = Field(default_factory=Detect)
     alerts: Alerts = Field(default_factory=Alerts)
-    keep: Keep = Field(default_factory=Keep)
+    keep: KeepOrNone = Field(
+        default_factory=Keep, description="which single events are stored; `none` keeps summaries only"
+    )
     freshness: FreshnessOrOff = Field(
         default_factory=Freshness, description="when nobody hears of the model for too long; `off` never alerts"
     )
@@ -374,6 +403,30 @@ class ModelSpec(Strict):
                 raise WrongPartError(("keep", "without", index), message)
         if self.keep.predictions and not self.schema_.prediction:
             raise WrongPartError(("keep", "predictions"), "the schema has no prediction")
+        return self
+
+    @model_validator(mode="after")
+    def _private_fields_are_nothing_else(self) -> ModelSpec:
+        private = {
+            spec.path or name: spec
+            for name, spec in (self.schema_.features | self.schema_.prediction | self.schema_.labels).items()
+            if spec.privacy is not None
+        }
+        # Digests stand for identities as well as the texts do; these are read for what they say.
+        readers: dict[tuple[str | int, ...], str | None] = {("schema", "version"): self.schema_.version}
+        for index, source in enumerate(self.sources):
+            readers["sources", index, "event_time"] = source.event_time.path if source.event_time else None
+        for part, path in readers.items():
+            if path in private:
+                raise WrongPartError(part, f"{path!r} is a field with a `privacy`, and would be read as it is")
+        for part, path in {("schema", "id"): self.schema_.id, ("keep", "subject"): self.keep.subject}.items():
+            if path in private and not private[path].is_digest:
+                raise WrongPartError(part, f"{path!r} is a field whose `privacy` tells nobody apart; `hash` does")
+        for index, segment in enumerate(self.segments):
+            for position, name in enumerate(segment.by):
+                if name in self.schema_.features and self.schema_.features[name].privacy in ("drop", "personal"):
+                    message = f"{name!r} is never shown, and segments are named by its values"
+                    raise WrongPartError(("segments", index, "by", position), message)
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from pathlib import Path
 from monitor.config.document import ConfigError, Document, KeyPath, Mistake, read_posted
 from monitor.config.load import Check, Configuration, read_again, wrong_references
 from monitor.config.model import Model
+from monitor.config.privacy_checks import wrong_privacy
 from monitor.config.streams import is_pattern, is_simple
 from monitor.config.topics import wrong_formats
 from monitor.config.validate import validated
@@ -43,6 +44,8 @@ def with_posted(configuration: Configuration, name: str, text: str, checks: Sequ
         document.mistake(path if other == name else ("spec", "sources"), message)
         for other, path, message in wrong_formats(changed.models, changed.service)
     }
+    own = {name: changed.models[name]}
+    mistakes |= {document.mistake(path, message) for _, path, message in wrong_privacy(own, changed.service)}
     documents = dict.fromkeys(changed.models, document)
     for mistake in read_again(changed.service, [document], changed.models, documents):
         # Files are as they were: what is wrong there now, this document has brought about.

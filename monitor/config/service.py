@@ -13,6 +13,7 @@ from monitor.config.every_receiver import alerting_by_alert, alerting_by_inciden
 from monitor.config.heartbeat import Heartbeat
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
+from monitor.config.privacy import Privacy
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
@@ -225,6 +226,9 @@ class ServiceSpec(Strict):
         default=None,
         description="who may reach the API: whoever has a token, or with `none` everybody; without it the API listens "
         "on this machine alone",
+    )
+    privacy: Privacy = Field(
+        default_factory=Privacy, description="the key of digests, and whether only summaries are kept of all models"
     )
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default_factory=lambda: [read_parameters({"kind": "log"})])

@@ -10,6 +10,7 @@ import structlog
 from monitor.check import read_model
 from monitor.config import Configuration, Model
 from monitor.config.posted import with_models
+from monitor.config.privacy_checks import wrong_privacy
 from monitor.config.topics import wrong_formats
 from monitor.configurations.failures import Failures
 from monitor.configurations.log import Change, ConfigurationLog, ConflictError, Version, digest_of
@@ -315,7 +316,8 @@ def _fitting(
 ) -> tuple[dict[str, tuple[Model, str]], dict[str, str]]:
     """Leave out what does not fit the other models: files have changed since it was accepted."""
     models = with_models(base, read).models if read else {}
-    unfit = {name: message for name, _, message in wrong_formats(models, base.service) if name in read}
+    wrong = (*wrong_formats(models, base.service), *wrong_privacy(models, base.service))
+    unfit = {name: message for name, _, message in wrong if name in read}
     return {name: each for name, each in read.items() if name not in unfit}, unfit
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ from monitor.decoders.shape import Columns, Path, Shape, split
 from monitor.decoders.values import MAX_NAME, category, display, number, text, vector
 from monitor.events import KEPT, REJECTED, Events, Problem
 from monitor.packed import Packed, Texts
+from monitor.privacy.mask import Mask
 
 __all__ = ["ModelColumns", "Rows"]
 
 Integers = NDArray[np.int64]
+M = TypeVar("M", Coded[Any], Texts)
 
 _PLAUSIBLE_RECORD_MS = 946_684_800_000
 """2000-01-01: an older clock of a broker or producer is a wrong clock."""
@@ -144,6 +146,20 @@ class ModelColumns:
         yield from ((path, "time") for path in (self.time,) if path is not None)
         yield from ((path, "where") for path in self.where)
 
+    @property
+    def masks(self) -> Mapping[str, Mask]:
+        """What values become, by signal."""
+        return self.plan.privacy.masks
+
+    def masked(self, path: Path, values: M) -> M:
+        """Return identities as they become where they stand in a private field."""
+        mask = self.plan.privacy.paths.get(".".join(path))
+        if mask is None:
+            return values
+        if isinstance(values, Coded):
+            return Coded(mask.names(values.names), values.codes)
+        return Texts.of(mask.names(values.tolist()))
+
     def build(self, partition: int, rows: Rows, shape: Shape, decoded: Decoded) -> Rows:
         """Add the model's events and problems to ``decoded``; return the rows that became events."""
         event_ms, wrong = self._event_ms(partition, rows, shape)
@@ -190,12 +206,27 @@ class _Build:
             record_ms=rows.record_ms,
             event_ms=event_ms,
             versions=self._names(model.version, _version, "version") if model.version is not None else None,
-            ids=self._texts(model.id, "id") if model.id is not None else None,
-            numeric=self._all_numeric(),
-            category=[self._names(path, category, signal) for signal, path in model.category],
-            subjects=self._names(model.subject, _identity, "subject") if model.subject is not None else None,
+            ids=model.masked(model.id, self._texts(model.id, "id")) if model.id is not None else None,
+            numeric=self._masked_numeric(),
+            category=[self._categories(signal, path) for signal, path in model.category],
+            subjects=self._subjects(model.subject) if model.subject is not None else None,
             vectors=[self._vectors(*field) for field in model.vectors],
         )
+
+    def _subjects(self, path: Path) -> Coded[Any]:
+        return self.model.masked(path, self._names(path, _identity, "subject"))
+
+    def _categories(self, signal: str, path: Path) -> Coded[Any]:
+        names = self._names(path, category, signal)
+        mask = self.model.masks.get(signal)
+        return names if mask is None else Coded(mask.names(names.names), names.codes)
+
+    def _masked_numeric(self) -> NDArray[np.float64]:
+        numbers = self._all_numeric()
+        for column, (signal, _) in enumerate(self.model.numeric if self.model.masks else ()):
+            if signal in self.model.masks:
+                numbers[column] = self.model.masks[signal].numbers(numbers[column])
+        return numbers
 
     def _all_numeric(self) -> NDArray[np.float64]:
         numeric = self.model.numeric
@@ -235,7 +266,8 @@ class _Build:
                 detail = f"{len(value)} numbers" if reason == "wrong_length" and isinstance(value, list) else ""
                 problem = Problem(int(self.rows.offsets[index]), KEPT, reason, signal, detail or display(value))
                 self.problems.append((self.model.name, problem))
-        return out
+        mask = self.model.masks.get(signal)
+        return out if mask is None else mask.numbers(out)
 
     def _names(self, path: Path, read: Callable[[object], tuple[Any, str]], field: str) -> Coded[Any]:
         """What ``read`` makes of each distinct value, with a problem for each row that holds a bad one."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from monitor.config.model import FieldSpec, Schema, SourceSpec
 from monitor.events import KEPT, REJECTED, Events, Headers, Problem, Records
+from monitor.privacy.privacy import NOTHING_PRIVATE, ModelPrivacy
 
 __all__ = ["REASONS", "Decoded", "Decoder", "TopicPlan"]
 
@@ -56,6 +57,8 @@ class TopicPlan:
     schema : Schema
     subject : str or None
         Path of whom an event is about, if that is to be read.
+    privacy : ModelPrivacy
+        What values become.
 
     Examples
     --------
@@ -72,6 +75,7 @@ class TopicPlan:
     source: SourceSpec
     schema: Schema
     subject: str | None = None
+    privacy: ModelPrivacy = NOTHING_PRIVATE
 
     @property
     def signals(self) -> dict[str, FieldSpec]:

@@ -140,9 +140,25 @@ class DeadLetters:
         ------
         SourceError
         """
-        for topic in self.topics_for(partition[0], model, problem.action):
+        if topics := self.topics_for(partition[0], model, problem.action):
             headers = headers_of((*partition, problem.offset), model, problem, message)
-            self._outlet.send(topic, message._replace(headers=headers))
+            self._send(topics, message._replace(headers=headers))
+
+    def send_withheld(self, partition: Partition, model: str, problem: Problem, message: Message) -> None:
+        """Send where a message stands and what is wrong with it, but nothing of its own.
+
+        Raises
+        ------
+        SourceError
+        """
+        if topics := self.topics_for(partition[0], model, problem.action):
+            headers = headers_of((*partition, problem.offset), model, problem, message._replace(headers=()))
+            # An empty value: without one it would be a tombstone.
+            self._send(topics, message._replace(value=b"", key=None, headers=headers))
+
+    def _send(self, topics: Iterable[str], message: Message) -> None:
+        for topic in topics:
+            self._outlet.send(topic, message)
             self._pending.append((topic, len(message.payload)))
             self._pending_bytes += len(message.payload)
         if len(self._pending) >= MOST_PENDING or self._pending_bytes >= MOST_PENDING_BYTES:

@@ -38,14 +38,14 @@ class Keeper:
     """
 
     def __init__(self, watch: Watch, source: SourceSpec, partition: Partition) -> None:
-        keep = watch.model.spec.keep
+        keep, self._hidden = watch.model.spec.keep, watch.privacy.hidden
         self._model, self._partition = watch.name, partition
         carried = watch.carried_by(source)
         self._numeric, self._category = carried.numeric, carried.category
         self._event_share = keep.events
         carries_predictions = any(name.startswith("prediction:") for name in [*self._numeric, *self._category])
         self._prediction_share = max(keep.events, keep.predictions) if carries_predictions and keep.predictions else 0.0
-        self._without = frozenset(keep.without)
+        self._without = frozenset(keep.without) | self._hidden
         self._segmentations = [
             (segmentation.names, [self._category.index(signal) for signal in segmentation.by])
             for segmentation in watch.segmentations
@@ -112,17 +112,20 @@ class Keeper:
         shared["segments"] = self._segments(batch, index)
         parts = []
         for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
-            if signal.startswith("prediction:"):
+            if self._is_shown_prediction(signal):
                 values = numbers[index]
                 carrying = np.flatnonzero(np.isfinite(values))
                 parts.append(_part(shared, signal, carrying, values[carrying], [""] * len(carrying)))
         for signal, names in zip(self._category, batch.category, strict=True):
-            if signal.startswith("prediction:"):
+            if self._is_shown_prediction(signal):
                 picked = names.take(index).tolist()
                 carrying = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
                 labels = [str(picked[i]) for i in carrying.tolist()]
                 parts.append(_part(shared, signal, carrying, np.full(len(carrying), np.nan), labels))
-        return joined(parts)
+        return joined(parts) if parts else {**shared, "offset": []}
+
+    def _is_shown_prediction(self, signal: str) -> bool:
+        return signal.startswith("prediction:") and signal not in self._hidden
 
     def _segments(self, batch: Events, index: Integers) -> list[tuple[str, ...]]:
         """The segments that each event belongs to."""

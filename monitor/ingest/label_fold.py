@@ -45,7 +45,8 @@ class LabelFold:
         plan = TopicPlan(watch.name, source, watch.model.spec.schema_)
         self._numeric, self._category = plan.numeric, plan.category
         self._model, self._partition = watch.name, partition
-        self._keeps = watch.model.spec.keep.labels
+        self._keeps = watch.model.spec.keep.labels and not watch.privacy.summaries_only
+        self._hidden = watch.privacy.hidden
         self._erased = ErasedEvents(erasures, watch.name, [])
         self.next_offset = 0
 
@@ -76,10 +77,11 @@ class LabelFold:
     def _rows(self, batch: Events, identified: list[int]) -> Columns:
         labels: list[tuple[str, int, float, str]] = []
         for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
-            finite = np.isfinite(numbers)
+            finite = np.isfinite(numbers) & (signal not in self._hidden)
             labels += [(signal, i, float(numbers[i]), "") for i in identified if finite[i]]
         for signal, names in zip(self._category, batch.category, strict=True):
-            labels += [(signal, i, float("nan"), name) for i in identified if isinstance(name := names[i], str)]
+            shown = () if signal in self._hidden else identified
+            labels += [(signal, i, float("nan"), name) for i in shown if isinstance(name := names[i], str)]
         index = np.array([i for _, i, _, _ in labels], dtype=np.int64)
         return {
             "model": [self._model] * len(labels),

@@ -74,6 +74,7 @@ class PerEvent:
 
     def __init__(self, watch: Watch, source: SourceSpec, partition: Partition, versions: ModelVersions) -> None:
         self._model, self._partition, self._versions = watch.name, partition, versions
+        self._privacy = watch.privacy
         carried = watch.carried_by(source)
         self._columns = {signal: column for column, signal in enumerate(carried.numeric)}
         self._fields = {signal: column for column, signal in enumerate(carried.fields)}
@@ -150,7 +151,7 @@ class PerEvent:
             Events of which no row may be made.
         """
         rows = empty_rows("findings")
-        for of_detector in judged:
+        for of_detector in () if self._privacy.summaries_only else judged:
             fired = of_detector.fired if erased is None else of_detector.fired[~erased[of_detector.fired]]
             for i in fired.tolist():
                 add_row(rows, self._row(of_detector, i, batch, self._versions.names[int(version[i])]))
@@ -168,7 +169,7 @@ class PerEvent:
             "version": version,
             "offset": int(batch.offsets[i]),
             "event_ms": int(batch.event_ms[i]),
-            "value": float("nan") if observed is None else float(observed[i]),
+            "value": float("nan") if observed is None or judged.signal in self._privacy.hidden else float(observed[i]),
             "score": float(judged.score[i]),
             "level": float("nan") if level is None else float(level[i]),
         }

@@ -11,6 +11,7 @@ from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.readers import Readers
 from monitor.ingest.stopwatch import Stopwatch
 from monitor.messages import MAX_PAYLOAD_BYTES, NO_MESSAGE, Message
+from monitor.privacy.privacy import quoting_nothing
 from sinks.store.batch import Rows
 
 __all__ = ["Problems"]
@@ -68,7 +69,9 @@ class Problems:
         SourceError
         """
         stored = []
-        for model, problem, message in problems:
+        is_withheld = self.readers.withholds(partition[0])
+        for model, complete_problem, message in problems:
+            problem = quoting_nothing(complete_problem) if is_withheld else complete_problem
             self._counters.problem(problem, len(message.payload))
             self._send(partition, model, problem, message)
             if not (self._erasures and self._is_erased(partition[0], model, message)):
@@ -84,7 +87,7 @@ class Problems:
             "reason": [problem.reason for _, problem, _ in stored],
             "detail": [problem.detail for _, problem, _ in stored],
             "record_ms": [message.record_ms for _, _, message in stored],
-            "payload": [message.payload[:MAX_PAYLOAD_BYTES] for _, _, message in stored],
+            "payload": [b"" if is_withheld else message.payload[:MAX_PAYLOAD_BYTES] for _, _, message in stored],
             "payload_bytes": [len(message.payload) for _, _, message in stored],
         }
 
@@ -96,7 +99,10 @@ class Problems:
             self._is_erased(partition[0], watch.name, message) for watch, _ in self.readers[partition[0]]
         ):
             return
-        self.letters.send(partition, model, problem, message)
+        if self.readers.withholds(partition[0]):
+            self.letters.send_withheld(partition, model, problem, message)
+        else:
+            self.letters.send(partition, model, problem, message)
 
     def _is_erased(self, topic: str, model: str, message: Message) -> bool:
         """Whether the message is of an erased subject; one that cannot be read is of nobody."""

@@ -102,13 +102,17 @@ class Readers:
     def plans(self, topic: str) -> list[TopicPlan]:
         """Return what each model that reads the topic wants from it."""
         return [
-            TopicPlan(watch.name, source, watch.model.spec.schema_, watch.model.spec.keep.subject)
+            TopicPlan(watch.name, source, watch.model.spec.schema_, watch.model.spec.keep.subject, watch.privacy)
             for watch, source in self[topic]
         ]
 
     def subject_path(self, model: str) -> str | None:
         """Where a model's messages say whom they are about; None if they do not, or no model has that name."""
         return self._subject_paths.get(model)
+
+    def withholds(self, topic: str) -> bool:
+        """Whether messages of a topic, and what quotes them, are not to be stored: one of its models says so."""
+        return any(watch.privacy.withholds_messages for watch, _ in self[topic])
 
     @property
     def decoded(self) -> dict[str, int]:

@@ -261,5 +261,74 @@ BROKEN = {
         "47: spec.alerting.route.routes.0.matchers: column 3",
         one=False,
     ),
+    "privacy of an unknown kind": _replaced(
+        "{type: numeric}", "{type: numeric, privacy: hide}", "8:41: spec.schema.prediction.score.privacy: privacy is"
+    ),
+    "digests of numbers": _replaced(
+        "{type: numeric}", "{type: numeric, privacy: hash}", "8:41: spec.schema.prediction.score.privacy: `h", one=False
+    ),
+    "digests without a key": _replaced(
+        "{type: category}",
+        "{type: category, privacy: hash}",
+        "7:84: spec.schema.features.country.privacy: `hash`",
+        one=False,
+    ),
+    "buckets of a category": _replaced(
+        "{type: category}",
+        "{type: category, privacy: {bucket: [1]}}",
+        "7:84: spec.schema.features.country.privacy: `bucket` is for numbers",
+        one=False,
+    ),
+    "buckets that do not ascend": _replaced(
+        "{type: numeric}",
+        "{type: numeric, privacy: {bucket: [1, 1]}}",
+        "8:41: spec.schema.prediction.score.privacy: edges are finite numbers",
+        one=False,
+    ),
+    "buckets without edges": _replaced(
+        "{type: numeric}",
+        "{type: numeric, privacy: {bucket: []}}",
+        "8:51: spec.schema.prediction.score.privacy.bucket: List should have at least 1 item",
+    ),
+    "range of what is dropped": _replaced(
+        "[0, 100]}",
+        "[0, 100], privacy: drop}",
+        "7:40: spec.schema.features.amount.range: `privacy: drop` leaves no value",
+        one=False,
+    ),
+    "segments by what is dropped": Broken(
+        MODEL.replace("{type: category}", "{type: category, privacy: drop}")
+        + "  segments: [{by: [country], values: [a]}]\n",
+        "9:20: spec.segments.0.by.0: 'country' is never shown",
+        is_of_one_value=False,
+    ),
+    "subjects that are dropped": Broken(
+        MODEL.replace("{type: category}", "{type: category, privacy: drop}") + "  keep: {subject: country}\n",
+        "9:10: spec.keep.subject: 'country' is a field whose `privacy`",
+        is_of_one_value=False,
+    ),
+    "version that is private": Broken(
+        MODEL.replace("{type: category}", "{type: category, privacy: drop}").replace(
+            "  schema:\n", "  schema:\n    version: country\n"
+        ),
+        "7:5: spec.schema.version: 'country' is a field with a `privacy`",
+        is_of_one_value=False,
+    ),
+    "kept in another word": _with("keep: nothing", "3: spec.keep: Input should be a valid dictionary"),
+    "summaries only of an HTTP stream": Broken(
+        f"{MODEL}  keep: none\n", "5:14: spec.sources.0.http: only summaries are to be kept", is_of_one_value=False
+    ),
+    "summaries only and single events": Broken(
+        MODEL.replace("http", "kafka") + "  keep: {summaries_only: true, events: true}\n",
+        "9:32: spec.keep.events: only summaries are to be kept",
+        is_of_one_value=False,
+    ),
+    "summaries only and a detector of single events": Broken(
+        MODEL.replace("http", "kafka") + "  keep: none\n  detect: {rules: [{on: 'feature:amount', use: [adwin]}]}\n",
+        "10:12: spec.detect.rules: only summaries are to be kept (`keep: none`), and adwin",
+        is_of_one_value=False,
+    ),
+    "short key of digests": _service("privacy: {hash_key: short}", "13: spec.privacy.hash_key: a key has", one=False),
+    "single events of a service": _service("privacy: {keep: all}", "13: spec.privacy.keep: Input should be 'as models"),
 }
 """By the name of the defect."""

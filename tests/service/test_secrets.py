@@ -134,6 +134,12 @@ def parrot() -> Iterator[Parrot]:
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
+    with everything_logged() as text:
+        yield text
+
+
+@contextmanager
+def everything_logged() -> Iterator[io.StringIO]:
     """Everything that anybody logs, from DEBUG on."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
@@ -147,10 +153,12 @@ def logged() -> Iterator[io.StringIO]:
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.PrintLoggerFactory(text),
     )
-    yield text
-    structlog.configure(**before)
-    root.setLevel(level)
-    root.removeHandler(handler)
+    try:
+        yield text
+    finally:
+        structlog.configure(**before)
+        root.setLevel(level)
+        root.removeHandler(handler)
 
 
 def receivers(secret: Secrets, address: str) -> list[dict[str, Any]]:
