@@ -39,6 +39,7 @@ from monitor.configurations.current import CurrentConfigurations
 from monitor.configurations.in_force import InForce, reads_otherwise
 from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
+from monitor.erasure.export import Record, exported
 from monitor.errors import InputError
 from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
@@ -329,6 +330,22 @@ class Service:
             return (
                 eraser.plan(request) if dry_run else eraser.erase(request, lambda text: log.info("erasing", step=text))
             )
+
+    def export(self, request: Request, *, on_begun: Callable[[str], None] = lambda digest: None) -> Iterator[Record]:
+        """Find all that is kept of a data subject; `on_begun` gets its hash before that.
+
+        Raises
+        ------
+        InputError, StoreError, SourceError
+        """
+        at_ms = self.clock.now_ms()
+        return exported(
+            self.store,
+            self.configuration,
+            request,
+            self.intake.http_log,
+            lambda erasures: on_begun(erasures.digest_of(request.subject, at_ms)),
+        )
 
     def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         """Put rejected messages back on their streams.

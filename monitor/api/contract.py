@@ -6,7 +6,7 @@ service says of itself. Everything here is called from worker threads, several a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock
 from monitor.config import Configuration, Model
 from monitor.erasure.erase import Erased, Request
+from monitor.erasure.export import Record
 from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
 from monitor.retries import Retried
@@ -80,6 +81,15 @@ class ApiService(Protocol):
 
     def erase(self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None]) -> Erased:
         """Erase a data subject from everything that the service keeps; `on_begun` gets its hash before that.
+
+        Raises
+        ------
+        InputError, StoreError, SourceError
+        """
+        ...
+
+    def export(self, request: Request, *, on_begun: Callable[[str], None]) -> Iterator[Record]:
+        """Find all that the service keeps of a data subject; `on_begun` gets its hash before that.
 
         Raises
         ------

@@ -1,22 +1,27 @@
-"""Erasures of data subjects."""
+"""Erasures of data subjects, and exports of what is held about them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
+from starlette.responses import StreamingResponse
 
 from monitor.api.auditor import about
 from monitor.api.parameters import TheService, answer
 from monitor.erasure.erase import Request
 from monitor.erasure.erased import ErasureList
+from monitor.erasure.export import Record
 from monitor.resources.erasures import Erasure, Proof
 from monitor.values import Strict
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["erasures"])
+
+LINES = "application/x-ndjson"
 
 
 class PostedErasure(Strict):
@@ -52,3 +57,31 @@ def erasures(service: TheService) -> Response:
         {**vars(erasure), "until_ms": erasure.ended_ms, "report": json.loads(erasure.report)} for erasure in erased
     ]
     return answer({"items": items})
+
+
+class PostedExport(Strict):
+    """Whom it is about. In the body, since addresses end up in logs."""
+
+    subject: str = Field(min_length=1, description="as it stands at the model's `keep.subject`")
+    model: str = Field(default="", description="all models if empty")
+    fields: list[str] = Field(
+        default_factory=list, description="category signals, beside the subject's own, in which its name is looked for"
+    )
+
+
+@router.post(
+    "/exports",
+    summary="All that is held about a data subject",
+    response_class=StreamingResponse,
+    responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}},
+)
+def export(posted: PostedExport, service: TheService) -> StreamingResponse:
+    request = Request(posted.subject, posted.model, tuple(posted.fields))
+    # By its hash, as erasures are, and before anybody reads it.
+    records = service.export(request, on_begun=lambda digest: about(digest, posted.model))
+    return StreamingResponse(_lines(records), media_type=LINES)
+
+
+def _lines(records: Iterator[Record]) -> Iterator[bytes]:
+    for record in records:
+        yield json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"

@@ -44,6 +44,7 @@ NEEDS: dict[str, Need] = {
     "POST /v1/dead-letters/retries": "admin",
     "GET /v1/erasures": "admin",
     "POST /v1/erasures": "admin",
+    "POST /v1/exports": "admin",
     "GET /v1/audit": "admin",
     "GET /v1/tokens": "admin",
     "POST /v1/tokens": "admin",

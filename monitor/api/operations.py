@@ -88,6 +88,8 @@ OPERATIONS = {
     "GET /v1/erasures": "Keyed hashes of the subjects, times and counts; `until_ms` is null while one has not ended.",
     "POST /v1/erasures": "Deletes a data subject from everything that is stored, and answers with the proof when "
     "nothing remains, which may take minutes. `dry_run` only looks. If it is cut off, the same request completes it.",
+    "POST /v1/exports": "A line of JSON for each row that `POST /v1/erasures` would remove or change: its `table`, its "
+    "`key` there, and the `row`. Who asked, and about whom by a keyed hash, is in the audit log.",
     "GET /v1/audit": "Changes and refused attempts, the latest first, with the token, the route and the answer. Of "
     "very many refused attempts an entry says how many before it are not listed.",
     "GET /v1/tokens": "Every token that there ever was, without its secret: first those that are good, the newest "

@@ -53,6 +53,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "explain": ("monitor.cli.explain", "Say why a window alarmed, or did not."),
     "token": ("monitor.cli.token", "Make, list and revoke tokens: who may ask and change what."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
+    "export": ("monitor.cli.export", "Print all that is held about a data subject."),
     "detect": ("monitor.cli.detect", "Run one detector over a column of a file."),
     "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),
     "completion": ("monitor.cli.completion", "Print the completion script of a shell."),

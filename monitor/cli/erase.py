@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monitor.cli.output import as_json, as_table
-from monitor.cli.records import record
+from monitor.cli.records import Option, record
 from monitor.cli.service import ServiceOrStore, service_or_store
 
 if TYPE_CHECKING:
     from monitor.erasure.erase import Erased, Request
 
-__all__ = ["command"]
+__all__ = ["TIMEOUT_S", "Subject", "command", "subject_options"]
 
 TIMEOUT_S = 3_600.0
 
@@ -37,20 +37,23 @@ class Subject:
         return Request(key, self.model, tuple(self.fields))
 
 
+def subject_options(what_is_done: str) -> tuple[Option, ...]:
+    """Return the options that say whom a command is about."""
+    return (
+        click.option("--subject", required=True, metavar="KEY", help="Who; `-` reads it from stdin."),
+        click.option("--model", default="", help="Only in this model; else in all that say where the subject stands."),
+        click.option(
+            "--field",
+            "fields",
+            multiple=True,
+            metavar="SIGNAL",
+            help=f"{what_is_done} in this category signal too, such as feature:merchant.",
+        ),
+    )
+
+
 @click.command("erase")
-@record(
-    "subject",
-    Subject,
-    click.option("--subject", required=True, metavar="KEY", help="Who; `-` reads it from stdin."),
-    click.option("--model", default="", help="Only in this model; else in all that say where the subject stands."),
-    click.option(
-        "--field",
-        "fields",
-        multiple=True,
-        metavar="SIGNAL",
-        help="Replace the name in this category signal too, such as feature:merchant.",
-    ),
-)
+@record("subject", Subject, *subject_options("Replace the name"))
 @click.option("--dry-run", is_flag=True, help="Only show what would go.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @service_or_store("Instead of a service: erase from the store of this configuration.")

@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import wraps
 from typing import Any
 
-__all__ = ["record"]
+__all__ = ["Option", "record"]
 
 Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 

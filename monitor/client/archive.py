@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from monitor.check import load
 from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasure.erase import Erased, Request
+from monitor.erasure.export import Record
 from monitor.errors import InputError, SourceError
 from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
@@ -88,6 +89,10 @@ class Archive:
     def erase(self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None]) -> Erased:
         """Refuse: an answer to a question must not change what is stored."""
         raise SourceError("no service runs: `leeway erase --store DIR` erases from a store", retryable=False)
+
+    def export(self, request: Request, *, on_begun: Callable[[str], None]) -> Iterator[Record]:
+        """Refuse: it would not be in the audit log."""
+        raise SourceError("no service runs: `leeway export --config FILE` reads a store", retryable=False)
 
     def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         """Refuse, as above."""

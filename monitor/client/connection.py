@@ -55,6 +55,22 @@ class Connection:
             raise error_of(answer, f"{self._url}{route}")
         return self._read(answer)
 
+    def lines(self, route: str, body: Mapping[str, Any]) -> Iterator[str]:
+        """Have something done, once, and yield the lines of the answer.
+
+        Raises
+        ------
+        ClientError
+        """
+        try:
+            with self._client.stream("POST", f"{self._url}{route}", json=body) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    answer.read()
+                    raise error_of(answer, f"{self._url}{route}")
+                yield from answer.iter_lines()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+
     def stream(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield an answer part by part; it is requested again only before the first part."""
         parts = self._again(lambda: _begun(self._parts(route, parameters)))

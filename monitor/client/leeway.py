@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -261,3 +262,18 @@ class Leeway:
         answer = self._connection.send("/v1/dead-letters/retries", {"places": named, "dry_run": dry_run})
         retried: list[dict[str, Any]] = answer["items"]
         return retried
+
+    def export(self, subject: str, model: str = "", fields: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+        """Yield all that is held about a data subject, row by row.
+
+        Parameters
+        ----------
+        subject : str
+            As it stands at the model's `keep.subject`.
+        model : str
+            All models if empty.
+        fields : iterable of str
+            Category signals, beside the subject's own, in which its name is looked for.
+        """
+        body = {"subject": subject, "model": model, "fields": list(fields)}
+        yield from map(json.loads, self._connection.lines("/v1/exports", body))

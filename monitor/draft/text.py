@@ -128,6 +128,8 @@ def _left_out(made: Draft) -> Iterator[str]:
         yield f"    #   {short(each.path)}: {'personal, ' if each.role == 'personal' else ''}{each.reason}"
     if len(guesses) > MOST_COMMENTS:
         yield f"    #   and {len(guesses) - MOST_COMMENTS:,} more"
+    if made.of("personal"):
+        yield "    # Of what is personal, `{type: category, privacy: drop}` watches whether it is there."
 
 
 def _segments(made: Draft) -> Iterator[str]:

@@ -13,8 +13,7 @@ Cut off anywhere, it is begun again by erasing the same subject once more.
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -29,12 +28,23 @@ from monitor.erasure.subject import Seal, Subject, Trace
 from monitor.erasure.summaries import names_elsewhere, summaries
 from monitor.erasure.texts import left_in_texts, texts
 from monitor.errors import InputError
+from monitor.privacy.privacy import privacy_of
 from sinks.store.contract import Store, StoreError
 from sinks.store.sqlstore import SqlStore
 from sinks.store.tables import EVERY_TABLE, alerts
 from sinks.store.upkeep import detached_parts, drop_outdated
 
-__all__ = ["LOOKED_THROUGH", "Erased", "Eraser", "Request", "Running", "unfinished"]
+__all__ = [
+    "LOOKED_THROUGH",
+    "Erased",
+    "Eraser",
+    "Request",
+    "Running",
+    "messages_of",
+    "subjects_of",
+    "traces_of",
+    "unfinished",
+]
 
 LOOKED_THROUGH = tuple(sorted(name for name, table in EVERY_TABLE.items() if table.is_personal))
 """Tables that may hold a subject."""
@@ -120,6 +130,10 @@ class MessageLog(Protocol):
         """Delete them; return how many they were."""
         ...
 
+    def select(self, chosen: Chosen) -> Iterator[tuple[str, int, bytes]]:
+        """Yield stream, offset and payload of each."""
+        ...
+
 
 @dataclass(frozen=True)
 class Running:
@@ -180,10 +194,10 @@ class Eraser:
             If the request or the configuration is wrong.
         StoreError
         """
-        done, subject = self._begin(request, self._clock.now_ms(), make_key=False)
-        _add(done, _traces(self._store, subject))
+        done, subjects = self._begin(request, self._clock.now_ms(), make_key=False)
+        _add(done, traces_of(self._store, subjects))
         if self._running.http_log is not None:
-            done.ingest_log = self._running.http_log.count(_messages(subject))
+            done.ingest_log = self._running.http_log.count(messages_of(subjects[0]))
         done.remaining = sum(done.rows.values()) + done.ingest_log
         return done
 
@@ -204,40 +218,51 @@ class Eraser:
             If rows are left; it may be tried again.
         """
         store, at_ms = self._store, self._clock.now_ms()
-        done, subject = self._begin(request, at_ms, make_key=True)
-        names = tuple(sorted(f"{model}/{signal}" for model, signals in subject.fields.items() for signal in signals))
-        self._erasures.add(Erasure(done.subject_hash, request.model, at_ms, ALWAYS, STARTED, names))
+        done, subjects = self._begin(request, at_ms, make_key=True)
+        self._list(subjects, request.model, at_ms, ALWAYS, STARTED)
         on_step("replacing the name in checkpoints")
         with self._running.standstill():
-            _remove(done, [*states(store, subject), *_of_alerts(store, subject)], on_step)
+            for subject in subjects:
+                _remove(done, [*states(store, subject), *_of_alerts(store, subject)], on_step)
         for _ in range(ROUNDS):
-            _remove(done, _traces(store, subject), on_step)
+            for subject in subjects:
+                _remove(done, traces_of(store, [subject]), on_step)
             on_step("waiting for replaced parts to leave the disk")
             drop_outdated(store, LOOKED_THROUGH)
             on_step("looking through everything again")
-            done.remaining = sum(trace.rows for trace in _traces(store, subject))
+            done.remaining = sum(trace.rows for trace in traces_of(store, subjects))
             if not done.remaining:
                 break
         if done.remaining:
             raise StoreError(f"{done.remaining} rows of the subject are left; erase it again", retryable=True)
         if self._running.http_log is not None:
             on_step("clearing the log of HTTP events")
-            done.ingest_log = self._running.http_log.erase(_messages(subject))
+            done.ingest_log = self._running.http_log.erase(messages_of(subjects[0]))
         done.state = DONE
         report = json.dumps(_report(done), sort_keys=True)
-        until_ms = self._clock.now_ms()
-        self._erasures.add(Erasure(done.subject_hash, request.model, at_ms, until_ms, DONE, names, report))
+        self._list(subjects, request.model, at_ms, self._clock.now_ms(), DONE, report)
         return done
 
-    def _begin(self, request: Request, at_ms: int, *, make_key: bool) -> tuple[Erased, Subject]:
+    def _list(
+        self, subjects: list[Subject], model: str, at_ms: int, until_ms: int, state: str, report: str = "{}"
+    ) -> None:
+        """Put a subject onto the list, with the digests that stand for it."""
+        for subject in subjects:
+            digest = self._erasures.hash_of(subject.key)
+            names = sorted(f"{model}/{signal}" for model, signals in subject.fields.items() for signal in signals)
+            self._erasures.add(Erasure(digest, model, at_ms, until_ms, state, tuple(names), report))
+
+    def _begin(self, request: Request, at_ms: int, *, make_key: bool) -> tuple[Erased, list[Subject]]:
         """What is known before anything is looked for."""
-        digest = self._erasures.hash_of(request.subject, (lambda: (at_ms, secrets.token_hex(32))) if make_key else None)
-        subject = _subject(self._configuration, request, marker_of(digest))
+        known = self._erasures
+        digest = known.digest_of(request.subject, at_ms) if make_key else known.hash_of(request.subject)
+        subjects = subjects_of(self._configuration, request, self._erasures)
         self._running.on_begun(digest)
         done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
-        done.elsewhere = names_elsewhere(self._store, subject) | left_in_texts(self._store, subject)
-        done.unreachable = _unreachable(self._store, self._configuration, subject)
-        return done, subject
+        for subject in subjects:
+            done.elsewhere |= names_elsewhere(self._store, subject) | left_in_texts(self._store, subject)
+        done.unreachable = _unreachable(self._store, self._configuration, subjects[0])
+        return done, subjects
 
 
 def unfinished(store: Store) -> int:
@@ -248,10 +273,13 @@ def unfinished(store: Store) -> int:
     return sum(open_of.values())
 
 
-def _traces(store: SqlStore, subject: Subject) -> list[Trace]:
+def traces_of(store: SqlStore, subjects: Iterable[Subject]) -> list[Trace]:
+    """Find every row that holds a subject, or a digest that stands for it, in the order in which they are removed."""
     seal = Seal(store)
-    searches = (summaries(store, subject, seal), texts(store, subject, seal), events(store, subject, seal))
-    traces = [*(trace for part in searches for trace in part), *states(store, subject)]
+    traces: list[Trace] = []
+    for subject in subjects:
+        searches = (summaries(store, subject, seal), texts(store, subject, seal), events(store, subject, seal))
+        traces += [*(trace for part in searches for trace in part), *states(store, subject)]
     return [trace for trace in traces if trace.rows]
 
 
@@ -275,6 +303,37 @@ def _add(done: Erased, traces: list[Trace]) -> None:
 def _report(done: Erased) -> dict[str, Any]:
     """What is written down: nothing that names anybody."""
     return {name: value for name, value in done.to_dict().items() if name not in ("subject_hash", "model", "at_ms")}
+
+
+def subjects_of(configuration: Configuration, request: Request, erasures: ErasureList) -> list[Subject]:
+    """Return whom a request means: the subject, and behind it the digests that stand for it in private fields.
+
+    Raises
+    ------
+    InputError
+        The request or the configuration is wrong.
+    """
+    subject = _subject(configuration, request, marker_of(erasures.hash_of(request.subject)))
+    models_of: dict[str, list[str]] = {}
+    masks = {name: privacy_of(model, configuration.service) for name, model in subject.models.items()}
+    for name, model in subject.models.items():
+        paths = {model.spec.keep.subject or "", model.spec.schema_.id or ""}
+        private = {mask for path, mask in masks[name].paths.items() if path in paths}
+        private |= {masks[name].masks[signal] for signal in subject.fields[name] & masks[name].masks.keys()}
+        for digest in {mask.text(request.subject) for mask in private if mask.key}:
+            models_of.setdefault(digest, []).append(name)
+    return [
+        subject,
+        *(
+            Subject(
+                digest,
+                {name: subject.models[name] for name in names},
+                {name: subject.fields[name] & masks[name].masks.keys() for name in names},
+                marker_of(erasures.hash_of(digest)),
+            )
+            for digest, names in sorted(models_of.items())
+        ),
+    ]
 
 
 def _subject(configuration: Configuration, request: Request, marker: str) -> Subject:
@@ -321,7 +380,7 @@ def _check_segments(name: str, model: Model, subject: str, fields: frozenset[str
                     raise InputError(f"model {name!r} watches the subject as a segment of its own: take it out first")
 
 
-def _messages(subject: Subject) -> Chosen:
+def messages_of(subject: Subject) -> Chosen:
     """The subject's messages."""
     readers: dict[str, list[Model]] = {}
     for model in subject.models.values():

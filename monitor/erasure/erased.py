@@ -8,6 +8,7 @@ covers everything while it is under way, and from its end on what happened befor
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -141,6 +142,10 @@ class ErasureList:
             append(self._store, "erasure_keys", {"at_ms": [at_ms], "key": [key]})
             self.reload()
         return self._known.hash_of(subject) if self._known.key else ""
+
+    def digest_of(self, subject: str, at_ms: int) -> str:
+        """Return the subject's hash; a store that has no key for it yet makes one."""
+        return self.hash_of(subject, lambda: (at_ms, secrets.token_hex(32)))
 
     def add(self, erasure: Erasure) -> None:
         """Write an erasure, or its new state; it holds when this returns."""

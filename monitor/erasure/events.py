@@ -46,14 +46,15 @@ def _models(subject: Subject) -> dict[str, Any]:
 
 def _of_subject(store: SqlStore, table: str, subject: Subject, seal: Seal) -> Trace:
     where = "model IN {models:Array(String)} AND subject = {key:String}"
-    rows = count(store, table, where, _models(subject) | {"key": subject.key})
+    condition = (where, _models(subject) | {"key": subject.key})
+    rows = count(store, table, *condition)
 
     def remove() -> list[str]:
         sealed = f"model IN {{models:Array(String)}} AND {seal.over('subject')} = {{sealed:String}}"
         parameters = _models(subject) | {"sealed": seal.of([subject.key])[0]}
         return [mutate(store, table, f"DELETE WHERE {sealed}", parameters)]
 
-    return Trace(table, rows, remove)
+    return Trace(table, rows, remove, (condition,))
 
 
 def _labels(store: SqlStore, subject: Subject, seal: Seal) -> Trace:
@@ -73,7 +74,7 @@ def _labels(store: SqlStore, subject: Subject, seal: Seal) -> Trace:
     def remove() -> list[str]:
         return [mutate(store, "labels", f"DELETE WHERE {where}", parameters)]
 
-    return Trace("labels", count(store, "labels", where, parameters), remove)
+    return Trace("labels", count(store, "labels", where, parameters), remove, ((where, parameters),))
 
 
 def _positions(store: SqlStore, subject: Subject, model: str) -> set[LogPosition]:
@@ -183,7 +184,12 @@ def _at(
         for part in parts(sorted(set(of_model)))
     ]
     rows = sum(count(store, table, condition, {}) for condition in conditions)
-    return Trace(table, rows, lambda: [mutate(store, table, f"DELETE WHERE {condition}") for condition in conditions])
+    return Trace(
+        table,
+        rows,
+        lambda: [mutate(store, table, f"DELETE WHERE {condition}") for condition in conditions],
+        tuple((condition, {}) for condition in conditions),
+    )
 
 
 def _quoted(position: LogPosition) -> str:

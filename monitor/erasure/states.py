@@ -12,7 +12,7 @@ from monitor import checkpoint
 from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
-from monitor.erasure.subject import ASKING, Subject, Trace
+from monitor.erasure.subject import ASKING, Condition, Subject, Trace
 from monitor.erasure.summaries import is_segment_of
 from monitor.erasure.texts import Voice, each_text, rewritten
 from monitor.routing.digests import DIGEST
@@ -38,7 +38,12 @@ def states(store: SqlStore, subject: Subject) -> list[Trace]:
         merge(store, "checkpoints")
         return []
 
-    return [Trace("checkpoints", len(holding), remove)]
+    return [Trace("checkpoints", len(holding), remove, tuple(map(_at, holding)))]
+
+
+def _at(saved: Checkpoint) -> Condition:
+    where = "stage = {stage:String} AND name = {name:String} AND `partition` = {of:Int64} AND position = {at:Int64}"
+    return where, {"stage": saved.stage, "name": saved.name, "of": saved.partition, "at": saved.position}
 
 
 def _saved(store: SqlStore, *, newest: bool = False) -> Iterator[Checkpoint]:

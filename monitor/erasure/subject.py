@@ -13,7 +13,7 @@ from monitor.erasure.mentions import Mentions
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import mutate
 
-__all__ = ["ASKING", "Seal", "Subject", "Trace", "count", "deleting", "parts"]
+__all__ = ["ASKING", "Condition", "Seal", "Subject", "Trace", "count", "deleting", "parts"]
 
 ASKING = "SETTINGS log_queries = 0, final = 0"
 """Replaced rows count too, and what is asked for must not end up in a server's log of queries."""
@@ -60,6 +60,9 @@ class Subject:
         return repr(self.marker[:_SHOWN])
 
 
+Condition = tuple[str, Mapping[str, Any]]
+
+
 @dataclass(frozen=True)
 class Trace:
     """Rows of one table that hold the subject, and what removes them.
@@ -71,11 +74,14 @@ class Trace:
         Replaced rows that are still there included.
     remove : callable
         Returns the ids of the mutations.
+    conditions : tuple of (str, mapping)
+        Which rows they are, in SQL, and its parameters: a row may meet several.
     """
 
     table: str
     rows: int
     remove: Callable[[], list[str]]
+    conditions: tuple[Condition, ...]
 
 
 class Seal:

@@ -55,10 +55,12 @@ def _names(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
             where = "model = {model:String} AND signal IN {fields:Array(String)} AND has(`names`, {key:String})"
             of_model = {"model": model, "fields": sorted(fields)}
             sql = f"SELECT count() AS n, min(pane_start_ms) AS a, max(pane_start_ms) AS b FROM {table} WHERE {where} "
-            rows = store.query(sql + ASKING, of_model | {"key": subject.key})
+            condition = (where, of_model | {"key": subject.key})
+            rows = store.query(sql + ASKING, condition[1])
             if rows["n"][0]:
                 span = {"low": int(rows["a"][0]), "high": int(rows["b"][0])}
-                yield Trace(table, int(rows["n"][0]), _renaming(store, table, subject, seal, of_model | span))
+                renaming = _renaming(store, table, subject, seal, of_model | span)
+                yield Trace(table, int(rows["n"][0]), renaming, (condition,))
 
 
 def _renaming(
@@ -99,7 +101,7 @@ def _segments(store: SqlStore, subject: Subject, seal: Seal) -> Iterator[Trace]:
 
 def _rows(store: SqlStore, table: str, seal: Seal, bound: Mapping[str, Any]) -> Trace:
     where = f"model = {{model:String}} AND {seal.over('`segment`')} IN {{sealed:Array(String)}}"
-    return Trace(table, count(store, table, where, bound), deleting(store, table, where, bound))
+    return Trace(table, count(store, table, where, bound), deleting(store, table, where, bound), ((where, bound),))
 
 
 def _hours(store: SqlStore, seal: Seal, bound: Mapping[str, Any]) -> Trace:
@@ -111,6 +113,7 @@ def _hours(store: SqlStore, seal: Seal, bound: Mapping[str, Any]) -> Trace:
         DRIFTS,
         count(store, DRIFTS, where, bound),
         lambda: [mutate(store, DRIFTS, f"UPDATE {remaining} WHERE {where}", bound)],
+        ((where, bound),),
     )
 
 

@@ -14,13 +14,13 @@ from typing import Any, Literal
 import numpy as np
 
 from monitor.alerts.lifecycle import POSTED
-from monitor.erasure.subject import ASKING, Seal, Subject, Trace, count, parts
+from monitor.erasure.subject import ASKING, Condition, Seal, Subject, Trace, count, parts
 from sinks.store.sqlstore import SqlStore
 from sinks.store.tables import EVERY_TABLE, erased_by
 from sinks.store.tables.table import Table
 from sinks.store.upkeep import mutate
 
-__all__ = ["Voice", "each_text", "left_in_texts", "rewritten", "texts"]
+__all__ = ["Voice", "each_text", "left_in_texts", "naming", "rewritten", "texts"]
 
 Reword = Callable[[str], str]
 
@@ -101,14 +101,21 @@ def left_in_texts(store: SqlStore, subject: Subject) -> dict[str, int]:
 
     By some of them alerts are told apart, matched and silenced; and nobody can tell what a short name stands for.
     """
+    rows_of = {
+        f"{table}.{column}": count(store, table, *condition) for (table, column), condition in naming(subject).items()
+    }
+    return {column: rows for column, rows in rows_of.items() if rows}
+
+
+def naming(subject: Subject) -> dict[tuple[str, str], Condition]:
+    """Return, by table and column, which rows have such a name and are left alone."""
     pattern_of = {of_table: subject.mentions.pattern() for of_table in erased_by("left")}
     if subject.mentions.is_short:
         pattern_of |= dict.fromkeys(erased_by("free"), subject.mentions.pattern(in_quotes=False))
-    rows_of = {
-        f"{table.name}.{column}": count(store, table.name, f"match({column}, {{pattern:String}})", {"pattern": pattern})
+    return {
+        (table.name, column): (f"match({column}, {{pattern:String}})", {"pattern": pattern})
         for (table, column), pattern in pattern_of.items()
     }
-    return {column: rows for column, rows in rows_of.items() if rows}
 
 
 def _everywhere(subject: Subject) -> _Scope:
@@ -150,7 +157,9 @@ def _trace(
             if new != old:
                 new_of[old] = new
                 rows += int(n)
-    return Trace(table, rows, partial(_rewrite, store, column_of, scope, new_of, seal))
+    where = f"{scope.where} AND {column} IN {{old:Array(String)}}"
+    conditions = tuple((where, {**scope.parameters, "old": old}) for old in parts(sorted(new_of)))
+    return Trace(table, rows, partial(_rewrite, store, column_of, scope, new_of, seal), conditions)
 
 
 def _rewrite(

@@ -206,6 +206,12 @@ class HttpLog:
         """
         return sum(len(offsets) for _, offsets in self._chosen(chosen))
 
+    def select(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> Iterator[tuple[str, int, bytes]]:
+        """Yield stream, offset and payload of each message that is among the chosen."""
+        for stream, offsets in self._chosen(chosen):
+            for position, message in sorted(self.lookup([(stream, 0, offset) for offset in offsets]).items()):
+                yield stream, position[2], message.payload
+
     def erase(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
         """Delete chosen messages, read or not, so that no byte of them stays in the file; return how many.
 

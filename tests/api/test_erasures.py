@@ -37,6 +37,14 @@ def subjects(world: World) -> list[str]:
     return sorted(world.store.read(Query("events"))["subject"])
 
 
+def test_all_that_is_held_about_a_subject_is_exported_in_lines(world: World) -> None:
+    body = json.dumps({"subject": "carl"}).encode()
+    answer = Client(world).post("/v1/exports", body, content_type="application/json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    [record] = map(json.loads, answer.text.splitlines())
+    assert (record["table"], record["key"]["offset"], record["row"]["subject"]) == ("events", 3, "carl")
+
+
 def test_a_subject_is_erased_and_the_answer_is_the_proof(world: World) -> None:
     planned = asked(world, subject="anna", dry_run=True).json()
     assert (planned["state"], planned["rows"]["events"]) == ("planned", 2)

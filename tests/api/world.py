@@ -24,6 +24,8 @@ from monitor.api.contract import ApiService
 from monitor.clock import ManualClock
 from monitor.config import Configuration, Model, Service
 from monitor.erasure.erase import Erased, Eraser, Request, Running
+from monitor.erasure.erased import ErasureList
+from monitor.erasure.export import Record, exported
 from monitor.errors import SourceError
 from monitor.ingest.late_events import LateShare
 from monitor.messages import LogPosition
@@ -85,6 +87,12 @@ class World:
     def erase(self, request: Request, *, dry_run: bool = False, on_begun: Callable[[str], None]) -> Erased:
         eraser = Eraser(self.store, self.configuration, self.clock, Running(on_begun=on_begun))
         return eraser.plan(request) if dry_run else eraser.erase(request)
+
+    def export(self, request: Request, *, on_begun: Callable[[str], None]) -> Iterator[Record]:
+        def begun(erasures: ErasureList) -> None:
+            on_begun(erasures.digest_of(request.subject, self.clock.now_ms()))
+
+        return exported(self.store, self.configuration, request, on_begun=begun)
 
     def retry(self, places: Sequence[LogPosition], *, dry_run: bool = False) -> list[Retried]:
         outcome = "planned" if dry_run else "retried"

@@ -134,6 +134,7 @@ def test_every_question_is_asked() -> None:
         "subscriptions",
         "dead_letters",
         "retry_dead_letters",
+        "export",
         "models",
         "close",
     }

@@ -16,6 +16,7 @@ import pytest
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import ManualClock
 from monitor.erasure.erase import Erased, Eraser, Request
+from monitor.erasure.export import exported
 from sinks.store.backup import backup, restore
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import DERIVED, TABLES, Query, Store
@@ -202,6 +203,7 @@ def test_a_name_that_was_planted_in_every_column_is_nowhere_afterwards(store: Ch
     assert named(stored(store)) >= searched, searched - named(stored(store))
     # when
     planned = erased(store, dry_run=True)
+    held = list(exported(store, CONFIGURATION, Request(KEY)))
     done = erased(store)
     # then
     assert (done.state, done.elsewhere) == ("done", {})
@@ -210,6 +212,12 @@ def test_a_name_that_was_planted_in_every_column_is_nowhere_afterwards(store: Ch
     }
     assert named(stored(store)) == set()
     assert files_holding(tmp_path / "store") == []
+    # what an export has is what an erasure takes, and of others there is nothing in what counts by name
+    assert {record["table"] for record in held} == {name for name, n in planned.rows.items() if n}
+    assert {name for record in held if record["table"] == "panes" for name in record["row"]["names"]} == {KEY}
+    assert all(record["key"].keys() == set(EVERY_TABLE[record["table"]].key) for record in held)
+    assert json.dumps(held)
+    assert list(exported(store, CONFIGURATION, Request(KEY))) == []
     assert len(store.read(Query("dead_letters"))["payload"]) == len(OF_OTHERS)
     # and a backup of it names nobody either
     backup(store, tmp_path / "kept")
@@ -228,6 +236,8 @@ def test_what_alerts_are_matched_by_stays_and_is_named_in_the_certificate(store:
     done = erased(store)
     assert (done.state, done.elsewhere) == ("done", dict.fromkeys(left, 1))
     assert named(stored(store)) == left
+    staying = [record["table"] for record in exported(store, CONFIGURATION, Request(KEY)) if "stays" in record]
+    assert sorted(staying) == sorted(column.partition(".")[0] for column in left)
 
 
 def test_of_a_short_name_free_texts_go_where_it_is_quoted_and_are_counted_elsewhere(store: ChdbStore) -> None:

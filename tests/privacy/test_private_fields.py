@@ -17,8 +17,11 @@ from starlette.testclient import TestClient
 
 from monitor.api.app import create_app
 from monitor.checkpoint import decode_state
-from monitor.clock import SystemClock
+from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
+from monitor.erasure.erase import Eraser, Request
+from monitor.erasure.erased import ErasureList
+from monitor.erasure.export import exported
 from monitor.privacy.mask import Mask, key_of
 from monitor.privacy.privacy import WITHHELD
 from monitor.replay import Replay
@@ -113,6 +116,7 @@ class World:
 
     texts: dict[str, str]
     rows: dict[str, list[dict[str, Any]]]
+    folder: Path
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +165,7 @@ def served(folder: Path, **spec: Any) -> World:
         file.read_bytes().decode("latin-1") for file in folder.glob("backup/**/*") if file.is_file()
     )
     texts["log"] = log.getvalue()
-    return World(texts | {f"table {name}": repr(of) for name, of in rows.items()}, rows)
+    return World(texts | {f"table {name}": repr(of) for name, of in rows.items()}, rows, folder)
 
 
 def on_disk(store: MemoryStore, folder: Path) -> None:
@@ -223,6 +227,27 @@ def test_single_values_of_what_is_personal_or_dropped_are_not_kept(world: World)
     assert {row["subject"] for row in world.rows["events"]} - {""} == {
         Mask("hash", key_of(SECRET)).text(f"{PLANTED}-{number}") for number in range(9)
     }
+
+
+def test_a_person_is_found_by_their_digest_exported_and_erased(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEEWAY_HASH_KEY", SECRET)
+    configuration, request = load(world.folder / "leeway.yaml"), Request(f"{PLANTED}-3")
+    digest = Mask("hash", key_of(SECRET)).text(request.subject)
+    with closing(ChdbStore(world.folder / "store")) as store:
+        held = list(exported(store, configuration, request))
+        assert {"events", "predictions", "panes", "checkpoints"} <= {record["table"] for record in held}
+        subjects = {record["row"]["subject"] for record in held if record["table"] == "events"}
+        names = {name for record in held if record["table"] == "panes" for name in record["row"]["names"]}
+        assert (subjects, names) == ({digest}, {digest})
+        done = Eraser(store, configuration, ManualClock(START_MS)).erase(request)
+        assert (done.state, done.remaining, done.rows["events"]) == ("done", 0, len(subjects_of(world, digest)))
+        assert list(exported(store, configuration, request)) == []
+        assert digest not in repr(store.read(Query("panes"))["names"])
+        assert ErasureList(store).covers("shop", digest, START_MS)
+
+
+def subjects_of(world: World, digest: str) -> list[str]:
+    return [row["subject"] for row in world.rows["events"] if row["subject"] == digest]
 
 
 def replayed(folder: Path, monkeypatch: pytest.MonkeyPatch, secret: str = SECRET, **options: Any) -> MemoryStore:

@@ -1,0 +1,79 @@
+"""``leeway export``: all that is held about a data subject."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from monitor.cli.credentials import read_token
+from monitor.cli.erase import TIMEOUT_S, Subject, subject_options
+from monitor.cli.records import record
+from monitor.cli.service import ServiceOrStore, service_or_store
+
+if TYPE_CHECKING:
+    from monitor.erasure.erase import Request
+    from monitor.erasure.export import Record
+
+__all__ = ["command"]
+
+
+@click.command("export")
+@record("subject", Subject, *subject_options("Look for the name"))
+@service_or_store("Instead of a service: read the store of this configuration.")
+def command(subject: Subject, *, source: ServiceOrStore) -> None:
+    """Print all that is held about a data subject, a line of JSON for each row.
+
+    What is printed is what `leeway erase` would remove or change: the table, the key of the row in it, and the row.
+    """
+    request = subject.request()
+    if source.config is not None:
+        _print_from_store(source.config, request)
+        return
+    from monitor.client import Leeway
+
+    service = source.service
+    with Leeway(service.url, token=read_token(service.token_file), timeout_s=TIMEOUT_S) as leeway:
+        _print(leeway.export(request.subject, request.model, request.fields))
+
+
+def _print_from_store(config: str, request: Request) -> None:
+    """Read a store that no service has open."""
+    from pathlib import Path
+
+    from monitor.build import open_http_log
+    from monitor.check import load
+    from monitor.cli.audited import audited
+    from monitor.clock import SystemClock
+    from monitor.erasure.export import exported
+    from sinks.store import open_store
+
+    configuration = load(config)
+    spec = configuration.service.spec
+    clock = SystemClock()
+    store = open_store(spec.store.kind, **spec.store.settings())
+    http_log = None
+    try:
+        if Path(spec.ingest_log).exists():
+            http_log = open_http_log(configuration, clock)
+        with audited(store, "leeway export") as subjects:
+            at_ms = clock.now_ms()
+            records = exported(
+                store,
+                configuration,
+                request,
+                http_log,
+                lambda erasures: subjects.extend([erasures.digest_of(request.subject, at_ms), request.model]),
+            )
+            _print(records)
+    finally:
+        if http_log is not None:
+            http_log.close()
+        store.close()
+
+
+def _print(records: Iterable[Record]) -> None:
+    for each in records:
+        click.echo(json.dumps(each, ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -1,0 +1,127 @@
+"""All that is held about a data subject: the rows that an erasure would remove or change, as records.
+
+Both look with :func:`monitor.erasure.erase.traces_of`, so what one finds the other finds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from monitor.config import Configuration
+from monitor.erasure.erase import MessageLog, Request, messages_of, subjects_of, traces_of
+from monitor.erasure.erased import ErasureList
+from monitor.erasure.subject import ASKING, Condition, Subject, Trace
+from monitor.erasure.texts import naming
+from monitor.errors import InputError
+from sinks.store.contract import Store
+from sinks.store.sqlstore import SqlStore
+from sinks.store.tables import EVERY_TABLE
+
+__all__ = ["INGEST_LOG", "Record", "exported"]
+
+INGEST_LOG = "ingest_log"
+"""In place of a table: the log of HTTP events."""
+
+Record = dict[str, Any]
+
+
+def exported(
+    store: Store,
+    configuration: Configuration,
+    request: Request,
+    http_log: MessageLog | None = None,
+    on_begun: Callable[[ErasureList], None] = lambda erasures: None,
+) -> Iterator[Record]:
+    """Find every row that holds a data subject, and return an iterator over them: table, key in it, and the row.
+
+    Of a row that counts everybody by name only the subject's count is in it, and of a checkpoint only which one it is:
+    the rest is about others. A row that an erasure would leave as it is, though it has such a name, `stays`.
+
+    Parameters
+    ----------
+    store : Store
+    configuration : Configuration
+    request : Request
+    http_log : MessageLog or None
+    on_begun : callable
+        Called with what knows the subject's hash, before anything is looked for.
+
+    Raises
+    ------
+    InputError
+        The request or the configuration is wrong, or the store keeps nothing.
+    StoreError, SourceError
+        Also later, while rows are read.
+    """
+    if not isinstance(store, SqlStore):
+        raise InputError("a store in memory exports nothing: it forgets everything when its process ends")
+    erasures = ErasureList(store)
+    on_begun(erasures)
+    subjects = subjects_of(configuration, request, erasures)
+    return _records(store, subjects, traces_of(store, subjects), http_log)
+
+
+def _records(
+    store: SqlStore, subjects: list[Subject], traces: list[Trace], http_log: MessageLog | None
+) -> Iterator[Record]:
+    staying = [(table, (condition,)) for each in subjects for (table, _), condition in naming(each).items()]
+    places = [*(((trace.table, trace.conditions), False) for trace in traces), *((place, True) for place in staying)]
+    seen: set[bytes] = set()
+    for (table, conditions), stays in places:
+        for row in _rows(store, table, conditions, subjects):
+            record = {"table": table, "key": {name: row[name] for name in EVERY_TABLE[table].key}, "row": row}
+            digest = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=16).digest()
+            if digest not in seen:
+                seen.add(digest)
+                yield record | ({"stays": True} if stays else {})
+    for stream, offset, payload in http_log.select(messages_of(subjects[0])) if http_log is not None else ():
+        yield {"table": INGEST_LOG, "key": {"stream": stream, "offset": offset}, "row": {"payload": _text(payload)}}
+
+
+def _rows(store: SqlStore, name: str, conditions: Sequence[Condition], subjects: list[Subject]) -> Iterator[Record]:
+    import pyarrow
+
+    declared = EVERY_TABLE[name].columns
+    selected = ", ".join(f"`{column.name}`" for column in declared)
+    for where, parameters in conditions:
+        rows = store.arrow(f"SELECT {selected} FROM {name} WHERE {where} {ASKING}", parameters)
+        for place, column in enumerate(declared):
+            # Bytes are kept as texts, which they need not be.
+            if column.kind == "bytes":
+                rows = rows.set_column(place, column.name, rows[column.name].cast(pyarrow.binary()))
+        for row in rows.to_pylist():
+            yield _of_subject(name, {key: _plain(value) for key, value in row.items()}, subjects)
+
+
+def _of_subject(table: str, row: Record, subjects: list[Subject]) -> Record:
+    """A row without what it says of others."""
+    names = {subject.key for subject in subjects}
+    for column in EVERY_TABLE[table].columns:
+        if column.erasure == "names":
+            own = [(name, n) for name, n in zip(row[column.name], row["counts"], strict=True) if name in names]
+            row |= {column.name: [name for name, _ in own], "counts": [n for _, n in own]}
+        elif column.erasure == "packed":
+            row |= {column.name: "a state in which the name stands"}
+    return row
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return _text(value)
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _text(payload: bytes) -> str:
+    """Bytes as a text; what is none, in base64."""
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(payload).decode()
