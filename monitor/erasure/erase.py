@@ -254,13 +254,13 @@ class Eraser:
 
     def _begin(self, request: Request, at_ms: int, *, make_key: bool) -> tuple[Erased, list[Subject]]:
         """What is known before anything is looked for."""
-        known = self._erasures
-        digest = known.digest_of(request.subject, at_ms) if make_key else known.hash_of(request.subject)
+        erasures, subject = self._erasures, request.subject
+        digest = erasures.digest_of(subject, at_ms) if make_key else erasures.hash_of(subject)
         subjects = subjects_of(self._configuration, request, self._erasures)
         self._running.on_begun(digest)
         done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
-        for subject in subjects:
-            done.elsewhere |= names_elsewhere(self._store, subject) | left_in_texts(self._store, subject)
+        for each in subjects:
+            done.elsewhere |= names_elsewhere(self._store, each) | left_in_texts(self._store, each)
         done.unreachable = _unreachable(self._store, self._configuration, subjects[0])
         return done, subjects
 

@@ -71,9 +71,9 @@ def _records(
     store: SqlStore, subjects: list[Subject], traces: list[Trace], http_log: MessageLog | None
 ) -> Iterator[Record]:
     staying = [(table, (condition,)) for each in subjects for (table, _), condition in naming(each).items()]
-    places = [*(((trace.table, trace.conditions), False) for trace in traces), *((place, True) for place in staying)]
+    erased = [(trace.table, trace.conditions) for trace in traces]
     seen: set[bytes] = set()
-    for (table, conditions), stays in places:
+    for (table, conditions), stays in (*((each, False) for each in erased), *((each, True) for each in staying)):
         for row in _rows(store, table, conditions, subjects):
             record = {"table": table, "key": {name: row[name] for name in EVERY_TABLE[table].key}, "row": row}
             digest = hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=16).digest()
@@ -91,10 +91,10 @@ def _rows(store: SqlStore, name: str, conditions: Sequence[Condition], subjects:
     selected = ", ".join(f"`{column.name}`" for column in declared)
     for where, parameters in conditions:
         rows = store.arrow(f"SELECT {selected} FROM {name} WHERE {where} {ASKING}", parameters)
-        for place, column in enumerate(declared):
+        for index, column in enumerate(declared):
             # Bytes are kept as texts, which they need not be.
             if column.kind == "bytes":
-                rows = rows.set_column(place, column.name, rows[column.name].cast(pyarrow.binary()))
+                rows = rows.set_column(index, column.name, rows[column.name].cast(pyarrow.binary()))
         for row in rows.to_pylist():
             yield _of_subject(name, {key: _plain(value) for key, value in row.items()}, subjects)
 
