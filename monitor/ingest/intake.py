@@ -42,6 +42,10 @@ class EventLog(Protocol):
         """Return how many messages are chosen, by stream."""
         ...
 
+    def select(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> Iterator[tuple[str, int, bytes]]:
+        """Yield stream, offset and payload of each chosen message."""
+        ...
+
     def erase(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
         """Delete the chosen messages from the disk; return how many they were."""
         ...
