@@ -422,6 +422,11 @@ class ModelSpec(Strict):
         for part, path in {("schema", "id"): self.schema_.id, ("keep", "subject"): self.keep.subject}.items():
             if path in private and not private[path].is_digest:
                 raise WrongPartError(part, f"{path!r} is a field whose `privacy` tells nobody apart; `hash` does")
+        for title, fields in (("features", self.schema_.features), ("prediction", self.schema_.prediction)):
+            for name, spec in fields.items():
+                if spec.privacy is None and (spec.path or name) in private:
+                    message = f"{spec.path or name!r} is a field with a `privacy`, too, and would be kept here as it is"
+                    raise WrongPartError(("schema", title, name), message)
         for index, segment in enumerate(self.segments):
             for position, name in enumerate(segment.by):
                 if name in self.schema_.features and self.schema_.features[name].privacy in ("drop", "personal"):

@@ -208,7 +208,8 @@ class HttpLog:
 
     def select(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> Iterator[tuple[str, int, bytes]]:
         """Yield stream, offset and payload of each message that is among the chosen."""
-        for stream, offsets in self._chosen(chosen):
+        # All of them at once: the search holds the lock that reading takes.
+        for stream, offsets in list(self._chosen(chosen)):
             for position, message in sorted(self.lookup([(stream, 0, offset) for offset in offsets]).items()):
                 yield stream, position[2], message.payload
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from monitor.client import Leeway
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query
-from tests.api.world import Client, World, configured, model
+from tests.api.world import Client, World, configured, model, serving
+from tests.cli.console import Console
 from tests.sinks.store.samples import plain
 
 KEEP = {"events": True, "subject": "user.id"}
@@ -37,12 +39,19 @@ def subjects(world: World) -> list[str]:
     return sorted(world.store.read(Query("events"))["subject"])
 
 
-def test_all_that_is_held_about_a_subject_is_exported_in_lines(world: World) -> None:
+def test_all_that_is_held_about_a_subject_is_exported_in_lines(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     body = json.dumps({"subject": "carl"}).encode()
     answer = Client(world).post("/v1/exports", body, content_type="application/json")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
     [record] = map(json.loads, answer.text.splitlines())
     assert (record["table"], record["key"]["offset"], record["row"]["subject"]) == ("events", 3, "carl")
+    # and the client and the command line give the same
+    with serving(World(world.store, configuration=world.configuration)) as url, Leeway(url) as leeway:
+        assert list(leeway.export("carl")) == [record]
+        said = Console(capsys)("export", "--subject", "carl", "--url", url)
+    assert [json.loads(line) for line in said.out.splitlines()] == [record]
 
 
 def test_a_subject_is_erased_and_the_answer_is_the_proof(world: World) -> None:

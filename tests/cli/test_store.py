@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,10 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
     planned = document(leeway("erase", "--subject", KEY, "--config", config, "--dry-run", "--json"))
     assert planned["state"] == "planned"
     assert planned["rows"]["events"] == planned["ingest_log"] == 8
+    # and an export has
+    lines = leeway("export", "--subject", KEY, "--config", config).out.splitlines()
+    held = Counter(json.loads(line)["table"] for line in lines)
+    assert held["events"] == held["ingest_log"] == 8
     # when
     said = leeway("erase", "--subject", KEY, "--config", config, "--yes", "--json")
     # then the answer is the proof, and names nobody
@@ -151,13 +156,15 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
     again = leeway("erase", "--subject", KEY, "--config", config, "--yes")
     assert "0 rows remain" in again.out
     assert "out of reach" in again.out
+    assert leeway("export", "--subject", KEY, "--config", config).out == ""
     # and who erased is in the audit log, and not whom
     store = ChdbStore(folder / "store")
     entries = sorted(rows_of(store.read(Query("audit"))), key=lambda entry: entry["at_ms"])
     store.close()
     digest = done["subject_hash"]
-    assert [(entry["operation"], entry["subject"].split(), entry["status"]) for entry in entries[:2]] == [
+    assert [(entry["operation"], entry["subject"].split(), entry["status"]) for entry in entries[:3]] == [
         ("leeway erase", ["planned"], 200),
+        ("leeway export", [digest], 200),
         ("leeway erase", [digest, "done"], 200),
     ]
     assert all(entry["who"] for entry in entries)

@@ -314,6 +314,12 @@ BROKEN = {
         "7:5: spec.schema.version: 'country' is a field with a `privacy`",
         is_of_one_value=False,
     ),
+    "private field that is public under another name": _replaced(
+        "{score: {type: numeric}}",
+        "{score: {type: numeric}, raw: {type: numeric, path: score, privacy: personal}}",
+        "8:18: spec.schema.prediction.score: 'score' is a field with a `privacy`, too",
+        one=False,
+    ),
     "kept in another word": _with("keep: nothing", "3: spec.keep: Input should be a valid dictionary"),
     "summaries only of an HTTP stream": Broken(
         f"{MODEL}  keep: none\n", "5:14: spec.sources.0.http: only summaries are to be kept", is_of_one_value=False

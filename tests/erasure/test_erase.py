@@ -15,6 +15,7 @@ from monitor.checkpoint import decode_state
 from monitor.clock import ManualClock
 from monitor.erasure.erase import LOOKED_THROUGH, Erased, Eraser, Request, Running, unfinished
 from monitor.erasure.erased import ErasureList
+from monitor.erasure.export import exported
 from monitor.errors import InputError
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
@@ -397,10 +398,13 @@ def test_a_subject_is_erased_from_a_server_too_with_the_same_rows_left(
     replay(server, paths, batch=400, checkpoint_every=500)
     server.refresh(settle_ms=0)
     assert set(holding(server)) == set(story.before)
+    exported_tables = {record["table"] for record in exported(server, CONFIGURATION, Request(KEY))}
     # when
     done = erased(server)
     # then
     assert holding(server) == {}
+    assert exported_tables == {table for table, n in done.rows.items() if n}
+    assert list(exported(server, CONFIGURATION, Request(KEY))) == []
     assert (done.state, settled(done)) == ("done", settled(story.done))
     left = MemoryStore()
     for table, columns in story.tables.items():
