@@ -49,7 +49,8 @@ from monitor.heartbeat.lookout import Lookout
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
-from monitor.jobs import Jobs, refresh_roll_ups
+from monitor.jobs.figures import JobMetrics
+from monitor.jobs.schedule import Jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
@@ -133,6 +134,7 @@ class Service:
         self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
         self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
+        self.metrics.register(JobMetrics(lambda: self._jobs, clock))
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -151,17 +153,17 @@ class Service:
             heartbeat = build_heartbeat(self.configuration, self.store, self.clock)
             if heartbeat is not None:
                 self._threads.run("heartbeat", partial(heartbeat.run, self.stopping))
-        self._threads.run("watch", self._watch)
-        self._threads.run("configurations", self._follow_configurations)
-        jobs: dict[str, Callable[[], None]] = {
-            "trim_ingest_log": self._trim_ingest_log,
-            "refresh_roll_ups": partial(refresh_roll_ups, self.store, self.stopping),
-            "keep_lifetimes": self._keep_lifetimes,
+        jobs: dict[str, Callable[[], object]] = {
+            "trim_ingest_log": lambda: self.intake.trim(self.store, http_streams(self.configuration)),
+            "refresh_roll_ups": partial(self.store.refresh, is_enough=self.stopping.is_set),
+            "keep_lifetimes": lambda: keep_lifetimes(self.configuration, self.store, self.clock),
             "look_at_group": self.intake.look_at_group,
             "look_at_store": self._look_at_store,
             "log_status": lambda: log.info("status", **self.status()),
         }
-        self._jobs = Jobs(jobs, self.roles, self.clock)
+        self._jobs = Jobs(jobs, self.roles, self.clock, self.store, self._threads.instance)
+        self._threads.run("watch", partial(self._watch, self._jobs))
+        self._threads.run("configurations", self._follow_configurations)
         status = self.status()
         log.info("started", **{name: status[name] for name in ("roles", "models", "sources", "kafka_group")})
 
@@ -240,6 +242,11 @@ class Service:
             reasons.append(f"the service has stopped: {failure}" if failure else "the service is stopping")
         return reasons
 
+    def notes(self) -> list[str]:
+        """What people should know of a service that is ready."""
+        pauses = self._jobs.pauses if self._jobs is not None else {}
+        return [pause.sentence for name, pause in sorted(pauses.items())]
+
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""
         counters = self.counters
@@ -253,6 +260,7 @@ class Service:
             "rejected": counters.rejected,
             "late": counters.late,
             "windows": dict(self.loop.windows),
+            "notes": self.notes(),
             "checkpoint_age_s": round(self.intake.checkpoint_age_s(), 3),
         }
 
@@ -380,18 +388,6 @@ class Service:
         self._freshness = Freshness(self.store, self.clock, self.configuration.models)
         self._freshness.run(self.stopping, self._threads.counting("freshness"))
 
-    def _trim_ingest_log(self) -> None:
-        try:
-            self.intake.trim(self.store, http_streams(self.configuration))
-        except StoreError as error:
-            log.warning("the ingest log was not trimmed", reason=str(error), retryable=error.retryable)
-
-    def _keep_lifetimes(self) -> None:
-        try:
-            keep_lifetimes(self.configuration, self.store, self.clock)
-        except StoreError as error:
-            log.warning("lifetimes stay as they are", reason=str(error), retryable=error.retryable)
-
     def _look_at_store(self) -> None:
         StoreDamage.of(self.store).look(self.store, self.clock.now_ms())
 
@@ -400,13 +396,13 @@ class Service:
         assert self._routers is not None
         self._routers.renew(self._built_router)
 
-    def _watch(self) -> None:
+    def _watch(self, jobs: Jobs) -> None:
         """Alert about what goes wrong here."""
         lookout = Lookout(self.store, self.clock, self.roles, self._threads, self.watches, self.intake, self.loop)
+        lookout.follow_jobs(jobs)
         self._look_at_store()
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
-            if self._jobs is not None:
-                self._jobs.follow_clock()
+            jobs.follow()
             try:
                 lookout.step()
             except StoreError as error:

@@ -28,6 +28,8 @@ __all__ = [
     "EVENTS_UNREAD",
     "FOREIGN_MEMBER",
     "INSTANCE",
+    "JOB_FAILING",
+    "JOB_PAUSED",
     "LATE_EVENTS",
     "MISFIT",
     "MODEL",
@@ -52,11 +54,14 @@ TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
 MISFIT, WINDOWS_WAIT = "configuration_misfit", "windows_wait"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
+JOB_FAILING, JOB_PAUSED = "job_failing", "job_paused"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
         EVENTS_UNREAD,
         FOREIGN_MEMBER,
+        JOB_FAILING,
+        JOB_PAUSED,
         LATE_EVENTS,
         LOG_TRUNCATED,
         MISFIT,

@@ -57,6 +57,10 @@ class ApiService(Protocol):
         """Return why the service is not ready for traffic, one sentence each; empty when it is."""
         ...
 
+    def notes(self) -> list[str]:
+        """Return what people should know of a service that is ready: jobs that are paused."""
+        ...
+
     def status(self) -> dict[str, Any]:
         """Return what the service is doing, for people: a JSON object."""
         ...

@@ -49,6 +49,12 @@ class Health(BaseModel):
     status: str = Field(examples=["ok"])
 
 
+class Readiness(Health):
+    """The service is ready."""
+
+    notes: list[str] = Field(description="what people should know all the same: jobs that are paused")
+
+
 class ProblemKind(BaseModel):
     """One kind of problem, named by the fragment of a problem document's `type`."""
 
@@ -68,11 +74,11 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Is the service ready? 503 with the reasons if not")
-async def readyz(service: TheService) -> Health:
+async def readyz(service: TheService) -> Readiness:
     reasons = service.ready()
     if reasons:
         raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
-    return Health(status="ready")
+    return Readiness(status="ready", notes=service.notes())
 
 
 @router.get("/-/healthy", summary="Is the process alive? As Alertmanager says it", response_class=PlainTextResponse)

@@ -45,6 +45,7 @@ TIME_COLUMNS = {
     "alerts": "at_ms",
     "dead_letters": "record_ms",
     "audit": "at_ms",
+    "job_runs": "started_ms",
 }
 """The column that ``from`` and ``to`` mean, and that rows are ordered by."""
 

@@ -71,7 +71,8 @@ show what answers it.
 FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES: dict[int, str] = {
     FINE: "fine",
-    ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged; or a change is not in force yet",
+    ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged; or a change is not in force yet; or a "
+    "job failed; or `doctor` found something wrong",
     WRONG_INPUT: "bad input, configuration or usage",
     UNREACHABLE: "a service, broker or store cannot be reached or opened",
     BUG: "internal error: a bug (LEEWAY_DEBUG=1 shows the traceback)",

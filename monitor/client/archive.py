@@ -66,6 +66,10 @@ class Archive:
         """Nothing is amiss with a store that is open."""
         return []
 
+    def notes(self) -> list[str]:
+        """Nothing runs here of which people should know."""
+        return []
+
     def status(self) -> dict[str, Any]:
         """Return what is shown."""
         return {"store": str(self.path)}

@@ -40,20 +40,24 @@ class Connection:
         """Return a whole answer; one that is cut off is requested again."""
         return self._again(lambda: b"".join(self._parts(route, parameters)))
 
-    def send(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Have something done, and return what became of it. Once: it might be done twice.
+    def send(
+        self, route: str, body: Mapping[str, Any] | None, method: str = "POST", *, holds: str = "items"
+    ) -> dict[str, Any]:
+        """Have something done, and return what became of it, a document that ``holds`` a name.
+
+        Once: it might be done twice.
 
         Raises
         ------
         ClientError
         """
         try:
-            answer = self._client.post(f"{self._url}{route}", json=body)
+            answer = self._client.request(method, f"{self._url}{route}", json=body)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
         if answer.status_code != httpx.codes.OK:
             raise error_of(answer, f"{self._url}{route}")
-        return self._read(answer)
+        return self._read(answer, holds)
 
     def lines(self, route: str, body: Mapping[str, Any]) -> Iterator[str]:
         """Have something done, once, and yield the lines of the answer.

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -25,6 +25,7 @@ from monitor.resources.deployments import Deployments
 from monitor.resources.findings import Findings
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
+from monitor.resources.jobs import JobRuns, Jobs
 from monitor.resources.marks import Marks
 from monitor.resources.models import Models
 from monitor.resources.status import Protection, ProtectionSummary
@@ -140,6 +141,8 @@ class Leeway:
     marks = asks(Marks)
     clocks = asks(Clocks)
     audit = asks(Audit)
+    jobs = asks(Jobs)
+    job_runs = asks(JobRuns)
 
     def alert(self, alert_id: str) -> dict[str, Any]:
         """One alert from its start: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.
@@ -221,7 +224,8 @@ class Leeway:
             There is no such series, or no alert of it.
         """
         at = {"at": written(details.pop("at"))} if details.get("at") is not None else {}
-        return self._connection.send("/v1/marks", {"model": model, "signal": signal, "says": says, **details, **at})
+        body = {"model": model, "signal": signal, "says": says, **details, **at}
+        return self._connection.send("/v1/marks", body, holds="id")
 
     def accept(self, model: str, signal: str, **details: Any) -> dict[str, Any]:
         """Accept the level that a signal has as its new normal: :meth:`mark` with ``accepted``."""
@@ -244,6 +248,41 @@ class Leeway:
         """
         to = {"to": written(details.pop("to"))} if details.get("to") is not None else {}
         return self._connection.send("/v1/clocks", {"model": model, **details, **to})
+
+    def run_job(self, job: str, *, created_by: str, reason: str = "") -> dict[str, Any]:
+        """Ask every process of a job's role to run it now, and return the request.
+
+        `job_runs` with its `asked_ms` says what became of it.
+
+        Raises
+        ------
+        UnknownError, QuestionError
+            There is no such job, or it is paused.
+        """
+        body = {"created_by": created_by, "reason": reason}
+        return self._connection.send(_job_path(job, "run"), body, holds="asked_ms")
+
+    def pause_job(self, job: str, *, created_by: str, reason: str) -> dict[str, Any]:
+        """Keep a job from running by the clock, in every process, and return the pause.
+
+        Raises
+        ------
+        UnknownError
+            There is no such job.
+        """
+        body = {"created_by": created_by, "reason": reason}
+        return self._connection.send(_job_path(job, "pause"), body, "PUT", holds="since_ms")
+
+    def resume_job(self, job: str, *, created_by: str, reason: str = "") -> dict[str, Any]:
+        """Have a job run by the clock again, and return the pause that is over.
+
+        Raises
+        ------
+        UnknownError
+            There is no such job, or it is not paused.
+        """
+        parameters = urlencode({"created_by": created_by, "reason": reason})
+        return self._connection.send(f"{_job_path(job, 'pause')}?{parameters}", None, "DELETE", holds="since_ms")
 
     def retry_dead_letters(
         self, places: Iterable[tuple[str, int, int]], *, dry_run: bool = False
@@ -277,3 +316,7 @@ class Leeway:
         """
         body = {"subject": subject, "model": model, "fields": list(fields)}
         yield from map(json.loads, self._connection.lines("/v1/exports", body))
+
+
+def _job_path(job: str, action: str) -> str:
+    return f"/v1/jobs/{quote(job, safe='')}/{action}"

@@ -49,6 +49,7 @@ class Retention(Strict):
     findings: Lifetime = Field(default=None, description="single observations at which a detector fired")
     alerts: Lifetime = Field(default=None, description="transitions of alerts, and what was sent about them")
     audit: Lifetime = Field(default=400 * DAY_MS, description="what was changed by whom, and what was refused")
+    job_runs: Lifetime = Field(default=30 * DAY_MS, description="what became of runs of jobs")
     dead_letters: Lifetime = Field(
         default=None, description="messages that could not be used, by the record's own time; those without stay"
     )

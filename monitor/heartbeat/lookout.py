@@ -9,6 +9,8 @@ from typing import NamedTuple
 from monitor.alerts.own import (
     ALERTS_REFUSED,
     FOREIGN_MEMBER,
+    JOB_FAILING,
+    JOB_PAUSED,
     MISFIT,
     STAGE_FAILED,
     STORE_DAMAGED,
@@ -29,6 +31,7 @@ from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.intake import Intake
 from monitor.ingest.misfits import Misfits
 from monitor.ingest.stopwatch import Timer
+from monitor.jobs.schedule import Jobs
 from monitor.routing.posted_bounds import PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.threads import Threads
@@ -91,9 +94,15 @@ class Lookout:
         self._watches, self._intake, self._loop = watches, intake, loop
         self._of_process, self._of_others = [*self._about_process(roles)], [*self._about_others(roles)]
         self._late = LateStreams(store, clock, watches, intake)
-        of_process = [ALERTS_REFUSED, STAGE_FAILED, STORE_UNREADABLE]
+        of_process = [ALERTS_REFUSED, JOB_FAILING, STAGE_FAILED, STORE_UNREADABLE]
         self._gone = GoneInstances(store, clock, of_process, threads.instance)
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
+
+    def follow_jobs(self, jobs: Jobs) -> None:
+        """Alert about jobs of the process that fail, and about those that are paused for long, too."""
+        failing = self._alerts(JOB_FAILING, "job", "warning", instance=self._threads.instance)
+        self._of_process.append(_Look(failing, jobs.troubles))
+        self._of_others.append(_Look(self._alerts(JOB_PAUSED, "job", "warning", shared=True), jobs.forgotten))
 
     def step(self) -> None:
         """Look once. What needs the least of the store comes first: it may fail at the rest.

@@ -43,6 +43,9 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
     world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
+    run = {"started_ms": 5, "job": "keep_lifetimes", "instance": "a:8080", "ended_ms": 9, "outcome": "done"}
+    world.add("job_runs", [run])
+    world.add("job_pauses", [{"job": "log_status", "is_paused": 1, "since_ms": 5, "created_by": "ann"}])
     head = {"model": "fraud", "version": 1, "digest": "d", "owner": "api", "author": "ann"}
     schema = {"features": {"amount": {"type": "numeric", "range": [0, 100]}}}
     spec = {"sources": [{"http": "fraud"}], "schema": schema}

@@ -56,6 +56,8 @@ SAMPLES = [
     "/v1/dead-letters",
     "/v1/tokens",
     "/v1/audit",
+    "/v1/jobs",
+    "/v1/jobs/runs",
     "/v1/erasures",
     "/api/v2/status",
     "/api/v2/receivers",

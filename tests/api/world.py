@@ -78,6 +78,9 @@ class World:
     def ready(self) -> list[str]:
         return self.reasons
 
+    def notes(self) -> list[str]:
+        return []
+
     def status(self) -> dict[str, Any]:
         return {"roles": ["ingest", "evaluate"], "lag": {"fraud": 3}}
 

@@ -55,6 +55,7 @@ def fill(world: World) -> World:
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "detector": "adwin", "event_ms": 9}])
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "accepted", "from_ms": 5}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
+    world.add("job_runs", [{"started_ms": 5, "job": "log_status", "instance": "a", "ended_ms": 9, "outcome": "done"}])
     world.add("dead_letters", [{"topic": "t", "action": "kept", "payload": b"{}"}])
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
@@ -94,6 +95,8 @@ QUESTIONS: dict[str, Callable[[Leeway], Answer]] = {
     "incidents": lambda leeway: leeway.incidents(state="firing"),
     "summary": lambda leeway: leeway.alert_summary(model="fraud"),
     "audit": lambda leeway: leeway.audit(who="ann"),
+    "jobs": lambda leeway: leeway.jobs(),
+    "job_runs": lambda leeway: leeway.job_runs(job="log_status"),
     "letters": lambda leeway: leeway.dead_letters(topic="t"),
 }
 
@@ -106,10 +109,20 @@ def test_a_store_answers_as_a_service_does(name: str, asked: Leeway, embedded: L
     assert question(asked).arrow().num_rows == len(list(question(asked)))
 
 
+def test_what_people_say_of_a_signal_comes_back_as_a_mark(asked: Leeway) -> None:
+    mark = asked.accept("fraud", "volume", at="2026-01-01", reason="more customers", created_by="ann")
+    assert (mark["says"], mark["created_by"]) == ("accepted", "ann")
+
+
 def test_every_question_is_asked() -> None:
     public = {name for name, value in vars(Leeway).items() if not name.startswith("_") and callable(value)}
     assert public == {
         "audit",
+        "jobs",
+        "job_runs",
+        "run_job",
+        "pause_job",
+        "resume_job",
         "history",
         "status",
         "status_summary",

@@ -14,7 +14,7 @@ from monitor.cli import EXIT_CODES
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.config.service import ServiceSpec
-from monitor.jobs import JOBS
+from monitor.jobs.job import JOBS
 from monitor.service import Service
 from sinks.store.contract import TABLES
 from sinks.store.memory import MemoryStore
@@ -65,7 +65,7 @@ def test_exit_codes_jobs_tables_and_defaults_are_those_of_the_code() -> None:
     codes = re.findall(r"^\| (\d+) \| (.+?) \| ", OPERATIONS, flags=re.MULTILINE)
     assert {int(code): meaning for code, meaning in codes} == EXIT_CODES
     jobs = re.findall(r"^\| `(\w+)` \| (\d+) s \|", OPERATIONS, flags=re.MULTILINE)
-    assert {name: int(every) for name, every in jobs} == {name: every for name, (every, _) in JOBS.items()}
+    assert {name: int(every) for name, every in jobs} == {name: job.every_s for name, job in JOBS.items()}
     threads = OPERATIONS.partition("| thread |")[2].partition("\n\n")[0]
     assert set(TABLES) <= set(re.findall(r"`(\w+)`", threads))
     spec = ServiceSpec()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
-from apscheduler.job import Job
+from apscheduler.job import Job as Scheduled
 from apscheduler.schedulers.background import BackgroundScheduler
 from structlog.testing import capture_logs
 
@@ -17,41 +16,29 @@ from monitor.config import load
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.ingest.intake import Intake
-from monitor.jobs import JOBS, Every, Jobs, refresh_roll_ups
+from monitor.jobs.job import JOBS, Job
+from monitor.jobs.schedule import Every, Jobs
 from monitor.service import Service
-from sinks.store.contract import StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_late_events import DAY_MS, TurnedClock
 from tests.service.test_reload import AwayStore
 
-
-class FailingStore(MemoryStore):
-    """A store that does not answer."""
-
-    def refresh(self, settle_ms: int = 0, is_enough: Callable[[], bool] = lambda: False) -> int:
-        raise StoreError("no answer", retryable=True)
-
-
-@pytest.mark.parametrize(("store", "lines"), [(MemoryStore(), 0), (FailingStore(), 1)])
-def test_roll_ups_are_refreshed_and_a_store_that_cannot_is_in_the_log(store: MemoryStore, lines: int) -> None:
-    with capture_logs() as log:
-        refresh_roll_ups(store, threading.Event())
-    assert [line["log_level"] for line in log] == ["warning"] * lines
+WAITS = "a job waits for the store"
 
 
 def test_an_ingest_log_that_is_not_trimmed_since_the_store_is_away_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.jobs.JOBS", {"trim_ingest_log": (0.05, "ingest")})
+    monkeypatch.setattr("monitor.jobs.schedule.JOBS", {"trim_ingest_log": Job(0.05, "ingest")})
     store = AwayStore()
     path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
     with capture_logs() as log, shop.serving(load(path), store):
         store.is_away = True
-        shop.wait_until(lambda: [line for line in log if "trimmed" in line["event"]], "it is in the log")
+        shop.wait_until(lambda: [line for line in log if line["event"] == WAITS], "it is in the log")
         store.is_away = False
-    about = {"reason": "Connection refused", "retryable": True, "log_level": "warning"}
-    assert {"event": "the ingest log was not trimmed", **about} in log
+    about = {"job": "trim_ingest_log", "reason": "Connection refused", "log_level": "warning"}
+    assert {"event": WAITS, **about} in log
     assert "a job failed" not in {line["event"] for line in log}
 
 
@@ -59,8 +46,8 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
     jobs = dict.fromkeys(JOBS, lambda: None)
     scheduled = {}
     for role in ("ingest", "evaluate", "api"):
-        running = Jobs(jobs, [role], SystemClock())
-        scheduled[role] = sorted(running.names)
+        running = Jobs(jobs, [role], SystemClock(), MemoryStore())
+        scheduled[role] = sorted(running.states)
         running.stop()
     assert scheduled == {
         "ingest": ["log_status", "look_at_group", "look_at_store", "trim_ingest_log"],
@@ -79,8 +66,8 @@ def test_a_job_is_done_again_after_it_failed() -> None:
         raise OSError("no space left on device")
 
     with capture_logs() as log, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("monitor.jobs.JOBS", {"trim_ingest_log": (0.01, "ingest")})
-        running = Jobs({"trim_ingest_log": trim}, ["ingest"], SystemClock())
+        patch.setattr("monitor.jobs.schedule.JOBS", {"trim_ingest_log": Job(0.01, "ingest")})
+        running = Jobs({"trim_ingest_log": trim}, ["ingest"], SystemClock(), MemoryStore())
         assert enough.wait(20)
         running.stop()
     assert log[0] == {
@@ -94,7 +81,7 @@ def test_a_job_is_done_again_after_it_failed() -> None:
 def test_a_clock_that_leaps_ahead_makes_a_job_due_now_and_not_once_for_each_time_it_missed() -> None:
     start = datetime(1970, 1, 1, tzinfo=UTC)
     trigger, now = Every(seconds=30, start_date=start, timezone=UTC), start + timedelta(days=1, seconds=7)
-    job = Job(BackgroundScheduler(), trigger=trigger, func=print, args=(), kwargs={}, next_run_time=start)
+    job = Scheduled(BackgroundScheduler(), trigger=trigger, func=print, args=(), kwargs={}, next_run_time=start)
     due = job._get_run_times(now)
     assert due == [start, now]
     assert trigger.get_next_fire_time(due[-1], now) == now + timedelta(seconds=30)
@@ -120,7 +107,7 @@ def test_jobs_go_on_at_once_after_a_clock_that_ran_a_day_ahead_is_set_back(
                 raise KeyError("a bug")
 
     monkeypatch.setattr("apscheduler.schedulers.base.datetime", Turned)
-    monkeypatch.setattr("monitor.jobs.JOBS", {"look_at_group": (0.05, "ingest")})
+    monkeypatch.setattr("monitor.jobs.schedule.JOBS", {"look_at_group": Job(0.05, "ingest")})
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
     monkeypatch.setattr("monitor.threads.FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr(Intake, "look_at_group", lambda intake: runs.append(1))
@@ -144,8 +131,8 @@ def test_a_service_ends_with_its_checkpoints_written_while_a_job_waits_for_a_bro
 
     monkeypatch.setattr(Intake, "look_at_group", look)
     monkeypatch.setattr(EvaluateLoop, "save", lambda loop: saved.set())
-    monkeypatch.setattr("monitor.jobs.JOBS", {"look_at_group": (0.01, "ingest")})
-    monkeypatch.setattr("monitor.jobs.LEAVE_WITHIN_S", 0.2)
+    monkeypatch.setattr("monitor.jobs.schedule.JOBS", {"look_at_group": Job(0.01, "ingest")})
+    monkeypatch.setattr("monitor.jobs.schedule.LEAVE_WITHIN_S", 0.2)
     path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), checkpoint_every="1h")
     service = Service(load(path), SystemClock(), MemoryStore())
     service.start()

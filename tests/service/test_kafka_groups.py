@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 
 from monitor.alerts.own import FOREIGN_MEMBER, MODEL
 from monitor.config import Configuration, load
-from monitor.jobs import JOBS
+from monitor.jobs.job import JOBS, Job
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
@@ -72,7 +72,7 @@ def test_services_that_share_a_store_share_its_group_and_go_on_where_a_named_gro
 def test_a_member_that_does_not_share_the_store_is_alerted_about_until_it_is_gone(
     kafka: Cluster, topic_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(JOBS, "look_at_group", (1, "ingest"))
+    monkeypatch.setitem(JOBS, "look_at_group", Job(1, "ingest"))
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.1)
     kafka.create_topic(topic_name, partitions=3)
     configuration = shop.on_kafka(tmp_path, kafka, shop.model("shop", {"kafka": topic_name}))

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from monitor.alerts.own import MODEL, STORE_DAMAGED, STORE_UNREADABLE
 from monitor.clock import SystemClock
 from monitor.config import load
-from monitor.jobs import JOBS
+from monitor.jobs.job import JOBS, Job
 from monitor.service import Service
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
@@ -77,7 +77,7 @@ def test_rows_that_the_store_has_lost_are_alerted_about_until_they_are_repaired_
     status = leeway("status", "--store", tmp_path / "store").out.splitlines()
     assert (status[0], [title in line for line in status].count(True)) == ("About Leeway itself:", 1)
 
-    monkeypatch.setitem(JOBS, "look_at_store", (0.05, "evaluate"))
+    monkeypatch.setitem(JOBS, "look_at_store", Job(0.05, "evaluate"))
     service = Service(load(file), SystemClock())
     service.start()
     shutil.rmtree(set_aside)
@@ -90,7 +90,7 @@ def test_a_table_that_reads_fail_at_is_alerted_about_until_they_succeed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
-    monkeypatch.setitem(JOBS, "look_at_store", (0.05, ""))
+    monkeypatch.setitem(JOBS, "look_at_store", Job(0.05))
     file = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
     open_store("chdb", str(tmp_path / "store")).close()
     store = ChdbStore(tmp_path / "store")

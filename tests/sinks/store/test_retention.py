@@ -180,6 +180,21 @@ def test_a_late_pane_of_a_model_that_is_behind_adds_to_a_sum_only_if_its_panes_a
     assert not chdb.query("SELECT hour_ms FROM touched FINAL WHERE touched_ms > refreshed_ms")["hour_ms"].size
 
 
+def test_upkeep_that_is_done_twice_changes_no_row(chdb: ChdbStore) -> None:
+    append(chdb, "findings", AGES_DAYS)
+    hours = [NOW_MS - 2 * DAY_MS, NOW_MS - DAY_MS]
+    chdb.append("scores", plain("scores", 2, window_end_ms=hours), token="upkeep")
+    found = []
+    for _ in range(2):
+        retain(chdb, {"findings": Lifetimes(5 * DAY_MS)})
+        chdb.refresh(settle_ms=0)
+        found.append(
+            [chdb.query(f"SELECT * FROM {table} FINAL ORDER BY ALL") for table in ("findings", "scores", "scores_1h")]
+        )
+    assert str(found[0]) == str(found[1])
+    assert len(found[0][2]["model"])
+
+
 def test_a_store_in_memory_keeps_everything(tmp_path: Path) -> None:
     store = MemoryStore()
     append(store, "findings", AGES_DAYS)
@@ -192,7 +207,7 @@ def test_every_lifetime_of_the_configuration_is_one_of_a_table() -> None:
     assert set(by_table) == set(AGING)
     assert set(Retention.model_fields) < set(AGING)
     results = {table: by_table[table].default_ms for table in Retention.model_fields}
-    lasting = dict.fromkeys(results) | {"panes": 14 * DAY_MS, "audit": 400 * DAY_MS}
+    lasting = dict.fromkeys(results) | {"panes": 14 * DAY_MS, "audit": 400 * DAY_MS, "job_runs": 30 * DAY_MS}
     assert results == lasting, "all others stay unless a lifetime is set"
     assert by_table["events"].by_model == {"loans": 7 * DAY_MS}
     assert by_table["predictions"].by_model == {"loans": None}

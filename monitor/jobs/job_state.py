@@ -1,0 +1,109 @@
+"""How a job fares in one process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from monitor.jobs.run_log import JobRun
+from sinks.receivers.times import utc
+from sinks.store.change_log import after
+
+__all__ = ["JobState"]
+
+LONG_MS = 10_000
+"""A run that takes longer is recorded before it ends."""
+
+HANGS_AFTER_MS = 600_000
+MOST_FAILURES = 3
+
+
+class JobState:
+    """One job in one process.
+
+    Parameters
+    ----------
+    name : str
+    every_s : float
+    last : JobRun or None
+        Of this process, or of the one before it.
+
+    Attributes
+    ----------
+    request : JobRun or None
+        What somebody asks for, until a run begins.
+    running : JobRun or None
+    started_ms : int
+        When the last run began; 0 if none has.
+    failures : int
+        How many have failed in a row.
+    counts : dict of str to int
+        Runs by outcome, since the process started.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> state = JobState("look", 60.0, None)
+    >>> run = state.begin(1_000, "a:8080")
+    >>> state.end(replace(run, outcome="done"), 1_200).ended_ms
+    1200
+    >>> state.begin(181_000, "a:8080").missed
+    2
+    """
+
+    def __init__(self, name: str, every_s: float, last: JobRun | None) -> None:
+        self.name, self.every_s = name, every_s
+        self.request: JobRun | None = None
+        self.running: JobRun | None = None
+        self.started_ms = last.started_ms if last is not None else 0
+        self.failures = last.failures if last is not None else 0
+        self.done_ms = last.ended_ms if last is not None and last.outcome == "done" else 0
+        self.counts: dict[str, int] = {"done": 0, "failed": 0}
+        self._failing_since_ms = last.started_ms if last is not None and last.failures else 0
+        self._reason = last.reason if last is not None else ""
+        self._is_stated = False
+
+    @property
+    def due_ms(self) -> int:
+        """When it runs next by the clock."""
+        return self.started_ms + round(1000 * self.every_s)
+
+    def begin(self, now_ms: int, instance: str) -> JobRun:
+        """A run begins."""
+        request, self.request = self.request, None
+        missed = max(0, round((now_ms - self.started_ms) / (1000 * self.every_s)) - 1) if self.started_ms else 0
+        # Two runs in one millisecond are two, and a clock that goes back makes no run replace an earlier one.
+        run = JobRun(after(self.started_ms, now_ms), self.name, instance, missed=missed)
+        if request is not None:
+            run = replace(run, asked_ms=request.asked_ms, asked_by=request.asked_by)
+        self.running, self._is_stated, self.started_ms = run, False, run.started_ms
+        return run
+
+    def take_long_run(self, now_ms: int) -> JobRun | None:
+        """Return the run that takes long, once."""
+        run = self.running
+        if run is None or self._is_stated or now_ms - run.started_ms < LONG_MS:
+            return None
+        self._is_stated = True
+        return run
+
+    def end(self, run: JobRun, now_ms: int) -> JobRun:
+        """The run has ended, as it says; return it with its time."""
+        self.running, self.failures = None, run.failures
+        self.counts[run.outcome] += 1
+        ended = replace(run, ended_ms=max(now_ms, run.started_ms))
+        if run.outcome == "done":
+            self.done_ms = ended.ended_ms
+        elif run.failures == 1:
+            self._failing_since_ms = run.started_ms
+        self._reason = run.reason
+        return ended
+
+    def trouble(self, now_ms: int) -> str:
+        """Return what people should know of it; empty if all is well."""
+        run, hint = self.running, f"`leeway jobs history --job {self.name}` shows its runs"
+        if run is not None and now_ms - run.started_ms >= max(HANGS_AFTER_MS, 3_000 * self.every_s):
+            return f"the job {self.name} runs since {utc(run.started_ms)} and does not end; {hint}"
+        if self.failures >= MOST_FAILURES:
+            since = utc(self._failing_since_ms)
+            return f"the job {self.name} fails since {since}, {self.failures} times in a row: {self._reason}; {hint}"
+        return ""
