@@ -45,7 +45,7 @@ from monitor.routing.plan import Plan
 from monitor.routing.router import Router
 from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
-from monitor.sources.contract import Source
+from monitor.sources.contract import Member, Source
 from monitor.subscribers import entries_of, reached
 from monitor.watch import Watch
 from sinks.receivers import build
@@ -65,12 +65,14 @@ __all__ = [
     "build_router",
     "build_store",
     "change_intake",
+    "group_members",
     "http_streams",
     "kafka_topics",
     "keep_lifetimes",
     "once_it_answers",
     "open_http_log",
     "planned_sources",
+    "receiver_for_trial",
     "sample_source",
     "topic_sample",
 ]
@@ -265,6 +267,19 @@ def _members(configuration: Configuration, store_id: str, clock: Clock) -> Forei
     return ForeignMembers(cluster.group, KafkaMembers(cluster, store_id).read, clock)
 
 
+def group_members(configuration: Configuration) -> list[Member] | None:
+    """Return who is in the group of the service, for a look from outside; None while it settles.
+
+    Raises
+    ------
+    SourceError
+        No broker answers, or the service may not describe its group.
+    """
+    from monitor.sources.kafka.members import KafkaMembers
+
+    return KafkaMembers(_in_group(configuration.service.spec.kafka, ""), "").read()
+
+
 def _in_group(cluster: KafkaCluster, store_id: str) -> KafkaCluster:
     """Name the group of a store, where the configuration names none."""
     return cluster.model_copy(update={"group": cluster.group or f"leeway-{store_id}"})
@@ -446,6 +461,19 @@ def build_heartbeat(configuration: Configuration, store: Store, clock: Clock) ->
         raise InputError(str(error)) from error
 
 
+def receiver_for_trial(configuration: Configuration, parameters: Parameters) -> Receiver:
+    """Return a receiver to be tried once, without pictures.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        return build(parameters, **_cluster_of(configuration, parameters.kind))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
 def _receiver(
     configuration: Configuration, watches: Mapping[str, Watch], store: Store, parameters: Parameters
 ) -> Receiver:
@@ -454,8 +482,10 @@ def _receiver(
 
 def _lent(configuration: Configuration, watches: Mapping[str, Watch], store: Store, kind: str) -> dict[str, Any]:
     """What a receiver needs of the service: the pictures in mails, and the cluster of its topic."""
-    if kind == "email":
-        return {"draw": Pictures(store, watches)}
+    return {"draw": Pictures(store, watches)} if kind == "email" else _cluster_of(configuration, kind)
+
+
+def _cluster_of(configuration: Configuration, kind: str) -> dict[str, Any]:
     if kind != "kafka":
         return {}
     from monitor.sources.kafka.outlet import producer

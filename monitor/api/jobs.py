@@ -108,8 +108,8 @@ def _rows(name: str, job: Job, runs: list[JobRun], pause: Pause | None) -> Itera
         "paused_by": pause.created_by if pause else "",
         "paused_reason": pause.reason if pause else "",
     }
-    known: list[JobRun | None] = [*runs] or [None]
-    for run in known:
+    runs_or_none: list[JobRun | None] = [*runs] or [None]
+    for run in runs_or_none:
         yield {**facts, "is_vital": job.is_vital, **_last_run(run), **paused}
 
 

@@ -51,6 +51,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "sql": ("monitor.cli.sql", "Run a statement in ClickHouse's SQL on a store."),
     "store": ("monitor.cli.store", "Look after the store: status, upgrades, room, backups."),
     "explain": ("monitor.cli.explain", "Say why a window alarmed, or did not."),
+    "doctor": ("monitor.cli.doctor", "Say what keeps a service from working, and what to do."),
     "token": ("monitor.cli.token", "Make, list and revoke tokens: who may ask and change what."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
     "export": ("monitor.cli.export", "Print all that is held about a data subject."),
@@ -71,8 +72,8 @@ show what answers it.
 FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
 EXIT_CODES: dict[int, str] = {
     FINE: "fine",
-    ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged; or a change is not in force yet; or a "
-    "job failed; or `doctor` found something wrong",
+    ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged; or a change is not in force yet; "
+    "or a job failed; or `doctor` found something wrong",
     WRONG_INPUT: "bad input, configuration or usage",
     UNREACHABLE: "a service, broker or store cannot be reached or opened",
     BUG: "internal error: a bug (LEEWAY_DEBUG=1 shows the traceback)",

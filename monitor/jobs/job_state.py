@@ -24,7 +24,7 @@ class JobState:
     ----------
     name : str
     every_s : float
-    last : JobRun or None
+    last_run : JobRun or None
         Of this process, or of the one before it.
 
     Attributes
@@ -50,16 +50,16 @@ class JobState:
     2
     """
 
-    def __init__(self, name: str, every_s: float, last: JobRun | None) -> None:
+    def __init__(self, name: str, every_s: float, last_run: JobRun | None) -> None:
         self.name, self.every_s = name, every_s
         self.request: JobRun | None = None
         self.running: JobRun | None = None
-        self.started_ms = last.started_ms if last is not None else 0
-        self.failures = last.failures if last is not None else 0
-        self.done_ms = last.ended_ms if last is not None and last.outcome == "done" else 0
+        self.started_ms = last_run.started_ms if last_run is not None else 0
+        self.failures = last_run.failures if last_run is not None else 0
+        self.done_ms = last_run.ended_ms if last_run is not None and last_run.outcome == "done" else 0
         self.counts: dict[str, int] = {"done": 0, "failed": 0}
-        self._failing_since_ms = last.started_ms if last is not None and last.failures else 0
-        self._reason = last.reason if last is not None else ""
+        self._failing_since_ms = last_run.started_ms if last_run is not None and last_run.failures else 0
+        self._reason = last_run.reason if last_run is not None else ""
         self._is_stated = False
 
     @property

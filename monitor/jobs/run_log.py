@@ -188,8 +188,8 @@ def latest_runs(store: Store, now_ms: int) -> dict[str, list[JobRun]]:
         latest.setdefault(run.job, []).append(run)
     for job in JOBS.keys() - latest:
         where, without = {"job": job}, {"outcome": "asked"}
-        last = Query("job_runs", where, without=without, order=("started_ms",), descending=True, limit=1)
-        latest[job] = [JobRun(**row) for row in rows_of(store.read(last))]
+        query = Query("job_runs", where, without=without, order=("started_ms",), descending=True, limit=1)
+        latest[job] = [JobRun(**row) for row in rows_of(store.read(query))]
     return latest
 
 

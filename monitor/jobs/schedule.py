@@ -157,10 +157,10 @@ class Jobs:
 
     def _last_run(self, name: str) -> JobRun | None:
         try:
-            last = read_last_run(self._store, name, self._instance)
-            if last is not None and last.outcome == "running":
-                self._log.write(replace(last, outcome="unfinished", ended_ms=self._clock.now_ms()))
-            return last
+            run = read_last_run(self._store, name, self._instance)
+            if run is not None and run.outcome == "running":
+                self._log.write(replace(run, outcome="unfinished", ended_ms=self._clock.now_ms()))
+            return run
         except StoreError as error:
             log.warning("when a job has run last is not known", job=name, reason=str(error))
             return None
