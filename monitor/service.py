@@ -58,6 +58,7 @@ from monitor.retries import Retried
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
+from monitor.self_test.self_test import SelfTest, SelfTestMetrics
 from monitor.threads import Threads, in_words, join_within
 from monitor.watch import Watches, compile_watch
 from sinks.store.connection import Connection
@@ -135,6 +136,7 @@ class Service:
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
         self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
         self.metrics.register(JobMetrics(lambda: self._jobs, clock))
+        self.metrics.register(SelfTestMetrics(SelfTest.of(self.store)))
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -161,6 +163,8 @@ class Service:
             "look_at_store": self._look_at_store,
             "log_status": lambda: log.info("status", **self.status()),
         }
+        if self.configuration.service.spec.self_test is not None:
+            jobs["self_test"] = partial(SelfTest.of(self.store).run, self.store, self.clock)
         self._jobs = Jobs(jobs, self.roles, self.clock, self.store, self._threads.instance)
         self._threads.run("watch", partial(self._watch, self._jobs))
         self._threads.run("configurations", self._follow_configurations)
@@ -261,6 +265,7 @@ class Service:
             "late": counters.late,
             "windows": dict(self.loop.windows),
             "notes": self.notes(),
+            "self_test": SelfTest.of(self.store).document(),
             "checkpoint_age_s": round(self.intake.checkpoint_age_s(), 3),
         }
 

@@ -34,6 +34,7 @@ __all__ = [
     "MISFIT",
     "MODEL",
     "NAMES",
+    "SELF_TEST_FAILED",
     "STAGE_FAILED",
     "STORE_DAMAGED",
     "STORE_UNREADABLE",
@@ -54,7 +55,7 @@ TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
 MISFIT, WINDOWS_WAIT = "configuration_misfit", "windows_wait"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
-JOB_FAILING, JOB_PAUSED = "job_failing", "job_paused"
+JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
@@ -66,6 +67,7 @@ NAMES = frozenset(
         LOG_TRUNCATED,
         MISFIT,
         OFFSETS_LOST,
+        SELF_TEST_FAILED,
         STAGE_FAILED,
         STORE_DAMAGED,
         STORE_UNREADABLE,

@@ -208,6 +208,10 @@ class Api(Strict):
         return self
 
 
+class SelfTest(Strict):
+    """Whether Leeway still detects is tried in the process that evaluates; an alert says if it does not."""
+
+
 class ServiceSpec(Strict):
     """Everything that is not about one model."""
 
@@ -243,6 +247,9 @@ class ServiceSpec(Strict):
     )
     heartbeat: Heartbeat | None = Field(
         default=None, description="who is pinged while everything works, and notices when it does not"
+    )
+    self_test: SelfTest | None = Field(
+        default=None, description="`{}` has a model with a drift that is known run through Leeway every 15 minutes"
     )
     external_url: str = Field(default="", description="how people reach the API; links in alerts start with it")
     checkpoint_every: DurationMs = Field(default=10_000, gt=0)

@@ -12,6 +12,7 @@ from monitor.alerts.own import (
     JOB_FAILING,
     JOB_PAUSED,
     MISFIT,
+    SELF_TEST_FAILED,
     STAGE_FAILED,
     STORE_DAMAGED,
     STORE_UNREADABLE,
@@ -34,6 +35,7 @@ from monitor.ingest.stopwatch import Timer
 from monitor.jobs.schedule import Jobs
 from monitor.routing.posted_bounds import PostedBounds
 from monitor.routing.quarantine import Quarantine
+from monitor.self_test.self_test import SelfTest
 from monitor.threads import Threads
 from monitor.watch import Watch
 from sinks.store.contract import Store
@@ -94,14 +96,16 @@ class Lookout:
         self._watches, self._intake, self._loop = watches, intake, loop
         self._of_process, self._of_others = [*self._about_process(roles)], [*self._about_others(roles)]
         self._late = LateStreams(store, clock, watches, intake)
-        of_process = [ALERTS_REFUSED, JOB_FAILING, STAGE_FAILED, STORE_UNREADABLE]
+        of_process = [ALERTS_REFUSED, JOB_FAILING, SELF_TEST_FAILED, STAGE_FAILED, STORE_UNREADABLE]
         self._gone = GoneInstances(store, clock, of_process, threads.instance)
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
 
     def follow_jobs(self, jobs: Jobs) -> None:
-        """Alert about jobs of the process that fail, and about those that are paused for long, too."""
+        """Alert about jobs of the process that fail, and what the self-test finds; and about pauses that last."""
         failing = self._alerts(JOB_FAILING, "job", "warning", instance=self._threads.instance)
+        undetected = self._alerts(SELF_TEST_FAILED, "part", instance=self._threads.instance)
         self._of_process.append(_Look(failing, jobs.troubles))
+        self._of_process.append(_Look(undetected, SelfTest.of(self._store).holding))
         self._of_others.append(_Look(self._alerts(JOB_PAUSED, "job", "warning", shared=True), jobs.forgotten))
 
     def step(self) -> None:

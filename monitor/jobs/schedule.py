@@ -43,7 +43,7 @@ class Jobs:
     Parameters
     ----------
     jobs : mapping of str to callable
-        What each of :data:`~monitor.jobs.job.JOBS` does.
+        What each of :data:`~monitor.jobs.job.JOBS` does; others are not run.
     roles : collection of str
     clock : Clock
     store : Store
@@ -78,7 +78,7 @@ class Jobs:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         self._scheduler = BackgroundScheduler(executors={"default": self._runs}, job_defaults=defaults, timezone=UTC)
         for name, job in JOBS.items():
-            if not job.role or job.role in roles:
+            if name in jobs and (not job.role or job.role in roles):
                 self.states[name] = JobState(name, job.every_s, self._last_run(name))
                 due: dict[str, Any] = self._due(self.states[name])
                 trigger = Every(seconds=job.every_s, timezone=UTC)
