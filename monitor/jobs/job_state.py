@@ -38,6 +38,8 @@ class JobState:
         How many have failed in a row.
     counts : dict of str to int
         Runs by outcome, since the process started.
+    is_recorded : bool
+        Whether the store took down the last one at once. Else it was away, which others say, and no job's fault.
 
     Examples
     --------
@@ -60,7 +62,7 @@ class JobState:
         self.counts: dict[str, int] = {"done": 0, "failed": 0}
         self._failing_since_ms = last_run.started_ms if last_run is not None and last_run.failures else 0
         self._reason = last_run.reason if last_run is not None else ""
-        self._is_stated = False
+        self._is_stated, self.is_recorded = False, True
 
     @property
     def due_ms(self) -> int:
@@ -103,7 +105,7 @@ class JobState:
         run, hint = self.running, f"`leeway jobs history --job {self.name}` shows its runs"
         if run is not None and now_ms - run.started_ms >= max(HANGS_AFTER_MS, 3_000 * self.every_s):
             return f"the job {self.name} runs since {utc(run.started_ms)} and does not end; {hint}"
-        if self.failures >= MOST_FAILURES:
+        if self.failures >= MOST_FAILURES and self.is_recorded:
             since = utc(self._failing_since_ms)
             return f"the job {self.name} fails since {since}, {self.failures} times in a row: {self._reason}; {hint}"
         return ""

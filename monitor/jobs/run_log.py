@@ -84,21 +84,23 @@ class RunLog:
         self._turn = threading.Lock()
         self._waiting: deque[JobRun] = deque()
 
-    def write(self, run: JobRun) -> None:
-        """Write one, and those that wait."""
+    def write(self, run: JobRun) -> bool:
+        """Write one, and those that wait; return whether the store has taken them."""
         with self._turn:
             self._waiting.append(run)
             if len(self._waiting) > MOST_WAITING:
                 log.warning("a run of a job is not recorded: the store is away", **vars(self._waiting.popleft()))
-            # Of two rows of one run, that it goes on and that it has ended, the last one counts.
-            rows = {(each.started_ms, each.job): each for each in self._waiting}
+            # Of two rows of one run, that it goes on and that it has ended, the latter counts, whoever came first.
+            by_end = sorted(self._waiting, key=lambda each: each.ended_ms)
+            rows = {(each.started_ms, each.job): each for each in by_end}
             try:
                 _append(self._store, rows.values())
             except StoreError as error:
                 if len(self._waiting) == 1:
                     log.warning("runs of jobs are recorded later: the store is away", reason=str(error))
-                return
+                return False
             self._waiting.clear()
+            return True
 
 
 class AskedRuns:

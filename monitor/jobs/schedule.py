@@ -96,7 +96,9 @@ class Jobs:
         for state in self.states.values():
             if (run := state.take_long_run(self._clock.now_ms())) is not None:
                 self._log.write(run)
-        self._knows_pauses |= self._read_pauses()
+        if not self._read_pauses():
+            return
+        self._knows_pauses = True
         try:
             self._take_asked()
         except StoreError as error:
@@ -133,7 +135,7 @@ class Jobs:
             run = replace(run, outcome="failed", reason=_reason(error), failures=state.failures + 1)
         else:
             run = replace(run, outcome="done")
-        self._log.write(state.end(run, self._clock.now_ms()))
+        state.is_recorded = self._log.write(state.end(run, self._clock.now_ms()))
 
     def _take_asked(self) -> None:
         for request in self._asked.take():

@@ -59,6 +59,15 @@ def running(
             followed.stop()
 
 
+class ClosedStore(AwayStore):
+    """One that takes no rows while it is away."""
+
+    def append(self, table: str, columns: Mapping[str, Any], token: str) -> None:
+        if self.is_away:
+            raise StoreError("Connection refused", retryable=True)
+        super().append(table, columns, token)
+
+
 def test_each_run_is_recorded_with_what_became_of_it_and_without_what_an_error_quotes() -> None:
     store, trials = MemoryStore(), iter([StoreError("no answer", retryable=True), KeyError("Anna Muster"), None])
 
@@ -78,6 +87,23 @@ def test_each_run_is_recorded_with_what_became_of_it_and_without_what_an_error_q
     assert all(run["started_ms"] <= run["ended_ms"] for run in runs)
 
 
+def test_that_the_store_was_away_is_no_trouble_of_a_job() -> None:
+    store, begun = ClosedStore(), list[int]()
+
+    def look() -> None:
+        begun.append(1)
+        if store.is_away:
+            raise StoreError("Connection refused", retryable=True)
+
+    with running(store, {"look": look}, OFTEN_S) as jobs:
+        shop.wait_until(lambda: begun, "it runs")
+        store.is_away = True
+        shop.wait_until(lambda: jobs.states["look"].failures > 3, "it fails again and again")
+        assert jobs.troubles() == {}
+        store.is_away = False
+        shop.wait_until(lambda: not jobs.states["look"].failures, "it works")
+
+
 def test_a_store_that_is_away_makes_no_run_fail_and_has_all_of_them_afterwards() -> None:
     store, begun = ClosedStore(), list[int]()
     with running(store, {"look": lambda: begun.append(1)}, OFTEN_S):
@@ -88,15 +114,6 @@ def test_a_store_that_is_away_makes_no_run_fail_and_has_all_of_them_afterwards()
         store.is_away = False
         shop.wait_until(lambda: len(runs_of(store)) > count + 2, "they are recorded")
     assert {run["outcome"] for run in runs_of(store)} == {"done"}
-
-
-class ClosedStore(AwayStore):
-    """One that takes no rows while it is away."""
-
-    def append(self, table: str, columns: Mapping[str, Any], token: str) -> None:
-        if self.is_away:
-            raise StoreError("Connection refused", retryable=True)
-        super().append(table, columns, token)
 
 
 def test_few_runs_are_held_while_the_store_is_away() -> None:
