@@ -249,7 +249,7 @@ class Service:
     def notes(self) -> list[str]:
         """What people should know of a service that is ready."""
         pauses = self._jobs.pauses if self._jobs is not None else {}
-        return [pause.sentence for name, pause in sorted(pauses.items())]
+        return [pause.fact for _, pause in sorted(pauses.items())]
 
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""

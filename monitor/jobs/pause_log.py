@@ -28,7 +28,12 @@ class Pause:
     @property
     def sentence(self) -> str:
         """What people should know of it."""
-        return f"the job {self.job} is paused since {utc(self.since_ms)} by {self.created_by}: {self.reason}"
+        return f"{self.fact} by {self.created_by}: {self.reason}"
+
+    @property
+    def fact(self) -> str:
+        """What anybody may know of it."""
+        return f"the job {self.job} is paused since {utc(self.since_ms)}"
 
     @property
     def reminder(self) -> str:

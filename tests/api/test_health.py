@@ -22,7 +22,7 @@ def test_a_process_that_is_not_ready_is_still_alive() -> None:
 
 
 def test_a_ready_service_says_so() -> None:
-    assert Client(World()).get("/readyz").json() == {"status": "ready"}
+    assert Client(World()).get("/readyz").json() == {"status": "ready", "notes": []}
 
 
 def test_the_status_is_the_services_own() -> None:

@@ -260,7 +260,7 @@ def test_a_service_says_which_jobs_are_paused(tmp_path: Path, monkeypatch: pytes
         assert client.put("/v1/jobs/keep_lifetimes/pause", json=body).status_code == 200
         sentences = shop.wait_until(service.notes, "it is in force")
         assert [text.partition(" since ")[0] for text in sentences] == ["the job keep_lifetimes is paused"]
-        assert sentences[0].endswith(" by ann: audit of May")
+        assert "ann" not in str(sentences), "probes answer everybody"
         assert client.get("/readyz").json() == {"status": "ready", "notes": sentences}
         assert client.get("/v1/status").json()["notes"] == sentences
         refused = client.post("/v1/jobs/keep_lifetimes/run", json={"created_by": "bob"})
