@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from monitor.client import Leeway
@@ -36,11 +38,11 @@ def test_a_run_that_somebody_asks_for_is_waited_for(leeway: Console, monkeypatch
     with serving(world) as url:
         nobody = leeway("jobs", "run", "log_status", "--by", "ann", "--wait", "0", "--url", url)
         assert (nobody.code, nobody.err) == (1, "no process has run it within 0 s: is one with its role there?\n")
-        asked = {"asked_ms": NOW_MS, "asked_by": "ann"}
-        RunLog(world.store).write(JobRun(NOW_MS + 5, "log_status", "a:8080", NOW_MS + 9, "done", **asked))
+        asked = partial(JobRun, asked_ms=NOW_MS, asked_by="ann")
+        RunLog(world.store).write(asked(NOW_MS + 5, "log_status", "a:8080", NOW_MS + 9, "done"))
         done = leeway("jobs", "run", "log_status", "--by", "ann", "--url", url, "--json")
         assert (done.code, [run["instance"] for run in done.lines]) == (0, ["a:8080"])
-        RunLog(world.store).write(JobRun(NOW_MS + 6, "log_status", "b:8080", NOW_MS + 9, "failed", "OSError", **asked))
+        RunLog(world.store).write(asked(NOW_MS + 6, "log_status", "b:8080", NOW_MS + 9, "failed", "OSError"))
         failed = leeway("jobs", "run", "log_status", "--by", "ann", "--url", url)
         assert (failed.code, "OSError" in failed.out) == (1, True)
         history = leeway("jobs", "history", "--job", "log_status", "--outcome", "failed", "--json", "--url", url)

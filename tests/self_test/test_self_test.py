@@ -67,7 +67,8 @@ def test_people_hear_that_leeway_does_not_detect_and_when_it_does_again(
 
 def test_a_service_runs_it_only_if_somebody_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.jobs.schedule.JOBS", {"self_test": JOBS["self_test"]})
-    for folder, asks in (("with", {"self_test": {}}), ("without", {})):
+    options: dict[str, dict[str, Any]] = {"with": {"self_test": {}}, "without": {}}
+    for folder, asks in options.items():
         path = shop.configured(tmp_path / folder, shop.model("shop", {"http": "shop"}), **asks)
         with shop.serving(load(path), MemoryStore()) as service:
             assert service._jobs is not None
