@@ -12,6 +12,7 @@ from monitor.cli.answers import Form, Target, asks
 from monitor.cli.output import as_rows, as_table, when
 from monitor.resources.alerts import Alerts
 from monitor.resources.clocks import Clocks, KnownClock
+from monitor.resources.jobs import Jobs
 from monitor.resources.status import ModelProtection, Protection, ProtectionSummary, SmallestShift
 
 __all__ = ["command"]
@@ -27,9 +28,9 @@ def command(
 ) -> None:
     """Show what is watched, since when, and what is blind, of all models, of MODEL, or of its SIGNAL.
 
-    Alerts about Leeway itself that fire come before all, in a table and in JSON, whatever is asked for. Then comes
-    what fires, what is blind, what still learns, and what protects. Of one SIGNAL under the rule `change`, the smallest
-    shifts that can be found follow, in one window, in a day and in a week.
+    Alerts about Leeway itself that fire come before all, in a table and in JSON, whatever is asked for; in a table,
+    jobs that are paused, too. Then comes what fires, what is blind, what still learns, and what protects. Of one SIGNAL
+    under the rule `change`, the smallest shifts that can be found follow, in one window, in a day and in a week.
     """
     from monitor.alerts.own import MODEL as OWN
 
@@ -40,6 +41,7 @@ def command(
         own = list(leeway.ask(Alerts(model=OWN, state="firing"))) if form.name in ("table", "json") else []
         if form.name == "table":
             _show_own(own)
+            _show_paused(list(leeway.ask(Jobs())))
         if summary:
             form.show(leeway.ask(of_models), own)
             return
@@ -56,6 +58,16 @@ def _show_own(alerts: Sequence[Mapping[str, Any]]) -> None:
     if alerts:
         rows = [[alert["labels"]["alertname"], when(alert["starts_ms"]), alert["title"]] for alert in alerts]
         as_table(["alert", "since", "what"], rows, title="About Leeway itself:")
+
+
+def _show_paused(jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Show the jobs that somebody has paused."""
+    paused = {job["job"]: job for job in jobs if job["paused_since_ms"] is not None}
+    if paused:
+        rows = [
+            [name, when(job["paused_since_ms"]), job["paused_by"], job["paused_reason"]] for name, job in paused.items()
+        ]
+        as_table(["job", "since", "by", "why"], rows, title="Jobs that are paused:")
 
 
 def _show_late(clocks: Sequence[Mapping[str, Any]]) -> None:

@@ -18,6 +18,9 @@ def test_jobs_are_listed_paused_and_resumed(leeway: Console) -> None:
     with serving(world) as url:
         paused = leeway("jobs", "pause", "keep_lifetimes", "--reason", "audit of May", "--by", "ann", "--url", url)
         assert (paused.code, "audit of May" in paused.out) == (0, True)
+        status = leeway("status", "--url", url).out.splitlines()
+        assert status[0] == "Jobs that are paused:"
+        assert "audit of May" in str(status)
         rows = {row["job"]: row for row in leeway("jobs", "--json", "--url", url).lines}
         kept, trimmed = rows["keep_lifetimes"], rows["trim_ingest_log"]
         assert (kept["instance"], kept["outcome"], kept["took_ms"]) == ("a:8080", "done", 2_000)
