@@ -83,6 +83,7 @@ MEANINGS = {
     "isEqual": "false for `!=` and `!~`",
     "isRegex": "whether `value` is a regular expression for the whole value",
     "items": "the rows",
+    "job": "name of a job",
     "kind": "what sort of thing it is",
     "labels": "labels, by name",
     "last_drift_ms": "end of the last window in drift, in ms since the epoch",

@@ -92,6 +92,14 @@ OPERATIONS = {
     "`key` there, and the `row`. Who asked, and about whom by a keyed hash, is in the audit log.",
     "GET /v1/audit": "Changes and refused attempts, the latest first, with the token, the route and the answer. Of "
     "very many refused attempts an entry says how many before it are not listed.",
+    "GET /v1/jobs": "What runs by the clock, for each process that has run it of late: when its last run began, and "
+    "what became of it; and whether the job is paused.",
+    "GET /v1/jobs/runs": "Each run in each process, and each request for one; `from` and `to` mean when it began.",
+    "POST /v1/jobs/{job}/run": "Every process that has the job's role runs it within seconds; its runs have the "
+    "`asked_ms` of this answer.",
+    "PUT /v1/jobs/{job}/pause": "No process runs it by the clock until somebody resumes it. One that is paused already "
+    "stays so since then, for the new reason.",
+    "DELETE /v1/jobs/{job}/pause": "It runs by the clock again; the answer is the pause that is over.",
     "GET /v1/tokens": "Every token that there ever was, without its secret: first those that are good, the newest "
     "before others; those of the configuration are among them.",
     "POST /v1/tokens": "Makes a token, and answers with its `secret`, once: only a digest is kept. Other processes "

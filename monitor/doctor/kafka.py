@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from monitor.build import group_members, kafka_topics, topic_sample
+from monitor.clock import SystemClock
 from monitor.config import Configuration
 from monitor.doctor.finding import Finding, fine, unknown, wrong
-from monitor.errors import LeewayError
+from monitor.errors import LeewayError, SourceError
 
 __all__ = ["kafka"]
 
 POLL_S, SIDE_BY_SIDE = 3.0, 4
+TRIES, PAUSE_S = 3, 1.0
+"""A group without members has no coordinator in a cluster that is new."""
 
 
 def kafka(configuration: Configuration) -> Iterator[Finding]:
@@ -21,18 +25,31 @@ def kafka(configuration: Configuration) -> Iterator[Finding]:
     if not topics:
         yield fine("kafka", "", "no model reads it")
         return
-    where = ", ".join(configuration.service.spec.kafka.bootstrap)
-    try:
-        members = group_members(configuration)
-    except LeewayError as error:
-        yield wrong("kafka", where, str(error), "see docs/sources.md: addresses, `kafka.tls`, `kafka.sasl`, rights")
+    finding, is_reached = _group(configuration)
+    yield finding
+    if not is_reached:
         return
-    count = "it settles" if members is None else f"{len(members)} members"
-    yield fine(
-        "kafka", where, f"it answers; the group {configuration.service.spec.kafka.group or 'of the store'}: {count}"
-    )
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         yield from pool.map(lambda topic: _topic(configuration, topic), topics)
+
+
+def _group(configuration: Configuration) -> tuple[Finding, bool]:
+    """Look at the group, again while a broker settles; say also whether one answers at all."""
+    cluster = configuration.service.spec.kafka
+    where, tries, clock = ", ".join(cluster.bootstrap), TRIES, SystemClock()
+    while True:
+        tries -= 1
+        try:
+            members = group_members(configuration)
+        except LeewayError as error:
+            may_pass = isinstance(error, SourceError) and error.retryable
+            if may_pass and tries:
+                clock.wait(threading.Event(), PAUSE_S)
+                continue
+            advice = "see docs/sources.md: addresses, `kafka.tls`, `kafka.sasl`, rights"
+            return wrong("kafka", where, str(error), advice), not may_pass
+        count = "it settles" if members is None else f"{len(members)} members"
+        return fine("kafka", where, f"it answers; the group {cluster.group or 'of the store'}: {count}"), True
 
 
 def _topic(configuration: Configuration, topic: str) -> Finding:

@@ -29,7 +29,7 @@ class KnownJob(Row):
     )
 
     job: str
-    every_ms: LengthMs
+    every_ms: LengthMs = described("how often it runs")
     role: str = described("whose processes run it; empty: every process")
     summary: str = described("what it does")
     is_vital: bool = described("whether something grows without end while it does not run")
@@ -40,8 +40,8 @@ class KnownJob(Row):
     failures: int = described("how many runs have failed in a row")
     reason: str = described("why the run failed")
     paused_since_ms: TimeMs | None = described("null: it is not paused")
-    paused_by: str
-    paused_reason: str
+    paused_by: str = described("who paused it; empty if it is not paused")
+    paused_reason: str = described("why; empty if it is not paused")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class JobRunRow(Row):
         "reason",
     )
 
-    started_ms: TimeMs
+    started_ms: TimeMs = described("when it began, or was asked for")
     job: str
     instance: str = described("the process; empty where `outcome` is `asked`")
     ended_ms: TimeMs = described("0 while it runs")
@@ -82,7 +82,7 @@ class JobRunRow(Row):
     missed: int = described("how many runs before it did not take place when they were due")
     failures: int = described("how many have failed in a row, with this one")
     asked_ms: TimeMs = described("when somebody asked for this run; 0 if it ran by the clock")
-    asked_by: str
+    asked_by: str = described("who did; empty if it ran by the clock")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +107,6 @@ class KnownPause(Row):
     table = ("job", ("since", "since_ms"), ("by", "created_by"), "reason")
 
     job: str
-    since_ms: TimeMs
+    since_ms: TimeMs = described("since when it does not run")
     created_by: str
     reason: str

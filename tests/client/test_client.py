@@ -109,8 +109,9 @@ def test_a_store_answers_as_a_service_does(name: str, asked: Leeway, embedded: L
     assert question(asked).arrow().num_rows == len(list(question(asked)))
 
 
-def test_what_people_say_of_a_signal_comes_back_as_a_mark(asked: Leeway) -> None:
-    mark = asked.accept("fraud", "volume", at="2026-01-01", reason="more customers", created_by="ann")
+def test_what_people_say_of_a_signal_comes_back_as_a_mark() -> None:
+    with Leeway("http://leeway/", transport=InProcess(create_app(World()))) as client:
+        mark = client.accept("fraud", "volume", at="-1h", reason="more customers", created_by="ann")
     assert (mark["says"], mark["created_by"]) == ("accepted", "ann")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import KafkaError
+from kafka.errors import GroupIdNotFoundError, KafkaError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
@@ -51,6 +51,8 @@ class KafkaMembers:
         client = connected(options, self._where, KafkaAdminClient)
         try:
             group = client.describe_groups([self._cluster.group])[self._cluster.group]
+        except GroupIdNotFoundError:
+            return []
         except KafkaError as error:
             raise explained(error, self._where) from error
         finally:

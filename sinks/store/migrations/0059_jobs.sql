@@ -29,4 +29,5 @@ CREATE TABLE IF NOT EXISTS job_pauses
 )
 ENGINE = ReplacingMergeTree(updated_ms)
 ORDER BY job
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000,
+    cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
