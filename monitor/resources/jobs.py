@@ -94,7 +94,9 @@ class JobRuns(Question):
 
     job: str | None = described("only of this job", default=None)
     outcome: Literal["asked", "running", "done", "failed", "unfinished"] | None = described("only these", default=None)
-    asked_ms: int | None = described("only what was done when somebody asked at this time", default=None)
+    asked_ms: int | None = described(
+        "only what was done when somebody asked at this time", default=None, low=0, high=2**53
+    )
     from_: Moment | None = None
     to: Moment | None = None
     limit: int | None = None

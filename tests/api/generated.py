@@ -36,6 +36,7 @@ KNOWN: dict[str, list[str]] = {
     "name": ["quiet"],
     "subscription": [SUBSCRIPTION.id],
     "token": ["ci"],
+    "job": ["keep_lifetimes"],
     "stream": ["fraud", "churn"],
     "matcher": ['severity="warning"'],
     "filter": ['severity="warning"'],

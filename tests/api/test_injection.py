@@ -57,6 +57,7 @@ FITTING = {
     "against_to": "10000",
     "alert_id": "a",
     "stream": "fraud",
+    "job": "keep_lifetimes",
     "step": "auto",
     "transitions": "true",
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient
-from kafka.errors import GroupIdNotFoundError, KafkaError
+from kafka.errors import KafkaError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
@@ -51,12 +51,12 @@ class KafkaMembers:
         client = connected(options, self._where, KafkaAdminClient)
         try:
             group = client.describe_groups([self._cluster.group])[self._cluster.group]
-        except GroupIdNotFoundError:
-            return []
         except KafkaError as error:
             raise explained(error, self._where) from error
         finally:
             client.close()
+        if group["group_state"] == "Dead":
+            return []
         if group["error"]:
             raise SourceError(f"Kafka at {self._where}: {group['error']}", retryable=True)
         return [self._member(member) for member in group["members"]] if group["group_state"] == "Stable" else None
