@@ -25,7 +25,7 @@ from monitor.config.model import SourceSpec
 from monitor.decoders import Schemas
 from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
-from monitor.errors import InputError
+from monitor.errors import InputError, SourceError
 from monitor.evaluate.pane_lifetimes import lifetimes_now
 from monitor.heartbeat.heartbeat import Heartbeat
 from monitor.incidents.incidents import Reach
@@ -71,6 +71,7 @@ __all__ = [
     "keep_lifetimes",
     "once_it_answers",
     "open_http_log",
+    "open_streams",
     "planned_sources",
     "receiver_for_trial",
     "sample_source",
@@ -219,14 +220,17 @@ def change_intake(
         Some workers may go by the configuration then, and others by the one before; to try again is enough.
     """
     intake.schemas.resolve = configuration.resolve
-    if http_streams(configuration) and intake.http_log is None:
-        intake.http_log = open_http_log(configuration, clock)
+    open_streams(intake, configuration, clock)
     store_id = identity_of(store) if kafka_topics(configuration) else ""
     if store_id and intake.members is None:
         intake.members = _members(configuration, store_id, clock)
     routes = routes_of(configuration.service, configuration.models.values())
     new: list[Worker] = []
-    planned = {key: (streams, routes) for key, streams in planned_sources(configuration).items()}
+    planned = {
+        key: (streams, routes)
+        for key, streams in planned_sources(configuration).items()
+        if not (key[0] == "http" and intake.unopened)
+    }
     for key in intake.reading.keys() - planned.keys():
         intake.reading.pop(key).worker.retire()
     for key, plan in planned.items():
@@ -246,6 +250,27 @@ def change_intake(
             new.append(_worker(configuration, ingest, store, clock, stop))
             intake.reading[key] = Reading(plan, new[-1])
     return new
+
+
+def open_streams(intake: Intake, configuration: Configuration, clock: Clock) -> bool:
+    """Open the log of HTTP events if models read any; return whether it was opened now.
+
+    Raises
+    ------
+    SourceError
+        It cannot be opened, and a model of a file reads it. Models of the API wait for it.
+    """
+    streams = http_streams(configuration)
+    intake.unopened = {}
+    if not streams or intake.http_log is not None:
+        return False
+    try:
+        intake.http_log = open_http_log(configuration, clock)
+    except SourceError as error:
+        if any(spec.http is not None and name not in configuration.posted for name, spec in _specs(configuration)):
+            raise
+        intake.unopened = dict.fromkeys(streams, str(error))
+    return intake.http_log is not None
 
 
 def _worker(configuration: Configuration, ingest: Ingest, store: Store, clock: Clock, stop: threading.Event) -> Worker:

@@ -13,6 +13,8 @@ The store has a tree of its own (``sinks.store.contract``), since ``sinks`` does
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = ["CheckpointError", "InputError", "LeewayError", "SourceError"]
 
 
@@ -32,11 +34,13 @@ class SourceError(LeewayError):
     message : str
     retryable : bool
         Whether the same call may succeed later without anybody changing anything.
+    topics : iterable of str
+        Those that it is about, where the others of the source can be read; none if it is about the source.
     """
 
-    def __init__(self, message: str, *, retryable: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool, topics: Iterable[str] = ()) -> None:
         super().__init__(message)
-        self.retryable = retryable
+        self.retryable, self.topics = retryable, frozenset(topics)
 
 
 class CheckpointError(LeewayError):

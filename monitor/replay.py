@@ -23,6 +23,7 @@ from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.counters import Counters
+from monitor.ingest.epochs import REMOVED
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.set_clocks import SetClock
@@ -215,11 +216,16 @@ def courses(store: Store, configuration: Configuration, clock: Clock) -> dict[st
     for model in sorted(configuration.models):
         rows = rows_of(store.read(Query("configured_windows", {"model": model})))
         windows = [(row["from_ms"], row["digest"]) for row in rows]
-        if len({digest for _, digest in windows}) > 1:
-            epochs: dict[Partition, list[Mapping[str, Any]]] = {}
-            for row in sorted(rows_of(store.read(Query("epochs", {"model": model}))), key=lambda row: row["number"]):
-                epochs.setdefault((row["topic"], row["partition"]), []).append(row)
-            changed[model] = Course(model, watches_of(configuration, log.every(model)), epochs, windows)
+        epochs = sorted(rows_of(store.read(Query("epochs", {"model": model}))), key=lambda row: row["number"])
+        if len({digest for _, digest in windows}) > 1 or len({row["config"] for row in epochs} - {REMOVED}) > 1:
+            versions = log.every(model)
+            watches = watches_of(configuration, versions)
+            by_partition: dict[Partition, list[Mapping[str, Any]]] = {}
+            for row in epochs:
+                by_partition.setdefault((row["topic"], row["partition"]), []).append(row)
+            # No window was evaluated yet: all of them are by the last one.
+            windows = windows or [(0, next(version.digest for version in versions if version.document))]
+            changed[model] = Course(model, watches, by_partition, windows)
     return changed
 
 

@@ -28,6 +28,7 @@ from monitor.build import (
     http_streams,
     keep_lifetimes,
     once_it_answers,
+    open_streams,
 )
 from monitor.check import load
 from monitor.clock import Clock, SetBacks
@@ -303,8 +304,18 @@ class Service:
         """Take up what is accepted anywhere, within seconds."""
         while not self.stopping.is_set():
             with self._alone:
-                self.configurations.follow(self._take_up)
+                self._open_streams()
+                self.configurations.follow(self._take_up, self.intake.refused_topics())
             self.clock.wait(self.stopping, FOLLOW_EVERY_S)
+
+    def _open_streams(self) -> None:
+        """Read what came by HTTP, once its log can be opened."""
+        if self.intake.unopened and open_streams(self.intake, self.configuration, self.clock):
+            self._run(self._changed_intake(self.configurations.in_force))
+
+    def _changed_intake(self, in_force: InForce) -> list[Worker]:
+        stop = self._threads.stop
+        return change_intake(self.intake, in_force.configuration, in_force.watches, self.store, self.clock, stop)
 
     def _take_up(self, in_force: InForce) -> None:
         """Go by other configurations, each stage from a place on that it writes down.
@@ -317,8 +328,7 @@ class Service:
         configuration, watches = in_force.configuration, in_force.watches
         router = build_router(configuration, self.watches, self.store, self.clock) if self._routers else None
         if "ingest" in self.roles and reads_otherwise(self.configurations.in_force, in_force):
-            stop = self._threads.stop
-            self._run(change_intake(self.intake, configuration, watches, self.store, self.clock, stop))
+            self._run(self._changed_intake(in_force))
         if "evaluate" in self.roles:
             self.loop.watch(watches)
         # First: whoever builds a router from now on has it follow with the new routes.

@@ -40,6 +40,7 @@ __all__ = [
     "STORE_UNREADABLE",
     "TOO_MANY_VERSIONS",
     "TOPIC_GONE",
+    "TOPIC_REFUSED",
     "UNUSABLE_ROWS",
     "WINDOWS_WAIT",
     "OwnAlerts",
@@ -53,7 +54,7 @@ MODEL = "_leeway"
 STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "late_events"
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
-MISFIT, WINDOWS_WAIT = "configuration_misfit", "windows_wait"
+MISFIT, WINDOWS_WAIT, TOPIC_REFUSED = "configuration_misfit", "windows_wait", "topic_refused"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
@@ -73,6 +74,7 @@ NAMES = frozenset(
         STORE_UNREADABLE,
         TOO_MANY_VERSIONS,
         TOPIC_GONE,
+        TOPIC_REFUSED,
         UNUSABLE_ROWS,
         WINDOWS_WAIT,
     }

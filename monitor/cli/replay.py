@@ -133,7 +133,7 @@ def _decided(folder: Path, configuration: Configuration) -> tuple[Configuration,
     """What was decided while a store was filled; models that the API owned are added to those of files."""
     from monitor.client.archive import MARK
     from monitor.clock import SystemClock
-    from monitor.configurations.in_force import begun
+    from monitor.configurations.following import begun
     from monitor.configurations.log import ConfigurationLog
     from monitor.errors import InputError
     from monitor.replay import courses, decisions

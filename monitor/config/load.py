@@ -18,7 +18,7 @@ from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
 from monitor.config.service import Service
 from monitor.config.streams import is_pattern, reader_of
-from monitor.config.topics import wrong_formats
+from monitor.config.topics import wrong_streams
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
 
 __all__ = [
@@ -199,7 +199,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
     mistakes += read_again(service, services, loaded, documents_of)
     if service is not None:
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
-        wrong = (*wrong_formats(loaded, service), *wrong_privacy(loaded, service))
+        wrong = (*wrong_streams(loaded, service), *wrong_privacy(loaded, service))
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong]
     # A file that could not be read as a model is a mistake already.
     if not loaded and not mistakes and not _watches_no_file(service):

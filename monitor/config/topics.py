@@ -6,14 +6,56 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from monitor.config.model import Model, SourceSpec
 from monitor.config.service import Service
-from monitor.config.streams import is_pattern, matches
+from monitor.config.streams import is_pattern, matches, reader_of
 
-__all__ = ["wrong_formats"]
+__all__ = ["read_dead_letters", "wrong_streams"]
 
 Path_ = tuple[str | int, ...]
 
 
-def wrong_formats(models: Mapping[str, Model], service: Service) -> Iterator[tuple[str, Path_, str]]:
+def wrong_streams(models: Mapping[str, Model], service: Service) -> Iterator[tuple[str, Path_, str]]:
+    """Yield model, path and message of every source that does not fit those of the models before, or the service."""
+    yield from _wrong_formats(models, service)
+    yield from _ambiguous_names(models)
+
+
+def read_dead_letters(models: Mapping[str, Model], service: Service) -> Iterator[tuple[str, Path_, str]]:
+    """Yield model, path and message of every source that reads what Leeway writes there of what was rejected."""
+    letters = [source.dead_letters for model in models.values() for source in model.spec.sources]
+    topics = sorted({each.topic for each in (service.spec.kafka.dead_letters, *letters) if each is not None})
+    for name, model in models.items():
+        for topic in topics:
+            if model.spec.source_of(topic) is not None:
+                message = f"it reads {topic!r}, where dead letters go: what is rejected would be read again without end"
+                yield name, ("spec", "sources"), message
+
+
+def _ambiguous_names(models: Mapping[str, Model]) -> Iterator[tuple[str, Path_, str]]:
+    """A stream of HTTP that is called as a topic of Kafka: where reading goes on is kept by the name alone."""
+    topics: dict[str, str] = {}
+    streams: dict[str, str] = {}
+    patterns: list[str] = []
+    for name, model in models.items():
+        for index, source in enumerate(model.spec.sources):
+            if source.http is not None:
+                entry = source.http if source.http in topics else reader_of(patterns, source.http)
+                streams.setdefault(source.http, name)
+                if entry is not None:
+                    yield name, ("spec", "sources", index, "http"), _ambiguous(source.http, topics[entry])
+            for number, entry in enumerate(source.kafka or ()):
+                topics.setdefault(entry, name)
+                patterns += [entry] if is_pattern(entry) else []
+                candidates = streams if is_pattern(entry) else streams.keys() & {entry}
+                stream = next((stream for stream in candidates if matches(entry, stream)), None)
+                if stream is not None:
+                    yield name, ("spec", "sources", index, "kafka", number), _ambiguous(stream, streams[stream])
+
+
+def _ambiguous(stream: str, other: str) -> str:
+    return f"{stream!r} is a topic of Kafka and a stream of HTTP at once, of model {other!r}: give one another name"
+
+
+def _wrong_formats(models: Mapping[str, Model], service: Service) -> Iterator[tuple[str, Path_, str]]:
     """Yield model, path and message of every format that does not fit the other models, or the service.
 
     A message is decoded once for all models that read its topic, so they cannot differ on what it is written in.

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import structlog
 
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.roles import out_of_reach
-from monitor.configurations.in_force import InForce, begun, following, log_changes, note_files, note_given_up, untaken
+from monitor.configurations.following import begun, following, note_files, note_given_up, untaken
+from monitor.configurations.in_force import InForce, log_changes
 from monitor.configurations.log import ConfigurationLog
 from monitor.configurations.taken import Taken
 from monitor.errors import LeewayError
+from monitor.threads import in_words
 from monitor.watch import Watch, Watches
 from sinks.store.contract import Store, StoreError
 
@@ -78,14 +81,19 @@ class CurrentConfigurations:
         configuration = replace(former.configuration, service=files.service)
         return replace(former, files=files, configuration=configuration)
 
-    def follow(self, take_up: Callable[[InForce], None]) -> None:
+    def follow(
+        self, take_up: Callable[[InForce], None], refused_topics: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Have what was accepted since taken up, and state what this process goes by. Nothing that is sent ends it.
 
         Parameters
         ----------
         take_up : callable
             Has every stage go by it, and calls :meth:`adopt`.
+        refused_topics : mapping of str to str
+            Of which nothing is read here, with the reason.
         """
+        self.in_force = self.in_force.reading(refused_topics)
         try:
             if (in_force := following(self.in_force, self._log)) is not None:
                 self._try(take_up, in_force)
@@ -109,12 +117,14 @@ class CurrentConfigurations:
             take_up(in_force)
         except LeewayError as error:
             self.in_force = untaken(self.in_force, in_force, str(error))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a change may fail in any way, and those of other models are followed
+            self.in_force = untaken(self.in_force, in_force, in_words(error))
 
     def _begun(self, files: Configuration, ready: Mapping[str, Watch], former: InForce | None) -> InForce:
-        begun_ = partial(begun, files, self._log, refusal=partial(out_of_reach, self._roles))
-        in_force = begun_(ready, former=former)
-        if "evaluate" not in self._roles:
-            return in_force
+        in_force = begun(files, self._log, ready, partial(out_of_reach, self._roles), former)
         # Only what can be made ready is written down.
-        note_files(files, self._log)
-        return begun_(in_force.watches, former=in_force)
+        if "evaluate" in self._roles and note_files(files, self._log):
+            return following(in_force, self._log) or in_force
+        return in_force

@@ -33,8 +33,11 @@ __all__ = [
 
 Owner = Literal["file", "api", "nobody"]
 
-MOST_MODELS, MOST_VERSIONS = 10_000, 10_000
-"""That the API may own, and add to one model: no limit keeps anybody from a file, or from giving a model up."""
+MOST_MODELS, MOST_NAMES, MOST_VERSIONS = 10_000, 20_000, 10_000
+"""Models that the API may own, names that it may have given up besides, and versions that it may add to one model.
+
+No limit keeps anybody from a file, or from giving a model up.
+"""
 
 MOST_CHARACTERS = 2_000
 WRITING = Lock()
@@ -99,7 +102,7 @@ class Change:
 HEAD = tuple(field.name for field in fields(Version) if field.name != "document")
 """Columns of a version without its document."""
 
-POLLED = ("model", "version", "digest", "owner")
+POLLED = ("model", "version", "digest", "owner", "at_ms")
 
 
 def digest_of(document: str) -> str:
@@ -146,8 +149,8 @@ class ConfigurationLog:
         ------
         StoreError
         """
-        rows = rows_of(self._store.read(Query("configurations", columns=POLLED)))
-        return {row["model"]: Version(**row) for row in sorted(rows, key=lambda row: row["version"])}
+        newest = Query("configurations", descending=True, first_by=("model",), columns=POLLED)
+        return {row["model"]: Version(**row) for row in reversed(rows_of(self._store.read(newest)))}
 
     def newest(self, model: str) -> Version | None:
         """Return the last version of a model; None if it has none.
@@ -218,9 +221,15 @@ class ConfigurationLog:
     def _check_room(self, model: str, number: int) -> None:
         if number > MOST_VERSIONS:
             raise InputError(f"{model} has {MOST_VERSIONS:,} versions, which is the most: it may only be given up")
-        owned = {name for name, head in self.heads().items() if head.owner == "api"}
-        if model not in owned and len(owned) >= MOST_MODELS:
+        heads = self.heads()
+        owned = sum(head.owner == "api" for head in heads.values())
+        if (model not in heads or heads[model].owner != "api") and owned >= MOST_MODELS:
             raise InputError(f"the API owns {MOST_MODELS:,} models already: give one up first")
+        if model not in heads and len(heads) - owned >= MOST_NAMES:
+            raise InputError(
+                f"{MOST_NAMES:,} names of models are known that the API does not own, and their versions are kept for"
+                " ever: take one of these"
+            )
 
 
 def check_replaced(newest: Version | None, replaces: str | None) -> None:

@@ -47,8 +47,7 @@ class Taken:
         ------
         StoreError
         """
-        models = in_force.versions.keys() | in_force.troubles.keys()
-        current = {name: (in_force.versions.get(name, 0), in_force.troubles.get(name, "")) for name in models}
+        current = in_force.stated
         gone = dict.fromkeys(self._stated.keys() - current.keys(), (0, ""))
         news = {name: each for name, each in (current | gone).items() if self._stated.get(name) != each}
         if news or self._clock.monotonic_s() >= self._due_s:
@@ -144,6 +143,7 @@ class ConfigurationMetrics(Collector):
         )
         for name in sorted(in_force.configuration.models):
             version.add_metric([name], in_force.versions.get(name, 0))
-        for name in sorted(in_force.configuration.models.keys() | in_force.behind.keys()):
-            behind.add_metric([name], name in in_force.behind)
+        behind_models = in_force.behind.keys() | in_force.refused.keys()
+        for name in sorted(in_force.configuration.models.keys() | behind_models):
+            behind.add_metric([name], name in behind_models)
         yield from (version, behind)

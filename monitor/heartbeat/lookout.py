@@ -18,6 +18,7 @@ from monitor.alerts.own import (
     STORE_UNREADABLE,
     TOO_MANY_VERSIONS,
     TOPIC_GONE,
+    TOPIC_REFUSED,
     UNUSABLE_ROWS,
     WINDOWS_WAIT,
     StandingAlerts,
@@ -96,7 +97,7 @@ class Lookout:
         self._watches, self._intake, self._loop = watches, intake, loop
         self._of_process, self._of_others = [*self._about_process(roles)], [*self._about_others(roles)]
         self._late = LateStreams(store, clock, watches, intake)
-        of_process = [ALERTS_REFUSED, JOB_FAILING, SELF_TEST_FAILED, STAGE_FAILED, STORE_UNREADABLE]
+        of_process = [ALERTS_REFUSED, JOB_FAILING, SELF_TEST_FAILED, STAGE_FAILED, STORE_UNREADABLE, TOPIC_REFUSED]
         self._gone = GoneInstances(store, clock, of_process, threads.instance)
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
 
@@ -140,6 +141,7 @@ class Lookout:
         alerts = partial(self._alerts, instance=self._threads.instance)
         yield _Look(alerts(STAGE_FAILED, "stage"), self._failing_stages)
         yield _Look(alerts(STORE_UNREADABLE, "table"), partial(unreadable, self._store))
+        yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics)
         if "api" in roles:
             bounds = PostedBounds.of(self._store)
             yield _Look(alerts(ALERTS_REFUSED, "posted"), lambda: bounds.holding(self._clock.now_ms()))
@@ -172,6 +174,12 @@ class Lookout:
         return {
             stage: f"the stage {stage} fails ({type(error).__name__}), and is started again"
             for stage, error in failing_stages(self._threads, self._loop.failing).items()
+        }
+
+    def _refused_topics(self) -> dict[str, str]:
+        return {
+            topic: f"nothing of {topic} is read, and windows of the models that read it wait; the rest goes on: {why}"
+            for topic, why in self._intake.refused_topics().items()
         }
 
     def _foreign_members(self) -> Mapping[str, str] | None:

@@ -38,7 +38,7 @@ class Checkpoints:
 
     def __init__(self, store: Store, readers: Readers, former: Checkpoints | None = None) -> None:
         self._store, self._readers = store, readers
-        self._epochs = Epochs(store, self._reads, readers.changing, readers.unread)
+        self._epochs = Epochs(store, self._reads, readers.may_change, readers.unread)
         if former is not None:
             self._epochs.go_on_from(former._epochs, readers.changed_since(former._readers))
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}

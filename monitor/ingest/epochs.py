@@ -24,7 +24,7 @@ from sinks.store.batch import add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Epoch", "Epochs"]
+__all__ = ["REMOVED", "Epoch", "Epochs"]
 
 REMOVED = ""
 """In place of a configuration: the model does not read the partition any more."""
@@ -71,8 +71,8 @@ class Epochs:
     store : Store
     reads : callable
         Returns what a model reads from a topic, and as what, as JSON; nothing if it does not.
-    changing : collection of str
-        Models of which another process may have a newer configuration that is soon known here.
+    may_change : callable
+        Whether another process may have a newer configuration of a model, which is soon known here.
     unread : collection of str
         Models that are not ready here now: what they have read from waits for them.
     """
@@ -81,10 +81,10 @@ class Epochs:
         self,
         store: Store,
         reads: Callable[[str, str], str],
-        changing: Collection[str] = frozenset(),
+        may_change: Callable[[str], bool] = lambda model: False,
         unread: Collection[str] = frozenset(),
     ) -> None:
-        self._store, self._reads, self._changing, self._unread = store, reads, changing, unread
+        self._store, self._reads, self._may_change, self._unread = store, reads, may_change, unread
         self._began = self._newest()
         self._taken_up: dict[str, int] = {}
 
@@ -170,6 +170,7 @@ class Epochs:
                 f"{topic}/{number} waits for model {model!r}, which reads it and cannot be made ready here: mend what"
                 " /readyz says of the model, or `leeway release` it",
                 retryable=True,
+                topics=[topic],
             )
 
     def _refuse_if_overtaken(
@@ -181,11 +182,12 @@ class Epochs:
                 REMOVED,
             ):
                 topic, number = partition
-                if model in self._changing:
+                if self._may_change(model):
                     raise SourceError(
                         f"{topic}/{number} is read under a newer configuration of model {model!r} from offset"
                         f" {epoch.from_offset} on, which is not known here yet",
                         retryable=True,
+                        topics=[topic],
                     )
                 raise CheckpointError(
                     f"{topic}/{number} has been read under another configuration of model {model!r} from offset"

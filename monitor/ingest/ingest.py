@@ -13,10 +13,11 @@ A crash between any two of them repeats rows, under the same keys and with the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from monitor.clock import Clock, SystemClock
 from monitor.erasure.erased import ErasureList
+from monitor.errors import SourceError
 from monitor.events import REJECTED, Change, Gap, Partition, Problem, Records
 from monitor.ingest.arrivals import Flow
 from monitor.ingest.checkpoints import Checkpoints
@@ -31,7 +32,7 @@ from monitor.ingest.readers import Readers
 from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Stopwatch
 from monitor.messages import LOG_TRUNCATED, NO_MESSAGE, OFFSETS_LOST, Message, is_cut, lost_text
-from monitor.sources.contract import Source
+from monitor.sources.contract import Resume, Source
 from sinks.store.contract import Store
 
 __all__ = ["Ingest"]
@@ -132,6 +133,7 @@ class Ingest:
         # The source calls it when a partition is assigned, which may be much later, and on any thread.
         def resume(topic: str, number: int) -> int | None:
             partition = (topic, number)
+            self._readers.check(topic)
             offset, mark = self._checkpoints.resume(partition)
             self.source.recall(partition, mark)
             self.positions.begin(partition, offset)
@@ -139,7 +141,27 @@ class Ingest:
             return offset
 
         self._problems.open()
-        self.source.open(resume)
+        self._open(resume)
+
+    def _open(self, resume: Resume) -> None:
+        while True:
+            try:
+                return self.source.open(resume)
+            except SourceError as error:
+                self._set_aside(error)
+
+    def _polled(self, max_records: int, timeout_s: float) -> Sequence[Records]:
+        try:
+            return self.source.poll(max_records, timeout_s)
+        except SourceError as error:
+            self._set_aside(error)
+            return []
+
+    def _set_aside(self, error: SourceError) -> None:
+        """Read on without the topics that an error is about: nobody who may only change a model stops all reading."""
+        may_wait = error.retryable or self._readers.are_changing(error.topics)
+        if not (error.topics and may_wait and self.source.set_aside(error.topics, str(error))):
+            raise error
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
         """Drop the state of partitions (all of them if None) that others read from now on, or that are read again.
@@ -169,7 +191,7 @@ class Ingest:
         """
         count = 0
         with self._stopwatch.step("poll"):
-            polled = self.source.poll(max_records, timeout_s)
+            polled = self._polled(max_records, timeout_s)
         for change in self.source.changes():
             add(self.counters.changes, change[0])
             self.forget(change[1])

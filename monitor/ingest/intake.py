@@ -80,6 +80,8 @@ class Intake:
         None if no model reads an HTTP stream here.
     members : ForeignMembers or None
         What is known of the group that the workers are members of; None if they are in none.
+    unopened : mapping of str to str
+        HTTP streams whose log cannot be opened, with the reason.
     """
 
     def __init__(self, schemas: Schemas, erasures: ErasureList) -> None:
@@ -88,6 +90,7 @@ class Intake:
         self.letters: list[DeadLetters] = []
         self.http_log: EventLog | None = None
         self.members: ForeignMembers | None = None
+        self.unopened: Mapping[str, str] = {}
 
     @property
     def workers(self) -> list[Worker]:
@@ -95,13 +98,21 @@ class Intake:
         return [reading.worker for reading in list(self.reading.values())]
 
     def unready(self) -> list[str]:
-        """Return which sources are not open, which topics are gone, and who reads in our place: one sentence each."""
+        """Return what is not read and why, and who reads in our place: one sentence each."""
         reasons = [
             f"source {worker.name} is not open yet{worker.status.trouble}"
             for worker in self.workers
             if not worker.status.opened
         ]
-        return [*reasons, *self.gone_topics().values(), *self.foreign_members().values()]
+        refused = [f"nothing of {topic} is read: {why}" for topic, why in sorted(self.refused_topics().items())]
+        return [*reasons, *refused, *self.gone_topics().values(), *self.foreign_members().values()]
+
+    def refused_topics(self) -> dict[str, str]:
+        """Return topics and streams of which nothing is read, while others are, with the reason."""
+        refused = dict(self.unopened)
+        for worker in self.workers:
+            refused |= worker.status.refused
+        return refused
 
     def gone_topics(self) -> dict[str, str]:
         """Return what people should know of topics that were deleted, by topic."""
@@ -137,7 +148,8 @@ class Intake:
         SourceError
         """
         if self.http_log is None:
-            raise SourceError("no model reads an HTTP stream", retryable=False)
+            why = self.unopened.get(stream)
+            raise SourceError(why or "no model reads an HTTP stream", retryable=why is not None)
         return self.http_log.append(stream, payloads)
 
     def trim(self, store: Store, streams: Collection[str]) -> None:

@@ -10,7 +10,7 @@ import structlog
 from monitor.config.model import SourceSpec
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
-from monitor.errors import InputError
+from monitor.errors import InputError, SourceError
 from monitor.ingest.sightings import Sightings
 from monitor.watch import Watch
 
@@ -93,6 +93,28 @@ class Readers:
                 raise InputError(f"no model reads {topic!r}")
             self._decoders[topic] = decoder_for(plans, self._schemas)
         return self._decoders[topic]
+
+    def may_change(self, model: str) -> bool:
+        """Whether another process may have a newer configuration of a model, which is soon known here."""
+        return model in self.changing or model not in self._subject_paths
+
+    def are_changing(self, topics: Iterable[str]) -> bool:
+        """Whether all that read these topics are models whose configurations change while the service runs."""
+        return all(watch.name in self.changing for topic in topics for watch, _ in self[topic])
+
+    def check(self, topic: str) -> None:
+        """See whether a topic can be decoded now, if only such models read it.
+
+        Raises
+        ------
+        SourceError
+            It cannot.
+        """
+        if self.are_changing([topic]):
+            try:
+                self.decoder(topic)
+            except InputError as error:
+                raise SourceError(str(error), retryable=True, topics=[topic]) from error
 
     def changed_since(self, former: Readers) -> set[str]:
         """Return the models that others do not have, or have otherwise."""

@@ -54,6 +54,8 @@ class Status:
         The offset behind the last message of each partition, as far as it is known.
     gone_since : mapping of str to int
         Topics that were deleted, with since when, in ms.
+    refused : mapping of str to str
+        Topics of which nothing is read, with the reason.
     """
 
     opened: bool = False
@@ -61,6 +63,7 @@ class Status:
     assigned: frozenset[Partition] = frozenset()
     ends: Mapping[Partition, int] = field(default_factory=dict)
     gone_since: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -402,6 +405,7 @@ class Worker:
         self._stated.partitions.say(self._positions(), self._activity.idle(source.at_end()))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
         self._note_gone(source.gone_since())
+        self._note_refused(source.refused())
         if not source.bounded:  # of what ends nothing more is waited for
             flows, record_ms = self._ingest.flows(), self._ingest.positions.record_ms()
             self._stated.arrivals.look(flows, record_ms, source.at_end(), source.unanswered())
@@ -414,6 +418,13 @@ class Worker:
         for topic in self.status.gone_since.keys() - gone_since.keys():
             log.info("a topic is there again", topic=topic)
         self.status.gone_since = gone_since
+
+    def _note_refused(self, refused: Mapping[str, str]) -> None:
+        for topic in refused.keys() - self.status.refused.keys():
+            log.error("a topic is not read; trying again", topic=topic, reason=refused[topic])
+        for topic in self.status.refused.keys() - refused.keys():
+            log.info("a topic is read again", topic=topic)
+        self.status.refused = refused
 
     def _positions(self) -> dict[Partition, int]:
         begun = self._ingest.positions.begun

@@ -136,6 +136,22 @@ class Source(ABC):
     def commit(self, positions: Mapping[Partition, int]) -> None:  # noqa: B027 -- by default nobody else looks
         """Show how far checkpoints are to people and tools that watch the log. Must not wait; nothing depends on it."""
 
+    def set_aside(self, topics: Collection[str], why: str) -> bool:
+        """Read nothing for a while of topics that a :class:`~monitor.errors.SourceError` has named.
+
+        They are tried again after a pause, which grows; nothing that was not returned yet is passed over meanwhile.
+
+        Returns
+        -------
+        bool
+            Whether it can read the others then; if not, as by default, the error stands.
+        """
+        return False
+
+    def refused(self) -> Mapping[str, str]:
+        """Topics that are set aside, each with the reason; by default there is none."""
+        return {}
+
     def rewind(self) -> bool:
         """Go back to the checkpoints without closing: the next ``poll`` starts every partition there.
 

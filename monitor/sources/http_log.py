@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,12 @@ from typing import IO
 
 import numpy as np
 
-from monitor.clock import Clock
+from monitor.clock import Clock, SystemClock
 from monitor.errors import SourceError
 from monitor.events import Gap, Partition, Records
 from monitor.messages import LogPosition, Message
 from monitor.sources.contract import Resume, Source
+from monitor.sources.set_aside import SetAside
 
 __all__ = ["HttpLog", "HttpSource"]
 
@@ -339,6 +340,9 @@ class HttpSource(Source):
         self._next: dict[str, int] = dict.fromkeys(streams, 0)
         self._turns = list(self._next)
         self._appends = -1
+        self._resume: Resume = lambda topic, partition: None
+        self._begun: frozenset[str] = frozenset()
+        self._set_aside = SetAside(SystemClock())
 
     def open(self, resume: Resume) -> None:
         """Start each stream at its checkpoint, or at the oldest message that is there.
@@ -348,21 +352,38 @@ class HttpSource(Source):
         SourceError
             A checkpoint is ahead of the log: it is not the log that was read before.
         """
+        self._resume = resume
+        self._begin()
+
+    def _begin(self) -> None:
         for stream in self._next:
-            first, following = self._log.bounds(stream)
-            saved = resume(stream, 0)
-            if saved is not None and saved > following:
-                raise SourceError(
-                    f"{self._log.path}: {stream!r} ends before offset {following}, but was read up to {saved};"
-                    " the log was replaced",
-                    retryable=False,
-                )
-            if saved is not None and saved < first:
-                self.gaps.append((stream, 0, saved, first))
-            self._next[stream] = max(first, saved or 0)
+            if stream not in self._begun and not self._set_aside.waits(stream):
+                self._start(stream)
+                self._begun |= {stream}
+
+    def _start(self, stream: str) -> None:
+        first, following = self._log.bounds(stream)
+        saved = self._resume(stream, 0)
+        if saved is not None and saved > following:
+            raise SourceError(
+                f"{self._log.path}: {stream!r} ends before offset {following}, but was read up to {saved};"
+                " the log was replaced",
+                retryable=False,
+                topics=[stream],
+            )
+        if saved is not None and saved < first:
+            self.gaps.append((stream, 0, saved, first))
+        self._next[stream] = max(first, saved or 0)
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
-        """Return what is there, from one stream after the other in turn; wait for the first if there is none."""
+        """Return what is there, from one stream after the other in turn; wait for the first if there is none.
+
+        Raises
+        ------
+        SourceError
+            As of :meth:`open`, of a stream that was set aside and is begun now.
+        """
+        self._begin()
         polled = self._look(max_records)
         if not polled and timeout_s > 0:
             self._appends = self._log.wait(self._appends, timeout_s)
@@ -371,28 +392,37 @@ class HttpSource(Source):
 
     def partitions(self) -> frozenset[Partition]:
         """Partition 0 of every stream."""
-        return self.assigned()
+        return frozenset((stream, 0) for stream in self._next)
 
     def assigned(self) -> frozenset[Partition]:
-        """Partition 0 of every stream."""
-        return frozenset((stream, 0) for stream in self._next)
+        """Partition 0 of every stream, but for those that are set aside."""
+        return frozenset((stream, 0) for stream in self._begun)
 
     def at_end(self) -> frozenset[Partition]:
         """Streams of which every message was returned."""
-        return frozenset(
-            (stream, 0) for stream, following in self._next.items() if following >= self._log.bounds(stream)[1]
-        )
+        return frozenset((stream, 0) for stream in self._begun if self._next[stream] >= self._log.bounds(stream)[1])
 
     def ends(self) -> dict[Partition, int]:
         """The next offset to be given in each stream."""
         return {(stream, 0): self._log.bounds(stream)[1] for stream in self._next}
 
+    def set_aside(self, topics: Collection[str], why: str) -> bool:
+        """Read nothing of streams that cannot be begun, until they are tried again."""
+        self._set_aside.note(topics, why)
+        return True
+
+    def refused(self) -> dict[str, str]:
+        """Streams that are set aside, each with the reason."""
+        return self._set_aside.reasons
+
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Let go of the streams: they are begun anew when it is opened again."""
+        self._begun = frozenset()
+        self._set_aside.try_now()
 
     def _look(self, max_records: int) -> list[Records]:
         batches: list[Records] = []
-        for stream in list(self._turns):
+        for stream in [stream for stream in self._turns if stream in self._begun]:
             if max_records <= 0:
                 break
             records = self._log.read(stream, self._next[stream], max_records)

@@ -67,6 +67,8 @@ class Query:
     after : tuple
         Only rows behind this one: values of ``order`` and the natural key's remaining columns, as ``cursor``
         gives them. Not with an order by a float column.
+    first_by : tuple of str
+        Of rows that agree in these columns only the first in the order.
     limit : int or None
     columns : tuple of str
         All if empty.
@@ -85,6 +87,7 @@ class Query:
     order: tuple[str, ...] = ()
     descending: bool = False
     after: tuple[Any, ...] = ()
+    first_by: tuple[str, ...] = ()
     limit: int | None = None
     columns: tuple[str, ...] = ()
     floors: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -154,8 +154,9 @@ class _Rows:
 
     def read(self, query: Query) -> Columns:
         positions = self._matching(query)
-        positions = self._first(query, positions)
-        positions = positions[self._order(query, positions)][: query.limit]
+        positions = positions if query.first_by else self._first(query, positions)
+        positions = positions[self._order(query, positions)]
+        positions = self._first_by(query, positions)[: query.limit]
         kinds = {column.name: column.kind for column in self._table.columns}
         return {name: _copied(self._columns[name][positions], kinds[name]) for name in query.columns}
 
@@ -201,6 +202,15 @@ class _Rows:
         ranks = _rank(values[positions], query.descending)
         worst = np.partition(ranks, query.limit - 1)[query.limit - 1]
         return positions if np.isnan(worst) else positions[ranks <= worst]
+
+    def _first_by(self, query: Query, positions: Positions) -> Positions:
+        if not query.first_by:
+            return positions
+        groups = zip(*(self._columns[name][positions].tolist() for name in query.first_by), strict=True)
+        firsts: dict[tuple[Any, ...], int] = {}
+        for index, group in enumerate(groups):
+            firsts.setdefault(group, index)
+        return positions[list(firsts.values())]
 
     def _order(self, query: Query, positions: Positions) -> Positions:
         ranks = [_rank(self._columns[name][positions], query.descending) for name in query.sort_columns()]

@@ -234,7 +234,7 @@ def checked_query(query: Query) -> Query:
     _check_order(table, query)
     _check_limit(query.limit)
     columns = query.columns or tuple(column.name for column in table.columns)
-    for name in columns:
+    for name in (*columns, *query.first_by):
         _column(table, name)
     chosen = replace(query, where=where, low=low, high=high, without=without, containing=containing)
     return replace(chosen, after=_after(table, query), columns=columns)

@@ -75,8 +75,10 @@ def select(
     if others:
         lines.append(f"WHERE {' AND '.join(others)}")
     direction = " DESC" if query.descending else ""
-    if ordered or query.limit is not None:
+    if ordered or query.limit is not None or query.first_by:
         lines.append(f"ORDER BY {', '.join(quoted(name) + direction for name in query.sort_columns())}")
+    if query.first_by:
+        lines.append(f"LIMIT 1 BY {', '.join(map(quoted, query.first_by))}")
     if query.limit is not None:
         lines.append(f"LIMIT {values.bind('UInt64', query.limit)}")
     narrow = NARROW if {"model", "signal"} <= set(query.where) else ""

@@ -14,7 +14,8 @@ from monitor.check import read_model, with_posted
 from monitor.clock import SystemClock
 from monitor.config import Model, load
 from monitor.config.document import ConfigError, Mistake
-from monitor.configurations.in_force import InForce, begun, following
+from monitor.configurations.following import begun, following
+from monitor.configurations.in_force import InForce
 from monitor.configurations.log import Change, ConfigurationLog
 from monitor.sources.http_log import HttpLog
 from sinks.store.batch import append
@@ -28,6 +29,8 @@ JSON = {"Content-Type": "application/json"}
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.service.FOLLOW_EVERY_S", 0.1)
+    monkeypatch.setattr("monitor.sources.set_aside.FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr("monitor.sources.set_aside.TRIED_FOR_S", 0.5)
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_what_lasts_is_not_read_with_every_look_and_is_taken_up_when_it_is_mende
         reads.append(name)
         return read_model(folder, name, text)
 
-    monkeypatch.setattr("monitor.configurations.in_force.read_model", counted)
+    monkeypatch.setattr("monitor.configurations.following.read_model", counted)
     log, data = ConfigurationLog(store, SystemClock()), tmp_path / "usual.csv"
     in_force = begun(load(nothing(tmp_path)), log, {})
     log.put(Change("orders", json.dumps(orders(baseline={"kind": "dataset", "uri": "usual.csv"}))))
@@ -180,3 +183,48 @@ def test_what_is_said_of_a_data_set_quotes_none_of_its_values(tmp_path: Path, te
         with_posted(load(nothing(tmp_path)), "orders", document)
     [mistake] = caught.value.mistakes
     assert mistake.message.endswith(message)
+
+
+def test_a_log_of_http_events_that_cannot_be_opened_holds_up_models_of_the_api_alone(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    ConfigurationLog(store, SystemClock()).put(Change("orders", json.dumps(orders())))
+    (tmp_path / "events.jsonl").write_text('{"ts": 1}\n')
+    file = shop.model("returns", {"file": str(tmp_path / "events.jsonl")})
+    path = shop.configured(tmp_path, file, models=["models/*.yaml"], ingest_log=str(tmp_path / "other" / "ingest.log"))
+    with closing(HttpLog(tmp_path / "other" / "ingest.log", SystemClock())) as other, serving(path, store) as there:
+        shop.wait_until(lambda: there.service.counters.records == 1, "the file is read")
+        [reason] = there.service.ready()
+        assert reason.startswith("nothing of orders is read:")
+        assert "is in use by process" in reason
+        shop.wait_until(lambda: reason in str(there.versions()["not_converged"]), "it is not converged")
+        assert there.client.post("/v1/events/orders", json=[{"ts": 1}]).status_code == 503
+        other.close()
+        shop.wait_until(lambda: there.versions()["is_in_force"] and not there.service.ready(), "it is in force", 20)
+        assert there.client.post("/v1/events/orders", json=[{"ts": 1}]).status_code == 202
+        shop.wait_until(lambda: there.service.counters.records == 2, "it is read")
+
+
+def test_a_model_that_is_not_ready_holds_up_what_it_reads_and_no_other_stream(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    usual = tmp_path / "usual.csv"
+    usual.write_text("amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100)))
+    log = ConfigurationLog(store, SystemClock())
+    log.put(Change("orders", json.dumps(orders(baseline={"kind": "dataset", "uri": usual.name}))))
+    log.put(Change("returns", json.dumps(shop.model("returns", {"http": "returns"}, {"http": "orders"}))))
+    with serving(nothing(tmp_path), store) as there:
+        there.client.post("/v1/events/orders", json=[{"ts": 1}])
+        shop.wait_until(lambda: there.service.counters.records == 1, "both read")
+    text = usual.read_text()
+    usual.unlink()
+    with serving(nothing(tmp_path), store) as there:
+        for stream in ("orders", "returns"):
+            there.client.post(f"/v1/events/{stream}", json=[{"ts": 2}])
+        shop.wait_until(lambda: there.service.counters.records == 1, "the other stream is read")
+        waits = "nothing of orders is read: orders/0 waits for model 'orders', which reads it and cannot be made ready"
+        shop.wait_until(lambda: waits in str(there.service.ready()), "it is said")
+        usual.write_text(text)
+        shop.wait_until(lambda: not there.service.ready(), "it is read when it is ready", 20)
+        assert there.service.counters.failures == {}
+        assert ("orders", 2) in shop.rows(store, "partitions", only=["topic", "next_offset"])

@@ -16,10 +16,12 @@ from monitor.configurations.current import CurrentConfigurations
 from monitor.configurations.in_force import reads_otherwise
 from monitor.configurations.log import Change, ConfigurationLog
 from monitor.errors import InputError
-from monitor.watch import compile_watch
+from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.service import shop
+
+CSV = {"kind": "csv", "columns": ["ts", "id", "amount", "country", "score"]}
 
 
 def orders(**spec: Any) -> dict[str, Any]:
@@ -123,3 +125,101 @@ def test_files_that_cannot_be_made_ready_are_not_written_down(
     with pytest.raises(InputError, match=r"usual\.csv"):
         current.reloaded(changed)
     assert [version.version for version in log.every("orders")] == [1]
+
+
+def returns(*sources: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return shop.model("returns", *sources, **spec)
+
+
+@pytest.mark.parametrize(
+    ("file", "service", "said"),
+    [
+        (returns({"kafka": "orders", "format": CSV}), {}, "model 'returns' gives 'orders' another format"),
+        (returns({"http": "orders"}), {}, "'orders' is a topic of Kafka and a stream of HTTP at once"),
+        (returns({"http": "returns"}), {"dead_letters": "orders"}, "it reads 'orders', where dead letters go"),
+    ],
+)
+def test_what_is_in_force_gives_way_to_a_file_that_it_does_not_fit_and_comes_back_after_it(
+    tmp_path: Path,
+    store: MemoryStore,
+    log: ConfigurationLog,
+    file: dict[str, Any],
+    service: dict[str, Any],
+    said: str,
+) -> None:
+    put(log, shop.model("orders", {"kafka": "orders"}))
+    current = started(files(tmp_path), store)
+    path = shop.configured(tmp_path, file, models=["models/*.yaml"], kafka=service)
+    current.adopt(current.reloaded(load(path)))
+    assert said in current.in_force.behind["orders"]
+    assert list(current.watches) == ["returns"]
+    assert current.in_force.configuration.unread == {"orders"}
+    (tmp_path / "models" / "returns.yaml").unlink()
+    current.adopt(current.reloaded(files(tmp_path)))
+    for _ in range(4):
+        current.follow(current.adopt)
+    assert (list(current.watches), current.in_force.behind) == (["orders"], {})
+
+
+def test_of_two_models_that_were_accepted_at_once_and_do_not_fit_all_processes_leave_out_the_same(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    """Each was accepted by a process that did not know of the other."""
+    early, late = (ConfigurationLog(store, ManualClock(now_ms=at_ms)) for at_ms in (1_000, 1_001))
+    put(late, shop.model("a", {"kafka": "orders", "format": CSV}))
+    knows_the_late_one = started(files(tmp_path), store)
+    put(early, shop.model("b", {"kafka": "orders"}))
+    knows_both = started(files(tmp_path), store)
+    knows_the_late_one.follow(knows_the_late_one.adopt)
+    for current in (knows_the_late_one, knows_both):
+        assert list(current.watches) == ["b"]
+        assert "another format" in current.in_force.behind["a"]
+
+
+def test_a_file_that_cannot_be_made_ready_when_it_is_to_hold_again_is_tried_again(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog, usual: Path
+) -> None:
+    put(log, orders())
+    current = started(files(tmp_path, orders(baseline={"kind": "dataset", "uri": str(usual)})), store)
+    text = usual.read_text()
+    usual.unlink()
+    put(log, orders(), owner="nobody")
+    current.follow(current.adopt)
+    assert "usual.csv" in current.in_force.behind["orders"]
+    assert not current.watches
+    usual.write_text(text)
+    current.follow(current.adopt)
+    assert (list(current.watches), current.in_force.behind) == (["orders"], {})
+
+
+def test_a_model_that_fails_in_a_way_that_nobody_expects_keeps_no_other_from_being_taken_up(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(configuration: Configuration, name: str) -> Watch:
+        if name == "orders":
+            raise ZeroDivisionError("hunter2")
+        return compile_watch(configuration, name)
+
+    current = started(files(tmp_path), store)
+    monkeypatch.setattr("monitor.configurations.in_force.compile_watch", failing)
+    put(log, orders())
+    put(log, returns({"http": "returns"}))
+    current.follow(current.adopt)
+    assert list(current.watches) == ["returns"]
+    assert current.in_force.behind == {"orders": "it cannot be made ready here: ZeroDivisionError"}
+
+
+def test_names_that_are_put_and_given_up_again_and_again_are_bounded(
+    log: ConfigurationLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.configurations.log.MOST_NAMES", 2)
+    for name in ("a", "b"):
+        put(log, shop.model(name, {"http": name}))
+        log.put(Change(name, "", "nobody"))
+    with pytest.raises(InputError, match=r"2 names of models are known.*take one of these"):
+        put(log, shop.model("c", {"http": "c"}))
+    put(log, shop.model("a", {"http": "a"}))
+    log.put(Change("c", "kind: Model", "file", "c.yaml"))
+    assert {name: (head.version, head.owner) for name, head in log.heads().items()} == {
+        "a": (3, "api"), "b": (2, "nobody"), "c": (1, "file"),
+    }  # fmt: skip

@@ -19,6 +19,7 @@ from kafka.errors import (
     KafkaTimeoutError,
     RetriableError,
     SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
 
@@ -188,4 +189,7 @@ def explained(error: Exception, where: str, subject: str = "Kafka") -> SourceErr
         return error
     detail = str(error) or type(error).__name__
     check = next((f"; {text}" for kind, text in _CHECKS if isinstance(error, kind)), "")
-    return SourceError(f"{subject} at {where}: {detail}{check}", retryable=isinstance(error, RetriableError))
+    topics = error.args[0] if isinstance(error, TopicAuthorizationFailedError) and error.args else ()
+    return SourceError(
+        f"{subject} at {where}: {detail}{check}", retryable=isinstance(error, RetriableError), topics=topics
+    )

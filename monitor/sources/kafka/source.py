@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -137,7 +137,7 @@ class KafkaSource(Source):
         Raises
         ------
         SourceError
-            If it is not retryable, the source must be closed and a new one opened.
+            If it is not retryable, and names no topics, the source must be closed and a new one opened.
         """
         shared = self._opened()
         try:
@@ -155,6 +155,7 @@ class KafkaSource(Source):
 
     def _polled(self, shared: SharedConsumer, max_records: int, timeout_s: float) -> dict[TopicPartition, list[Any]]:
         with shared.turn() as consumer:
+            self._pause_what_is_set_aside(shared)
             self._missing.look(partition for partition in consumer.assignment() if not shared.is_held(partition))
             if any(map(is_cut, self.gaps)):
                 # That a new life has begun is written down before anything of it is read.
@@ -170,8 +171,25 @@ class KafkaSource(Source):
                 return {}
             return self._missing.without_others(polled)
 
+    def _pause_what_is_set_aside(self, shared: SharedConsumer) -> None:
+        set_aside = self._topics.set_aside
+        for partition in self._consumer.assignment() if set_aside else ():
+            if not shared.is_held(partition):
+                (self._consumer.pause if set_aside.waits(partition.topic) else self._consumer.resume)(partition)
+
+    def set_aside(self, topics: Collection[str], why: str) -> bool:
+        """Read nothing of topics that were refused, until they are tried again; bounded, it reads all or none."""
+        if not self.bounded:
+            self._topics.set_aside.note(topics, why)
+        return not self.bounded
+
+    def refused(self) -> dict[str, str]:
+        """Topics that are set aside, each with the reason."""
+        return self._topics.set_aside.reasons
+
     def rewind(self) -> bool:
         """Go back to the checkpoints and stay a member of the group; bounded, it has to be opened again."""
+        self._topics.set_aside.try_now()
         if not self.bounded:
             self._opened().hold_all()
         return not self.bounded
@@ -273,7 +291,7 @@ class KafkaSource(Source):
         self._changes.note("assigned", partitions)
 
     def _start_held(self, shared: SharedConsumer) -> None:
-        for partition in shared.held():
+        for partition in [held for held in shared.held() if not self._topics.set_aside.waits(held.topic)]:
             offset = self._resume(partition.topic, partition.partition)
             with shared.turn():
                 # While the checkpoint was being read, the group may have taken the partition away.

@@ -11,6 +11,7 @@ from monitor.clock import Clock
 from monitor.config.streams import expression, is_pattern, reader_of
 from monitor.errors import SourceError
 from monitor.events import Partition
+from monitor.sources.set_aside import SetAside
 
 __all__ = ["KafkaTopics"]
 
@@ -30,11 +31,13 @@ class KafkaTopics:
         Every partition that the topics have by now.
     gone_since : dict of str to int
         Topics that are named and not there now, with since when it is known, in ms; replaced, never changed.
+    set_aside : SetAside
     """
 
     def __init__(self, entries: Sequence[str], clock: Clock) -> None:
         self.partitions: frozenset[Partition] = frozenset()
         self.gone_since: dict[str, int] = {}
+        self.set_aside = SetAside(clock)
         self._clock = clock
         self._entries = list(dict.fromkeys(entries))
         self._names = [entry for entry in self._entries if not is_pattern(entry)]

@@ -228,6 +228,12 @@ def test_a_row_that_was_written_again_later_is_found_by_its_later_time_alone(sto
         (Query("scores", order=("window_end_ms",), descending=True, limit=3), [99, 98, 97]),
         (Query("scores", order=("effect",), descending=True, limit=2), [99, 98]),
         (Query("scores", order=("status", "window_end_ms"), limit=2), [0, 1]),
+        (Query("scores", first_by=("signal",), limit=3), [0, 1, 2]),
+        (Query("scores", first_by=("signal",), order=("window_end_ms",), descending=True, limit=2), [99, 98]),
+        (
+            Query("scores", first_by=("signal",), order=("signal", "window_end_ms"), descending=True),
+            [99, 98, 97, 96, 95],
+        ),
     ],
 )
 def test_rows_come_in_the_order_asked_for(store: Store, query: Query, expected: list[int]) -> None:
