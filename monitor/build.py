@@ -22,6 +22,8 @@ from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import SourceSpec
+from monitor.configurations.in_force import former_watch
+from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
 from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
@@ -226,6 +228,7 @@ def change_intake(
         intake.members = _members(configuration, store_id, clock)
     routes = routes_of(configuration.service, configuration.models.values())
     new: list[Worker] = []
+    former = partial(former_watch, configuration, ConfigurationLog(store, clock))
     planned = {
         key: (streams, routes)
         for key, streams in planned_sources(configuration).items()
@@ -234,7 +237,7 @@ def change_intake(
     for key in intake.reading.keys() - planned.keys():
         intake.reading.pop(key).worker.retire()
     for key, plan in planned.items():
-        readers = Readers(watches.values(), intake.schemas, configuration.posted, configuration.unread)
+        readers = Readers(watches.values(), intake.schemas, configuration.posted, configuration.unread, former)
         reading = intake.reading.get(key)
         if reading is not None and reading.plan == plan:
             reading.worker.read_as(readers)

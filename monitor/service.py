@@ -37,7 +37,8 @@ from monitor.config.instance import instance_of
 from monitor.config.reload import lasting_changes
 from monitor.config.roles import ROLES, out_of_reach
 from monitor.configurations.current import CurrentConfigurations
-from monitor.configurations.in_force import InForce, reads_otherwise
+from monitor.configurations.in_force import InForce, former_watch, reads_otherwise
+from monitor.configurations.log import ConfigurationLog
 from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.erasure.export import Record, exported
@@ -126,6 +127,7 @@ class Service:
             clock,
             configuration.service.spec.checkpoint_every / 1000,
             lambda model, seconds: latency.labels(model).observe(seconds),
+            partial(former_watch, configuration, ConfigurationLog(self.store, clock)),
         )
         self.loop = once(evaluate)
         self._routers = Routers(once(self._built_router), once) if "alert" in self.roles else None

@@ -11,10 +11,14 @@ from monitor.check import read_model
 from monitor.config import Configuration, Model
 from monitor.config.posted import with_models
 from monitor.configurations.failures import Failures
-from monitor.configurations.log import Version, digest_of
+from monitor.configurations.log import ConfigurationLog, Version, digest_of
+from monitor.errors import LeewayError
 from monitor.watch import Watch, compile_watch
 
-__all__ = ["InForce", "compiled", "log_changes", "reads_otherwise", "watches_of"]
+__all__ = ["InForce", "compiled", "former_watch", "log_changes", "reads_otherwise", "watches_of"]
+
+MOST_FORMER = 20
+"""Versions among which a former one is looked for: to make one ready may take seconds."""
 
 log = structlog.get_logger("leeway.configurations")
 
@@ -102,6 +106,36 @@ def watches_of(root: Configuration, versions: Iterable[Version]) -> dict[str, Wa
             changed = with_models(root, {version.model: (model, version.document)})
             watches[version.digest] = compiled(changed, version.model, {})
     return watches
+
+
+def former_watch(root: Configuration, log_: ConfigurationLog, model: str, hash_: str) -> Watch | None:
+    """Return a model as one of its last versions has it; None if that cannot be used.
+
+    Parameters
+    ----------
+    root : Configuration
+        In whose folder data sets are.
+    log_ : ConfigurationLog
+    model : str
+    hash_ : str
+        The digest of the document, or the hash of what its fold depends on.
+
+    Raises
+    ------
+    StoreError
+    """
+    newest = log_.newest(model)
+    for number in range(0 if newest is None else newest.version, 0, -1)[:MOST_FORMER]:
+        version = log_.version(model, number)
+        try:
+            watches = watches_of(root, [] if version is None else [version])
+        except LeewayError as error:
+            log.warning("a former version cannot be used", model=model, version=number, reason=str(error))
+            continue
+        for watch in watches.values():
+            if hash_ in (watch.fold_hash, watch.document_digest):
+                return watch
+    return None
 
 
 def reads_otherwise(former: InForce, in_force: InForce) -> bool:

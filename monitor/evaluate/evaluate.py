@@ -90,6 +90,11 @@ class Evaluation:
             self._begin()
         self._log = HorizonLog(store, watch.name, self._step_ms, self.next_end_ms)
 
+    @property
+    def watch(self) -> Watch:
+        """The model, as it is evaluated here."""
+        return self._watch
+
     # -- forward -----------------------------------------------------------------------------------------------
 
     def advance(

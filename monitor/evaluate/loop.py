@@ -14,7 +14,8 @@ import structlog
 from monitor.clock import Clock
 from monitor.errors import LeewayError
 from monitor.evaluate.crowding import Crowding
-from monitor.evaluate.evaluate import Evaluated, Evaluation
+from monitor.evaluate.evaluate import Evaluated
+from monitor.evaluate.evaluations import Evaluations, Former
 from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.horizon import horizons, read_closed, standing
 from monitor.evaluate.waiting_windows import WaitingWindows
@@ -44,6 +45,8 @@ class EvaluateLoop:
     on_latency : callable
         Called for each window with its model and the seconds from when it could be complete until its scores were
         stored.
+    former : callable
+        From a model and a digest to the model as that document has it.
 
     Attributes
     ----------
@@ -63,6 +66,7 @@ class EvaluateLoop:
         clock: Clock,
         checkpoint_every_s: float,
         on_latency: Callable[[str, float], None],
+        former: Former = lambda model, digest: None,
     ) -> None:
         self._watches, self._store, self._clock = Watches(watches), store, clock
         self._checkpoint_every_s, self._on_latency = checkpoint_every_s, on_latency
@@ -72,7 +76,7 @@ class EvaluateLoop:
         self.failing = FailingModels(clock, watches)
         self.waiting = WaitingWindows(clock, self._watches, store)
         self._turn = threading.Lock()
-        self._evaluations: dict[str, Evaluation] = {}
+        self._evaluations = Evaluations(store, former)
         self._load()
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
@@ -88,13 +92,13 @@ class EvaluateLoop:
                 on_round()
             except StoreError as error:
                 # Memory may be ahead of the store: the windows since the checkpoint are evaluated again.
-                self._evaluations = {}
+                self._evaluations.clear()
                 if not error.retryable:
                     raise
                 log.warning("the store does not answer; trying again", error=str(error))
                 self._clock.wait(stop, RETRY_S)
             except Exception:
-                self._evaluations = {}
+                self._evaluations.clear()
                 raise
 
     def evaluate_now(self, is_enough: Callable[[], bool] = lambda: False, turn_s: float = math.inf) -> None:
@@ -111,7 +115,7 @@ class EvaluateLoop:
         if not self._evaluations:
             return
         partitions = standing(self._store)
-        specs = {name: self._watches[name].model.spec for name in self._evaluations}
+        specs = {name: evaluation.watch.model.spec for name, evaluation in self._evaluations.items()}
         seen_horizons = {
             name: waited_for for name, waited_for in horizons(partitions, specs).items() if waited_for is not None
         }
@@ -121,6 +125,7 @@ class EvaluateLoop:
             with self._alone(name):
                 until_ms = partial(self.waiting.until_ms, name)
                 self._note(name, self._evaluations[name].advance(waited_for, closed[name], turn_is_over, until_ms))
+                self._evaluations.settle(self._watches[name])
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
@@ -131,7 +136,7 @@ class EvaluateLoop:
             raise
         except Exception as error:  # noqa: BLE001 -- a model may fail in any way, and the others go on
             # Memory may be ahead of the store: it goes on from the checkpoint.
-            self._evaluations.pop(name, None)
+            self._evaluations.fail(name)
             self.failing.note(name, error)
         else:
             self.failing.settle(name)
@@ -180,7 +185,7 @@ class EvaluateLoop:
         """Hold the loop with its checkpoints written; afterwards it continues from these."""
         with self._turn:
             self.save()
-            self._evaluations = {}
+            self._evaluations.clear()
             yield
 
     def _load(self) -> None:
@@ -188,7 +193,7 @@ class EvaluateLoop:
         for name, watch in self._watches.items():
             if name not in self._evaluations and not self.failing.waits(name):
                 try:
-                    self._evaluations[name] = Evaluation(watch, self._store)
+                    self._evaluations.begin(watch)
                 except (StoreError, LeewayError):
                     raise
                 except Exception as error:  # noqa: BLE001 -- as above: its checkpoint is of no form that is known

@@ -8,7 +8,9 @@ from typing import Any
 
 from monitor import checkpoint
 from monitor.checkpoint import Checkpoint
+from monitor.errors import SourceError
 from monitor.events import Partition
+from monitor.ingest.catch_ups import CatchUps
 from monitor.ingest.epochs import Epochs
 from monitor.ingest.label_fold import LABELS
 from monitor.ingest.lane import Lane
@@ -34,9 +36,14 @@ class Checkpoints:
     readers : Readers
     former : Checkpoints or None
         Those of the configurations that these follow.
+
+    Attributes
+    ----------
+    catch_ups : CatchUps
     """
 
     def __init__(self, store: Store, readers: Readers, former: Checkpoints | None = None) -> None:
+        self.catch_ups = CatchUps(readers)
         self._store, self._readers = store, readers
         self._epochs = Epochs(store, self._reads, readers.may_change, readers.unread)
         if former is not None:
@@ -57,9 +64,13 @@ class Checkpoints:
         folds = state.get("folds", {})
         labels = {name: saved for name, saved in folds.items() if saved["config"] == LABELS}
         others = {name: saved for name, saved in folds.items() if name not in labels}
-        readers = self._readers[partition[0]]
+        readers = self.catch_ups.begin(partition, position, self._epochs.of(partition))[partition[0]]
         configs = {watch.name: watch.fold_hash for watch, source in readers if source.kind != "labels"}
-        position, resumed = self._epochs.settle(partition, configs, position, others)
+        try:
+            position, resumed = self._epochs.settle(partition, configs, position, others)
+        except SourceError:
+            self.catch_ups.forget([partition])
+            raise
         self._states[partition] = position, {**state, "folds": labels | resumed}
         return None if loaded is None else position, state.get("log", {})
 

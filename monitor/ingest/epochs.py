@@ -123,7 +123,7 @@ class Epochs:
             Likewise, of a model whose configurations are soon known here. Or a model that has read the partition is
             not ready here.
         """
-        epochs = self._of(partition)
+        epochs = self.of(partition)
         self._refuse_if_unread(partition, folds, epochs)
         self._refuse_if_overtaken(partition, configs, epochs)
         resumed: dict[str, Mapping[str, Any]] = {}
@@ -223,8 +223,13 @@ class Epochs:
         append(self._store, "epochs", rows)
         log.info("a configuration comes into force", **{name: row[name] for name in row if name != "reads"})
 
-    def _of(self, partition: Partition) -> dict[str, Epoch]:
-        """The newest epoch of each model on a partition."""
+    def of(self, partition: Partition) -> dict[str, Epoch]:
+        """Return the newest epoch of each model on a partition.
+
+        Raises
+        ------
+        StoreError
+        """
         rows = rows_of(self._store.read(Query("epochs", {"topic": partition[0], "partition": partition[1]})))
         epochs: dict[str, Epoch] = {}
         for row in sorted(rows, key=lambda row: (row["number"], row["from_offset"])):

@@ -103,14 +103,31 @@ class Ingest:
         """How many messages went each way through the decoders that have several ways."""
         return self._readers.decoded
 
-    def read_as(self, readers: Readers, source: Source | None = None, letters: DeadLetters | None = None) -> None:
+    def read_as(
+        self,
+        readers: Readers,
+        source: Source | None = None,
+        letters: DeadLetters | None = None,
+        *,
+        is_saved: bool = False,
+    ) -> None:
         """Go by other configurations, and read from another source if there is one, once partitions are begun anew.
+
+        Parameters
+        ----------
+        readers : Readers
+        source : Source or None
+        letters : DeadLetters or None
+        is_saved : bool
+            Whether all that was read is in checkpoints.
 
         Raises
         ------
         StoreError
         """
         checkpoints = Checkpoints(self._store, readers, self._checkpoints)
+        if is_saved:
+            checkpoints.catch_ups.note_saved(self._resume_offsets)
         readers.go_on_from(self._readers)
         self._readers, self._checkpoints = readers, checkpoints
         self._problems.readers = readers
@@ -171,9 +188,25 @@ class Ingest:
         """
         if partitions is None:
             self._unwritten.clear()
+        else:
+            self._checkpoints.catch_ups.forget(partitions)
         for partition in list(self._lanes) if partitions is None else partitions:
             self._lanes.pop(partition, None)
         self.positions.forget(partitions)
+
+    @property
+    def has_caught_up(self) -> bool:
+        """Whether partitions that were read under former configurations are to be begun under the present ones."""
+        positions = {partition: lane.next_offset for partition, lane in self._lanes.items()}
+        return self._checkpoints.catch_ups.are_over(positions, self.source)
+
+    def end_catch_ups(self) -> None:
+        """All that was read is in checkpoints: behind them partitions are begun under the present configurations."""
+        self._checkpoints.catch_ups.note_saved(self._resume_offsets)
+
+    @property
+    def _resume_offsets(self) -> dict[Partition, int]:
+        return {partition: lane.resume_offset for partition, lane in self._lanes.items()}
 
     def step(
         self,
@@ -257,7 +290,8 @@ class Ingest:
         lane = self._lanes.get(partition)
         if lane is None:
             topic = partition[0]
-            lane = Lane(partition, self._readers.decoder(topic), self._readers[topic], self._erasures)
+            readers = self._checkpoints.catch_ups.readers(partition)
+            lane = Lane(partition, readers.decoder(topic), readers[topic], self._erasures)
             self._checkpoints.restore(lane)
             self._lanes[partition] = lane
         return lane

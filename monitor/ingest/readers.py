@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 
 import structlog
@@ -31,6 +31,8 @@ class Readers:
         Models of which another process may have a newer configuration that is soon known here.
     unread : collection of str
         Models that read topics as well, and are not ready here now.
+    former : callable
+        Returns a model as it was under the configuration of a hash; None if that is not known any more.
 
     Attributes
     ----------
@@ -45,7 +47,9 @@ class Readers:
         schemas: Schemas = NO_SCHEMAS,
         changing: Collection[str] = frozenset(),
         unread: Collection[str] = frozenset(),
+        former: Callable[[str, str], Watch | None] = lambda model, config: None,
     ) -> None:
+        self.former = former
         self._watches, self._schemas, self.changing, self.unread = list(watches), schemas, changing, unread
         self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
         self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
@@ -144,6 +148,13 @@ class Readers:
             "scanned": former["scanned"] + sum(decoder.scanned for decoder in decoders),
             "parsed": former["parsed"] + sum(decoder.parsed for decoder in decoders),
         }
+
+    def with_former(self, former: Mapping[str, Watch]) -> Readers:
+        """Return readers with some models as they were before."""
+        watches = [former.get(watch.name, watch) for watch in self._watches]
+        readers = Readers(watches, self._schemas, self.changing, self.unread)
+        readers.sightings = self.sightings
+        return readers
 
     def go_on_from(self, former: Readers) -> None:
         """Count on where others, of a former configuration, have ended."""

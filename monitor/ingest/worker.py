@@ -228,10 +228,10 @@ class Worker:
             Everything stays as it was.
         """
         with self._turn:
-            if self._is_whole:
+            if is_saved := self._is_whole:
                 self.save()
             former = self._ingest.source
-            self._ingest.read_as(readers, source, letters)
+            self._ingest.read_as(readers, source, letters, is_saved=is_saved)
             self._course.goes_back = self._course.stays_open = True
             if source is not None and self._course.source_open:
                 self._course.former, self._course.source_open = former, False
@@ -347,8 +347,12 @@ class Worker:
         if reports:
             self._report()
         # In which life a partition is has to be known before anything of it is read: later the log may not say so.
-        if next_life or self._checkpoints.is_due:
+        has_caught_up = self._ingest.has_caught_up
+        if next_life or has_caught_up or self._checkpoints.is_due:
             self.save()
+        if has_caught_up:
+            self._ingest.end_catch_ups()
+            self._course.goes_back = self._course.stays_open = True
         ended = source.bounded and not count and source.at_end() >= source.assigned()
         if ended:
             self._ingest.finish()

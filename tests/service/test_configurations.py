@@ -6,10 +6,11 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -17,13 +18,13 @@ import pytest
 from prometheus_client import generate_latest
 
 from monitor.clock import SystemClock
-from monitor.config import load
+from monitor.config import Configuration, load
 from monitor.configurations.log import Change, ConfigurationLog
 from monitor.replay import courses, decisions, replay_course
 from monitor.service import Service
 from monitor.sources.files import FileSource
 from sinks.store.batch import append
-from sinks.store.contract import Store, StoreError
+from sinks.store.contract import TABLES, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from tests.api.world import serving as served
 from tests.cli.console import Console
@@ -251,6 +252,17 @@ def test_the_page_about_changing_a_configuration_runs(
         assert "orders.yaml:5:3: spec.source: unknown key" in refused.err
 
 
+def again(store: Store, configuration: Configuration, files: dict[str, list[Path]]) -> MemoryStore:
+    """Replay what the configurations of one model went through, with what was decided meanwhile."""
+    replayed = MemoryStore()
+    replayed.migrate()
+    for table, rows in decisions(store, ["orders"]).items():
+        append(replayed, table, rows)
+    [course] = courses(store, configuration, SystemClock()).values()
+    replay_course(course, replayed, lambda: FileSource(files), batch=700)
+    return replayed
+
+
 def test_a_replay_with_what_was_decided_writes_the_rows_of_a_run_in_which_the_configuration_changed(
     tmp_path: Path, store: MemoryStore
 ) -> None:
@@ -270,14 +282,10 @@ def test_a_replay_with_what_was_decided_writes_the_rows_of_a_run_in_which_the_co
     assert len(shop.rows(store, "configured_windows")) == 3
     file = tmp_path / "orders.jsonl"
     file.write_bytes(b"".join(line + b"\n" for line in events))
-    again = MemoryStore()
-    again.migrate()
-    for table, rows in decisions(store, ["orders"]).items():
-        append(again, table, rows)
-    [course] = courses(store, configuration, SystemClock()).values()
-    replay_course(course, again, lambda: FileSource({"orders": [file]}), batch=700)
-    assert shop.results(again, end_ms) == shop.results(store, end_ms)
-    assert {segment for (segment,) in shop.rows(again, "scores", only=["segment"])} == {"", "country=DE", "country=PL"}
+    replayed = again(store, configuration, {"orders": [file]})
+    assert shop.results(replayed, end_ms) == shop.results(store, end_ms)
+    segments = {segment for (segment,) in shop.rows(replayed, "scores", only=["segment"])}
+    assert segments == {"", "country=DE", "country=PL"}
 
 
 class CutOffStore(MemoryStore):
@@ -307,32 +315,97 @@ def test_a_change_that_is_cut_off_leaves_the_old_or_the_new_in_force_everywhere(
         assert resolve_after(there) == 80_000
 
 
-def test_partitions_that_change_at_offsets_of_their_own_are_replayed_so(
+@contextmanager
+def apart(files: Configuration, store: Store) -> Iterator[tuple[list[Service], Served]]:
+    """Two processes that ingest, and one that does the rest."""
+    roles = (("evaluate", "alert", "api"), ("ingest",), ("ingest",))
+    services = [
+        Service(files, SystemClock(), shop.kept(store), of_one, port=8080 + number)
+        for number, of_one in enumerate(roles)
+    ]
+    with ExitStack() as running:
+        for service in services:
+            service.start()
+            running.callback(service.raise_failure)
+            running.callback(service.stop)
+        url = running.enter_context(served(services[0]))
+        yield services, Served(services[0], running.enter_context(httpx.Client(base_url=url)), url)
+
+
+def test_changes_while_events_come_are_in_force_in_every_process_and_a_replay_writes_the_same_rows(
     tmp_path: Path, store: MemoryStore, kafka: Cluster
 ) -> None:
     kafka.create_topic("orders-changed", 3)
     kafka.create_topic("other-changed", 1)
     logs, end_ms = shop.traffic(3, windows=16, partitions=3)
-    halves = [[log[: len(log) // 2] for log in logs], [log[len(log) // 2 :] for log in logs]]
-    by_country = [{"by": ["country"], "values": ["DE"]}]
+    parts = [[log[len(log) * part // 4 : len(log) * (part + 1) // 4] for log in logs] for part in range(4)]
+    by_country = {"segments": [{"by": ["country"], "values": ["DE"]}]}
+    detect = {**shop.DETECT, "false_alarms": "1 per 2h"}
+    changes: list[dict[str, Any]] = [{}, by_country, {**by_country, "detect": detect}, {"detect": detect}]
     files = shop.on_kafka(tmp_path, kafka, shop.model("other", {"kafka": "other-changed"}))
-    with shop.serving(files, store) as service, served(service) as url, httpx.Client(base_url=url) as client:
-        there = Served(service, client, url)
-        for half, spec in zip(halves, ({}, {"segments": by_country}), strict=True):
+    with apart(files, store) as (services, there):
+        for number, (spec, part) in enumerate(zip(changes, parts, strict=True), 1):
+            producing = Thread(target=shop.produce, args=(kafka, "orders-changed", part))
+            producing.start()
             there.apply(shop.model("orders", {"kafka": "orders-changed"}, **spec))
-            shop.produce(kafka, "orders-changed", half)
-            reached_ms = min(json.loads(log[-1])["ts"] for log in half) - 60_000
-            shop.wait_until(shop.judged(service, "orders", min(end_ms, max(reached_ms, shop.START_MS))), "it goes on")
-        shop.wait_until(shop.judged(service, "orders", end_ms), "all windows are evaluated")
-        configuration = service.configuration
-    assert len(set(shop.rows(store, "epochs", only=["from_offset"], model="orders"))) > 2
+            producing.join()
+            assert [service.configurations.in_force.versions["orders"] for service in services] == [number] * 3
+            assert len({service.watches["orders"].document_digest for service in services}) == 1
+        shop.wait_until(shop.judged(services[0], "orders", end_ms), "all windows are evaluated")
+        assert all("orders-changed" in service.intake.topics() for service in services[1:])
+        configuration = services[0].configuration
     paths = [tmp_path / f"{partition}.jsonl" for partition in range(3)]
     for path, log in zip(paths, logs, strict=True):
         path.write_bytes(b"".join(line + b"\n" for line in log))
-    again = MemoryStore()
-    again.migrate()
-    for table, rows in decisions(store, ["orders"]).items():
-        append(again, table, rows)
-    [course] = courses(store, configuration, SystemClock()).values()
-    replay_course(course, again, lambda: FileSource({"orders-changed": paths}))
-    assert shop.results(again, end_ms) == shop.results(store, end_ms)
+    assert len(set(shop.rows(store, "epochs", only=["config"], model="orders"))) > 1
+    replayed = again(store, configuration, {"orders-changed": paths})
+    assert shop.results(replayed, end_ms) == shop.results(store, end_ms)
+
+
+def test_a_change_before_the_first_window_is_replayed(tmp_path: Path, store: MemoryStore) -> None:
+    [events], end_ms = shop.traffic(3, windows=8, partitions=1)
+    with serving(nothing(tmp_path), store) as there:
+        for part, spec in ((events[:90], {}), (events[90:], {"segments": [{"by": ["country"], "values": ["DE"]}]})):
+            there.apply(orders(**spec))
+            there.client.post("/v1/events/orders", json=[json.loads(line) for line in part])
+            shop.wait_until(lambda: there.service.counters.records >= 90, "it is read")
+        shop.wait_until(shop.judged(there.service, "orders", end_ms), "its windows are evaluated")
+        configuration = there.service.configuration
+    assert len(shop.rows(store, "configured_windows")) == 1
+    file = tmp_path / "orders.jsonl"
+    file.write_bytes(b"".join(line + b"\n" for line in events))
+    assert shop.results(again(store, configuration, {"orders": [file]}), end_ms) == shop.results(store, end_ms)
+
+
+def copied(store: MemoryStore) -> MemoryStore:
+    """Everything that is stored now: what a process finds after another one was killed at this moment."""
+    copy = MemoryStore()
+    for table in TABLES:
+        append(copy, table, store.read(Query(table)))
+    return copy
+
+
+def test_what_a_killed_process_had_written_is_made_again_before_a_change_is_in_force(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    [events], end_ms = shop.traffic(3, windows=24, partitions=1)
+    half = len(events) // 2
+    path = nothing(tmp_path, checkpoint_every="1h")
+    with serving(path, store) as there:
+        there.apply(orders(segments=[{"by": ["country"], "values": ["DE", "PL"]}]))
+        there.client.post("/v1/events/orders", json=[json.loads(line) for line in events[:half]])
+        shop.wait_until(shop.judged(there.service, "orders", json.loads(events[half])["ts"] - 60_000), "it goes on")
+        store = copied(store)
+    assert not shop.rows(store, "checkpoints", stage="ingest")
+    detect = {**shop.DETECT, "false_alarms": "1 per 2h"}
+    ConfigurationLog(store, SystemClock()).put(Change("orders", json.dumps(orders(detect=detect))))
+    with serving(path, store) as there:
+        shop.wait_until(lambda: there.versions()["is_in_force"], "the new one is in force")
+        there.client.post("/v1/events/orders", json=[json.loads(line) for line in events[half:]])
+        shop.wait_until(shop.judged(there.service, "orders", end_ms), "its windows are evaluated")
+        configuration = there.service.configuration
+    assert shop.rows(store, "epochs", only=["from_offset"]) == [(0,), (half,)]
+    assert len(shop.rows(store, "configured_windows")) == 2
+    file = tmp_path / "orders.jsonl"
+    file.write_bytes(b"".join(line + b"\n" for line in events))
+    assert shop.results(again(store, configuration, {"orders": [file]}), end_ms) == shop.results(store, end_ms)
