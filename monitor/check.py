@@ -65,14 +65,21 @@ def load(path: str | os.PathLike[str], *, data_sets: bool = False) -> Configurat
     return config.load(path, checks=[_unusable_files, _unusable_data_set] if data_sets else [_unusable_files])
 
 
-def read_model(folder: Path, name: str, text: str) -> Model:
+def read_model(folder: Path, name: str, text: str, *, is_of_file: bool = False) -> Model:
     """Return the model that a document of the API describes, with what decoders say of it.
+
+    Parameters
+    ----------
+    folder : Path
+    name, text : str
+    is_of_file : bool
+        Whether it may name what only files may, but for environment variables.
 
     Raises
     ------
     ConfigError
     """
-    return config.read_model(folder, name, text, checks=[_unusable_files])
+    return config.read_model(folder, name, text, checks=[_unusable_files], is_of_file=is_of_file)
 
 
 def with_posted(configuration: Configuration, name: str, text: str) -> Configuration:

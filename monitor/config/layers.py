@@ -8,6 +8,7 @@ as columns: a model's file settles it by naming them, and what it does not name 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -77,6 +78,24 @@ class Layered(Document):
         stated: str = _filled_at(layer.as_stated(key, reduce(getitem, key, layer.value)), (), names)
         return stated
 
+    def whole(self) -> str:
+        """Return what the layers say together, as one document: no comments, and variables by their names."""
+        value = self._stated((), self.value) if any(layer.referenced for layer in self.layers) else self.value
+        lines: list[str] = []
+        for key, part in value.items():
+            if key == "spec" and isinstance(part, dict):
+                lines += ["spec:", *(f"  {_flow(name)}: {_flow(section)}" for name, section in part.items())]
+            else:
+                lines.append(f"{_flow(key)}: {_flow(part)}")
+        return "\n".join(lines) + "\n"
+
+    def _stated(self, path: KeyPath, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._stated((*path, key), part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [self._stated((*path, index), part) for index, part in enumerate(value)]
+        return self.as_stated(path, value) if isinstance(value, str) else value
+
 
 class Layers:
     """The defaults of a configuration.
@@ -111,6 +130,11 @@ class Layers:
             return document
         values = [*(_filled(layer.value, self._named[id(layer)], names) for layer in defaults), document.value]
         return Layered(document.file, merged(values), document.positions, document.referenced, (*defaults, document))
+
+
+def _flow(value: Any) -> str:
+    """Write a value as JSON, which is YAML as well."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def is_mergeable(defaults: Document) -> bool:

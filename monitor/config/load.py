@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from monitor.config.access import unguarded
 from monitor.config.alerting import Alerting
 from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_file, read_documents
-from monitor.config.layers import RULES, Layers, is_mergeable
+from monitor.config.layers import RULES, Layered, Layers, is_mergeable
 from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
 from monitor.config.service import Service
@@ -57,7 +57,7 @@ class Configuration:
     layered : dict of str to Document
         What each model's file says, above the defaults that are in force for it.
     texts : dict of str to str
-        Each model's document as it is written, below the defaults that are in force for it.
+        Each model's document as it is written; together with the defaults that are in force for it.
     posted : frozenset of str
         Models whose documents came through the API; data sets are relative to ``root``.
     unread : frozenset of str
@@ -213,8 +213,8 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
 
 
 def _text_of(document: Document) -> str:
-    """A model's document as it is written, below the defaults that are in force for it."""
-    return "\n---\n".join(layer.text.strip() for layer in document.layers) if document.layers else document.text
+    """A model's document as it is written; together with the defaults that are in force for it, if there are any."""
+    return document.whole() if isinstance(document, Layered) else document.text
 
 
 class _Models:

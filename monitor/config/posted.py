@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,8 +65,16 @@ def with_models(configuration: Configuration, posted: Mapping[str, tuple[Model, 
     )
 
 
-def read_model(folder: Path, name: str, text: str, checks: Sequence[Check] = ()) -> Model:
+def read_model(folder: Path, name: str, text: str, checks: Sequence[Check] = (), *, is_of_file: bool = False) -> Model:
     """Return the model that a document of the API describes, checked by itself.
+
+    Parameters
+    ----------
+    folder : Path
+    name, text : str
+    checks : sequence of Check
+    is_of_file : bool
+        Whether it may name what only files may, but for environment variables.
 
     Raises
     ------
@@ -79,7 +87,8 @@ def read_model(folder: Path, name: str, text: str, checks: Sequence[Check] = ())
     mistakes: list[Mistake] = []
     model = _model(document, mistakes)
     if model is not None:
-        mistakes += [document.mistake(*wrong) for wrong in _mistakes_of(model, name, folder, checks)]
+        outside = () if is_of_file else _outside(model)
+        mistakes += [document.mistake(*wrong) for wrong in _mistakes_of(model, name, folder, checks, outside)]
     if model is None or mistakes:
         raise ConfigError(sorted({replace(mistake, file="") for mistake in mistakes}))
     return model
@@ -92,10 +101,12 @@ def _model(document: Document, mistakes: list[Mistake]) -> Model | None:
     return validated(Model, document, mistakes)
 
 
-def _mistakes_of(model: Model, name: str, folder: Path, checks: Sequence[Check]) -> Iterator[tuple[KeyPath, str]]:
+def _mistakes_of(
+    model: Model, name: str, folder: Path, checks: Sequence[Check], outside: Iterable[tuple[KeyPath, str]]
+) -> Iterator[tuple[KeyPath, str]]:
     if model.name != name:
         yield ("metadata", "name"), f"the address names {name!r}, and the document {model.name!r}"
-    outside = list(_outside(model))
+    outside = list(outside)
     yield from outside
     # What stands there is not even looked at.
     for check in () if outside else (wrong_references, *checks):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import structlog
 
@@ -97,15 +98,22 @@ def watches_of(root: Configuration, versions: Iterable[Version]) -> dict[str, Wa
     Raises
     ------
     InputError, ConfigError
-        A document cannot be used by itself: it names environment variables, or stands above defaults.
+        A document cannot be used by itself: it names environment variables.
     """
     watches: dict[str, Watch] = {}
     for version in versions:
         if version.document:
-            model = read_model(root.root, version.model, version.document)
-            changed = with_models(root, {version.model: (model, version.document)})
-            watches[version.digest] = compiled(changed, version.model, {})
+            watches[version.digest] = compiled(_with_version(root, version), version.model, {})
     return watches
+
+
+def _with_version(root: Configuration, version: Version) -> Configuration:
+    """Add a model by one of its versions; data sets are relative to its file, if it is of one."""
+    name, is_of_file = version.model, version.owner == "file"
+    file = root.files.get(name, Path(version.file))
+    model = read_model(file.parent if is_of_file else root.root, name, version.document, is_of_file=is_of_file)
+    changed = with_models(root, {name: (model, version.document)})
+    return replace(changed, files={**root.files, name: file}, posted=root.posted - {name}) if is_of_file else changed
 
 
 def former_watch(root: Configuration, log_: ConfigurationLog, model: str, hash_: str) -> Watch | None:

@@ -139,7 +139,9 @@ class ConfigurationMetrics(Collector):
             "leeway_configuration_version", "Which version of its configuration a model goes by.", labels=["model"]
         )
         behind = GaugeMetricFamily(
-            "leeway_configuration_behind", "1 while a model cannot go by its last version, else 0.", labels=["model"]
+            "leeway_configuration_behind",
+            "1 while a model cannot go by its last version here, or is not read, else 0.",
+            labels=["model"],
         )
         for name in sorted(in_force.configuration.models):
             version.add_metric([name], in_force.versions.get(name, 0))

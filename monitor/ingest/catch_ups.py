@@ -76,17 +76,17 @@ class CatchUps:
             return self._readers
         self._tries[partition, position] += 1
         former = {model: self._readers.former(model, epoch.config) for model, epoch in changed.items()}
-        known = {model: watch for model, watch in former.items() if watch is not None}
-        if not known:
+        usable = {model: watch for model, watch in former.items() if watch is not None}
+        if not usable:
             return self._readers
         log.info(
             "a partition catches up under former configurations",
             topic=partition[0],
             partition=partition[1],
-            models=sorted(known),
+            models=sorted(usable),
             from_offset=position,
         )
-        self._of[partition] = _CatchUp(self._readers.with_former(known))
+        self._of[partition] = _CatchUp(self._readers.with_former(usable))
         return self._of[partition].readers
 
     def readers(self, partition: Partition) -> Readers:

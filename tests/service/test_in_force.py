@@ -13,7 +13,7 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.config.roles import ROLES
 from monitor.configurations.current import CurrentConfigurations
-from monitor.configurations.in_force import reads_otherwise
+from monitor.configurations.in_force import reads_otherwise, watches_of
 from monitor.configurations.log import Change, ConfigurationLog
 from monitor.errors import InputError
 from monitor.watch import Watch, compile_watch
@@ -223,3 +223,28 @@ def test_names_that_are_put_and_given_up_again_and_again_are_bounded(
     assert {name: (head.version, head.owner) for name, head in log.heads().items()} == {
         "a": (3, "api"), "b": (2, "nobody"), "c": (1, "file"),
     }  # fmt: skip
+
+
+def test_of_defaults_only_what_makes_a_difference_is_another_version_and_all_of_them_can_be_replayed(
+    tmp_path: Path, store: MemoryStore, log: ConfigurationLog
+) -> None:
+    data = "amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100))
+    own = orders(baseline={"kind": "dataset", "uri": "usual.csv"})
+    del own["spec"]["alerts"]
+
+    def with_defaults(text: str) -> Configuration:
+        path = shop.configured(tmp_path, own, models=["models/*.yaml"])
+        (tmp_path / "models" / "usual.csv").write_text(data)
+        (tmp_path / "models" / "defaults.yaml").write_text(f"apiVersion: leeway/v1\nkind: Defaults\n{text}")
+        return load(path)
+
+    current = started(with_defaults("spec: {alerts: {resolve_after: 40s}}"), store)
+    for text in ("# a comment\nspec: {alerts: {resolve_after: 40s}}", "spec: {alerts: {resolve_after: 80s}}"):
+        current.adopt(current.reloaded(with_defaults(text)))
+    versions = log.every("orders")
+    assert [version.version for version in versions] == [2, 1]
+    assert current.in_force.versions == {"orders": 2}
+    watches = watches_of(current.in_force.configuration, versions)
+    spans = [watches[version.digest].model.spec.alerts.resolve_after for version in versions]
+    assert spans == [80_000, 40_000]
+    assert watches[versions[0].digest].config_hash == current.watches["orders"].config_hash

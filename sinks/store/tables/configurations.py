@@ -10,7 +10,7 @@ DECLARED = (
     table(
         "configurations",
         "model:name version:int at_ms:int digest:str:own owner:name file:str:own author:str:free reason:str:free "
-        "document:document:own",
+        "document:document:left",
         "model version",
         newest_by="at_ms",
         row="a version of a model's configuration that was accepted; the last one is in force. `owner` is `file` or "

@@ -53,7 +53,7 @@ ERASURES: dict[str, str] = {
     "document": "JSON with such sentences, or with what others wrote: the same, text by text",
     "packed": "states of stages: the name is replaced in open panes, baselines, firing alerts and digests",
     "free": "what people, programs and receivers wrote: the name is replaced wherever it stands as a word",
-    "left": "by this alerts are told apart, matched or addressed: it stays, and the answer counts the rows",
+    "left": "by this alerts are told apart, matched or addressed, or models watched: it stays, and rows are counted",
 }
 """What an erasure does with a column, by what the column holds."""
 
