@@ -26,7 +26,7 @@ def test_a_topic_that_may_not_be_read_holds_up_its_posted_model_alone_and_is_rea
     monkeypatch.setattr("monitor.service.FOLLOW_EVERY_S", 0.1)
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.1)
     monkeypatch.setattr("monitor.sources.set_aside.FIRST_PAUSE_S", 0.2)
-    monkeypatch.setattr("monitor.sources.set_aside.TRIED_FOR_S", 0.5)
+    monkeypatch.setattr("monitor.sources.set_aside.TRIED_FOR_S", 2.0)
     refused = f"{topic_name}-refused"
     for topic in (topic_name, refused):
         secure_kafka.create_topic(topic)
