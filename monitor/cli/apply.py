@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from monitor.cli.configurations import Author, author, change, configuration_path
+from monitor.cli.configurations import Author, author, show_change
 from monitor.cli.output import as_json
-from monitor.cli.service import RefusedError, RunningService, asking, service
+from monitor.cli.service import RunningService, service
+from monitor.client.errors import QuestionError
 
 __all__ = ["command", "read_document"]
 
@@ -32,20 +33,15 @@ def command(
     """
     model, document = read_document(file)
     try:
-        if dry_run:
-            show_plan(planned(service, model, document), json_=json_)
-        else:
-            change(service, model, document, author, replaces, json_=json_)
-    except RefusedError as error:
+        with service.client() as leeway:
+            if dry_run:
+                show_plan(leeway.configurations.plan(model, document), json_=json_)
+                return
+            version = leeway.configurations.apply(model, document, replaces=replaces, **author.details)
+    except QuestionError as error:
         raise located(error, file) from error
-
-
-def planned(service: RunningService, model: str, document: str) -> dict[str, Any]:
-    """Return what a document would change."""
-    headers = {"Content-Type": "application/yaml"}
-    address = asking(configuration_path(model), dry_run="true")
-    plan: dict[str, Any] = service.send("PUT", address, document, headers=headers)
-    return plan
+    sentence = f"{model}: version {version['version']} ({version['digest']}) is accepted"
+    show_change(version, sentence, json_=json_)
 
 
 def show_plan(plan: Mapping[str, Any], *, json_: bool) -> None:
@@ -85,7 +81,7 @@ def read_document(file: Path) -> tuple[str, str]:
     return name, text
 
 
-def located(error: RefusedError, file: Path) -> Exception:
+def located(error: QuestionError, file: Path) -> Exception:
     """Return the error with the file's name before the line of each mistake."""
     from monitor.config.document import ConfigError, Mistake
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,10 @@ import click
 
 from monitor.cli.output import as_json, as_rows
 from monitor.cli.records import record
-from monitor.cli.service import RunningService, asking, path
+from monitor.client.configurations import WAIT_S
 from monitor.resources.configurations import Laggard
 
-__all__ = ["Author", "author", "change", "configuration_path", "show_laggards"]
-
-LOOK_EVERY_S = 0.5
+__all__ = ["Author", "author", "show_change", "show_laggards"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +25,11 @@ class Author:
     reason: str
     wait_s: float
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the client takes."""
+        return {"created_by": self.by, "reason": self.reason, "wait_s": self.wait_s}
+
 
 author = record(
     "author",
@@ -35,47 +37,22 @@ author = record(
     click.option("--author", "by", default=getpass.getuser, help="Who you are.  [default: your name on this machine]"),
     click.option("--reason", default="", help="Why, for whoever reads the versions."),
     click.option(
-        "--wait", "wait_s", type=click.FloatRange(min=0), default=15.0, show_default=True, metavar="SECONDS",
+        "--wait", "wait_s", type=click.FloatRange(min=0), default=WAIT_S, show_default=True, metavar="SECONDS",
         help="How long to wait until every process goes by it.",
     ),
 )  # fmt: skip
 """Adds the options of a change; the command takes ``author``."""
 
 
-def configuration_path(model: str, *parts: str) -> str:
-    """Return the path of a model's configuration."""
-    return path("v1", "models", model, "configuration", *parts)
-
-
-def change(
-    service: RunningService, model: str, document: str, author: Author, replaces: str | None, *, json_: bool
-) -> None:
-    """Have a document put in force, wait until it is, and say so; exit with 1 if it is not in time."""
-    headers = {"Content-Type": "application/yaml"} | ({} if replaces is None else {"If-Match": f'"{replaces}"'})
-    address = asking(configuration_path(model), reason=author.reason, created_by=author.by)
-    accepted = service.send("PUT", address, document, headers=headers)
-    laggards = wait_for(service, model, accepted["version"], author.wait_s)
+def show_change(version: Mapping[str, Any], sentence: str, *, json_: bool) -> None:
+    """Show a version that was accepted, and who does not go by it in time; exit with 1 then."""
     if json_:
-        as_json({**accepted, "is_in_force": not laggards, "not_converged": laggards})
+        as_json(version)
     else:
-        click.echo(f"{model}: version {accepted['version']} ({accepted['digest']}) is accepted")
-        show_laggards(laggards)
-    if laggards:
+        click.echo(sentence)
+        show_laggards(version["not_converged"])
+    if not version["is_in_force"]:
         click.get_current_context().exit(1)
-
-
-def wait_for(service: RunningService, model: str, version: int, wait_s: float) -> list[Mapping[str, Any]]:
-    """Return who does not go by a version, or a later one, when everybody does or the time is over."""
-    from monitor.clock import SystemClock
-
-    clock = SystemClock()
-    until_s = clock.monotonic_s() + wait_s
-    while True:
-        versions = service.send("GET", asking(configuration_path(model, "versions"), limit=1))
-        laggards: list[Mapping[str, Any]] = versions["not_converged"]
-        if not laggards or clock.monotonic_s() >= until_s:
-            return laggards
-        clock.wait(threading.Event(), LOOK_EVERY_S)
 
 
 def show_laggards(laggards: list[Mapping[str, Any]]) -> None:

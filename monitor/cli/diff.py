@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from monitor.cli.apply import located, read_document
-from monitor.cli.configurations import configuration_path
 from monitor.cli.output import as_json, as_table, when
-from monitor.cli.service import RefusedError, RunningService, asking, service
+from monitor.cli.service import RunningService, service
+from monitor.client.errors import QuestionError
+from monitor.client.leeway import Leeway
 
 __all__ = ["command"]
 
@@ -45,29 +46,25 @@ def command(
     """
     if file is not None and (from_ is not None or to is not None):
         raise click.UsageError("FILE is compared with what is in force: --from and --to are for versions.")
-    if file is None:
-        address = asking(configuration_path(model, "diff"), **{"from": from_, "to": to, "days": days})
-        answer = service.send("GET", address, timeout_s=TIMEOUT_S)
-    else:
-        answer = _of_file(service, model, file, days)
+    with service.client(TIMEOUT_S) as leeway:
+        if file is None:
+            answer = leeway.configurations.diff(model, from_=from_, to=to, days=days)
+        else:
+            answer = _of_file(leeway, model, file, days)
     if json_:
         as_json(answer)
     else:
         _show(answer)
 
 
-def _of_file(service: RunningService, model: str, file: Path, days: int) -> dict[str, Any]:
+def _of_file(leeway: Leeway, model: str, file: Path, days: int) -> dict[str, Any]:
     name, document = read_document(file)
     if name != model:
         raise click.UsageError(f"{file} is of the model {name!r}.")
-    headers = {"Content-Type": "application/yaml"}
-    address = asking(configuration_path(model), dry_run="true", days=days)
     try:
-        plan = service.send("PUT", address, document, headers=headers, timeout_s=TIMEOUT_S)
-    except RefusedError as error:
+        return leeway.configurations.diff(model, document, days=days)
+    except QuestionError as error:
         raise located(error, file) from error
-    answer: dict[str, Any] = plan["difference"]
-    return answer
 
 
 def _show(answer: Mapping[str, Any]) -> None:

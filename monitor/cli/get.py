@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from monitor.cli.configurations import configuration_path
 from monitor.cli.output import as_json
-from monitor.cli.service import RunningService, asking, service
+from monitor.cli.service import RunningService, service
+
+if TYPE_CHECKING:
+    from monitor.config.effective import Setting
 
 __all__ = ["command"]
 
@@ -34,19 +40,46 @@ def command(
 ) -> None:
     """Print the configuration of MODEL that is in force in a running service, to be changed and applied.
 
-    With --effective it is that of files, with the layer that each value comes from: a model's file that says everything
-    itself, and a comment in each line names the file and line that says so, or Leeway's own default.
+    With --effective it is a document that says everything itself, and a comment in each line names what says so: the
+    line of the document, or Leeway's own default; of a model of a file, with --config, the file and line of each layer.
     """
-    if effective != (config is not None):
-        raise click.UsageError("--effective and --config CONFIG go together: name the service's file.")
+    if config is not None and not effective:
+        raise click.UsageError("--config CONFIG is for --effective.")
     if config is not None:
         _show_effective(model, config, json_=json_ or form == "json")
         return
-    stored = service.send("GET", asking(configuration_path(model), version=version))
-    if json_ or form == "json":
+    with service.client() as leeway:
+        stored = leeway.configurations.get(model, version)
+    if effective:
+        _show_posted(stored, json_=json_ or form == "json")
+    elif json_ or form == "json":
         as_json(stored)
     else:
         click.echo(stored["document"], nl=not stored["document"].endswith("\n"))
+
+
+def _show_posted(stored: Mapping[str, Any], *, json_: bool) -> None:
+    """Show the document of a model of the API: no defaults of files are below it."""
+    from monitor.config import effective
+    from monitor.config.document import read_posted
+    from monitor.config.model import Model
+    from monitor.errors import InputError
+
+    if stored["owner"] != "api":
+        raise InputError(
+            f"{stored['file'] or 'nobody'} owns {stored['model']}: name the service's file, --config CONFIG"
+        )
+    document = read_posted(Path(f"version {stored['version']}"), stored["document"])
+    _show(stored["model"], effective.settings(Model.model_validate(document.value), document), json_=json_)
+
+
+def _show(model: str, settings: list[Setting], *, json_: bool) -> None:
+    from monitor.config.effective import as_yaml
+
+    if json_:
+        as_json({"model": model, "settings": [setting.document() for setting in settings]})
+    else:
+        click.echo(as_yaml(settings), nl=False)
 
 
 def _show_effective(model: str, config: str, *, json_: bool) -> None:
@@ -57,8 +90,4 @@ def _show_effective(model: str, config: str, *, json_: bool) -> None:
     configuration = check.load(config)
     if model not in configuration.models:
         raise InputError(f"no model is called {model!r}; there are {', '.join(sorted(configuration.models))}")
-    settings = layers.effective(configuration, model)
-    if json_:
-        as_json({"model": model, "settings": [setting.document() for setting in settings]})
-    else:
-        click.echo(layers.as_yaml(settings), nl=False)
+    _show(model, layers.effective(configuration, model), json_=json_)

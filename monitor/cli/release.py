@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from monitor.cli.configurations import Author, author, configuration_path, show_laggards, wait_for
-from monitor.cli.output import as_json
-from monitor.cli.service import RunningService, asking, service
+from monitor.cli.configurations import Author, author, show_change
+from monitor.cli.service import RunningService, service
 
 __all__ = ["command"]
 
@@ -21,13 +20,6 @@ def command(model: str, author: Author, service: RunningService, *, json_: bool)
 
     A file of that name, which was passed over, holds from then on.
     """
-    address = asking(configuration_path(model), reason=author.reason, created_by=author.by)
-    given_up = service.send("DELETE", address)
-    laggards = wait_for(service, model, given_up["version"], author.wait_s)
-    if json_:
-        as_json({**given_up, "is_in_force": not laggards, "not_converged": laggards})
-    else:
-        click.echo(f"{model}: given up, as version {given_up['version']}")
-        show_laggards(laggards)
-    if laggards:
-        click.get_current_context().exit(1)
+    with service.client() as leeway:
+        given_up = leeway.configurations.release(model, **author.details)
+    show_change(given_up, f"{model}: given up, as version {given_up['version']}", json_=json_)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
-from monitor.cli.configurations import Author, author, change, configuration_path
-from monitor.cli.service import RunningService, asking, service
+from monitor.cli.configurations import Author, author, show_change
+from monitor.cli.service import RunningService, service
 
 __all__ = ["command"]
 
@@ -20,7 +18,7 @@ __all__ = ["command"]
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
 def command(model: str, author: Author, service: RunningService, *, version: int, json_: bool) -> None:
     """Put an earlier version of MODEL in force again, as a new version; nothing that was stored since is undone."""
-    current = service.send("GET", configuration_path(model))
-    earlier = service.send("GET", asking(configuration_path(model), version=version))
-    reason = author.reason or f"back to version {version}"
-    change(service, model, earlier["document"], replace(author, reason=reason), current["digest"], json_=json_)
+    with service.client() as leeway:
+        accepted = leeway.configurations.rollback(model, version, **author.details)
+    sentence = f"{model}: version {accepted['version']} ({accepted['digest']}) is accepted"
+    show_change(accepted, sentence, json_=json_)

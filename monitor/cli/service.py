@@ -6,7 +6,7 @@ import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import click
@@ -15,6 +15,9 @@ from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.credentials import read_token, token_file
 from monitor.cli.records import Option, record
 from monitor.errors import InputError
+
+if TYPE_CHECKING:
+    from monitor.client.leeway import Leeway
 
 __all__ = [
     "Acknowledgement",
@@ -57,6 +60,12 @@ class RunningService:
 
     url: str = DEFAULT_URL
     token_file: Path | None = None
+
+    def client(self, timeout_s: float = TIMEOUT_S) -> Leeway:
+        """Return what asks it, once: whoever waits at a terminal decides whether to ask again."""
+        from monitor.client.leeway import Leeway
+
+        return Leeway(self.url, token=read_token(self.token_file), timeout_s=timeout_s, retries=0)
 
     def send(
         self,

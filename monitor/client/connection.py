@@ -75,6 +75,25 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
 
+    def change(
+        self, method: str, route: str, parameters: Mapping[str, Any], content: str, headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Have a document put, or something deleted, and return what became of it. Once, as :meth:`send`.
+
+        Raises
+        ------
+        ClientError
+        """
+        try:
+            answer = self._client.request(
+                method, f"{self._url}{route}", params=dict(parameters), content=content, headers=dict(headers)
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+        if answer.status_code != httpx.codes.OK:
+            raise error_of(answer, f"{self._url}{route}")
+        return self._read(answer, "version")
+
     def stream(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield an answer part by part; it is requested again only before the first part."""
         parts = self._again(lambda: _begun(self._parts(route, parameters)))

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from monitor.client.answer import Answer
+from monitor.client.configurations import Configurations
 from monitor.client.connection import Connection
 from monitor.client.stream import Happened
 from monitor.resources.alerts import Alerts, AlertSummary
@@ -69,6 +70,11 @@ class Leeway:
         How many more times a question is asked while the service cannot be reached or says that waiting helps.
     transport : httpx.BaseTransport or None
         How requests are sent; over the network if None.
+
+    Attributes
+    ----------
+    configurations : Configurations
+        What models are watched with, and changes of that.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Leeway:
     ) -> None:
         self._connection = Connection(url.rstrip("/"), timeout_s, retries, transport, token)
         self._release: Callable[[], None] = lambda: None
+        self.configurations = Configurations(self._connection)
 
     @classmethod
     def embedded(cls, path: str | os.PathLike[str], *, config: str | os.PathLike[str] | None = None) -> Leeway:

@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from monitor.config.document import Document, KeyPath, dotted
 from monitor.config.load import Configuration
+from monitor.config.model import Model
 from monitor.config.nodes import Writer
 from monitor.config.written import as_written
 
-__all__ = ["Setting", "as_yaml", "effective"]
+__all__ = ["Setting", "as_yaml", "effective", "settings"]
 
 _ABSENT: Any = object()
 
@@ -72,8 +73,12 @@ def effective(configuration: Configuration, name: str) -> list[Setting]:
     name : str
         Of the model.
     """
-    document = configuration.layered[name]
-    return list(_settings(configuration.models[name], document.value, (), document))
+    return settings(configuration.models[name], configuration.layered[name])
+
+
+def settings(model: Model, document: Document) -> list[Setting]:
+    """Return every value of a model that a document describes."""
+    return list(_settings(model, document.value, (), document))
 
 
 def _settings(section: BaseModel, written: Any, path: KeyPath, document: Document) -> Iterator[Setting]:

@@ -37,7 +37,10 @@ def with_posted(configuration: Configuration, name: str, text: str, checks: Sequ
     ConfigError
         With every mistake found; they name no file.
     """
-    model = read_model(configuration.root, name, text, checks)
+    try:
+        model = read_model(configuration.root, name, text, checks)
+    except ConfigError as error:
+        raise ConfigError([_explained(configuration, mistake) for mistake in error.mistakes]) from None
     document = read_posted(configuration.root / f"{name}.yaml", text)
     changed = with_models(configuration, {name: (model, text)})
     mistakes = {
@@ -53,6 +56,15 @@ def with_posted(configuration: Configuration, name: str, text: str, checks: Sequ
     if mistakes:
         raise ConfigError(sorted(replace(mistake, file="") for mistake in mistakes))
     return changed
+
+
+def _explained(configuration: Configuration, mistake: Mistake) -> Mistake:
+    """Say of a key that is missing why defaults do not state it, where there are any."""
+    has_defaults = any(document.layers for document in configuration.layered.values())
+    if not has_defaults or "is missing" not in mistake.message:
+        return mistake
+    hint = "defaults of files are not for documents of the API"
+    return replace(mistake, message=f"{mistake.message} ({hint})")
 
 
 def with_models(configuration: Configuration, posted: Mapping[str, tuple[Model, str]]) -> Configuration:

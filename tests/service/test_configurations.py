@@ -245,6 +245,9 @@ def test_the_page_about_changing_a_configuration_runs(
             assert said.code == 0, said.err
             if command.startswith("leeway get"):
                 assert said.out == document
+                effective = leeway("get", "orders", "--effective", "--url", there.url).out
+                assert re.search(r"http: orders +# version 1:5\n", effective), effective
+                assert "# Leeway's default" in effective
         assert [each["owner"] for each in there.versions()["items"]] == ["nobody", "api"]
         Path("orders.yaml").write_text(document.replace("sources:", "source:"))
         refused = leeway("apply", "orders.yaml", "--url", there.url)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from monitor.check import load
+from monitor.check import load, with_posted
 from monitor.clock import ManualClock
-from monitor.config import Configuration
+from monitor.config import ConfigError, Configuration
 from monitor.config.roles import ROLES
 from monitor.configurations.current import CurrentConfigurations
 from monitor.configurations.in_force import reads_otherwise, watches_of
@@ -248,3 +248,13 @@ def test_of_defaults_only_what_makes_a_difference_is_another_version_and_all_of_
     spans = [watches[version.digest].model.spec.alerts.resolve_after for version in versions]
     assert spans == [80_000, 40_000]
     assert watches[versions[0].digest].config_hash == current.watches["orders"].config_hash
+
+
+def test_a_key_that_is_missing_is_refused_with_that_defaults_of_files_are_not_for_it(tmp_path: Path) -> None:
+    path = shop.configured(tmp_path, returns({"http": "returns"}), models=["models/*.yaml"])
+    text = "apiVersion: leeway/v1\nkind: Defaults\nspec: {alerts: {resolve_after: 40s}}"
+    (tmp_path / "models" / "defaults.yaml").write_text(text)
+    document = orders()
+    del document["spec"]["schema"]
+    with pytest.raises(ConfigError, match=r"is missing \(defaults of files are not for documents of the API\)"):
+        with_posted(load(path), "orders", json.dumps(document))
