@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 
@@ -41,14 +42,14 @@ class _Problem:
         A name in ``GET /v1/problems``, such as ``unknown-model``; empty if the answer was no problem document.
     status : int
     errors : list of dict
-        ``field`` and ``message`` of each wrong parameter.
+        ``field`` and ``message`` of each wrong parameter, and ``line`` of each mistake in a document.
     retry_after_s : float
         How long the service asks to wait; 0 if it does not.
     """
 
     kind: str = ""
     status: int = 0
-    errors: Sequence[Mapping[str, str]] = ()
+    errors: Sequence[Mapping[str, Any]] = ()
     retry_after_s: float = 0.0
 
 
