@@ -28,6 +28,7 @@ from monitor.api.origins import OwnPages
 from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
 from monitor.api.request_limit import RequestLimit
+from monitor.api.security_headers import SecurityHeaders
 from monitor.api.streams import Streams
 from monitor.config.access import Access
 from monitor.routing.posted_bounds import PostedBounds
@@ -106,6 +107,7 @@ def create_app(
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     if prefix := service.configuration.service.spec.api.prefix:
         app.add_middleware(Prefix, path=prefix)
+    app.add_middleware(SecurityHeaders)
     for router in routers:
         # Alertmanager ignores parameters that it does not know, and so do its clients' authors.
         app.include_router(router, dependencies=[] if router in ALERTMANAGER else [Depends(refuse_unknown)])

@@ -9,19 +9,22 @@ from typing import Any, Literal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from monitor.api.connections import Connections
+from monitor.api.security_headers import HEADERS
 
 __all__ = ["Connection"]
 
 Phase = Literal["headers", "body", "answer"]
 
-TIMED_OUT = (
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 43\r\n\r\n"
-    b"the request did not arrive within its time\n"
-)
-REFUSED = (
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Type: text/plain\r\n"
-    b"Content-Length: 45\r\n\r\nas many connections are open as there may be\n"
-)
+
+def _text(status: str, text: bytes, *headers: str) -> bytes:
+    """Return an answer that is sent past the application."""
+    named = [f"{name}: {value}" for name, value in HEADERS.items()]
+    stated = ["Connection: close", "Content-Type: text/plain", f"Content-Length: {len(text)}", *headers, *named]
+    return "\r\n".join([f"HTTP/1.1 {status}", *stated, "", ""]).encode() + text
+
+
+TIMED_OUT = _text("408 Request Timeout", b"the request did not arrive within its time\n")
+REFUSED = _text("503 Service Unavailable", b"as many connections are open as there may be\n", "Retry-After: 5")
 
 
 class Connection(H11Protocol):
@@ -70,6 +73,10 @@ class Connection(H11Protocol):
         """Wait for the next request."""
         super().on_response_complete()
         self._look()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, with the headers that every answer has."""
+        self._end_with(_text("400 Bad Request", f"{msg}\n".encode()))
 
     def pause_writing(self) -> None:
         """The client does not read: it has some time to go on."""

@@ -15,6 +15,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from monitor.api.reading import CursorError
+from monitor.api.security_headers import secure
 from monitor.errors import InputError, SourceError
 from sinks.store.contract import StoreError
 
@@ -283,4 +284,7 @@ def _cursor(request: Request, error: Exception) -> Response:
 
 def _unexpected(request: Request, error: Exception) -> Response:
     # What went wrong goes to the service's log, not to the caller.
-    return problem(request, ProblemError("internal-error", "the service's log says what happened"))
+    answer = problem(request, ProblemError("internal-error", "the service's log says what happened"))
+    # It is sent from outside all middleware.
+    secure(answer.headers, request.url.scheme)
+    return answer

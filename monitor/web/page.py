@@ -23,5 +23,4 @@ _TEMPLATES.filters["utc"] = utc
 def page(template: str, status: int = 200, **names: Any) -> Response:
     """Return a page; every text in it is escaped."""
     text = _TEMPLATES.get_template(template).render(**names)
-    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    return Response(text, status, headers, media_type="text/html")
+    return Response(text, status, {"Content-Security-Policy": POLICY}, media_type="text/html")

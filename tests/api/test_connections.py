@@ -106,6 +106,13 @@ def test_a_request_that_does_not_arrive_is_given_up(sent: bytes, answered: bytes
             assert serving.left.wait(20), "the application does not wait for the rest for ever"
 
 
+def test_what_is_no_http_is_refused_with_the_headers_that_every_answer_has() -> None:
+    with served() as serving:
+        answer = everything(serving.connect(b"anna\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"\r\nX-Content-Type-Options: nosniff\r\n" in answer
+
+
 def test_an_answer_that_takes_long_is_waited_for() -> None:
     with served(timeout_s=SOON_S) as serving:
         answer = everything(serving.connect(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
