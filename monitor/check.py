@@ -10,7 +10,7 @@ from pathlib import Path
 from detectors.contract import SIGNALS, Detector, Unsuited
 from detectors.signals import kinds_of
 from monitor import config
-from monitor.config import Configuration, Model
+from monitor.config import Configuration, Model, Service
 from monitor.config.document import KeyPath, is_file
 from monitor.config.model import SourceSpec
 from monitor.config.references import RIVERS, WINDOWED, uses_for
@@ -48,7 +48,7 @@ class Caution:
     instead: str
 
 
-def load(path: str | os.PathLike[str], *, data_sets: bool = False) -> Configuration:
+def load(path: str | os.PathLike[str], *, data_sets: bool = False, certificate: bool = False) -> Configuration:
     """Load a configuration as :func:`monitor.config.load` does, and see whether decoders can use the files it names.
 
     Parameters
@@ -56,13 +56,16 @@ def load(path: str | os.PathLike[str], *, data_sets: bool = False) -> Configurat
     path : path-like
     data_sets : bool
         Whether to read those too, and see whether they hold what they are named for.
+    certificate : bool
+        Whether to see if the API can use its certificate, whose key others may not read.
 
     Raises
     ------
     ConfigError
         With every mistake, not only the first.
     """
-    return config.load(path, checks=[_unusable_files, _unusable_data_set] if data_sets else [_unusable_files])
+    checks = [_unusable_files, _unusable_data_set] if data_sets else [_unusable_files]
+    return config.load(path, checks=checks, service_checks=[_unusable_certificate] if certificate else [])
 
 
 def read_model(folder: Path, name: str, text: str, *, is_of_file: bool = False) -> Model:
@@ -131,6 +134,13 @@ def _unusable_files(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]
                 yield path, f"no such file: {folder / name}"
             elif message := _refusal(model, source, folder):
                 yield path, message
+
+
+def _unusable_certificate(service: Service, folder: Path) -> Iterator[tuple[KeyPath, str]]:
+    """Yield path and message of a file with which the API cannot encrypt."""
+    tls = service.spec.api.tls
+    for key, message in tls.wrong_files(folder) if tls is not None else ():
+        yield ("spec", "api", "tls", key), message
 
 
 def _unusable_data_set(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:

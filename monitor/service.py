@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
@@ -62,6 +62,7 @@ from monitor.routing.router import Router
 from monitor.routing.routers import Routers
 from monitor.self_test.self_test import SelfTest, SelfTestMetrics
 from monitor.threads import Threads, in_words, join_within
+from monitor.tls.listener import ListenerCertificate
 from monitor.watch import Watches, compile_watch
 from sinks.store.connection import Connection
 from sinks.store.contract import Store, StoreError
@@ -137,6 +138,8 @@ class Service:
         unusable = Quarantine.of(self.store).counts
         self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
         self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
+        if self.certificate is not None:
+            self.metrics.register(self.certificate)
         self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
         self.metrics.register(JobMetrics(lambda: self._jobs, clock))
         self.metrics.register(SelfTestMetrics(SelfTest.of(self.store)))
@@ -284,8 +287,22 @@ class Service:
         """Append messages to an HTTP stream, durably."""
         return self.intake.accept(stream, payloads)
 
+    @cached_property
+    def certificate(self) -> ListenerCertificate | None:
+        """What the API encrypts with, if it does.
+
+        Raises
+        ------
+        WrongFileError
+        """
+        configuration = self.configurations.in_force.files
+        tls = configuration.service.spec.api.tls
+        if tls is None:
+            return None
+        return ListenerCertificate(tls.files(configuration.root), tls.context, self.clock)
+
     def reload(self) -> None:
-        """Take up who is notified, and the models, as the files of the configuration have them now.
+        """Take up the certificate, who is notified, and the models, as the files have them now.
 
         Raises
         ------
@@ -299,6 +316,8 @@ class Service:
             files = load(self.configuration.path)
             if changes := lasting_changes(self.configurations.in_force.files, files):
                 raise InputError(f"changed, which only a restart takes up: {', '.join(changes)}")
+            if self.certificate is not None:
+                self.certificate.renew()
             self._take_up(self.configurations.reloaded(files))
         log.info("reloaded who is notified, and the models of files")
 
@@ -415,11 +434,22 @@ class Service:
 
     def _watch(self, jobs: Jobs) -> None:
         """Alert about what goes wrong here."""
-        lookout = Lookout(self.store, self.clock, self.roles, self._threads, self.watches, self.intake, self.loop)
+        lookout = Lookout(
+            self.store,
+            self.clock,
+            self.roles,
+            self._threads,
+            self.watches,
+            self.intake,
+            self.loop,
+            self.certificate,
+        )
         lookout.follow_jobs(jobs)
         self._look_at_store()
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             jobs.follow()
+            if self.certificate is not None:
+                self.certificate.follow()
             try:
                 lookout.step()
             except StoreError as error:

@@ -25,6 +25,7 @@ from sinks.store.rows import rows_of
 
 __all__ = [
     "ALERTS_REFUSED",
+    "CERTIFICATE",
     "EVENTS_UNREAD",
     "FOREIGN_MEMBER",
     "INSTANCE",
@@ -55,11 +56,13 @@ STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "lat
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
 MISFIT, WINDOWS_WAIT, TOPIC_REFUSED = "configuration_misfit", "windows_wait", "topic_refused"
+CERTIFICATE = "certificate_renewal"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
     {
         ALERTS_REFUSED,
+        CERTIFICATE,
         EVENTS_UNREAD,
         FOREIGN_MEMBER,
         JOB_FAILING,

@@ -5,27 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import HTTPException, Request
-from fastapi.security import HTTPBasic, HTTPBearer
+from fastapi import Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.access.roles import MAY, Need
 from monitor.access.tokens import Token
 from monitor.api.auditor import Auditor
-from monitor.api.live_tokens import LiveTokens
+from monitor.api.identities import Identities
 from monitor.api.needs import FREE, need_of
 from monitor.api.problems import ProblemError, problem
-from sinks.store.contract import StoreError
 
-__all__ = ["SCHEMES", "AccessControl", "token_of"]
+__all__ = ["AccessControl", "token_of"]
 
-BEARER = HTTPBearer(auto_error=False, description="a token that `leeway token create` has made")
-BASIC = HTTPBasic(auto_error=False, description="any name, with a token as the password", realm="Leeway")
-SCHEMES = {"bearer": BEARER, "basic": BASIC}
-"""How a token is shown, by the name in the OpenAPI document."""
-
-HOW = "send `Authorization: Bearer TOKEN`, or the token as the password of basic authentication"
 WITH_METRICS_OPEN: dict[str, Need] = {"GET /metrics": "nothing"}
 KEY = "leeway.token"
 
@@ -38,7 +30,7 @@ class AccessControl:
     app : ASGI application
     routes : sequence of BaseRoute
         All routes of the application, in the order in which they are tried.
-    tokens : LiveTokens
+    identities : Identities
     auditor : Auditor
     metrics_are_open : bool
         Whether everybody may read ``/metrics``.
@@ -48,12 +40,12 @@ class AccessControl:
         self,
         app: ASGIApp,
         routes: Sequence[BaseRoute],
-        tokens: LiveTokens,
+        identities: Identities,
         auditor: Auditor,
         *,
         metrics_are_open: bool,
     ) -> None:
-        self._app, self._routes, self._tokens, self._auditor = app, routes, tokens, auditor
+        self._app, self._routes, self._identities, self._auditor = app, routes, identities, auditor
         self._exceptions = WITH_METRICS_OPEN if metrics_are_open else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,20 +69,11 @@ class AccessControl:
 
     async def _admit(self, scope: Scope, operation: str, need: Need | None) -> None:
         """Let a request go on whose token may; with any, one hears that there is no such route."""
-        secret = await _shown(Request(scope))
-        if secret is None:
-            raise ProblemError("unauthorized", f"this service asks for a token: {HOW}")
-        try:
-            token = await self._tokens.holder(secret)
-        except StoreError as error:
-            raise ProblemError("unavailable", str(error)) from error
-        if isinstance(token, str):
-            raise ProblemError("unauthorized", token)
-        scope[KEY] = token
+        token = scope[KEY] = await self._identities.holder(scope)
         if need is not None and need not in MAY[token.role]:
             detail = f"{operation} needs the role {need}; the token {token.name!r} has {token.role}"
             raise ProblemError("forbidden", detail, role=token.role, needed_role=need)
-        await self._tokens.note_use(token)
+        await self._identities.note_use(token)
 
     def _operation(self, scope: Scope) -> tuple[str, Need | None]:
         """Return the method and the path of the route that will answer, and what it needs; None if there is none."""
@@ -104,17 +87,6 @@ class AccessControl:
             if match is Match.PARTIAL and path in FREE:
                 return "", "nothing"
         return "", None
-
-
-async def _shown(request: Request) -> str | None:
-    """Return the secret that a request shows; None if it shows none."""
-    if bearer := await BEARER(request):
-        return bearer.credentials
-    try:
-        basic = await BASIC(request)
-    except HTTPException:
-        raise ProblemError("unauthorized", f"the header Authorization cannot be read: {HOW}") from None
-    return basic.password if basic else None
 
 
 def token_of(scope: Any) -> Token | None:

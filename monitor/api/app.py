@@ -21,6 +21,7 @@ from monitor.api.comparisons import Comparisons
 from monitor.api.connections import Connections
 from monitor.api.contract import ApiService
 from monitor.api.hosts import AllowedHosts, names_of
+from monitor.api.identities import Identities
 from monitor.api.known_parameters import refuse_unknown
 from monitor.api.live_tokens import LiveTokens
 from monitor.api.observe import Observe, PostedMetrics
@@ -124,7 +125,7 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     app.add_middleware(
         AccessControl,
         routes=routes,
-        tokens=app.state.tokens,
+        identities=Identities(app.state.tokens, service.clock, access.roles_of_certificates()),
         auditor=Auditor(service.store, service.clock),
         metrics_are_open=access.metrics == "open",
     )

@@ -11,7 +11,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from monitor.api.connections import Connections
 from monitor.api.security_headers import HEADERS
 
-__all__ = ["Connection"]
+__all__ = ["CLIENT_CERTIFICATE", "Connection"]
+
+CLIENT_CERTIFICATE = "client_certificate"
+"""Under this name the state of a request has what its client's certificate says, as `ssl` gives it."""
 
 Phase = Literal["headers", "body", "answer"]
 
@@ -48,6 +51,8 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See :class:`asyncio.Protocol`."""
         super().connection_made(transport)
+        if certificate := transport.get_extra_info("peercert"):
+            self.app_state = {**self.app_state, CLIENT_CERTIFICATE: certificate}
         if self._limits.opened(self):
             self._look()
         else:

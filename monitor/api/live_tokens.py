@@ -78,7 +78,7 @@ class LiveTokens:
             If that cannot be known now.
         """
         if not token.id:
-            return True
+            return not token.has_ended(self._clock.now_ms())
         await self._stored.refresh()
         stored = self._stored.by_digest.get(token.digest)
         return stored is not None and not stored.has_ended(self._clock.now_ms())

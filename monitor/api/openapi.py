@@ -9,8 +9,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from monitor.api.access import SCHEMES
 from monitor.api.glossary import meaning
+from monitor.api.identities import SCHEMES
 from monitor.api.needs import need_of
 from monitor.api.operations import OPERATIONS
 from monitor.api.problems import ALERTMANAGERS, MEDIA_TYPE, PROBLEMS, Problem

@@ -91,7 +91,7 @@ def follow(
     comes first.
     """
     remaining = limit
-    with Target(service.url).opened() as leeway:
+    with Target(service.url, credentials=service.credentials).opened() as leeway:
         after = resume.read_text().strip() or None if resume is not None and resume.exists() else None
         for position, transition in leeway.follow(model=model, matchers=matchers, after=after):
             if transition is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 import click
 from click.core import ParameterSource
 
-from monitor.cli.credentials import read_token, token_file
+from monitor.cli.credentials import NO_CREDENTIALS, Credentials, credentials
 from monitor.cli.output import as_json, as_rows, json_line
 from monitor.cli.records import Option, record
 from monitor.resources.contract import Moment, Question, hints, parameters, wire_name
@@ -55,8 +55,8 @@ class Target:
         The directory of an embedded store.
     config : Path or None
         The configuration of that store's models.
-    token_file : Path or None
-        Of the token with which the service is asked.
+    credentials : Credentials
+        With which the service is asked.
 
     Raises
     ------
@@ -67,7 +67,7 @@ class Target:
     url: str | None = None
     store: Path | None = None
     config: Path | None = None
-    token_file: Path | None = None
+    credentials: Credentials = NO_CREDENTIALS
 
     def __post_init__(self) -> None:
         if self.url is not None and self.store is not None:
@@ -93,7 +93,8 @@ class Target:
             return
         try:
             # Once more, since a person waits, and sees at once what is wrong.
-            with Leeway(self.url or DEFAULT_URL, token=read_token(self.token_file), retries=1) as leeway:
+            shown = self.credentials
+            with Leeway(self.url or DEFAULT_URL, token=shown.token, tls=shown.tls, retries=1) as leeway:
                 yield leeway
         except UnreachableError as error:
             hint = "--store DIR reads a store that no service has open"
@@ -106,7 +107,7 @@ target = record(
     click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]"),
     click.option("--store", type=click.Path(path_type=Path), help="A store's directory, while no service runs."),
     click.option("--config", type=click.Path(path_type=Path), help="With --store: the configuration of its models."),
-    token_file,
+    credentials,
 )
 """Adds the options that name a service or a store; the command takes ``target``."""
 

@@ -72,7 +72,7 @@ def command(
     from monitor.config import ConfigError
 
     try:
-        configuration = load(config, data_sets=True)
+        configuration = load(config, data_sets=True, certificate=True)
     except ConfigError as error:
         _say_mistakes(error, json_=json_)
         ctx.exit(2)
@@ -84,11 +84,26 @@ def command(
     fits = tried is None or all(misfit["signal"] for misfit in tried["misfits"])
     if json_:
         models = [{**each, "cautions": [*map(vars, each["cautions"])]} for each in plans]
-        as_json({"ok": fits, "models": models} | ({} if tried is None else {"events": tried}))
+        warnings = [*_warnings(configuration)]
+        as_json({"ok": fits, "models": models, "warnings": warnings} | ({} if tried is None else {"events": tried}))
     else:
         _show(configuration, plans, tried)
     if not fits:
         ctx.exit(2)
+
+
+def _warnings(configuration: Configuration) -> Iterator[str]:
+    """Yield what is right, and soon will not be."""
+    tls = configuration.service.spec.api.tls
+    if tls is None:
+        return
+    from monitor.clock import SystemClock
+    from monitor.tls.files import validity
+    from monitor.tls.listener import until_words
+
+    file = tls.files(configuration.root).certificate
+    if until := until_words(validity(file), SystemClock().now_ms()):
+        yield f"spec.api.tls.certificate: {file} {until}: renew it"
 
 
 def _tried(
@@ -177,6 +192,8 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
             )
         _say_privacy(configuration, each)
         _say_cautions(each["cautions"])
+    for warning in _warnings(configuration):
+        click.echo(warning, err=True)
     if tried is not None:
         say_trial(tried)
         if tried["misfits"]:

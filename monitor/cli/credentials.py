@@ -1,32 +1,75 @@
-"""With which token a service is asked."""
+"""With which token and certificate a service is asked, and whom to trust."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-__all__ = ["read_token", "token_file"]
+from monitor.cli.records import record
 
-token_file = click.option(
-    "--token-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The file of a token, where the service asks for one.  [default: the variable LEEWAY_TOKEN]",
+if TYPE_CHECKING:
+    from monitor.tls.client import ClientTls
+
+__all__ = ["NO_CREDENTIALS", "Credentials", "credentials"]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a service is shown, and how it is known to be the right one."""
+
+    token_file: Path | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+    @property
+    def token(self) -> str | None:
+        """The token in the file; None without a file.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read, or holds none.
+        """
+        return None if self.token_file is None else _read_token(self.token_file)
+
+    @property
+    def tls(self) -> ClientTls:
+        """The files for encryption."""
+        from monitor.tls.client import ClientTls
+
+        return ClientTls(self.ca, self.cert, self.key)
+
+
+NO_CREDENTIALS = Credentials()
+
+
+def _file(name: str, help_text: str) -> Callable[..., Any]:
+    return click.option(name, type=click.Path(dir_okay=False), help=help_text)
+
+
+credentials = record(
+    "credentials",
+    Credentials,
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The file of a token, where the service asks for one.  [default: the variable LEEWAY_TOKEN]",
+    ),
+    _file("--ca", "The file of the authorities to trust, where the service encrypts.  [default: LEEWAY_CA]"),
+    _file("--cert", "The file of a certificate to show.  [default: LEEWAY_CERT]"),
+    _file("--key", "The file of its key.  [default: LEEWAY_KEY]"),
 )
+"""Adds the options that say who asks; the command, or the record around it, takes ``credentials``."""
 
 
-def read_token(file: Path | None) -> str | None:
-    """Return the token in a file; None without a file.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or holds none.
-    """
+def _read_token(file: Path) -> str:
     from monitor.errors import InputError
 
-    if file is None:
-        return None
     try:
         # More would be no token, and may be a device.
         with file.open("rb") as stream:

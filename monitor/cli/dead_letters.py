@@ -13,7 +13,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from monitor.cli.answers import Form, Target, asks, target
-from monitor.cli.credentials import read_token
 from monitor.cli.output import as_json, as_rows, when
 from monitor.cli.records import record
 from monitor.cli.service import RunningService, ServiceOrStore, service_or_store
@@ -208,8 +207,8 @@ def _client(service: RunningService, config: str | None) -> Iterator[tuple[Leewa
 
     if config is None:
         try:
-            token = read_token(service.token_file)
-            with Leeway(service.url, token=token, timeout_s=TIMEOUT_S, retries=1) as leeway:
+            shown = service.credentials
+            with Leeway(service.url, token=shown.token, tls=shown.tls, timeout_s=TIMEOUT_S, retries=1) as leeway:
                 yield leeway, None
         except UnreachableError as error:
             hint = "--config FILE puts back from a store that no service has open"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.credentials import read_token
 from monitor.cli.erase import TIMEOUT_S, Subject, subject_options
 from monitor.cli.records import record
 from monitor.cli.service import ServiceOrStore, service_or_store
@@ -35,7 +34,8 @@ def command(subject: Subject, *, source: ServiceOrStore) -> None:
     from monitor.client import Leeway
 
     service = source.service
-    with Leeway(service.url, token=read_token(service.token_file), timeout_s=TIMEOUT_S) as leeway:
+    shown = service.credentials
+    with Leeway(service.url, token=shown.token, tls=shown.tls, timeout_s=TIMEOUT_S) as leeway:
         _print(leeway.export(request.subject, request.model, request.fields))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from monitor.cli.credentials import token_file
+from monitor.cli.credentials import Credentials, credentials
 from monitor.cli.output import as_table, json_line
 from monitor.cli.records import record
 
@@ -32,7 +32,7 @@ class SubscriptionSource:
     """Whose subscriptions count beside routes, if anybody's."""
 
     url: str | None
-    token_file: Path | None
+    credentials: Credentials
     store: Path | None
 
 
@@ -44,7 +44,7 @@ class SubscriptionSource:
     "source",
     SubscriptionSource,
     click.option("--url", help="A running service, whose subscriptions count, too."),
-    token_file,
+    credentials,
     click.option("--store", type=click.Path(path_type=Path), help="Or a store's directory, while no service runs."),
 )
 @click.option("--json", "json_", is_flag=True, help="One JSON object for each route.")
@@ -90,7 +90,7 @@ def _subscribed(source: SubscriptionSource, labels: dict[str, str]) -> Iterator[
     from monitor.routing.matchers import parse_matchers
     from monitor.routing.routes import Route, RouteOptions
 
-    with Target(source.url, source.store, token_file=source.token_file).opened() as leeway:
+    with Target(source.url, source.store, credentials=source.credentials).opened() as leeway:
         subscriptions = leeway.subscriptions()
     for row in subscriptions:
         matchers = [matcher for text in row["matchers"] for matcher in parse_matchers(text)]

@@ -30,7 +30,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
 
     CONFIG is a service's file, a folder with one, or a model's file: then everything else has its default.
     SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints. SIGHUP takes up who is
-    notified, as the files have it now.
+    notified and the API's certificate, as the files have them now.
 
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
@@ -46,7 +46,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     from monitor.service import Service
 
     log_to_stderr(as_json=json_)
-    configuration, taken = load(config), parse_roles(roles)
+    configuration, taken = load(config, certificate=True), parse_roles(roles)
     check_roles(taken, configuration)
     if host is not None and (reason := unguarded(configuration.service.spec.access, host)):
         raise InputError(f"--host: {reason}")
@@ -93,7 +93,7 @@ def serve(service: Service, listener: socket.socket) -> None:
     """Serve the API, or where that is not its role the service's health, until a signal comes or the service stops.
 
     Requests that hang are left unfinished after :data:`GRACE_S`.
-    Prints ``listening on http://HOST:PORT`` to stderr once connections are taken.
+    Prints ``listening on http://HOST:PORT``, or ``https://…``, to stderr once connections are taken.
     """
     import signal
     import threading
@@ -103,11 +103,15 @@ def serve(service: Service, listener: socket.socket) -> None:
     import uvicorn
 
     from monitor.api.app import HEALTH, ROUTERS, create_app
+    from monitor.api.handshake import encrypted
     from monitor.api.http_protocol import Connection
     from monitor.web import PAGES
 
     app = create_app(service, (*ROUTERS, *PAGES) if "api" in service.roles else HEALTH)
     http: Any = partial(Connection, app.state.connections)
+    certificate = service.certificate
+    if certificate is not None:
+        http = partial(encrypted, app.state.connections, certificate.context)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -142,7 +146,8 @@ def serve(service: Service, listener: socket.socket) -> None:
     with listener:
         listener.listen()
         host, port = listener.getsockname()[:2]
-        click.echo(f"listening on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
+        scheme = "http" if certificate is None else "https"
+        click.echo(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", err=True)
         # Threads that work for requests are daemons only if this one is: others would hold up the process's end.
         threading.Thread(target=run, name="serve", daemon=True).start()
         try:

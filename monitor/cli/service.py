@@ -5,14 +5,13 @@ from __future__ import annotations
 import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import click
 
 from monitor.cli.answers import DEFAULT_URL
-from monitor.cli.credentials import read_token, token_file
+from monitor.cli.credentials import NO_CREDENTIALS, Credentials, credentials
 from monitor.cli.records import Option, record
 from monitor.errors import InputError
 
@@ -56,16 +55,17 @@ class RefusedError(InputError):
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service, by its address, and the file of the token with which it is asked."""
+    """A service, by its address, and with what it is asked."""
 
     url: str = DEFAULT_URL
-    token_file: Path | None = None
+    credentials: Credentials = NO_CREDENTIALS
 
     def client(self, timeout_s: float = TIMEOUT_S) -> Leeway:
         """Return what asks it, once: whoever waits at a terminal decides whether to ask again."""
         from monitor.client.leeway import Leeway
 
-        return Leeway(self.url, token=read_token(self.token_file), timeout_s=timeout_s, retries=0)
+        shown = self.credentials
+        return Leeway(self.url, token=shown.token, tls=shown.tls, timeout_s=timeout_s, retries=0)
 
     def send(
         self,
@@ -92,7 +92,8 @@ class RunningService:
         from monitor.client.errors import advised
         from monitor.errors import SourceError
 
-        stated: dict[str, Any] = {"headers": headers_with(read_token(self.token_file)) | dict(headers or {})}
+        stated: dict[str, Any] = {"headers": headers_with(self.credentials.token) | dict(headers or {})}
+        stated |= {"verify": self.credentials.tls.context()}
         stated |= {"content": body} if isinstance(body, str) else {"json": body}
         try:
             answer = httpx.request(method, f"{self.url.rstrip('/')}{path}", timeout=timeout_s, **stated)
@@ -122,7 +123,7 @@ class ServiceOrStore:
     """
 
     url: str | None
-    token_file: Path | None
+    credentials: Credentials
     config: str | None
 
     def __post_init__(self) -> None:
@@ -132,7 +133,7 @@ class ServiceOrStore:
     @property
     def service(self) -> RunningService:
         """The service that is asked, if no configuration is named."""
-        return RunningService(self.url or DEFAULT_URL, self.token_file)
+        return RunningService(self.url or DEFAULT_URL, self.credentials)
 
 
 def service_or_store(help_text: str) -> Option:
@@ -141,7 +142,7 @@ def service_or_store(help_text: str) -> Option:
         "source",
         ServiceOrStore,
         click.option("--url", help=f"Of the running service.  [default: {DEFAULT_URL}]"),
-        token_file,
+        credentials,
         click.option("--config", type=click.Path(), help=help_text),
     )
 
@@ -150,7 +151,7 @@ service = record(
     "service",
     RunningService,
     click.option("--url", default=DEFAULT_URL, help=f"Of the running service.  [default: {DEFAULT_URL}]"),
-    token_file,
+    credentials,
 )
 """Adds the option that names a service; the command takes ``service``."""
 

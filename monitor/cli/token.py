@@ -14,7 +14,7 @@ import click
 from monitor.access.roles import Role
 from monitor.access.tokens import MARK, Token, digest_of
 from monitor.cli.answers import DEFAULT_URL
-from monitor.cli.credentials import token_file
+from monitor.cli.credentials import NO_CREDENTIALS, Credentials, credentials
 from monitor.cli.output import as_json, as_rows, json_line, when
 from monitor.cli.records import record
 from monitor.cli.service import RunningService, path
@@ -121,7 +121,7 @@ class Home:
     """Where tokens are kept, as the options state it."""
 
     url: str | None
-    token_file: Path | None
+    credentials: Credentials
     folder: Path | None
     config: str | None
     by: str
@@ -130,10 +130,12 @@ class Home:
     def opened(self, *, new: bool = False) -> Iterator[Book]:
         """Lend the tokens of a service or of a store, which is made or brought up to date if it may be ``new``."""
         if self.folder is None and self.config is None:
-            yield ServiceBook(RunningService(self.url or DEFAULT_URL, self.token_file))
+            yield ServiceBook(RunningService(self.url or DEFAULT_URL, self.credentials))
             return
-        if self.url is not None or self.token_file is not None:
-            raise click.UsageError("--url and --token-file are for a service, --store and --config for its store.")
+        if self.url is not None or self.credentials != NO_CREDENTIALS:
+            raise click.UsageError(
+                "--url, --token-file, --ca, --cert and --key are for a service, --store and --config for its store."
+            )
         from monitor.access.token_log import TokenLog
         from monitor.cli.store import opened_store
         from monitor.clock import SystemClock
@@ -153,7 +155,7 @@ home = record(
     "home",
     Home,
     click.option("--url", help=f"A running service.  [default: {DEFAULT_URL}]"),
-    token_file,
+    credentials,
     click.option("--store", "folder", type=click.Path(path_type=Path), help="The directory of an embedded store."),
     click.option("--config", type=click.Path(), help="The configuration that names the store, which `create` makes."),
     click.option(

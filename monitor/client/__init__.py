@@ -25,6 +25,7 @@ from monitor.client.errors import (
     UnreachableError,
 )
 from monitor.client.leeway import DEFAULT_URL, Leeway, Time
+from monitor.tls.client import ClientTls
 
 __all__ = [
     "DEFAULT_URL",
@@ -32,6 +33,7 @@ __all__ = [
     "AccessError",
     "Answer",
     "ClientError",
+    "ClientTls",
     "Leeway",
     "QuestionError",
     "ServiceError",

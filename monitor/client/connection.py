@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from monitor.client.errors import ServiceError, UnavailableError, UnreachableError, error_of
 from monitor.client.stream import Happened, follow
 from monitor.errors import InputError
+from monitor.tls.client import ClientTls
 
 __all__ = ["VARIABLE", "Connection", "headers_with"]
 
@@ -25,11 +26,18 @@ class Connection:
     """Sends requests, again where that may help, and turns what goes wrong into the client's errors."""
 
     def __init__(
-        self, url: str, timeout_s: float, retries: int, transport: httpx.BaseTransport | None, token: str | None = None
+        self,
+        url: str,
+        timeout_s: float,
+        retries: int,
+        transport: httpx.BaseTransport | None,
+        token: str | None,
+        tls: ClientTls,
     ) -> None:
         self._url = url
-        limits = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
-        self._client = httpx.Client(timeout=limits, transport=transport, headers=headers_with(token))
+        limits, headers = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)), headers_with(token)
+        verify = True if transport is not None else tls.context()
+        self._client = httpx.Client(timeout=limits, transport=transport, headers=headers, verify=verify)
         self._attempts = retries + 1
 
     def document(self, route: str, parameters: Mapping[str, Any], holds: str = "items") -> dict[str, Any]:

@@ -33,6 +33,7 @@ from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.subscriptions import Subscriptions
 from monitor.resources.top import Top
 from monitor.resources.windows import ExplainWindow
+from monitor.tls.client import ClientTls
 
 __all__ = ["DEFAULT_URL", "Leeway", "Time"]
 
@@ -70,6 +71,9 @@ class Leeway:
         How many more times a question is asked while the service cannot be reached or says that waiting helps.
     transport : httpx.BaseTransport or None
         How requests are sent; over the network if None.
+    tls : ClientTls or None
+        Whom to trust, and the certificate to show; the variables ``LEEWAY_CA``, ``LEEWAY_CERT`` and ``LEEWAY_KEY`` if
+        None.
 
     Attributes
     ----------
@@ -85,8 +89,9 @@ class Leeway:
         timeout_s: float = TIMEOUT_S,
         retries: int = 3,
         transport: httpx.BaseTransport | None = None,
+        tls: ClientTls | None = None,
     ) -> None:
-        self._connection = Connection(url.rstrip("/"), timeout_s, retries, transport, token)
+        self._connection = Connection(url.rstrip("/"), timeout_s, retries, transport, token, tls or ClientTls())
         self._release: Callable[[], None] = lambda: None
         self.configurations = Configurations(self._connection)
 

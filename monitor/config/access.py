@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
@@ -10,11 +11,12 @@ from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, mode
 
 from monitor.access.roles import Role
 from monitor.access.tokens import MOST_NAME, Token, digest_of
-from monitor.values import Strict
+from monitor.values import Strict, WrongPartError
 
-__all__ = ["Access", "AccessSpec", "ConfiguredToken", "unguarded"]
+__all__ = ["Access", "AccessSpec", "CertificateRole", "ConfiguredToken", "unguarded"]
 
 LEAST_CHARACTERS = 32
+SUBJECT = r"(CN=|DNS:|URI:|email:)\S(.*\S)?"
 
 
 class ConfiguredToken(Strict):
@@ -38,11 +40,34 @@ class ConfiguredToken(Strict):
         return token
 
 
+class CertificateRole(Strict):
+    """A role for whoever shows a client certificate, which an authority of `spec.api.tls.client_ca` has signed."""
+
+    subject: str = Field(
+        max_length=300,
+        description="what the certificate is for: `CN=` and its common name, or `DNS:`, `URI:` or `email:` and an "
+        "alternative name, all of it",
+    )
+    role: Role = Field(description="what the holder may do")
+
+    @field_validator("subject")
+    @classmethod
+    def _is_of_a_kind(cls, subject: str) -> str:
+        if not re.fullmatch(SUBJECT, subject):
+            raise ValueError("expected `CN=`, `DNS:`, `URI:` or `email:` and a name, such as CN=prometheus")
+        return subject
+
+
 class Access(Strict):
-    """Who may reach the API: whoever has a token."""
+    """Who may reach the API: whoever has a token, or a certificate."""
 
     tokens: list[ConfiguredToken] = Field(
         default_factory=list, max_length=100, description="beside those that `leeway token create` makes"
+    )
+    certificates: list[CertificateRole] = Field(
+        default_factory=list,
+        max_length=1_000,
+        description="roles by client certificate, where `spec.api.tls` has a `client_ca`",
     )
     metrics: Literal["viewer", "open"] = Field(
         default="viewer", description="who may read `/metrics`: whoever has a token of a viewer, or everybody"
@@ -56,6 +81,16 @@ class Access(Strict):
             if token.digest == other.digest:
                 raise ValueError(f"the tokens {token.name!r} and {other.name!r} have one secret: which is it?")
         return self
+
+    @model_validator(mode="after")
+    def _subjects_differ(self) -> Self:
+        if len(self.roles_of_certificates()) < len(self.certificates):
+            raise WrongPartError(("certificates",), "two entries have one subject: which role is it?")
+        return self
+
+    def roles_of_certificates(self) -> dict[str, Role]:
+        """Return the role of each certificate, by what it is for."""
+        return {each.subject: each.role for each in self.certificates}
 
     def configured(self) -> list[Token]:
         """Return the tokens that it has itself."""

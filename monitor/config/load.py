@@ -24,6 +24,7 @@ from monitor.config.validate import mistakes_of, validated, wrong_defaults
 __all__ = [
     "Check",
     "Configuration",
+    "ServiceCheck",
     "files_of",
     "load",
     "load_alerting",
@@ -34,6 +35,9 @@ __all__ = [
 
 Check = Callable[[Model, Path], Iterable[tuple[KeyPath, str]]]
 """From a model and the folder of its file to what is wrong: the key's path, and a message."""
+
+ServiceCheck = Callable[[Service, Path], Iterable[tuple[KeyPath, str]]]
+"""The same of a service, which may be its defaults."""
 
 _NO_MODEL = "no model is defined"
 _MODELS_UNCHECKED = "models that have these defaults are checked in full once this is mended"
@@ -86,7 +90,9 @@ class Configuration:
         return (self.files[model].parent / uri).resolve() if model in self.files else Path(uri)
 
 
-def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configuration:
+def load(
+    path: str | os.PathLike[str], checks: Sequence[Check] = (), service_checks: Sequence[ServiceCheck] = ()
+) -> Configuration:
     """Load a service's file, a model's file, or a folder of models' files.
 
     Parameters
@@ -94,6 +100,8 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
     path : path-like
     checks : sequence of Check
         What else to look for in every model; :func:`monitor.check.load` adds what decoders know.
+    service_checks : sequence of ServiceCheck
+        What else to look for in the service's file.
 
     Returns
     -------
@@ -117,7 +125,7 @@ def load(path: str | os.PathLike[str], checks: Sequence[Check] = ()) -> Configur
     if not documents:
         raise ConfigError([Mistake(str(start), 1, 1, "", _NO_MODEL)])
     root = start if start.is_dir() else start.parent
-    return replace(_assemble(documents, root, [wrong_references, *checks]), path=start)
+    return replace(_assemble(documents, root, [wrong_references, *checks], service_checks), path=start)
 
 
 def _read(files: Sequence[Path]) -> list[Document]:
@@ -183,7 +191,9 @@ def load_alerting(path: str | os.PathLike[str]) -> Alerting:
     return alerting
 
 
-def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) -> Configuration:
+def _assemble(
+    documents: list[Document], root: Path, checks: Sequence[Check], service_checks: Sequence[ServiceCheck] = ()
+) -> Configuration:
     mistakes: list[Mistake] = []
     services = [d for d in documents if _kind_of(d) == "Service"]
     for second in services[1:]:
@@ -201,6 +211,7 @@ def _assemble(documents: list[Document], root: Path, checks: Sequence[Check]) ->
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
         wrong = (*wrong_streams(loaded, service), *wrong_privacy(loaded, service))
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong]
+        mistakes += [services[0].mistake(*wrong) for check in service_checks for wrong in check(service, root)]
     # A file that could not be read as a model is a mistake already.
     if not loaded and not mistakes and not _watches_no_file(service):
         mistakes.append(documents[0].mistake(("spec", "models"), _NO_MODEL))

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from monitor.config.access import AccessSpec
+from monitor.config.access import Access, AccessSpec
 from monitor.config.alerting import Alerting
 from monitor.config.every_receiver import alerting_by_alert, alerting_by_incident
 from monitor.config.heartbeat import Heartbeat
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
+from monitor.config.listener_tls import ListenerTls
 from monitor.config.privacy import Privacy
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
@@ -200,6 +201,7 @@ class Api(Strict):
         default=30_000,
         description="how long the headers of a request, and then its body, may take to arrive, or an answer to be read",
     )
+    tls: ListenerTls | None = Field(default=None, description="without it nothing is encrypted")
 
     @model_validator(mode="after")
     def _check_room(self) -> Self:
@@ -258,6 +260,14 @@ class ServiceSpec(Strict):
         gt=0,
         description="windows no longer wait for a partition that is read to its end and silent this long, and name it",
     )
+
+    @model_validator(mode="after")
+    def _certificates_are_asked_for(self) -> Self:
+        authorities = self.api.tls.client_ca if self.api.tls is not None else ""
+        if isinstance(self.access, Access) and self.access.certificates and not authorities:
+            message = "nobody is asked for a certificate: `spec.api.tls.client_ca` says of which authorities"
+            raise WrongPartError(("access", "certificates"), message)
+        return self
 
     @model_validator(mode="after")
     def _groups_alerts_in_one_way(self) -> Self:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from monitor.alerts.own import (
     ALERTS_REFUSED,
+    CERTIFICATE,
     FOREIGN_MEMBER,
     JOB_FAILING,
     JOB_PAUSED,
@@ -38,6 +39,7 @@ from monitor.routing.posted_bounds import PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.self_test.self_test import SelfTest
 from monitor.threads import Threads
+from monitor.tls.listener import ListenerCertificate
 from monitor.watch import Watch
 from sinks.store.contract import Store
 
@@ -81,6 +83,8 @@ class Lookout:
     watches : mapping of str to Watch
     intake : Intake
     loop : EvaluateLoop
+    certificate : ListenerCertificate or None
+        Of the process's API.
     """
 
     def __init__(
@@ -92,12 +96,21 @@ class Lookout:
         watches: Mapping[str, Watch],
         intake: Intake,
         loop: EvaluateLoop,
+        certificate: ListenerCertificate | None = None,
     ) -> None:
         self._store, self._clock, self._threads = store, clock, threads
         self._watches, self._intake, self._loop = watches, intake, loop
-        self._of_process, self._of_others = [*self._about_process(roles)], [*self._about_others(roles)]
+        self._of_process, self._of_others = [*self._about_process(roles, certificate)], [*self._about_others(roles)]
         self._late = LateStreams(store, clock, watches, intake)
-        of_process = [ALERTS_REFUSED, JOB_FAILING, SELF_TEST_FAILED, STAGE_FAILED, STORE_UNREADABLE, TOPIC_REFUSED]
+        of_process = [
+            ALERTS_REFUSED,
+            CERTIFICATE,
+            JOB_FAILING,
+            SELF_TEST_FAILED,
+            STAGE_FAILED,
+            STORE_UNREADABLE,
+            TOPIC_REFUSED,
+        ]
         self._gone = GoneInstances(store, clock, of_process, threads.instance)
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
 
@@ -136,12 +149,13 @@ class Lookout:
             alarmed = self._threads.instance if are_firing else ""
             self._pulses.state(self._threads.names, self._threads.rounds, alarmed)
 
-    def _about_process(self, roles: Collection[str]) -> Iterator[_Look]:
+    def _about_process(self, roles: Collection[str], certificate: ListenerCertificate | None) -> Iterator[_Look]:
         """What only this process can know: when it is gone, others end its alerts."""
         alerts = partial(self._alerts, instance=self._threads.instance)
         yield _Look(alerts(STAGE_FAILED, "stage"), self._failing_stages)
         yield _Look(alerts(STORE_UNREADABLE, "table"), partial(unreadable, self._store))
         yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics)
+        yield _Look(alerts(CERTIFICATE, "certificate", "warning"), certificate.holding if certificate else dict)
         if "api" in roles:
             bounds = PostedBounds.of(self._store)
             yield _Look(alerts(ALERTS_REFUSED, "posted"), lambda: bounds.holding(self._clock.now_ms()))

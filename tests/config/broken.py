@@ -245,6 +245,29 @@ BROKEN = {
     "store of an unknown kind": _service("store: {kind: postgres}", "3: spec.store: the kinds of store are chdb"),
     "key of another kind of store": _service("store: {kind: memory, path: a}", "25: spec.store.path: unknown key"),
     "access in a word": _service("access: all", "3: spec.access: expected `none`, or a section"),
+    "certificate without its key": _service(
+        "api: {tls: {certificate: a.pem}}", "9: spec.api.tls.key: required key is missing"
+    ),
+    "clients of no authority must show certificates": _service(
+        "api: {tls: {certificate: a.pem, key: a.key, clients: must}}",
+        "9: spec.api.tls: clients cannot show certificates unless",
+        one=False,
+    ),
+    "role of no certificate": _service(
+        "access: {certificates: [{subject: prometheus, role: viewer}]}",
+        "28: spec.access.certificates.0.subject: expected `CN=`",
+        one=False,
+    ),
+    "roles of certificates that nobody is asked for": _service(
+        "access: {certificates: [{subject: CN=a, role: viewer}]}",
+        "12: spec.access.certificates: nobody is asked for a certificate",
+        one=False,
+    ),
+    "two roles of one certificate": _service(
+        "access: {certificates: [{subject: CN=a, role: viewer}, {subject: CN=a, role: admin}]}",
+        "12: spec.access.certificates: two entries have one subject",
+        one=False,
+    ),
     "route to nobody": _service(
         "alerting: {route: {receiver: nobody}}", "22: spec.alerting.route.receiver: no receiver is named", one=False
     ),

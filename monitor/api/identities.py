@@ -1,0 +1,84 @@
+"""Who asks: the holder of a token, or of a client certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import HTTPException, Request
+from fastapi.security import HTTPBasic, HTTPBearer
+from starlette.types import Scope
+
+from monitor.access.certificates import certificate_holder
+from monitor.access.roles import Role
+from monitor.access.tokens import Token
+from monitor.api.http_protocol import CLIENT_CERTIFICATE
+from monitor.api.live_tokens import LiveTokens
+from monitor.api.problems import ProblemError
+from monitor.clock import Clock
+from sinks.store.contract import StoreError
+
+__all__ = ["SCHEMES", "Identities"]
+
+BEARER = HTTPBearer(auto_error=False, description="a token that `leeway token create` has made")
+BASIC = HTTPBasic(auto_error=False, description="any name, with a token as the password", realm="Leeway")
+SCHEMES = {"bearer": BEARER, "basic": BASIC}
+"""How a token is shown, by the name in the OpenAPI document."""
+
+HOW = "send `Authorization: Bearer TOKEN`, or the token as the password of basic authentication"
+
+
+class Identities:
+    """Finds out who asks.
+
+    Parameters
+    ----------
+    tokens : LiveTokens
+    clock : Clock
+    certificates : mapping of str to Role
+        By what client certificates are for.
+    """
+
+    def __init__(self, tokens: LiveTokens, clock: Clock, certificates: Mapping[str, Role]) -> None:
+        self._tokens, self._clock, self._certificates = tokens, clock, certificates
+
+    async def holder(self, scope: Scope) -> Token:
+        """Return who sends a request. A token counts before a certificate, since somebody meant it.
+
+        Raises
+        ------
+        ProblemError
+            Nobody that is known.
+        """
+        secret = await _shown(Request(scope))
+        holder = self._certified(scope) if secret is None else await self._of_secret(secret)
+        if isinstance(holder, str):
+            raise ProblemError("unauthorized", holder)
+        return holder
+
+    async def note_use(self, token: Token) -> None:
+        """Write down that a token is used."""
+        await self._tokens.note_use(token)
+
+    async def _of_secret(self, secret: str) -> Token | str:
+        try:
+            return await self._tokens.holder(secret)
+        except StoreError as error:
+            raise ProblemError("unavailable", str(error)) from error
+
+    def _certified(self, scope: Scope) -> Token | str:
+        certificate: Mapping[str, Any] | None = scope.get("state", {}).get(CLIENT_CERTIFICATE)
+        if certificate is None:
+            return f"this service asks for a token: {HOW}"
+        return certificate_holder(certificate, self._certificates, self._clock.now_ms())
+
+
+async def _shown(request: Request) -> str | None:
+    """Return the secret that a request shows; None if it shows none."""
+    if bearer := await BEARER(request):
+        return bearer.credentials
+    try:
+        basic = await BASIC(request)
+    except HTTPException:
+        raise ProblemError("unauthorized", f"the header Authorization cannot be read: {HOW}") from None
+    return basic.password if basic else None
