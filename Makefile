@@ -82,9 +82,10 @@ kafka: $(installed) ## fetch Apache Kafka, once
 	@.ci/packages java mvn
 	@$(python) -m tests.services.kafka fetch
 
-peers: $(installed) ## fetch MOA and frouros, which tests and benchmarks compare with, once
+peers: $(installed) ## fetch MOA, frouros and an OpenID provider, which tests compare with and log in at, once
 	@.ci/packages java mvn
 	@$(python) -m tests.services.peers
+	@$(python) -m tests.services.oidc
 
 soak: $(installed) kafka ## Alertmanager's own tests; 10,000 configurations with mistakes; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
 	@.ci/packages go cc

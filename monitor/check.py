@@ -11,11 +11,13 @@ from detectors.contract import SIGNALS, Detector, Unsuited
 from detectors.signals import kinds_of
 from monitor import config
 from monitor.config import Configuration, Model, Service
+from monitor.config.access import Access
 from monitor.config.document import KeyPath, is_file
 from monitor.config.model import SourceSpec
 from monitor.config.references import RIVERS, WINDOWED, uses_for
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
+from monitor.tls.client import trusting
 
 __all__ = ["Caution", "cautions", "load", "read_model", "with_posted"]
 
@@ -137,10 +139,15 @@ def _unusable_files(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]
 
 
 def _unusable_certificate(service: Service, folder: Path) -> Iterator[tuple[KeyPath, str]]:
-    """Yield path and message of a file with which the API cannot encrypt."""
-    tls = service.spec.api.tls
+    """Yield path and message of a file with which the API cannot encrypt, or trust an issuer."""
+    tls, access = service.spec.api.tls, service.spec.access
     for key, message in tls.wrong_files(folder) if tls is not None else ():
         yield ("spec", "api", "tls", key), message
+    if isinstance(access, Access) and access.oidc is not None and access.oidc.ca:
+        try:
+            trusting(str(folder / access.oidc.ca))
+        except InputError as error:
+            yield ("spec", "access", "oidc", "ca"), str(error)
 
 
 def _unusable_data_set(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:

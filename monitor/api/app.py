@@ -30,6 +30,7 @@ from monitor.api.prefix import Prefix
 from monitor.api.reading import stored_models
 from monitor.api.request_limit import RequestLimit
 from monitor.api.security_headers import SecurityHeaders
+from monitor.api.sign_on import SignOn
 from monitor.api.streams import Streams
 from monitor.config.access import Access
 from monitor.routing.posted_bounds import PostedBounds
@@ -90,6 +91,7 @@ def create_app(
     routers = tuple(routers)
     app.state.service = service
     app.state.stopping = threading.Event()
+    app.state.notes = list
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
     spec = service.configuration.service.spec.api
@@ -121,11 +123,15 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     It comes first, and so is the innermost: what is too large, too many or at a wrong address is refused before.
     """
     app.state.tokens = LiveTokens(service.store, service.clock, access.configured())
+    sign_on = None if access.oidc is None else SignOn(access.oidc, service.clock, service.configuration.root)
+    if sign_on is not None:
+        service.metrics.register(sign_on.keys)
+        app.state.notes = sign_on.keys.notes
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(
         AccessControl,
         routes=routes,
-        identities=Identities(app.state.tokens, service.clock, access.roles_of_certificates()),
+        identities=Identities(app.state.tokens, service.clock, access.roles_of_certificates(), sign_on),
         auditor=Auditor(service.store, service.clock),
         metrics_are_open=access.metrics == "open",
     )

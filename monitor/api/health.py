@@ -9,7 +9,7 @@ from typing import Any
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
@@ -53,6 +53,9 @@ class Readiness(Health):
     """The service is ready."""
 
     notes: list[str] = Field(description="what people should know all the same: jobs that are paused")
+    """The process is ready for traffic."""
+
+    notes: list[str] = Field(description="what is amiss, and keeps nothing from working")
 
 
 class ProblemKind(BaseModel):
@@ -79,6 +82,11 @@ async def readyz(service: TheService) -> Readiness:
     if reasons:
         raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
     return Readiness(status="ready", notes=service.notes())
+async def readyz(service: TheService, request: Request) -> Readiness:
+    reasons = service.ready()
+    if reasons:
+        raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
+    return Readiness(status="ready", notes=request.app.state.notes())
 
 
 @router.get("/-/healthy", summary="Is the process alive? As Alertmanager says it", response_class=PlainTextResponse)

@@ -1,4 +1,4 @@
-"""Who asks: the holder of a token, or of a client certificate."""
+"""Who asks: the holder of a token, of the service's own or of an issuer's, or of a client certificate."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from fastapi.security import HTTPBasic, HTTPBearer
 from starlette.types import Scope
 
 from monitor.access.certificates import certificate_holder
+from monitor.access.id_tokens import is_signed
 from monitor.access.roles import Role
 from monitor.access.tokens import Token
 from monitor.api.http_protocol import CLIENT_CERTIFICATE
 from monitor.api.live_tokens import LiveTokens
 from monitor.api.problems import ProblemError
+from monitor.api.sign_on import SignOn
 from monitor.clock import Clock
 from sinks.store.contract import StoreError
 
 __all__ = ["SCHEMES", "Identities"]
 
-BEARER = HTTPBearer(auto_error=False, description="a token that `leeway token create` has made")
+BEARER = HTTPBearer(
+    auto_error=False, description="a token that `leeway token create` has made, or that the OpenID provider has signed"
+)
 BASIC = HTTPBasic(auto_error=False, description="any name, with a token as the password", realm="Leeway")
 SCHEMES = {"bearer": BEARER, "basic": BASIC}
 """How a token is shown, by the name in the OpenAPI document."""
@@ -37,10 +41,14 @@ class Identities:
     clock : Clock
     certificates : mapping of str to Role
         By what client certificates are for.
+    sign_on : SignOn or None
+        Of whom signed tokens are taken.
     """
 
-    def __init__(self, tokens: LiveTokens, clock: Clock, certificates: Mapping[str, Role]) -> None:
-        self._tokens, self._clock, self._certificates = tokens, clock, certificates
+    def __init__(
+        self, tokens: LiveTokens, clock: Clock, certificates: Mapping[str, Role], sign_on: SignOn | None = None
+    ) -> None:
+        self._tokens, self._clock, self._certificates, self._sign_on = tokens, clock, certificates, sign_on
 
     async def holder(self, scope: Scope) -> Token:
         """Return who sends a request. A token counts before a certificate, since somebody meant it.
@@ -61,6 +69,8 @@ class Identities:
         await self._tokens.note_use(token)
 
     async def _of_secret(self, secret: str) -> Token | str:
+        if self._sign_on is not None and is_signed(secret):
+            return await self._sign_on.holder(secret)
         try:
             return await self._tokens.holder(secret)
         except StoreError as error:

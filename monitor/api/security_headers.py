@@ -34,7 +34,7 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                secure(MutableHeaders(scope=message), scope["scheme"])
+                secure(MutableHeaders(scope=message), scope.get("scheme", "http"))
             await send(message)
 
         await self._app(scope, receive, secured if scope["type"] == "http" else send)

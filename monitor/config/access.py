@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, mode
 
 from monitor.access.roles import Role
 from monitor.access.tokens import MOST_NAME, Token, digest_of
+from monitor.config.oidc import Oidc
 from monitor.values import Strict, WrongPartError
 
 __all__ = ["Access", "AccessSpec", "CertificateRole", "ConfiguredToken", "unguarded"]
@@ -69,6 +70,7 @@ class Access(Strict):
         max_length=1_000,
         description="roles by client certificate, where `spec.api.tls` has a `client_ca`",
     )
+    oidc: Oidc | None = Field(default=None, description="an OpenID issuer, whose tokens are taken too")
     metrics: Literal["viewer", "open"] = Field(
         default="viewer", description="who may read `/metrics`: whoever has a token of a viewer, or everybody"
     )

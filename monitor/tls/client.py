@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from monitor.errors import InputError
 
-__all__ = ["ClientTls"]
+__all__ = ["ClientTls", "trusting"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ClientTls:
             raise InputError("a key needs the certificate that it belongs to: --cert, or LEEWAY_CERT")
         if not authorities and not certificate:
             return True
-        context = _trusting(authorities)
+        context = trusting(authorities)
         if certificate:
             try:
                 context.load_cert_chain(certificate, key or None)
@@ -59,7 +59,14 @@ class ClientTls:
         return context
 
 
-def _trusting(authorities: str) -> ssl.SSLContext:
+def trusting(authorities: str) -> ssl.SSLContext:
+    """Return what trusts the authorities in a file; the public ones if empty.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used.
+    """
     if not authorities:
         # Only here: who names authorities needs none of its own.
         import httpx

@@ -268,6 +268,15 @@ BROKEN = {
         "12: spec.access.certificates: two entries have one subject",
         one=False,
     ),
+    "issuer that anybody may change": _service(
+        "access: {oidc: {issuer: 'http://login.example.org', audience: a, roles: {map: {a: viewer}}}}",
+        "19: spec.access.oidc.issuer: expected https://",
+        one=False,
+    ),
+    "issuer that gives no role": _service(
+        "access: {oidc: {issuer: 'https://login.example.org', audience: a, roles: {map: {}}}}",
+        "77: spec.access.oidc.roles.map: Dictionary should have at least 1 item",
+    ),
     "route to nobody": _service(
         "alerting: {route: {receiver: nobody}}", "22: spec.alerting.route.receiver: no receiver is named", one=False
     ),

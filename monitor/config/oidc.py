@@ -1,0 +1,60 @@
+"""Single sign-on: tokens of an OpenID issuer, and which roles they give."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from monitor.access.id_tokens import Expected
+from monitor.access.issuer import is_protected
+from monitor.access.roles import Role
+from monitor.config.registry import several
+from monitor.values import DAY_MS, DurationMs, Strict
+
+__all__ = ["Oidc", "OidcRoles"]
+
+
+class OidcRoles(Strict):
+    """Roles by what an issuer says of a person or program."""
+
+    claim: str = Field(
+        default="groups",
+        min_length=1,
+        description="which claim of the token says it, a text or a list; dots lead into sections: `realm_access.roles`",
+    )
+    map: dict[str, Role] = Field(
+        min_length=1, max_length=1_000, description="the role that each value gives; of several the largest counts"
+    )
+
+
+class Oidc(Strict):
+    """Tokens of an OpenID issuer are taken, beside the service's own."""
+
+    issuer: str = Field(
+        description="its address, exactly as its tokens have it in `iss`: `https://login.example.org/realms/main`"
+    )
+    audience: Annotated[list[str], BeforeValidator(several, json_schema_input_type=str | list[str])] = Field(
+        min_length=1, max_length=20, description="for whom tokens must be (`aud`): one of these"
+    )
+    roles: OidcRoles
+    name: str = Field(
+        default="sub", min_length=1, description="which claim names the holder, in the audit log and in what they make"
+    )
+    clock_skew: DurationMs = Field(default=60_000, le=600_000, description="so far its clock may be from ours")
+    keep: DurationMs = Field(default=DAY_MS, gt=0, description="how long its keys count while it does not answer")
+    ca: str = Field(
+        default="", description="file of the certificates to trust, relative to this file; the public ones if empty"
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _is_protected(cls, issuer: str) -> str:
+        if not is_protected(issuer):
+            raise ValueError("expected https://…: who could change what it answers could be anybody here")
+        return issuer
+
+    @property
+    def expected(self) -> Expected:
+        """What a token must say."""
+        return Expected(self.issuer, tuple(self.audience), self.clock_skew // 1000)
