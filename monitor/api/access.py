@@ -15,6 +15,7 @@ from monitor.api.auditor import Auditor
 from monitor.api.identities import Identities
 from monitor.api.needs import FREE, need_of
 from monitor.api.problems import ProblemError, problem
+from monitor.api.rates import Rates, client_of
 
 __all__ = ["AccessControl", "token_of"]
 
@@ -31,6 +32,7 @@ class AccessControl:
     routes : sequence of BaseRoute
         All routes of the application, in the order in which they are tried.
     identities : Identities
+    rates : Rates
     auditor : Auditor
     metrics_are_open : bool
         Whether everybody may read ``/metrics``.
@@ -41,11 +43,13 @@ class AccessControl:
         app: ASGIApp,
         routes: Sequence[BaseRoute],
         identities: Identities,
+        rates: Rates,
         auditor: Auditor,
         *,
         metrics_are_open: bool,
     ) -> None:
-        self._app, self._routes, self._identities, self._auditor = app, routes, identities, auditor
+        self._app, self._routes, self._auditor = app, routes, auditor
+        self._identities, self._rates = identities, rates
         self._exceptions = WITH_METRICS_OPEN if metrics_are_open else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +60,8 @@ class AccessControl:
         try:
             if need != "nothing":
                 await self._admit(scope, operation, need)
+            if need == "ingest":
+                receive = self._rates.metered(client_of(scope, token_of(scope)), receive)
         except ProblemError as refusal:
             if refusal.kind in ("unauthorized", "forbidden"):
                 await self._auditor.refused(scope, operation, token_of(scope), refusal.status_code, refusal.detail)
@@ -69,7 +75,12 @@ class AccessControl:
 
     async def _admit(self, scope: Scope, operation: str, need: Need | None) -> None:
         """Let a request go on whose token may; with any, one hears that there is no such route."""
-        token = scope[KEY] = await self._identities.holder(scope)
+        try:
+            token = scope[KEY] = await self._identities.holder(scope)
+        except ProblemError:
+            self._rates.take_request(client_of(scope, None))
+            raise
+        self._rates.take_request(client_of(scope, token))
         if need is not None and need not in MAY[token.role]:
             detail = f"{operation} needs the role {need}; the token {token.name!r} has {token.role}"
             raise ProblemError("forbidden", detail, role=token.role, needed_role=need)

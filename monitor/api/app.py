@@ -27,6 +27,7 @@ from monitor.api.live_tokens import LiveTokens
 from monitor.api.observe import Observe, PostedMetrics
 from monitor.api.origins import OwnPages
 from monitor.api.prefix import Prefix
+from monitor.api.rates import AddressRates, Rates
 from monitor.api.reading import stored_models
 from monitor.api.request_limit import RequestLimit
 from monitor.api.security_headers import SecurityHeaders
@@ -100,8 +101,11 @@ def create_app(
     service.metrics.register(PostedMetrics(PostedBounds.of(service.store)))
     app.state.comparisons = Comparisons(spec.max_comparisons)
     app.state.connections = Connections(spec.max_connections, spec.request_timeout / 1000, service.metrics)
+    rates = Rates(spec.rates, service.clock, service.metrics)
     if isinstance(access, Access):
-        _guard(app, service, access, routers)
+        _guard(app, service, access, routers, rates)
+    elif is_guarded:
+        app.add_middleware(AddressRates, rates=rates)
     app.add_middleware(BodyLimit, max_bytes=spec.max_body_bytes)
     app.add_middleware(RequestLimit, most=spec.max_requests)
     names = names_of(service.configuration.service.spec)
@@ -117,7 +121,7 @@ def create_app(
     return app
 
 
-def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[APIRouter]) -> None:
+def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[APIRouter], rates: Rates) -> None:
     """Ask for tokens.
 
     It comes first, and so is the innermost: what is too large, too many or at a wrong address is refused before.
@@ -131,7 +135,8 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     app.add_middleware(
         AccessControl,
         routes=routes,
-        identities=Identities(app.state.tokens, service.clock, access.roles_of_certificates(), sign_on),
+        identities=Identities(app.state.tokens, service.clock, access.roles_of_certificates(), sign_on, rates),
+        rates=rates,
         auditor=Auditor(service.store, service.clock),
         metrics_are_open=access.metrics == "open",
     )

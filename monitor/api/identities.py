@@ -16,6 +16,7 @@ from monitor.access.tokens import Token
 from monitor.api.http_protocol import CLIENT_CERTIFICATE
 from monitor.api.live_tokens import LiveTokens
 from monitor.api.problems import ProblemError
+from monitor.api.rates import Rates, address_of
 from monitor.api.sign_on import SignOn
 from monitor.clock import Clock
 from sinks.store.contract import StoreError
@@ -43,12 +44,20 @@ class Identities:
         By what client certificates are for.
     sign_on : SignOn or None
         Of whom signed tokens are taken.
+    rates : Rates
+        How many secrets may be tried.
     """
 
     def __init__(
-        self, tokens: LiveTokens, clock: Clock, certificates: Mapping[str, Role], sign_on: SignOn | None = None
+        self,
+        tokens: LiveTokens,
+        clock: Clock,
+        certificates: Mapping[str, Role],
+        sign_on: SignOn | None,
+        rates: Rates,
     ) -> None:
         self._tokens, self._clock, self._certificates, self._sign_on = tokens, clock, certificates, sign_on
+        self._rates = rates
 
     async def holder(self, scope: Scope) -> Token:
         """Return who sends a request. A token counts before a certificate, since somebody meant it.
@@ -59,7 +68,7 @@ class Identities:
             Nobody that is known.
         """
         secret = await _shown(Request(scope))
-        holder = self._certified(scope) if secret is None else await self._of_secret(secret)
+        holder = self._certified(scope) if secret is None else await self._tried(secret, address_of(scope))
         if isinstance(holder, str):
             raise ProblemError("unauthorized", holder)
         return holder
@@ -67,6 +76,16 @@ class Identities:
     async def note_use(self, token: Token) -> None:
         """Write down that a token is used."""
         await self._tokens.note_use(token)
+
+    async def _tried(self, secret: str, address: str) -> Token | str:
+        self._rates.check_login(address, secret)
+        is_good = None
+        try:
+            holder = await self._of_secret(secret)
+            is_good = isinstance(holder, Token)
+        finally:
+            self._rates.note_login(address, secret, is_good=is_good)
+        return holder
 
     async def _of_secret(self, secret: str) -> Token | str:
         if self._sign_on is not None and is_signed(secret):

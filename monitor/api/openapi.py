@@ -24,7 +24,7 @@ NEEDED_ROLE = "x-needed-role"
 """Names the smallest role that a token must have, where the service asks for tokens."""
 
 SCHEMAS = "#/components/schemas/"
-UNAVAILABLE = HTTPStatus.SERVICE_UNAVAILABLE.value
+UNAVAILABLE, TOO_MANY = HTTPStatus.SERVICE_UNAVAILABLE.value, HTTPStatus.TOO_MANY_REQUESTS.value
 RETRY_AFTER = {"description": "seconds after which it may be tried again", "schema": {"type": "integer"}}
 
 Respond = Callable[[int, list[str]], tuple[str, dict[str, Any]]]
@@ -52,6 +52,7 @@ def _completed(generate: Callable[[], dict[str, Any]], asks_for_tokens: bool) ->
                 inputs.add("change")
             if (need := need_of(f"{method.upper()} {path}")) != "nothing":
                 operation[NEEDED_ROLE] = need
+                inputs.add("client")
                 if asks_for_tokens:
                     inputs.add("role")
                     operation["security"] = [{scheme: []} for scheme in SCHEMES]
@@ -103,7 +104,7 @@ def _responses(declared: dict[str, Any], kinds: dict[int, list[str]], response: 
         described["content"] |= own.get("content", {})
         if earlier:
             described["description"] = f"{earlier['description']}; {described['description']}"
-        if status == str(UNAVAILABLE):
+        if status in (str(UNAVAILABLE), str(TOO_MANY)):
             described["headers"] = {"Retry-After": RETRY_AFTER}
         responses[status] = described
     return responses

@@ -64,9 +64,9 @@ class Kind:
     status : int
     title : str
     of : tuple of str or None
-        Names of parameters and of members of bodies, ``body`` for any body, ``role`` for what needs a role, ``change``
-        for what is no ``GET``, and paths: operations that have one of them may fail in this way. None: every operation
-        may.
+        Names of parameters and of members of bodies, ``body`` for any body, ``role`` for what needs a role, ``client``
+        for all but probes, ``change`` for what is no ``GET``, and paths: operations that have one of them may fail in
+        this way. None: every operation may.
     """
 
     status: int
@@ -108,6 +108,7 @@ PROBLEMS: dict[str, Kind] = {
     "bad-parameter": Kind(422, "A parameter is wrong"),
     "bad-configuration": Kind(422, "The configuration has mistakes", ("if-none-match",)),
     "too-many-alerts": Kind(429, "More posted alerts fire than may", ("/api/v2/alerts",)),
+    "too-many-requests": Kind(429, "More is asked for than may be", ("client",)),
     "internal-error": Kind(500, "Internal error"),
     "store-error": Kind(500, "The store failed"),
     "unavailable": Kind(503, "Temporarily unavailable"),
@@ -179,6 +180,8 @@ def problem(request: Request, error: ProblemError) -> Response:
     """Return the answer that describes ``error``."""
     kind = PROBLEMS[error.kind]
     headers = _HEADERS.get(kind.status)
+    if (retry_after_s := error.members.get("retry_after_s")) is not None:
+        headers = {"Retry-After": str(retry_after_s)}
     if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(f"{ALERTMANAGERS}/"):
         # Alertmanager knows no 422, and its clients show the text of a 400 only.
         status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status

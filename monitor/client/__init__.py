@@ -11,7 +11,7 @@ Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas
     │   ├── AccessError         no token, or one of too small a role (401, 403)
     │   └── UnknownError        no such model, signal or alert (404)
     └── ServiceError            the service failed (5xx)
-        └── UnavailableError    it says that waiting helps (503): asked again a few times before
+        └── UnavailableError    it says that waiting helps (429, 503): asked again a few times before
 """
 
 from monitor.client.answer import FORMATS, Answer

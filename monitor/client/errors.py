@@ -110,5 +110,6 @@ _KINDS: dict[int, type[QuestionError] | type[ServiceError]] = {
     401: AccessError,
     403: AccessError,
     404: UnknownError,
+    429: UnavailableError,
     503: UnavailableError,
 }

@@ -15,6 +15,7 @@ from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.listener_tls import ListenerTls
 from monitor.config.privacy import Privacy
+from monitor.config.rates import ApiRates
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
@@ -201,6 +202,7 @@ class Api(Strict):
         default=30_000,
         description="how long the headers of a request, and then its body, may take to arrive, or an answer to be read",
     )
+    rates: ApiRates = Field(default_factory=ApiRates)
     tls: ListenerTls | None = Field(default=None, description="without it nothing is encrypted")
 
     @model_validator(mode="after")

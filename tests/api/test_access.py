@@ -45,7 +45,11 @@ GUARDED = [operation for operation in OPERATIONS if operation[1] not in FREE]
 def guarded(api: dict[str, Any] | None = None, **access: Any) -> World:
     """A world whose configuration has a token of each role: its name, twenty times."""
     tokens = [{"name": f"the {role}", "role": role, "token": role * 20} for role in ROLES]
-    service = Service.model_validate({"spec": {"api": api or {}, "access": {"tokens": tokens, **access}}})
+    # Their clock stands still, and so the rates would let nobody in any more.
+    rates = {"requests_per_s": 1e9, "burst": 10**9, "failed_logins_per_minute": 1e9}
+    service = Service.model_validate(
+        {"spec": {"api": {"rates": rates, **(api or {})}, "access": {"tokens": tokens, **access}}}
+    )
     return World(configuration=replace(configured(model("fraud")), service=service))
 
 

@@ -40,7 +40,7 @@ def trusting(**oidc: Any) -> World:
     """A world in which the groups of an issuer are named as roles."""
     roles = {"map": {role: role for role in ROLES}}
     access = {"oidc": {"issuer": ISSUER, "audience": AUDIENCE, "roles": roles, **oidc}}
-    service = Service.model_validate({"spec": {"access": access}})
+    service = Service.model_validate({"spec": {"api": {"rates": {"failed_logins_per_minute": 1e9}}, "access": access}})
     return World(configuration=replace(configured(model("fraud")), service=service))
 
 
