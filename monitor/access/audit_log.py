@@ -1,22 +1,25 @@
-"""What was changed, by whom, and what was refused; in the store, for administrators."""
+"""What was changed, by whom, what of persons was read, and what was refused; in the store, for administrators."""
 
 from __future__ import annotations
 
 import uuid
+from collections import OrderedDict
 from dataclasses import asdict, dataclass
 
 from monitor.clock import Clock
 from sinks.store.batch import append
 from sinks.store.contract import Store
 
-__all__ = ["Allowance", "Entry", "write_entry"]
+__all__ = ["Allowance", "Entry", "Repeats", "write_entry"]
 
 MOST_CHARACTERS = 300
+REPEATED_WITHIN_S = 60.0
+MOST_REPEATED = 10_000
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A change, or an attempt that was refused.
+    """A change, a look at data of persons, or an attempt that was refused.
 
     Attributes
     ----------
@@ -33,7 +36,7 @@ class Entry:
     reason : str
         Why it was refused; empty for what was done.
     unlisted : int
-        How many attempts before this one were refused and have no entry, since there were too many.
+        How many before this one have no entry: attempts that were refused, or of the same look the same minute.
     """
 
     who: str
@@ -68,6 +71,41 @@ def write_entry(store: Store, clock: Clock, entry: Entry) -> None:
     }
     row = {"at_ms": clock.now_ms(), "id": uuid.uuid4().hex, **texts}
     append(store, "audit", {name: [value] for name, value in row.items()})
+
+
+class Repeats:
+    """What was listed in the last minute, and how often it came again since.
+
+    Parameters
+    ----------
+    clock : Clock
+
+    Examples
+    --------
+    >>> from monitor.clock import ManualClock
+    >>> clock = ManualClock()
+    >>> repeats = Repeats(clock)
+    >>> [repeats.take("ann reads") for _ in range(3)], repeats.take("bob reads")
+    ([0, None, None], 0)
+    >>> clock.advance(60)
+    >>> repeats.take("ann reads")
+    2
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._listed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def take(self, key: str) -> int | None:
+        """Return how many were not listed before this one; None if this one is not listed either."""
+        now_s = self._clock.monotonic_s()
+        listed_s, unlisted = self._listed.get(key, (float("-inf"), 0))
+        is_repeated = now_s - listed_s < REPEATED_WITHIN_S
+        self._listed[key] = (listed_s, unlisted + 1) if is_repeated else (now_s, 0)
+        self._listed.move_to_end(key)
+        if len(self._listed) > MOST_REPEATED:
+            self._listed.popitem(last=False)
+        return None if is_repeated else unlisted
 
 
 class Allowance:

@@ -13,7 +13,7 @@ from monitor.access.roles import MAY, Need
 from monitor.access.tokens import Token
 from monitor.api.auditor import Auditor
 from monitor.api.identities import Identities
-from monitor.api.needs import FREE, need_of
+from monitor.api.needs import FREE, PERSONAL, need_of
 from monitor.api.problems import ProblemError, problem
 from monitor.api.rates import Rates, client_of
 
@@ -70,6 +70,8 @@ class AccessControl:
         token = token_of(scope)
         if token is not None and need in ("editor", "admin") and scope["method"] not in ("GET", "HEAD"):
             await self._auditor.listed(self._app, (scope, receive, send), operation, token)
+        elif token is not None and operation in PERSONAL:
+            await self._auditor.read(self._app, (scope, receive, send), operation, token)
         else:
             await self._app(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""Writes down what is changed, and what is refused, before it is answered."""
+"""Writes down what is changed, what of persons is read, and what is refused, before it is answered."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 from contextvars import ContextVar
 from dataclasses import asdict, replace
 from functools import partial
+from urllib.parse import urlencode
 
 import structlog
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.access.audit_log import Allowance, Entry, write_entry
+from monitor.access.audit_log import Allowance, Entry, Repeats, write_entry
 from monitor.access.tokens import MARK, Token, prefix_of
 from monitor.api.bounded_threads import BoundedThreads
 from monitor.api.problems import method_of
@@ -21,6 +23,12 @@ __all__ = ["Auditor", "about"]
 
 PATIENCE_S = 5.0
 THREADS = 2
+MOST_READS = 600
+"""Looks at data of persons that are listed in a minute."""
+
+FORMS = ("cursor", "limit", "format")
+"""Parameters of the pages of an answer, which is one answer."""
+
 REVOCATION = "DELETE /v1/tokens/{token}"
 SECRET = re.compile(rf"{MARK}[^/]+")
 
@@ -47,6 +55,7 @@ class Auditor:
         self._store, self._clock = store, clock
         # Strangers must not hide what is tried with a token.
         self._strangers, self._holders = Allowance(clock), Allowance(clock)
+        self._reads, self._readers = Repeats(clock), Allowance(clock, MOST_READS, MOST_READS)
         self._threads = BoundedThreads(THREADS)
         self._lost = 0
 
@@ -70,6 +79,30 @@ class Auditor:
             if not has_answer:
                 await self._write(_entry(scope, operation, token, 500, " ".join(subjects)))
             raise
+
+    async def read(self, app: ASGIApp, request: tuple[Scope, Receive, Send], operation: str, token: Token) -> None:
+        """Let an application answer, and write down that somebody has looked, once a minute for the same question."""
+        scope, receive, send = request
+        question = urlencode(
+            [pair for pair in QueryParams(scope["query_string"]).multi_items() if pair[0] not in FORMS]
+        )
+
+        async def send_audited(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                await self._write_read(scope, operation, token, question, message["status"])
+            await send(message)
+
+        await app(scope, receive, send_audited)
+
+    async def _write_read(self, scope: Scope, operation: str, token: Token, question: str, status: int) -> None:
+        path = _path(scope, operation)
+        unlisted = self._reads.take(f"{token.id} {token.name} {path} {question}")
+        # Who makes up questions shall not fill the log, and hears of it as little as whoever asks the same.
+        omitted = self._readers.take() if unlisted is not None else None
+        if unlisted is not None and omitted is not None:
+            subject = f"{path}?{question}" if question else path
+            entry = _entry(scope, operation, token, status, subject)
+            await self._write(replace(entry, unlisted=unlisted + omitted))
 
     async def refused(self, scope: Scope, operation: str, token: Token | None, status: int, reason: str) -> None:
         """Write down that a request was refused; of very many, how many."""

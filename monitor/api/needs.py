@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.access.roles import Need
 
-__all__ = ["FREE", "NEEDS", "need_of"]
+__all__ = ["FREE", "NEEDS", "PERSONAL", "need_of"]
 
 FREE = ("/healthz", "/readyz", "/-/healthy", "/-/ready")
 
@@ -55,6 +55,20 @@ NEEDS: dict[str, Need] = {
     "DELETE /v1/tokens/{token}": "admin",
 }
 """By method and path. A test asks that every route has its line."""
+
+
+PERSONAL = frozenset(
+    {
+        # Messages as they came, with whatever stands in them.
+        "GET /v1/dead-letters",
+        # Single observations, of somebody each.
+        "GET /v1/findings",
+        # Addresses of whoever is notified.
+        "GET /v1/subscriptions",
+        "GET /v1/subscriptions/{subscription}",
+    }
+)
+"""What shows data of persons: it is in the audit log, though it changes nothing."""
 
 
 def need_of(operation: str) -> Need:

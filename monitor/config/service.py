@@ -52,6 +52,9 @@ class Retention(Strict):
     alerts: Lifetime = Field(default=None, description="transitions of alerts, and what was sent about them")
     audit: Lifetime = Field(default=400 * DAY_MS, description="what was changed by whom, and what was refused")
     job_runs: Lifetime = Field(default=30 * DAY_MS, description="what became of runs of jobs")
+    audit: Lifetime = Field(
+        default=400 * DAY_MS, description="what was changed or looked at by whom, and what was refused"
+    )
     dead_letters: Lifetime = Field(
         default=None, description="messages that could not be used, by the record's own time; those without stay"
     )

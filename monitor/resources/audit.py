@@ -11,7 +11,7 @@ __all__ = ["Audit", "AuditEntry"]
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEntry(Row):
-    """A change, or an attempt that was refused."""
+    """A change, a look at data of persons, or an attempt that was refused."""
 
     table = (("time", "at_ms"), "who", "operation", "subject", "status", "reason", ("from", "address"), "unlisted")
 
@@ -23,8 +23,8 @@ class AuditEntry(Row):
     operation: str = described("method and path of the route; only the method if there is none; or the command")
     subject: str = described("what it was about, else the path of the request; its first 300 characters")
     status: int = described("status of the answer; of a command 200, 422 if it was refused, 500 if it failed")
-    reason: str = described("why it was refused; empty of what was done")
-    unlisted: int = described("attempts that were refused before and have no entry, since there were too many")
+    reason: str = described("why it was refused; empty of what was done or read")
+    unlisted: int = described("how many before have no entry: attempts that were refused, or looks of the same minute")
 
 
 @dataclass(frozen=True, kw_only=True)

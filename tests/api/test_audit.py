@@ -11,6 +11,7 @@ import pytest
 
 from monitor.access.token_log import TokenLog
 from monitor.api import auditor
+from monitor.api.needs import PERSONAL
 from monitor.erasure.erase import Erased
 from sinks.store.contract import StoreError
 from tests.api.test_access import bearer, guarded, in_one_loop, status
@@ -69,6 +70,42 @@ def test_questions_and_events_are_not_listed(client: Client) -> None:
     assert ask(client, "viewer", "GET", "/v1/alerts") == 200
     assert ask(client, "ingest", "POST", "/v1/events/fraud", json={"a": 1}) == 202
     assert entries(client) == []
+
+
+@pytest.mark.parametrize("path", sorted(operation.partition(" ")[2] for operation in PERSONAL))
+def test_who_reads_data_of_persons_is_listed_on_every_such_route(path: str, client: Client) -> None:
+    answer = ask(client, "viewer", "GET", path)
+    listed = [(entry["who"], entry["operation"], entry["subject"]) for entry in entries(client)]
+    assert listed == ([("the viewer", f"GET {path}", path)] if answer == 200 else [])
+
+
+def test_the_same_look_is_listed_once_a_minute_for_each_token(world: World, client: Client) -> None:
+    asked = {"model": "fraud", "limit": "1"}
+    for _ in range(3):
+        assert ask(client, "viewer", "GET", "/v1/dead-letters", params=asked) == 200
+    assert ask(client, "viewer", "GET", "/v1/dead-letters", params={"model": "fraud", "limit": "2"}) == 200
+    assert ask(client, "editor", "GET", "/v1/dead-letters", params=asked | {"format": "csv"}) == 200
+    assert ask(client, "viewer", "GET", "/v1/dead-letters", params={"model": "churn"}) == 200
+    assert ask(client, "viewer", "GET", "/v1/dead-letters", params={"limit": "none"}) == 422
+    listed = {(entry["who"], entry["subject"]) for entry in entries(client)}
+    subject = "/v1/dead-letters?model="
+    assert listed == {
+        ("the viewer", f"{subject}fraud"),
+        ("the editor", f"{subject}fraud"),
+        ("the viewer", f"{subject}churn"),
+    }
+    world.clock.advance(60)
+    assert ask(client, "viewer", "GET", "/v1/dead-letters", params=asked) == 200
+    assert entries(client, limit=1)[0]["unlisted"] == 3
+
+
+def test_many_questions_do_not_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auditor, "MOST_READS", 5)
+    client = Client(guarded())
+    client.get("/healthz")  # the parts of an application are made with its first answer
+    for n in range(8):
+        assert ask(client, "viewer", "GET", "/v1/findings", params={"model": "fraud", "to": n + 1}) == 200
+    assert len(entries(client)) == 5
 
 
 def test_refused_attempts_are_listed_with_the_reason(client: Client) -> None:

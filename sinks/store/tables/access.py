@@ -28,7 +28,7 @@ DECLARED = (
         "at_ms:int id:str:own who:str:free role:name address:str:free operation:str:own subject:str:free status:int "
         "reason:str:free unlisted:int",
         "at_ms id",
-        row="a change, or an attempt that was refused",
+        row="a change, a look at data of persons, or an attempt that was refused",
         time="at_ms",
         keep="audit",
     ),
