@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,7 +14,7 @@ from monitor.access.roles import MAY, Need
 from monitor.access.tokens import Token
 from monitor.api.auditor import Auditor
 from monitor.api.identities import Identities
-from monitor.api.needs import FREE, PERSONAL, need_of
+from monitor.api.needs import FREE, LOGGING_IN, PERSONAL, need_of
 from monitor.api.problems import ProblemError, problem
 from monitor.api.rates import Rates, client_of
 
@@ -60,9 +61,14 @@ class AccessControl:
         try:
             if need != "nothing":
                 await self._admit(scope, operation, need)
+            elif operation in LOGGING_IN:
+                self._rates.take_request(client_of(scope, None))
             if need == "ingest":
                 receive = self._rates.metered(client_of(scope, token_of(scope)), receive)
         except ProblemError as refusal:
+            if refusal.kind == "unauthorized" and (login := self._identities.where_to_log_in(scope)):
+                await RedirectResponse(login, 303)(scope, receive, send)
+                return
             if refusal.kind in ("unauthorized", "forbidden"):
                 await self._auditor.refused(scope, operation, token_of(scope), refusal.status_code, refusal.detail)
             await problem(Request(scope), refusal)(scope, receive, send)

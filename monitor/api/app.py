@@ -33,6 +33,7 @@ from monitor.api.request_limit import RequestLimit
 from monitor.api.security_headers import SecurityHeaders
 from monitor.api.sign_on import SignOn
 from monitor.api.streams import Streams
+from monitor.api.web_login import WebLogin
 from monitor.config.access import Access
 from monitor.routing.posted_bounds import PostedBounds
 
@@ -92,7 +93,7 @@ def create_app(
     routers = tuple(routers)
     app.state.service = service
     app.state.stopping = threading.Event()
-    app.state.notes = list
+    app.state.notes, app.state.web_login = list, None
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
     spec = service.configuration.service.spec.api
@@ -101,7 +102,7 @@ def create_app(
     service.metrics.register(PostedMetrics(PostedBounds.of(service.store)))
     app.state.comparisons = Comparisons(spec.max_comparisons)
     app.state.connections = Connections(spec.max_connections, spec.request_timeout / 1000, service.metrics)
-    rates = Rates(spec.rates, service.clock, service.metrics)
+    app.state.rates = rates = Rates(spec.rates, service.clock, service.metrics)
     if isinstance(access, Access):
         _guard(app, service, access, routers, rates)
     elif is_guarded:
@@ -131,11 +132,15 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     if sign_on is not None:
         service.metrics.register(sign_on.keys)
         app.state.notes = sign_on.keys.notes
+    identities = Identities(app.state.tokens, service.clock, access.roles_of_certificates(), sign_on, rates)
+    if sign_on is not None and sign_on.spec.login is not None:
+        external_url = service.configuration.service.spec.external_url
+        identities.web_login = app.state.web_login = WebLogin(sign_on, sign_on.spec.login, service.clock, external_url)
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(
         AccessControl,
         routes=routes,
-        identities=Identities(app.state.tokens, service.clock, access.roles_of_certificates(), sign_on, rates),
+        identities=identities,
         rates=rates,
         auditor=Auditor(service.store, service.clock),
         metrics_are_open=access.metrics == "open",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBearer
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from monitor.access.certificates import certificate_holder
@@ -18,6 +20,7 @@ from monitor.api.live_tokens import LiveTokens
 from monitor.api.problems import ProblemError
 from monitor.api.rates import Rates, address_of
 from monitor.api.sign_on import SignOn
+from monitor.api.web_login import LOGIN, WebLogin, own_path
 from monitor.clock import Clock
 from sinks.store.contract import StoreError
 
@@ -46,6 +49,11 @@ class Identities:
         Of whom signed tokens are taken.
     rates : Rates
         How many secrets may be tried.
+
+    Attributes
+    ----------
+    web_login : WebLogin or None
+        Whose cookies are taken.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class Identities:
     ) -> None:
         self._tokens, self._clock, self._certificates, self._sign_on = tokens, clock, certificates, sign_on
         self._rates = rates
+        self.web_login: WebLogin | None = None
 
     async def holder(self, scope: Scope) -> Token:
         """Return who sends a request. A token counts before a certificate, since somebody meant it.
@@ -68,10 +77,20 @@ class Identities:
             Nobody that is known.
         """
         secret = await _shown(Request(scope))
-        holder = self._certified(scope) if secret is None else await self._tried(secret, address_of(scope))
+        holder = self._recognized(scope) if secret is None else await self._tried(secret, address_of(scope))
         if isinstance(holder, str):
             raise ProblemError("unauthorized", holder)
         return holder
+
+    def where_to_log_in(self, scope: Scope) -> str | None:
+        """Return the address at which whoever looks at a page with a browser logs in; None for anybody else."""
+        headers = Headers(scope=scope)
+        is_browser = scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+        if self.web_login is None or not is_browser or "authorization" in headers:
+            return None
+        root, query = scope.get("root_path", ""), scope.get("query_string", b"").decode("latin-1")
+        path = scope["path"].removeprefix(root) + (f"?{query}" if query else "")
+        return f"{root}{LOGIN}?{urlencode({'to': own_path(path)})}"
 
     async def note_use(self, token: Token) -> None:
         """Write down that a token is used."""
@@ -95,7 +114,9 @@ class Identities:
         except StoreError as error:
             raise ProblemError("unavailable", str(error)) from error
 
-    def _certified(self, scope: Scope) -> Token | str:
+    def _recognized(self, scope: Scope) -> Token | str:
+        if self.web_login is not None and (person := self.web_login.holder(scope)) is not None:
+            return person
         certificate: Mapping[str, Any] | None = scope.get("state", {}).get(CLIENT_CERTIFICATE)
         if certificate is None:
             return f"this service asks for a token: {HOW}"

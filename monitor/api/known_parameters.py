@@ -9,13 +9,15 @@ from fastapi import Request
 from fastapi.dependencies.models import Dependant
 
 from monitor.api.problems import ProblemError
+from monitor.api.web_login import CALLBACK
 
 __all__ = ["refuse_unknown"]
 
 
 async def refuse_unknown(request: Request) -> None:
     """Raise a problem that names each parameter that the route does not have, and the nearest that it has."""
-    if not request.query_params:
+    # A provider sends browsers back with whatever it likes to say.
+    if not request.query_params or request.scope["route"].path == CALLBACK:
         return
     names = sorted(set(_names(request.scope["route"].dependant)))
     errors = [{"field": name, "message": _hint(name, names)} for name in request.query_params if name not in names]

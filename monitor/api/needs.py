@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from monitor.access.roles import Need
 
-__all__ = ["FREE", "NEEDS", "PERSONAL", "need_of"]
+__all__ = ["FREE", "LOGGING_IN", "NEEDS", "PERSONAL", "need_of"]
 
 FREE = ("/healthz", "/readyz", "/-/healthy", "/-/ready")
+
+LOGGING_IN = ("GET /login", "GET /login/callback", "GET /logout", "POST /logout")
+"""Who logs in shows nothing yet."""
 
 VIEWED = (
     "/", "/alerts", "/alerts/{alert_id}", "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/receivers",
@@ -23,6 +26,7 @@ VIEWED = (
 
 NEEDS: dict[str, Need] = {
     **{f"GET {path}": "nothing" for path in FREE},
+    **dict.fromkeys(LOGGING_IN, "nothing"),
     "HEAD /-/healthy": "nothing",
     "HEAD /-/ready": "nothing",
     **{f"GET {path}": "viewer" for path in VIEWED},

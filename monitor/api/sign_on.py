@@ -33,7 +33,7 @@ class SignOn:
     """
 
     def __init__(self, spec: Oidc, clock: Clock, folder: Path) -> None:
-        self._spec, self._clock = spec, clock
+        self.spec, self._clock = spec, clock
         self.issuer = Issuer(spec.issuer, clock, trusting(str(folder / spec.ca)) if spec.ca else True)
         self.keys = IssuerKeys(self.issuer, clock, spec.keep / 1000)
 
@@ -47,8 +47,8 @@ class SignOn:
         """
         try:
             keys = await self.keys.keys(key_id_of(secret))
-            claims = claims_of(secret, keys, self._spec.expected, self._clock.now_ms() // 1000)
-            return holder_of(claims, self._spec.roles.map, self._spec.roles.claim, self._spec.name)
+            claims = claims_of(secret, keys, self.spec.expected, self._clock.now_ms() // 1000)
+            return holder_of(claims, self.spec.roles.map, self.spec.roles.claim, self.spec.name)
         except NoRoleError as error:
             raise ProblemError("forbidden", str(error)) from error
         except TokenError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from monitor.access.id_tokens import Expected
 from monitor.access.issuer import is_protected
@@ -12,7 +12,7 @@ from monitor.access.roles import Role
 from monitor.config.registry import several
 from monitor.values import DAY_MS, DurationMs, Strict
 
-__all__ = ["Oidc", "OidcRoles"]
+__all__ = ["Oidc", "OidcLogin", "OidcRoles"]
 
 
 class OidcRoles(Strict):
@@ -26,6 +26,29 @@ class OidcRoles(Strict):
     map: dict[str, Role] = Field(
         min_length=1, max_length=1_000, description="the role that each value gives; of several the largest counts"
     )
+
+
+class OidcLogin(Strict):
+    """People log in at the issuer with their browsers, for the pages; needs `spec.external_url`."""
+
+    client_id: str = Field(min_length=1, description="what the issuer calls this service")
+    client_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="by reference: `${OIDC_CLIENT_SECRET}`; without it, sessions are of one process and end with it",
+    )
+    scopes: list[str] = Field(
+        default_factory=lambda: ["openid", "profile", "email"], min_length=1, description="what the issuer is asked for"
+    )
+    session: DurationMs = Field(
+        default=8 * 3_600_000, ge=60_000, le=30 * DAY_MS, description="after how long people log in again"
+    )
+
+    @field_validator("scopes")
+    @classmethod
+    def _asks_for_an_id(cls, scopes: list[str]) -> list[str]:
+        if "openid" not in scopes:
+            raise ValueError("without `openid` the issuer does not say who logs in")
+        return scopes
 
 
 class Oidc(Strict):
@@ -43,6 +66,7 @@ class Oidc(Strict):
     )
     clock_skew: DurationMs = Field(default=60_000, le=600_000, description="so far its clock may be from ours")
     keep: DurationMs = Field(default=DAY_MS, gt=0, description="how long its keys count while it does not answer")
+    login: OidcLogin | None = Field(default=None, description="how people log in with a browser")
     ca: str = Field(
         default="", description="file of the certificates to trust, relative to this file; the public ones if empty"
     )

@@ -88,6 +88,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.access.certificates[]", access.CertificateRole),
     ("spec.access.oidc", oidc.Oidc),
     ("spec.access.oidc.roles", oidc.OidcRoles),
+    ("spec.access.oidc.login", oidc.OidcLogin),
     ("spec.heartbeat", heartbeat.Heartbeat),
     ("spec.incidents", incidents.Incidents),
     ("spec.alerting", alerting.Alerting),

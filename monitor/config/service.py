@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
+from monitor.access.issuer import is_protected
 from monitor.config.access import Access, AccessSpec
 from monitor.config.alerting import Alerting
 from monitor.config.every_receiver import alerting_by_alert, alerting_by_incident
@@ -272,6 +273,14 @@ class ServiceSpec(Strict):
         if isinstance(self.access, Access) and self.access.certificates and not authorities:
             message = "nobody is asked for a certificate: `spec.api.tls.client_ca` says of which authorities"
             raise WrongPartError(("access", "certificates"), message)
+        return self
+
+    @model_validator(mode="after")
+    def _browsers_come_back(self) -> Self:
+        oidc = self.access.oidc if isinstance(self.access, Access) else None
+        if oidc is not None and oidc.login is not None and not is_protected(self.external_url):
+            message = "browsers come back to `spec.external_url`, which must be https://… for that"
+            raise WrongPartError(("access", "oidc", "login"), message)
         return self
 
     @model_validator(mode="after")

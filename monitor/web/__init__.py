@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from monitor.web import alerts
+from monitor.web import alerts, login
 
 __all__ = ["PAGES"]
 
-PAGES: tuple[APIRouter, ...] = (alerts.router,)
+PAGES: tuple[APIRouter, ...] = (alerts.router, login.router)
 """Every page, for :func:`monitor.api.app.create_app`."""

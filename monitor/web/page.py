@@ -12,7 +12,7 @@ from sinks.receivers.times import utc
 __all__ = ["page"]
 
 # Nothing is fetched and nothing runs, whatever an alert's texts hold.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 _TEMPLATES = Environment(
     loader=PackageLoader("monitor.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True

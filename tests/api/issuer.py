@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 from joserfc import jwt
@@ -39,6 +40,10 @@ class FakeIssuer:
         Given a path, an answer instead of the right one; None for the right one.
     asked : list of str
         The paths that were asked for.
+    id_token : str
+        What it gives for any code.
+    redeemed : (dict, str)
+        The form and the header with which a code was redeemed.
     """
 
     def __init__(self) -> None:
@@ -46,6 +51,8 @@ class FakeIssuer:
         self.published: list[dict[str, Any]] = [self.rsa.as_dict(private=False), self.ec.as_dict(private=False)]
         self.fault: Callable[[str], httpx.Response | None] | None = None
         self.asked: list[str] = []
+        self.id_token = ""
+        self.redeemed: tuple[dict[str, str], str] = {}, ""
         self.transport = httpx.MockTransport(self.answer)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
@@ -54,7 +61,11 @@ class FakeIssuer:
         if self.fault is not None and (fault := self.fault(path)) is not None:
             return fault
         if path.endswith("/.well-known/openid-configuration"):
-            return httpx.Response(200, json={"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"})
+            places = {"authorization_endpoint": f"{ISSUER}/auth?x=1", "token_endpoint": f"{ISSUER}/token"}
+            return httpx.Response(200, json={"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys", **places})
+        if path.endswith("/token"):
+            self.redeemed = dict(parse_qsl(request.content.decode())), request.headers.get("authorization", "")
+            return httpx.Response(200, json={"id_token": self.id_token})
         return httpx.Response(200, json={"keys": self.published})
 
     def sign(self, said: dict[str, Any], key: Key | None = None, algorithm: str = "RS256", **header: Any) -> str:

@@ -14,12 +14,13 @@ from tests.api.world import Client
 from tests.services.cache import UnavailableError
 from tests.services.oidc import Provider, new_keys, provider
 from tests.services.processes import free_port
+from tests.web.test_login import HOME, Browser, with_login
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Provider]:
     try:
-        with provider(new_keys("first")) as started:
+        with provider(new_keys("first"), redirect=f"{HOME}/login/callback") as started:
             yield started
     except UnavailableError as error:
         if os.environ.get("CI"):
@@ -47,6 +48,20 @@ def test_a_program_gets_in_with_the_token_that_it_is_given(audience: str, runnin
     assert ask(client_of(running.url, "urn:other")[0], token).status_code == 401
     clock.advance(3_600 + 61)
     assert "the token has expired" in ask(client, token).json()["detail"]
+
+
+@pytest.mark.parametrize(("account", "status"), [("ann.editor", 422), ("bob.viewer", 403)])
+def test_a_person_logs_in_with_a_browser(account: str, status: int, running: Provider) -> None:
+    world = with_login(client_id="leeway", issuer=running.url, roles={"map": {"editor": "editor", "viewer": "viewer"}})
+    world.clock = ManualClock(SystemClock().now_ms())
+    browser = Browser(world)
+    asked = browser.go(browser.go("/alerts").headers["location"])
+    place = running.log_in(asked.headers["location"], account)
+    assert browser.go(place.removeprefix(HOME)).headers["location"] == "/alerts"
+    assert browser.go("/alerts").status_code == 200
+    assert browser.go("/v1/marks", "POST", json={"model": "fraud"}).status_code == status
+    replayed = browser.go(place.removeprefix(HOME))
+    assert replayed.status_code == 401, "a login is of use once"
 
 
 def test_after_the_provider_has_new_keys_only_tokens_of_these_are_good() -> None:

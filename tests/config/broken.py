@@ -277,6 +277,18 @@ BROKEN = {
         "access: {oidc: {issuer: 'https://login.example.org', audience: a, roles: {map: {}}}}",
         "77: spec.access.oidc.roles.map: Dictionary should have at least 1 item",
     ),
+    "login without an address to come back to": _service(
+        "access: {oidc: {issuer: 'https://login.example.org', audience: a, roles: {map: {a: viewer}}, "
+        "login: {client_id: a}}}",
+        "96: spec.access.oidc.login: browsers come back to `spec.external_url`",
+        one=False,
+    ),
+    "login that asks for no id": _service(
+        "access: {oidc: {issuer: 'https://login.example.org', audience: a, roles: {map: {a: viewer}}, "
+        "login: {client_id: a, scopes: [email]}}}",
+        "118: spec.access.oidc.login.scopes: without `openid`",
+        one=False,
+    ),
     "route to nobody": _service(
         "alerting: {route: {receiver: nobody}}", "22: spec.alerting.route.receiver: no receiver is named", one=False
     ),

@@ -66,6 +66,21 @@ class Provider:
         token: str = answer.json()["access_token"]
         return token
 
+    def log_in(self, address: str, account: str) -> str:
+        """Do what a person does whom a page has sent to an address: log in, agree; return where one is sent back to."""
+        with httpx.Client(base_url=self.url, timeout=20) as browser:
+            answer = browser.get(address)
+            forms = iter([{"prompt": "login", "login": account, "password": "any"}, {"prompt": "consent"}])
+            while True:
+                if answer.is_redirect:
+                    place = answer.headers["location"]
+                    if not place.startswith((self.url, "/")):
+                        return str(place)
+                    answer = browser.get(place)
+                else:
+                    assert answer.status_code == 200, answer.text
+                    answer = browser.post(answer.url, data=next(forms))
+
 
 def new_keys(name: str) -> list[dict[str, Any]]:
     """Keys of a provider, private, of both kinds."""

@@ -17,7 +17,6 @@ const provider = new Provider(issuer, {
       client_id: 'leeway',
       client_secret: 'a secret of the web',
       redirect_uris: [redirect],
-      post_logout_redirect_uris: [],
     },
     {
       client_id: 'checkout',
