@@ -47,9 +47,10 @@ class Handshake(asyncio.Protocol):
         """See :class:`asyncio.Protocol`."""
         transport.pause_reading()
         self._transport = transport
-        if not self._limits.opened(self):
+        if self._limits.opened(self):
+            self._limits.waits(self, waiting=True)
+        else:
             transport.abort()
-        self._limits.waits(self, waiting=True)
         self._shaking = asyncio.ensure_future(self._shake())
 
     def data_received(self, data: bytes) -> None:
@@ -62,17 +63,11 @@ class Handshake(asyncio.Protocol):
         self._transport.abort()
 
     async def _shake(self) -> None:
-        loop = asyncio.get_running_loop()
         transport = None
         try:
-            transport = await loop.start_tls(
-                self._transport,
-                self,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=self._limits.timeout_s,
-                ssl_shutdown_timeout=CLOSE_WITHIN_S,
-            )
+            # Of one that has ended already, nobody would hear that the handshake has.
+            if not self._transport.is_closing():
+                transport = await self._encrypted()
         except OSError:
             # No TLS, none that suits both, a certificate that is not trusted, or nothing in time.
             self._limits.cut_off("handshake")
@@ -80,6 +75,16 @@ class Handshake(asyncio.Protocol):
             self._limits.lost(self)
         if transport is not None and not transport.is_closing():
             self._go_on(transport)
+
+    async def _encrypted(self) -> asyncio.Transport | None:
+        return await asyncio.get_running_loop().start_tls(
+            self._transport,
+            self,
+            self._context,
+            server_side=True,
+            ssl_handshake_timeout=self._limits.timeout_s,
+            ssl_shutdown_timeout=CLOSE_WITHIN_S,
+        )
 
     def _go_on(self, transport: asyncio.Transport) -> None:
         connection = self._follow()

@@ -173,6 +173,14 @@ def test_handshakes_that_do_not_go_on_give_way_to_others(authority: Authority) -
         assert serving.closed("crowded") == 1
 
 
+def test_where_every_connection_is_at_work_there_is_no_handshake(authority: Authority) -> None:
+    with served(authority.file.parent, most=0) as serving:
+        connection = serving.connect()
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+        assert serving.closed("crowded") == 1
+
+
 def test_a_new_certificate_is_shown_to_whoever_comes_and_nobody_is_cut_off(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.sign_server()
