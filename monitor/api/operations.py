@@ -12,7 +12,8 @@ OPERATIONS = {
     "is wrong, or anything else in them has changed, the answer is 500 with the reason, and everything stays as it is.",
     "PUT /-/reload": "Does what `POST` does here.",
     "GET /healthz": "200 while the process answers, whatever its sources and its store do; for a liveness probe.",
-    "GET /readyz": "200 when the service is ready for traffic, else 503 with `reasons`; for a readiness probe.",
+    "GET /readyz": "200 when the service is ready for traffic, else 503 with `reasons`; for a readiness probe. `notes` "
+    "says what is amiss and keeps nothing from working.",
     "GET /metrics": "The service's figures in the text format of Prometheus.",
     "GET /v1/status": "What the service does now, for people; it is free to change. `unseen` lists what does not come.",
     "GET /v1/problems": "Every kind of problem that a `type` may name, with its status.",
@@ -100,6 +101,8 @@ OPERATIONS = {
     "PUT /v1/jobs/{job}/pause": "No process runs it by the clock until somebody resumes it. One that is paused already "
     "stays so since then, for the new reason.",
     "DELETE /v1/jobs/{job}/pause": "It runs by the clock again; the answer is the pause that is over.",
+    "GET /v1/audit": "Changes, looks at data of persons, and refused attempts, the latest first, with the token, the "
+    "route and the answer. Of very many an entry says how many before it are not listed.",
     "GET /v1/tokens": "Every token that there ever was, without its secret: first those that are good, the newest "
     "before others; those of the configuration are among them.",
     "POST /v1/tokens": "Makes a token, and answers with its `secret`, once: only a digest is kept. Other processes "
