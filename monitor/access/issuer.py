@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from monitor.clock import Clock
 from monitor.errors import SourceError
@@ -98,7 +98,7 @@ class Issuer:
         """
         listed = self._read(metadata.jwks_uri).get("keys")
         imported = [_imported(key) for key in listed[:MOST_KEYS]] if isinstance(listed, list) else []
-        keys = [key for key in imported if key is not None]
+        keys: list[Key] = [key for key in imported if key is not None]
         if not keys:
             raise self._wrong(f"it has no key for {' or '.join(ALGORITHMS)}")
         return KeySet(keys)

@@ -24,7 +24,9 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     SubscriptionLog(world.store, world.clock).add(SUBSCRIPTION)
     routes = {"route": {"receiver": "log", "group_by": ["model"]}}
     access = {"tokens": [{"name": "ann", "role": "admin", "token": ADMIN}]} if asks_for_tokens else None
-    service = Service.model_validate({"spec": {"alerting": routes, "access": access}})
+    # Their clock stands still, and wrong tokens are tried by the hundred.
+    rates = {"requests_per_s": 1e9, "burst": 10**9, "failed_logins_per_minute": 1e9}
+    service = Service.model_validate({"spec": {"alerting": routes, "access": access, "api": {"rates": rates}}})
     world.configuration = replace(world.configuration, service=service)
     nights = '[{"times": [{"start_time": "22:00", "end_time": "24:00"}], "weekdays": ["monday:friday"]}]'
     quiet = {"id": "quiet", "matchers": "model=fraud", "ends_ms": 2 * NOW_MS, "intervals": nights, "tells": '["log"]'}

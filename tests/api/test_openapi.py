@@ -108,11 +108,11 @@ def test_problems_are_as_the_document_says(client: Client, document: dict[str, A
 @pytest.mark.parametrize(
     ("operation", "statuses"),
     [
-        ("get /v1/problems", "200 421 422 500 503"),
-        ("get /v1/history", "200 400 404 409 421 422 500 503"),
-        ("get /v1/alerts/{alert_id}", "200 404 421 422 500 503"),
-        ("delete /v1/subscriptions/{subscription}", "200 403 404 421 422 500 503"),
-        ("post /v1/events/{stream}", "202 400 403 404 413 415 421 422 500 503"),
+        ("get /v1/problems", "200 421 422 429 500 503"),
+        ("get /v1/history", "200 400 404 409 421 422 429 500 503"),
+        ("get /v1/alerts/{alert_id}", "200 404 421 422 429 500 503"),
+        ("delete /v1/subscriptions/{subscription}", "200 403 404 421 422 429 500 503"),
+        ("post /v1/events/{stream}", "202 400 403 404 413 415 421 422 429 500 503"),
     ],
 )
 def test_each_operation_states_how_it_may_fail(operation: str, statuses: str, document: dict[str, Any]) -> None:

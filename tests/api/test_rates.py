@@ -93,7 +93,7 @@ def test_what_is_sent_is_counted_in_bytes() -> None:
     world = limited(ingest_bytes_per_s=100)
     client = Somewhere(world)
     body = b'{"amount": 1, "note": "' + b"x" * 500 + b'"}'
-    sent = {"method": "POST", "path": "/v1/events/fraud", "content": body}
+    sent: dict[str, Any] = {"method": "POST", "path": "/v1/events/fraud", "content": body}
     assert client.ask("ingest" * 20, **sent, headers={"Content-Type": "application/json"}).status_code == 202
     refused = client.ask("ingest" * 20, **sent, headers={"Content-Type": "application/json"})
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")

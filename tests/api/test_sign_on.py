@@ -292,7 +292,7 @@ def test_the_issuer_is_followed_to_no_other_address_and_read_only_so_far(issuer:
         httpx.Response(302, headers={"Location": "https://evil.example"}),
         httpx.Response(200, content=b"x" * 2_000_000),
     ):
-        issuer.fault = lambda path, answer=answer: answer  # type: ignore[misc]
+        issuer.fault = lambda path, answer=answer: answer
         assert ask(Client(trusting()), issuer.sign(claims("viewer"))).status_code == 503
 
 

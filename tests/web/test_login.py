@@ -175,7 +175,7 @@ def test_nobody_is_sent_on_to_another_site(to: str, issuer: FakeIssuer) -> None:
 def test_a_session_does_what_its_role_may_and_not_for_other_pages(issuer: FakeIssuer) -> None:
     browser = Browser(with_login())
     browser.log_in(issuer, "editors")
-    mark = {"json": {"model": "fraud"}, "method": "POST"}
+    mark: dict[str, Any] = {"json": {"model": "fraud"}, "method": "POST"}
     assert browser.go("/v1/marks", **mark).status_code == 422
     assert browser.go("/v1/audit").status_code == 403
     for foreign in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": None}):
