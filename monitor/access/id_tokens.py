@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from joserfc import jwt
@@ -11,11 +10,12 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from joserfc.jwk import KeySet
 from joserfc.util import json_b64decode
 
+from monitor.access.expected import Expected
 from monitor.access.issuer import ALGORITHMS
 from monitor.access.roles import Role
 from monitor.access.tokens import MOST_NAME, Token
 
-__all__ = ["Expected", "NoRoleError", "TokenError", "claims_of", "holder_of", "is_signed", "key_id_of"]
+__all__ = ["NoRoleError", "TokenError", "claims_of", "holder_of", "is_signed", "key_id_of"]
 
 MOST_CHARACTERS = 16_384
 MOST_SECONDS = 2**40
@@ -32,24 +32,6 @@ class TokenError(ValueError):
 
 class NoRoleError(TokenError):
     """The token is good, and its holder has no role here."""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a token must say.
-
-    Attributes
-    ----------
-    issuer : str
-    audiences : tuple of str
-        It must be for one of them.
-    clock_skew_s : int
-        So far the issuer's clock may be from ours.
-    """
-
-    issuer: str
-    audiences: tuple[str, ...]
-    clock_skew_s: int = 60
 
 
 def is_signed(secret: str) -> bool:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
+from monitor.access.expected import is_protected
 from monitor.clock import Clock
 from monitor.errors import SourceError
 
-__all__ = ["ALGORITHMS", "Issuer", "Metadata", "is_protected"]
+__all__ = ["ALGORITHMS", "Issuer", "Metadata"]
 
 ALGORITHMS = ("RS256", "ES256")
 """With a private key the issuer signs, with the public one everybody checks. `none`, and those of a shared secret, are
@@ -144,27 +143,6 @@ class Issuer:
 
     def _wrong(self, reason: str) -> SourceError:
         return SourceError(f"the issuer {self.url}: {reason}", retryable=True)
-
-
-def is_protected(address: str) -> bool:
-    """Whether nobody on the way reads or changes what an address answers.
-
-    Examples
-    --------
-    >>> is_protected("https://login.example.org"), is_protected("http://login.example.org")
-    (True, False)
-    >>> is_protected("http://127.0.0.1:9000")
-    True
-    """
-    url = urlsplit(address)
-    if url.scheme == "https":
-        return bool(url.hostname)
-    if url.scheme != "http":
-        return False
-    try:
-        return url.hostname == "localhost" or ip_address(url.hostname or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _imported(key: Any) -> RSAKey | ECKey | None:

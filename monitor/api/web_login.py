@@ -14,7 +14,8 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Scope
 
-from monitor.access.id_tokens import Expected, NoRoleError, TokenError, claims_of, holder_of, key_id_of
+from monitor.access.expected import Expected
+from monitor.access.id_tokens import NoRoleError, TokenError, claims_of, holder_of, key_id_of
 from monitor.access.sessions import Seals
 from monitor.access.tokens import Token
 from monitor.api.bounded_threads import BoundedThreads

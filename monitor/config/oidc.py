@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
-from monitor.access.id_tokens import Expected
-from monitor.access.issuer import is_protected
+from monitor.access.expected import Expected, is_protected
 from monitor.access.roles import Role
 from monitor.config.registry import several
 from monitor.values import DAY_MS, DurationMs, Strict

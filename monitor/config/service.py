@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from monitor.access.issuer import is_protected
+from monitor.access.expected import is_protected
 from monitor.config.access import Access, AccessSpec
 from monitor.config.alerting import Alerting
 from monitor.config.every_receiver import alerting_by_alert, alerting_by_incident

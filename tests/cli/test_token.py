@@ -72,7 +72,7 @@ def test_the_first_token_is_made_in_the_store_before_there_is_a_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leeway: Console
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (configuration, _) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)[::2]
+    configuration, *_ = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     Path("leeway.yaml").write_text(configuration)
     Path("models").mkdir()
     Path("models/fraud.yaml").write_text(MODEL.partition("  detect:")[0])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from monitor.check import load
 from monitor.config.access import Access
 from monitor.config.document import ConfigError
+from monitor.config.service import ServiceSpec
 from tests.cli.console import Console, by_line, with_rules
 
 SECRET = "a" * 64
@@ -96,3 +100,19 @@ def test_what_is_wrong_is_refused_and_no_secret_is_shown(
     assert message in str(refused.value)
     assert SECRET not in str(refused.value)
     assert "abc123" not in str(refused.value)
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = [
+    document
+    for page in ("access.md", "single-sign-on.md")
+    for block in re.findall(r"^```yaml\n(.*?)^```$", (DOCS / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+    if (document := yaml.safe_load(block.replace("${LEEWAY_TOKEN}", "x" * 40))).keys()
+    <= ServiceSpec.model_fields.keys()
+]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: " ".join(example))
+def test_the_manuals_examples_are_right(example: dict[str, Any]) -> None:
+    tls = {"tls": {"certificate": "a.pem", "key": "a.key", "client_ca": "ca.pem"}}
+    assert ServiceSpec.model_validate({"api": tls} | example)
