@@ -112,7 +112,7 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: " ".join(example))
+@pytest.mark.parametrize("example", EXAMPLES, ids=" ".join)
 def test_the_manuals_examples_are_right(example: dict[str, Any]) -> None:
     tls = {"tls": {"certificate": "a.pem", "key": "a.key", "client_ca": "ca.pem"}}
     assert ServiceSpec.model_validate({"api": tls} | example)
