@@ -52,10 +52,7 @@ class Health(BaseModel):
 class Readiness(Health):
     """The service is ready."""
 
-    notes: list[str] = Field(description="what people should know all the same: jobs that are paused")
-    """The process is ready for traffic."""
-
-    notes: list[str] = Field(description="what is amiss, and keeps nothing from working")
+    notes: list[str] = Field(description="what people should know all the same, such as jobs that are paused")
 
 
 class ProblemKind(BaseModel):
@@ -77,16 +74,11 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", summary="Is the service ready? 503 with the reasons if not")
-async def readyz(service: TheService) -> Readiness:
-    reasons = service.ready()
-    if reasons:
-        raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
-    return Readiness(status="ready", notes=service.notes())
 async def readyz(service: TheService, request: Request) -> Readiness:
     reasons = service.ready()
     if reasons:
         raise ProblemError("not-ready", "; ".join(reasons), reasons=reasons)
-    return Readiness(status="ready", notes=request.app.state.notes())
+    return Readiness(status="ready", notes=[*service.notes(), *request.app.state.notes()])
 
 
 @router.get("/-/healthy", summary="Is the process alive? As Alertmanager says it", response_class=PlainTextResponse)

@@ -91,8 +91,6 @@ OPERATIONS = {
     "nothing remains, which may take minutes. `dry_run` only looks. If it is cut off, the same request completes it.",
     "POST /v1/exports": "A line of JSON for each row that `POST /v1/erasures` would remove or change: its `table`, its "
     "`key` there, and the `row`. Who asked, and about whom by a keyed hash, is in the audit log.",
-    "GET /v1/audit": "Changes and refused attempts, the latest first, with the token, the route and the answer. Of "
-    "very many refused attempts an entry says how many before it are not listed.",
     "GET /v1/jobs": "What runs by the clock, for each process that has run it of late: when its last run began, and "
     "what became of it; and whether the job is paused.",
     "GET /v1/jobs/runs": "Each run in each process, and each request for one; `from` and `to` mean when it began.",

@@ -51,7 +51,6 @@ class Retention(Strict):
     scores_1d: Lifetime = Field(default=None, description="scores by the day")
     findings: Lifetime = Field(default=None, description="single observations at which a detector fired")
     alerts: Lifetime = Field(default=None, description="transitions of alerts, and what was sent about them")
-    audit: Lifetime = Field(default=400 * DAY_MS, description="what was changed by whom, and what was refused")
     job_runs: Lifetime = Field(default=30 * DAY_MS, description="what became of runs of jobs")
     audit: Lifetime = Field(
         default=400 * DAY_MS, description="what was changed or looked at by whom, and what was refused"
