@@ -22,6 +22,7 @@ from monitor.errors import InputError
 from sinks.store.contract import Store
 from sinks.store.sqlstore import SqlStore
 from sinks.store.tables import EVERY_TABLE
+from sinks.store.tables.table import Column
 
 __all__ = ["INGEST_LOG", "Record", "exported"]
 
@@ -88,27 +89,25 @@ def _rows(store: SqlStore, name: str, conditions: Sequence[Condition], subjects:
     import pyarrow
 
     declared = EVERY_TABLE[name].columns
-    selected = ", ".join(f"`{column.name}`" for column in declared)
+    selected, own = ", ".join(map(_selected, declared)), {"own": [subject.key for subject in subjects]}
     for where, parameters in conditions:
-        rows = store.arrow(f"SELECT {selected} FROM {name} WHERE {where} {ASKING}", parameters)
+        table = store.arrow(f"SELECT {selected} FROM {name} WHERE {where} {ASKING}", {**parameters, **own})
+        table = table.rename_columns([column.name for column in declared])
         for index, column in enumerate(declared):
             # Bytes are kept as texts, which they need not be.
             if column.kind == "bytes":
-                rows = rows.set_column(index, column.name, rows[column.name].cast(pyarrow.binary()))
-        for row in rows.to_pylist():
-            yield _of_subject(name, {key: _plain(value) for key, value in row.items()}, subjects)
+                table = table.set_column(index, column.name, table[column.name].cast(pyarrow.binary()))
+        for row in table.to_pylist():
+            yield {key: _plain(value) for key, value in row.items()}
 
 
-def _of_subject(table: str, row: Record, subjects: list[Subject]) -> Record:
-    """A row without what it says of others."""
-    names = {subject.key for subject in subjects}
-    for column in EVERY_TABLE[table].columns:
-        if column.erasure == "names":
-            own = [(name, n) for name, n in zip(row[column.name], row["counts"], strict=True) if name in names]
-            row |= {column.name: [name for name, _ in own], "counts": [n for _, n in own]}
-        elif column.erasure == "packed":
-            row |= {column.name: "a state in which the name stands"}
-    return row
+def _selected(column: Column) -> str:
+    """What is selected of a column: nothing that it says of others, where they are counted beside the subject."""
+    if column.erasure == "names":
+        return f"arrayFilter(x -> has({{own:Array(String)}}, x), `{column.name}`) AS own_names"
+    if column.name == "counts":
+        return "arrayFilter((n, x) -> has({own:Array(String)}, x), counts, `names`) AS own_counts"
+    return "'a state in which the name stands' AS own_state" if column.erasure == "packed" else f"`{column.name}`"
 
 
 def _plain(value: Any) -> Any:
