@@ -20,7 +20,6 @@ from monitor.checkpoint import decode_state
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.erasure.erase import Eraser, Request
-from monitor.erasure.erased import ErasureList
 from monitor.erasure.export import exported
 from monitor.privacy.mask import Mask, key_of
 from monitor.privacy.privacy import WITHHELD
@@ -36,7 +35,7 @@ from sinks.store.rows import row_count, rows_of
 from tests.ingest import test_dead_letters as dead_letters
 from tests.ingest.outlet import MemoryOutlet
 from tests.monitor import streams
-from tests.monitor.streams import outcome, written
+from tests.monitor.streams import HOUR_MS, outcome, written
 from tests.service import shop
 from tests.service.test_retries import Once
 from tests.service.test_secrets import everything_logged
@@ -229,7 +228,9 @@ def test_single_values_of_what_is_personal_or_dropped_are_not_kept(world: World)
     }
 
 
-def test_a_person_is_found_by_their_digest_exported_and_erased(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_is_found_by_their_digest_exported_and_erased(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LEEWAY_HASH_KEY", SECRET)
     configuration, request = load(world.folder / "leeway.yaml"), Request(f"{PLANTED}-3")
     digest = Mask("hash", key_of(SECRET)).text(request.subject)
@@ -239,11 +240,17 @@ def test_a_person_is_found_by_their_digest_exported_and_erased(world: World, mon
         subjects = {record["row"]["subject"] for record in held if record["table"] == "events"}
         names = {name for record in held if record["table"] == "panes" for name in record["row"]["names"]}
         assert (subjects, names) == ({digest}, {digest})
-        done = Eraser(store, configuration, ManualClock(START_MS)).erase(request)
+        done = Eraser(store, configuration, ManualClock(START_MS + HOUR_MS)).erase(request)
         assert (done.state, done.remaining, done.rows["events"]) == ("done", 0, len(subjects_of(world, digest)))
         assert list(exported(store, configuration, request)) == []
         assert digest not in repr(store.read(Query("panes"))["names"])
-        assert ErasureList(store).covers("shop", digest, START_MS)
+        listed = {name: store.read(Query(name)) for name in ("erasures", "erasure_keys")}
+    # and a replay brings nothing back
+    again = replayed(tmp_path, monkeypatch, listed=listed)
+    assert digest not in repr(again.read(Query("panes"))["names"])
+    assert "erased-" in repr(again.read(Query("panes"))["names"])
+    other = Mask("hash", key_of(SECRET)).text(f"{PLANTED}-4")
+    assert set(again.read(Query("events"))["subject"]) & {digest, other} == {other}
 
 
 def subjects_of(world: World, digest: str) -> list[str]:
@@ -259,6 +266,8 @@ def replayed(folder: Path, monkeypatch: pytest.MonkeyPatch, secret: str = SECRET
     paths = {"events": written(folder / "e", [lines()[480:830]]), "outcomes": written(folder / "o", [outcomes()])}
     store = MemoryStore()
     store.migrate()
+    for table, columns in options.pop("listed", {}).items():
+        store.append(table, columns, token="listed")
     Replay(configuration, store, FileSource(paths)).run(**options)
     return store
 
