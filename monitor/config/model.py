@@ -7,6 +7,7 @@ the JSON schema and ``docs/configuration.md``.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -407,32 +408,35 @@ class ModelSpec(Strict):
 
     @model_validator(mode="after")
     def _private_fields_are_nothing_else(self) -> ModelSpec:
-        private = {
-            spec.path or name: spec
-            for name, spec in (self.schema_.features | self.schema_.prediction | self.schema_.labels).items()
-            if spec.privacy is not None
-        }
-        # Digests stand for identities as well as the texts do; these are read for what they say.
-        readers: dict[tuple[str | int, ...], str | None] = {("schema", "version"): self.schema_.version}
-        for index, source in enumerate(self.sources):
-            readers["sources", index, "event_time"] = source.event_time.path if source.event_time else None
-        for part, path in readers.items():
+        private: dict[str, list[FieldSpec]] = {}
+        for signal, spec in self.schema_.private_signals().items():
+            private.setdefault(spec.path or signal.partition(":")[2], []).append(spec)
+        for part, path in self._read_as_they_are():
             if path in private:
                 raise WrongPartError(part, f"{path!r} is a field with a `privacy`, and would be read as it is")
-        for part, path in {("schema", "id"): self.schema_.id, ("keep", "subject"): self.keep.subject}.items():
-            if path in private and not private[path].is_digest:
+        # Digests stand for identities as well as the texts do.
+        for part, path in ((("schema", "id"), self.schema_.id), (("keep", "subject"), self.keep.subject)):
+            if not all(spec.is_digest for spec in private.get(path or "", ())):
                 raise WrongPartError(part, f"{path!r} is a field whose `privacy` tells nobody apart; `hash` does")
-        for title, fields in (("features", self.schema_.features), ("prediction", self.schema_.prediction)):
-            for name, spec in fields.items():
-                if spec.privacy is None and (spec.path or name) in private:
-                    message = f"{spec.path or name!r} is a field with a `privacy`, too, and would be kept here as it is"
-                    raise WrongPartError(("schema", title, name), message)
         for index, segment in enumerate(self.segments):
             for position, name in enumerate(segment.by):
                 if name in self.schema_.features and self.schema_.features[name].privacy in ("drop", "personal"):
                     message = f"{name!r} is never shown, and segments are named by its values"
                     raise WrongPartError(("segments", index, "by", position), message)
         return self
+
+    def _read_as_they_are(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield the paths whose values are kept or shown as they are, by the part that names them."""
+        if self.schema_.version is not None:
+            yield ("schema", "version"), self.schema_.version
+        for index, source in enumerate(self.sources):
+            if source.event_time is not None:
+                yield ("sources", index, "event_time"), source.event_time.path
+        for part in ("features", "prediction", "labels"):
+            fields: dict[str, FieldSpec] = getattr(self.schema_, part)
+            yield from (
+                (("schema", part, name), spec.path or name) for name, spec in fields.items() if spec.privacy is None
+            )
 
     @model_validator(mode="after")
     def _fits_together(self) -> ModelSpec:

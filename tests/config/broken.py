@@ -361,8 +361,16 @@ BROKEN = {
     "private field that is public under another name": _replaced(
         "{score: {type: numeric}}",
         "{score: {type: numeric}, raw: {type: numeric, path: score, privacy: personal}}",
-        "8:18: spec.schema.prediction.score: 'score' is a field with a `privacy`, too",
+        "8:18: spec.schema.prediction.score: 'score' is a field with a `privacy`, and",
         one=False,
+    ),
+    "private feature of which a public label has the name": Broken(
+        MODEL.replace("{type: category}", "{type: category, privacy: drop}").replace(
+            "[{http: fraud}]", "[{http: fraud}, {http: truth, kind: labels}]"
+        )
+        + "    id: id\n    labels: {country: {type: category}}\n",
+        "10:14: spec.schema.labels.country: 'country' is a field with a `privacy`, and",
+        is_of_one_value=False,
     ),
     "kept in another word": _with("keep: nothing", "3: spec.keep: Input should be a valid dictionary"),
     "summaries only of an HTTP stream": Broken(
