@@ -411,9 +411,9 @@ class ModelSpec(Strict):
         private: dict[str, list[FieldSpec]] = {}
         for signal, spec in self.schema_.private_signals().items():
             private.setdefault(spec.path or signal.partition(":")[2], []).append(spec)
-        for part, path in self._read_as_they_are():
-            if path in private:
-                raise WrongPartError(part, f"{path!r} is a field with a `privacy`, and would be read as it is")
+        for part, shown_path in self._read_as_they_are():
+            if shown_path in private:
+                raise WrongPartError(part, f"{shown_path!r} is a field with a `privacy`, and would be read as it is")
         # Digests stand for identities as well as the texts do.
         for part, path in ((("schema", "id"), self.schema_.id), (("keep", "subject"), self.keep.subject)):
             if not all(spec.is_digest for spec in private.get(path or "", ())):
