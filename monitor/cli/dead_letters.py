@@ -96,6 +96,9 @@ def _show_problem(row: dict[str, Any]) -> None:
 
 def _show_payload(row: dict[str, Any], payload: bytes, form: str) -> None:
     size = row["payload_bytes"]
+    if size and not payload:
+        click.echo(f"{size:,} bytes, of which nothing was kept: they stand in {row['topic']} itself, while it has them")
+        return
     cut = f", of which the first {len(payload):,} were kept" if len(payload) < size else ""
     click.echo(f"{size:,} bytes{cut}")
     if form == "base64":

@@ -32,6 +32,7 @@ from sinks.store.chdb import ChdbStore
 from sinks.store.contract import TABLES, Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import row_count, rows_of
+from tests.cli.console import Console
 from tests.ingest import test_dead_letters as dead_letters
 from tests.ingest.outlet import MemoryOutlet
 from tests.monitor import streams
@@ -324,6 +325,16 @@ def test_a_topic_of_dead_letters_gets_where_a_message_stands_and_nothing_of_it(t
     assert (said["leeway.offset"], said["leeway.reason"]) == (b"0", b"not_json")
     assert (said["leeway.value_bytes"], said["leeway.detail"]) == (b"17", WITHHELD.encode())
     assert PLANTED not in repr(message)
+
+
+def test_a_message_that_was_withheld_is_shown_with_where_to_look(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    letter = next(row for row in world.rows["dead_letters"] if row["reason"] == "not_json")
+    topic, offset = letter["topic"], letter["offset"]
+    said = Console(capsys)("dead-letters", "show", topic, 0, offset, "--store", world.folder / "store")
+    assert WITHHELD in said.out
+    assert f"bytes, of which nothing was kept: they stand in {topic} itself" in said.out
 
 
 def test_a_message_that_was_withheld_is_put_back_from_its_stream(tmp_path: Path) -> None:
