@@ -20,6 +20,10 @@ from detectors.sketch.universal import LARGEST_ID, Cells, Floats, universal_boun
 Kind = Literal["quantile", "linear", "universal"]
 KINDS: tuple[Kind, ...] = ("quantile", "linear", "universal")
 
+BEYOND = 2.0 ** np.concatenate((np.arange(-1.0, 7.0, 0.5), np.arange(7.0, 21.0)))
+"""Where cells beyond the ends of a baseline begin, in robust standard deviations from it: √2 times as far as the one
+before, and twice from 128 on."""
+
 
 @dataclass(frozen=True, eq=False)
 class NumericLayout:
@@ -139,7 +143,8 @@ def quantile_layout(
     """Derive cells from a baseline: its quantiles, with cells of their own for values that repeat.
 
     A value that makes up at least ``1 / max_bins`` of the baseline gets the cell ``[v, nextafter(v))``. Without
-    this, a feature with 90 % zeros would hide any change near zero in the zeros' cell.
+    this, a feature with 90 % zeros would hide any change near zero in the zeros' cell. Beyond its ends cells grow with
+    the distance (`BEYOND`): without them, values in another unit would lie where those just above the baseline do.
 
     Parameters
     ----------
@@ -147,7 +152,7 @@ def quantile_layout(
         Baseline values; those that are not finite are left out.
     max_bins
         Number of quantiles. Repeated values add at most one cell each, so there are at most
-        ``2 * max_bins`` cells, plus one below and one above the baseline.
+        ``2 * max_bins`` cells, plus 31 beyond each end, and zero.
     low, high
         The declared range, if there is one.
 
@@ -158,7 +163,7 @@ def quantile_layout(
 
     Examples
     --------
-    >>> quantile_layout([0, 0, 0, 1, 2, 3, 4, 5], max_bins=4).edges.tolist()
+    >>> quantile_layout([0, 0, 0, 1, 2, 3, 4, 5], max_bins=4).edges[30:-30].tolist()
     [0.0, 5e-324, 2.0, 4.0, 5.000000000000001]
     """
     if max_bins < 1:
@@ -171,11 +176,14 @@ def quantile_layout(
     distinct, counts = np.unique(ordered, return_counts=True)
     heavy = distinct[(counts >= 2) & (counts * max_bins >= ordered.size)]
     ends = [math.nextafter(value, math.inf) for value in (*heavy.tolist(), float(ordered[-1]))]
-    edges = np.unique(np.concatenate((ordered[ranks], heavy, ends)) + 0.0)
     location, scale = _middle_and_spread(ordered)
-    bounds = _declared(low, high)
-    # The largest double has no finite successor; the cell above the baseline then holds it.
-    return NumericLayout("quantile", edges[np.isfinite(edges)], *bounds, location, scale)
+    with np.errstate(over="ignore"):
+        beyond = np.concatenate((ordered[0] - scale * BEYOND, ordered[-1] + scale * BEYOND))
+    # What is never negative, or never positive, is not expected beyond zero either.
+    zero = [0.0] if ordered[0] > 0 or ordered[-1] < 0 else []
+    edges = np.unique(np.concatenate((ordered[ranks], heavy, ends, beyond, zero)) + 0.0)
+    # Beyond the largest double there is nothing; the outermost cells hold what is left.
+    return NumericLayout("quantile", edges[np.isfinite(edges)], *_declared(low, high), location, scale)
 
 
 @lru_cache(maxsize=4096)

@@ -415,8 +415,8 @@ class Groups:
         middles = np.interp(np.arange(INNER), inner, sums[inner] / sizes[inner])
         beyond = spread * OUTER_MIDDLES
         middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
-        # Cells of a fixed layout end where its baseline does: how far beyond a value lies is not known.
-        beyond_is_known = layout.kind == "universal"
+        # Cells of a declared range end where it does: how far beyond a value lies is not known.
+        beyond_is_known = layout.kind != "linear"
         return cls(reference.cells[first].astype(np.int64), inner, (low, high), spread, middles, sizes, beyond_is_known)
 
     def numbers(self, columns: Columns) -> tuple[Integers, Floats]:

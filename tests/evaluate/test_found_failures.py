@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ Hourly = Callable[[np.random.Generator, int], Any]
 """Returns the values of an hour, by its number."""
 
 
-def watched(window: str = "1h", **spec: Any) -> Configuration:
-    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": window}}
+def watched(window: str = "1h", false_alarms: str = "1 per 30d", **spec: Any) -> Configuration:
+    detect = {"rule": "change", "false_alarms": false_alarms, "pane": "1h", "defaults": {"window": window}}
     schema = {"id": "id", "features": {"x": {"type": "numeric"}, "country": {"type": "category"}}}
     return configured(detect=detect, schema=schema, segments=spec.pop("segments", []), **spec)
 
@@ -367,6 +368,27 @@ def test_a_skew_from_the_first_event_is_found_and_stands(tmp_path: Path, shift: 
     (entry,) = json.loads(rows(store, "alerts")[0]["signals"])
     assert entry["detector"] == "skew"
     assert "in the reference" in entry["reason"]
+
+
+@pytest.mark.parametrize("factor", [100, -1])
+def test_another_unit_on_the_second_day_is_found_in_two_windows_whatever_the_data_set_reached(
+    tmp_path: Path, factor: float
+) -> None:
+    pq.write_table(pa.table({"x": np.random.default_rng(7).lognormal(3, 1, 5000)}), tmp_path / "training.parquet")
+    changed_ms = START_MS + DAY_MS + 12 * HOUR_MS
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (rng.lognormal(3, 1, PER_HOUR) * (factor if at(hour) >= changed_ms else 1)).tolist()
+
+    # As strict as with a dozen signals.
+    baseline = {"kind": "dataset", "uri": str(tmp_path / "training.parquet")}
+    dataset = watched(false_alarms="1 per 200d", baseline=baseline)
+    store, _ = replayed_lines(tmp_path, lines(19, hourly, days=2), dataset)
+    (fired,) = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    assert fired["at_ms"] <= changed_ms + 2 * HOUR_MS
+    (entry,) = json.loads(fired["signals"])
+    level = float(re.search(r"typical value \S+ → (\S+)", entry["reason"])[1].replace(",", ""))
+    assert level == pytest.approx(20 * factor, rel=0.3)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
