@@ -32,6 +32,7 @@ class JsonDecoder(MessageDecoder):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from monitor.config.model import Schema, SourceSpec
     >>> schema = Schema.model_validate({"features": {"amount": {"type": "numeric"}}})
     >>> plan = TopicPlan("fraud", SourceSpec(kafka="scores", event_time="ts", max_ahead="30m"), schema)

@@ -47,11 +47,11 @@ def as_json(document: dict[str, object]) -> bytes:
     Examples
     --------
     >>> as_json({"x": 1.5, "y": None}), as_json({"x": float("nan")}), as_json({"x": 1 << 64})
-    (b'{"x":1.5,"y":null}', b'', b'')
+    (b'{"x":1.5,"y":null}', b'', b'{"x":18446744073709551616}')
     """
     try:
         written = _encode(document)
-    except _NOT_WRITTEN:  # integers of more than 64 bits, for one: the slow way reads them
+    except _NOT_WRITTEN:  # lone surrogates, for one: the slow way reads them
         return b""
     # NaN and the infinities are written as null.
     return b"" if b"null" in written and not _is_finite(document) else written

@@ -56,6 +56,7 @@ class Keys:
 
         Examples
         --------
+        >>> from monitor.decoders.scan_kernel import CHILD, NUMBER
         >>> Keys.of([{"f": (CHILD, 1)}, {"x": (NUMBER, 0)}], 1).nodes.tolist()
         [0, 1, 2]
         """
@@ -120,6 +121,7 @@ def scan(keys: Keys, payloads: Sequence[bytes | None], max_bytes: int) -> Scanne
 
     Examples
     --------
+    >>> from monitor.decoders.scan_kernel import NUMBER, SCALAR
     >>> keys = Keys.of([{"x": (NUMBER, 0), "name": (SCALAR, 1)}], 2)
     >>> scanned = scan(keys, [b'{"name": "a", "x": 1.5}', b'{"x": 2, "y": [{}]}', b'{"x": 01}'], 100)
     >>> scanned.ok.tolist(), scanned.values[0].tolist()[:2]
