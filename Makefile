@@ -87,9 +87,10 @@ peers: $(installed) ## fetch MOA, frouros and an OpenID provider, which tests co
 	@$(python) -m tests.services.peers
 	@$(python) -m tests.services.oidc
 
-soak: $(installed) kafka ## Alertmanager's own tests; 10,000 configurations with mistakes; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
+soak: $(installed) kafka ## Alertmanager's own tests; Prometheus' rules; 10,000 configurations with mistakes; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
 	@.ci/packages go cc
 	@$(python) -m bench.alertmanager_suite
+	@$(python) -m bench.prometheus_rules
 	@$(python) -m bench.api_requests
 	@$(python) -m bench.soak_config
 	@$(python) -m bench.soak_kafka $(ARGS)

@@ -49,6 +49,7 @@ from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
 from monitor.sources.contract import Member, Source
 from monitor.subscribers import entries_of, reached
+from monitor.tracing.sending import send_spans
 from monitor.watch import Watch
 from sinks.receivers import build
 from sinks.receivers.contract import Receiver
@@ -66,6 +67,7 @@ __all__ = [
     "build_retries",
     "build_router",
     "build_store",
+    "build_tracing",
     "change_intake",
     "group_members",
     "http_streams",
@@ -487,6 +489,22 @@ def build_heartbeat(configuration: Configuration, store: Store, clock: Clock) ->
         return Heartbeat(store, clock, [build(receiver) for receiver in spec.receivers], spec.every / 1000)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def build_tracing(configuration: Configuration, roles: Collection[str]) -> Callable[[], None]:
+    """Send spans from now on, if somebody takes them; returns what sends the rest and ends it.
+
+    Raises
+    ------
+    InputError
+        The packages for it are missing.
+    """
+    spec = configuration.service.spec.traces
+    if spec is None:
+        return lambda: None
+    headers = {name: value.get_secret_value() for name, value in spec.headers.items()}
+    attributes = {"service.name": spec.service, "leeway.roles": ",".join(sorted(roles))}
+    return send_spans(spec.endpoint, spec.share, headers, attributes)
 
 
 def receiver_for_trial(configuration: Configuration, parameters: Parameters) -> Receiver:

@@ -48,14 +48,15 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
         if as_json
         else logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
     )
-    handler.addFilter(_FewOfAKind("kafka"))
+    for library in ("kafka", "opentelemetry"):
+        handler.addFilter(_FewOfAKind(library))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 class _FewOfAKind(logging.Filter):
     """Lets through :data:`FEW` lines of a kind in :data:`SPAN_S`; the last of them says that others are left out.
 
-    Kafka's client says ten times a second that a topic is missing.
+    Kafka's client says ten times a second that a topic is missing; a collector that is away is said with each batch.
 
     Parameters
     ----------

@@ -37,6 +37,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     """
     import structlog
 
+    from monitor.build import build_tracing
     from monitor.check import load
     from monitor.clock import SystemClock
     from monitor.config.access import unguarded
@@ -54,6 +55,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
         structlog.get_logger("leeway.service").warning(
             "nobody is asked for a token: whoever reaches the port may do everything"
         )
+    end_tracing = build_tracing(configuration, taken)
     service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port)
     try:
         listener = bind(service.configuration.service.spec.api, host, port)
@@ -61,6 +63,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
         serve(service, listener)
     finally:
         service.stop()
+        end_tracing()
     service.raise_failure()
 
 

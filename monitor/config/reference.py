@@ -32,6 +32,7 @@ from monitor.config import (
     routes,
     service,
     subscriptions,
+    traces,
 )
 from monitor.config import alertmanager_entries as entries
 from monitor.config.written import as_written, reader_of_field
@@ -90,6 +91,7 @@ SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.access.oidc.roles", oidc.OidcRoles),
     ("spec.access.oidc.login", oidc.OidcLogin),
     ("spec.heartbeat", heartbeat.Heartbeat),
+    ("spec.traces", traces.Traces),
     ("spec.incidents", incidents.Incidents),
     ("spec.alerting", alerting.Alerting),
     ("spec.alerting.leeway", alerting.AlertingOptions),

@@ -20,6 +20,7 @@ from monitor.config.rates import ApiRates
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
+from monitor.config.traces import Traces
 from monitor.values import DAY_MS, DurationMs, Lifetime, Strict, WrongPartError
 from sinks.receivers import read_parameters
 
@@ -255,6 +256,7 @@ class ServiceSpec(Strict):
     heartbeat: Heartbeat | None = Field(
         default=None, description="who is pinged while everything works, and notices when it does not"
     )
+    traces: Traces | None = Field(default=None, description="where spans of what the stages do are sent")
     self_test: SelfTest | None = Field(
         default=None, description="`{}` has a model with a drift that is known run through Leeway every 15 minutes"
     )

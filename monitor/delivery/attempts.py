@@ -11,6 +11,7 @@ import structlog
 
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
+from monitor.tracing.spans import span
 from sinks.receivers.contract import Delivered, Notification, Receiver, Refused
 from sinks.receivers.contract import Outcome as Answer
 
@@ -95,7 +96,10 @@ class Attempts:
         if self._until_s is None:
             self._until_s = self._clock.monotonic_s() + self._for_s
         self._count += 1
-        answer = self._answer()
+        about = {"receiver": self._receiver.name, "alerts": len(self._notification.alerts), "attempt": self._count}
+        with span("notify", **about) as notifying:
+            answer = self._answer()
+            notifying.note(answer=type(answer).__name__.lower())
         if isinstance(answer, Delivered):
             return Delivery("delivered", "", self._count)
         self._reason = answer.reason

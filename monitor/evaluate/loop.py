@@ -19,6 +19,7 @@ from monitor.evaluate.evaluations import Evaluations, Former
 from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.horizon import horizons, read_closed, standing
 from monitor.evaluate.waiting_windows import WaitingWindows
+from monitor.tracing.spans import span
 from monitor.watch import Watch, Watches
 from sinks.store.contract import Store, StoreError
 
@@ -122,9 +123,13 @@ class EvaluateLoop:
         closed = read_closed(self._store, seen_horizons)
         for name, waited_for in seen_horizons.items():
             turn_is_over = partial(self._turn_is_over, is_enough, self._clock.monotonic_s() + turn_s)
-            with self._alone(name):
+            with self._alone(name), span("evaluate", model=name) as evaluating:
                 until_ms = partial(self.waiting.until_ms, name)
-                self._note(name, self._evaluations[name].advance(waited_for, closed[name], turn_is_over, until_ms))
+                evaluated = self._evaluations[name].advance(waited_for, closed[name], turn_is_over, until_ms)
+                self._note(name, evaluated)
+                evaluating.note(windows=evaluated.windows, transitions=len(evaluated.transitions))
+                if not evaluated.windows:
+                    evaluating.forget()
                 self._evaluations.settle(self._watches[name])
 
     @contextmanager

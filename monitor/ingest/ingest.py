@@ -33,6 +33,7 @@ from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Stopwatch
 from monitor.messages import LOG_TRUNCATED, NO_MESSAGE, OFFSETS_LOST, Message, is_cut, lost_text
 from monitor.sources.contract import Resume, Source
+from monitor.tracing.spans import Note, span
 from sinks.store.contract import Store
 
 __all__ = ["Ingest"]
@@ -222,9 +223,27 @@ class Ingest:
         ``on_change`` is called for partitions that changed hands, ``on_records`` before records are folded. With
         ``write=False`` rows wait for a call of :meth:`write`.
         """
+        with span("ingest") as ingesting:
+            count = self._step(max_records, timeout_s, on_change, on_records)
+            if write:
+                self.write()
+            ingesting.note(records=count)
+            if not count:
+                ingesting.forget()
+        return count
+
+    def _step(
+        self,
+        max_records: int,
+        timeout_s: float,
+        on_change: Callable[[Change], None],
+        on_records: Callable[[Records], None],
+    ) -> int:
         count = 0
-        with self._stopwatch.step("poll"):
+        with self._stopwatch.step("poll") as polling:
             polled = self._polled(max_records, timeout_s)
+            if not polled:
+                polling.forget()
         for change in self.source.changes():
             add(self.counters.changes, change[0])
             self.forget(change[1])
@@ -234,8 +253,6 @@ class Ingest:
             on_records(records)
             self._process(records)
             count += len(records)
-        if write:
-            self.write()
         return count
 
     def write(self) -> int:
@@ -245,8 +262,12 @@ class Ingest:
         ------
         StoreError
         """
-        with self._stopwatch.step("write"):
-            return self._unwritten.write(self._store)
+        with self._stopwatch.step("write") as writing:
+            rows = self._unwritten.write(self._store)
+            writing.note(rows=rows)
+            if not rows:
+                writing.forget()
+        return rows
 
     def set_clocks(self) -> None:
         """Take up the clocks that people want to have set back.
@@ -276,13 +297,16 @@ class Ingest:
         self.write()
         self._problems.flush(self._stopwatch)
         saved: dict[Partition, int] = {}
-        with self._stopwatch.step("checkpoint"):
+        with self._stopwatch.step("checkpoint") as saving:
             self._erasures.reload()
             for partition, lane in sorted(self._lanes.items()):
                 offset = self._checkpoints.save(lane, self.source.mark(partition))
                 if offset is not None:
                     saved[partition] = offset
                     self.positions.saved(partition, offset)
+            saving.note(partitions=len(saved))
+            if not saved:
+                saving.forget()
         self.positions.all_saved()
         return saved
 
@@ -301,7 +325,8 @@ class Ingest:
         lane = self._lane(partition)
         if len(records) == 0:
             return
-        with self._stopwatch.step("decode"):
+        attributes = _attributes(records)
+        with self._stopwatch.step("decode", **attributes):
             decoded = lane.decode(records)
         self.counters.records += len(records)
         self.counters.bytes += records.payload_bytes
@@ -316,7 +341,7 @@ class Ingest:
                 self.counters.events += len(events)
         for gap_rows in lane.close_gaps(decoded.events):
             self._unwritten.add("gaps", gap_rows)
-        with self._stopwatch.step("fold"):
+        with self._stopwatch.step("fold", **attributes, models=len(decoded.events)):
             folded = lane.fold(decoded.events, records)
         self._collect(lane, folded, records)
         lane.hold(records)
@@ -356,3 +381,9 @@ class Ingest:
             reason = LOG_TRUNCATED if cut else OFFSETS_LOST
             problems.append(("", Problem(gap[2], REJECTED, reason, "", lost_text(gap)), NO_MESSAGE))
             self._unwritten.add("dead_letters", self._problems.rows(partition, problems))
+
+
+def _attributes(records: Records) -> dict[str, Note]:
+    """Where messages stand, as spans say it."""
+    first, newest = int(records.offsets[0]), int(records.offsets[-1])
+    return {"topic": records.topic, "partition": records.partition, "first_offset": first, "last_offset": newest}

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from monitor.clock import Clock
+from monitor.tracing.spans import Note, Span, span
 
 __all__ = ["Stopwatch", "Timer"]
 
 
 class Stopwatch:
-    """Adds up seconds by the name of a step.
+    """Adds up seconds by the name of a step, each of which is a span.
 
     Parameters
     ----------
@@ -33,11 +34,12 @@ class Stopwatch:
         self._clock, self._seconds = clock, seconds
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: str, **attributes: Note) -> Iterator[Span]:
         """Count the time that the body takes, also if it fails."""
         began_s = self._clock.monotonic_s()
         try:
-            yield
+            with span(name, **attributes) as stepping:
+                yield stepping
         finally:
             self._seconds[name] = self._seconds.get(name, 0.0) + self._clock.monotonic_s() - began_s
 

@@ -169,6 +169,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "hourly",
             "inserts",
             "posted",
+            "prometheus_rules",
             "agree",
             "same_rows",
             "detector_table",

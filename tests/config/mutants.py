@@ -28,7 +28,7 @@ def mutant(seed: int) -> str:
 @cache
 def examples() -> list[str]:
     """The files of `configs/`, and what the documentation shows, in a file of its own."""
-    files = [path.read_text() for path in sorted((ROOT / "configs").rglob("*.yaml"))]
+    files = [path.read_text() for path in sorted((ROOT / "configs").rglob("*.yaml")) if "prometheus" not in path.parts]
     pages = [path.read_text() for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]]
     blocks = [block for page in pages for block in re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)]
     texts = [re.sub(r"\$\{\w+\}", "${ADDRESS}", text) for text in files + blocks]

@@ -48,7 +48,10 @@ def test_the_schema_that_comes_with_leeway_is_that_of_the_code(kind: str, leeway
     jsonschema.Draft202012Validator.check_schema(json_schema(kind))
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda file: file.stem)
+OURS = [path for path in sorted((ROOT / "configs").rglob("*.yaml")) if "prometheus" not in path.parts]
+
+
+@pytest.mark.parametrize("file", OURS, ids=lambda file: file.stem)
 def test_every_file_of_ours_is_right_by_the_schema(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEEWAY_TOKEN", "a" * 32)
     assert objections(file) == []

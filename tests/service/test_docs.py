@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import httpx
+import promql_parser
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.api.app import create_app
@@ -54,9 +56,18 @@ def test_every_metric_has_its_line_and_every_line_a_metric(tmp_path: Path) -> No
             assert set(sample.labels) - {"le"} == set(documented[name][1]), name
 
 
-def test_rules_use_metrics_that_exist(tmp_path: Path) -> None:
-    rules = (DOCS / "metrics.md").read_text().partition("```yaml")[2]
-    used = set(re.findall(r"leeway_\w+", rules))
+def test_rules_use_metrics_that_exist_and_stand_in_the_docs(tmp_path: Path) -> None:
+    groups = yaml.safe_load((DOCS.parent / "configs" / "prometheus" / "leeway.rules.yaml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    page = (DOCS / "metrics.md").read_text()
+    alerts = re.findall(r"^\| `(Leeway\w+)` \|.*\| (\w+) \| (\w+) \|$", page, re.MULTILINE)
+    assert sorted(alerts) == sorted(
+        (rule["alert"], rule.get("for", "0s"), rule["labels"]["severity"]) for rule in rules if "alert" in rule
+    )
+    assert all(f"`{rule['record']}`" in page for rule in rules if "record" in rule)
+    for rule in rules:
+        promql_parser.parse(rule["expr"])
+    used = {name for rule in rules for name in re.findall(r"leeway_\w+", rule["expr"])}
     known = {family.name for family in text_string_to_metric_families(scraped(tmp_path))}
     assert {name.removesuffix("_total").removesuffix("_bucket") for name in used} <= known
 

@@ -1,0 +1,1 @@
+"""Spans of what the service does, for those who collect traces."""
