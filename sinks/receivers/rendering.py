@@ -24,7 +24,7 @@ class TemplateFailsError(Exception):
 
 @dataclass(frozen=True)
 class _CutOff:
-    """How often in a row a template has ended its process, how, and how many times from now on it is not tried."""
+    """How often a template has ended its process, how, and how many times from now on it is not tried."""
 
     times: int = 0
     reason: str = ""
@@ -33,13 +33,16 @@ class _CutOff:
     def once_more(self, reason: str) -> _CutOff:
         return _CutOff(self.times + 1, reason, min(2**self.times - 1, MOST_LEFT_OUT))
 
+    def once_less(self) -> _CutOff:
+        return _CutOff(max(self.times - 1, 0), self.reason)
+
 
 class Renderer:
     """Renders templates within :data:`~sinks.receivers.template.MOST_CPU_S` and what memory its process has.
 
     The process starts with the first template, and ends when there was nothing to do for a while. A template that ends
     it again and again is left out more and more often, so that notifications do not queue behind it: once after the
-    second time in a row, three times after the third, up to :data:`MOST_LEFT_OUT`.
+    second time, three times after the third, up to :data:`MOST_LEFT_OUT`. A text makes good for one time.
 
     Examples
     --------
@@ -64,7 +67,7 @@ class Renderer:
         ------
         TemplateFailsError
         """
-        cut_off = self._cut_off.pop(template, _CutOff())
+        cut_off = self._cut_off.get(template, _CutOff())
         if cut_off.left_out:
             self._cut_off[template] = replace(cut_off, left_out=cut_off.left_out - 1)
             raise TemplateFailsError(f"{cut_off.reason} again and again, and is not tried each time")
@@ -80,6 +83,7 @@ class Renderer:
         document: dict[str, str] = json.loads(answer or '{"error": "the process that renders has ended"}')
         if "error" in document:
             raise TemplateFailsError(document["error"])
+        self._cut_off[template] = cut_off.once_less()
         return document["text"]
 
     def _asked(self, request: str) -> str:
