@@ -96,8 +96,8 @@ class Attempts:
         if self._until_s is None:
             self._until_s = self._clock.monotonic_s() + self._for_s
         self._count += 1
-        about = {"receiver": self._receiver.name, "alerts": len(self._notification.alerts), "attempt": self._count}
-        with span("notify", **about) as notifying:
+        alerts = len(self._notification.alerts)
+        with span("notify", receiver=self._receiver.name, alerts=alerts, attempt=self._count) as notifying:
             answer = self._answer()
             notifying.note(answer=type(answer).__name__.lower())
         if isinstance(answer, Delivered):
