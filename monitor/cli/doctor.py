@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from monitor.cli.credentials import read_token, token_file
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
@@ -20,15 +23,19 @@ __all__ = ["command"]
 @click.command("doctor")
 @click.argument("config", type=click.Path())
 @click.option("--url", help="Of the running service.  [default: where CONFIG says]")
+@token_file
 @click.option("--send-test", "test", metavar="RECEIVER", help="Send one notification that says that it is a test.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object per finding.")
 @click.pass_context
-def command(ctx: click.Context, config: str, *, url: str | None, test: str | None, json_: bool) -> None:
+def command(
+    ctx: click.Context, config: str, *, url: str | None, token_file: Path | None, test: str | None, json_: bool
+) -> None:
     """Look at all that a service with CONFIG needs, whether it runs or not: what is wrong, and what to do.
 
     Checks run side by side, for 15 s at most; one that fails ends no other. Receivers are connected to, and nothing is
     sent. It ends with 0 if nothing is wrong, with 1 if something is, and with 2 if CONFIG has mistakes.
     """
+    from monitor.client.connection import headers_with
     from monitor.clock import SystemClock
     from monitor.config import ConfigError
     from monitor.doctor.finding import examine, fine, wrong
@@ -44,7 +51,7 @@ def command(ctx: click.Context, config: str, *, url: str | None, test: str | Non
     else:
         is_right = True
         findings.append(fine("configuration", config, f"{len(configuration.models)} models, no mistake"))
-        checks |= _of_configuration(configuration, url)
+        checks |= _of_configuration(configuration, url, headers_with(read_token(token_file)))
         if test is not None:
             from monitor.doctor.receivers import send_test
 
@@ -69,7 +76,7 @@ def _of_machine() -> dict[str, Check]:
     return {"versions": machine.versions, "limits": machine.limits, "memory": machine.memory}
 
 
-def _of_configuration(configuration: Configuration, url: str | None) -> dict[str, Check]:
+def _of_configuration(configuration: Configuration, url: str | None, headers: Mapping[str, str]) -> dict[str, Check]:
     from monitor.clock import SystemClock
     from monitor.doctor import kafka, machine, receivers, service, store
 
@@ -81,6 +88,7 @@ def _of_configuration(configuration: Configuration, url: str | None) -> dict[str
         "disk": partial(machine.disk, configuration),
         "service": partial(service.service, address),
         "access": partial(service.access, configuration),
+        "token": partial(service.token, address, headers),
         "store": partial(store.store, configuration, SystemClock(), partial(service.is_served, address)),
         "kafka": partial(kafka.kafka, configuration),
         "receivers": partial(receivers.receivers, configuration),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 
@@ -10,7 +10,7 @@ from monitor.config import Configuration
 from monitor.config.access import unguarded
 from monitor.doctor.finding import Finding, fine, unknown, wrong
 
-__all__ = ["access", "is_served", "service"]
+__all__ = ["access", "is_served", "service", "token"]
 
 ANSWER_S = 3.0
 
@@ -30,6 +30,21 @@ def service(url: str) -> Iterator[Finding]:
             yield wrong("service", url, str(reason), "docs/operations.md says what to do, by the text")
     for note in document.get("notes", ()):
         yield wrong("service", url, note, "`leeway jobs` shows all, `leeway jobs resume` has one run again")
+
+
+def token(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
+    """Ask the service whether it takes a token; nothing is said where none is shown."""
+    if not headers:
+        return
+    try:
+        status = httpx.get(f"{url}/v1/status", timeout=ANSWER_S, headers=dict(headers)).status_code
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        yield unknown("access", "your token", f"no service answers ({type(error).__name__})")
+        return
+    if status == httpx.codes.UNAUTHORIZED:
+        yield wrong("access", "your token", "the service does not take it", "`leeway token create` makes another one")
+    else:
+        yield fine("access", "your token", "the service takes it")
 
 
 def is_served(url: str) -> bool:

@@ -20,6 +20,7 @@ from monitor.jobs.pause_log import pause_job
 from monitor.values import DAY_MS
 from sinks.store import STORES
 from sinks.store.memory import MemoryStore
+from tests.api.full_world import ADMIN, full_world
 from tests.api.world import World, serving
 from tests.cli.console import Console
 from tests.service import shop
@@ -54,6 +55,18 @@ def test_a_service_that_lacks_nothing_is_fine_whether_it_runs_or_not(leeway: Con
     with serving(World()) as url:
         answer = leeway("doctor", path, "--url", url)
     assert (answer.code, "it is ready" in answer.out) == (0, True)
+
+
+def test_a_token_that_the_service_does_not_take_is_found(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, states_of_token = written(tmp_path), list[str]()
+    with serving(full_world(asks_for_tokens=True)) as url:
+        for secret in (ADMIN, "x" * 40):
+            monkeypatch.setenv("LEEWAY_TOKEN", secret)
+            answers = leeway("doctor", path, "--url", url, "--json").lines
+            states_of_token += [each["state"] for each in answers if each["subject"] == "your token"]
+    assert states_of_token == ["fine", "wrong"]
 
 
 def test_a_configuration_with_mistakes_ends_with_2_and_no_other_check(leeway: Console, tmp_path: Path) -> None:
