@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from monitor.cli.credentials import read_token, token_file
+from monitor.cli.credentials import Credentials, credentials
 from monitor.cli.output import as_json, as_table
 
 if TYPE_CHECKING:
     from monitor.config import Configuration
     from monitor.doctor.finding import Check, Finding
+    from monitor.doctor.service import Address
 
 __all__ = ["command"]
 
@@ -23,19 +22,18 @@ __all__ = ["command"]
 @click.command("doctor")
 @click.argument("config", type=click.Path())
 @click.option("--url", help="Of the running service.  [default: where CONFIG says]")
-@token_file
+@credentials
 @click.option("--send-test", "test", metavar="RECEIVER", help="Send one notification that says that it is a test.")
 @click.option("--json", "json_", is_flag=True, help="One JSON object per finding.")
 @click.pass_context
 def command(
-    ctx: click.Context, config: str, *, url: str | None, token_file: Path | None, test: str | None, json_: bool
+    ctx: click.Context, config: str, *, url: str | None, credentials: Credentials, test: str | None, json_: bool
 ) -> None:
     """Look at all that a service with CONFIG needs, whether it runs or not: what is wrong, and what to do.
 
     Checks run side by side, for 15 s at most; one that fails ends no other. Receivers are connected to, and nothing is
     sent. It ends with 0 if nothing is wrong, with 1 if something is, and with 2 if CONFIG has mistakes.
     """
-    from monitor.client.connection import headers_with
     from monitor.clock import SystemClock
     from monitor.config import ConfigError
     from monitor.doctor.finding import examine, fine, wrong
@@ -51,7 +49,7 @@ def command(
     else:
         is_right = True
         findings.append(fine("configuration", config, f"{len(configuration.models)} models, no mistake"))
-        checks |= _of_configuration(configuration, url, headers_with(read_token(token_file)))
+        checks |= _of_configuration(configuration, _address(configuration, url, credentials))
         if test is not None:
             from monitor.doctor.receivers import send_test
 
@@ -76,20 +74,29 @@ def _of_machine() -> dict[str, Check]:
     return {"versions": machine.versions, "limits": machine.limits, "memory": machine.memory}
 
 
-def _of_configuration(configuration: Configuration, url: str | None, headers: Mapping[str, str]) -> dict[str, Check]:
+def _address(configuration: Configuration, url: str | None, credentials: Credentials) -> Address:
+    """Return where the service is asked: where it says that it listens, if nobody says otherwise."""
+    from monitor.client.connection import headers_with
+    from monitor.doctor.service import Address
+
+    api = configuration.service.spec.api
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(api.host, api.host)  # noqa: S104 -- what it listens on
+    scheme = "http" if api.tls is None else "https"
+    address = (url or f"{scheme}://{host}:{api.port}{api.prefix}").rstrip("/")
+    return Address(address, headers_with(credentials.token), credentials.tls.context())
+
+
+def _of_configuration(configuration: Configuration, address: Address) -> dict[str, Check]:
     from monitor.clock import SystemClock
     from monitor.doctor import kafka, machine, receivers, service, store
 
-    api = configuration.service.spec.api
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(api.host, api.host)  # noqa: S104 -- where it is asked, not where it listens
-    address = (url or f"http://{host}:{api.port}{api.prefix}").rstrip("/")
     return {
         "files": partial(machine.files, configuration),
         "disk": partial(machine.disk, configuration),
         "service": partial(service.service, address),
         "access": partial(service.access, configuration),
-        "token": partial(service.token, address, headers),
-        "store": partial(store.store, configuration, SystemClock(), partial(service.is_served, address)),
+        "token": partial(service.token, address),
+        "store": partial(store.store, configuration, SystemClock(), address.is_served),
         "kafka": partial(kafka.kafka, configuration),
         "receivers": partial(receivers.receivers, configuration),
     }

@@ -2,26 +2,68 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import httpx
 
 from monitor.config import Configuration
 from monitor.config.access import unguarded
 from monitor.doctor.finding import Finding, fine, unknown, wrong
+from monitor.threads import in_words
 
-__all__ = ["access", "is_served", "service", "token"]
+__all__ = ["Address", "access", "service", "token"]
 
 ANSWER_S = 3.0
 
 
-def service(url: str) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Address:
+    """Where a service is asked, and what it is shown.
+
+    Attributes
+    ----------
+    url : str
+    headers : mapping of str to str
+        With a token, where there is one.
+    verify : ssl.SSLContext or bool
+        Whom to trust.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    verify: ssl.SSLContext | bool = True
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask, without the token of those who need none."""
+        headers = dict(self.headers) if path.startswith("/v1/") else {}
+        return httpx.get(f"{self.url}{path}", timeout=ANSWER_S, headers=headers, verify=self.verify)
+
+    def is_served(self) -> bool:
+        """Whether something answers there, also if its certificate is not to be trusted."""
+        try:
+            url = httpx.URL(self.url)
+            port = url.port or (443 if url.scheme == "https" else 80)
+            with socket.create_connection((url.host, port), timeout=ANSWER_S):
+                return True
+        except (OSError, httpx.InvalidURL):
+            return False
+
+
+def service(address: Address) -> Iterator[Finding]:
     """Ask the service whether it is ready."""
+    url = address.url
     try:
-        answer = httpx.get(f"{url}/readyz", timeout=ANSWER_S)
+        answer = address.get("/readyz")
         document = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        yield unknown("service", url, f"none answers ({type(error).__name__})", "`leeway run CONFIG` starts it")
+        if address.is_served():
+            advice = "is it Leeway? Where it encrypts, `--ca` says whom to trust, `--cert` what to show; docs/access.md"
+            yield wrong("service", url, f"it does not answer as it should: {in_words(error)}", advice)
+        else:
+            yield unknown("service", url, "none answers", "`leeway run CONFIG` starts it")
         return
     if answer.is_success:
         yield fine("service", url, "it is ready")
@@ -32,12 +74,12 @@ def service(url: str) -> Iterator[Finding]:
         yield wrong("service", url, note, "`leeway jobs` shows all, `leeway jobs resume` has one run again")
 
 
-def token(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
+def token(address: Address) -> Iterator[Finding]:
     """Ask the service whether it takes a token; nothing is said where none is shown."""
-    if not headers:
+    if not address.headers:
         return
     try:
-        status = httpx.get(f"{url}/v1/status", timeout=ANSWER_S, headers=dict(headers)).status_code
+        status = address.get("/v1/status").status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         yield unknown("access", "your token", f"no service answers ({type(error).__name__})")
         return
@@ -45,14 +87,6 @@ def token(url: str, headers: Mapping[str, str]) -> Iterator[Finding]:
         yield wrong("access", "your token", "the service does not take it", "`leeway token create` makes another one")
     else:
         yield fine("access", "your token", "the service takes it")
-
-
-def is_served(url: str) -> bool:
-    """Whether a service answers."""
-    try:
-        return httpx.get(f"{url}/healthz", timeout=ANSWER_S).is_success
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return False
 
 
 def access(configuration: Configuration) -> Iterator[Finding]:
