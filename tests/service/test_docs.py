@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import promql_parser
@@ -21,19 +22,27 @@ from monitor.service import Service
 from sinks.store.contract import TABLES
 from sinks.store.memory import MemoryStore
 from tests.service import shop
+from tests.services.certificates import Authority
 
 DOCS = Path(__file__).parents[2] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text()
 
 
 def scraped(tmp_path: Path) -> str:
-    """The figures of a service that has answered a request."""
-    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"}))
+    """The figures of a service that has all that has any, and has answered a request."""
+    Authority(tmp_path).sign_server()
+    issuer = {"issuer": "https://login.example.org", "audience": "leeway", "roles": {"map": {"ops": "admin"}}}
+    spec: dict[str, Any] = {
+        "store": {"kind": "memory"},
+        "api": {"tls": {"certificate": "server.pem", "key": "server.key"}},
+        "access": {"metrics": "open", "oidc": issuer},
+    }
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), **spec))
     service = Service(configuration, SystemClock(), MemoryStore())
     transport = httpx.ASGITransport(create_app(service))
 
     async def ask() -> str:
-        async with httpx.AsyncClient(transport=transport, base_url="http://leeway") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="https://leeway") as client:
             await client.get("/healthz")
             return (await client.get("/metrics")).text
 
