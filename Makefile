@@ -87,7 +87,7 @@ peers: $(installed) ## fetch MOA, frouros and an OpenID provider, which tests co
 	@$(python) -m tests.services.peers
 	@$(python) -m tests.services.oidc
 
-soak: $(installed) kafka ## Alertmanager's own tests; Prometheus' rules; 10,000 configurations with mistakes; kill workers on a real Kafka and those who tell people; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
+soak: $(installed) kafka ## Alertmanager's own tests; Prometheus' rules; 10,000 configurations with mistakes; kill workers on a real Kafka, those who tell people, and services that are changed; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
 	@.ci/packages go cc
 	@$(python) -m bench.alertmanager_suite
 	@$(python) -m bench.prometheus_rules
@@ -96,6 +96,7 @@ soak: $(installed) kafka ## Alertmanager's own tests; Prometheus' rules; 10,000 
 	@$(python) -m bench.soak_kafka $(ARGS)
 	@$(python) -m bench.soak_kafka --kills 14 --moves 6 --events 12000 --idle-after 300ms
 	@$(python) -m bench.soak_alerts
+	@$(python) -m bench.soak_apply
 	@$(python) -m bench.soak --minutes $(SOAK_MINUTES)
 	@$(python) -m bench.soak_chaos --minutes $(CHAOS_MINUTES)
 

@@ -160,6 +160,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
         {
             "soak",
             "soak_alerts",
+            "soak_apply",
             "soak_chaos",
             "soak_config",
             "soak_kafka",

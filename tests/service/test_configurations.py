@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
+from bench import soak_apply
 from monitor.clock import SystemClock
 from monitor.config import Configuration, load
 from monitor.configurations.log import Change, ConfigurationLog
@@ -412,3 +414,13 @@ def test_what_a_killed_process_had_written_is_made_again_before_a_change_is_in_f
     file = tmp_path / "orders.jsonl"
     file.write_bytes(b"".join(line + b"\n" for line in events))
     assert shop.results(again(store, configuration, {"orders": [file]}), end_ms) == shop.results(store, end_ms)
+
+
+def test_a_process_that_is_killed_while_it_is_changed_goes_by_the_old_or_the_new_version_and_loses_no_row(
+    tmp_path: Path,
+) -> None:
+    """Many times, and at all moments: `python -m bench.soak_apply`."""
+    outcome = soak_apply.ordeal(tmp_path, kills=1, seed=random.randrange(1_000))
+    assert outcome.mistakes == []
+    assert outcome.versions.total() == 1
+    assert outcome.rows > 100
