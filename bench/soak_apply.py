@@ -156,10 +156,8 @@ def _looked_at(service: Running, former: str, change: _Change, outcome: Outcome)
 
 def _await_end(service: Running, end_ms: int) -> None:
     with Leeway(service.url) as leeway:
-        ends = {"from_": end_ms - shop.WINDOW_MS, "to": end_ms + 1}
-        shop.wait_until(
-            lambda: list(leeway.history("orders", "volume", **ends)), "all windows are evaluated", END_WITHIN_S
-        )
+        last_window = leeway.history("orders", "volume", from_=end_ms - shop.WINDOW_MS, to=end_ms + 1)
+        shop.wait_until(lambda: list(last_window), "all windows are evaluated", END_WITHIN_S)
 
 
 def _compare(folder: Path, config: Path, events: Sequence[bytes], end_ms: int, outcome: Outcome) -> None:
