@@ -88,13 +88,15 @@ def _address(configuration: Configuration, url: str | None, credentials: Credent
 
 def _of_configuration(configuration: Configuration, address: Address) -> dict[str, Check]:
     from monitor.clock import SystemClock
-    from monitor.doctor import kafka, machine, receivers, service, store
+    from monitor.doctor import kafka, machine, receivers, service, store, trust
 
     return {
         "files": partial(machine.files, configuration),
         "disk": partial(machine.disk, configuration),
         "service": partial(service.service, address),
         "access": partial(service.access, configuration),
+        "certificate": partial(trust.certificate, configuration, SystemClock()),
+        "issuer": partial(trust.issuer, configuration, SystemClock()),
         "token": partial(service.token, address),
         "store": partial(store.store, configuration, SystemClock(), address.is_served),
         "kafka": partial(kafka.kafka, configuration),

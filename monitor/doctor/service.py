@@ -71,7 +71,7 @@ def service(address: Address) -> Iterator[Finding]:
         for reason in document.get("reasons", [document.get("detail", answer.status_code)]):
             yield wrong("service", url, str(reason), "docs/operations.md says what to do, by the text")
     for note in document.get("notes", ()):
-        yield wrong("service", url, note, "`leeway jobs` shows all, `leeway jobs resume` has one run again")
+        yield wrong("service", url, note, "`leeway jobs resume` for a paused job; docs/single-sign-on.md for an issuer")
 
 
 def token(address: Address) -> Iterator[Finding]:

@@ -97,6 +97,21 @@ def test_that_a_certificate_ends_soon_is_no_mistake_and_is_said(folder: Path, le
     assert warning in leeway("check", folder / "leeway.yaml").err
 
 
+def test_the_doctor_looks_at_the_certificate_and_the_issuer(folder: Path, leeway: Console) -> None:
+    roles = "roles: {map: {a: viewer}}"
+    issuer = f"  access: {{oidc: {{issuer: 'http://127.0.0.1:1', audience: a, {roles}}}}}\n"
+    with (folder / "leeway.yaml").open("a") as file:
+        file.write(issuer)
+
+    def found() -> dict[str, str]:
+        findings = leeway("doctor", folder / "leeway.yaml", "--url", "http://127.0.0.1:1", "--json").lines
+        return {each["check"]: each["state"] for each in findings}
+
+    assert (found()["certificate"], found()["issuer"]) == ("fine", "wrong")
+    Authority(folder).sign_server(lasts=timedelta(hours=30))
+    assert found()["certificate"] == "wrong"
+
+
 @pytest.mark.slow
 def test_a_service_that_runs_says_when_its_certificate_ends_and_takes_up_a_new_one(folder: Path) -> None:
     authority = Authority(folder)
