@@ -222,10 +222,13 @@ class _Build:
         return names if mask is None else Coded(mask.names(names.names), names.codes)
 
     def _masked_numeric(self) -> NDArray[np.float64]:
-        numbers = self._all_numeric()
-        for column, (signal, _) in enumerate(self.model.numeric if self.model.masks else ()):
-            if signal in self.model.masks:
-                numbers[column] = self.model.masks[signal].numbers(numbers[column])
+        numbers, masks = self._all_numeric(), self.model.masks
+        private = [(column, masks[signal]) for column, (signal, _) in enumerate(self.model.numeric) if signal in masks]
+        if private:
+            # What was scanned is every model's: what one makes of it goes into a copy.
+            numbers = numbers.copy()
+        for column, mask in private:
+            numbers[column] = mask.numbers(numbers[column])
         return numbers
 
     def _all_numeric(self) -> NDArray[np.float64]:
