@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -157,6 +157,9 @@ class Events:
         Whom each event is about; None where the configuration does not say where that stands.
     vectors : list of float64 array [n, dimension]
         For each vector field: a row of NaN is missing, one of inf present but unusable.
+    digested : mapping of str to str
+        By each digest of a private field the name that it stands for: who was erased by name stays erased. Nothing
+        stores it.
     """
 
     offsets: Integers
@@ -168,6 +171,7 @@ class Events:
     category: list[Coded[Name]]
     subjects: Coded[str | None] | None = None
     vectors: list[NDArray[np.float64]] = field(default_factory=list)
+    digested: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -193,6 +197,7 @@ class Events:
             [Coded.joined(pair) for pair in zip(first.category, second.category, strict=True)],
             _both(Coded.joined, first.subjects, second.subjects),
             [np.concatenate(pair) for pair in zip(first.vectors, second.vectors, strict=True)],
+            {**first.digested, **second.digested},
         )
 
     def _each(self, change: Callable[[Any], Any], numeric: NDArray[np.float64]) -> Events:
@@ -206,6 +211,7 @@ class Events:
             [change(column) for column in self.category],
             None if self.subjects is None else change(self.subjects),
             [change(column) for column in self.vectors],
+            self.digested,
         )
 
 

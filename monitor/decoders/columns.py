@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from monitor.privacy.mask import Mask
 __all__ = ["ModelColumns", "Rows"]
 
 Integers = NDArray[np.int64]
-M = TypeVar("M", Coded[Any], Texts)
 
 _PLAUSIBLE_RECORD_MS = 946_684_800_000
 """2000-01-01: an older clock of a broker or producer is a wrong clock."""
@@ -151,14 +150,9 @@ class ModelColumns:
         """What values become, by signal."""
         return self.plan.privacy.masks
 
-    def masked(self, path: Path, values: M) -> M:
-        """Return identities as they become where they stand in a private field."""
-        mask = self.plan.privacy.paths.get(".".join(path))
-        if mask is None:
-            return values
-        if isinstance(values, Coded):
-            return Coded(mask.names(values.names), values.codes)
-        return Texts.of(mask.names(values.tolist()))
+    def mask_at(self, path: Path) -> Mask | None:
+        """What identities become that stand in a private field."""
+        return self.plan.privacy.paths.get(".".join(path))
 
     def build(self, partition: int, rows: Rows, shape: Shape, decoded: Decoded) -> Rows:
         """Add the model's events and problems to ``decoded``; return the rows that became events."""
@@ -198,6 +192,7 @@ class _Build:
         self.rows = rows
         self.shape = shape
         self.problems = decoded.problems
+        self.digested: dict[str, str] = {}
 
     def events(self, event_ms: NDArray[np.int64]) -> Events:
         model, rows = self.model, self.rows
@@ -206,20 +201,32 @@ class _Build:
             record_ms=rows.record_ms,
             event_ms=event_ms,
             versions=self._names(model.version, _version, "version") if model.version is not None else None,
-            ids=model.masked(model.id, self._texts(model.id, "id")) if model.id is not None else None,
+            ids=self._ids(model.id) if model.id is not None else None,
             numeric=self._masked_numeric(),
             category=[self._categories(signal, path) for signal, path in model.category],
             subjects=self._subjects(model.subject) if model.subject is not None else None,
             vectors=[self._vectors(*field) for field in model.vectors],
+            digested=self.digested,
         )
 
+    def _ids(self, path: Path) -> Texts:
+        ids, mask = self._texts(path, "id"), self.model.mask_at(path)
+        return ids if mask is None else Texts.of(mask.names(ids.tolist()))
+
     def _subjects(self, path: Path) -> Coded[Any]:
-        return self.model.masked(path, self._names(path, _identity, "subject"))
+        return self._masked(self._names(path, _identity, "subject"), self.model.mask_at(path))
 
     def _categories(self, signal: str, path: Path) -> Coded[Any]:
-        names = self._names(path, category, signal)
-        mask = self.model.masks.get(signal)
-        return names if mask is None else Coded(mask.names(names.names), names.codes)
+        return self._masked(self._names(path, category, signal), self.model.masks.get(signal))
+
+    def _masked(self, names: Coded[Any], mask: Mask | None) -> Coded[Any]:
+        if mask is None:
+            return names
+        masked = mask.names(names.names)
+        if mask.key:
+            pairs = zip(masked, names.names, strict=True)
+            self.digested |= {digest: name for digest, name in pairs if isinstance(digest, str)}
+        return Coded(masked, names.codes)
 
     def _masked_numeric(self) -> NDArray[np.float64]:
         numbers, masks = self._all_numeric(), self.model.masks

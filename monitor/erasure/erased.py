@@ -225,7 +225,7 @@ class ErasedEvents:
             return np.zeros(len(batch), dtype=np.bool_)
         # Subjects repeat: each is looked up once.
         subjects = batch.subjects
-        until = [-1 if subject is None else self._until(subject) for subject in subjects.names]
+        until = [-1 if subject is None else self._until(batch, subject) for subject in subjects.names]
         return np.asarray(batch.event_ms <= np.array(until, dtype=np.int64)[subjects.codes])
 
     def without_names(self, batch: Events) -> Events:
@@ -236,19 +236,27 @@ class ErasedEvents:
         columns = list(batch.category)
         for column, signal in enumerate(self._category):
             if erasures.names_in(self._model, signal):
-                columns[column] = self._renamed(erasures, signal, batch.category[column], batch.event_ms)
+                columns[column] = self._renamed(erasures, signal, batch.category[column], batch)
         return replace(batch, category=columns)
 
-    def _renamed(
-        self, erasures: ErasureList, signal: str, names: Coded[Name], event_ms: NDArray[np.int64]
-    ) -> Coded[Name]:
+    def _renamed(self, erasures: ErasureList, signal: str, names: Coded[Name], batch: Events) -> Coded[Name]:
         made, codes = list(names.names), names.codes.copy()
         for code, name in enumerate(names.names):
-            marker = erasures.replacement(self._model, signal, name) if isinstance(name, str) else None
-            if marker is not None and isinstance(name, str):
-                codes[(names.codes == code) & (event_ms <= self._until(name))] = len(made)
+            if not isinstance(name, str):
+                continue
+            markers = (erasures.replacement(self._model, signal, meant) for meant in _meant_by(batch, name))
+            if (marker := next(filter(None, markers), None)) is not None:
+                codes[(names.codes == code) & (batch.event_ms <= self._until(batch, name))] = len(made)
                 made.append(marker)
         return Coded(made, codes)
 
-    def _until(self, subject: str) -> int:
-        return -1 if self._erasures is None else self._erasures.until(self._model, subject)
+    def _until(self, batch: Events, subject: str) -> int:
+        erasures = self._erasures
+        if erasures is None:
+            return -1
+        return max(erasures.until(self._model, meant) for meant in _meant_by(batch, subject))
+
+
+def _meant_by(batch: Events, name: str) -> tuple[str, ...]:
+    """A name, and the one that it is the digest of: an erasure may be older than the digest, or than its key."""
+    return (name, batch.digested[name]) if name in batch.digested else (name,)

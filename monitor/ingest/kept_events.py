@@ -103,6 +103,8 @@ class Keeper:
             columns.append((signal, [v if isinstance(v, str) else None for v in values.take(index)]))
         names = [signal for signal, _ in columns if signal not in self._without]
         shown = [values for signal, values in columns if signal not in self._without]
+        if not shown:
+            return ["{}"] * len(index)
         encode = _JSON.encode
         return [encode(dict(zip(names, values, strict=True))).decode() for values in zip(*shown, strict=True)]
 
