@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from monitor.values import DAY_MS, Lifetime, Share, Strict
 
-__all__ = ["Keep", "KeepFor", "KeepOrNone"]
+__all__ = ["NONE", "Keep", "KeepFor", "KeepOrNone"]
 
 
 class KeepFor(Strict):
@@ -39,8 +39,12 @@ class Keep(Strict):
     for_: KeepFor = Field(default_factory=KeepFor, alias="for", description="how long")
 
 
+NONE = {"summaries_only": True}
+"""What `keep: none` is short for."""
+
+
 def _or_none(value: Any) -> Any:
-    return {"summaries_only": True} if value == "none" else value
+    return NONE if value == "none" else value
 
 
 KeepOrNone = Annotated[Keep, BeforeValidator(_or_none, json_schema_input_type=Keep | Literal["none"])]

@@ -18,13 +18,14 @@ from typing import Any, Literal, get_origin
 from pydantic import BaseModel, Field
 
 from monitor.config.document import Document, KeyPath, Mistake
+from monitor.config.keep import NONE
 from monitor.config.model import Model
 from monitor.values import Name, Strict
 
 __all__ = ["RULES", "DefaultsMetadata", "Layered", "Layers", "ModelDefaults", "is_mergeable", "rules_of", "sample_of"]
 
 RULES = ("spec", "detect", "rules")
-_BASELINE = ("spec", "baseline")
+_BASELINE, _KEEP = ("spec", "baseline"), ("spec", "keep")
 _NAMES = {"{model}": "name", "{namespace}": "namespace"}
 
 
@@ -64,7 +65,7 @@ class Layered(Document):
         in_force = self.layers[_lowest_in_force(values, path) :]
         for length in range(len(path), 1, -1):
             for layer in reversed(in_force):
-                if path[:length] in layer.positions:
+                if path[:length] in layer.positions or _is_short_for(layer.value, path[:length]):
                     return layer, path
         return self.layers[-1], path
 
@@ -171,6 +172,8 @@ def merged(values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _over(path: KeyPath, lower: Any, upper: Any) -> Any:
+    if path == _KEEP and lower == "none" and isinstance(upper, dict):
+        lower = NONE
     if not isinstance(lower, dict) or not isinstance(upper, dict):
         return upper
     # Baselines of two kinds have different keys.
@@ -183,6 +186,11 @@ def _over(path: KeyPath, lower: Any, upper: Any) -> Any:
         if value is not None or key not in lower or path not in _NAMED
     }
     return document | {key: value for key, value in lower.items() if key not in upper}
+
+
+def _is_short_for(value: Any, path: KeyPath) -> bool:
+    """Whether a document's `keep: none` is what says what stands at ``path``."""
+    return path[:-1] == _KEEP and path[-1] in NONE and (value.get("spec") or {}).get("keep") == "none"
 
 
 def _lowest_in_force(values: Sequence[Any], path: KeyPath) -> int:

@@ -340,3 +340,14 @@ def test_a_change_of_one_model_or_of_one_namespace_touches_no_other(tmp_path: Pa
 def test_a_key_has_the_name_of_files_and_not_that_of_the_code(tmp_path: Path) -> None:
     (only,) = mistakes_of(tmp_path, all=EVERYBODYS.replace("alerts: {for:", "alerts: {for_ms:"), fraud=own("fraud"))
     assert only == f"all.yaml:15:12: spec.alerts.for_ms: unknown key; did you mean 'for'? {UNCHECKED}"
+
+
+def test_a_model_that_says_more_of_keep_still_keeps_nothing_if_its_defaults_say_none(tmp_path: Path) -> None:
+    defaults = "apiVersion: leeway/v1\nkind: Defaults\nspec: {keep: none}\n"
+    fields = "spec: {sources: [{kafka: t}], schema: {features: {a: {type: numeric}}}, keep: {%s}}\n"
+    configuration = loaded(tmp_path, all=defaults, model=own("m", fields % "subject: user.id"))
+    assert configuration.models["m"].spec.keep.summaries_only
+    [mistake] = mistakes_of(tmp_path, model=own("m", fields % "events: true"))
+    assert "only summaries are to be kept" in mistake
+    free = loaded(tmp_path, model=own("m", fields % "events: true, summaries_only: false"))
+    assert not free.models["m"].spec.keep.summaries_only
