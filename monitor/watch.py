@@ -217,7 +217,7 @@ class Watch:
             "schema.version": schema.version or "no version",
             "schema.max_versions": str(schema.max_versions),
             **{f"{signal} path": spec.path or _field(signal) for signal, spec in schema.signals().items()},
-            **{f"{signal} privacy": mask.kind for signal, mask in self.privacy.masks.items()},
+            **{f"{signal} privacy": self.privacy.read_as(signal) for signal in schema.signals()},
         }
 
     def carried_by(self, source: SourceSpec) -> Carried:
@@ -329,7 +329,7 @@ def watch_of(model: Model, path: Path | None, privacy: ModelPrivacy = NOTHING_PR
         windowed = [detector for detector in uses[signal] if detector in WINDOWED]
         if windowed:
             layouts[signal] = _vector_layout(windowed, [(_field(part), fields[part]) for part in parts], dataset)
-    segmentations = tuple(_segmentation(spec, dataset) for spec in model.spec.segments)
+    segmentations = tuple(_segmentation(spec, dataset, privacy.names) for spec in model.spec.segments)
     reference = {}
     if model.spec.baseline.kind == "dataset" and dataset is not None:
         reference = _reference(layouts, vectors, segmentations, dataset)
@@ -423,9 +423,14 @@ def _most_frequent(values: Sequence[str | None], count: int) -> tuple[str, ...]:
     return tuple(sorted(ranked[:count]))
 
 
-def _segmentation(spec: SegmentSpec, dataset: Dataset | None) -> Segmentation:
+def _segmentation(spec: SegmentSpec, dataset: Dataset | None, masks: Mapping[str, Mask]) -> Segmentation:
     if spec.values is not None:
-        values = [(value,) if isinstance(value, str) else tuple(value) for value in spec.values]
+        named = [(value,) if isinstance(value, str) else tuple(value) for value in spec.values]
+        # Events and data sets have digests where a file names people's own values.
+        values = [
+            tuple(masks[by].text(part) if by in masks else part for by, part in zip(spec.by, parts, strict=True))
+            for parts in named
+        ]
     else:
         assert dataset is not None  # the configuration's own check
         rows = zip(*(dataset.text(name) for name in spec.by), strict=True)

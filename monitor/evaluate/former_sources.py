@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from monitor.privacy.privacy import NO_PRIVACY
 from monitor.watch import Watch
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
@@ -61,7 +62,9 @@ def _differences(epoch: Row, reads: Mapping[str, str]) -> dict[str, str]:
     if not epoch["reads"]:
         why = "an earlier version did not write down how they were read: it is not known whether in another way"
         return {f"sources {topic}": why}
-    former: dict[str, str] = json.loads(epoch["reads"])
+    # Epochs from before there was privacy do not speak of it.
+    unspoken = {key: NO_PRIVACY for key in reads if key.endswith(" privacy")}
+    former: dict[str, str] = unspoken | json.loads(epoch["reads"])
     since = f" from {utc(epoch['closed_ms'])} on" if epoch["closed_ms"] > 0 else ""
     return {
         f"sources {topic} {key}": f"panes{since} hold what was read with {former[key]}: replay the events"

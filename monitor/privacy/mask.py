@@ -24,6 +24,9 @@ DROPPED = "dropped"
 _DIGITS = 5
 """Binary digits that are left of a personal number: it is off by at most 1/32."""
 
+_OUTSIDE = 32
+"""What is out of a range counts as at least such a part of it away from it."""
+
 _LARGEST_EXPONENT = 1024
 _PREFIXES = {"hash": "hashed", "personal": "personal"}
 
@@ -39,6 +42,9 @@ class Mask:
         Of digests.
     edges : tuple of float
         Of buckets, ascending.
+    range : tuple of float, or None
+        What becomes of a number is within it, or below or above it, as the number itself is: the side on which it
+        misses the range counts.
 
     Examples
     --------
@@ -46,6 +52,8 @@ class Mask:
     array([ 0.,  0., 18., 65., nan])
     >>> Mask("personal").numbers(np.array([1234.5, 43.0, np.inf]))
     array([1216.,   44.,   inf])
+    >>> Mask("bucket", edges=(0, 30), range=(16, 80)).numbers(np.array([-5.0, 20.0, 31.0, 99.0]))
+    array([ 0., 16., 30., 82.])
     >>> Mask("hash", key_of("x" * 32)).names(["anna", None, "anna"])
     ['hashed-fbc183f855f62e19', None, 'hashed-fbc183f855f62e19']
     """
@@ -53,6 +61,7 @@ class Mask:
     kind: Literal["drop", "hash", "bucket", "personal"]
     key: bytes = b""
     edges: tuple[float, ...] = ()
+    range: tuple[float, float] | None = None
 
     @property
     def shows_values(self) -> bool:
@@ -66,8 +75,10 @@ class Mask:
         if self.kind == "bucket":
             edges = np.array(self.edges)
             at_or_below = np.maximum(np.searchsorted(edges, values, side="right") - 1, 0)
-            return np.where(np.isfinite(values), edges[at_or_below], values)
-        return _rounded(values)
+            masked = np.where(np.isfinite(values), edges[at_or_below], values)
+        else:
+            masked = _rounded(values)
+        return masked if self.range is None else _on_its_side(values, masked, *self.range)
 
     def names(self, names: Sequence[Any]) -> list[Any]:
         """Return what categories become; what is no text stands for one that is missing or unusable, and stays."""
@@ -79,6 +90,24 @@ class Mask:
             return DROPPED
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self.key, digest_size=8)
         return f"{_PREFIXES[self.kind]}-{digest.hexdigest()}"
+
+
+def _on_its_side(values: Floats, masked: Floats, low: float, high: float) -> Floats:
+    """Return what values have become, moved to the side of a range on which each is: further is not told."""
+    step = high / _OUTSIDE - low / _OUTSIDE
+    within = (values >= low) & (values <= high)
+    masked = np.where(within, np.clip(masked, low, high), masked)
+    masked = np.where(np.isfinite(values) & (values > high), np.maximum(masked, _beyond(high, step)), masked)
+    return np.where(np.isfinite(values) & (values < low), np.minimum(masked, _beyond(low, -step)), masked)
+
+
+def _beyond(end: float, step: float) -> float:
+    """A number beyond the end of a range, by a step that is not lost in its digits."""
+    return (
+        end + step
+        if np.isfinite(end + step) and end + step != end
+        else float(np.nextafter(end, np.copysign(np.inf, step)))
+    )
 
 
 def key_of(secret: str) -> bytes:

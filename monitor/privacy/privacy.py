@@ -14,10 +14,13 @@ from monitor.errors import InputError
 from monitor.events import Problem
 from monitor.privacy.mask import Mask, key_of
 
-__all__ = ["NOTHING_PRIVATE", "WITHHELD", "ModelPrivacy", "privacy_of", "quoting_nothing"]
+__all__ = ["NOTHING_PRIVATE", "NO_PRIVACY", "WITHHELD", "ModelPrivacy", "privacy_of", "quoting_nothing"]
 
 WITHHELD = "withheld: a model that reads this topic has private fields"
 """In place of what a problem says, which may quote a message."""
+
+NO_PRIVACY = "no privacy"
+"""Of a signal whose values stay as they are."""
 
 _QUOTES_NOTHING = frozenset({"future", "late", "too_late", "no_id", "offsets_lost", "log_truncated"})
 """Reasons of which what is said consists of times and counts alone."""
@@ -56,6 +59,14 @@ class ModelPrivacy:
     def hidden(self) -> frozenset[str]:
         """Signals of which no single value may be stored."""
         return frozenset(signal for signal, mask in self.masks.items() if not mask.shows_values)
+
+    def read_as(self, signal: str) -> str:
+        """What a signal's values become, for people to compare with what they became under another configuration."""
+        mask = self.masks.get(signal)
+        if mask is None:
+            return NO_PRIVACY
+        edges = f" {', '.join(f'{edge:g}' for edge in mask.edges)}" if mask.edges else ""
+        return f"privacy {mask.kind}{edges}{f' under the key {self.key_id}' if mask.key else ''}"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -97,9 +108,9 @@ def quoting_nothing(problem: Problem) -> Problem:
 
 def _mask(spec: FieldSpec, key: bytes) -> Mask:
     if isinstance(spec.privacy, Buckets):
-        return Mask("bucket", edges=tuple(spec.privacy.bucket))
+        return Mask("bucket", edges=tuple(spec.privacy.bucket), range=spec.range)
     assert spec.privacy is not None
-    return Mask(spec.privacy, key if spec.is_digest else b"")
+    return Mask(spec.privacy, key if spec.is_digest else b"", range=spec.range)
 
 
 def _key_id(key: bytes) -> str:

@@ -34,6 +34,7 @@ from tests.monitor.streams import (
     written,
 )
 
+OTHER = {"type": "numeric", "privacy": {"bucket": [0, 500]}}
 FINER = detecting(rules=[], defaults={"window": "3h", "min_samples": 20, "learn_windows": 6})
 
 
@@ -211,6 +212,20 @@ def test_what_was_read_otherwise_is_named(
     done = again(stored, configured(sources=[{**SPEC["sources"][0], **changes}]))
     why = f"panes hold what was read with {former}: replay the events"
     assert done.not_judged == {f"sources loans {key}": why}
+
+
+@pytest.mark.parametrize("privacy", ["personal", {"bucket": [0, 400]}])
+def test_panes_of_values_that_have_become_others_are_named(privacy: Any, stored: Store, tmp_path: Path) -> None:
+    features = SPEC["schema"]["features"]
+    schema = {**SPEC["schema"], "features": {**features, "debts": {"type": "numeric", "privacy": privacy}}}
+    assert again(stored, configured(schema=schema)).not_judged == {
+        "sources loans feature:debts privacy": "panes hold what was read with no privacy: replay the events"
+    }
+    store, _ = replayed(configured(schema=schema), written(tmp_path, [troubled(1, days=1)[:200]]))
+    for other in (configured(), configured(schema={**schema, "features": {**schema["features"], "debts": OTHER}})):
+        [(key, why)] = again(store, other).not_judged.items()
+        assert key == "sources loans feature:debts privacy"
+        assert why.startswith("panes hold what was read with privacy ")
 
 
 def test_what_was_read_otherwise_for_a_time_is_named_with_that_time(tmp_path: Path) -> None:

@@ -46,3 +46,17 @@ def test_equal_names_have_equal_digests_under_one_key_alone() -> None:
     assert len({name for name in made if isinstance(name, str)}) == 3
     assert not {name for name in made if isinstance(name, str)} & set(other.names(names))
     assert key_of("") == b""
+
+
+@pytest.mark.parametrize("span", [(18.0, 99.0), (-1e308, 1.7e308), (0.0, 5e-324), (1e15, 1e15 + 1)])
+@pytest.mark.parametrize("kind", ["personal", "bucket"])
+def test_a_number_keeps_the_side_of_its_range_and_the_order(kind: str, span: tuple[float, float]) -> None:
+    low, high = span
+    mask = Mask(kind, edges=(-10.0, 0.0, 30.0, 1e6), range=span)  # type: ignore[arg-type]
+    near = [low, high, *(np.nextafter(end, to) for end in span for to in (-np.inf, np.inf))]
+    values = np.sort(np.concatenate([NUMBERS, near]))
+    masked = mask.numbers(values)
+    assert np.array_equal(values < low, masked < low)
+    assert np.array_equal(values > high, masked > high)
+    assert np.isfinite(masked).all()
+    assert (np.diff(masked) >= 0).all()
