@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, StrictBool
@@ -13,7 +12,7 @@ from monitor.api.auditor import about
 from monitor.api.parameters import TheService, answer
 from monitor.erasure.erase import Request
 from monitor.erasure.erased import ErasureList
-from monitor.erasure.export import Record
+from monitor.erasure.export import line_of
 from monitor.resources.erasures import Erasure, Proof
 from monitor.values import Strict
 
@@ -79,9 +78,4 @@ def export(posted: PostedExport, service: TheService) -> StreamingResponse:
     request = Request(posted.subject, posted.model, tuple(posted.fields))
     # By its hash, as erasures are, and before anybody reads it.
     records = service.export(request, on_begun=lambda digest: about(digest, posted.model))
-    return StreamingResponse(_lines(records), media_type=LINES)
-
-
-def _lines(records: Iterator[Record]) -> Iterator[bytes]:
-    for record in records:
-        yield json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    return StreamingResponse(map(line_of, records), media_type=LINES)

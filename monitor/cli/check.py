@@ -213,7 +213,9 @@ def _say_privacy(configuration: Configuration, shown: dict[str, Any]) -> None:
         click.echo("only summaries are kept: nothing of a single event leaves memory")
     if private and any(source.http is not None for source in spec.sources):
         log = configuration.service.spec.ingest_log
-        click.echo(f"caution: events of HTTP streams stand in {log} as they came, until they are read and trimmed")
+        click.echo(
+            f"caution: events of HTTP stand as they came in {log}, until they are read and trimmed, and in backups"
+        )
     if private:
         click.echo()
 

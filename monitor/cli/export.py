@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
     from monitor.erasure.export import Record
 
 __all__ = ["command"]
+
+_OUT_OF_REACH = (
+    "not in it: Kafka topics, files, backups, Leeway's log and what receivers keep. `leeway erase --dry-run` names "
+    "them, and where else the name stands, such as in signals that are looked at with --field"
+)
 
 
 @click.command("export")
@@ -67,7 +71,8 @@ def _print_from_store(config: str, request: Request) -> None:
                 http_log,
                 lambda erasures: subjects.extend([erasures.digest_of(request.subject, at_ms), request.model]),
             )
-            _print(records)
+        # Who asked is written down before anything is shown.
+        _print(records)
     finally:
         if http_log is not None:
             http_log.close()
@@ -75,5 +80,8 @@ def _print_from_store(config: str, request: Request) -> None:
 
 
 def _print(records: Iterable[Record]) -> None:
+    from monitor.erasure.export import line_of
+
     for each in records:
-        click.echo(json.dumps(each, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        click.echo(line_of(each), nl=False)
+    click.echo(_OUT_OF_REACH, err=True)

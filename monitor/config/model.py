@@ -7,7 +7,7 @@ the JSON schema and ``docs/configuration.md``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -414,8 +414,10 @@ class ModelSpec(Strict):
         for part, shown_path in self._read_as_they_are():
             if shown_path in private:
                 raise WrongPartError(part, f"{shown_path!r} is a field with a `privacy`, and would be read as it is")
+            self._refuse_nested(part, shown_path, private)
         # Digests stand for identities as well as the texts do.
         for part, path in ((("schema", "id"), self.schema_.id), (("keep", "subject"), self.keep.subject)):
+            self._refuse_nested(part, path or "", private)
             if not all(spec.is_digest for spec in private.get(path or "", ())):
                 raise WrongPartError(part, f"{path!r} is a field whose `privacy` tells nobody apart; `hash` does")
         for index, segment in enumerate(self.segments):
@@ -424,6 +426,15 @@ class ModelSpec(Strict):
                     message = f"{name!r} is never shown, and segments are named by its values"
                     raise WrongPartError(("segments", index, "by", position), message)
         return self
+
+    def _refuse_nested(self, part: tuple[str | int, ...], path: str, private: Iterable[str]) -> None:
+        """Refuse a path below or above one of a private field: what is in an object is the object's."""
+        for other in private:
+            # A header has no parts.
+            if not path.startswith("header:") and (path.startswith(f"{other}.") or other.startswith(f"{path}.")):
+                raise WrongPartError(
+                    part, f"{path!r} and {other!r}, a field with a `privacy`, are parts of one another"
+                )
 
     def _read_as_they_are(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield the paths whose values are kept or shown as they are, by the part that names them."""

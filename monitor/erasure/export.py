@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -24,12 +25,27 @@ from sinks.store.sqlstore import SqlStore
 from sinks.store.tables import EVERY_TABLE
 from sinks.store.tables.table import Column
 
-__all__ = ["INGEST_LOG", "Record", "exported"]
+__all__ = ["INGEST_LOG", "Record", "exported", "line_of"]
 
 INGEST_LOG = "ingest_log"
 """In place of a table: the log of HTTP events."""
 
 Record = dict[str, Any]
+
+_ENDS_LINES = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+"""What readers of lines take for the end of one, or of UTF-8 for no character."""
+
+
+def line_of(record: Record) -> bytes:
+    r"""Return a record as one line of JSON, whatever people have written.
+
+    Examples
+    --------
+    >>> print(line_of({"table": "labels", "row": {"label": "\u2028"}}).decode(), end="")
+    {"table": "labels", "row": {"label": "\u2028"}}
+    """
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+    return _ENDS_LINES.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode() + b"\n"
 
 
 def exported(
@@ -113,6 +129,8 @@ def _selected(column: Column) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return _text(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS events (
 """
 _RETRYABLE = {"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_NOMEM"}
 _BUSY_S = 10.0
+_LOOKED_AT = 500
+"""Messages that are read at one time to be looked through."""
 
 
 @dataclass(slots=True)
@@ -205,14 +207,18 @@ class HttpLog:
         chosen : mapping of str to callable
             By stream, whether a payload is meant.
         """
-        return sum(len(offsets) for _, offsets in self._chosen(chosen))
+        return sum(1 for _ in self.select(chosen))
 
     def select(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> Iterator[tuple[str, int, bytes]]:
         """Yield stream, offset and payload of each message that is among the chosen."""
-        # All of them at once: the search holds the lock that reading takes.
-        for stream, offsets in list(self._chosen(chosen)):
-            for position, message in sorted(self.lookup([(stream, 0, offset) for offset in offsets]).items()):
-                yield stream, position[2], message.payload
+        for stream, is_chosen in sorted(chosen.items()):
+            following, end = self.bounds(stream)
+            # In parts: whoever reads and writes events waits for none of them to be looked at.
+            while following < end and len(part := self.read(stream, following, _LOOKED_AT)):
+                following = int(part.offsets[-1]) + 1
+                for offset, payload in zip(part.offsets.tolist(), part.payloads, strict=True):
+                    if payload is not None and is_chosen(payload):
+                        yield stream, offset, payload
 
     def erase(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> int:
         """Delete chosen messages, read or not, so that no byte of them stays in the file; return how many.
@@ -224,7 +230,7 @@ class HttpLog:
         SourceError
         """
         with self._write_lock, self._read_lock, self._explained("cannot be erased from"):
-            matching = list(self._chosen(chosen, locked=True))
+            matching = list(self._chosen(chosen))
             with self._transaction():
                 for stream, offsets in matching:
                     rows = [(stream, offset) for offset in offsets]
@@ -234,13 +240,11 @@ class HttpLog:
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return sum(len(offsets) for _, offsets in matching)
 
-    def _chosen(
-        self, chosen: Mapping[str, Callable[[bytes], bool]], *, locked: bool = False
-    ) -> Iterator[tuple[str, list[int]]]:
+    def _chosen(self, chosen: Mapping[str, Callable[[bytes], bool]]) -> Iterator[tuple[str, list[int]]]:
+        """Yield by stream which messages are chosen; the caller holds the lock of reading."""
         for stream, is_chosen in sorted(chosen.items()):
-            with nullcontext() if locked else self._read_lock, self._explained("cannot be read"):
-                rows = self._reader.execute("SELECT offset, payload FROM events WHERE stream = ?", (stream,))
-                yield stream, [offset for offset, payload in rows if is_chosen(payload)]
+            rows = self._reader.execute("SELECT offset, payload FROM events WHERE stream = ?", (stream,))
+            yield stream, [offset for offset, payload in rows if is_chosen(payload)]
 
     def wait(self, appends: int, timeout_s: float) -> int:
         """Wait until there were more than ``appends`` writes in this process, or for a time; return how many."""

@@ -26,7 +26,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made.close()
     store = ChdbStore(folder)
     subjects = ["anna", "bert", "anna", "carl"]
-    store.append("events", plain("events", 4, model="fraud", offset=range(4), subject=subjects, event_ms=1_000), "one")
+    # What a text may hold that some take for the end of a line.
+    fields = ['{"feature:note": "one\u2028two\x85three"}'] * 4
+    held = plain("events", 4, model="fraud", offset=range(4), subject=subjects, event_ms=1_000, fields=fields)
+    store.append("events", held, "one")
     yield World(store=store, configuration=configured(model("fraud", keep=KEEP), model("churn")))
     store.close()
 

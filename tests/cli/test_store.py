@@ -141,8 +141,9 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
     assert planned["state"] == "planned"
     assert planned["rows"]["events"] == planned["ingest_log"] == 8
     # and an export has
-    lines = leeway("export", "--subject", KEY, "--config", config).out.splitlines()
-    held = Counter(json.loads(line)["table"] for line in lines)
+    exported = leeway("export", "--subject", KEY, "--config", config)
+    held = Counter(json.loads(line)["table"] for line in exported.out.splitlines())
+    assert "not in it: Kafka topics, files, backups" in exported.err
     assert held["events"] == held["ingest_log"] == 8
     # when
     said = leeway("erase", "--subject", KEY, "--config", config, "--yes", "--json")
@@ -168,6 +169,16 @@ def test_erase_proves_that_nobody_is_left(config: Path, folder: Path, leeway: Co
         ("leeway erase", [digest, "done"], 200),
     ]
     assert all(entry["who"] for entry in entries)
+
+
+def test_an_export_is_audited_before_anything_of_it_is_shown(
+    config: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr("monitor.cli.audited.write_entry", lambda store, clock, entry: steps.append("audited"))
+    monkeypatch.setattr("monitor.cli.export._print", lambda records: steps.append("shown"))
+    assert leeway("export", "--subject", KEY, "--config", config).code == 0
+    assert steps == ["audited", "shown"]
 
 
 def test_an_erasure_that_fails_half_way_is_audited_with_the_hash(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -496,6 +497,10 @@ def test_the_log_of_http_events_is_cleared_to_the_last_byte(tmp_path: Path) -> N
     log.append("others", [payloads[0]])
     wanted = {"loans": lambda payload: KEY.encode() in payload or json.dumps(KEY)[1:-1].encode() in payload}
     assert log.count(wanted) == 11
+    # and nobody who reads waits for those who look through it
+    with ThreadPoolExecutor() as others:
+        read_beside = {"loans": lambda payload: bool(len(others.submit(log.read, "loans", 0, 1).result(timeout=5)))}
+        assert [offset for _, offset, _ in log.select(read_beside)] == list(range(31))
     # when
     assert log.erase(wanted) == 11
     # then offsets stay, and what is left is read
