@@ -58,8 +58,8 @@ class Happened:
 
     @cached_property
     def text(self) -> str:
-        """The transition as JSON."""
-        return json.dumps(self.shown, ensure_ascii=False, separators=(",", ":"))
+        """The transition as JSON, in one line: of what people write, clients may take more for the end of one."""
+        return json.dumps(self.shown, separators=(",", ":"))
 
 
 class Feed:
