@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from joserfc import jwt
@@ -25,6 +26,8 @@ class Seals:
     ----------
     secret : str
         All processes that open what one has sealed have the same; random, and so of this process alone, if empty.
+    purpose : sequence of str
+        What it is sealed for: what the same secret seals for something else is not opened.
 
     Examples
     --------
@@ -34,10 +37,12 @@ class Seals:
     'ann'
     >>> seals.open("session", sealed, now_s=100), seals.open("login", sealed, 99), Seals("").open("session", sealed, 99)
     (None, None, None)
+    >>> Seals("a secret", ["another service"]).open("session", sealed, now_s=99)
     """
 
-    def __init__(self, secret: str) -> None:
-        self._bytes = hmac.digest(secret.encode(), b"leeway sessions", "sha256") if secret else secrets.token_bytes(32)
+    def __init__(self, secret: str, purpose: Sequence[str] = ()) -> None:
+        text = json.dumps(["leeway sessions", *purpose]).encode()
+        self._bytes = hmac.digest(secret.encode(), text, "sha256") if secret else secrets.token_bytes(32)
         self._key = OctKey.import_key(self._bytes)
 
     def seal(self, kind: str, content: Mapping[str, Any], until_s: int) -> str:

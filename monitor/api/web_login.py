@@ -22,7 +22,7 @@ from monitor.api.bounded_threads import BoundedThreads
 from monitor.api.problems import ProblemError
 from monitor.api.sign_on import SignOn
 from monitor.clock import Clock
-from monitor.config.oidc import OidcLogin
+from monitor.config.oidc import Oidc, OidcLogin
 from monitor.errors import SourceError
 
 __all__ = ["CALLBACK", "LOGIN", "LOGIN_COOKIE", "SESSION_COOKIE", "Begun", "WebLogin", "own_path"]
@@ -62,7 +62,7 @@ class WebLogin:
         self._spec, self._login, self._sign_on, self._clock = sign_on.spec, login, sign_on, clock
         self._redirect = external_url.rstrip("/") + CALLBACK
         self._secret = login.client_secret.get_secret_value()
-        self._seals = Seals(self._secret)
+        self._seals = Seals(self._secret, _purpose(self._spec, self._redirect))
         self._threads = BoundedThreads(THREADS)
 
     @property
@@ -185,6 +185,11 @@ def own_path(path: str) -> str:
     """
     is_own = path.startswith("/") and not path.startswith("//") and len(path) <= MOST_PATH
     return path if is_own and path.isascii() and path.isprintable() and "\\" not in path else "/alerts"
+
+
+def _purpose(spec: Oidc, redirect: str) -> list[str]:
+    # One client of a provider may be that of several services, in which its people have other roles.
+    return [redirect, spec.model_dump_json(include={"issuer", "roles", "name", "login"})]
 
 
 def _challenge(verifier: str) -> str:

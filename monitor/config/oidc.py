@@ -11,6 +11,8 @@ from monitor.access.roles import Role
 from monitor.config.registry import several
 from monitor.values import DAY_MS, DurationMs, Strict
 
+LEAST_CHARACTERS = 32
+
 __all__ = ["Oidc", "OidcLogin", "OidcRoles"]
 
 
@@ -33,7 +35,8 @@ class OidcLogin(Strict):
     client_id: str = Field(min_length=1, description="what the issuer calls this service")
     client_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="by reference: `${OIDC_CLIENT_SECRET}`; without it, sessions are of one process and end with it",
+        description=f"by reference: `${{OIDC_CLIENT_SECRET}}`, at least {LEAST_CHARACTERS} random characters; without "
+        "it, sessions are of one process and end with it",
     )
     scopes: list[str] = Field(
         default_factory=lambda: ["openid", "profile", "email"], min_length=1, description="what the issuer is asked for"
@@ -41,6 +44,16 @@ class OidcLogin(Strict):
     session: DurationMs = Field(
         default=8 * 3_600_000, ge=60_000, le=30 * DAY_MS, description="after how long people log in again"
     )
+
+    @field_validator("client_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret.get_secret_value()) < LEAST_CHARACTERS:
+            raise ValueError(
+                f"a secret has at least {LEAST_CHARACTERS} random characters: sessions are signed with it, and whoever "
+                "guesses it is an administrator; have the issuer make a new one"
+            )
+        return secret
 
     @field_validator("scopes")
     @classmethod

@@ -283,6 +283,12 @@ BROKEN = {
         "96: spec.access.oidc.login: browsers come back to `spec.external_url`",
         one=False,
     ),
+    "sessions that anybody signs": _service(
+        "access: {oidc: {issuer: 'https://login.example.org', audience: a, roles: {map: {a: viewer}}, "
+        "login: {client_id: a, client_secret: leeway}}}",
+        "118: spec.access.oidc.login.client_secret: a secret has at least 32",
+        one=False,
+    ),
     "login that asks for no id": _service(
         "access: {oidc: {issuer: 'https://login.example.org', audience: a, roles: {map: {a: viewer}}, "
         "login: {client_id: a, scopes: [email]}}}",

@@ -21,15 +21,17 @@ from tests.api.issuer import AUDIENCE, ISSUER, FakeIssuer, claims
 from tests.api.world import NOW_MS, Client, World, configured, model
 
 HOME = "https://leeway.example.org"
-CLIENT_ID, SECRET = "leeway-web", "a secret of the web"
+CLIENT_ID, SECRET = "leeway-web", "a secret of the web that is long"
 
 
-def with_login(secret: str = SECRET, prefix: str = "", client_id: str = CLIENT_ID, **oidc: Any) -> World:
-    login = {"client_id": client_id, "client_secret": secret, "session": "1h"}
+def with_login(
+    secret: str = SECRET, prefix: str = "", home: str = HOME, login: dict[str, Any] | None = None, **oidc: Any
+) -> World:
+    login = {"client_id": CLIENT_ID, "client_secret": secret, "session": "1h", **(login or {})}
     roles = {"map": {"viewers": "viewer", "editors": "editor"}}
     access = {"oidc": {"issuer": ISSUER, "audience": AUDIENCE, "roles": roles, "login": login} | oidc}
     api = {"prefix": prefix, "rates": {"failed_logins_per_minute": 1_000}}
-    spec = {"access": access, "api": api, "external_url": HOME + prefix}
+    spec = {"access": access, "api": api, "external_url": home + prefix}
     return World(configuration=replace(configured(model("fraud")), service=Service.model_validate({"spec": spec})))
 
 
@@ -208,13 +210,32 @@ def test_a_cookie_that_is_changed_or_of_another_service_is_none(issuer: FakeIssu
     browser.cookies = {"leeway_session": session}
     assert browser.go("/v1/models").status_code == 200
     assert Browser(with_login()).go("/v1/models", headers={"Cookie": ""}).status_code == 303
-    other = Browser(with_login("another secret"))
+    other = Browser(with_login("another" + SECRET))
     other.cookies = {"leeway_session": session}
     assert other.go("/v1/models", headers={"Accept": "*/*"}).status_code == 401
     again = Browser(with_login())
     again.cookies = {"leeway_session": session}
     assert again.go("/v1/models").status_code == 200, "another process knows it"
     assert browser.go("/v1/models", headers={"Authorization": f"Bearer {session}", "Accept": "*/*"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"roles": {"map": {"viewers": "editor", "editors": "admin"}}},
+        {"login": {"client_id": "leeway-staging"}},
+        {"login": {"session": "30m"}},
+        {"home": f"{HOME}:8443"},
+        {"issuer": "https://login.example.org/realms/staging"},
+    ],
+    ids=["roles", "client", "length", "address", "issuer"],
+)
+def test_a_session_is_of_one_service_also_where_another_has_the_same_secret(other: Any, issuer: FakeIssuer) -> None:
+    browser = Browser(with_login())
+    browser.log_in(issuer, "editors")
+    elsewhere = Browser(with_login(**other))
+    elsewhere.cookies = browser.cookies
+    assert elsewhere.go("/v1/models", headers={"Accept": "*/*"}).status_code == 401
 
 
 def test_who_logs_out_is_out(issuer: FakeIssuer) -> None:
