@@ -94,13 +94,20 @@ class IssuerKeys(Collector):
         is_enough = answer is not None and suffices(answer)
         if self._age_s() >= REREAD_S or not is_enough:
             self._start_reading()
-        if not is_enough and self._reading is not None:
-            await asyncio.wait({self._reading}, timeout=PATIENCE_S)
+            await self._wait_for_issuer(PATIENCE_S if not is_enough else self._patience_s())
             answer = self._counting()
         if answer is None:
             reason = self._failure or f"the issuer {self._issuer.url} takes long to answer"
             raise ProblemError("unavailable", f"{reason}: its tokens cannot be checked")
         return answer
+
+    def _patience_s(self) -> float:
+        # An old key may have been withdrawn long ago. While an issuer hangs, only those who come first wait for it.
+        return PATIENCE_S - (self._clock.monotonic_s() - self._tried_s)
+
+    async def _wait_for_issuer(self, patience_s: float) -> None:
+        if self._reading is not None and patience_s > 0:
+            await asyncio.wait({self._reading}, timeout=patience_s)
 
     def _start_reading(self) -> None:
         now_s = self._clock.monotonic_s()
