@@ -130,7 +130,8 @@ class Issuer:
         except ValueError:
             document = None
         if answer.status_code != httpx.codes.OK or not isinstance(document, dict):
-            raise self._wrong(f"{address} answers {answer.status_code}{_reason(document)}")
+            is_refusal = answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS
+            raise self._wrong(f"{address} answers {answer.status_code}{_reason(document)}", retryable=not is_refusal)
         return document
 
     def _body(self, answer: httpx.Response, address: str, deadline_s: float) -> bytes:
@@ -141,8 +142,8 @@ class Issuer:
                 raise self._wrong(f"{address} answers too much, or too slowly")
         return body
 
-    def _wrong(self, reason: str) -> SourceError:
-        return SourceError(f"the issuer {self.url}: {reason}", retryable=True)
+    def _wrong(self, reason: str, *, retryable: bool = True) -> SourceError:
+        return SourceError(f"the issuer {self.url}: {reason}", retryable=retryable)
 
 
 def _imported(key: Any) -> RSAKey | ECKey | None:

@@ -97,22 +97,16 @@ class Identities:
         await self._tokens.note_use(token)
 
     async def _tried(self, secret: str, address: str) -> Token | str:
-        self._rates.check_login(address, secret)
-        is_good = None
-        try:
-            holder = await self._of_secret(secret)
-            is_good = isinstance(holder, Token)
-        finally:
-            self._rates.note_login(address, secret, is_good=is_good)
-        return holder
-
-    async def _of_secret(self, secret: str) -> Token | str:
         if self._sign_on is not None and is_signed(secret):
+            # Nobody guesses a signature; and each that is good is a new one, which was never good before.
             return await self._sign_on.holder(secret)
+        self._rates.check_login(address, secret)
         try:
-            return await self._tokens.holder(secret)
+            holder = await self._tokens.holder(secret)
         except StoreError as error:
             raise ProblemError("unavailable", str(error)) from error
+        self._rates.note_login(address, secret, is_good=isinstance(holder, Token))
+        return holder
 
     def _recognized(self, scope: Scope) -> Token | str:
         if self.web_login is not None and (person := self.web_login.holder(scope)) is not None:

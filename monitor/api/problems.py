@@ -31,12 +31,15 @@ __all__ = [
     "install",
     "method_of",
     "problem",
+    "retry_after",
 ]
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
 CHALLENGE = 'Bearer realm="Leeway", Basic realm="Leeway", charset="UTF-8"'
 """Browsers ask for a name and a password when they read this."""
+
+CHALLENGED = {"WWW-Authenticate": CHALLENGE}
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
@@ -179,9 +182,7 @@ def bad_parameter(field: str, message: str) -> ProblemError:
 def problem(request: Request, error: ProblemError) -> Response:
     """Return the answer that describes ``error``."""
     kind = PROBLEMS[error.kind]
-    headers = _HEADERS.get(kind.status)
-    if (retry_after_s := error.members.get("retry_after_s")) is not None:
-        headers = {"Retry-After": str(retry_after_s)}
+    headers = CHALLENGED if kind.status == HTTPStatus.UNAUTHORIZED else retry_after(error)
     if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(f"{ALERTMANAGERS}/"):
         # Alertmanager knows no 422, and its clients show the text of a 400 only.
         status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status
@@ -199,10 +200,11 @@ def problem(request: Request, error: ProblemError) -> Response:
     return Response(msgspec.json.encode(document), kind.status, headers, MEDIA_TYPE)
 
 
-_HEADERS = {
-    HTTPStatus.UNAUTHORIZED.value: {"WWW-Authenticate": CHALLENGE},
-    HTTPStatus.SERVICE_UNAVAILABLE.value: {"Retry-After": RETRY_AFTER_S},
-}
+def retry_after(error: ProblemError) -> dict[str, str]:
+    """Return the header that says when to come again; none where that is of no use."""
+    by_status = RETRY_AFTER_S if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE else None
+    seconds = error.members.get("retry_after_s", by_status)
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def install(app: FastAPI) -> None:

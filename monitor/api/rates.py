@@ -56,10 +56,13 @@ class Buckets:
 
     def take(self, client: str, amount: float) -> float:
         """Take an amount if it is there, and return 0; else return in how many seconds it will be."""
-        content = self._content(client)
-        lacking = amount - content
-        self._put(client, content if lacking > 0 else content - amount)
-        return max(0.0, lacking / self._per_s)
+        wait_s = self.lacking_s(client, amount)
+        self._put(client, self._content(client) - (0 if wait_s > 0 else amount))
+        return wait_s
+
+    def lacking_s(self, client: str, amount: float) -> float:
+        """Return in how many seconds an amount will be there, and take nothing."""
+        return max(0.0, (amount - self._content(client)) / self._per_s)
 
     def spend(self, client: str, amount: float) -> None:
         """Take an amount also if it is not there: the next one waits for it."""
@@ -131,22 +134,35 @@ class Rates:
             Too many others were not good.
         """
         if digest_of(secret) not in self._good:
-            # Taken before it is known to fail: many may be tried at once.
-            wait_s = self._failures.take(address, 1)
-            self._refuse_after(wait_s, "logins", "spec.api.rates.failed_logins_per_minute")
+            self.check_failures(address)
 
-    def note_login(self, address: str, secret: str, *, is_good: bool | None) -> None:
-        """Remember whether a secret was good; None if nobody could say."""
+    def note_login(self, address: str, secret: str, *, is_good: bool) -> None:
+        """Remember whether a secret was good."""
         digest = digest_of(secret)
-        if is_good is not False and digest not in self._good:
-            self._failures.spend(address, -1)
         if is_good:
             self._good[digest] = None
             self._good.move_to_end(digest)
             if len(self._good) > MOST_CLIENTS:
                 self._good.popitem(last=False)
-        elif is_good is False:
+        else:
             self._good.pop(digest, None)
+            self.note_failure(address)
+
+    def check_failures(self, address: str) -> None:
+        """See whether logins from an address may still fail.
+
+        Raises
+        ------
+        ProblemError
+            Too many have.
+        """
+        wait_s = self._failures.lacking_s(address, 1)
+        self._refuse_after(wait_s, "logins", "spec.api.rates.failed_logins_per_minute")
+
+    def note_failure(self, address: str) -> None:
+        """Count a login that has failed."""
+        # Only now: good ones may be many at once. Those that are tried meanwhile are waited for afterwards.
+        self._failures.spend(address, 1)
 
     def _refuse_after(self, wait_s: float, limit: str, setting: str) -> None:
         if wait_s <= 0:

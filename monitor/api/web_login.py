@@ -101,17 +101,27 @@ class WebLogin:
         cookie = self._seals.seal("login", {"state": state, "to": own_path(back_to)}, self._now_s() + LOGIN_S)
         return Begun(address, cookie)
 
-    async def complete(self, code: str, state: str, cookie: str) -> tuple[str, str]:
-        """Return the cookie of a session, and the path to go on to, for what the provider has sent a browser back with.
+    def path_of(self, state: str, cookie: str) -> str:
+        """Return the path to go on to after a login that this browser has begun.
+
+        Raises
+        ------
+        ProblemError
+            It has not.
+        """
+        begun = self._seals.open("login", cookie, self._now_s())
+        if begun is None or not state or not compare_digest(str(begun.get("state")).encode(), state.encode()):
+            raise ProblemError("unauthorized", "this login was not begun here, or took too long: begin again")
+        return own_path(str(begun.get("to", "")))
+
+    async def complete(self, code: str, state: str) -> str:
+        """Return the cookie of a session for what the provider has sent a browser back with that has begun a login.
 
         Raises
         ------
         ProblemError
             Nobody has logged in, or who has may do nothing here.
         """
-        begun = self._seals.open("login", cookie, self._now_s())
-        if begun is None or not state or not compare_digest(str(begun.get("state")).encode(), state.encode()):
-            raise ProblemError("unauthorized", "this login was not begun here, or took too long: begin again")
         answer = await self._redeemed(code, state)
         try:
             holder = await self._holder(str(answer.get("id_token", "")), state)
@@ -120,7 +130,7 @@ class WebLogin:
         except TokenError as error:
             raise ProblemError("unauthorized", f"the provider's answer cannot be taken: {error}") from error
         content = {"name": holder.name, "role": holder.role}
-        return self._seals.seal("session", content, self._now_s() + self.session_s), own_path(str(begun.get("to", "")))
+        return self._seals.seal("session", content, self._now_s() + self.session_s)
 
     def holder(self, scope: Scope) -> Token | None:
         """Return whose session a request shows; None if it shows none that is good.
@@ -155,8 +165,11 @@ class WebLogin:
         try:
             redeem = partial(self._sign_on.issuer.redeem, metadata, form, client)
             return await self._threads.run(redeem, PATIENCE_S)
-        except (SourceError, TimeoutError) as error:
-            raise ProblemError("unauthorized", f"the provider does not take the login: {error}") from error
+        except TimeoutError as error:
+            raise ProblemError("unavailable", f"the issuer {self._spec.issuer} takes long to answer") from error
+        except SourceError as error:
+            kind = "unavailable" if error.retryable else "unauthorized"
+            raise ProblemError(kind, f"the provider does not take the login: {error}") from error
 
     async def _holder(self, id_token: str, state: str) -> Token:
         keys = await self._sign_on.keys.keys(key_id_of(id_token))

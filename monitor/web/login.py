@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from monitor.api.problems import ProblemError
-from monitor.api.rates import address_of
+from monitor.api.problems import ProblemError, retry_after
+from monitor.api.rates import Rates, address_of
 from monitor.api.web_login import CALLBACK, LOGIN, LOGIN_COOKIE, SESSION_COOKIE, WebLogin
 from monitor.web.page import page
 
@@ -27,15 +27,14 @@ async def log_in(request: Request, to: str = "") -> Response:
 @router.get(CALLBACK)
 async def come_back(request: Request, code: str = "", state: str = "", error: str = "") -> Response:
     login = _login(request)
-    rates, address = request.app.state.rates, address_of(request.scope)
     try:
-        rates.check_login(address, state)
         if error:
             raise ProblemError("unauthorized", f"the provider says {error[:100]!r}")
-        session, path = await login.complete(code, state, request.cookies.get(LOGIN_COOKIE, ""))
+        path = login.path_of(state, request.cookies.get(LOGIN_COOKIE, ""))
+        session = await _completed(request, code, state)
     except ProblemError as problem:
-        return page("login.html", problem.status_code, detail=problem.detail, root=_root(request))
-    rates.note_login(address, state, is_good=True)
+        headers = retry_after(problem)
+        return page("login.html", problem.status_code, headers, detail=problem.detail, root=_root(request))
     answer = RedirectResponse(_root(request) + path, 303)
     _keep(request, answer, SESSION_COOKIE, session, login.session_s)
     _drop(request, answer, LOGIN_COOKIE)
@@ -54,6 +53,19 @@ def log_out(request: Request) -> Response:
     answer = page("login.html", detail="You have logged out here.", root=_root(request))
     _drop(request, answer, SESSION_COOKIE)
     return answer
+
+
+async def _completed(request: Request, code: str, state: str) -> str:
+    """Return the cookie of a session; from an address with too many failed logins the provider is not asked."""
+    rates: Rates = request.app.state.rates
+    address = address_of(request.scope)
+    rates.check_failures(address)
+    try:
+        return await _login(request).complete(code, state)
+    except ProblemError as problem:
+        if problem.kind != "unavailable":
+            rates.note_failure(address)
+        raise
 
 
 def _login(request: Request) -> WebLogin:

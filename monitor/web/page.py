@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
@@ -20,7 +21,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["utc"] = utc
 
 
-def page(template: str, status: int = 200, **names: Any) -> Response:
+def page(template: str, status: int = 200, headers: Mapping[str, str] | None = None, **names: Any) -> Response:
     """Return a page; every text in it is escaped."""
     text = _TEMPLATES.get_template(template).render(**names)
-    return Response(text, status, {"Content-Security-Policy": POLICY}, media_type="text/html")
+    return Response(text, status, {"Content-Security-Policy": POLICY, **(headers or {})}, media_type="text/html")

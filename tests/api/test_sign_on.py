@@ -36,11 +36,12 @@ OPERATIONS = [
 NOW_S = NOW_MS // 1000
 
 
-def trusting(**oidc: Any) -> World:
+def trusting(*, failures: float = 1e9, **oidc: Any) -> World:
     """A world in which the groups of an issuer are named as roles."""
     roles = {"map": {role: role for role in ROLES}}
     access = {"oidc": {"issuer": ISSUER, "audience": AUDIENCE, "roles": roles, **oidc}}
-    service = Service.model_validate({"spec": {"api": {"rates": {"failed_logins_per_minute": 1e9}}, "access": access}})
+    rates = {"failed_logins_per_minute": failures}
+    service = Service.model_validate({"spec": {"api": {"rates": rates}, "access": access}})
     return World(configuration=replace(configured(model("fraud")), service=service))
 
 
@@ -180,6 +181,22 @@ def test_new_keys_are_read_when_a_token_names_one_and_not_more_often_than_may_be
     for n in range(20):
         assert ask(client, issuer.sign(claims("viewer"), kid=f"made up {n}")).status_code == 401
     assert len(issuer.asked) == asked
+
+
+def test_who_guesses_locks_out_nobody_who_shows_a_signed_token(issuer: FakeIssuer) -> None:
+    client = Client(trusting(failures=2))
+    assert [ask(client, f"guess {n}").status_code for n in range(3)] == [401, 401, 429]
+    assert ask(client, issuer.sign(claims("viewer"))).status_code == 200
+    refreshed = issuer.sign(claims("viewer", exp=NOW_S + 400))
+    assert ask(client, refreshed).status_code == 200
+
+
+def test_signed_tokens_that_are_not_good_lock_nobody_out(issuer: FakeIssuer) -> None:
+    client = Client(trusting(failures=2))
+    rotated = ECKey.generate_key("P-256", {"kid": "next"})
+    token = issuer.sign(claims("viewer"), rotated, "ES256")
+    assert [ask(client, token).status_code for _ in range(5)] == [401] * 5
+    assert [ask(client, f"guess {n}").status_code for n in range(3)] == [401, 401, 429]
 
 
 def until(client: Client, token: str, is_so: Callable[[httpx.AsyncClient], Awaitable[bool]]) -> int:

@@ -25,12 +25,17 @@ CLIENT_ID, SECRET = "leeway-web", "a secret of the web that is long"
 
 
 def with_login(
-    secret: str = SECRET, prefix: str = "", home: str = HOME, login: dict[str, Any] | None = None, **oidc: Any
+    secret: str = SECRET,
+    prefix: str = "",
+    home: str = HOME,
+    login: dict[str, Any] | None = None,
+    failures: int = 1_000,
+    **oidc: Any,
 ) -> World:
     login = {"client_id": CLIENT_ID, "client_secret": secret, "session": "1h", **(login or {})}
     roles = {"map": {"viewers": "viewer", "editors": "editor"}}
     access = {"oidc": {"issuer": ISSUER, "audience": AUDIENCE, "roles": roles, "login": login} | oidc}
-    api = {"prefix": prefix, "rates": {"failed_logins_per_minute": 1_000}}
+    api = {"prefix": prefix, "rates": {"failed_logins_per_minute": failures}}
     spec = {"access": access, "api": api, "external_url": home + prefix}
     return World(configuration=replace(configured(model("fraud")), service=Service.model_validate({"spec": spec})))
 
@@ -163,6 +168,38 @@ def test_what_the_provider_says_of_a_failure_is_shown_as_text(issuer: FakeIssuer
     assert "answers 400: invalid_grant" in Browser(with_login()).log_in(issuer, "viewers").text
     issuer.fault = lambda path: httpx.Response(500)
     assert Browser(with_login()).go("/login").status_code == 503
+
+
+def test_ways_back_that_nobody_began_cost_nobody_the_login_and_the_provider_nothing(issuer: FakeIssuer) -> None:
+    world = with_login(failures=2)
+    stranger = Browser(world)
+    junk = [stranger.go(f"/login/callback?code=x&state=guess{n}").status_code for n in range(5)]
+    junk += [stranger.go("/login/callback?error=access_denied").status_code for _ in range(5)]
+    assert junk == [401] * 10
+    assert issuer.asked == []
+    assert Browser(world).log_in(issuer, "viewers").status_code == 303
+
+
+def test_from_an_address_with_many_failed_logins_the_provider_is_asked_no_more(issuer: FakeIssuer) -> None:
+    world = with_login(failures=2)
+    browser = Browser(world)
+    issuer.fault = lambda path: httpx.Response(400, json={"error": "invalid_grant"}) if "token" in path else None
+    assert [browser.log_in(issuer, "viewers").status_code for _ in range(2)] == [401, 401]
+    asked = list(issuer.asked)
+    refused = browser.log_in(issuer, "viewers")
+    assert (refused.status_code, refused.headers["Retry-After"], issuer.asked) == (429, "30", asked)
+    issuer.fault = None
+    world.clock.advance(30)
+    assert browser.log_in(issuer, "viewers").status_code == 303
+
+
+def test_while_the_provider_is_away_no_login_counts_as_failed(issuer: FakeIssuer) -> None:
+    browser = Browser(with_login(failures=2))
+    issuer.fault = lambda path: httpx.Response(502) if "token" in path else None
+    away = [browser.log_in(issuer, "viewers") for _ in range(5)]
+    assert [(answer.status_code, answer.headers["Retry-After"]) for answer in away] == [(503, "5")] * 5
+    issuer.fault = None
+    assert browser.log_in(issuer, "viewers").status_code == 303
 
 
 @pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/\\evil.example", "/\nevil", "x" * 600])
