@@ -40,10 +40,11 @@ class OwnPages:
         await self._app(scope, receive, send)
 
     def _is_foreign(self, headers: Headers) -> bool:
-        if headers.get("sec-fetch-site", "") not in OWN:
+        site, origin = headers.get("sec-fetch-site", ""), headers.get("origin")
+        if site not in OWN:
             return True
-        origin = headers.get("origin")
-        if origin is None:
+        # A page that sends no referrer has its origin withheld from the forms that it sends, even to itself.
+        if origin is None or (origin == "null" and site == "same-origin"):
             return False
         try:
             page = urlsplit(origin.lower())

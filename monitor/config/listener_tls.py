@@ -28,12 +28,18 @@ class ListenerTls(Strict):
     clients: Clients = Field(
         default="may", description="whether clients may show a certificate, or `must`, probes and scrapes included"
     )
-    minimum: Literal["1.2", "1.3"] = Field(default="1.2", description="the lowest version of TLS")
+    minimum: Literal["1.2", "1.3"] | None = Field(
+        default=None, description="the lowest version of TLS: 1.2, or with `client_ca` 1.3 and no older one"
+    )
 
     @model_validator(mode="after")
     def _knows_its_clients(self) -> Self:
         if self.clients == "must" and not self.client_ca:
             raise ValueError("clients cannot show certificates unless `client_ca` says of which authorities")
+        if self.minimum == "1.2" and self.client_ca:
+            raise ValueError(
+                "with `client_ca` there is TLS 1.3 alone: who resumes a session of 1.2 shows no certificate again"
+            )
         return self
 
     def files(self, folder: Path) -> CertificateFiles:

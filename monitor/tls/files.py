@@ -50,7 +50,7 @@ class CertificateFiles:
     key: Path
     client_ca: Path | None = None
 
-    def stamp(self) -> tuple[tuple[int, int, int], ...]:
+    def stamp(self) -> tuple[tuple[int, ...], ...]:
         """Return what changes whenever one of the files does; nothing of a file that is not there."""
         return tuple(_stamp(path) for path in (self.certificate, self.key, self.client_ca) if path is not None)
 
@@ -77,7 +77,7 @@ def server_context(files: CertificateFiles, *, clients: Clients = "may", only_1_
     clients : Clients
         Whether those must show a certificate, where `client_ca` says of whom.
     only_1_3 : bool
-        Whether TLS 1.2 is refused, too.
+        Whether TLS 1.2 is refused, too; with `client_ca` it always is.
 
     Raises
     ------
@@ -92,6 +92,9 @@ def server_context(files: CertificateFiles, *, clients: Clients = "may", only_1_
         context.load_cert_chain(files.certificate, files.key, password=_refuse_password)
     except ssl.SSLError as error:
         raise WrongFileError("key", _meaning(error, files)) from None
+    except OSError as error:
+        # One of them is gone since it was looked at.
+        raise WrongFileError("key", f"{files.certificate} or {files.key}: {error.strerror}") from None
     if files.client_ca is not None:
         _trust_clients(context, files.client_ca, clients)
     return context
@@ -122,10 +125,13 @@ def _trust_clients(context: ssl.SSLContext, authorities: Path, clients: Clients)
         context.load_verify_locations(authorities)
     except ssl.SSLError:
         raise WrongFileError("client_ca", f"{authorities} holds no certificate in PEM") from None
+    except OSError as error:
+        raise WrongFileError("client_ca", f"{authorities}: {error.strerror}") from None
     context.verify_mode = ssl.CERT_REQUIRED if clients == "must" else ssl.CERT_OPTIONAL
-    # Who resumes a session is not looked at again: each connection shows its certificate itself.
+    # Who resumes a session is not looked at again: each connection shows its certificate itself. Of 1.2 a server
+    # resumes sessions also without tickets, by their names.
+    context.minimum_version = TLS_1_3
     context.num_tickets = 0
-    context.options |= ssl.OP_NO_TICKET
 
 
 def _check_readable(key: str, path: Path) -> bytes:
@@ -145,9 +151,10 @@ def _meaning(error: ssl.SSLError, files: CertificateFiles) -> str:
     return f"{files.key} holds no key in PEM that can be used ({error.reason or 'unreadable'})"
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+def _stamp(path: Path) -> tuple[int, ...]:
     try:
         status = path.stat()
     except OSError:
-        return (0, 0, 0)
-    return status.st_mtime_ns, status.st_size, status.st_ino
+        return ()
+    # Whoever may read it changes, too, and only the time of that says so.
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -12,6 +12,9 @@ from monitor.web.page import page
 
 __all__ = ["router"]
 
+FORMS = {"Referrer-Policy": "same-origin"}
+"""Of a page that sends a form. From one with `no-referrer` browsers send it as if they knew no page: `Origin: null`."""
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -44,7 +47,7 @@ async def come_back(request: Request, code: str = "", state: str = "", error: st
 @router.get("/logout")
 def ask_to_log_out(request: Request) -> Response:
     _login(request)
-    return page("logout.html")
+    return page("logout.html", headers=FORMS)
 
 
 @router.post("/logout")

@@ -31,6 +31,7 @@ from monitor.client import Leeway, UnreachableError
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.listener_tls import ListenerTls
 from monitor.config.service import Service
+from monitor.tls import files
 from monitor.tls.client import ClientTls
 from monitor.tls.files import WrongFileError
 from monitor.tls.listener import ListenerCertificate
@@ -218,6 +219,52 @@ def test_a_new_certificate_that_cannot_be_used_is_said_and_the_former_stays(tmp_
         assert serving.serial() != former
 
 
+def test_a_key_that_can_be_read_only_later_is_taken_up_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Authority(tmp_path).sign_server()
+    spec = ListenerTls(certificate="server.pem", key="server.key")
+    certificate = ListenerCertificate(spec.files(tmp_path), spec.context, SystemClock())
+    Authority(tmp_path).sign_server()
+    key, read = tmp_path / "server.key", files._check_readable
+
+    def refused_key(name: str, path: Path) -> bytes:
+        if path == key:
+            raise WrongFileError(name, f"{path}: Permission denied")
+        return read(name, path)
+
+    with monkeypatch.context() as forbidden:
+        # Root reads whatever the mode says.
+        forbidden.setattr(files, "_check_readable", refused_key)
+        for _ in range(3):
+            certificate.follow()
+        assert "Permission denied" in "".join(certificate.holding().values())
+    key.chmod(0o640)
+    for _ in range(2):
+        certificate.follow()
+    assert certificate.holding() == {}
+
+
+@pytest.mark.parametrize("gone", ["server.key", "authority.pem"])
+def test_a_file_that_vanishes_while_it_is_read_is_named(
+    gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Authority(tmp_path).sign_server()
+    spec = ListenerTls(certificate="server.pem", key="server.key", client_ca="authority.pem")
+    certificate = ListenerCertificate(spec.files(tmp_path), spec.context, SystemClock())
+    read = files._check_readable
+
+    def read_and_lose(name: str, path: Path) -> bytes:
+        text = read(name, path)
+        if path.name == gone:
+            path.unlink()
+        return text
+
+    monkeypatch.setattr(files, "_check_readable", read_and_lose)
+    Authority(tmp_path).sign_server()
+    for _ in range(2):
+        certificate.follow()
+    assert f"{gone}: No such file" in "".join(certificate.holding().values())
+
+
 @pytest.mark.parametrize(
     ("lasts", "passed", "said"),
     [
@@ -332,6 +379,30 @@ def test_other_authorities_count_for_whoever_comes_after(tmp_path: Path) -> None
         serving.certificate.renew()
         with pytest.raises(httpx.TransportError):
             serving.client(viewer).get("/v1/models")
+
+
+def asked_anew(serving: Served, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> tuple[bytes, Any]:
+    """The beginning of an answer, if there is one, and what a next connection may resume."""
+    try:
+        with context.wrap_socket(serving.connect(), server_hostname="127.0.0.1", session=session) as connection:
+            connection.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            return connection.recv(12), connection.session
+    except OSError:
+        return b"", None
+
+
+@pytest.mark.parametrize(("version", "first"), [("TLSv1_2", b""), ("TLSv1_3", b"HTTP/1.1 200")])
+def test_no_session_of_former_authorities_is_resumed(version: str, first: bytes, tmp_path: Path) -> None:
+    authority, clients = Authority(tmp_path), Authority(tmp_path, "clients")
+    authority.sign_server()
+    context = ClientTls(str(authority.file), *map(str, clients.sign("viewer", ["the viewer"]))).context()
+    context.maximum_version = ssl.TLSVersion[version]
+    with served(tmp_path, guarded(), client_ca="clients.pem") as serving:
+        answer, session = asked_anew(serving, context)
+        assert answer == first
+        Authority(tmp_path, "clients")
+        serving.certificate.renew()
+        assert asked_anew(serving, context, session)[0] == b""
 
 
 def test_the_client_trusts_and_shows_what_it_is_told(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:

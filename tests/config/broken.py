@@ -253,6 +253,11 @@ BROKEN = {
         "9: spec.api.tls: clients cannot show certificates unless",
         one=False,
     ),
+    "clients that resume what they showed once": _service(
+        "api: {tls: {certificate: a.pem, key: a.key, client_ca: a.pem, minimum: '1.2'}}",
+        "9: spec.api.tls: with `client_ca` there is TLS 1.3 alone",
+        one=False,
+    ),
     "role of no certificate": _service(
         "access: {certificates: [{subject: prometheus, role: viewer}]}",
         "28: spec.access.certificates.0.subject: expected `CN=`",

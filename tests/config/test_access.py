@@ -107,8 +107,7 @@ EXAMPLES = [
     document
     for page in ("access.md", "single-sign-on.md")
     for block in re.findall(r"^```yaml\n(.*?)^```$", (DOCS / page).read_text(), flags=re.MULTILINE | re.DOTALL)
-    if (document := yaml.safe_load(re.sub(r"\$\{\w+\}", "x" * 40, block))).keys()
-    <= ServiceSpec.model_fields.keys()
+    if (document := yaml.safe_load(re.sub(r"\$\{\w+\}", "x" * 40, block))).keys() <= ServiceSpec.model_fields.keys()
 ]
 
 

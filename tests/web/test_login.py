@@ -47,12 +47,19 @@ class Browser(Client):
         super().__init__(world, routers=(*ROUTERS, *PAGES))
         self.app.state.stopping.set()
         self.cookies: dict[str, str] = {}
+        self.origin = HOME
 
     def go(self, path: str, method: str = "GET", **how: Any) -> httpx.Response:
-        headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin", **how.pop("headers", {})}
+        own = {
+            "Accept": "text/html",
+            "Sec-Fetch-Site": "same-origin",
+            "Origin": self.origin if method != "GET" else None,
+        }
+        headers = own | how.pop("headers", {})
         headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {name: value for name, value in headers.items() if value is not None}
         answer = self.request(method, HOME + path, headers=headers, **how)
+        self.origin = "null" if answer.headers["Referrer-Policy"] == "no-referrer" else HOME
         for cookie in answer.headers.get_list("set-cookie"):
             name, _, value = cookie.partition(";")[0].partition("=")
             self.cookies[name] = value.strip('"')
@@ -217,7 +224,15 @@ def test_a_session_does_what_its_role_may_and_not_for_other_pages(issuer: FakeIs
     mark: dict[str, Any] = {"json": {"model": "fraud"}, "method": "POST"}
     assert browser.go("/v1/marks", **mark).status_code == 422
     assert browser.go("/v1/audit").status_code == 403
-    for foreign in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": None}):
+    unknown: dict[str, Any] = {"Sec-Fetch-Site": None}
+    evil = "https://evil.example"
+    for foreign in (
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": evil},
+        unknown | {"Origin": None},
+        unknown | {"Origin": "null"},
+        {"Sec-Fetch-Site": "none", "Origin": "null"},
+    ):
         assert browser.go("/v1/marks", headers=foreign, **mark).status_code == 403
     own = {"Sec-Fetch-Site": None, "Origin": HOME}
     assert browser.go("/v1/marks", headers=own, **mark).status_code == 422
@@ -281,7 +296,8 @@ def test_who_logs_out_is_out(issuer: FakeIssuer) -> None:
     assert browser.go("/logout").status_code == 200
     assert browser.go("/v1/models").status_code == 200, "nobody is logged out by a link"
     assert browser.go("/logout", "POST", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    assert "You have logged out" in browser.go("/logout", "POST").text
+    browser.go("/logout")
+    assert "You have logged out" in browser.go("/logout", "POST", headers={"Sec-Fetch-Site": None}).text
     assert browser.go("/v1/models", headers={"Accept": "*/*"}).status_code == 401
 
 
