@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from monitor.clock import Clock
 from sinks.store.batch import append
 from sinks.store.contract import Store
 
-__all__ = ["Allowance", "Entry", "Repeats", "write_entry"]
+__all__ = ["MOST_CHARACTERS", "Allowance", "Entry", "Repeats", "write_entry"]
 
 MOST_CHARACTERS = 300
 REPEATED_WITHIN_S = 60.0
@@ -94,15 +95,17 @@ class Repeats:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._listed: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._listed: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
 
     def take(self, key: str) -> int | None:
         """Return how many were not listed before this one; None if this one is not listed either."""
         now_s = self._clock.monotonic_s()
-        listed_s, unlisted = self._listed.get(key, (float("-inf"), 0))
+        # Questions may be long, and there may be many.
+        digest = hashlib.sha256(key.encode(errors="backslashreplace")).digest()
+        listed_s, unlisted = self._listed.get(digest, (float("-inf"), 0))
         is_repeated = now_s - listed_s < REPEATED_WITHIN_S
-        self._listed[key] = (listed_s, unlisted + 1) if is_repeated else (now_s, 0)
-        self._listed.move_to_end(key)
+        self._listed[digest] = (listed_s, unlisted + 1) if is_repeated else (now_s, 0)
+        self._listed.move_to_end(digest)
         if len(self._listed) > MOST_REPEATED:
             self._listed.popitem(last=False)
         return None if is_repeated else unlisted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from monitor.access.expected import is_protected
-from monitor.clock import Clock
 from monitor.errors import SourceError
 
 __all__ = ["ALGORITHMS", "Issuer", "Metadata"]
@@ -52,21 +52,19 @@ class Issuer:
     ----------
     url : str
         Its name, which tokens have as `iss`.
-    clock : Clock
     verify : ssl.SSLContext or bool
         Whom to trust.
-    transport : httpx.BaseTransport or None
+    transport : httpx.AsyncBaseTransport or None
         Carries requests; the network if None.
     """
 
     def __init__(
         self,
         url: str,
-        clock: Clock,
         verify: ssl.SSLContext | bool = True,
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.url, self._clock, self._verify, self._transport = url, clock, verify, transport
+        self.url, self._verify, self._transport = url, verify, transport
 
     def metadata(self) -> Metadata:
         """Return what it says of itself.
@@ -114,15 +112,10 @@ class Issuer:
     def _read(
         self, address: str, form: dict[str, str] | None = None, auth: tuple[str, str] | None = None
     ) -> dict[str, Any]:
-        method = "GET" if form is None else "POST"
-        deadline_s = self._clock.monotonic_s() + ASKED_FOR_S
         try:
-            # It follows nobody to another address.
-            with (
-                httpx.Client(verify=self._verify, timeout=ASKED_FOR_S, transport=self._transport) as client,
-                client.stream(method, address, data=form, auth=auth) as answer,
-            ):
-                body = self._body(answer, address, deadline_s)
+            answer, body = asyncio.run(self._answer(address, form, auth))
+        except TimeoutError as error:
+            raise self._wrong(f"{address} answers too slowly") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._wrong(f"{address}: {error or type(error).__name__}") from error
         try:
@@ -134,13 +127,23 @@ class Issuer:
             raise self._wrong(f"{address} answers {answer.status_code}{_reason(document)}", retryable=not is_refusal)
         return document
 
-    def _body(self, answer: httpx.Response, address: str, deadline_s: float) -> bytes:
-        body = b""
-        for part in answer.iter_bytes():
-            body += part
-            if len(body) > MOST_BYTES or self._clock.monotonic_s() > deadline_s:
-                raise self._wrong(f"{address} answers too much, or too slowly")
-        return body
+    async def _answer(
+        self, address: str, form: dict[str, str] | None, auth: tuple[str, str] | None
+    ) -> tuple[httpx.Response, bytes]:
+        # A loop of its own can be stopped wherever it is; a timeout of httpx bounds only each wait for a byte.
+        # It follows nobody to another address.
+        method = "GET" if form is None else "POST"
+        async with (
+            asyncio.timeout(ASKED_FOR_S),
+            httpx.AsyncClient(verify=self._verify, timeout=ASKED_FOR_S, transport=self._transport) as client,
+            client.stream(method, address, data=form, auth=auth) as answer,
+        ):
+            body = b""
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > MOST_BYTES:
+                    raise self._wrong(f"{address} answers too much")
+            return answer, body
 
     def _wrong(self, reason: str, *, retryable: bool = True) -> SourceError:
         return SourceError(f"the issuer {self.url}: {reason}", retryable=retryable)

@@ -61,7 +61,7 @@ class AccessControl:
         try:
             if need != "nothing":
                 await self._admit(scope, operation, need)
-            elif operation in LOGGING_IN:
+            elif operation in LOGGING_IN or operation in self._exceptions:
                 self._rates.take_request(client_of(scope, None))
             if need == "ingest":
                 receive = self._rates.metered(client_of(scope, token_of(scope)), receive)
@@ -69,7 +69,7 @@ class AccessControl:
             if refusal.kind == "unauthorized" and (login := self._identities.where_to_log_in(scope)):
                 await RedirectResponse(login, 303)(scope, receive, send)
                 return
-            if refusal.kind in ("unauthorized", "forbidden"):
+            if refusal.kind in ("unauthorized", "forbidden", "cross-site"):
                 await self._auditor.refused(scope, operation, token_of(scope), refusal.status_code, refusal.detail)
             await problem(Request(scope), refusal)(scope, receive, send)
             return

@@ -93,7 +93,7 @@ def create_app(
     routers = tuple(routers)
     app.state.service = service
     app.state.stopping = threading.Event()
-    app.state.notes, app.state.web_login = list, None
+    app.state.notes, app.state.web_login, app.state.auditor = list, None, None
     app.state.streams = _streams(app, service, alert_poll_s)
     problems.install(app)
     spec = service.configuration.service.spec.api
@@ -110,7 +110,7 @@ def create_app(
     app.add_middleware(BodyLimit, max_bytes=spec.max_body_bytes)
     app.add_middleware(RequestLimit, most=spec.max_requests)
     names = names_of(service.configuration.service.spec)
-    app.add_middleware(OwnPages, names=names)
+    app.add_middleware(OwnPages, names=names, auditor=app.state.auditor)
     app.add_middleware(AllowedHosts, names=names)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     if prefix := service.configuration.service.spec.api.prefix:
@@ -136,13 +136,14 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     if sign_on is not None and sign_on.spec.login is not None:
         external_url = service.configuration.service.spec.external_url
         identities.web_login = app.state.web_login = WebLogin(sign_on, sign_on.spec.login, service.clock, external_url)
+    app.state.auditor = auditor = Auditor(service.store, service.clock)
     routes = [*app.routes, *(route for router in routers for route in router.routes)]
     app.add_middleware(
         AccessControl,
         routes=routes,
         identities=identities,
         rates=rates,
-        auditor=Auditor(service.store, service.clock),
+        auditor=auditor,
         metrics_are_open=access.metrics == "open",
     )
 

@@ -12,7 +12,7 @@ import structlog
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from monitor.access.audit_log import Allowance, Entry, Repeats, write_entry
+from monitor.access.audit_log import MOST_CHARACTERS, Allowance, Entry, Repeats, write_entry
 from monitor.access.tokens import MARK, Token, prefix_of
 from monitor.api.bounded_threads import BoundedThreads
 from monitor.api.problems import method_of
@@ -83,9 +83,7 @@ class Auditor:
     async def read(self, app: ASGIApp, request: tuple[Scope, Receive, Send], operation: str, token: Token) -> None:
         """Let an application answer, and write down that somebody has looked, once a minute for the same question."""
         scope, receive, send = request
-        question = urlencode(
-            [pair for pair in QueryParams(scope["query_string"]).multi_items() if pair[0] not in FORMS]
-        )
+        question = [pair for pair in QueryParams(scope["query_string"]).multi_items() if pair[0] not in FORMS]
 
         async def send_audited(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
@@ -94,14 +92,15 @@ class Auditor:
 
         await app(scope, receive, send_audited)
 
-    async def _write_read(self, scope: Scope, operation: str, token: Token, question: str, status: int) -> None:
+    async def _write_read(
+        self, scope: Scope, operation: str, token: Token, question: list[tuple[str, str]], status: int
+    ) -> None:
         path = _path(scope, operation)
-        unlisted = self._reads.take(f"{token.id} {token.name} {path} {question}")
+        unlisted = self._reads.take(f"{token.id} {token.name} {path} {urlencode(question)}")
         # Who makes up questions shall not fill the log, and hears of it as little as whoever asks the same.
         omitted = self._readers.take() if unlisted is not None else None
         if unlisted is not None and omitted is not None:
-            subject = f"{path}?{question}" if question else path
-            entry = _entry(scope, operation, token, status, subject)
+            entry = _entry(scope, operation, token, status, _asked(path, question))
             await self._write(replace(entry, unlisted=unlisted + omitted))
 
     async def refused(self, scope: Scope, operation: str, token: Token | None, status: int, reason: str) -> None:
@@ -123,6 +122,18 @@ def _entry(scope: Scope, operation: str, token: Token | None, status: int, subje
     address = scope["client"][0] if scope.get("client") else ""
     name, role = (token.name, token.role) if token is not None else ("", "")
     return Entry(name, role, address, operation or method_of(scope), subject or _path(scope, operation), status)
+
+
+def _asked(path: str, question: list[tuple[str, str]]) -> str:
+    """Return a path and a question; of one that is too long each parameter has its share, so that none hides others."""
+    values: dict[str, list[str]] = {}
+    for name, value in question:
+        values.setdefault(name, []).append(value)
+    parameters = [urlencode([(name, value) for value in several]) for name, several in values.items()]
+    if len(path) + sum(len(parameter) + 1 for parameter in parameters) > MOST_CHARACTERS:
+        share = max(10, (MOST_CHARACTERS - len(path)) // len(parameters) - 2)
+        parameters = [text if len(text) <= share else f"{text[:share]}…" for text in parameters]
+    return "?".join(filter(None, [path, "&".join(parameters)]))
 
 
 def _path(scope: Scope, operation: str) -> str:

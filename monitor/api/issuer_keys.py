@@ -74,10 +74,13 @@ class IssuerKeys(Collector):
         """Return what people should know: that the issuer does not answer."""
         if not self._failure:
             return []
+        # It is asked only while tokens come: what it said an hour ago it may no longer say.
+        minutes = int((self._clock.monotonic_s() - self._tried_s) / 60)
+        failure = f"{self._failure} ({minutes} min ago, and was not asked since)" if minutes else self._failure
         if self._counting() is None:
-            return [f"{self._failure}; nobody gets in with its tokens"]
+            return [f"{failure}; nobody gets in with its tokens"]
         hours = (self._keep_s - self._age_s()) / 3600
-        return [f"{self._failure}; its tokens are checked with the keys that are known, for {hours:.1f} h"]
+        return [f"{failure}; its tokens are checked with the keys that are known, for {hours:.1f} h"]
 
     def collect(self) -> Iterable[Metric]:
         """How old the keys are, and how often they could not be read."""

@@ -1,14 +1,16 @@
-"""A parameter that a route does not have is a mistake: to ignore it would answer another question."""
+"""A parameter that a route does not have, or has once, is a mistake: to ignore it would answer another question."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from typing import Any, get_args, get_origin
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
+from starlette.datastructures import QueryParams
 
-from monitor.api.problems import ProblemError
+from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.web_login import CALLBACK
 
 __all__ = ["refuse_unknown"]
@@ -19,17 +21,30 @@ async def refuse_unknown(request: Request) -> None:
     # A provider sends browsers back with whatever it likes to say.
     if not request.query_params or request.scope["route"].path == CALLBACK:
         return
-    names = sorted(set(_names(request.scope["route"].dependant)))
+    parameters = dict(_parameters(request.scope["route"].dependant))
+    names = sorted(parameters)
     errors = [{"field": name, "message": _hint(name, names)} for name in request.query_params if name not in names]
+    if not errors:
+        _refuse_repeated(request.query_params, parameters)
     if errors:
         unknown = ", ".join(error["field"] for error in errors)
         raise ProblemError("bad-parameter", f"unknown here: {unknown}; {errors[0]['message']}", errors=errors)
 
 
-def _names(dependant: Dependant) -> Iterator[str]:
-    yield from (parameter.alias for parameter in dependant.query_params)
+def _refuse_repeated(query: QueryParams, parameters: Mapping[str, Any]) -> None:
+    for name, annotation in parameters.items():
+        if len(query.getlist(name)) > 1 and not _is_list(annotation):
+            raise bad_parameter(name, f"{name} is there more than once: which is it?")
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(_is_list(member) for member in get_args(annotation))
+
+
+def _parameters(dependant: Dependant) -> Iterator[tuple[str, Any]]:
+    yield from ((parameter.alias, parameter.field_info.annotation) for parameter in dependant.query_params)
     for needed in dependant.dependencies:
-        yield from _names(needed)
+        yield from _parameters(needed)
 
 
 def _hint(name: str, names: list[str]) -> str:

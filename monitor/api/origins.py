@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from monitor.api.auditor import Auditor
 from monitor.api.hosts import is_known, name_of
 from monitor.api.problems import ProblemError, problem
 
@@ -27,14 +28,18 @@ class OwnPages:
     app : ASGI application
     names : collection of str
         By which the service is known, beside that of the request: a proxy may have another one.
+    auditor : Auditor or None
+        Writes down what is refused; None where nobody is asked for a token.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        self._app, self._names = app, names
+    def __init__(self, app: ASGIApp, names: Collection[str], auditor: Auditor | None = None) -> None:
+        self._app, self._names, self._auditor = app, names, auditor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in SAFE and self._is_foreign(Headers(scope=scope)):
             refusal = ProblemError("cross-site", "a page of another site asks for this change: it is not taken")
+            if self._auditor is not None:
+                await self._auditor.refused(scope, "", None, refusal.status_code, refusal.detail)
             await problem(Request(scope), refusal)(scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -34,7 +34,7 @@ class SignOn:
 
     def __init__(self, spec: Oidc, clock: Clock, folder: Path) -> None:
         self.spec, self._clock = spec, clock
-        self.issuer = Issuer(spec.issuer, clock, trusting(str(folder / spec.ca)) if spec.ca else True)
+        self.issuer = Issuer(spec.issuer, trusting(str(folder / spec.ca)) if spec.ca else True)
         self.keys = IssuerKeys(self.issuer, clock, spec.keep / 1000)
 
     async def holder(self, secret: str) -> Token | str:

@@ -45,6 +45,9 @@ class Credentials:
         return ClientTls(self.ca, self.cert, self.key)
 
 
+MOST_CHARACTERS = 16_384
+"""That a service takes: signed tokens are long."""
+
 NO_CREDENTIALS = Credentials()
 
 
@@ -71,11 +74,13 @@ def _read_token(file: Path) -> str:
     from monitor.errors import InputError
 
     try:
-        # More would be no token, and may be a device.
+        # More would be no token, and may be a device; one character may be the end of the line.
         with file.open("rb") as stream:
-            secret = stream.read(4_096).decode("ascii", "replace").strip()
+            secret = stream.read(MOST_CHARACTERS + 2).decode("ascii", "replace").strip()
     except OSError as error:
         raise InputError(f"--token-file: {file}: {error.strerror}") from error
     if not secret:
         raise InputError(f"--token-file: {file} is empty")
+    if len(secret) > MOST_CHARACTERS:
+        raise InputError(f"--token-file: {file} holds more than {MOST_CHARACTERS:,} characters: it is no token")
     return secret

@@ -39,7 +39,7 @@ def issuer(configuration: Configuration, clock: Clock) -> Iterator[Finding]:
         return
     url, authorities = spec.oidc.issuer, spec.oidc.ca
     try:
-        openid = Issuer(url, clock, trusting(str(configuration.root / authorities)) if authorities else True)
+        openid = Issuer(url, trusting(str(configuration.root / authorities)) if authorities else True)
         keys = openid.keys(openid.metadata())
     except (InputError, SourceError) as error:
         yield wrong("issuer", url, str(error), "docs/single-sign-on.md#when-a-token-is-refused")

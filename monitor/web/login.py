@@ -36,6 +36,9 @@ async def come_back(request: Request, code: str = "", state: str = "", error: st
         path = login.path_of(state, request.cookies.get(LOGIN_COOKIE, ""))
         session = await _completed(request, code, state)
     except ProblemError as problem:
+        if problem.kind in ("unauthorized", "forbidden"):
+            operation, auditor = f"GET {CALLBACK}", request.app.state.auditor
+            await auditor.refused(request.scope, operation, None, problem.status_code, problem.detail)
         headers = retry_after(problem)
         return page("login.html", problem.status_code, headers, detail=problem.detail, root=_root(request))
     answer = RedirectResponse(_root(request) + path, 303)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from monitor.access.audit_log import Repeats
 from monitor.access.token_log import TokenLog
 from monitor.api import auditor
 from monitor.api.needs import PERSONAL
+from monitor.clock import ManualClock
 from monitor.erasure.erase import Erased
 from sinks.store.contract import StoreError
 from tests.api.test_access import bearer, guarded, in_one_loop, status
@@ -230,3 +233,30 @@ def test_a_secret_that_is_pasted_as_a_name_is_revoked_and_stands_nowhere(world: 
     assert f"ci {token.id}" in [entry["subject"] for entry in listed]
     assert secret not in repr(listed)
     assert "nobodys-secret" not in repr(listed)
+
+
+def test_a_parameter_is_there_once_so_that_the_log_has_the_one_that_counted(world: World, client: Client) -> None:
+    twice = f"/v1/dead-letters?topic={'A' * 310}&topic=fraud"
+    refused = client.request("GET", twice, headers=bearer("viewer" * 20))
+    assert (refused.status_code, "topic is there more than once" in refused.json()["detail"]) == (422, True)
+    assert ask(client, "viewer", "GET", f"/v1/dead-letters?topic={'A' * 310}&model=fraud") == 200
+    (entry,) = entries(client)
+    assert "&model=fraud" in entry["subject"], "a long value hides no other one"
+    assert ask(client, "viewer", "GET", "/v1/alerts?matcher=a%3D1&matcher=b%3D2") == 200
+
+
+def test_long_questions_cost_no_memory() -> None:
+    repeats = Repeats(ManualClock())
+    tracemalloc.start()
+    for n in range(200):
+        assert repeats.take(f"{n} {'x' * 10_000}") == 0
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 200_000
+
+
+def test_what_a_page_of_another_site_asks_for_is_listed_as_refused(client: Client) -> None:
+    assert client.request("POST", "/v1/marks", headers={"Sec-Fetch-Site": "cross-site"}, json={}).status_code == 403
+    (entry,) = entries(client)
+    assert (entry["subject"], entry["status"], entry["who"]) == ("/v1/marks", 403, "")
+    assert "a page of another site" in entry["reason"]

@@ -89,6 +89,11 @@ def test_where_nobody_is_asked_for_a_token_addresses_are_counted_but_not_this_ma
     assert statuses(client, 5, "", "127.0.0.1") == [200] * 5
 
 
+def test_metrics_that_are_open_are_counted_by_address() -> None:
+    client = Somewhere(limited({"metrics": "open"}, requests_per_s=0.1, burst=2))
+    assert statuses(client, 3, "", path="/metrics") == [200, 200, 429]
+
+
 def test_what_is_sent_is_counted_in_bytes() -> None:
     world = limited(ingest_bytes_per_s=100)
     client = Somewhere(world)

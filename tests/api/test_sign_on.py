@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
@@ -22,6 +24,7 @@ from monitor.api.app import ROUTERS, create_app
 from monitor.api.issuer_keys import AGAIN_S, REREAD_S
 from monitor.api.needs import FREE, NEEDS
 from monitor.config.service import Service
+from monitor.errors import SourceError
 from monitor.web import PAGES
 from tests.api.issuer import AUDIENCE, ISSUER, FakeIssuer, claims
 from tests.api.world import NOW_MS, Client, World, configured, model
@@ -257,7 +260,7 @@ def test_old_keys_count_where_the_issuer_is_late_and_one_request_waits_for_it(
         waits.append(timeout)
         return await wait(tasks, timeout=timeout)
 
-    monkeypatch.setattr(issuer_keys.asyncio, "wait", counted)
+    monkeypatch.setattr("monitor.api.issuer_keys.asyncio.wait", counted)
     try:
 
         async def is_answered_twice(again: httpx.AsyncClient) -> bool:
@@ -291,6 +294,9 @@ def test_while_the_issuer_is_away_known_keys_count_for_a_while_and_it_is_said(is
     assert note.startswith(f"the issuer {ISSUER}: ")
     assert note.endswith("answers 502; its tokens are checked with the keys that are known, for 1.0 h")
     assert world.metrics.get_sample_value("leeway_oidc_keys_age_seconds") == 3_600
+    world.clock.advance(720)
+    (later,) = client.get("/readyz").json()["notes"]
+    assert "answers 502 (12 min ago, and was not asked since); its tokens" in later
     assert world.metrics.get_sample_value("leeway_oidc_failures_total") == 1
     world.clock.advance(3_601)
     refused = ask(client, token)
@@ -321,6 +327,28 @@ def test_an_issuer_that_hangs_holds_nobody_up(issuer: FakeIssuer, monkeypatch: p
         assert issuer.asked.count(f"{httpx.URL(ISSUER).path}/.well-known/openid-configuration") == 1
     finally:
         released.set()
+
+
+def test_an_issuer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.access.issuer.ASKED_FOR_S", 0.3)
+    given_up = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not given_up.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=[listener], daemon=True)
+        thread.start()
+        try:
+            with pytest.raises(SourceError, match="answers too slowly"):
+                Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}").metadata()
+        finally:
+            given_up.set()
+            thread.join(20)
 
 
 @pytest.mark.parametrize(

@@ -396,6 +396,7 @@ def test_no_session_of_former_authorities_is_resumed(version: str, first: bytes,
     authority, clients = Authority(tmp_path), Authority(tmp_path, "clients")
     authority.sign_server()
     context = ClientTls(str(authority.file), *map(str, clients.sign("viewer", ["the viewer"]))).context()
+    assert isinstance(context, ssl.SSLContext)
     context.maximum_version = ssl.TLSVersion[version]
     with served(tmp_path, guarded(), client_ca="clients.pem") as serving:
         answer, session = asked_anew(serving, context)

@@ -17,6 +17,7 @@ import pytest
 
 from monitor.access.token_log import TokenLog
 from monitor.cli import COMMANDS, cli
+from monitor.cli.credentials import Credentials
 from monitor.client import Leeway
 from monitor.client.errors import AccessError
 from monitor.clock import SystemClock
@@ -156,6 +157,10 @@ def test_the_variable_names_a_token_and_a_file_overrides_it(
     Path("empty.token").write_text("\n")
     assert leeway("alerts", "--url", guarded.url, "--token-file", "empty.token").code == 2
     assert leeway("alerts", "--url", guarded.url, "--token-file", "nowhere").code == 2
+    Path("long.token").write_text("x" * 16_385)
+    assert "holds more than 16,384" in leeway("alerts", "--url", guarded.url, "--token-file", "long.token").err
+    Path("long.token").write_text("x" * 16_384 + "\n")
+    assert Credentials(Path("long.token")).token == "x" * 16_384
 
 
 def test_the_client_shows_its_token(guarded: Guarded, ann: str) -> None:

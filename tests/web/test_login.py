@@ -17,6 +17,7 @@ from monitor.api import sign_on
 from monitor.api.app import ROUTERS
 from monitor.config.service import Service
 from monitor.web import PAGES
+from sinks.store.contract import Query
 from tests.api.issuer import AUDIENCE, ISSUER, FakeIssuer, claims
 from tests.api.world import NOW_MS, Client, World, configured, model
 
@@ -207,6 +208,17 @@ def test_while_the_provider_is_away_no_login_counts_as_failed(issuer: FakeIssuer
     assert [(answer.status_code, answer.headers["Retry-After"]) for answer in away] == [(503, "5")] * 5
     issuer.fault = None
     assert browser.log_in(issuer, "viewers").status_code == 303
+
+
+def test_logins_that_are_refused_are_in_the_audit_log(issuer: FakeIssuer) -> None:
+    world = with_login()
+    browser = Browser(world)
+    browser.log_in(issuer, "strangers")
+    world.clock.advance(1)
+    browser.go("/login/callback?code=x&state=guess")
+    rows = world.store.read(Query("audit", columns=("operation", "status", "reason")))
+    assert (rows["operation"], list(rows["status"])) == (["GET /login/callback"] * 2, [403, 401])
+    assert "of 'ann' has a role here" in rows["reason"][0]
 
 
 @pytest.mark.parametrize("to", ["https://evil.example", "//evil.example", "/\\evil.example", "/\nevil", "x" * 600])
