@@ -218,8 +218,8 @@ class StandingAlerts:
 
     @property
     def are_firing(self) -> bool:
-        """Whether there are some."""
-        return bool(self._standing)
+        """Whether there are some, also of an earlier process that nobody knows to be over."""
+        return bool(self._standing or self._earlier)
 
     def step(self, holding: Mapping[str, str], is_over: Callable[[str], bool] = lambda _: False) -> None:
         """Write what has changed.

@@ -119,7 +119,9 @@ class Lookout:
         failing = self._alerts(JOB_FAILING, "job", "warning", instance=self._threads.instance)
         undetected = self._alerts(SELF_TEST_FAILED, "part", instance=self._threads.instance)
         self._of_process.append(_Look(failing, jobs.troubles))
-        self._of_process.append(_Look(undetected, SelfTest.of(self._store).holding))
+        self_test = SelfTest.of(self._store)
+        is_over = self_test.is_over if "self_test" in jobs.states else _always
+        self._of_process.append(_Look(undetected, self_test.holding, is_over))
         self._of_others.append(_Look(self._alerts(JOB_PAUSED, "job", "warning", shared=True), jobs.forgotten))
 
     def step(self) -> None:

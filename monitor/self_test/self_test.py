@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -47,8 +47,10 @@ class SelfTestResult:
     events : int
     run_s : float
         How long all of it took.
-    store_s : float
-        How long the service's own store took to keep a row, and to give it back.
+    store_s : float or None
+        How long the service's own store took to keep a row, and to give it back; None if it has not.
+    failure : str
+        The kind of the error that ended the run; empty if none did.
     """
 
     at_ms: int
@@ -57,7 +59,8 @@ class SelfTestResult:
     false_alarms: int
     events: int
     run_s: float
-    store_s: float
+    store_s: float | None = None
+    failure: str = ""
 
 
 class SelfTest:
@@ -92,29 +95,20 @@ class SelfTest:
             The drift was not found.
         StoreError
         """
-        began_s, at_ms = clock.monotonic_s(), clock.now_ms()
-        source = _Watched(payloads(at_ms // EVERY_MS), clock)
-        fired: list[tuple[int, float]] = []
-
-        def note(transition: Transition) -> None:
-            if transition.state == "firing":
-                fired.append((transition.at_ms, clock.monotonic_s()))
-
-        replayed = Replay(canary(), open_store("memory"), source).run(BATCH, on_transition=note)
-        detections = [(alert_ms, alert_s) for alert_ms, alert_s in fired if alert_ms > DRIFT_MS]
-        first_ms, first_s = detections[0] if detections else (None, None)
-        self.result = SelfTestResult(
-            at_ms,
-            None if first_ms is None else first_ms - DRIFT_MS,
-            None if first_s is None or source.drift_read_s is None else first_s - source.drift_read_s,
-            len(fired) - len(detections),
-            replayed.counters.events,
-            clock.monotonic_s() - began_s,
-            _asked_store(store, clock, at_ms),
-        )
-        self.runs, self.false_alarms = self.runs + 1, self.false_alarms + self.result.false_alarms
-        if first_ms is None:
+        at_ms, began_s = clock.now_ms(), clock.monotonic_s()
+        try:
+            self.result = _detected(at_ms, clock)
+        except Exception as error:
+            self.result = SelfTestResult(
+                at_ms, None, None, 0, 0, clock.monotonic_s() - began_s, failure=type(error).__name__
+            )
+            raise
+        finally:
+            self.runs += 1
+        self.false_alarms += self.result.false_alarms
+        if self.result.delay_ms is None:
             raise SelfTestError("the canary's drift was not found")
+        self.result = replace(self.result, store_s=_asked_store(store, clock, at_ms))
 
     def document(self) -> dict[str, Any] | None:
         """Return what came of the last run, for people."""
@@ -125,11 +119,42 @@ class SelfTest:
         if self.result is None or self.result.delay_ms is not None:
             return {}
         hours = (END_MS - DRIFT_MS) // 3_600_000
+        finding = (
+            f"the self-test failed with {self.result.failure}, and the log of the process says more"
+            if self.result.failure
+            else f"a drift of two deviations that lasts {hours} h was not found in the self-test"
+        )
         return {
-            "detection": f"Leeway does not detect: a drift of two deviations that lasts {hours} h was not found in the"
-            " self-test. Alerts of models may be missing; restart the process that evaluates, and compare its version"
-            " with the one before"
+            "detection": f"Leeway does not detect: {finding}. Alerts of models may be missing; restart the process that"
+            " evaluates, and compare its version with the one before"
         }
+
+    def is_over(self, part: str) -> bool:
+        """Whether what an earlier process left is over: whoever has not run the self-test yet does not know."""
+        return self.result is not None
+
+
+def _detected(at_ms: int, clock: Clock) -> SelfTestResult:
+    """Run the canary through all stages, and return what came of it."""
+    began_s = clock.monotonic_s()
+    source = _Watched(payloads(at_ms // EVERY_MS), clock)
+    fired: list[tuple[int, float]] = []
+
+    def note(transition: Transition) -> None:
+        if transition.state == "firing":
+            fired.append((transition.at_ms, clock.monotonic_s()))
+
+    replayed = Replay(canary(), open_store("memory"), source).run(BATCH, on_transition=note)
+    detections = [(alert_ms, alert_s) for alert_ms, alert_s in fired if alert_ms > DRIFT_MS]
+    first_ms, first_s = detections[0] if detections else (None, None)
+    return SelfTestResult(
+        at_ms,
+        None if first_ms is None else first_ms - DRIFT_MS,
+        None if first_s is None or source.drift_read_s is None else first_s - source.drift_read_s,
+        len(fired) - len(detections),
+        replayed.counters.events,
+        clock.monotonic_s() - began_s,
+    )
 
 
 def _asked_store(store: Store, clock: Clock, at_ms: int) -> float:
