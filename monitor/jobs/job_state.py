@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 from monitor.jobs.run_log import JobRun
 from sinks.receivers.times import utc
 from sinks.store.change_log import after
 
-__all__ = ["JobState"]
+__all__ = ["MOST_REQUESTS", "JobState"]
 
 LONG_MS = 10_000
 """A run that takes longer is recorded before it ends."""
 
 HANGS_AFTER_MS = 600_000
 MOST_FAILURES = 3
+MOST_REQUESTS = 100
+"""That wait for a run that goes on."""
 
 
 class JobState:
@@ -29,8 +32,8 @@ class JobState:
 
     Attributes
     ----------
-    request : JobRun or None
-        What somebody asks for, until a run begins.
+    requests : deque of JobRun
+        What people ask for, until a run of its own begins.
     running : JobRun or None
     started_ms : int
         When the last run began; 0 if none has.
@@ -54,7 +57,7 @@ class JobState:
 
     def __init__(self, name: str, every_s: float, last_run: JobRun | None) -> None:
         self.name, self.every_s = name, every_s
-        self.request: JobRun | None = None
+        self.requests: deque[JobRun] = deque()
         self.running: JobRun | None = None
         self.started_ms = last_run.started_ms if last_run is not None else 0
         self.failures = last_run.failures if last_run is not None else 0
@@ -71,7 +74,7 @@ class JobState:
 
     def begin(self, now_ms: int, instance: str) -> JobRun:
         """A run begins."""
-        request, self.request = self.request, None
+        request = self.requests.popleft() if self.requests else None
         missed = max(0, round((now_ms - self.started_ms) / (1000 * self.every_s)) - 1) if self.started_ms else 0
         # Two runs in one millisecond are two, and a clock that goes back makes no run replace an earlier one.
         run = JobRun(after(self.started_ms, now_ms), self.name, instance, missed=missed)

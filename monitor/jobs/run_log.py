@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import structlog
@@ -27,10 +27,11 @@ MOST_WAITING = 500
 """Runs that are held while the store is away."""
 
 ASKED_FOR_MS = 300_000
-"""So long a process that starts still does what was asked for before."""
+"""So long a process does what was asked for before it started, or by a clock that is behind its own."""
 
-SKEW_MS = 60_000
-"""By so much the clocks of two processes may differ."""
+ABANDONED_EVERY_S = 300.0
+ABANDONED_AFTER_MS = round(3_000 * max(job.every_s for job in JOBS.values() if not job.role))
+"""A process from which no run was heard for so long has left those that it had begun."""
 
 log = structlog.get_logger("leeway.service")
 
@@ -83,6 +84,7 @@ class RunLog:
         self._store = store
         self._turn = threading.Lock()
         self._waiting: deque[JobRun] = deque()
+        self._looked_s: float | None = None
 
     def write(self, run: JobRun) -> bool:
         """Write one, and those that wait; return whether the store has taken them."""
@@ -92,7 +94,7 @@ class RunLog:
                 log.warning("a run of a job is not recorded: the store is away", **vars(self._waiting.popleft()))
             # Of two rows of one run, that it goes on and that it has ended, the latter counts, whoever came first.
             by_end = sorted(self._waiting, key=lambda each: each.ended_ms)
-            rows = {(each.started_ms, each.job): each for each in by_end}
+            rows = {(each.started_ms, each.job, each.instance): each for each in by_end}
             try:
                 _append(self._store, rows.values())
             except StoreError as error:
@@ -101,6 +103,28 @@ class RunLog:
                 return False
             self._waiting.clear()
             return True
+
+    def end_abandoned(self, clock: Clock) -> None:
+        """Note as unfinished what processes had begun that are gone, and do not start again under their names.
+
+        Every :data:`ABANDONED_EVERY_S`. A run that ends after all says so later, and that counts.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._looked_s is not None and clock.monotonic_s() - self._looked_s < ABANDONED_EVERY_S:
+            return
+        now_ms = clock.now_ms()
+        since_ms = now_ms - ABANDONED_AFTER_MS
+        runs = [JobRun(**row) for row in rows_of(self._store.read(Query("job_runs", {"outcome": "running"})))]
+        if runs:
+            of_late = Query("job_runs", low={"started_ms": since_ms}, columns=("instance",))
+            instances = set(self._store.read(of_late)["instance"])
+            for run in runs:
+                if run.started_ms < since_ms and run.instance not in instances:
+                    self.write(replace(run, outcome="unfinished", ended_ms=now_ms))
+        self._looked_s = clock.monotonic_s()
 
 
 class AskedRuns:
@@ -125,8 +149,7 @@ class AskedRuns:
     """
 
     def __init__(self, store: Store, clock: Clock, instance: str) -> None:
-        self._store, self._instance = store, instance
-        self._from_ms = clock.now_ms() - ASKED_FOR_MS
+        self._store, self._clock, self._instance = store, clock, instance
         self._taken: set[tuple[str, int]] | None = None
 
     def take(self) -> list[JobRun]:
@@ -136,18 +159,17 @@ class AskedRuns:
         ------
         StoreError
         """
-        low = {"started_ms": self._from_ms}
+        # By the own clock alone: whoever asks may have one that is a day ahead, and others one that is right.
+        from_ms = self._clock.now_ms() - ASKED_FOR_MS
         if self._taken is None:
             # Who was here before, under the same name, has done these.
-            done = rows_of(self._store.read(Query("job_runs", {"instance": self._instance}, low=low)))
-            self._taken = {(row["job"], row["asked_ms"]) for row in done}
-        requests = [
-            JobRun(**row) for row in rows_of(self._store.read(Query("job_runs", {"outcome": "asked"}, low=low)))
-        ]
+            done = Query("job_runs", {"instance": self._instance}, low={"asked_ms": from_ms})
+            self._taken = {(row["job"], row["asked_ms"]) for row in rows_of(self._store.read(done))}
+        query = Query("job_runs", {"outcome": "asked"}, low={"started_ms": from_ms})
+        requests = [JobRun(**row) for row in rows_of(self._store.read(query))]
         new = [run for run in requests if (run.job, run.asked_ms) not in self._taken]
-        self._from_ms = max([self._from_ms, *(run.started_ms - SKEW_MS for run in requests)])
-        self._taken = {(job, asked_ms) for job, asked_ms in self._taken if asked_ms >= self._from_ms}
-        self._taken |= {(run.job, run.asked_ms) for run in requests}
+        self._taken = {(job, asked_ms) for job, asked_ms in self._taken if asked_ms >= from_ms}
+        self._taken |= {(run.job, run.asked_ms) for run in new}
         return new
 
 

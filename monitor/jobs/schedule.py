@@ -16,7 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from monitor.clock import Clock, SetBacks
 from monitor.errors import LeewayError
 from monitor.jobs.job import JOBS
-from monitor.jobs.job_state import JobState
+from monitor.jobs.job_state import MOST_REQUESTS, JobState
 from monitor.jobs.pause_log import Pause, read_pauses
 from monitor.jobs.run_log import AskedRuns, JobRun, RunLog, read_last_run
 from monitor.threads import in_words, join_within
@@ -101,6 +101,7 @@ class Jobs:
         self._knows_pauses = True
         try:
             self._take_asked()
+            self._log.end_abandoned(self._clock)
         except StoreError as error:
             log.warning("what people ask jobs to do waits for the store", error=str(error))
 
@@ -139,9 +140,15 @@ class Jobs:
 
     def _take_asked(self) -> None:
         for request in self._asked.take():
-            if request.job in self.states:
-                self.states[request.job].request = request
-                self._run_now([request.job])
+            if (state := self.states.get(request.job)) is None:
+                continue
+            if len(state.requests) < MOST_REQUESTS:
+                state.requests.append(request)
+            else:
+                log.warning("a job is not run once more: too many requests wait", job=request.job)
+        # APScheduler passes over a job that runs, until it is next due by the clock.
+        waiting = [name for name, state in self.states.items() if state.requests and name not in self.pauses]
+        self._run_now([name for name in waiting if not self._runs.is_busy(name)])
 
     def _run_now(self, names: Collection[str]) -> None:
         now = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
@@ -202,6 +209,10 @@ class _DaemonThreads(BaseExecutor):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.threads: dict[str, threading.Thread] = {}
+
+    def is_busy(self, name: str) -> bool:
+        """Whether a run of a job goes on."""
+        return name in self.threads and self.threads[name].is_alive()
 
     def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
         thread = threading.Thread(target=self._run, args=(job, run_times), name=job.id, daemon=True)

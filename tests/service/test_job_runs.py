@@ -19,8 +19,9 @@ from monitor.ingest.intake import Intake
 from monitor.jobs.job import JOBS, Job
 from monitor.jobs.job_state import JobState
 from monitor.jobs.pause_log import pause_job, read_pauses, resume_job
-from monitor.jobs.run_log import MOST_WAITING, JobRun, RunLog, ask_to_run, latest_runs, read_last_run
+from monitor.jobs.run_log import MOST_WAITING, AskedRuns, JobRun, RunLog, ask_to_run, latest_runs, read_last_run
 from monitor.jobs.schedule import Jobs
+from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
@@ -170,6 +171,41 @@ def test_what_somebody_asks_for_runs_once_in_each_process_also_after_a_restart()
     assert {run["asked_by"] for run in runs_of(store)} == {"ann"}
 
 
+def test_what_is_asked_for_while_a_run_goes_on_has_a_run_of_its_own_each() -> None:
+    store, clock, go_on, begun = MemoryStore(), SystemClock(), threading.Event(), list[int]()
+
+    def look() -> None:
+        begun.append(1)
+        go_on.wait(60)
+
+    def done() -> list[int]:
+        return sorted(run["asked_ms"] for run in runs_of(store, outcome="done"))
+
+    with running(store, {"look": look}) as jobs:
+        requests = [ask_to_run(store, clock, "look", "ann", "").asked_ms]
+        shop.wait_until(lambda: begun, "it runs")
+        for _ in range(2):
+            threading.Event().wait(0.002)
+            requests.append(ask_to_run(store, clock, "look", "bob", "").asked_ms)
+        shop.wait_until(lambda: len(jobs.states["look"].requests) == 2, "they are known")
+        go_on.set()
+        shop.wait_until(lambda: done() == requests, "each is done")
+
+
+def test_a_request_by_a_clock_that_is_ahead_or_behind_keeps_no_other_from_being_done() -> None:
+    store, clock = MemoryStore(), ManualClock(1_700_000_000_000)
+    asked = AskedRuns(store, clock, "a")
+    for ahead_ms in (DAY_MS, 0, -200_000):
+        ask_to_run(store, ManualClock(clock.now_ms() + ahead_ms), "look", "ann", "")
+        assert [run.asked_ms - clock.now_ms() for run in asked.take()] == [ahead_ms]
+        clock.advance(3)
+    assert asked.take() == []
+    RunLog(store).write(JobRun(5, "look", "a", 6, "done", asked_ms=clock.now_ms() - 9_000 + DAY_MS))
+    RunLog(store).write(JobRun(7, "look", "a", 8, "done", asked_ms=clock.now_ms() - 6_000))
+    RunLog(store).write(JobRun(9, "look", "a", 9, "done", asked_ms=clock.now_ms() - 203_000))
+    assert AskedRuns(store, clock, "a").take() == [], "who was here before has done them"
+
+
 def test_what_a_process_missed_while_it_was_down_runs_soon_after_its_start_and_is_counted() -> None:
     store, clock = MemoryStore(), SystemClock()
     hours_ago_ms = clock.now_ms() - round(3.2 * 3_600_000)
@@ -186,6 +222,17 @@ def test_a_run_whose_process_was_killed_is_told_from_one_that_goes_on() -> None:
     RunLog(store).write(JobRun(5, "look", "a:8080"))
     with running(store, {"look": lambda: None}):
         assert [run["outcome"] for run in runs_of(store)] == ["unfinished"]
+
+
+def test_a_run_of_a_process_of_which_nothing_is_heard_any_more_is_unfinished() -> None:
+    store, clock = MemoryStore(), SystemClock()
+    RunLog(store).write(JobRun(5, "look", "gone:8080"))
+    RunLog(store).write(JobRun(5, "look", "busy:8080"))
+    RunLog(store).write(JobRun(clock.now_ms(), "log", "busy:8080", clock.now_ms(), "done"))
+    with running(store, {"look": lambda: None}):
+        shop.wait_until(lambda: runs_of(store, outcome="unfinished"), "it is noted")
+    outcomes = {run["instance"]: run["outcome"] for run in runs_of(store, job="look")}
+    assert outcomes == {"gone:8080": "unfinished", "busy:8080": "running"}
 
 
 def test_a_run_that_does_not_end_is_seen_and_alerted_about(monkeypatch: pytest.MonkeyPatch) -> None:
