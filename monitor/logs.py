@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import structlog
 
-__all__ = ["log_to_stderr"]
+__all__ = ["log_to_stderr", "warnings_only"]
 
 
 SPAN_S, FEW, MOST_KINDS = 600.0, 3, 1_000
@@ -33,7 +36,7 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *shared, renderer],
+        processors=[_without_notes, structlog.contextvars.merge_contextvars, *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
@@ -51,6 +54,25 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
     for library in ("kafka", "opentelemetry"):
         handler.addFilter(_FewOfAKind(library))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+
+@contextmanager
+def warnings_only() -> Iterator[None]:
+    """Leave out of the log what this thread says meanwhile that is no warning or error."""
+    token = _WARNINGS_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _WARNINGS_ONLY.reset(token)
+
+
+def _without_notes(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    if _WARNINGS_ONLY.get() and method in ("debug", "info"):
+        raise structlog.DropEvent
+    return event
+
+
+_WARNINGS_ONLY: ContextVar[bool] = ContextVar("warnings_only", default=False)
 
 
 class _FewOfAKind(logging.Filter):

@@ -100,7 +100,7 @@ def _of_configuration(configuration: Configuration, address: Address) -> dict[st
         "token": partial(service.token, address),
         "store": partial(store.store, configuration, SystemClock(), address.is_served),
         "kafka": partial(kafka.kafka, configuration),
-        "receivers": partial(receivers.receivers, configuration),
+        "receivers": partial(receivers.receivers, configuration, SystemClock()),
     }
 
 

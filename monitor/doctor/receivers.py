@@ -6,6 +6,8 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -14,7 +16,7 @@ import httpx
 from monitor.build import receiver_for_trial
 from monitor.clock import Clock
 from monitor.config import Configuration
-from monitor.doctor.finding import Finding, fine, unknown, wrong
+from monitor.doctor.finding import Finding, examine, fine, unknown, wrong
 from monitor.errors import InputError
 from sinks.receivers.contract import Alert, Delivered, Notification
 from sinks.receivers.parameters import Parameters
@@ -23,6 +25,8 @@ from sinks.receivers.post import private
 __all__ = ["receivers", "send_test"]
 
 REACH_S = 5.0
+ALL_WITHIN_S = 12.0
+"""Sooner than all checks are given up, so that each is named."""
 
 
 class PrivateAddressError(Exception):
@@ -36,10 +40,15 @@ class _Reached(NamedTuple):
     reach: Callable[[], str]
 
 
-def receivers(configuration: Configuration) -> Iterator[Finding]:
-    """Look at each: connections are opened, with TLS where the receiver uses it, and closed again."""
-    for name, parameters in _named(configuration).items():
-        yield _finding(f"{name} ({parameters.kind})", parameters)
+def receivers(configuration: Configuration, clock: Clock) -> Iterator[Finding]:
+    """Look at each, side by side: connections are opened, with TLS where the receiver uses it, and closed again."""
+    subjects = {
+        f"{name} ({each.kind})": partial(_look, f"{name} ({each.kind})", each)
+        for name, each in _named(configuration).items()
+    }
+    for finding in examine(subjects, clock, ALL_WITHIN_S):
+        # What `examine` says itself is by the name of what it ran.
+        yield replace(finding, check="receivers", subject=finding.subject or finding.check)
 
 
 def send_test(configuration: Configuration, name: str, clock: Clock) -> Finding:
@@ -80,6 +89,10 @@ def _named(configuration: Configuration) -> dict[str, Parameters]:
     if spec.heartbeat is not None:
         named |= {f"heartbeat/{each.name}": each for each in spec.heartbeat.receivers}
     return named
+
+
+def _look(subject: str, parameters: Parameters) -> Iterator[Finding]:
+    yield _finding(subject, parameters)
 
 
 def _finding(subject: str, parameters: Parameters) -> Finding:

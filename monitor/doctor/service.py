@@ -79,14 +79,17 @@ def token(address: Address) -> Iterator[Finding]:
     if not address.headers:
         return
     try:
-        status = address.get("/v1/status").status_code
+        answer = address.get("/v1/status")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         yield unknown("access", "your token", f"no service answers ({type(error).__name__})")
         return
-    if status == httpx.codes.UNAUTHORIZED:
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
         yield wrong("access", "your token", "the service does not take it", "`leeway token create` makes another one")
-    else:
+    elif answer.is_success or answer.status_code == httpx.codes.FORBIDDEN:
         yield fine("access", "your token", "the service takes it")
+    else:
+        detail = f"the service answers {answer.status_code} {answer.reason_phrase}, which says nothing of it"
+        yield unknown("access", "your token", detail, "see the check `service`, and try again")
 
 
 def access(configuration: Configuration) -> Iterator[Finding]:

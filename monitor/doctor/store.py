@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from monitor.access.token_log import TokenLog
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.access import Access
-from monitor.doctor.finding import Finding, fine, wrong
+from monitor.doctor.finding import Finding, fine, unknown, wrong
 from monitor.jobs.pause_log import read_pauses
 from monitor.values import DAY_MS
 from sinks.receivers.times import utc
@@ -45,13 +46,27 @@ def store(configuration: Configuration, clock: Clock, is_served: Callable[[], bo
     if path is not None and not (Path(path) / MARK).exists():
         yield fine("store", str(path), "there is none yet: the service makes it")
         return
-    if path is not None and is_served():
-        yield fine("store", str(path), "the service has it open")
+    if path is not None and _is_open(Path(path)):
+        if is_served():
+            yield fine("store", str(path), "the service has it open")
+        else:
+            advice = "`--url` says where its service answers; while none is meant to run, find and end that process"
+            yield unknown("store", str(path), "another process has it open, and no service answers", advice)
         return
     with _opened(spec.kind, settings) as opened:
         yield from _looked_at(opened)
         yield from _clock(opened, clock)
         yield from _people(opened, clock, configuration)
+
+
+def _is_open(path: Path) -> bool:
+    """Whether a process has an embedded store open: whatever listens on a port may be another program."""
+    with (path / MARK).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 @contextmanager
@@ -121,7 +136,7 @@ def _people(opened: Store, clock: Clock, configuration: Configuration) -> Iterat
         return
     tokens = [*access.configured(), *TokenLog(opened, clock).all()]
     good = [token for token in tokens if not token.revoked_ms and (not token.expires_ms or token.expires_ms > now_ms)]
-    if not any(token.role == "admin" for token in good):
+    if "admin" not in {token.role for token in good} | _roles_without_token(configuration):
         yield wrong(
             "access", "tokens", "nobody is an administrator", "`leeway token create NAME --role admin --config FILE`"
         )
@@ -131,3 +146,12 @@ def _people(opened: Store, clock: Clock, configuration: Configuration) -> Iterat
         if token.expires_ms and token.expires_ms < now_ms + ENDS_SOON_MS:
             advice = f"`leeway token create` makes another one for {token.name}"
             yield wrong("access", token.name, f"the token ends at {utc(token.expires_ms)}", advice)
+
+
+def _roles_without_token(configuration: Configuration) -> set[str]:
+    """The roles that client certificates and the OpenID issuer give."""
+    access, tls = configuration.service.spec.access, configuration.service.spec.api.tls
+    if not isinstance(access, Access):
+        return set()
+    of_certificates = access.roles_of_certificates().values() if tls is not None and tls.client_ca else ()
+    return {*of_certificates, *(access.oidc.roles.map.values() if access.oidc is not None else ())}

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from monitor.alerts.lifecycle import Transition
 from monitor.clock import Clock
 from monitor.errors import LeewayError
+from monitor.logs import warnings_only
 from monitor.replay import Replay
 from monitor.self_test.canary import DRIFT_MS, END_MS, MODEL, START_MS, CanarySource, canary, payloads
 from sinks.store import open_store
@@ -144,7 +145,8 @@ def _detected(at_ms: int, clock: Clock) -> SelfTestResult:
         if transition.state == "firing":
             fired.append((transition.at_ms, clock.monotonic_s()))
 
-    replayed = Replay(canary(), open_store("memory"), source).run(BATCH, on_transition=note)
+    with warnings_only():
+        replayed = Replay(canary(), open_store("memory"), source).run(BATCH, on_transition=note)
     detections = [(alert_ms, alert_s) for alert_ms, alert_s in fired if alert_ms > DRIFT_MS]
     first_ms, first_s = detections[0] if detections else (None, None)
     return SelfTestResult(

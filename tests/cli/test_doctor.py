@@ -10,16 +10,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from monitor.access.token_log import TokenLog
 from monitor.clock import SystemClock
+from monitor.config import load
 from monitor.doctor import machine
 from monitor.doctor.finding import Finding, examine, fine
+from monitor.doctor.service import Address, token
+from monitor.doctor.store import store as store_check
 from monitor.jobs.pause_log import pause_job
 from monitor.values import DAY_MS
 from sinks.store import STORES
 from sinks.store.memory import MemoryStore
+from sinks.store.sessions import DirectoryLock
 from tests.api.full_world import ADMIN, full_world
 from tests.api.world import World, serving
 from tests.cli.console import Console
@@ -67,6 +72,14 @@ def test_a_token_that_the_service_does_not_take_is_found(
             answers = leeway("doctor", path, "--url", url, "--json").lines
             states_of_token += [each["state"] for each in answers if each["subject"] == "your token"]
     assert states_of_token == ["fine", "wrong"]
+
+
+@pytest.mark.parametrize(("status", "state"), [(403, "fine"), (401, "wrong"), (503, "unknown"), (404, "unknown")])
+def test_only_an_answer_about_the_token_says_how_it_is(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, state: str
+) -> None:
+    monkeypatch.setattr("monitor.doctor.service.httpx.get", lambda *_, **__: httpx.Response(status, json={}))
+    assert [each.state for each in token(Address(NOBODY, {"authorization": "Bearer x"}))] == [state]
 
 
 def test_a_configuration_with_mistakes_ends_with_2_and_no_other_check(leeway: Console, tmp_path: Path) -> None:
@@ -136,6 +149,21 @@ def test_receivers_are_reached_and_nothing_is_sent(leeway: Console, tmp_path: Pa
         assert (set(commands), listener.requests) == ({"EHLO", "QUIT"}, [])
 
 
+def test_receivers_that_do_not_answer_are_each_named(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr("monitor.doctor.receivers._connected", lambda *_, **__: str(go_on.wait(60)))
+    monkeypatch.setattr("monitor.doctor.receivers.ALL_WITHIN_S", 0.1)
+    hook = {"kind": "webhook", "url": f"{NOBODY}/hook", "allow_private": True}
+    path = written(tmp_path, receivers=[{"name": name, **hook} for name in ("a", "b", "c")])
+    code, findings = examined(leeway, path)
+    go_on.set()
+    assert code == 1
+    assert [each["subject"] for each in findings["receivers"]] == ["a (webhook)", "b (webhook)", "c (webhook)"]
+    assert {each["detail"] for each in findings["receivers"]} == {"it did not answer within 0.1 s"}
+
+
 def test_one_receiver_is_sent_one_test_if_somebody_asks_for_it(leeway: Console, tmp_path: Path) -> None:
     with Listener() as listener:
         hook = {"name": "hook", "kind": "webhook", "url": listener.url("/hook"), "allow_private": True}
@@ -189,11 +217,42 @@ def test_a_store_with_older_tables_is_found_and_left_as_it_is(leeway: Console, t
 def test_a_store_that_a_running_service_has_open_is_left_to_it(leeway: Console, tmp_path: Path) -> None:
     path = written(tmp_path, store={"kind": "chdb", "path": str(tmp_path / "store")})
     (tmp_path / "store").mkdir()
-    (tmp_path / "store" / "leeway.lock").touch()
+    lock = DirectoryLock(tmp_path / "store")
     with serving(World()) as url:
-        answer = leeway("doctor", path, "--url", url, "--json")
-    [finding] = [line for line in answer.lines if line["check"] == "store"]
-    assert finding["detail"] == "the service has it open"
+        answers = [leeway("doctor", path, "--url", each, "--json") for each in (url, NOBODY)]
+    lock.release()
+    findings = [line for answer in answers for line in answer.lines if line["check"] == "store"]
+    assert [each["detail"] for each in findings] == [
+        "the service has it open",
+        "another process has it open, and no service answers",
+    ]
+    assert states(findings) == ["fine", "unknown"]
+
+
+def test_a_store_that_no_process_has_open_is_looked_at_whatever_listens_on_the_port(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STORES, "chdb", lambda **settings: MemoryStore())
+    (tmp_path / "leeway.lock").touch()
+    path = written(tmp_path, store={"kind": "chdb", "path": str(tmp_path)})
+    with mail_server() as (port, _):
+        answer = leeway("doctor", path, "--url", f"http://127.0.0.1:{port}", "--json")
+    assert [each["detail"] for each in answer.lines if each["check"] == "store"] == ["they are those of this version"]
+
+
+def test_whoever_is_an_administrator_by_certificate_or_issuer_needs_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STORES, "chdb", lambda **settings: MemoryStore())
+    (tmp_path / "leeway.lock").touch()
+    oidc = {
+        "issuer": "https://login.example.com",
+        "audience": "leeway",
+        "roles": {"claim": "groups", "map": {"ops": "admin"}},
+    }
+    path = written(tmp_path, store={"kind": "chdb", "path": str(tmp_path)}, access={"oidc": oidc})
+    findings = store_check(load(path), SystemClock(), lambda: False)
+    assert [(each.state, each.detail) for each in findings if each.check == "access"] == [("fine", "0 are good")]
 
 
 def test_paused_jobs_and_tokens_that_end_soon_are_found(

@@ -12,6 +12,7 @@ from monitor.clock import ManualClock
 from monitor.config import load
 from monitor.heartbeat.pulses import pulse_of
 from monitor.jobs.job import JOBS
+from monitor.logs import log_to_stderr
 from monitor.self_test.self_test import SelfTest, SelfTestError, SelfTestMetrics, SelfTestResult
 from sinks.store.contract import TABLES, Query, StoreError
 from sinks.store.memory import MemoryStore
@@ -23,10 +24,14 @@ NOW_MS = 1_800_000_000_000
 FOUND = SelfTestResult(NOW_MS, 7_200_000, 0.1, 0, 7_200, 0.5, 0.001)
 
 
-def test_a_drift_is_found_soon_by_itself_and_leaves_one_row_in_the_store_of_people() -> None:
+def test_a_drift_is_found_soon_by_itself_and_leaves_one_row_in_the_store_of_people(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log_to_stderr(as_json=True)
     store, clock = MemoryStore(), ManualClock(NOW_MS)
     self_test = SelfTest.of(store)
     self_test.run(store, clock)
+    assert capsys.readouterr().err == "", "nor a line in their log"
     assert self_test.result is not None
     assert (self_test.result.delay_ms, self_test.result.false_alarms) == (2 * 3_600_000, 0)
     assert self_test.holding() == {}
@@ -84,7 +89,7 @@ def test_people_hear_that_leeway_does_not_detect_and_when_it_does_again(
 
     def pulse() -> int:
         rows = rows_of(store.read(Query("pulses")))
-        return max([0, *(row["number"] for row in rows if row["stage"].startswith(pulse_of("")))])
+        return max([0, *(int(row["number"]) for row in rows if row["stage"].startswith(pulse_of("")))])
 
     path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), self_test={})
     with shop.serving(load(path), store) as service:
