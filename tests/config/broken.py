@@ -401,11 +401,13 @@ BROKEN = {
         "{score: {type: numeric}}",
         "{score: {type: category, path: user.id}, user: {type: category, privacy: drop}}",
         "8:18: spec.schema.prediction.score: 'user.id' and 'user', a field with a `privacy`, are parts",
+        one=False,
     ),
     "private field in an object": _replaced(
         "{score: {type: numeric}}",
         "{score: {type: numeric, path: user}, age: {type: numeric, path: user.age, privacy: personal}}",
         "8:18: spec.schema.prediction.score: 'user' and 'user.age', a field with a `privacy`, are parts",
+        one=False,
     ),
     "short key of digests": _service("privacy: {hash_key: short}", "13: spec.privacy.hash_key: a key has", one=False),
     "single events of a service": _service("privacy: {keep: all}", "13: spec.privacy.keep: Input should be 'as models"),
