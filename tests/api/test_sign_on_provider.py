@@ -52,7 +52,8 @@ def test_a_program_gets_in_with_the_token_that_it_is_given(audience: str, runnin
 
 @pytest.mark.parametrize(("account", "status"), [("ann.editor", 422), ("bob.viewer", 403)])
 def test_a_person_logs_in_with_a_browser(account: str, status: int, running: Provider) -> None:
-    world = with_login(client_id="leeway", issuer=running.url, roles={"map": {"editor": "editor", "viewer": "viewer"}})
+    roles = {"map": {"editor": "editor", "viewer": "viewer"}}
+    world = with_login(login={"client_id": "leeway"}, issuer=running.url, roles=roles)
     world.clock = ManualClock(SystemClock().now_ms())
     browser = Browser(world)
     asked = browser.go(browser.go("/alerts").headers["location"])

@@ -15,7 +15,7 @@ const provider = new Provider(issuer, {
   clients: [
     {
       client_id: 'leeway',
-      client_secret: 'a secret of the web',
+      client_secret: 'a secret of the web that is long',
       redirect_uris: [redirect],
     },
     {
