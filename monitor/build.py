@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -230,7 +230,8 @@ def change_intake(
         intake.members = _members(configuration, store_id, clock)
     routes = routes_of(configuration.service, configuration.models.values())
     new: list[Worker] = []
-    former = partial(former_watch, configuration, ConfigurationLog(store, clock))
+    # For each partition: to make a version ready may take seconds.
+    former = cache(partial(former_watch, configuration, ConfigurationLog(store, clock)))
     planned = {
         key: (streams, routes)
         for key, streams in planned_sources(configuration).items()

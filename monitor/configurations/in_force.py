@@ -13,8 +13,8 @@ from monitor.config import Configuration, Model
 from monitor.config.posted import with_models
 from monitor.configurations.failures import Failures
 from monitor.configurations.log import ConfigurationLog, Version, digest_of
-from monitor.errors import LeewayError
 from monitor.watch import Watch, compile_watch
+from sinks.store.contract import StoreError
 
 __all__ = ["InForce", "compiled", "former_watch", "log_changes", "reads_otherwise", "watches_of"]
 
@@ -137,7 +137,9 @@ def former_watch(root: Configuration, log_: ConfigurationLog, model: str, hash_:
         version = log_.version(model, number)
         try:
             watches = watches_of(root, [] if version is None else [version])
-        except LeewayError as error:
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- whatever is wrong with it, reading goes on
             log.warning("a former version cannot be used", model=model, version=number, reason=str(error))
             continue
         for watch in watches.values():

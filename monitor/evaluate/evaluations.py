@@ -74,6 +74,14 @@ class Evaluations(dict[str, Evaluation]):
         ends = [basis.to_ms for basis in read_bases(self._store, watch.name, next_end_ms)]
         former = self._former(watch.name, digest) if ends else None
         if former is None:
+            if ends:
+                log.error(
+                    "windows that a killed process has evaluated are not made again: the former version of their model"
+                    " is not found or cannot be used",
+                    model=watch.name,
+                    digest=digest,
+                    to_ms=max(ends),
+                )
             return None
         log.info("windows are made again under a former configuration", model=watch.name, to_ms=max(ends))
         evaluation = Evaluation(former, self._store)

@@ -9,33 +9,26 @@ it writes a checkpoint, and the present configuration comes into force behind th
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 
+from monitor.errors import LeewayError
 from monitor.events import Partition
 from monitor.ingest.epochs import REMOVED, Epoch
 from monitor.ingest.readers import Readers
 from monitor.sources.contract import Source
+from monitor.watch import Watch
+from sinks.store.contract import StoreError
 
 __all__ = ["CatchUps"]
-
-MOST_TRIES = 2
-"""From one position: messages at which the former configuration fails would otherwise be read for ever."""
 
 log = structlog.get_logger("leeway.epochs")
 
 
-@dataclass
-class _CatchUp:
-    readers: Readers
-    end: int | None = None
-
-
 class CatchUps:
-    """Which partitions are behind, and where each has caught up.
+    """Which partitions are behind what others may have written, and which of them go by former configurations.
 
     Parameters
     ----------
@@ -45,15 +38,21 @@ class CatchUps:
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
-        self._of: dict[Partition, _CatchUp] = {}
-        self._saved: dict[Partition, int] = {}
-        self._tries: Counter[tuple[Partition, int]] = Counter()
+        self._former: dict[Partition, Readers] = {}
+        self._ends: dict[Partition, int | None] = {}
+        """Of those that are behind: where the log ended when that was first known."""
+        self._whole: dict[Partition, int] = {}
+        self._failed: set[Partition] = set()
 
-    def note_saved(self, positions: Mapping[Partition, int]) -> None:
-        """Nothing was written of these partitions behind these checkpoints."""
-        self._saved |= positions
+    def note_whole(self, positions: Mapping[Partition, int]) -> None:
+        """Nothing was written of these partitions behind checkpoints of these positions."""
+        self._whole |= positions
 
-    def begin(self, partition: Partition, position: int, epochs: Mapping[str, Epoch]) -> Readers:
+    def is_behind(self, partition: Partition) -> bool:
+        """Whether others may have written rows of a partition that are not made again yet."""
+        return partition in self._ends
+
+    def begin(self, partition: Partition, position: int, epochs: Mapping[str, Epoch], end: int | None) -> Readers:
         """Return the readers with which a partition goes on from a checkpoint's position.
 
         Parameters
@@ -62,58 +61,91 @@ class CatchUps:
         position : int
         epochs : mapping of str to Epoch
             The newest of each model.
+        end : int or None
+            Where the log ends, if that is known by now.
         """
-        self._of.pop(partition, None)
-        is_whole = self._saved.pop(partition, None) == position
+        self._former.pop(partition, None)
+        self._ends.pop(partition, None)
+        if self._whole.pop(partition, None) == position or (end is not None and position >= end):
+            return self._readers
+        self._ends[partition] = end
+        former = {} if partition in self._failed else self._former_watches(partition, epochs)
+        if former:
+            log.info(
+                "a partition catches up under former configurations",
+                topic=partition[0],
+                partition=partition[1],
+                models=sorted(former),
+                from_offset=position,
+            )
+            self._former[partition] = self._readers.with_former(former)
+        return self.readers(partition)
+
+    def _former_watches(self, partition: Partition, epochs: Mapping[str, Epoch]) -> dict[str, Watch]:
+        present = {watch.name: watch.fold_hash for watch, source in self._readers[partition[0]]}
         changed = {
-            watch.name: epochs[watch.name]
-            for watch, source in self._readers[partition[0]]
-            if source.kind != "labels"
-            and watch.name in epochs
-            and epochs[watch.name].config not in (watch.fold_hash, REMOVED)
+            model: epoch.config
+            for model, epoch in epochs.items()
+            if epoch.config not in (present.get(model), REMOVED) and model not in self._readers.unread
         }
-        if not changed or is_whole or self._tries[partition, position] >= MOST_TRIES:
-            return self._readers
-        self._tries[partition, position] += 1
-        former = {model: self._readers.former(model, epoch.config) for model, epoch in changed.items()}
-        usable = {model: watch for model, watch in former.items() if watch is not None}
-        if not usable:
-            return self._readers
-        log.info(
-            "a partition catches up under former configurations",
-            topic=partition[0],
-            partition=partition[1],
-            models=sorted(usable),
-            from_offset=position,
-        )
-        self._of[partition] = _CatchUp(self._readers.with_former(usable))
-        return self._of[partition].readers
+        former = {model: self._readers.former(model, config) for model, config in changed.items()}
+        if lost := sorted(model for model, watch in former.items() if watch is None):
+            log.error(
+                "rows that a killed process has written are not made again: the former version of their model is not"
+                " found or cannot be used",
+                topic=partition[0],
+                partition=partition[1],
+                models=lost,
+            )
+        return {model: watch for model, watch in former.items() if watch is not None}
+
+    @contextmanager
+    def folding(self, partition: Partition) -> Iterator[None]:
+        """Give a catch-up up in which folding fails: those messages would be read for ever."""
+        try:
+            yield
+        except (StoreError, LeewayError):
+            raise
+        except Exception as error:
+            if partition in self._former:
+                self._failed.add(partition)
+                log.error(
+                    "a partition does not catch up: a former configuration fails",
+                    topic=partition[0],
+                    partition=partition[1],
+                    error=repr(error),
+                )
+            raise
 
     def readers(self, partition: Partition) -> Readers:
         """Return the readers of a partition."""
-        return self._of[partition].readers if partition in self._of else self._readers
+        return self._former.get(partition, self._readers)
 
     def are_over(self, positions: Mapping[Partition, int], source: Source) -> bool:
-        """Whether all partitions that were behind have caught up now, to where the log ended when that was first known.
+        """Whether all partitions that go by former configurations are as far as others can have come.
 
         Parameters
         ----------
         positions : mapping of Partition to int
-            How far they are read.
+            How far partitions are read.
         source : Source
         """
-        if not self._of:
+        if not self._ends:
             return False
-        ends, at_end, refused = source.ends(), source.at_end(), source.refused()
-        behind = {partition: each for partition, each in self._of.items() if partition[0] not in refused}
-        for partition, catch_up in behind.items():
-            catch_up.end = ends.get(partition) if catch_up.end is None else catch_up.end
-        return bool(behind) and all(
-            partition in at_end or (catch_up.end is not None and positions.get(partition, 0) >= catch_up.end)
-            for partition, catch_up in behind.items()
-        )
+        ends, at_end, assigned, refused = source.ends(), source.at_end(), source.assigned(), source.refused()
+        for partition, known_end in list(self._ends.items()):
+            end = ends.get(partition) if known_end is None else known_end
+            self._ends[partition] = end
+            if partition in at_end or (end is not None and positions.get(partition, 0) >= end):
+                del self._ends[partition]
+        caught_up = {partition for partition in self._former if partition in assigned and partition[0] not in refused}
+        return bool(caught_up) and not caught_up & self._ends.keys()
 
-    def forget(self, partitions: Iterable[Partition]) -> None:
-        """Others read these partitions now."""
-        for partition in partitions:
-            self._of.pop(partition, None)
+    def forget(self, partition: Partition) -> None:
+        """Others may have read a partition meanwhile."""
+        self._whole.pop(partition, None)
+
+    def give_up(self, partition: Partition) -> None:
+        """A partition is not begun after all."""
+        self._former.pop(partition, None)
+        self._ends.pop(partition, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from monitor import checkpoint
@@ -49,9 +49,16 @@ class Checkpoints:
         if former is not None:
             self._epochs.go_on_from(former._epochs, readers.changed_since(former._readers))
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
+        self._saved: dict[Partition, int] = {}
 
-    def resume(self, partition: Partition) -> tuple[int | None, Mark]:
+    def resume(self, partition: Partition, end: int | None = None) -> tuple[int | None, Mark]:
         """Return the next offset of a partition by its checkpoint, None without one, and which log it is of.
+
+        Parameters
+        ----------
+        partition : Partition
+        end : int or None
+            Where the log ends, if that is known by now.
 
         Raises
         ------
@@ -64,15 +71,35 @@ class Checkpoints:
         folds = state.get("folds", {})
         labels = {name: saved for name, saved in folds.items() if saved["config"] == LABELS}
         others = {name: saved for name, saved in folds.items() if name not in labels}
-        readers = self.catch_ups.begin(partition, position, self._epochs.of(partition))[partition[0]]
+        self._saved[partition] = position
+        epochs = self._epochs.of(partition)
+        if any(name in epochs and epochs[name].config != saved["config"] for name, saved in others.items()):
+            end = None  # the checkpoint is older than what was folded last: that may lie before it
+        readers = self.catch_ups.begin(partition, position, epochs, end)[partition[0]]
         configs = {watch.name: watch.fold_hash for watch, source in readers if source.kind != "labels"}
         try:
             position, resumed = self._epochs.settle(partition, configs, position, others)
         except SourceError:
-            self.catch_ups.forget([partition])
+            self.catch_ups.give_up(partition)
             raise
         self._states[partition] = position, {**state, "folds": labels | resumed}
         return None if loaded is None else position, state.get("log", {})
+
+    @property
+    def resumed(self) -> dict[Partition, int]:
+        """Where partitions go on that are not restored yet."""
+        return {partition: position for partition, (position, _) in self._states.items()}
+
+    @property
+    def whole(self) -> dict[Partition, int]:
+        """The positions of checkpoints behind which nothing was written, if everything that was read is in one."""
+        return {partition: at for partition, at in self._saved.items() if not self.catch_ups.is_behind(partition)}
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Others may have read these partitions meanwhile; those that were resumed since go on as they were resumed."""
+        for partition in partitions:
+            self._saved.pop(partition, None)
+            self.catch_ups.forget(partition)
 
     def restore(self, lane: Lane) -> None:
         """Take a partition that has just been begun to where :meth:`resume` said that it goes on."""
@@ -114,4 +141,5 @@ class Checkpoints:
         config = " ".join(f"{name}={fold['config']}" for name, fold in sorted(state["folds"].items()))
         checkpoint.save(self._store, Checkpoint(STAGE, *lane.partition, offset, config, state))
         lane.saved()
+        self._saved[lane.partition] = offset
         return offset

@@ -128,7 +128,7 @@ class Ingest:
         """
         checkpoints = Checkpoints(self._store, readers, self._checkpoints)
         if is_saved:
-            checkpoints.catch_ups.note_saved(self._resume_offsets)
+            checkpoints.catch_ups.note_whole(self._checkpoints.whole)
         readers.go_on_from(self._readers)
         self._readers, self._checkpoints = readers, checkpoints
         self._problems.readers = readers
@@ -152,7 +152,7 @@ class Ingest:
         def resume(topic: str, number: int) -> int | None:
             partition = (topic, number)
             self._readers.check(topic)
-            offset, mark = self._checkpoints.resume(partition)
+            offset, mark = self._checkpoints.resume(partition, self.source.ends().get(partition))
             self.source.recall(partition, mark)
             self.positions.begin(partition, offset)
             on_begin(partition, self.positions.begun[partition])
@@ -190,7 +190,7 @@ class Ingest:
         if partitions is None:
             self._unwritten.clear()
         else:
-            self._checkpoints.catch_ups.forget(partitions)
+            self._checkpoints.forget(partitions)
         for partition in list(self._lanes) if partitions is None else partitions:
             self._lanes.pop(partition, None)
         self.positions.forget(partitions)
@@ -198,16 +198,12 @@ class Ingest:
     @property
     def has_caught_up(self) -> bool:
         """Whether partitions that were read under former configurations are to be begun under the present ones."""
-        positions = {partition: lane.next_offset for partition, lane in self._lanes.items()}
-        return self._checkpoints.catch_ups.are_over(positions, self.source)
+        read = {partition: lane.next_offset for partition, lane in self._lanes.items()}
+        return self._checkpoints.catch_ups.are_over(self._checkpoints.resumed | read, self.source)
 
     def end_catch_ups(self) -> None:
         """All that was read is in checkpoints: behind them partitions are begun under the present configurations."""
-        self._checkpoints.catch_ups.note_saved(self._resume_offsets)
-
-    @property
-    def _resume_offsets(self) -> dict[Partition, int]:
-        return {partition: lane.resume_offset for partition, lane in self._lanes.items()}
+        self._checkpoints.catch_ups.note_whole(self._checkpoints.whole)
 
     def step(
         self,
@@ -251,7 +247,8 @@ class Ingest:
         self._record_gaps()
         for records in polled:
             on_records(records)
-            self._process(records)
+            with self._checkpoints.catch_ups.folding((records.topic, records.partition)):
+                self._process(records)
             count += len(records)
         return count
 

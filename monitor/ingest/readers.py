@@ -150,9 +150,10 @@ class Readers:
         }
 
     def with_former(self, former: Mapping[str, Watch]) -> Readers:
-        """Return readers with some models as they were before."""
-        watches = [former.get(watch.name, watch) for watch in self._watches]
-        readers = Readers(watches, self._schemas, self.changing, self.unread)
+        """Return readers with some models as they were before, those that do not read here any more too."""
+        present = {watch.name: watch for watch in self._watches}
+        changing = {*self.changing, *former}
+        readers = Readers((present | dict(former)).values(), self._schemas, changing, self.unread)
         readers.sightings = self.sightings
         return readers
 

@@ -1,0 +1,261 @@
+"""What a killed process has written and not saved is made again under its configuration, whatever comes in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.config import load
+from monitor.events import Change, Partition, Records
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.readers import Readers
+from monitor.sources.contract import Resume, Source
+from monitor.watch import Watch, compile_watch
+from sinks.store.contract import StoreError
+from sinks.store.memory import MemoryStore
+from tests.service import shop
+
+TOPICS = ("payments", "refunds")
+EVENTS: Sequence[bytes] = shop.traffic(3, windows=8, partitions=1)[0][0]
+BY_COUNTRY = {"segments": [{"by": ["country"], "values": ["DE"]}]}
+
+
+class HeldLog(Source):
+    """Topics of one partition each, as a member of a group reads them: begun by a poll, and rewound without closing."""
+
+    guarantee = "once from the checkpoint on"
+    bounded = False
+
+    def __init__(self, *topics: str) -> None:
+        self.gaps = []
+        self._next: dict[str, int | None] = dict.fromkeys(topics)
+        self._resume: Resume = lambda topic, partition: None
+        self.changed: list[Change] = []
+
+    def open(self, resume: Resume) -> None:
+        self._resume = resume
+
+    def rewind(self) -> bool:
+        self._next = dict.fromkeys(self._next)
+        return True
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Records]:
+        for topic in [topic for topic, offset in self._next.items() if offset is None]:
+            self._next[topic] = self._resume(topic, 0) or 0
+        return [records for topic in self._next if len(records := self._polled(topic, max_records))]
+
+    def _polled(self, topic: str, max_records: int) -> Records:
+        first = self._next[topic] or 0
+        payloads = list(EVENTS[first : first + max_records])
+        self._next[topic] = first + len(payloads)
+        offsets = np.arange(first, first + len(payloads))
+        return Records(topic, 0, offsets, np.full(len(payloads), shop.START_MS), payloads)
+
+    def changes(self) -> list[Change]:
+        changes, self.changed = self.changed, []
+        return changes
+
+    def partitions(self) -> frozenset[Partition]:
+        return frozenset((topic, 0) for topic in self._next)
+
+    assigned = partitions
+
+    def at_end(self) -> frozenset[Partition]:
+        return frozenset((topic, 0) for topic, offset in self._next.items() if (offset or 0) >= len(EVENTS))
+
+    def ends(self) -> dict[Partition, int]:
+        return {(topic, 0): len(EVENTS) for topic, offset in self._next.items() if offset is not None}
+
+    def close(self) -> None:
+        pass
+
+
+class BrokenStore(MemoryStore):
+    """A store that refuses some writes of panes."""
+
+    refusals = 0
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        if table == "panes" and self.refusals:
+            self.refusals -= 1
+            raise StoreError("read-only for a moment", retryable=True)
+        super().append(table, columns, token)
+
+
+@pytest.fixture
+def store() -> BrokenStore:
+    store = BrokenStore()
+    store.migrate()
+    return store
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Callable[..., Watch]:
+    def compiled(name: str = "orders", topic: str = TOPICS[0], **spec: Any) -> Watch:
+        document = shop.model(name, {"kafka": topic}, **spec)
+        return compile_watch(load(shop.configured(tmp_path, document, models=[f"models/{name}.yaml"])), name)
+
+    return compiled
+
+
+def readers_of(*watches: Watch, former: Sequence[Watch] = ()) -> Readers:
+    by_hash = {(watch.name, watch.fold_hash): watch for watch in former}
+    return Readers(watches, former=lambda model, config: by_hash.get((model, config)))
+
+
+def log_of(*watches: Watch) -> HeldLog:
+    return HeldLog(*(topic for watch in watches for source in watch.model.spec.sources for topic in source.kafka or ()))
+
+
+def killed(store: MemoryStore, *watches: Watch, saved: int = 400) -> None:
+    """Leave a checkpoint, and rows behind it."""
+    ingest = Ingest(readers_of(*watches), store, log_of(*watches))
+    ingest.open()
+    ingest.step(saved, 0)
+    ingest.save()
+    for _ in range(3):
+        ingest.step(200, 0)
+
+
+def begun(store: MemoryStore, *watches: Watch, former: Sequence[Watch]) -> tuple[Ingest, HeldLog]:
+    source = log_of(*watches)
+    ingest = Ingest(readers_of(*watches, former=former), store, source)
+    ingest.open()
+    return ingest, source
+
+
+def go_back(ingest: Ingest, source: HeldLog) -> None:
+    source.rewind()
+    ingest.forget()
+
+
+def read_on(ingest: Ingest, source: HeldLog) -> None:
+    """Read to the end, as a worker does."""
+    for _ in range(40):
+        ingest.step(200, 0)
+        if ingest.has_caught_up:
+            ingest.save()
+            ingest.end_catch_ups()
+            go_back(ingest, source)
+    ingest.save()
+
+
+def epochs(store: MemoryStore, watch: Watch) -> list[tuple[int, bool]]:
+    """The offsets from which models of a name are folded, and whether it is as the given one."""
+    rows = shop.rows(store, "epochs", only=["number", "from_offset", "config"], model=watch.name)
+    return [(offset, config == watch.fold_hash) for _, offset, config in sorted(rows)]
+
+
+WHOLE = [(0, True), (len(EVENTS), False)]
+"""Up to the end of the log under the configuration of the process that was killed."""
+
+
+def test_a_partition_that_is_assigned_between_two_polls_catches_up(
+    store: BrokenStore, watch: Callable[..., Watch]
+) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, present, former=[former])
+    source.changed = [(kind, frozenset({(TOPICS[0], 0)})) for kind in ("revoked", "assigned")]
+    read_on(ingest, source)
+    assert epochs(store, former) == WHOLE
+
+
+def test_changes_of_other_models_do_not_cut_a_catch_up_short(store: BrokenStore, watch: Callable[..., Watch]) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, present, former=[former])
+    for number in range(3):
+        ingest.step(100, 0)
+        ingest.save()
+        ingest.read_as(readers_of(present, watch(f"m{number}", TOPICS[1]), former=[former]), is_saved=True)
+        go_back(ingest, source)
+    read_on(ingest, source)
+    assert epochs(store, former) == WHOLE
+
+
+def test_a_change_soon_after_a_start_waits_for_what_was_written_before_the_start(
+    store: BrokenStore, watch: Callable[..., Watch]
+) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, former, former=[])
+    ingest.step(100, 0)
+    ingest.save()
+    ingest.read_as(readers_of(present, former=[former]), is_saved=True)
+    go_back(ingest, source)
+    read_on(ingest, source)
+    assert epochs(store, former) == WHOLE
+
+
+def test_writes_that_fail_do_not_end_a_catch_up(store: BrokenStore, watch: Callable[..., Watch]) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, present, former=[former])
+    store.refusals = 3
+    for _ in range(store.refusals):
+        with pytest.raises(StoreError):
+            read_on(ingest, source)
+        go_back(ingest, source)
+    read_on(ingest, source)
+    assert epochs(store, former) == WHOLE
+
+
+def test_a_former_configuration_that_fails_is_given_up(
+    store: BrokenStore, watch: Callable[..., Watch], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, present, former=[former])
+    with monkeypatch.context() as broken:
+        broken.setattr("monitor.ingest.lane.Lane.fold", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ingest.step(200, 0)
+    go_back(ingest, source)
+    read_on(ingest, source)
+    assert epochs(store, former) == [(0, True), (400, False)]
+    assert "a former configuration fails" in capsys.readouterr().out
+
+
+def test_a_former_version_that_is_not_found_is_named(
+    store: BrokenStore, watch: Callable[..., Watch], capsys: pytest.CaptureFixture[str]
+) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, present, former=[])
+    read_on(ingest, source)
+    assert epochs(store, former) == [(0, True), (400, False)]
+    assert "are not made again" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["released", "moved"])
+def test_a_model_that_left_the_topic_meanwhile_catches_up_there(
+    store: BrokenStore, watch: Callable[..., Watch], *, moved: bool
+) -> None:
+    former, other = watch(**BY_COUNTRY), watch("other")
+    killed(store, former, other)
+    present = [watch(topic=TOPICS[1])] if moved else []
+    ingest, source = begun(store, other, *present, former=[former])
+    read_on(ingest, source)
+    rows = shop.rows(store, "epochs", only=["number", "from_offset", "config"], model="orders", topic=TOPICS[0])
+    assert [row[1:] for row in sorted(rows)] == [(0, former.fold_hash), (len(EVENTS), "")]
+
+
+def test_a_partition_whose_checkpoint_is_at_its_end_is_begun_once(
+    store: BrokenStore, watch: Callable[..., Watch]
+) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former, saved=len(EVENTS))
+    looked_for: list[str] = []
+    source = log_of(present)
+    readers = Readers([present], former=lambda model, config: looked_for.append(model) or former)
+    ingest = Ingest(readers, store, source)
+    ingest.open()
+    for _ in range(3):
+        read_on(ingest, source)
+    assert looked_for == ["orders"]
+    assert epochs(store, former) == WHOLE
