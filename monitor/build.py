@@ -73,6 +73,7 @@ __all__ = [
     "http_streams",
     "kafka_topics",
     "keep_lifetimes",
+    "lacks_workers",
     "once_it_answers",
     "open_http_log",
     "open_streams",
@@ -203,7 +204,8 @@ def build_intake(
         with ExitStack() as opened:
             # A start that waits for the store does all this again, and the log of HTTP events may be open but once.
             opened.callback(intake.close)
-            change_intake(intake, configuration, watches, store, clock, stop)
+            for _ in change_intake(intake, configuration, watches, store, clock, stop):
+                pass
             opened.pop_all()
     return intake
 
@@ -215,8 +217,10 @@ def change_intake(
     store: Store,
     clock: Clock,
     stop: threading.Event,
-) -> list[Worker]:
-    """Have an intake read what a configuration says, and return the workers that are new, and do not run yet.
+) -> Iterator[Worker]:
+    """Have an intake read what a configuration says, and yield each worker that is new, to be run at once.
+
+    What fails after that does not take it back: the next try finds it at work.
 
     Raises
     ------
@@ -229,7 +233,6 @@ def change_intake(
     if store_id and intake.members is None:
         intake.members = _members(configuration, store_id, clock)
     routes = routes_of(configuration.service, configuration.models.values())
-    new: list[Worker] = []
     # For each partition: to make a version ready may take seconds.
     former = cache(partial(former_watch, configuration, ConfigurationLog(store, clock)))
     planned = {
@@ -253,13 +256,19 @@ def change_intake(
             intake.reading[key] = Reading(plan, reading.worker)
         else:
             ingest = Ingest(readers, store, source, erasures=intake.erasures, letters=letters, clock=clock)
-            new.append(_worker(configuration, ingest, store, clock, stop))
-            intake.reading[key] = Reading(plan, new[-1])
-    return new
+            worker = _worker(configuration, ingest, store, clock, stop)
+            intake.reading[key] = Reading(plan, worker)
+            yield worker
 
 
-def open_streams(intake: Intake, configuration: Configuration, clock: Clock) -> bool:
-    """Open the log of HTTP events if models read any; return whether it was opened now.
+def lacks_workers(intake: Intake, configuration: Configuration) -> bool:
+    """Whether nothing reads a source that can be read."""
+    planned = planned_sources(configuration).keys() - intake.reading.keys()
+    return any(not (kind == "http" and intake.unopened) for kind, _ in planned)
+
+
+def open_streams(intake: Intake, configuration: Configuration, clock: Clock) -> None:
+    """Open the log of HTTP events if models read any.
 
     Raises
     ------
@@ -269,14 +278,13 @@ def open_streams(intake: Intake, configuration: Configuration, clock: Clock) -> 
     streams = http_streams(configuration)
     intake.unopened = {}
     if not streams or intake.http_log is not None:
-        return False
+        return
     try:
         intake.http_log = open_http_log(configuration, clock)
     except SourceError as error:
         if any(spec.http is not None and name not in configuration.posted for name, spec in _specs(configuration)):
             raise
         intake.unopened = dict.fromkeys(streams, str(error))
-    return intake.http_log is not None
 
 
 def _worker(configuration: Configuration, ingest: Ingest, store: Store, clock: Clock, stop: threading.Event) -> Worker:

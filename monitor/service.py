@@ -27,6 +27,7 @@ from monitor.build import (
     change_intake,
     http_streams,
     keep_lifetimes,
+    lacks_workers,
     once_it_answers,
     open_streams,
 )
@@ -42,7 +43,7 @@ from monitor.configurations.log import ConfigurationLog
 from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.erasure.export import Record, exported
-from monitor.errors import InputError
+from monitor.errors import InputError, SourceError
 from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
@@ -330,11 +331,20 @@ class Service:
             self.clock.wait(self.stopping, FOLLOW_EVERY_S)
 
     def _open_streams(self) -> None:
-        """Read what came by HTTP, once its log can be opened."""
-        if self.intake.unopened and open_streams(self.intake, self.configuration, self.clock):
-            self._run(self._changed_intake(self.configurations.in_force))
+        """Read what came by HTTP, once its log can be opened, and whatever a change that failed has left out."""
+        if "ingest" not in self.roles:
+            return
+        try:
+            if self.intake.unopened:
+                open_streams(self.intake, self.configuration, self.clock)
+            if lacks_workers(self.intake, self.configuration):
+                self._run(self._changed_intake(self.configurations.in_force))
+        except (SourceError, StoreError) as error:
+            if not error.retryable:
+                raise
+            log.warning("streams are not read yet; trying again", error=str(error))
 
-    def _changed_intake(self, in_force: InForce) -> list[Worker]:
+    def _changed_intake(self, in_force: InForce) -> Iterator[Worker]:
         stop = self._threads.stop
         return change_intake(self.intake, in_force.configuration, in_force.watches, self.store, self.clock, stop)
 

@@ -320,6 +320,34 @@ def test_a_change_that_is_cut_off_leaves_the_old_or_the_new_in_force_everywhere(
         assert resolve_after(there) == 80_000
 
 
+class ForgetfulStore(MemoryStore):
+    """A store that once does not answer when checkpoints are written."""
+
+    is_away = False
+
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
+        if self.is_away and table == "checkpoints":
+            self.is_away = False
+            raise StoreError("timed out", retryable=True)
+        super().append(table, columns, token)
+
+
+def test_a_first_topic_is_read_also_where_the_change_fails_at_another_source(tmp_path: Path) -> None:
+    store = ForgetfulStore()
+    store.migrate()
+    # Nothing answers there, which only who tries to read finds out.
+    path = nothing(tmp_path, checkpoint_every="1h", kafka={"bootstrap": ["127.0.0.1:9"]})
+    with serving(path, store) as there:
+        there.apply(orders())
+        there.client.post("/v1/events/orders", json=[{"id": "e1", "ts": shop.START_MS, "amount": 1.0}])
+        shop.wait_until(lambda: there.service.counters.records, "it is read")
+        store.is_away = True
+        ConfigurationLog(store, SystemClock()).put(Change("fraud", json.dumps(shop.model("fraud", {"kafka": "paid"}))))
+        shop.wait_until(lambda: not store.is_away, "the change has failed", 20)
+        tried = "source kafka is not open yet: "
+        shop.wait_until(lambda: any(tried in why for why in there.service.ready()), "somebody reads Kafka", 20)
+
+
 @contextmanager
 def apart(files: Configuration, store: Store) -> Iterator[tuple[list[Service], Served]]:
     """Two processes that ingest, and one that does the rest."""
