@@ -89,7 +89,7 @@ class CatchUps:
             if epoch.config not in (present.get(model), REMOVED) and model not in self._readers.unread
         }
         former = {model: self._readers.former(model, config) for model, config in changed.items()}
-        if lost := sorted(model for model, watch in former.items() if watch is None):
+        if lost := sorted(model for model, watch in former.items() if watch is None and model in present):
             log.error(
                 "rows that a killed process has written are not made again: the former version of their model is not"
                 " found or cannot be used",
@@ -130,7 +130,7 @@ class CatchUps:
             How far partitions are read.
         source : Source
         """
-        if not self._ends:
+        if not (self._ends or self._former):
             return False
         ends, at_end, assigned, refused = source.ends(), source.at_end(), source.assigned(), source.refused()
         for partition, known_end in list(self._ends.items()):

@@ -251,9 +251,13 @@ def test_a_partition_whose_checkpoint_is_at_its_end_is_begun_once(
     former, present = watch(**BY_COUNTRY), watch()
     killed(store, former, saved=len(EVENTS))
     looked_for: list[str] = []
+
+    def look_for(model: str, config: str) -> Watch:
+        looked_for.append(model)
+        return former
+
     source = log_of(present)
-    readers = Readers([present], former=lambda model, config: looked_for.append(model) or former)
-    ingest = Ingest(readers, store, source)
+    ingest = Ingest(Readers([present], former=look_for), store, source)
     ingest.open()
     for _ in range(3):
         read_on(ingest, source)
