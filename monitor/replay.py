@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from monitor.alerts.lifecycle import Transition
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.streams import is_pattern, matches, reader_of
-from monitor.configurations.in_force import watches_of
+from monitor.configurations.in_force import compiled, watches_of
 from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
 from monitor.errors import InputError
@@ -23,7 +24,6 @@ from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.counters import Counters
-from monitor.ingest.epochs import REMOVED
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.set_clocks import SetClock
@@ -186,6 +186,11 @@ class Course:
     epochs: Mapping[Partition, Sequence[Mapping[str, Any]]]
     windows: Sequence[tuple[int, str]]
 
+    @property
+    def topics(self) -> set[str]:
+        """Which topics it has read."""
+        return {topic for (topic, _), rows in self.epochs.items() if any(row["config"] for row in rows)}
+
     def spells(self) -> dict[tuple[int, str, bool], list[Partition]]:
         """Return which partitions are folded at once: by number and configuration of an epoch, if it is the last."""
         spells: dict[tuple[int, str, bool], list[Partition]] = {}
@@ -217,16 +222,23 @@ def courses(store: Store, configuration: Configuration, clock: Clock) -> dict[st
         rows = rows_of(store.read(Query("configured_windows", {"model": model})))
         windows = [(row["from_ms"], row["digest"]) for row in rows]
         epochs = sorted(rows_of(store.read(Query("epochs", {"model": model}))), key=lambda row: row["number"])
-        if len({digest for _, digest in windows}) > 1 or len({row["config"] for row in epochs} - {REMOVED}) > 1:
-            versions = log.every(model)
-            watches = watches_of(configuration, versions)
+        if len({digest for _, digest in windows}) > 1 or _begin_anywhere(epochs):
+            present = compiled(configuration, model, {})
+            versions = [version for version in log.every(model) if version.document]
+            former = [version for version in versions if version.digest != present.document_digest]
+            watches = {**watches_of(configuration, former), present.document_digest: present}
             by_partition: dict[Partition, list[Mapping[str, Any]]] = {}
             for row in epochs:
                 by_partition.setdefault((row["topic"], row["partition"]), []).append(row)
             # No window was evaluated yet: all of them are by the last one.
-            windows = windows or [(0, next(version.digest for version in versions if version.document))]
+            windows = windows or [(0, versions[0].digest if versions else present.document_digest)]
             changed[model] = Course(model, watches, by_partition, windows)
     return changed
+
+
+def _begin_anywhere(epochs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a model has read its partitions otherwise than as it does now, each from its beginning on."""
+    return len({row["config"] for row in epochs}) > 1 or any(row["from_offset"] > 0 for row in epochs)
 
 
 def replay_course(course: Course, store: Store, new_source: Callable[[], Source], batch: int = BATCH) -> Replayed:
@@ -262,9 +274,10 @@ def replay_course(course: Course, store: Store, new_source: Callable[[], Source]
                     "first, and their rows cannot be made again; versions are kept since changes are taken up while "
                     "the service runs"
                 )
-            source = _Spans(new_source(), spans)
+            source = _Spans(new_source(), partial(_stop_of, spans))
             counters = _folded(folds[config], store, source, batch, ends=is_last)
             done.counters = Counters.sum([done.counters, counters])
+    _fold_labels(course.watches[course.windows[-1][1]], store, new_source, batch)
     for (_, digest), (stop_ms, _) in zip(course.windows, [*course.windows[1:], (ENDED, "")], strict=True):
         evaluation = Evaluation(course.watches[digest], store)
         evaluation.stop_ms = stop_ms
@@ -274,6 +287,15 @@ def replay_course(course: Course, store: Store, new_source: Callable[[], Source]
         done.scores += evaluated.scores
         done.transitions += evaluated.transitions
     return done
+
+
+def _fold_labels(watch: Watch, store: Store, new_source: Callable[[], Source], batch: int) -> None:
+    """Read the labels that come by topics of their own: of them no epochs are kept."""
+    sources = [source for source in watch.model.spec.sources if source.kind == "labels"]
+    if sources:
+        streams = {stream for source in sources for stream in source.streams}
+        source = _Spans(new_source(), lambda partition: ENDED * any(matches(each, partition[0]) for each in streams))
+        _folded(watch, store, source, batch, ends=True)
 
 
 def _folded(watch: Watch, store: Store, source: Source, batch: int, *, ends: bool) -> Counters:
@@ -289,32 +311,36 @@ def _folded(watch: Watch, store: Store, source: Source, batch: int, *, ends: boo
     return ingest.counters
 
 
+def _stop_of(spans: Mapping[Partition, int], partition: Partition) -> int:
+    return spans.get(partition, 0)
+
+
 class _Spans(Source):
-    """A bounded source up to some offsets, of some of its partitions."""
+    """A bounded source up to the offset at which each partition stops; those that stop at 0 are not read."""
 
     guarantee = "what its source guarantees"
     bounded = True
 
-    def __init__(self, source: Source, spans: Mapping[Partition, int]) -> None:
-        self._source, self._spans, self.gaps = source, spans, source.gaps
+    def __init__(self, source: Source, stop_of: Callable[[Partition], int]) -> None:
+        self._source, self._stop_of, self.gaps = source, stop_of, source.gaps
 
     def open(self, resume: Resume) -> None:
-        self._source.open(lambda topic, number: resume(topic, number) if (topic, number) in self._spans else 0)
+        self._source.open(lambda topic, number: resume(topic, number) if self._stop_of((topic, number)) else 0)
 
     def poll(self, max_records: int, timeout_s: float) -> Sequence[Records]:
         polled = self._source.poll(max_records, timeout_s)
-        stops = [self._spans.get((records.topic, records.partition), 0) for records in polled]
+        stops = [self._stop_of((records.topic, records.partition)) for records in polled]
         cut = [records[: int(records.offsets.searchsorted(stop))] for records, stop in zip(polled, stops, strict=True)]
         return [records for records in cut if len(records)]
 
     def partitions(self) -> frozenset[Partition]:
-        return self._source.partitions() & self._spans.keys()
+        return frozenset(filter(self._stop_of, self._source.partitions()))
 
     def assigned(self) -> frozenset[Partition]:
-        return self._source.assigned() & self._spans.keys()
+        return frozenset(filter(self._stop_of, self._source.assigned()))
 
     def at_end(self) -> frozenset[Partition]:
-        return self._source.at_end() & self._spans.keys()
+        return frozenset(filter(self._stop_of, self._source.at_end()))
 
     def close(self) -> None:
         self._source.close()
@@ -344,7 +370,9 @@ def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
     return decided
 
 
-def assign_files(configuration: Configuration, events: Iterable[str]) -> dict[str, list[Path]]:
+def assign_files(
+    configuration: Configuration, events: Iterable[str], former: Collection[str] = ()
+) -> dict[str, list[Path]]:
     """Give files to the topics of a configuration.
 
     Parameters
@@ -353,15 +381,18 @@ def assign_files(configuration: Configuration, events: Iterable[str]) -> dict[st
     events : iterable of str
         ``FILE``, or ``TOPIC=FILE`` where the configuration has several topics. Several files of one topic are its
         partitions.
+    former : collection of str
+        Topics that its models have read before.
 
     Raises
     ------
     InputError
         If it is not clear which topic a file belongs to, or a topic gets none.
     """
-    streams = sorted(
-        {stream for model in configuration.models.values() for spec in model.spec.sources for stream in spec.streams}
-    )
+    present = {
+        stream for model in configuration.models.values() for spec in model.spec.sources for stream in spec.streams
+    }
+    streams = sorted(present | {topic for topic in former if reader_of(present, topic) is None})
     files: dict[str, list[Path]] = {}
     for item in events:
         topic, name = _topic_of(item, streams)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,8 @@ def command(
     changed: dict[str, Course] = {}
     if decisions is not None:
         configuration, decided, changed = _decided(decisions, configuration)
-    files = assign_files(configuration, events)
+    former = {topic for course in changed.values() for topic in course.topics}
+    files = assign_files(configuration, events, former)
     unchanged = replace(configuration, models={n: m for n, m in configuration.models.items() if n not in changed})
     source = _files_of(unchanged, files, events_per_hour)
     store = open_store("chdb", store_dir) if store_dir else open_store("memory")
@@ -100,7 +101,7 @@ def command(
             )
         for model, course in changed.items():
             of_model = replace(configuration, models={model: configuration.models[model]})
-            new_source = partial(_files_of, of_model, files, events_per_hour)
+            new_source = partial(_files_of, of_model, files, events_per_hour, course.topics)
             done = done.with_another(replay_course(course, store, new_source))
         if json_:
             for table, row in results(store, configuration.models):
@@ -120,12 +121,18 @@ def command(
     click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
 
 
-def _files_of(configuration: Configuration, files: Mapping[str, list[Path]], events_per_hour: float | None) -> Any:
-    """The files of the topics that the models read."""
+def _files_of(
+    configuration: Configuration,
+    files: Mapping[str, list[Path]],
+    events_per_hour: float | None,
+    former: Collection[str] = (),
+) -> Any:
+    """The files of the topics that the models read, or have read."""
     from monitor.sources import source_class
 
     specs = [model.spec for model in configuration.models.values()]
-    read = {topic: paths for topic, paths in files.items() if any(spec.source_of(topic) for spec in specs)}
+    present = {topic for topic in files if any(spec.source_of(topic) for spec in specs)}
+    read = {topic: paths for topic, paths in files.items() if topic in present or topic in former}
     return source_class("file")(read, "suffix", rows_per_hour=events_per_hour)
 
 

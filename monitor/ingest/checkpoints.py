@@ -101,6 +101,17 @@ class Checkpoints:
             self._saved.pop(partition, None)
             self.catch_ups.forget(partition)
 
+    def leave(self, lanes: Mapping[Partition, Lane]) -> None:
+        """Note of partitions that nobody reads under these configurations where their models have ended.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._epochs.leave(
+            {partition: lane.settled for partition, lane in lanes.items() if not self._readers[partition[0]]}
+        )
+
     def restore(self, lane: Lane) -> None:
         """Take a partition that has just been begun to where :meth:`resume` said that it goes on."""
         position, state = self._states.pop(lane.partition, (0, {}))

@@ -11,7 +11,7 @@ model's configuration: an epoch that began later under another one was begun by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,11 +127,12 @@ class Epochs:
         self._refuse_if_unread(partition, folds, epochs)
         self._refuse_if_overtaken(partition, configs, epochs)
         resumed: dict[str, Mapping[str, Any]] = {}
+        saved_at = position
         for model, config in sorted(configs.items()):
             saved, epoch = folds.get(model), epochs.get(model)
             if epoch is None or epoch.config != config:
-                resumed |= self._begin(partition, model, config, position, saved, epoch)
-            elif saved is not None and saved["config"] == config:
+                resumed |= self._begin(partition, model, config, saved_at, saved, epoch)
+            elif saved is not None and saved["config"] == config and _is_within(epoch, saved, saved_at):
                 resumed[model] = saved
             elif saved is not None or epoch.from_offset != position:
                 self._say_where(partition, model, epoch, saved)
@@ -139,7 +140,7 @@ class Epochs:
                 position = min(position, epoch.from_offset)
         for model in sorted(folds.keys() - configs.keys()):
             if model not in epochs or epochs[model].config != REMOVED:
-                self._note(partition, model, Epoch(REMOVED, position))
+                self._note(partition, model, Epoch(REMOVED, _settled(folds[model], saved_at)))
         return position, resumed
 
     def _begin(
@@ -158,9 +159,10 @@ class Epochs:
             # Written before epochs were: in force as far back as anybody knows.
             self._note(partition, model, Epoch(config))
             return {model: saved}
-        clock = (int(saved[name]) for name in ("next_offset", "newest_ms", "closed_ms"))
-        self._note(partition, model, Epoch(config, *clock))
-        return {model: saved}
+        begins = _settled(saved, position)
+        self._note(partition, model, Epoch(config, begins, int(saved["newest_ms"]), int(saved["closed_ms"])))
+        # Series start afresh, also under one that was in force before: what a replay knows is the epochs.
+        return {model: {**saved, "config": "", "next_offset": begins}}
 
     def _refuse_if_unread(self, partition: Partition, folds: Mapping[str, object], epochs: Mapping[str, Epoch]) -> None:
         reading = {model for model in folds.keys() | epochs.keys() if model not in epochs or epochs[model].config}
@@ -206,22 +208,48 @@ class Epochs:
                 from_offset=epoch.from_offset,
             )
 
+    def leave(self, settled: Mapping[Partition, Mapping[str, int]]) -> None:
+        """Note, all at once, that models read partitions no more, which nobody reads now.
+
+        Parameters
+        ----------
+        settled : mapping of Partition to mapping of str to int
+            Up to where each model has taken all messages in.
+
+        Raises
+        ------
+        StoreError
+            Nothing is noted.
+        """
+        removed = [
+            (partition, model, Epoch(REMOVED, offset))
+            for partition, offsets in sorted(settled.items())
+            for model, epoch in sorted(self.of(partition).items())
+            if epoch.config and (offset := offsets.get(model)) is not None and model not in self._unread
+        ]
+        if removed:
+            self._write(removed)
+
     def _note(self, partition: Partition, model: str, epoch: Epoch) -> None:
-        row = {
-            "topic": partition[0],
-            "partition": partition[1],
-            "model": model,
-            "config": epoch.config,
-            "from_offset": epoch.from_offset,
-            "newest_ms": epoch.newest_ms,
-            "closed_ms": epoch.closed_ms,
-            "number": self._newest() + 1,
-            "reads": self._reads(partition[0], model),
-        }
+        self._write([(partition, model, epoch)])
+
+    def _write(self, epochs: Sequence[tuple[Partition, str, Epoch]]) -> None:
         rows = empty_rows("epochs")
-        add_row(rows, row)
+        for number, (partition, model, epoch) in enumerate(epochs, self._newest() + 1):
+            row = {
+                "topic": partition[0],
+                "partition": partition[1],
+                "model": model,
+                "config": epoch.config,
+                "from_offset": epoch.from_offset,
+                "newest_ms": epoch.newest_ms,
+                "closed_ms": epoch.closed_ms,
+                "number": number,
+                "reads": self._reads(partition[0], model),
+            }
+            add_row(rows, row)
+            log.info("a configuration comes into force", **{name: row[name] for name in row if name != "reads"})
         append(self._store, "epochs", rows)
-        log.info("a configuration comes into force", **{name: row[name] for name in row if name != "reads"})
 
     def of(self, partition: Partition) -> dict[str, Epoch]:
         """Return the newest epoch of each model on a partition.
@@ -241,3 +269,13 @@ class Epochs:
         newest = Query("epochs", order=("number",), descending=True, limit=1, columns=("number",))
         numbers = self._store.read(newest)["number"]
         return int(numbers[0]) if len(numbers) else 0
+
+
+def _settled(saved: Mapping[str, Any], position: int) -> int:
+    """The offset before which a model has taken all messages in, by a checkpoint's position: some are not for it."""
+    return max(int(saved["next_offset"]), position)
+
+
+def _is_within(epoch: Epoch, saved: Mapping[str, Any], position: int) -> bool:
+    """Whether a checkpoint was written within an epoch, and not in an earlier one of the same configuration."""
+    return not epoch.from_offset or _settled(saved, position) > epoch.from_offset

@@ -128,6 +128,7 @@ class Ingest:
         """
         checkpoints = Checkpoints(self._store, readers, self._checkpoints)
         if is_saved:
+            checkpoints.leave(self._lanes)
             checkpoints.catch_ups.note_whole(self._checkpoints.whole)
         readers.go_on_from(self._readers)
         self._readers, self._checkpoints = readers, checkpoints

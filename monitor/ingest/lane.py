@@ -167,6 +167,11 @@ class Lane:
         return min([self.next_offset, *(offset for fold in self._pane_folds.values() for offset in fold.held_offsets)])
 
     @property
+    def settled(self) -> dict[str, int]:
+        """Up to where each model has taken all messages in."""
+        return {name: max(fold.next_offset, self.resume_offset) for name, fold in self._pane_folds.items()}
+
+    @property
     def has_moved(self) -> bool:
         """Whether a checkpoint would say something new; the end of a bounded input is no place to go on from."""
         return self.next_offset != self._saved_offset and not self.ended

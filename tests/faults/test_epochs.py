@@ -151,6 +151,23 @@ def test_a_process_of_an_older_configuration_is_refused_once_a_newer_one_has_had
     assert [config for _, config in epochs(store)] == [hash_of(OLD), hash_of(NEW), hash_of(OLD)]
 
 
+def test_a_configuration_that_is_back_before_any_message_came_begins_anew_as_its_epoch_says(log: list[Path]) -> None:
+    store = MemoryStore()
+    Worker(store, log, OLD).take().read(300).save()
+    Worker(store, log, NEW).take().die()
+    Worker(store, log, OLD).take().die()
+    # given that it is taken up once more, of the checkpoint of before
+    back = Worker(store, log, OLD).take().read(1_000)
+    back.save()
+    [(_, begun), (offset, config)] = epochs(store)
+    assert (begun, config) == (hash_of(OLD), hash_of(OLD))
+    # then its rows are those of one that begins there, and knows no more than the epoch's row
+    bare = MemoryStore()
+    bare.append("epochs", store.read(Query("epochs", low={"from_offset": offset})), token="epochs")
+    Worker(bare, log, OLD).take().read(1_000).save()
+    assert set(everything(bare)["panes"]) <= set(everything(store)["panes"])
+
+
 def test_a_model_that_was_taken_out_begins_anew_where_it_comes_back(log: list[Path]) -> None:
     both = Configuration(OLD.service, {**OLD.models, **configured("other", **SPEC).models}, OLD.root)
     store = MemoryStore()
