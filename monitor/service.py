@@ -193,6 +193,8 @@ class Service:
             # still works, for the same reason.
             if "evaluate" not in unfinished:
                 self._save()
+            if "configurations" not in unfinished:
+                self.configurations.stop()
         finally:
             if self._jobs is not None:
                 unfinished += self._jobs.stop()

@@ -106,6 +106,13 @@ class CurrentConfigurations:
                 raise
             log.warning("configurations are not followed; trying again", error=str(error))
 
+    def stop(self) -> None:
+        """State that nobody waits for this process any more."""
+        try:
+            self._taken.stop()
+        except StoreError as error:
+            log.warning("it is not stated that this process has stopped", error=str(error))
+
     def adopt(self, in_force: InForce) -> None:
         """Go by it: every stage does."""
         former, self.in_force = self.in_force, in_force

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -17,11 +17,15 @@ from sinks.store.rows import rows_of
 __all__ = ["ConfigurationMetrics", "Laggard", "Taken", "laggards"]
 
 STATE_EVERY_S = 10.0
-GONE_AFTER_S = 60.0
-"""Who has not stated for so long that it follows changes is not waited for."""
+SILENT_AFTER_S = 60.0
+GONE_AFTER_S = 600.0
+"""Who has not stated for so long that it follows changes is not waited for; nor is who has stopped."""
 
 EVERY_MODEL = ""
 """In place of a model: that a process follows changes at all."""
+
+STOPPED = -1
+"""In place of a version of every model."""
 
 
 class Taken:
@@ -39,6 +43,7 @@ class Taken:
         self._store, self._clock, self._instance = store, clock, instance
         self._stated: dict[str, tuple[int, str]] = {}
         self._due_s = float("-inf")
+        self._stated_ms: int | None = None
 
     def state(self, in_force: InForce) -> None:
         """State by which version of each model this process goes, if that is news; and now and then that it follows.
@@ -51,19 +56,33 @@ class Taken:
         gone = dict.fromkeys(self._stated.keys() - current.keys(), (0, ""))
         news = {name: each for name, each in (current | gone).items() if self._stated.get(name) != each}
         if news or self._clock.monotonic_s() >= self._due_s:
-            rows = empty_rows("configurations_taken")
-            at_ms = self._clock.now_ms()
-            for name, (version, trouble) in sorted({**news, EVERY_MODEL: (0, "")}.items()):
-                row = {
-                    "model": name,
-                    "instance": self._instance,
-                    "at_ms": at_ms,
-                    "version": version,
-                    "trouble": trouble,
-                }
-                add_row(rows, row)
-            append(self._store, "configurations_taken", rows)
+            self._write({**news, EVERY_MODEL: (0, "")})
             self._stated, self._due_s = current, self._clock.monotonic_s() + STATE_EVERY_S
+
+    def stop(self) -> None:
+        """State that this process follows no more.
+
+        Raises
+        ------
+        StoreError
+        """
+        self._write({EVERY_MODEL: (STOPPED, "")})
+
+    def _write(self, news: Mapping[str, tuple[int, str]]) -> None:
+        rows = empty_rows("configurations_taken")
+        at_ms = max(self._clock.now_ms(), self._last_ms() + 1)
+        for name, (version, trouble) in sorted(news.items()):
+            row = {"model": name, "instance": self._instance, "at_ms": at_ms, "version": version, "trouble": trouble}
+            add_row(rows, row)
+        append(self._store, "configurations_taken", rows)
+        self._stated_ms = at_ms
+
+    def _last_ms(self) -> int:
+        """When this process, or one of its name, last stated anything: behind now if the clock was set back."""
+        if self._stated_ms is None:
+            own = Query("configurations_taken", {"instance": self._instance}, columns=("at_ms",))
+            self._stated_ms = max(self._store.read(own)["at_ms"], default=0)
+        return int(self._stated_ms)
 
 
 @dataclass(frozen=True)
@@ -101,20 +120,24 @@ def laggards(store: Store, now_ms: int, model: str, version: int) -> list[Laggar
     StoreError
     """
     rows = rows_of(store.read(Query("configurations_taken", {"model": [EVERY_MODEL, model]})))
-    present = {
-        row["instance"] for row in rows if row["model"] == EVERY_MODEL and now_ms - row["at_ms"] < 1000 * GONE_AFTER_S
+    silent_s = {
+        row["instance"]: (now_ms - row["at_ms"]) // 1000
+        for row in rows
+        if row["model"] == EVERY_MODEL and row["version"] != STOPPED and now_ms - row["at_ms"] < 1000 * GONE_AFTER_S
     }
-    if not present:
+    if not any(seconds < SILENT_AFTER_S for seconds in silent_s.values()):
         return [Laggard("", 0, "no process says that it follows changes: is the service running?")]
     taken = {row["instance"]: row for row in rows if row["model"] == model}
     return [
-        Laggard(instance, taken[instance]["version"] if instance in taken else 0, _why(taken.get(instance)))
-        for instance in sorted(present)
+        Laggard(instance, taken[instance]["version"] if instance in taken else 0, _why(taken.get(instance), seconds))
+        for instance, seconds in sorted(silent_s.items())
         if instance not in taken or taken[instance]["version"] != version
     ]
 
 
-def _why(row: dict[str, object] | None) -> str:
+def _why(row: dict[str, object] | None, silent_s: int) -> str:
+    if silent_s >= SILENT_AFTER_S:
+        return f"it has said nothing for {silent_s} s: it is stuck, or gone without having been stopped"
     return "" if row is None else str(row["trouble"])
 
 
