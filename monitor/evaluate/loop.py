@@ -86,21 +86,27 @@ class EvaluateLoop:
         while not self._clock.wait(stop, EVALUATE_EVERY_S):
             try:
                 with self._turn:
-                    self.evaluate_now(stop.is_set, TURN_S)
-                    if self._clock.monotonic_s() - last_saved_s >= self._checkpoint_every_s:
-                        last_saved_s = self._clock.monotonic_s()
-                        self.save()
+                    last_saved_s = self._round(stop, last_saved_s)
                 on_round()
             except StoreError as error:
-                # Memory may be ahead of the store: the windows since the checkpoint are evaluated again.
-                self._evaluations.clear()
                 if not error.retryable:
                     raise
                 log.warning("the store does not answer; trying again", error=str(error))
                 self._clock.wait(stop, RETRY_S)
-            except Exception:
-                self._evaluations.clear()
-                raise
+
+    def _round(self, stop: threading.Event, last_saved_s: float) -> float:
+        """Evaluate, and write checkpoints if that is due; return when that was done last."""
+        try:
+            self.evaluate_now(stop.is_set, TURN_S)
+            if self._clock.monotonic_s() - last_saved_s >= self._checkpoint_every_s:
+                last_saved_s = self._clock.monotonic_s()
+                self.save()
+        except Exception:
+            # Memory may be ahead of the store: the windows since the checkpoint are evaluated again. Within this turn,
+            # so that no other thread writes what it holds as a checkpoint.
+            self._evaluations.clear()
+            raise
+        return last_saved_s
 
     def evaluate_now(self, is_enough: Callable[[], bool] = lambda: False, turn_s: float = math.inf) -> None:
         """Evaluate every window that is complete by now, of the models all of whose topics have been seen.
