@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from monitor.access.roles import Role
+from monitor.access.roles import Grant
 from monitor.access.tokens import Token
 
 __all__ = ["certificate_holder", "subjects_of"]
@@ -40,21 +40,21 @@ def subjects_of(certificate: Mapping[str, Any]) -> Iterator[str]:
             yield f"{kind}:{value}"
 
 
-def certificate_holder(certificate: Mapping[str, Any], roles: Mapping[str, Role], now_ms: int) -> Token | str:
+def certificate_holder(certificate: Mapping[str, Any], grants: Mapping[str, Grant], now_ms: int) -> Token | str:
     """Return who shows a certificate, as the holder of a token until it ends; or why nobody does.
 
     Parameters
     ----------
     certificate : mapping
         That has been verified when the connection began, which may be long ago.
-    roles : mapping of str to Role
+    grants : mapping of str to Grant
         By subject. The first one of the certificate's that is there counts.
     now_ms : int
 
     Examples
     --------
     >>> shown = {"subject": ((("commonName", "ci"),),), "notAfter": "Jan  5 09:34:43 2030 GMT"}
-    >>> certificate_holder(shown, {"CN=ci": "ingest"}, now_ms=0).role
+    >>> certificate_holder(shown, {"CN=ci": Grant("ingest")}, now_ms=0).role
     'ingest'
     >>> certificate_holder(shown, {}, now_ms=0)
     "the certificate of 'CN=ci' has no role here: spec.access.certificates names those that have"
@@ -62,8 +62,9 @@ def certificate_holder(certificate: Mapping[str, Any], roles: Mapping[str, Role]
     subjects = list(subjects_of(certificate))
     until_ms = int(ssl.cert_time_to_seconds(certificate["notAfter"])) * 1000
     for subject in subjects:
-        if subject in roles:
-            holder = Token(subject, roles[subject], digest="", expires_ms=until_ms)
+        if subject in grants:
+            role, namespaces = grants[subject]
+            holder = Token(subject, role, digest="", expires_ms=until_ms, namespaces=namespaces)
             return f"the certificate of {subject!r} has expired" if holder.has_ended(now_ms) else holder
     named = ", ".join(map(repr, subjects)) or "nobody"
     return f"the certificate of {named} has no role here: spec.access.certificates names those that have"

@@ -12,7 +12,7 @@ from joserfc.util import json_b64decode
 
 from monitor.access.expected import Expected
 from monitor.access.issuer import ALGORITHMS
-from monitor.access.roles import Role
+from monitor.access.roles import Grant, Role
 from monitor.access.tokens import MOST_NAME, Token
 
 __all__ = ["NoRoleError", "TokenError", "claims_of", "holder_of", "is_signed", "key_id_of"]
@@ -102,14 +102,16 @@ def claims_of(token: str, keys: KeySet, expected: Expected, now_s: int) -> dict[
     return dict(claims)
 
 
-def holder_of(claims: Mapping[str, Any], roles: Mapping[str, Role], roles_claim: str, name_claim: str) -> Token:
+def holder_of(claims: Mapping[str, Any], grants: Mapping[str, Grant], roles_claim: str, name_claim: str) -> Token:
     """Return who a token is of, with the largest role of all that the configuration gives.
+
+    It holds where that role is given, and not where only smaller ones are.
 
     Parameters
     ----------
     claims : mapping
         That have been checked.
-    roles : mapping of str to Role
+    grants : mapping of str to Grant
         By the values of the claim.
     roles_claim, name_claim : str
         Names of claims; dots lead into sections where there is no such claim.
@@ -122,19 +124,21 @@ def holder_of(claims: Mapping[str, Any], roles: Mapping[str, Role], roles_claim:
     Examples
     --------
     >>> claims = {"sub": "7", "email": "ann@example.org", "exp": 100, "groups": ["ml", "staff"]}
-    >>> holder = holder_of(claims, {"ml": "editor", "staff": "viewer"}, "groups", "email")
-    >>> holder.name, holder.role, holder.expires_ms
-    ('oidc:ann@example.org', 'editor', 100000)
+    >>> holder = holder_of(claims, {"ml": Grant("editor", ("risk",)), "staff": Grant("viewer")}, "groups", "email")
+    >>> holder.name, holder.role, holder.namespaces, holder.expires_ms
+    ('oidc:ann@example.org', 'editor', ('risk',), 100000)
     """
     name = _inside(claims, name_claim)
     if not isinstance(name, str) or not 0 < len(name) <= MOST_NAME or not name.isprintable():
         raise TokenError(f"the token's {name_claim!r} is no name of 1 to {MOST_NAME} printable characters")
     values = _inside(claims, roles_claim)
     listed: Sequence[Any] = values if isinstance(values, list) else [values]
-    granted = {roles[value] for value in listed if isinstance(value, str) and value in roles}
+    granted = [grants[value] for value in listed if isinstance(value, str) and value in grants]
     for role in RANKS:
-        if role in granted:
-            return Token(f"oidc:{name}", role, digest="", expires_ms=int(float(claims["exp"]) * 1000))
+        if bounds := [grant.namespaces for grant in granted if grant.role == role]:
+            namespaces = tuple(sorted({each for of_grant in bounds for each in of_grant})) if all(bounds) else ()
+            until_ms = int(float(claims["exp"]) * 1000)
+            return Token(f"oidc:{name}", role, digest="", expires_ms=until_ms, namespaces=namespaces)
     raise NoRoleError(
         f"nothing in the {roles_claim!r} of {name!r} has a role here: spec.access.oidc.roles says what has"
     )

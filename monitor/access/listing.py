@@ -30,6 +30,7 @@ def shown(token: Token, now_ms: int, used_ms: int | None = None) -> dict[str, An
         "id": token.id or None,
         "name": token.name,
         "role": token.role,
+        "namespaces": list(token.namespaces),
         "state": state,
         "prefix": token.prefix or None,
         "created_by": token.created_by or None,

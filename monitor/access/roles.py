@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-__all__ = ["MAY", "Need", "Role"]
+__all__ = ["MAY", "Grant", "Need", "Role"]
 
 Role = Literal["viewer", "editor", "admin", "ingest"]
 
@@ -18,3 +18,17 @@ MAY: dict[Role, frozenset[Need]] = {
     "ingest": frozenset({"nothing", "ingest"}),
 }
 """What each role may. `ingest` sends events and alerts, and reads nothing: a producer needs no more."""
+
+
+class Grant(NamedTuple):
+    """A role, and where it holds.
+
+    Attributes
+    ----------
+    role : Role
+    namespaces : tuple of str
+        For whose models alone; of all if empty.
+    """
+
+    role: Role
+    namespaces: tuple[str, ...] = ()

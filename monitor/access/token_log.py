@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from hmac import compare_digest
 from threading import Lock
+from typing import Any
 
 from monitor.access.roles import Role
-from monitor.access.tokens import MARK, MOST_NAME, Token, digest_of, new_secret, prefix_of
+from monitor.access.tokens import MARK, MOST_NAME, MOST_NAMESPACES, NAMESPACE, Token, digest_of, new_secret, prefix_of
 from monitor.clock import Clock
 from monitor.errors import InputError
 from sinks.store.change_log import ChangeLog
 from sinks.store.contract import Store
 
-__all__ = ["MOST_TOKENS", "TokenLog"]
+__all__ = ["MOST_TOKENS", "TokenLog", "check_namespaces"]
 
 MOST_TOKENS = 1_000
 """That are good at once."""
@@ -56,7 +58,7 @@ class TokenLog:
         ------
         StoreError
         """
-        tokens = [Token(**{name: row[name] for name in row if name != "updated_ms"}) for row in self._log.rows()]
+        tokens = [_token(row) for row in self._log.rows()]
         return sorted(tokens, key=lambda token: (token.created_ms, token.id))
 
     def last_uses(self) -> dict[str, int]:
@@ -68,7 +70,15 @@ class TokenLog:
         """
         return {row["id"]: row["used_ms"] for row in self._uses.rows()}
 
-    def create(self, name: str, role: Role, *, created_by: str, lasts_ms: int | None = None) -> tuple[Token, str]:
+    def create(
+        self,
+        name: str,
+        role: Role,
+        *,
+        created_by: str,
+        lasts_ms: int | None = None,
+        namespaces: Sequence[str] = (),
+    ) -> tuple[Token, str]:
         """Make a token, and return it with its secret, which nobody can tell afterwards.
 
         Parameters
@@ -78,6 +88,8 @@ class TokenLog:
         created_by : str
         lasts_ms : int or None
             After how long it expires; never if None.
+        namespaces : sequence of str
+            To which it is bound; to none if empty.
 
         Raises
         ------
@@ -96,10 +108,12 @@ class TokenLog:
             now_ms,
             0 if lasts_ms is None else now_ms + lasts_ms,
             id=digest[:12],
+            namespaces=tuple(sorted(set(namespaces))),
         )
+        check_namespaces(token.namespaces)
         with CREATING:
             self._check_room(name, now_ms)
-            self._log.put([{**asdict(token), "updated_ms": now_ms}])
+            self._log.put([_row(token, now_ms)])
         return token, secret
 
     def revoke(self, name: str, *, revoked_by: str) -> list[Token]:
@@ -116,7 +130,7 @@ class TokenLog:
         now_ms = self._clock.now_ms()
         named = self._named(name, now_ms)
         revoked = [replace(each, revoked_ms=now_ms, revoked_by=revoked_by) for each in named if not each.revoked_ms]
-        self._log.put([{**asdict(each), "updated_ms": now_ms} for each in revoked])
+        self._log.put([_row(each, now_ms) for each in revoked])
         return revoked or named
 
     def note_use(self, token: Token) -> None:
@@ -156,6 +170,32 @@ class TokenLog:
             raise InputError(f"a token is named {name!r} already: revoke it first, or take another name")
         if len(good) >= MOST_TOKENS:
             raise InputError(f"there are {MOST_TOKENS:,} tokens already: revoke those that nobody needs")
+
+
+def check_namespaces(namespaces: Sequence[str]) -> None:
+    """Refuse what is no namespace, or too many.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> check_namespaces(["risk"])
+    """
+    if len(namespaces) > MOST_NAMESPACES:
+        raise InputError(f"a token is bound to {MOST_NAMESPACES} namespaces at most")
+    if wrong := [each for each in namespaces if not re.fullmatch(NAMESPACE, each)]:
+        raise InputError(f"{wrong[0]!r} is no namespace: it is written as models have it in `metadata.namespace`")
+
+
+def _token(row: Mapping[str, Any]) -> Token:
+    fields = {name: row[name] for name in row if name != "updated_ms"}
+    return Token(**{**fields, "namespaces": tuple(row["namespaces"])})
+
+
+def _row(token: Token, now_ms: int) -> dict[str, Any]:
+    return {**asdict(token), "namespaces": list(token.namespaces), "updated_ms": now_ms}
 
 
 def _good(tokens: Sequence[Token], now_ms: int) -> list[Token]:

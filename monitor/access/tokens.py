@@ -11,15 +11,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from monitor.access.roles import Role
+from monitor.access.roles import Grant, Role
 
-__all__ = ["MARK", "MOST_NAME", "Token", "digest_of", "holder", "new_secret", "prefix_of"]
+__all__ = [
+    "MARK",
+    "MOST_NAME",
+    "MOST_NAMESPACES",
+    "NAMESPACE",
+    "Token",
+    "bound",
+    "digest_of",
+    "holder",
+    "new_secret",
+    "prefix_of",
+]
 
 MARK = "leeway_"
 """How every secret begins, so that scanners of code find those that were left in it."""
 
 SHOWN = len(MARK) + 6
 MOST_NAME = 100
+MOST_NAMESPACES = 100
+NAMESPACE = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +54,8 @@ class Token:
     revoked_by : str
     id : str
         Empty if the configuration has it.
+    namespaces : tuple of str
+        To which it is bound: for models of others its holder might as well have none. Of all if empty.
     """
 
     name: str
@@ -53,10 +68,28 @@ class Token:
     revoked_ms: int = 0
     revoked_by: str = ""
     id: str = ""
+    namespaces: tuple[str, ...] = ()
+
+    @property
+    def grant(self) -> Grant:
+        """What its holder may, and where."""
+        return Grant(self.role, self.namespaces)
 
     def has_ended(self, now_ms: int) -> bool:
         """Whether it is good for nothing any more: it was revoked, or has expired."""
         return bool(self.revoked_ms) or 0 < self.expires_ms <= now_ms
+
+
+def bound(token: Token) -> str:
+    """Return to what a token is bound, as part of a sentence.
+
+    Examples
+    --------
+    >>> bound(Token("ci", "viewer", "", namespaces=("fraud", "risk")))
+    "the token 'ci' is bound to the namespaces fraud, risk"
+    """
+    many = "s" if len(token.namespaces) > 1 else ""
+    return f"the token {token.name!r} is bound to the namespace{many} {', '.join(token.namespaces)}"
 
 
 def new_secret() -> str:

@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from monitor.access.roles import MAY, Need
-from monitor.access.tokens import Token
+from monitor.access.tokens import Token, bound
 from monitor.api.auditor import Auditor
 from monitor.api.identities import Identities
-from monitor.api.needs import FREE, LOGGING_IN, PERSONAL, need_of
+from monitor.api.needs import FREE, LOGGING_IN, PERSONAL, has_own_part, need_of
 from monitor.api.problems import ProblemError, problem
 from monitor.api.rates import Rates, client_of
 
@@ -92,6 +92,9 @@ class AccessControl:
         if need is not None and need not in MAY[token.role]:
             detail = f"{operation} needs the role {need}; the token {token.name!r} has {token.role}"
             raise ProblemError("forbidden", detail, role=token.role, needed_role=need)
+        if need is not None and token.namespaces and not has_own_part(operation):
+            detail = f"{operation} is about the whole service; {bound(token)}: ask with one that is for all"
+            raise ProblemError("forbidden", detail, role=token.role, namespaces=list(token.namespaces))
         await self._identities.note_use(token)
 
     def _operation(self, scope: Scope) -> tuple[str, Need | None]:

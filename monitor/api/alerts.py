@@ -19,6 +19,7 @@ from monitor.api.alert_pages import AlertFilter, read_alert, read_alerts
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
 from monitor.api.live_tokens import LiveTokens
+from monitor.api.own_part import OwnPart
 from monitor.api.parameters import (
     TheService,
     answer,
@@ -101,12 +102,17 @@ def alert_summary(
 
 def _alerting_models(service: ApiService, question: Alerts | AlertSummary) -> list[str] | None:
     """Return whose alerts are asked for, also of what stands in the place of a model; None means all."""
-    if question.model in OTHERS and question.namespace is None:
+    if question.model in _others(service) and question.namespace is None:
         return [question.model]
     return models_in(service, question.model, question.namespace)
 
 
-async def while_good(request: Request) -> MayGoOn | None:
+def _others(service: ApiService) -> tuple[str, ...]:
+    """Return what stands in the place of a model: it is in no namespace."""
+    return () if isinstance(service, OwnPart) else OTHERS
+
+
+async def while_good(request: Request, service: TheService) -> MayGoOn | None:
     """Return what says whether the token of a request is still good; None if none is asked for."""
     token = token_of(request.scope)
     if token is None:
@@ -115,7 +121,9 @@ async def while_good(request: Request) -> MayGoOn | None:
 
     async def is_good() -> bool:
         try:
-            return await tokens.is_good(token)
+            # A model that has gone to another namespace since takes its alerts with it.
+            is_own = not isinstance(service, OwnPart) or service.is_as_it_was()
+            return is_own and await tokens.is_good(token)
         except StoreError:
             # Whoever comes back is told that nobody knows.
             return False
@@ -148,9 +156,10 @@ async def alert_stream(
     last_event_id: Annotated[str | None, Header(description="resume behind this event")] = None,
 ) -> EventSourceResponse:
     matchers = read_matchers("matcher", matcher)
-    if model not in OTHERS:
+    others = _others(service)
+    if model not in others:
         await run_sync(check_model, service, model, limiter=streams.threads)
-    names = [model] if model is not None else [*service.configuration.models, *OTHERS]
+    names = [model] if model is not None else [*service.configuration.models, *others]
     stream = await streams.stream(names, last_event_id, matchers)
     return EventSourceResponse(
         stream.events(while_good),

@@ -132,7 +132,7 @@ def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[
     if sign_on is not None:
         service.metrics.register(sign_on.keys)
         app.state.notes = sign_on.keys.notes
-    identities = Identities(app.state.tokens, service.clock, access.roles_of_certificates(), sign_on, rates)
+    identities = Identities(app.state.tokens, service.clock, access.grants_of_certificates(), sign_on, rates)
     if sign_on is not None and sign_on.spec.login is not None:
         external_url = service.configuration.service.spec.external_url
         identities.web_login = app.state.web_login = WebLogin(sign_on, sign_on.spec.login, service.clock, external_url)

@@ -15,6 +15,7 @@ from monitor.api.auditor import about
 from monitor.api.comparisons import Comparisons, TheComparisons
 from monitor.api.configuration_diff import Days, Difference, difference
 from monitor.api.contract import ApiService
+from monitor.api.own_part import OwnPart
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import read_page
@@ -229,6 +230,8 @@ def _watch(service: ApiService, version: Version) -> Watch:
 def _checked(service: ApiService, model: str, text: str) -> Configuration:
     """Return the configuration that a document makes, or a problem with every mistake in it."""
     try:
+        if isinstance(service, OwnPart):
+            service.check_change(model, text)
         changed = check.with_posted(service.configuration, model, text)
     except ConfigError as error:
         errors = [{"field": m.path, "message": m.message, "line": m.line, "column": m.column} for m in error.mistakes]

@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from monitor.access.certificates import certificate_holder
 from monitor.access.id_tokens import is_signed
-from monitor.access.roles import Role
+from monitor.access.roles import Grant
 from monitor.access.tokens import Token
 from monitor.api.http_protocol import CLIENT_CERTIFICATE
 from monitor.api.live_tokens import LiveTokens
@@ -43,7 +43,7 @@ class Identities:
     ----------
     tokens : LiveTokens
     clock : Clock
-    certificates : mapping of str to Role
+    certificates : mapping of str to Grant
         By what client certificates are for.
     sign_on : SignOn or None
         Of whom signed tokens are taken.
@@ -60,7 +60,7 @@ class Identities:
         self,
         tokens: LiveTokens,
         clock: Clock,
-        certificates: Mapping[str, Role],
+        certificates: Mapping[str, Grant],
         sign_on: SignOn | None,
         rates: Rates,
     ) -> None:

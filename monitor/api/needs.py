@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.access.roles import Need
 
-__all__ = ["FREE", "LOGGING_IN", "NEEDS", "PERSONAL", "need_of"]
+__all__ = ["FREE", "LOGGING_IN", "NEEDS", "OWN_PART", "PERSONAL", "WHOLE", "has_own_part", "need_of"]
 
 FREE = ("/healthz", "/readyz", "/-/healthy", "/-/ready")
 
@@ -60,6 +60,38 @@ NEEDS: dict[str, Need] = {
 }
 """By method and path. A test asks that every route has its line."""
 
+OWN_PART = frozenset(
+    {
+        # They show nothing of any model.
+        "GET /", "GET /openapi.json", "GET /v1/problems",
+        # Of the rest, that of their own models alone: `monitor.api.own_part`.
+        "GET /alerts", "GET /alerts/{alert_id}", "GET /v1/alerts", "GET /v1/alerts/stream", "GET /v1/alerts/summary",
+        "GET /v1/alerts/{alert_id}", "POST /v1/alerts/{alert_id}/ack", "GET /v1/clocks", "POST /v1/clocks",
+        "GET /v1/compare", "GET /v1/deployments", "GET /v1/distributions", "POST /v1/events",
+        "POST /v1/events/{stream}", "GET /v1/explain", "GET /v1/findings", "GET /v1/history", "GET /v1/incidents",
+        "GET /v1/incidents/{incident_id}", "POST /v1/incidents/{incident_id}/ack", "GET /v1/marks", "POST /v1/marks",
+        "GET /v1/models", "GET /v1/models/{model}", "GET /v1/models/{model}/configuration",
+        "PUT /v1/models/{model}/configuration", "GET /v1/models/{model}/configuration/diff",
+        "GET /v1/models/{model}/configuration/versions", "GET /v1/series", "GET /v1/series/summary", "GET /v1/top",
+    }
+)  # fmt: skip
+"""What whoever is bound to namespaces may ask, if the role may."""
+
+WHOLE = frozenset(
+    {
+        "POST /-/reload", "PUT /-/reload", "GET /api/v2/alerts", "POST /api/v2/alerts", "GET /api/v2/alerts/groups",
+        "GET /api/v2/receivers", "DELETE /api/v2/silence/{name}", "GET /api/v2/silence/{name}",
+        "GET /api/v2/silences", "POST /api/v2/silences", "GET /api/v2/status", "GET /metrics",
+        "GET /v1/alerts/{alert_id}/explain", "GET /v1/audit", "GET /v1/dead-letters", "POST /v1/dead-letters/retries",
+        "POST /v1/deployments", "GET /v1/erasures", "POST /v1/erasures", "POST /v1/exports", "GET /v1/jobs",
+        "GET /v1/jobs/runs", "DELETE /v1/jobs/{job}/pause", "PUT /v1/jobs/{job}/pause", "POST /v1/jobs/{job}/run",
+        "DELETE /v1/models/{model}/configuration", "GET /v1/silences/{silence_id}", "GET /v1/status",
+        "GET /v1/subscriptions", "POST /v1/subscriptions", "DELETE /v1/subscriptions/{subscription}",
+        "GET /v1/subscriptions/{subscription}", "GET /v1/tokens", "POST /v1/tokens", "DELETE /v1/tokens/{token}",
+    }
+)  # fmt: skip
+"""What is about the whole service, or about alerts of any models: refused to them. A test asks that every route stands
+in one of the two; one that stands in neither is refused as well."""
 
 PERSONAL = frozenset(
     {
@@ -75,6 +107,17 @@ PERSONAL = frozenset(
 """What shows data of persons: it is in the audit log, though it changes nothing."""
 
 
+def has_own_part(operation: str) -> bool:
+    """Whether an operation can be asked for some namespaces alone.
+
+    Examples
+    --------
+    >>> has_own_part("GET /v1/alerts"), has_own_part("GET /metrics"), has_own_part("GET /v1/anything")
+    (True, False, False)
+    """
+    return _as_get(operation) in OWN_PART
+
+
 def need_of(operation: str) -> Need:
     """Return what an operation needs; one without a line is an administrator's.
 
@@ -83,6 +126,9 @@ def need_of(operation: str) -> Need:
     >>> need_of("GET /v1/alerts"), need_of("HEAD /openapi.json"), need_of("POST /v1/anything")
     ('viewer', 'viewer', 'admin')
     """
-    if operation.startswith("HEAD ") and operation not in NEEDS:
-        operation = operation.replace("HEAD", "GET", 1)
-    return NEEDS.get(operation, "admin")
+    return NEEDS.get(_as_get(operation), "admin")
+
+
+def _as_get(operation: str) -> str:
+    is_head = operation.startswith("HEAD ") and operation not in NEEDS
+    return operation.replace("HEAD", "GET", 1) if is_head else operation

@@ -12,8 +12,10 @@ import msgspec
 import numpy as np
 from fastapi import Depends, Query, Request, Response
 
+from monitor.api.access import token_of
 from monitor.api.contract import ApiService
 from monitor.api.openapi import IS_REQUIRED
+from monitor.api.own_part import OwnPart
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
@@ -51,9 +53,10 @@ ENDS = {"from_": f"start, included: {TIME}", "to": f"end, excluded: {TIME}"}
 
 # Here and below: what only reads its arguments is asynchronous, since anything else would take a thread.
 async def service_of(request: Request) -> ApiService:
-    """Return the service that the application was built for."""
+    """Return the service that the application was built for; of whoever is bound to namespaces, their part of it."""
     service: ApiService = request.app.state.service
-    return service
+    token = token_of(request.scope)
+    return OwnPart(service, token) if token is not None and token.namespaces else service
 
 
 TheService = Annotated[ApiService, Depends(service_of)]

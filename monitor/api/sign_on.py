@@ -48,7 +48,7 @@ class SignOn:
         try:
             keys = await self.keys.keys(key_id_of(secret))
             claims = claims_of(secret, keys, self.spec.expected, self._clock.now_ms() // 1000)
-            return holder_of(claims, self.spec.roles.map, self.spec.roles.claim, self.spec.name)
+            return holder_of(claims, self.spec.roles.grants, self.spec.roles.claim, self.spec.name)
         except NoRoleError as error:
             raise ProblemError("forbidden", str(error)) from error
         except TokenError as error:

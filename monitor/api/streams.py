@@ -131,8 +131,14 @@ class Streams:
                 self._feed = await run_sync(self._begin, limiter=self.threads)
         if self._polling is None:
             self._polling = asyncio.create_task(self._poll(self._feed))
-        positions = self._feed.positions if resumed is None else resumed
-        return Stream(self, Feed(models, positions, matchers), self.ring.end, is_behind=resumed is not None)
+        # Those of other models are not for everybody.
+        positions = {log: at for log, at in self._feed.positions.items() if at[1] in models}
+        return Stream(
+            self,
+            Feed(models, positions if resumed is None else resumed, matchers),
+            self.ring.end,
+            is_behind=resumed is not None,
+        )
 
     @property
     def is_followed(self) -> bool:

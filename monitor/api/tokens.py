@@ -19,6 +19,7 @@ from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, duration_ms
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.config.access import Access
+from monitor.config.oidc import BOUND, Namespaces
 from monitor.errors import InputError
 from monitor.resources.contract import described
 from monitor.resources.tokens import KeptToken, Tokens
@@ -34,6 +35,7 @@ class PostedToken(Strict):
 
     name: str = Field(min_length=1, max_length=MOST_NAME, description="who will hold it; no other good token has it")
     role: Role = Field(description="what its holder may do")
+    namespaces: Namespaces = Field(default_factory=list, description=BOUND)
     expires: str = Field(default="", description="after how long it ends, such as `90d`; never if empty")
 
 
@@ -59,11 +61,17 @@ def create_token(posted: PostedToken, service: TheService, request: Request) -> 
     lasts_ms = duration_ms("expires", posted.expires) if posted.expires else None
     log = TokenLog(service.store, service.clock, _configured(service))
     try:
-        token, secret = log.create(posted.name, posted.role, created_by=author.name, lasts_ms=lasts_ms)
+        token, secret = log.create(
+            posted.name,
+            posted.role,
+            created_by=author.name,
+            lasts_ms=lasts_ms,
+            namespaces=posted.namespaces,
+        )
     except InputError as error:
         raise bad_parameter("name", str(error)) from error
     from_thread.run_sync(request.app.state.tokens.change, token)
-    about(token.name, token.role, token.id)
+    about(token.name, token.role, *token.namespaces, token.id)
     return answer({**shown(token, service.clock.now_ms()), "secret": secret})
 
 

@@ -129,7 +129,7 @@ class WebLogin:
             raise ProblemError("forbidden", str(error)) from error
         except TokenError as error:
             raise ProblemError("unauthorized", f"the provider's answer cannot be taken: {error}") from error
-        content = {"name": holder.name, "role": holder.role}
+        content = {"name": holder.name, "role": holder.role, "namespaces": list(holder.namespaces)}
         return self._seals.seal("session", content, self._now_s() + self.session_s)
 
     def holder(self, scope: Scope) -> Token | None:
@@ -142,7 +142,7 @@ class WebLogin:
         """
         request = Request(scope)
         session = self._seals.open("session", request.cookies.get(SESSION_COOKIE, ""), self._now_s())
-        if session is None:
+        if session is None or "namespaces" not in session:
             return None
         # Whether either is of our own pages has been looked at before; a cookie alone proves nothing.
         says_from_where = "origin" in request.headers or "sec-fetch-site" in request.headers
@@ -150,7 +150,10 @@ class WebLogin:
             raise ProblemError(
                 "cross-site", "the browser does not say whose page asks for this change: it is not taken"
             )
-        return Token(session["name"], session["role"], digest="", expires_ms=session["exp"] * 1000)
+        namespaces = tuple(session["namespaces"])
+        return Token(
+            session["name"], session["role"], digest="", expires_ms=session["exp"] * 1000, namespaces=namespaces
+        )
 
     async def _redeemed(self, code: str, state: str) -> dict[str, Any]:
         metadata = await self._sign_on.keys.metadata()
@@ -178,7 +181,7 @@ class WebLogin:
         nonce = self._seals.derived("nonce", state)
         if not compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
             raise TokenError("it is of another login")
-        return holder_of(claims, self._spec.roles.map, self._spec.roles.claim, self._spec.name)
+        return holder_of(claims, self._spec.roles.grants, self._spec.roles.claim, self._spec.name)
 
     def _verifier(self, state: str) -> str:
         # Not kept in the browser, where it would be beside the code.

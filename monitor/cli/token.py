@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import click
 
-from monitor.access.roles import Role
+from monitor.access.roles import Grant, Role
 from monitor.access.tokens import MARK, Token, digest_of
 from monitor.cli.answers import DEFAULT_URL
 from monitor.cli.credentials import NO_CREDENTIALS, Credentials, credentials
@@ -43,7 +43,7 @@ class Book(Protocol):
 
     def rows(self) -> list[dict[str, Any]]: ...
 
-    def create(self, name: str, role: Role, expires: str) -> dict[str, Any]: ...
+    def create(self, name: str, grant: Grant, expires: str) -> dict[str, Any]: ...
 
     def revoke(self, name: str) -> dict[str, Any]: ...
 
@@ -58,8 +58,10 @@ class ServiceBook:
         items: list[dict[str, Any]] = self.service.send("GET", path("v1", "tokens"))["items"]
         return items
 
-    def create(self, name: str, role: Role, expires: str) -> dict[str, Any]:
-        body = {"name": name, "role": role, "expires": expires}
+    def create(self, name: str, grant: Grant, expires: str) -> dict[str, Any]:
+        body: dict[str, Any] = {"name": name, "role": grant.role, "expires": expires}
+        if grant.namespaces:
+            body["namespaces"] = list(grant.namespaces)
         made: dict[str, Any] = self.service.send("POST", path("v1", "tokens"), body)
         return made
 
@@ -83,13 +85,15 @@ class StoreBook:
 
         return listing([*self.configured, *self.log.all()], self.log.last_uses(), self.now_ms)
 
-    def create(self, name: str, role: Role, expires: str) -> dict[str, Any]:
+    def create(self, name: str, grant: Grant, expires: str) -> dict[str, Any]:
         from monitor.access.listing import shown
         from monitor.cli.audited import audited
 
         with audited(self.store, "leeway token create") as subjects:
-            subjects += [name, role]
-            token, secret = self.log.create(name, role, created_by=self.by, lasts_ms=_lasts_ms(expires))
+            subjects += [name, grant.role, *grant.namespaces]
+            token, secret = self.log.create(
+                name, grant.role, created_by=self.by, lasts_ms=_lasts_ms(expires), namespaces=grant.namespaces
+            )
             subjects.append(token.id)
         return {**shown(token, self.now_ms), "secret": secret}
 
@@ -170,19 +174,27 @@ home = record(
 @command.command("create")
 @click.argument("name")
 @click.option("--role", type=click.Choice(get_args(Role)), required=True, help="What its holder may do.")
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    metavar="NAME",
+    help="For the models of this namespace alone; may be repeated.  [default: of all]",
+)
 @click.option("--expires", default="", metavar="DURATION", help="After how long it ends: 90d.  [default: never]")
 @home
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")
-def create(name: str, role: Role, expires: str, home: Home, *, json_: bool) -> None:
+def create(name: str, role: Role, namespaces: tuple[str, ...], expires: str, home: Home, *, json_: bool) -> None:
     """Make a token for NAME, and print its secret: the only time that anybody sees it."""
     with home.opened(new=True) as book:
-        made = book.create(name, role, expires)
+        made = book.create(name, Grant(role, namespaces), expires)
     if json_:
         as_json(made)
         return
     click.echo(made["secret"])
     ends = f"until {when(made['expires_ms'])}" if made["expires_ms"] else "until it is revoked"
-    click.echo(f"{name} is {role} {ends}; nobody can show this secret again", err=True)
+    where = f" of the models of {', '.join(namespaces)}" if namespaces else ""
+    click.echo(f"{name} is {role}{where} {ends}; nobody can show this secret again", err=True)
 
 
 @command.command("list")

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from monitor.access.roles import Role
+from monitor.access.roles import Grant, Role
 from monitor.access.tokens import MOST_NAME, Token, digest_of
-from monitor.config.oidc import Oidc
+from monitor.config.oidc import BOUND, Namespaces, Oidc
 from monitor.values import Strict, WrongPartError
 
 __all__ = ["Access", "AccessSpec", "CertificateRole", "ConfiguredToken", "unguarded"]
@@ -25,6 +25,7 @@ class ConfiguredToken(Strict):
 
     name: str = Field(min_length=1, max_length=MOST_NAME, description="who holds it")
     role: Role = Field(description="what the holder may do")
+    namespaces: Namespaces = Field(default_factory=list, description=BOUND)
     token: SecretStr = Field(
         description=f"its secret, by reference: `${{LEEWAY_TOKEN}}`; at least {LEAST_CHARACTERS} random characters"
     )
@@ -50,6 +51,7 @@ class CertificateRole(Strict):
         "alternative name, all of it",
     )
     role: Role = Field(description="what the holder may do")
+    namespaces: Namespaces = Field(default_factory=list, description=BOUND)
 
     @field_validator("subject")
     @classmethod
@@ -86,17 +88,25 @@ class Access(Strict):
 
     @model_validator(mode="after")
     def _subjects_differ(self) -> Self:
-        if len(self.roles_of_certificates()) < len(self.certificates):
+        if len(self.grants_of_certificates()) < len(self.certificates):
             raise WrongPartError(("certificates",), "two entries have one subject: which role is it?")
         return self
 
-    def roles_of_certificates(self) -> dict[str, Role]:
-        """Return the role of each certificate, by what it is for."""
-        return {each.subject: each.role for each in self.certificates}
+    def grants_of_certificates(self) -> dict[str, Grant]:
+        """Return what each certificate gives, by what it is for."""
+        return {each.subject: Grant(each.role, tuple(each.namespaces)) for each in self.certificates}
 
     def configured(self) -> list[Token]:
         """Return the tokens that it has itself."""
-        return [Token(token.name, token.role, digest_of(token.token.get_secret_value())) for token in self.tokens]
+        return [
+            Token(
+                token.name,
+                token.role,
+                digest_of(token.token.get_secret_value()),
+                namespaces=tuple(token.namespaces),
+            )
+            for token in self.tokens
+        ]
 
 
 def _kind_of(access: Any) -> str:

@@ -7,13 +7,33 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from monitor.access.expected import Expected, is_protected
-from monitor.access.roles import Role
+from monitor.access.roles import Grant, Role
+from monitor.access.tokens import MOST_NAMESPACES
 from monitor.config.registry import several
-from monitor.values import DAY_MS, DurationMs, Strict
+from monitor.values import DAY_MS, DurationMs, Name, Strict
+
+__all__ = ["BOUND", "Namespaces", "Oidc", "OidcGrant", "OidcLogin", "OidcRoles"]
 
 LEAST_CHARACTERS = 32
 
-__all__ = ["Oidc", "OidcLogin", "OidcRoles"]
+Namespaces = Annotated[list[Name], Field(min_length=1, max_length=MOST_NAMESPACES)]
+"""To which somebody is bound: an empty list, or nothing behind the key, would read as none, and mean all."""
+
+BOUND = "for the models of these namespaces alone; of all if absent"
+
+
+class OidcGrant(Strict):
+    """A role in some namespaces."""
+
+    role: Role = Field(description="what the holder may do")
+    namespaces: Namespaces = Field(default_factory=list, description=BOUND)
+
+
+def _as_grant(value: object) -> object:
+    return {"role": value} if isinstance(value, str) else value
+
+
+OidcGrantOrRole = Annotated[OidcGrant, BeforeValidator(_as_grant, json_schema_input_type=OidcGrant | Role)]
 
 
 class OidcRoles(Strict):
@@ -24,9 +44,17 @@ class OidcRoles(Strict):
         min_length=1,
         description="which claim of the token says it, a text or a list; dots lead into sections: `realm_access.roles`",
     )
-    map: dict[str, Role] = Field(
-        min_length=1, max_length=1_000, description="the role that each value gives; of several the largest counts"
+    map: dict[str, OidcGrantOrRole] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="the role that each value gives, or `{role, namespaces}`; of several the largest role counts, "
+        "where it is given",
     )
+
+    @property
+    def grants(self) -> dict[str, Grant]:
+        """What each value gives."""
+        return {value: Grant(each.role, tuple(each.namespaces)) for value, each in self.map.items()}
 
 
 class OidcLogin(Strict):

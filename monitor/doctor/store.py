@@ -153,5 +153,7 @@ def _roles_without_token(configuration: Configuration) -> set[str]:
     access, tls = configuration.service.spec.access, configuration.service.spec.api.tls
     if not isinstance(access, Access):
         return set()
-    of_certificates = access.roles_of_certificates().values() if tls is not None and tls.client_ca else ()
-    return {*of_certificates, *(access.oidc.roles.map.values() if access.oidc is not None else ())}
+    grants = list(access.grants_of_certificates().values()) if tls is not None and tls.client_ca else []
+    grants += access.oidc.roles.grants.values() if access.oidc is not None else []
+    # Who is bound to namespaces does nothing for the whole service.
+    return {grant.role for grant in grants if not grant.namespaces}

@@ -17,6 +17,7 @@ class KeptToken(Row):
     table = (
         "name",
         "role",
+        ("namespaces", lambda token: ", ".join(token["namespaces"]) or "all"),
         "state",
         ("by", "created_by"),
         ("created", "created_ms"),
@@ -29,6 +30,7 @@ class KeptToken(Row):
     id: str | None = described("null of one that the configuration has")
     name: str
     role: Literal["viewer", "editor", "admin", "ingest"] = described("what its holder may do")
+    namespaces: list[str] = described("for whose models alone it is; empty: for all")
     state: Literal["good", "expired", "revoked"]
     prefix: str | None = described("how the secret begins; null of one that the configuration has")
     created_by: str | None = described("null of one that the configuration has")

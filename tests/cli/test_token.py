@@ -124,8 +124,8 @@ def test_the_page_shows_commands_that_work(guarded: Guarded, ann: str, leeway: C
         if words[:2] == ["token", "list"]:
             shown = re.search(r"^name +role .*$", PAGE, flags=re.MULTILINE)
             assert shown is not None
-            assert said.out.split()[:9] == shown[0].split()
-            assert re.search(r"^ *checkout +ingest +good +ann ", said.out, flags=re.MULTILINE)
+            assert said.out.split()[:10] == shown[0].split()
+            assert re.search(r"^ *checkout +ingest +all +good +ann ", said.out, flags=re.MULTILINE)
     secret = Path("checkout.token").read_text().strip()
     assert [token.revoked_by for token in guarded.log.all() if secret.startswith(token.prefix)] == ["ann"]
 

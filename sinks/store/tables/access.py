@@ -9,9 +9,9 @@ __all__ = ["DECLARED"]
 DECLARED = (
     table(
         "tokens",
-        # Times are 0 where there is none.
+        # Times are 0 where there is none; without namespaces a token is for all.
         "id:str:own updated_ms:int name:str:free role:name digest:str:own prefix:str:own created_by:str:free "
-        "created_ms:int expires_ms:int revoked_ms:int revoked_by:str:free",
+        "created_ms:int expires_ms:int revoked_ms:int revoked_by:str:free namespaces:strs:own",
         "id",
         newest_by="updated_ms",
         row="a token, by the SHA-256 of its secret: whoever has the secret has the role; the row changed last stays",
