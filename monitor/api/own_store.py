@@ -90,9 +90,13 @@ class OwnStore:
             They are about others, or may be.
         StoreError
         """
-        names = columns.get("model", ())
-        is_own = set(self._owned(columns["alert_id"])) if table in BY_ALERT else self._models
-        if table not in CHANGEABLE or not is_own.issuperset(columns["alert_id"] if table in BY_ALERT else names):
+        if table not in CHANGEABLE:
+            raise _refused(table)
+        if table in BY_ALERT:
+            names, own = columns["alert_id"], frozenset(self._owned(columns["alert_id"]))
+        else:
+            names, own = columns["model"], self._models
+        if not own.issuperset(names):
             raise _refused(table)
         self._store.append(table, columns, token)
 

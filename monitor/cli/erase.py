@@ -81,34 +81,18 @@ def command(subject: Subject, *, dry_run: bool, yes: bool, source: ServiceOrStor
 
 def _erased(config: str, request: Request, *, dry_run: bool) -> Erased:
     """Erase from a store that no service has open."""
-    from pathlib import Path
-
-    from monitor.build import open_http_log
-    from monitor.check import load
     from monitor.cli.audited import audited
+    from monitor.cli.opened_store import opened_store
     from monitor.clock import SystemClock
     from monitor.erasure.erase import Eraser, Running
-    from sinks.store import open_store
 
-    configuration = load(config)
-    spec = configuration.service.spec
-    clock = SystemClock()
-    store = open_store(spec.store.kind, **spec.store.settings())
-    http_log = None
-    try:
-        if Path(spec.ingest_log).exists():
-            http_log = open_http_log(configuration, clock)
-        with audited(store, "leeway erase") as subjects:
-            # By its hash: whoever is erased is named nowhere. Before that, since it may end half-way.
-            running = Running(http_log=http_log, on_begun=lambda digest: subjects.extend([digest, request.model]))
-            eraser = Eraser(store, configuration, clock, running)
-            erased = eraser.plan(request) if dry_run else eraser.erase(request, lambda text: click.echo(text, err=True))
-            subjects.append(erased.state)
-        return erased
-    finally:
-        if http_log is not None:
-            http_log.close()
-        store.close()
+    with opened_store(config) as (configuration, store, http_log), audited(store, "leeway erase") as subjects:
+        # By its hash: whoever is erased is named nowhere. Before that, since it may end half-way.
+        running = Running(http_log=http_log, on_begun=lambda digest: subjects.extend([digest, request.model]))
+        eraser = Eraser(store, configuration, SystemClock(), running)
+        erased = eraser.plan(request) if dry_run else eraser.erase(request, lambda text: click.echo(text, err=True))
+        subjects.append(erased.state)
+    return erased
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -45,25 +45,14 @@ def command(subject: Subject, *, source: ServiceOrStore) -> None:
 
 def _print_from_store(config: str, request: Request) -> None:
     """Read a store that no service has open."""
-    from pathlib import Path
-
-    from monitor.build import open_http_log
-    from monitor.check import load
     from monitor.cli.audited import audited
+    from monitor.cli.opened_store import opened_store
     from monitor.clock import SystemClock
     from monitor.erasure.export import exported
-    from sinks.store import open_store
 
-    configuration = load(config)
-    spec = configuration.service.spec
-    clock = SystemClock()
-    store = open_store(spec.store.kind, **spec.store.settings())
-    http_log = None
-    try:
-        if Path(spec.ingest_log).exists():
-            http_log = open_http_log(configuration, clock)
+    with opened_store(config) as (configuration, store, http_log):
         with audited(store, "leeway export") as subjects:
-            at_ms = clock.now_ms()
+            at_ms = SystemClock().now_ms()
             records = exported(
                 store,
                 configuration,
@@ -73,10 +62,6 @@ def _print_from_store(config: str, request: Request) -> None:
             )
         # Who asked is written down before anything is shown.
         _print(records)
-    finally:
-        if http_log is not None:
-            http_log.close()
-        store.close()
 
 
 def _print(records: Iterable[Record]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
@@ -59,13 +60,7 @@ class Connection:
         ------
         ClientError
         """
-        try:
-            answer = self._client.request(method, f"{self._url}{route}", json=body)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
-        if answer.status_code != httpx.codes.OK:
-            raise error_of(answer, f"{self._url}{route}")
-        return self._read(answer, holds)
+        return self._done(method, route, holds, json=body)
 
     def lines(self, route: str, body: Mapping[str, Any]) -> Iterator[str]:
         """Have something done, once, and yield the lines of the answer.
@@ -74,14 +69,8 @@ class Connection:
         ------
         ClientError
         """
-        try:
-            with self._client.stream("POST", f"{self._url}{route}", json=body) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    answer.read()
-                    raise error_of(answer, f"{self._url}{route}")
-                yield from answer.iter_lines()
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+        with self._streamed("POST", route, json=body) as answer:
+            yield from answer.iter_lines()
 
     def change(
         self, method: str, route: str, parameters: Mapping[str, Any], content: str, headers: Mapping[str, str]
@@ -92,15 +81,8 @@ class Connection:
         ------
         ClientError
         """
-        try:
-            answer = self._client.request(
-                method, f"{self._url}{route}", params=dict(parameters), content=content, headers=dict(headers)
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
-        if answer.status_code != httpx.codes.OK:
-            raise error_of(answer, f"{self._url}{route}")
-        return self._read(answer, "version")
+        stated = {"params": dict(parameters), "content": content, "headers": dict(headers)}
+        return self._done(method, route, "version", **stated)
 
     def stream(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield an answer part by part; it is requested again only before the first part."""
@@ -137,12 +119,24 @@ class Connection:
 
     def _parts(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
         stated = {name: value for name, value in parameters.items() if value is not None}
+        with self._streamed("GET", route, params=stated) as answer:
+            yield from answer.iter_bytes()
+
+    def _done(self, method: str, route: str, holds: str, **options: Any) -> dict[str, Any]:
+        """Request once, and return the document that is answered."""
+        with self._streamed(method, route, **options) as answer:
+            answer.read()
+        return self._read(answer, holds)
+
+    @contextmanager
+    def _streamed(self, method: str, route: str, **options: Any) -> Iterator[httpx.Response]:
+        """Lend an answer that is good, part by part; what goes wrong is one of the client's errors."""
         try:
-            with self._client.stream("GET", f"{self._url}{route}", params=stated) as answer:
+            with self._client.stream(method, f"{self._url}{route}", **options) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
                     raise error_of(answer, f"{self._url}{route}")
-                yield from answer.iter_bytes()
+                yield answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
 

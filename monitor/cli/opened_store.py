@@ -1,0 +1,51 @@
+"""What a configuration names, opened by a command while no service has it open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from monitor.config import Configuration
+    from monitor.erasure.erase import MessageLog
+    from sinks.store.contract import Store
+
+__all__ = ["Opened", "opened_store"]
+
+
+class Opened(NamedTuple):
+    """A configuration, its store, and its log of HTTP events if there is one."""
+
+    configuration: Configuration
+    store: Store
+    http_log: MessageLog | None
+
+
+@contextmanager
+def opened_store(config: str) -> Iterator[Opened]:
+    """Lend what a configuration names.
+
+    Raises
+    ------
+    ConfigError, StoreError, SourceError
+    """
+    from pathlib import Path
+
+    from monitor.build import open_http_log
+    from monitor.check import load
+    from monitor.clock import SystemClock
+    from sinks.store import open_store
+
+    configuration = load(config)
+    spec = configuration.service.spec
+    store = open_store(spec.store.kind, **spec.store.settings())
+    http_log = None
+    try:
+        if Path(spec.ingest_log).exists():
+            http_log = open_http_log(configuration, SystemClock())
+        yield Opened(configuration, store, http_log)
+    finally:
+        if http_log is not None:
+            http_log.close()
+        store.close()
