@@ -126,7 +126,7 @@ class _Run:
         self._wait("everything is read, and its panes are written", READ_WITHIN_S, lambda: self._is_written(over_ms))
         self._traffic.stop()
         self._wait("everything that was sent is read", READ_WITHIN_S, self._is_read)
-        self._wait("everybody knows of every transition", HEARD_WITHIN_S, lambda: not self._unheard())
+        self._wait("everybody knows of every transition", HEARD_WITHIN_S, lambda: not self._is_outstanding())
         self._wait("it is ready at the end", READY_WITHIN_S, self._is_ready)
 
     def account(self) -> None:
@@ -202,11 +202,13 @@ class _Run:
         read = {(n, p): at for n, p, at in zip(rows["name"], rows["partition"], rows["position"], strict=True)}
         return all(read.get(key, 0) >= end for key, end in ends.items())
 
-    def _unheard(self) -> bool:
+    def _is_outstanding(self) -> bool:
+        if self._posted.left:
+            return True
         heard = {name: inbox.heard_titles for name, inbox in self._world.inboxes.items()}
         with closing(self._world.store()) as store:
             try:
-                return bool(self._posted.left) or any(unheard(store, heard[name]) for name in (*ALONE, HOSTILE))
+                return any(unheard(store, heard[name]) for name in (*ALONE, HOSTILE)) or bool(unnoted(store, ALONE))
             except StoreError:
                 return True
 
