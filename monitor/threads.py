@@ -129,6 +129,10 @@ class Threads:
         """By stage, what it failed with, until it has run for a while again."""
         return {stage.name: error for stage in self._stages if (error := stage.unsettled_error) is not None}
 
+    def is_sound(self, name: str) -> bool:
+        """Whether a stage has run for a while since it began here, or there is none of that name."""
+        return all(stage.is_steady for stage in self._stages if stage.name == name)
+
     @property
     def names(self) -> list[str]:
         """All stages."""
@@ -180,7 +184,7 @@ class _Stage:
     @property
     def unsettled_error(self) -> Exception | None:
         """What it failed with last, unless it has run for a while since."""
-        return None if self._is_steady else self._error
+        return None if self.is_steady else self._error
 
     def run(self) -> None:
         """Run it, mended if it failed before."""
@@ -192,10 +196,11 @@ class _Stage:
 
     def note(self, error: Exception) -> None:
         """It has failed: the pause before it runs again grows with each failure that comes soon."""
-        soon = self._error is not None and not self._is_steady
+        soon = self._error is not None and not self.is_steady
         self.pause_s = min(2 * self.pause_s, LAST_PAUSE_S) if soon else FIRST_PAUSE_S
         self._error, self._begun_s = error, None
 
     @property
-    def _is_steady(self) -> bool:
+    def is_steady(self) -> bool:
+        """Whether it has run for a while since it was started last."""
         return self._begun_s is not None and self._clock.monotonic_s() - self._begun_s >= STEADY_S

@@ -16,9 +16,13 @@ from monitor.alerts.wording import listed
 from sinks.receivers.times import utc
 from sinks.store.connection import Connection
 from sinks.store.contract import Store, StoreError
-from sinks.store.upkeep import DetachedPart, detached
+from sinks.store.upkeep import DetachedPart, detached, tables_of
+from sinks.store.verify import damage_of
 
-__all__ = ["StoreDamage", "unreadable"]
+__all__ = ["LOOK_THROUGH_EVERY_MS", "StoreDamage", "unreadable"]
+
+LOOK_THROUGH_EVERY_MS = 3_600_000
+"""All of a table may take long to read."""
 
 log = structlog.get_logger("leeway.service")
 
@@ -50,6 +54,8 @@ class StoreDamage:
         self._since_ms: dict[DetachedPart, int] | None = None
         self._has_replicas = False
         self._failure = ""
+        self._doubted: dict[str, int] = {}
+        self._sound: set[str] = set()
 
     @staticmethod
     def of(store: Store) -> StoreDamage:
@@ -68,6 +74,7 @@ class StoreDamage:
             self._since_ms = {}
             return
         store.read_damaged_again()
+        self._look_through(store, now_ms)
         try:
             parts = detached(store)
         except StoreError as error:
@@ -81,6 +88,28 @@ class StoreDamage:
         _log([part for part in broken if part not in earlier])
         self._has_replicas = store.is_replicated
         self._since_ms = {part: earlier.get(part, now_ms) for part in broken}
+
+    def is_readable(self, store: Store, table: str) -> bool:
+        """Whether all of a table has been read since somebody asked: the first to ask has it looked through."""
+        if isinstance(store, Connection) and table not in self._sound:
+            self._doubted.setdefault(table, 0)
+            return False
+        return True
+
+    def _look_through(self, store: Connection, now_ms: int) -> None:
+        """Read all of the tables that are doubted: at once, and those that are damaged now and then."""
+        for table, due_ms in list(self._doubted.items()):
+            if now_ms < due_ms:
+                continue
+            try:
+                is_whole = table not in tables_of(store) or not damage_of(store, table)
+            except StoreError as error:
+                log.warning("nobody knows whether a table can be read", table=table, reason=str(error))
+                continue
+            self._doubted[table] = now_ms + LOOK_THROUGH_EVERY_MS
+            if is_whole:
+                self._sound.add(table)
+                del self._doubted[table]
 
     def holding(self) -> dict[str, str]:
         """Return what people should know, by table."""

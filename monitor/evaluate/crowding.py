@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -39,10 +40,12 @@ class Crowding:
         self.other: Counter[str] = Counter()
         # Other threads look at these, so they are replaced and never changed.
         self._recent: dict[str, tuple[tuple[float, int, int], ...]] = {}
+        self._since_s: dict[str, float] = {}
 
     def note(self, model: str, events: int, other: int) -> None:
         """Windows with so many events were evaluated."""
         self.other[model] += other
+        self._since_s.setdefault(model, self._clock.monotonic_s())
         if other or model in self._recent:
             now_s = self._clock.monotonic_s()
             recent = [counts for counts in self._recent.get(model, ()) if counts[0] > now_s - WITHIN_S]
@@ -56,6 +59,10 @@ class Crowding:
             if other := sum(of_windows for _, _, of_windows in recent):
                 shares[model] = sum(events for _, events, _ in recent), other
         return shares
+
+    def is_over(self, model: str) -> bool:
+        """Whether windows of a model have been evaluated for long enough to know that it has none."""
+        return self._clock.monotonic_s() - self._since_s.get(model, math.inf) > WITHIN_S
 
     def titles(self, watches: Mapping[str, Watch]) -> dict[str, str]:
         """Return what an alert about each such model says."""

@@ -50,6 +50,7 @@ class FailingModels:
         self.failures: Counter[str] = Counter(dict.fromkeys(self._models, 0))
         self._pauses_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
+        self._worked: set[str] = set()
 
     @property
     def stages(self) -> list[str]:
@@ -67,6 +68,7 @@ class FailingModels:
         self.failures = Counter({model: self.failures[model] for model in self._models})
         for gone in [model for model in self.errors if model not in self._models]:
             self.settle(gone)
+        self._worked.intersection_update(self._models)
 
     def note(self, model: str, error: Exception) -> None:
         """It has failed: the pause before it is tried again grows each time."""
@@ -75,6 +77,7 @@ class FailingModels:
         self._due_s[model] = self._clock.monotonic_s() + pause_s
         self.errors[model] = error
         self.failures[model] += 1
+        self._worked.discard(model)
         log.error("the evaluation of a model failed", model=model, reason=threads.in_words(error), wait_s=pause_s)
 
     def waits(self, model: str) -> bool:
@@ -83,9 +86,14 @@ class FailingModels:
 
     def settle(self, model: str) -> None:
         """It works."""
+        self._worked.add(model)
         self.errors.pop(model, None)
         self._pauses_s.pop(model, None)
         self._due_s.pop(model, None)
+
+    def is_sound(self, stage: str) -> bool:
+        """Whether the evaluation of a model has worked since it began here, or is none of these models'."""
+        return stage not in self.stages or stage.removeprefix(self.stage_of("")) in self._worked
 
 
 def failing_stages(process: threads.Threads, models: FailingModels) -> dict[str, Exception]:

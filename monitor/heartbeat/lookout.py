@@ -29,13 +29,14 @@ from monitor.clock import Clock
 from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.heartbeat.gone_instances import GoneInstances
+from monitor.heartbeat.lasting import Lasting
 from monitor.heartbeat.late_streams import LateStreams
 from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.intake import Intake
 from monitor.ingest.misfits import Misfits
 from monitor.ingest.stopwatch import Timer
 from monitor.jobs.schedule import Jobs
-from monitor.routing.posted_bounds import PostedBounds
+from monitor.routing.posted_bounds import HOLDS_MS, PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.self_test.self_test import SelfTest
 from monitor.threads import Threads
@@ -48,8 +49,12 @@ __all__ = ["Lookout"]
 ROWS_MET_WITHIN_S = 300.0
 """Sooner nobody knows whether a row that the process before this one met is met again."""
 
+READ_FOR_S = 30.0
+"""What is refused is, by then, of sources that are open."""
+
 
 def _always(_: str) -> bool:
+    """Whoever looks knows at once, also in a process that has just started."""
     return True
 
 
@@ -62,12 +67,12 @@ class _Look(NamedTuple):
     holding : callable
         What is wrong now, with a title for each; None as long as nobody knows.
     is_over : callable
-        Whether what an earlier process left, and does not hold, is over.
+        Whether what an earlier process left, and does not hold, is over: this process has looked at its cause.
     """
 
     alerts: StandingAlerts
     holding: Callable[[], Mapping[str, str] | None]
-    is_over: Callable[[str], bool] = _always
+    is_over: Callable[[str], bool]
 
 
 class Lookout:
@@ -118,11 +123,12 @@ class Lookout:
         """Alert about jobs of the process that fail, and what the self-test finds; and about pauses that last."""
         failing = self._alerts(JOB_FAILING, "job", "warning", instance=self._threads.instance)
         undetected = self._alerts(SELF_TEST_FAILED, "part", instance=self._threads.instance)
-        self._of_process.append(_Look(failing, jobs.troubles))
+        self._of_process.append(_Look(failing, jobs.troubles, jobs.is_sound))
         self_test = SelfTest.of(self._store)
         is_over = self_test.is_over if "self_test" in jobs.states else _always
         self._of_process.append(_Look(undetected, self_test.holding, is_over))
-        self._of_others.append(_Look(self._alerts(JOB_PAUSED, "job", "warning", shared=True), jobs.forgotten))
+        paused = self._alerts(JOB_PAUSED, "job", "warning", shared=True)
+        self._of_others.append(_Look(paused, jobs.forgotten, _always))
 
     def step(self) -> None:
         """Look once. What needs the least of the store comes first: it may fail at the rest.
@@ -154,28 +160,35 @@ class Lookout:
     def _about_process(self, roles: Collection[str], certificate: ListenerCertificate | None) -> Iterator[_Look]:
         """What only this process can know: when it is gone, others end its alerts."""
         alerts = partial(self._alerts, instance=self._threads.instance)
-        yield _Look(alerts(STAGE_FAILED, "stage"), self._failing_stages)
-        yield _Look(alerts(STORE_UNREADABLE, "table"), partial(unreadable, self._store))
-        yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics)
-        yield _Look(alerts(CERTIFICATE, "certificate", "warning"), certificate.holding if certificate else dict)
+        damage = StoreDamage.of(self._store)
+        is_readable = partial(damage.is_readable, self._store)
+        yield _Look(alerts(STAGE_FAILED, "stage"), self._failing_stages, self._is_sound)
+        yield _Look(alerts(STORE_UNREADABLE, "table"), partial(unreadable, self._store), is_readable)
+        reads = Lasting(self._clock, self._reads_everything, READ_FOR_S)
+        is_refused_no_more = partial(self._is_refused_no_more, reads)
+        yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics, is_refused_no_more)
+        of_certificate = certificate.holding if certificate else dict
+        yield _Look(alerts(CERTIFICATE, "certificate", "warning"), of_certificate, _always)
         if "api" in roles:
             bounds = PostedBounds.of(self._store)
-            yield _Look(alerts(ALERTS_REFUSED, "posted"), lambda: bounds.holding(self._clock.now_ms()))
+            refused = alerts(ALERTS_REFUSED, "posted")
+            yield _Look(refused, lambda: bounds.holding(self._clock.now_ms()), self._from_now(HOLDS_MS / 1000))
 
     def _about_others(self, roles: Collection[str]) -> Iterator[_Look]:
         """What other processes see as well, or go on with."""
         shared = partial(self._alerts, shared=True)
         yield _Look(shared(TOPIC_GONE, "topic"), self._intake.gone_topics, self._is_there)
-        yield _Look(shared(FOREIGN_MEMBER, "group"), self._foreign_members)
+        yield _Look(shared(FOREIGN_MEMBER, "group"), self._foreign_members, _always)
         damage = StoreDamage.of(self._store)
-        yield _Look(shared(STORE_DAMAGED, "table"), lambda: None if damage.parts is None else damage.holding())
+        damaged = shared(STORE_DAMAGED, "table")
+        yield _Look(damaged, lambda: None if damage.parts is None else damage.holding(), _always)
         if "evaluate" in roles:
             yield _Look(shared(WINDOWS_WAIT, "model"), self._loop.waiting.titles, self._waits_no_more)
             crowding = partial(self._loop.crowding.titles, self._watches)
-            yield _Look(self._alerts(TOO_MANY_VERSIONS, "model", "warning"), crowding)
+            yield _Look(self._alerts(TOO_MANY_VERSIONS, "model", "warning"), crowding, self._is_crowded_no_more)
         if "alert" in roles:
-            settled_s = self._clock.monotonic_s() + ROWS_MET_WITHIN_S
-            yield _Look(self._alerts(UNUSABLE_ROWS, "table"), partial(self._unusable_rows, settled_s))
+            is_met = self._from_now(ROWS_MET_WITHIN_S)
+            yield _Look(self._alerts(UNUSABLE_ROWS, "table"), self._unusable_rows, is_met)
         if "ingest" in roles:
             misfits = Misfits(self._store, self._clock, self._watches, self._intake.sightings)
             yield _Look(shared(MISFIT, "model", "warning"), misfits.holding, misfits.is_over)
@@ -184,6 +197,14 @@ class Lookout:
         self, alertname: str, label: str, severity: str = "critical", *, instance: str = "", shared: bool = False
     ) -> StandingAlerts:
         return StandingAlerts(self._store, self._clock, alertname, label, severity, instance=instance, shared=shared)
+
+    def _from_now(self, settled_s: float) -> Callable[[str], bool]:
+        """Whether the process has looked on for so long."""
+        lasting = Lasting(self._clock, lambda: True, settled_s)
+        return lambda _: lasting.is_settled()
+
+    def _is_sound(self, stage: str) -> bool:
+        return self._threads.is_sound(stage) and self._loop.failing.is_sound(stage)
 
     def _failing_stages(self) -> dict[str, str]:
         # The message of an error may hold what must not be kept: the log and `/readyz` have it.
@@ -198,15 +219,23 @@ class Lookout:
             for topic, why in self._intake.refused_topics().items()
         }
 
+    def _reads_everything(self) -> bool:
+        return all(worker.status.opened for worker in self._intake.workers)
+
+    def _is_refused_no_more(self, reads: Lasting, topic: str) -> bool:
+        """Whether everything has been read for a while, or no model reads a topic any more."""
+        return reads.is_settled() or not self._has_reader(topic)
+
+    def _is_crowded_no_more(self, model: str) -> bool:
+        return model not in self._watches or self._loop.crowding.is_over(model)
+
     def _foreign_members(self) -> Mapping[str, str] | None:
         """Who else reads the group; whoever is no member of it does not know."""
         members = self._intake.members
         return None if members is None or members.count is None else self._intake.foreign_members()
 
-    def _unusable_rows(self, settled_s: float) -> dict[str, str] | None:
+    def _unusable_rows(self) -> dict[str, str]:
         counts = Quarantine.of(self._store).counts
-        if not counts and self._clock.monotonic_s() < settled_s:
-            return None
         return {table: f"rows of {table} are passed over: nothing can be made of them" for table in counts}
 
     def _waits_no_more(self, model: str) -> bool:
@@ -215,5 +244,7 @@ class Lookout:
 
     def _is_there(self, topic: str) -> bool:
         """Whether a topic that is not gone is read here, or is one that no model reads any more."""
-        is_read = any(watch.model.spec.source_of(topic) is not None for watch in self._watches.values())
-        return topic in self._intake.topics() or not is_read
+        return topic in self._intake.topics() or not self._has_reader(topic)
+
+    def _has_reader(self, topic: str) -> bool:
+        return any(watch.model.spec.source_of(topic) is not None for watch in self._watches.values())

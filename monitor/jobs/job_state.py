@@ -63,9 +63,10 @@ class JobState:
         self.failures = last_run.failures if last_run is not None else 0
         self.done_ms = last_run.ended_ms if last_run is not None and last_run.outcome == "done" else 0
         self.counts: dict[str, int] = {"done": 0, "failed": 0}
-        self._failing_since_ms = last_run.started_ms if last_run is not None and last_run.failures else 0
-        self._reason = last_run.reason if last_run is not None else ""
+        since_ms = last_run.started_ms if last_run is not None and last_run.failures else 0
+        self._failing = since_ms, last_run.reason if last_run is not None else ""
         self._is_stated, self.is_recorded = False, True
+        self._has_ended = last_run is not None and last_run.outcome in ("done", "failed")
 
     @property
     def due_ms(self) -> int:
@@ -77,7 +78,7 @@ class JobState:
         request = self.requests.popleft() if self.requests else None
         missed = max(0, round((now_ms - self.started_ms) / (1000 * self.every_s)) - 1) if self.started_ms else 0
         # Two runs in one millisecond are two, and a clock that goes back makes no run replace an earlier one.
-        run = JobRun(after(self.started_ms, now_ms), self.name, instance, missed=missed)
+        run = JobRun(after(self.started_ms, now_ms), self.name, instance, missed=missed, failures=self.failures)
         if request is not None:
             run = replace(run, asked_ms=request.asked_ms, asked_by=request.asked_by)
         self.running, self._is_stated, self.started_ms = run, False, run.started_ms
@@ -95,13 +96,17 @@ class JobState:
         """The run has ended, as it says; return it with its time."""
         self.running, self.failures = None, run.failures
         self.counts[run.outcome] += 1
+        self._has_ended = True
         ended = replace(run, ended_ms=max(now_ms, run.started_ms))
         if run.outcome == "done":
             self.done_ms = ended.ended_ms
-        elif run.failures == 1:
-            self._failing_since_ms = run.started_ms
-        self._reason = run.reason
+        self._failing = run.started_ms if run.failures == 1 else self._failing[0], run.reason
         return ended
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its last run has come to an end: one that was killed says nothing."""
+        return self._has_ended
 
     def trouble(self, now_ms: int) -> str:
         """Return what people should know of it; empty if all is well."""
@@ -109,6 +114,7 @@ class JobState:
         if run is not None and now_ms - run.started_ms >= max(HANGS_AFTER_MS, 3_000 * self.every_s):
             return f"the job {self.name} runs since {utc(run.started_ms)} and does not end; {hint}"
         if self.failures >= MOST_FAILURES and self.is_recorded:
-            since = utc(self._failing_since_ms)
-            return f"the job {self.name} fails since {since}, {self.failures} times in a row: {self._reason}; {hint}"
+            since_ms, reason = self._failing
+            fails = f"fails since {utc(since_ms)}, {self.failures} times in a row"
+            return f"the job {self.name} {fails}{': ' if reason else ''}{reason}; {hint}"
         return ""

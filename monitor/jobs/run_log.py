@@ -54,7 +54,7 @@ class JobRun:
     missed : int
         How many runs before it did not take place when they were due.
     failures : int
-        How many have failed in a row, with this one.
+        How many have failed in a row, with this one; before it, while it runs.
     asked_ms : int
         Which request it does; 0 if it runs by the clock.
     asked_by : str

@@ -72,7 +72,8 @@ class Jobs:
         self._log, self._asked = RunLog(store), AskedRuns(store, clock, instance)
         self._looked_s = clock.monotonic_s()
         self.pauses: dict[str, Pause] = {}
-        self._knows_pauses = self._read_pauses()
+        self._knows_pauses = False
+        self._read_pauses()
         self.states: dict[str, JobState] = {}
         # After a pause of the machine a job runs once, however late, and not once for each time that it missed.
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -98,7 +99,6 @@ class Jobs:
                 self._log.write(run)
         if not self._read_pauses():
             return
-        self._knows_pauses = True
         try:
             self._take_asked()
             self._log.end_abandoned(self._clock)
@@ -110,8 +110,14 @@ class Jobs:
         now_ms = self._clock.now_ms()
         return {name: text for name, state in self.states.items() if (text := state.trouble(now_ms))}
 
-    def forgotten(self) -> dict[str, str]:
-        """Return what people should know of jobs that are paused for long."""
+    def is_sound(self, name: str) -> bool:
+        """Whether it is known of a job that has no troubles, or nothing here runs it."""
+        return name not in self.states or self.states[name].is_known
+
+    def forgotten(self) -> dict[str, str] | None:
+        """Return what people should know of jobs that are paused for long; None before the store has said so."""
+        if not self._knows_pauses:
+            return None
         now_ms = self._clock.now_ms()
         return {name: pause.reminder for name, pause in self.pauses.items() if pause.is_forgotten(now_ms)}
 
@@ -125,7 +131,7 @@ class Jobs:
 
     def _run(self, name: str, work: Callable[[], object]) -> None:
         state = self.states[name]
-        self._knows_pauses |= self._read_pauses()
+        self._read_pauses()
         if name in self.pauses or not self._knows_pauses:
             return
         run = state.begin(self._clock.now_ms(), self._instance)
@@ -135,7 +141,7 @@ class Jobs:
             _log_failure(name, error)
             run = replace(run, outcome="failed", reason=_reason(error), failures=state.failures + 1)
         else:
-            run = replace(run, outcome="done")
+            run = replace(run, outcome="done", failures=0)
         state.is_recorded = self._log.write(state.end(run, self._clock.now_ms()))
 
     def _take_asked(self) -> None:
@@ -159,6 +165,7 @@ class Jobs:
         """Return whether the store has said which jobs are paused; those stay as they were if it has not."""
         try:
             self.pauses = read_pauses(self._store)
+            self._knows_pauses = True
         except StoreError as error:
             log.warning("which jobs are paused is not known anew", reason=str(error))
             return False

@@ -11,7 +11,7 @@ from monitor.routing.posted import Posted
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["ALERT_BYTES", "PostedBounds", "Room"]
+__all__ = ["ALERT_BYTES", "HOLDS_MS", "PostedBounds", "Room"]
 
 ALERT_BYTES = 65_536
 """Of the labels and annotations of one alert, in UTF-8."""

@@ -12,7 +12,7 @@ from sinks.store.derived import SERIES
 from sinks.store.tables import EVERY_TABLE
 from sinks.store.upkeep import detached, tables_of
 
-__all__ = ["Damage", "Verified", "repair", "verify"]
+__all__ = ["Damage", "Verified", "damage_of", "repair", "verify"]
 
 _SERIES = ", ".join(f"`{name}`" for name in SERIES)
 _HOURS = {
@@ -108,6 +108,16 @@ def verify(store: Connection, on_table: Callable[[str], None] = lambda table: No
         lacking = {name: _count(store, sql) for name, sql in _LACKING.items()}
         verified = [replace(table, lacking=lacking.get(table.table, 0)) for table in verified]
     return verified
+
+
+def damage_of(store: Connection, table: str) -> list[Damage]:
+    """Read all of one table, and return which of its parts cannot be read.
+
+    Raises
+    ------
+    StoreError
+    """
+    return [Damage(part, reason) for part, is_whole, reason in _checked(store, table) if not is_whole]
 
 
 def repair(store: Connection) -> None:

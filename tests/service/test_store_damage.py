@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.alerts.own import MODEL, STORE_DAMAGED, STORE_UNREADABLE
+from monitor.alerts.store_damage import LOOK_THROUGH_EVERY_MS, StoreDamage
 from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.jobs.job import JOBS, Job
@@ -109,7 +110,13 @@ def test_a_table_that_reads_fail_at_is_alerted_about_until_they_succeed(
     assert title.startswith("a part of the table identity is damaged, and what reads it waits. `leeway store verify`")
     store.read_damaged_again()
     assert list(store.damaged_reads) == ["identity"], "it fails still"
+    after_restart = StoreDamage()
+    assert not after_restart.is_readable(store, "identity")
+    after_restart.look(store, 0)
+    assert not after_restart.is_readable(store, "identity"), "it is damaged still"
     marks.write_bytes(whole)
+    after_restart.look(store, LOOK_THROUGH_EVERY_MS)
+    assert after_restart.is_readable(store, "identity")
     with monkeypatch.context() as full:
         full.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=40, f_frsize=2**20))
         assert [reason for reason in service.ready() if "has 40 MiB free: nothing is written below 144 MiB" in reason]
