@@ -234,7 +234,8 @@ def change_intake(
         intake.members = _members(configuration, store_id, clock)
     routes = routes_of(configuration.service, configuration.models.values())
     # For each partition: to make a version ready may take seconds.
-    former = cache(partial(former_watch, configuration, ConfigurationLog(store, clock)))
+    versions = ConfigurationLog(store, clock)
+    former = cache(partial(former_watch, configuration, versions))
     planned = {
         key: (streams, routes)
         for key, streams in planned_sources(configuration).items()
@@ -243,18 +244,26 @@ def change_intake(
     for key in intake.reading.keys() - planned.keys():
         intake.reading.pop(key).worker.retire()
     for key, plan in planned.items():
-        readers = Readers(watches.values(), intake.schemas, configuration.posted, configuration.unread, former)
+        readers = Readers(
+            watches.values(),
+            intake.schemas,
+            configuration.posted,
+            configuration.unread,
+            former,
+            versions.is_of_api,
+        )
         reading = intake.reading.get(key)
         if reading is not None and reading.plan == plan:
             reading.worker.read_as(readers)
             continue
         source = _source(key, configuration, intake.http_log, store_id)
         letters = _letters_of(configuration, source)
-        intake.letters += [letters] if letters is not None else []
         if reading is not None:
             reading.worker.read_as(readers, source, letters)
+            intake.send_letters(letters)
             intake.reading[key] = Reading(plan, reading.worker)
         else:
+            intake.send_letters(letters)
             ingest = Ingest(readers, store, source, erasures=intake.erasures, letters=letters, clock=clock)
             worker = _worker(configuration, ingest, store, clock, stop)
             intake.reading[key] = Reading(plan, worker)

@@ -161,6 +161,16 @@ class ConfigurationLog:
         """
         return next(self._read({"model": model}, limit=1), None)
 
+    def is_of_api(self, model: str) -> bool:
+        """Whether the API owns a model.
+
+        Raises
+        ------
+        StoreError
+        """
+        newest = self.newest(model)
+        return newest is not None and newest.owner == "api"
+
     def version(self, model: str, number: int) -> Version | None:
         """Return one version of a model; None if there is no such version.
 

@@ -105,10 +105,15 @@ class DeadLetters:
     routes : mapping
         As :func:`routes_of` gives it.
     outlet : Outlet
+
+    Attributes
+    ----------
+    is_closed : bool
     """
 
     def __init__(self, routes: Routes, outlet: Outlet) -> None:
         self._routes, self._outlet = routes, outlet
+        self.is_closed = False
         self._sent: dict[str, tuple[int, int]] = {}
         self._pending: list[tuple[str, int]] = []
         self._pending_bytes = 0
@@ -126,6 +131,7 @@ class DeadLetters:
         SourceError
         """
         self._forget()
+        self.is_closed = False
         self._outlet.open(sorted({target.topic for topics in self._routes.values() for target in topics}))
 
     def topics_for(self, topic: str, model: str, action: str) -> tuple[str, ...]:
@@ -179,6 +185,7 @@ class DeadLetters:
 
     def close(self) -> None:
         """Let go of the connection."""
+        self.is_closed = True
         self._outlet.close()
 
     def _forget(self) -> None:

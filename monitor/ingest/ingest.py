@@ -134,6 +134,7 @@ class Ingest:
         self._readers, self._checkpoints = readers, checkpoints
         self._problems.readers = readers
         if source is not None:
+            self._problems.close()
             self.source, self._problems.letters = source, letters
 
     def open(self, on_begin: Callable[[Partition, int], None] = lambda partition, position: None) -> None:
@@ -181,6 +182,10 @@ class Ingest:
         may_wait = error.retryable or self._readers.are_changing(error.topics)
         if not (error.topics and may_wait and self.source.set_aside(error.topics, str(error))):
             raise error
+
+    def close(self) -> None:
+        """Read no more: let go of the topics of dead letters. The source is the caller's to close."""
+        self._problems.close()
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
         """Drop the state of partitions (all of them if None) that others read from now on, or that are read again.

@@ -88,6 +88,7 @@ class Intake:
         self.schemas, self.erasures = schemas, erasures
         self.reading: dict[tuple[str, str | int], Reading] = {}
         self.letters: list[DeadLetters] = []
+        self._sent: dict[str, tuple[int, int]] = {}
         self.http_log: EventLog | None = None
         self.members: ForeignMembers | None = None
         self.unopened: Mapping[str, str] = {}
@@ -188,14 +189,15 @@ class Intake:
         """Requests that a schema registry did not answer as it should."""
         return self.schemas.registry.failures if self.schemas.registry is not None else 0
 
+    def send_letters(self, new: DeadLetters | None) -> None:
+        """Know of new ones, and of those that are closed no more than what they have sent."""
+        closed = [letters for letters in self.letters if letters.is_closed]
+        self._sent = _sum_of_sent(self._sent, closed)
+        self.letters = [letters for letters in (*self.letters, new) if letters is not None and letters not in closed]
+
     def dead_letters_sent(self) -> dict[str, tuple[int, int]]:
         """Return how many messages and bytes topics of dead letters have acknowledged, by topic."""
-        total: dict[str, tuple[int, int]] = {}
-        for letters in self.letters:
-            for topic, (count, size_bytes) in letters.sent.items():
-                counted, counted_bytes = total.get(topic, (0, 0))
-                total[topic] = counted + count, counted_bytes + size_bytes
-        return total
+        return _sum_of_sent(self._sent, self.letters)
 
     def late_shares(self) -> list[LateShare]:
         """Return how many events came late in the last minutes, by model and partition."""
@@ -208,6 +210,17 @@ class Intake:
     def checkpoint_age_s(self) -> float:
         """Return the seconds since the oldest of the workers' last checkpoints."""
         return max((worker.checkpoint_age_s() for worker in self.workers), default=0.0)
+
+
+def _sum_of_sent(
+    sent: Mapping[str, tuple[int, int]], every_letters: Iterable[DeadLetters]
+) -> dict[str, tuple[int, int]]:
+    total = dict(sent)
+    for letters in every_letters:
+        for topic, (count, size_bytes) in letters.sent.items():
+            counted, counted_bytes = total.get(topic, (0, 0))
+            total[topic] = counted + count, counted_bytes + size_bytes
+    return total
 
 
 def _gone(topic: str, since_ms: int) -> str:

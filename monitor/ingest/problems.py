@@ -34,6 +34,11 @@ class Problems:
     ) -> None:
         self.readers, self._erasures, self.letters, self._counters = readers, erasures, letters, counters
 
+    def close(self) -> None:
+        """Let go of the topics; what is not acknowledged by then is sent by whoever reads it again."""
+        if self.letters is not None:
+            self.letters.close()
+
     def open(self) -> None:
         """Connect to the topics.
 

@@ -33,6 +33,8 @@ class Readers:
         Models that read topics as well, and are not ready here now.
     former : callable
         Returns a model as it was under the configuration of a hash; None if that is not known any more.
+    taken_over : callable
+        Whether a model that is not among ``changing`` here is by now: it was a file's.
 
     Attributes
     ----------
@@ -48,8 +50,9 @@ class Readers:
         changing: Collection[str] = frozenset(),
         unread: Collection[str] = frozenset(),
         former: Callable[[str, str], Watch | None] = lambda model, config: None,
+        taken_over: Callable[[str], bool] = lambda model: False,
     ) -> None:
-        self.former = former
+        self.former, self._taken_over = former, taken_over
         self._watches, self._schemas, self.changing, self.unread = list(watches), schemas, changing, unread
         self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
         self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
@@ -99,8 +102,13 @@ class Readers:
         return self._decoders[topic]
 
     def may_change(self, model: str) -> bool:
-        """Whether another process may have a newer configuration of a model, which is soon known here."""
-        return model in self.changing or model not in self._subject_paths
+        """Whether another process may have a newer configuration of a model, which is soon known here.
+
+        Raises
+        ------
+        StoreError
+        """
+        return model in self.changing or model not in self._subject_paths or self._taken_over(model)
 
     def are_changing(self, topics: Iterable[str]) -> bool:
         """Whether all that read these topics are models whose configurations change while the service runs."""

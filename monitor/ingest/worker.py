@@ -160,6 +160,11 @@ class Worker:
 
     def run(self) -> None:
         """Read until a bounded source ends or the service stops; leave with a checkpoint."""
+        self._run()
+        if self._retired.is_set():
+            self._ingest.close()
+
+    def _run(self) -> None:
         retry_s = FIRST_RETRY_S
         while not self._is_over:
             try:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.clock import ManualClock
 from monitor.config import Configuration
+from monitor.configurations.log import Change, ConfigurationLog
 from monitor.errors import CheckpointError, SourceError
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
@@ -208,6 +210,20 @@ def test_a_model_that_has_never_read_a_partition_holds_it_back_neither_before_no
     Worker(store, log, BOTH).take().read(100).save()
     Worker(store, log, OLD).take().read(100).save()
     Worker(store, log, OLD, unread=["other"]).take().read(100).save()
+
+
+def test_a_process_that_has_a_model_as_a_files_waits_for_what_the_api_has_made_of_it(log: list[Path]) -> None:
+    store = MemoryStore()
+    versions = ConfigurationLog(store, ManualClock())
+    lagging = Worker(store, log, OLD, taken_over=versions.is_of_api)
+    Worker(store, log, NEW).take().read(100).save()
+    with pytest.raises(CheckpointError, match="start this one anew"):
+        lagging.take()
+    versions.put(Change("loans", "spec: {}", "api"))
+    with pytest.raises(SourceError, match="which is not known here yet") as refused:
+        lagging.take()
+    assert refused.value.retryable
+    lagging.die()
 
 
 def test_a_process_that_lags_behind_overrules_no_newer_version_when_another_model_changes(log: list[Path]) -> None:

@@ -21,6 +21,7 @@ class MemoryOutlet:
         Why nothing is acknowledged; empty if it is.
     opened : list of list of str
         The topics that each ``open`` named.
+    closings : int
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class MemoryOutlet:
         self.partitions: list[int | None] = []
         self.refuses = ""
         self.opened: list[list[str]] = []
+        self.closings = 0
         self._waiting: list[tuple[str, Message]] = []
         self._failure: SourceError | None = None
 
@@ -57,7 +59,8 @@ class MemoryOutlet:
         return places
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Note it."""
+        self.closings += 1
 
     def _check(self) -> None:
         if self._failure is not None:

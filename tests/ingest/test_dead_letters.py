@@ -12,11 +12,13 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.config import ConfigError, Configuration, load
+from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasure.erased import DONE, Erasure, ErasureList
 from monitor.errors import SourceError
 from monitor.events import Gap, Headers, Partition, Records
 from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.ingest import Ingest
+from monitor.ingest.intake import Intake
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Message
@@ -193,6 +195,26 @@ def test_a_worker_tries_again_until_the_topic_takes_the_message(tmp_path: Path) 
     Worker(ingest, store, clock, threading.Event(), **settings).run()
     assert [message.value for message in outlet.topics["bad"]] == [BROKEN]
     assert len(outlet.opened) == 3
+
+
+def test_another_source_leaves_no_connection_of_the_former_one_and_what_was_sent_counts_on(tmp_path: Path) -> None:
+    configuration = configured(tmp_path, shop.model("shop", {"kafka": "events"}), dead_letters="bad")
+    watches = [compile_watch(configuration, name) for name in configuration.models]
+    routes = routes_of(configuration.service, configuration.models.values())
+    outlets = [MemoryOutlet() for _ in range(3)]
+    logs = [[BROKEN] * count for count in (1, 2, 3)]
+    intake = Intake(NO_SCHEMAS, ErasureList(MemoryStore()))
+    every_letters = [DeadLetters(routes, outlet) for outlet in outlets]
+    ingest = Ingest(Readers(watches), MemoryStore(), ListSource("events", logs[0]), letters=every_letters[0])
+    intake.send_letters(every_letters[0])
+    for letters, log in zip(every_letters[1:], logs[1:], strict=True):
+        ingest.open()
+        ran(ingest)
+        ingest.read_as(Readers(watches), ListSource("events", log), letters)
+        intake.send_letters(letters)
+    assert [outlet.closings for outlet in outlets] == [1, 1, 0]
+    assert intake.letters == every_letters[2:]
+    assert intake.dead_letters_sent() == {"bad": (2, len(2 * BROKEN))}
 
 
 def test_a_message_of_an_erased_subject_goes_nowhere(tmp_path: Path) -> None:
