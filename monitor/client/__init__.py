@@ -3,7 +3,8 @@
 >>> with Leeway("http://127.0.0.1:8080") as leeway:
 ...     drift = leeway.history("fraud", "feature:amount", from_="-7d", step="auto")
 
-Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas()``. Errors are one tree::
+Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas()``. `AsyncLeeway` has the same methods
+for programs with an event loop. Errors are one tree::
 
     ClientError
     ├── UnreachableError        no answer, or one that was cut off: asked again a few times before
@@ -14,7 +15,7 @@ Nothing has been asked yet: that happens when rows are wanted, as ``drift.pandas
         └── UnavailableError    it says that waiting helps (429, 503): asked again a few times before
 """
 
-from monitor.client.answer import FORMATS, Answer
+from monitor.client.answer import FORMATS, Answer, AsyncAnswer
 from monitor.client.errors import (
     AccessError,
     ClientError,
@@ -24,7 +25,7 @@ from monitor.client.errors import (
     UnknownError,
     UnreachableError,
 )
-from monitor.client.leeway import DEFAULT_URL, Leeway, Time
+from monitor.client.leeway import DEFAULT_URL, AsyncLeeway, Leeway, Time
 from monitor.tls.client import ClientTls
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "FORMATS",
     "AccessError",
     "Answer",
+    "AsyncAnswer",
+    "AsyncLeeway",
     "ClientError",
     "ClientTls",
     "Leeway",

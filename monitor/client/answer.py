@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.client.connection import Connection
+import anyio
+
+from monitor.client.connection import AsyncConnection, Connection
 from monitor.client.errors import ClientError
+from monitor.client.requests import Paging, Request
 from monitor.resources.contract import Question
 
 if TYPE_CHECKING:
@@ -16,10 +19,9 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-__all__ = ["FORMATS", "Answer"]
+__all__ = ["FORMATS", "Answer", "AsyncAnswer"]
 
 FORMATS = ("csv", "parquet", "arrow")
-PAGE = 10_000
 
 
 class Answer:
@@ -35,10 +37,7 @@ class Answer:
     """
 
     def __init__(self, connection: Connection, question: Question) -> None:
-        self._connection, self._path, self._parameters = connection, question.path, question.wire()
-        # Of a question without pages, it is a parameter like any other.
-        self._limit: int | None = getattr(question, "limit", None) if question.is_paged else None
-        self._is_paged = question.is_paged
+        self._connection, self._question = connection, question
         self._table: pyarrow.Table | None = None
         self.row = question.row
 
@@ -48,15 +47,9 @@ class Answer:
 
     def pages(self) -> Iterator[dict[str, Any]]:
         """Yield the documents that hold the rows; what else they hold differs by question."""
-        remaining, cursor = self._limit, None
-        while True:
-            size = {"limit": PAGE if remaining is None else min(remaining, PAGE), "cursor": cursor}
-            document = self._connection.document(self._path, {**self._parameters, **(size if self._is_paged else {})})
-            yield document
-            cursor = document["next_cursor"]
-            remaining = None if remaining is None else remaining - len(document["items"])
-            if cursor is None or (remaining is not None and remaining <= 0):
-                return
+        paging = Paging(self._question)
+        while not paging.is_over:
+            yield paging.take(self._connection.document(paging.request()))
 
     def document(self) -> dict[str, Any]:
         """Return the first page: ``items``, and what else the HTTP API answers."""
@@ -70,9 +63,7 @@ class Answer:
         ValueError
             If the form is none of these.
         """
-        if form not in FORMATS:
-            raise ValueError(f"no form {form!r}; there are {', '.join(FORMATS)}")
-        return self._connection.stream(self._path, self._whole(form))
+        return self._connection.stream(_whole(self._question, form))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
         """Write a file, without holding it; its suffix names the form unless ``form`` does.
@@ -92,11 +83,8 @@ class Answer:
 
     def arrow(self) -> pyarrow.Table:
         """Return the rows as an Arrow table; times are timestamps in UTC, undefined numbers are null."""
-        import pyarrow
-
         if self._table is None:
-            data = self._connection.whole(self._path, self._whole("arrow"))
-            self._table = pyarrow.ipc.open_stream(data).read_all()
+            self._table = _table(self._connection.whole(_whole(self._question, "arrow")))
         return self._table
 
     def pandas(self) -> pandas.DataFrame:
@@ -110,9 +98,86 @@ class Answer:
         frame: polars.DataFrame = _need("polars").from_arrow(self.arrow())
         return frame
 
-    def _whole(self, form: str) -> dict[str, Any]:
-        limit = {"limit": self._limit} if self._limit is not None else {}
-        return {**self._parameters, **limit, "format": form}
+
+class AsyncAnswer:
+    """The rows that answer a question, in any form: what :class:`Answer` is, for ``async for`` and ``await``."""
+
+    def __init__(self, connection: AsyncConnection, question: Question) -> None:
+        self._connection, self._question = connection, question
+        self._table: pyarrow.Table | None = None
+        self.row = question.row
+
+    async def __aiter__(self) -> AsyncIterator[dict[str, Any]]:
+        async for document in self.pages():
+            for row in document["items"]:
+                yield row
+
+    async def pages(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield the documents that hold the rows; what else they hold differs by question."""
+        paging = Paging(self._question)
+        while not paging.is_over:
+            yield paging.take(await self._connection.document(paging.request()))
+
+    async def document(self) -> dict[str, Any]:
+        """Return the first page: ``items``, and what else the HTTP API answers."""
+        paging = Paging(self._question)
+        return paging.take(await self._connection.document(paging.request()))
+
+    def stream(self, form: str) -> AsyncIterator[bytes]:
+        """Yield the answer as ``csv``, ``parquet`` or ``arrow`` (an IPC stream), a part at a time.
+
+        Raises
+        ------
+        ValueError
+            If the form is none of these.
+        """
+        return self._connection.stream(_whole(self._question, form))
+
+    async def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
+        """Write a file, without holding it; its suffix names the form unless ``form`` does.
+
+        A file of that name is replaced when all rows have come.
+        """
+        target = Path(path)
+        part = anyio.Path(target.with_name(target.name + ".part"))
+        try:
+            async with await part.open("wb") as file:
+                async for data in self.stream(form or target.suffix.lstrip(".")):
+                    await file.write(data)
+            await part.replace(target)
+        finally:
+            await part.unlink(missing_ok=True)
+        return target
+
+    async def arrow(self) -> pyarrow.Table:
+        """Return the rows as an Arrow table; times are timestamps in UTC, undefined numbers are null."""
+        if self._table is None:
+            self._table = _table(await self._connection.whole(_whole(self._question, "arrow")))
+        return self._table
+
+    async def pandas(self) -> pandas.DataFrame:
+        """Return the rows as a pandas data frame."""
+        _need("pandas")
+        frame: pandas.DataFrame = (await self.arrow()).to_pandas()
+        return frame
+
+    async def polars(self) -> polars.DataFrame:
+        """Return the rows as a polars data frame."""
+        package = _need("polars")
+        frame: polars.DataFrame = package.from_arrow(await self.arrow())
+        return frame
+
+
+def _whole(question: Question, form: str) -> Request:
+    if form not in FORMATS:
+        raise ValueError(f"no form {form!r}; there are {', '.join(FORMATS)}")
+    return Paging(question).whole(form)
+
+
+def _table(data: bytes) -> pyarrow.Table:
+    import pyarrow
+
+    return pyarrow.ipc.open_stream(data).read_all()
 
 
 def _need(package: str) -> Any:

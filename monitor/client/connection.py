@@ -1,30 +1,33 @@
-"""The connection to a service: requests, again where that may help."""
+"""Connections to a service: requests, again where that may help; what goes wrong is one of the client's errors."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+import anyio
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, Retrying
 
-from monitor.client.errors import ServiceError, UnavailableError, UnreachableError, error_of
-from monitor.client.stream import Happened, follow
+from monitor.client.errors import UnreachableError, error_of
+from monitor.client.requests import Pause, Request, Steps, patience, read_document
+from monitor.client.stream import Happened, follow, follow_async
+from monitor.clock import SystemClock
 from monitor.errors import InputError
 from monitor.tls.client import ClientTls
 
-__all__ = ["VARIABLE", "Connection", "headers_with"]
+__all__ = ["VARIABLE", "AsyncConnection", "Connection", "headers_with"]
 
 VARIABLE = "LEEWAY_TOKEN"
 CONNECT_S = 5.0
-MOST_WAIT_S = 8.0
 T = TypeVar("T")
 
 
 class Connection:
-    """Sends requests, again where that may help, and turns what goes wrong into the client's errors."""
+    """Sends requests, and waits for answers in the caller's thread."""
 
     def __init__(
         self,
@@ -35,59 +38,43 @@ class Connection:
         token: str | None,
         tls: ClientTls,
     ) -> None:
-        self._url = url
-        limits, headers = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)), headers_with(token)
-        verify = True if transport is not None else tls.context()
-        self._client = httpx.Client(timeout=limits, transport=transport, headers=headers, verify=verify)
-        self._attempts = retries + 1
+        self._url, self._attempts = url, retries + 1
+        self._client = httpx.Client(transport=transport, **_options(timeout_s, token, tls, is_own=transport is None))
 
-    def document(self, route: str, parameters: Mapping[str, Any], holds: str = "items") -> dict[str, Any]:
-        """Return a page of a list, or another document, which a service's answer is known by."""
-        return self._again(lambda: self._page(route, parameters, holds))
+    def run(self, steps: Steps[T]) -> T:
+        """Do what an operation needs, and return its result.
 
-    def whole(self, route: str, parameters: Mapping[str, Any]) -> bytes:
+        Raises
+        ------
+        ClientError
+        """
+        document: dict[str, Any] | None = None
+        try:
+            while True:
+                # A generator begins by being sent None.
+                step = steps.send(document)  # type: ignore[arg-type]
+                document = self._paused(step) if isinstance(step, Pause) else self.document(step)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def document(self, request: Request) -> dict[str, Any]:
+        """Return the document that answers a request."""
+        content = self.whole(request)
+        return read_document(httpx.Response(httpx.codes.OK, content=content), self._url, request.holds)
+
+    def whole(self, request: Request) -> bytes:
         """Return a whole answer; one that is cut off is requested again."""
-        return self._again(lambda: b"".join(self._parts(route, parameters)))
+        return self._again(request, lambda: b"".join(self._parts(request)))
 
-    def send(
-        self, route: str, body: Mapping[str, Any] | None, method: str = "POST", *, holds: str = "items"
-    ) -> dict[str, Any]:
-        """Have something done, and return what became of it, a document that ``holds`` a name.
-
-        Once: it might be done twice.
-
-        Raises
-        ------
-        ClientError
-        """
-        return self._done(method, route, holds, json=body)
-
-    def lines(self, route: str, body: Mapping[str, Any]) -> Iterator[str]:
-        """Have something done, once, and yield the lines of the answer.
-
-        Raises
-        ------
-        ClientError
-        """
-        with self._streamed("POST", route, json=body) as answer:
-            yield from answer.iter_lines()
-
-    def change(
-        self, method: str, route: str, parameters: Mapping[str, Any], content: str, headers: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """Have a document put, or something deleted, and return what became of it. Once, as :meth:`send`.
-
-        Raises
-        ------
-        ClientError
-        """
-        stated = {"params": dict(parameters), "content": content, "headers": dict(headers)}
-        return self._done(method, route, "version", **stated)
-
-    def stream(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
+    def stream(self, request: Request) -> Iterator[bytes]:
         """Yield an answer part by part; it is requested again only before the first part."""
-        parts = self._again(lambda: _begun(self._parts(route, parameters)))
-        yield from parts
+        yield from self._again(request, lambda: _begun(self._parts(request)))
+
+    def lines(self, request: Request) -> Iterator[str]:
+        """Yield the lines of an answer."""
+        with self._streamed(request) as answer:
+            yield from answer.iter_lines()
 
     def follow(self, parameters: Mapping[str, Any], after: str | None) -> Iterator[Happened]:
         """Yield what happens to alerts, behind a position."""
@@ -96,46 +83,106 @@ class Connection:
     def close(self) -> None:
         self._client.close()
 
-    def _again(self, call: Callable[[], T]) -> T:
-        retrying = Retrying(
-            retry=retry_if_exception_type((UnreachableError, UnavailableError)),
-            stop=stop_after_attempt(self._attempts),
-            wait=_wait_s,
-            reraise=True,
-        )
-        return retrying(call)
+    def _paused(self, pause: Pause) -> dict[str, Any]:
+        SystemClock().wait(threading.Event(), pause.seconds)
+        return {}
 
-    def _page(self, route: str, parameters: Mapping[str, Any], holds: str) -> dict[str, Any]:
-        return self._read(httpx.Response(200, content=b"".join(self._parts(route, parameters))), holds)
+    def _again(self, request: Request, call: Callable[[], T]) -> T:
+        return Retrying(**patience(self._attempts if request.may_be_repeated else 1))(call)
 
-    def _read(self, answer: httpx.Response, holds: str = "items") -> dict[str, Any]:
-        try:
-            document = answer.json()
-        except ValueError as error:
-            raise ServiceError(f"{self._url} is no Leeway service: it does not answer JSON") from error
-        if not isinstance(document, dict) or holds not in document:
-            raise ServiceError(f"{self._url} is no Leeway service")
-        return document
-
-    def _parts(self, route: str, parameters: Mapping[str, Any]) -> Iterator[bytes]:
-        stated = {name: value for name, value in parameters.items() if value is not None}
-        with self._streamed("GET", route, params=stated) as answer:
+    def _parts(self, request: Request) -> Iterator[bytes]:
+        with self._streamed(request) as answer:
             yield from answer.iter_bytes()
 
-    def _done(self, method: str, route: str, holds: str, **options: Any) -> dict[str, Any]:
-        """Request once, and return the document that is answered."""
-        with self._streamed(method, route, **options) as answer:
-            answer.read()
-        return self._read(answer, holds)
-
     @contextmanager
-    def _streamed(self, method: str, route: str, **options: Any) -> Iterator[httpx.Response]:
-        """Lend an answer that is good, part by part; what goes wrong is one of the client's errors."""
+    def _streamed(self, request: Request) -> Iterator[httpx.Response]:
+        """Lend an answer that is good, part by part."""
+        address = f"{self._url}{request.route}"
         try:
-            with self._client.stream(method, f"{self._url}{route}", **options) as answer:
+            with self._client.stream(request.method, address, **request.options()) as answer:
                 if answer.status_code != httpx.codes.OK:
                     answer.read()
-                    raise error_of(answer, f"{self._url}{route}")
+                    raise error_of(answer, address)
+                yield answer
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+
+
+class AsyncConnection:
+    """Sends requests, and waits for answers in the caller's event loop; methods are as of :class:`Connection`."""
+
+    def __init__(
+        self,
+        url: str,
+        timeout_s: float,
+        retries: int,
+        transport: httpx.AsyncBaseTransport | None,
+        token: str | None,
+        tls: ClientTls,
+    ) -> None:
+        self._url, self._attempts = url, retries + 1
+        options = _options(timeout_s, token, tls, is_own=transport is None)
+        self._client = httpx.AsyncClient(transport=transport, **options)
+
+    async def run(self, steps: Steps[T]) -> T:
+        document: dict[str, Any] | None = None
+        try:
+            while True:
+                step = steps.send(document)  # type: ignore[arg-type]
+                document = await (self._paused(step) if isinstance(step, Pause) else self.document(step))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def document(self, request: Request) -> dict[str, Any]:
+        content = await self.whole(request)
+        return read_document(httpx.Response(httpx.codes.OK, content=content), self._url, request.holds)
+
+    async def whole(self, request: Request) -> bytes:
+        async def joined() -> bytes:
+            return b"".join([part async for part in self._parts(request)])
+
+        return await self._again(request, joined)
+
+    async def stream(self, request: Request) -> AsyncIterator[bytes]:
+        async def begun() -> AsyncIterator[bytes]:
+            return await _begun_async(self._parts(request))
+
+        async for part in await self._again(request, begun):
+            yield part
+
+    async def lines(self, request: Request) -> AsyncIterator[str]:
+        async with self._streamed(request) as answer:
+            async for line in answer.aiter_lines():
+                yield line
+
+    def follow(self, parameters: Mapping[str, Any], after: str | None) -> AsyncIterator[Happened]:
+        return follow_async(self._client, self._url, parameters, after)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _paused(self, pause: Pause) -> dict[str, Any]:
+        await anyio.sleep(pause.seconds)
+        return {}
+
+    async def _again(self, request: Request, call: Callable[[], Awaitable[T]]) -> T:
+        retrying = AsyncRetrying(**patience(self._attempts if request.may_be_repeated else 1))
+        return await retrying(call)
+
+    async def _parts(self, request: Request) -> AsyncIterator[bytes]:
+        async with self._streamed(request) as answer:
+            async for part in answer.aiter_bytes():
+                yield part
+
+    @asynccontextmanager
+    async def _streamed(self, request: Request) -> AsyncIterator[httpx.Response]:
+        address = f"{self._url}{request.route}"
+        try:
+            async with self._client.stream(request.method, address, **request.options()) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    await answer.aread()
+                    raise error_of(answer, address)
                 yield answer
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
@@ -155,7 +202,14 @@ def headers_with(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"} if secret else {}
 
 
+def _options(timeout_s: float, token: str | None, tls: ClientTls, *, is_own: bool) -> dict[str, Any]:
+    """Return what both of httpx's clients take; a transport of somebody else's sees to encryption itself."""
+    timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
+    return {"timeout": timeout, "headers": headers_with(token), "verify": tls.context() if is_own else True}
+
+
 def _begun(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Wait for the first part, and return all of them."""
     first = next(parts, b"")
 
     def all_of_them() -> Iterator[bytes]:
@@ -165,8 +219,12 @@ def _begun(parts: Iterator[bytes]) -> Iterator[bytes]:
     return all_of_them()
 
 
-def _wait_s(state: RetryCallState) -> float:
-    """As long as the service says, else 0.5 s, 1 s, 2 s …."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    said_s = error.retry_after_s if isinstance(error, UnavailableError) else 0.0
-    return min(MOST_WAIT_S, said_s or 0.25 * 2**state.attempt_number)
+async def _begun_async(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    first = await anext(parts, b"")
+
+    async def all_of_them() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
+    return all_of_them()

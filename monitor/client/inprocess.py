@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-__all__ = ["InProcess"]
+__all__ = ["AsyncInProcess", "InProcess"]
 
 Message = dict[str, Any]
 AHEAD = 4
@@ -68,6 +69,29 @@ class InProcess(httpx.BaseTransport):
         self._stack.close()
 
 
+class AsyncInProcess(httpx.AsyncBaseTransport):
+    """A transport for ``httpx.AsyncClient``: :class:`InProcess`, waited for in threads, so that no event loop stands.
+
+    Parameters
+    ----------
+    app : ASGI application
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._transport = InProcess(app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request; returns as soon as the answer has begun."""
+        await request.aread()
+        answer = await anyio.to_thread.run_sync(self._transport.handle_request, request)
+        assert isinstance(answer.stream, _Answer)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=_AsyncAnswer(answer.stream))
+
+    async def aclose(self) -> None:
+        """End the thread."""
+        await anyio.to_thread.run_sync(self._transport.close)
+
+
 class _Answer(httpx.SyncByteStream):
     """The messages of one answer."""
 
@@ -98,6 +122,21 @@ class _Answer(httpx.SyncByteStream):
         # Cancelled, since nobody reads the rest.
         self._call.cancel()
         self._portal.call(self._receiver.aclose)
+
+
+class _AsyncAnswer(httpx.AsyncByteStream):
+    """The messages of one answer, waited for in threads."""
+
+    def __init__(self, answer: _Answer) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts = iter(self._answer)
+        while part := await anyio.to_thread.run_sync(next, parts, b""):
+            yield part
+
+    async def aclose(self) -> None:
+        await anyio.to_thread.run_sync(self._answer.close)
 
 
 def _scope(request: httpx.Request) -> Message:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
+import anyio
 import httpx
 
 from monitor.client.errors import UnreachableError, error_of
-from monitor.clock import Clock, SystemClock
+from monitor.client.requests import EventReader, Happened
+from monitor.clock import SystemClock
 
-__all__ = ["Happened", "follow"]
-
-Happened = tuple[str, dict[str, Any] | None]
-"""A position in the stream, and the transition before it; None where there is only the position."""
+__all__ = ["Happened", "follow", "follow_async"]
 
 PATH = "/v1/alerts/stream"
 SILENT_S = 45.0
@@ -24,9 +22,50 @@ SILENT_S = 45.0
 PAUSE_S = 2.0
 
 
-def follow(
-    client: httpx.Client, url: str, parameters: Mapping[str, Any], after: str | None, clock: Clock | None = None
-) -> Iterator[Happened]:
+class _Following:
+    """How far a stream is, and whether a failure is the end of it."""
+
+    def __init__(self, url: str, parameters: Mapping[str, Any], after: str | None) -> None:
+        self._url, self._parameters, self._position = url, dict(parameters), after
+        self._was_reached = False
+        self._reader = EventReader()
+
+    def request(self) -> dict[str, Any]:
+        """Return the next connection's request, for httpx."""
+        self._reader = EventReader()
+        headers = {"Last-Event-ID": self._position} if self._position else {}
+        address, parameters = f"{self._url}{PATH}", self._parameters
+        return {"method": "GET", "url": address, "params": parameters, "headers": headers, "timeout": SILENT_S}
+
+    def refuses(self, answer: httpx.Response) -> bool:
+        """Whether an answer ends the stream; a service that has been reached may fail for a while."""
+        refuses = answer.status_code != httpx.codes.OK and not (self._was_reached and answer.is_server_error)
+        self._was_reached |= not refuses
+        return refuses
+
+    def refusal(self, answer: httpx.Response) -> Exception:
+        return error_of(answer, f"{self._url}{PATH}")
+
+    def lost(self, error: Exception) -> None:
+        """Take in that the connection is lost.
+
+        Raises
+        ------
+        UnreachableError
+            There never was one.
+        """
+        if not self._was_reached:
+            raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
+
+    def take(self, answer: httpx.Response, line: str) -> Happened | None:
+        """Take in a line, and return what happened, if it ends that."""
+        happened = self._reader.take(line) if answer.is_success else None
+        if happened is not None:
+            self._position = happened[0]
+        return happened
+
+
+def follow(client: httpx.Client, url: str, parameters: Mapping[str, Any], after: str | None) -> Iterator[Happened]:
     """Yield what happens, for ever; a lost connection is made again, and nothing is missed.
 
     Parameters
@@ -38,7 +77,6 @@ def follow(
         Of the stream.
     after : str or None
         The position to continue from; now if None.
-    clock : Clock or None
 
     Raises
     ------
@@ -47,38 +85,35 @@ def follow(
     ClientError
         It refuses the question.
     """
-    clock, position, was_reached = clock or SystemClock(), after, False
+    following = _Following(url, parameters, after)
     while True:
-        headers = {"Last-Event-ID": position} if position else {}
         try:
-            with client.stream(
-                "GET", f"{url}{PATH}", params=dict(parameters), headers=headers, timeout=SILENT_S
-            ) as answer:
-                if answer.status_code != httpx.codes.OK and not (was_reached and answer.is_server_error):
+            with client.stream(**following.request()) as answer:
+                if following.refuses(answer):
                     answer.read()
-                    raise error_of(answer, f"{url}{PATH}")
-                was_reached = True
-                for position, happened in _events(answer.iter_lines() if answer.is_success else ()):
-                    yield position, happened
+                    raise following.refusal(answer)
+                for line in answer.iter_lines():
+                    if (happened := following.take(answer, line)) is not None:
+                        yield happened
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            if not was_reached:
-                raise UnreachableError(f"{url} cannot be reached: {error}") from error
-        clock.wait(threading.Event(), PAUSE_S)
+            following.lost(error)
+        SystemClock().wait(threading.Event(), PAUSE_S)
 
 
-def _events(lines: Iterable[str]) -> Iterator[Happened]:
-    """Read server-sent events (HTML standard, 9.2.6), as far as the service uses them: one line of data each.
-
-    Examples
-    --------
-    >>> list(_events(["id: 1", "", ": heartbeat", "", "id: 2", "event: firing", 'data: {"state":"firing"}', ""]))
-    [('1', None), ('2', {'state': 'firing'})]
-    """
-    event: dict[str, str] = {}
-    for line in lines:
-        if line and not line.startswith(":"):
-            name, _, value = line.partition(":")
-            event[name] = value.removeprefix(" ")
-        elif not line and "id" in event:
-            yield event["id"], json.loads(event["data"]) if "data" in event else None
-            event = {}
+async def follow_async(
+    client: httpx.AsyncClient, url: str, parameters: Mapping[str, Any], after: str | None
+) -> AsyncIterator[Happened]:
+    """Yield what happens, as :func:`follow` does."""
+    following = _Following(url, parameters, after)
+    while True:
+        try:
+            async with client.stream(**following.request()) as answer:
+                if following.refuses(answer):
+                    await answer.aread()
+                    raise following.refusal(answer)
+                async for line in answer.aiter_lines():
+                    if (happened := following.take(answer, line)) is not None:
+                        yield happened
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            following.lost(error)
+        await anyio.sleep(PAUSE_S)

@@ -13,7 +13,7 @@ import pytest
 
 import monitor.client
 from monitor.api.app import create_app
-from monitor.client import Leeway
+from monitor.client import AsyncLeeway, Leeway
 from monitor.client.inprocess import InProcess
 from sinks.store import open_store
 from sinks.store.contract import Store
@@ -151,7 +151,12 @@ def test_python_runs(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             assert (path, config) == ("data/store", "leeway.yaml")
             return cls()
 
+    class AlsoThere(AsyncLeeway):
+        def __init__(self, address: str, **options: Any) -> None:
+            super().__init__(address.replace(DEFAULT_URL, url), **options)
+
     monkeypatch.setattr(monitor.client, "Leeway", There)
+    monkeypatch.setattr(monitor.client, "AsyncLeeway", AlsoThere)
     names: dict[str, Any] = {}
     for block in blocks("client.md", "python"):
         exec(block, names)
@@ -160,7 +165,8 @@ def test_python_runs(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert names["worst"]["worst_effect"] == 0.28
     assert names["step_ms"] == 3_600_000
     assert len(names["night"]) == 3
-    assert names["open_alerts"] == []
+    assert names["open_alerts"] == names["alerts"] == []
+    assert (names["worst_effect"], names["signals"]) == (0.28, names["top"].shape[0])
     assert (tmp_path / "drift.parquet").exists()
 
 

@@ -129,7 +129,7 @@ def test_buckets_have_a_column_for_each_part_in_csv(url: str, leeway: Console) -
 def test_no_more_than_the_limit_is_shown_over_any_number_of_pages(
     url: str, leeway: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.client.answer.PAGE", 4)
+    monkeypatch.setattr("monitor.client.requests.PAGE", 4)
     assert len(leeway("history", "--model", "fraud", "--json", "--url", url, "--limit", 9).lines) == 9
     assert len(leeway("history", "--model", "fraud", "--json", "--url", url, "--limit", 99).lines) == 13
 

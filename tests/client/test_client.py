@@ -200,7 +200,7 @@ def test_a_missing_package_is_named(package: str, asked: Leeway, monkeypatch: py
 
 def test_pages_do_not_show(asked: Leeway, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(asked.history("fraud"))
-    monkeypatch.setattr("monitor.client.answer.PAGE", 4)
+    monkeypatch.setattr("monitor.client.requests.PAGE", 4)
     assert list(asked.history("fraud")) == whole
     assert list(asked.history("fraud", limit=6)) == whole[:6]
     assert len(list(asked.history("fraud", limit=6).pages())) == 2
