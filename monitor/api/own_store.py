@@ -73,6 +73,10 @@ class OwnStore:
         shared = {EVERY_MODEL} if query.table == "configurations_taken" else set[str]()
         return self._store.read(replace(query, where=self._own(query.where, shared)))
 
+    def totals(self, query: Query) -> Columns:
+        """Return the panes of these models added up."""
+        return self._store.totals(replace(query, where=self._own(query.where)))
+
     def buckets(self, buckets: Buckets) -> Columns:
         """Return the buckets of these models."""
         return self._store.buckets(replace(buckets, where=self._own(buckets.where)))

@@ -29,8 +29,8 @@ __all__ = ["Part", "Summaries", "by_window", "empty_summary", "findings_by_windo
 TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
 
-ROWS_AT_ONCE = 2_000
-"""Rows of panes that are in memory at once: a few kB each."""
+ROWS_AT_ONCE = 50_000
+"""Rows of panes that the store adds up at once: names, which the sums keep all, are as many at most as it has read."""
 
 SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
 Pieces = list[tuple[str, tuple[int, int]]]
@@ -76,7 +76,7 @@ class Summaries:
 
 
 def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] | None = None) -> Summaries:
-    """Add up the panes of a part, late events included, some of them at a time.
+    """Add up the panes of a part, late events included.
 
     Parameters
     ----------
@@ -109,21 +109,16 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
 def _some_at_a_time(
     store: Store, where: Mapping[str, Any], pieces: Pieces, pane_ms: int, signals: int
 ) -> Iterator[Mapping[str, Any]]:
-    """Read pieces in steps of about :data:`ROWS_AT_ONCE` rows: a month of a hundred signals is gigabytes in memory."""
+    """Have the store add up pieces, in steps of about :data:`ROWS_AT_ONCE` rows of one partition and version."""
     lengths = {**dict(TIERS), "panes": pane_ms}
     for table, (start_ms, end_ms) in pieces:
-        low_ms, count = start_ms, max(1, ROWS_AT_ONCE // signals)
-        while low_ms < end_ms:
-            high_ms = min(end_ms, low_ms + count * lengths[table])
-            columns = store.read(
-                Query(table, where, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}, columns=COLUMNS)
-            )
-            if table == "panes" and not columns["signal"]:
+        step_ms = max(1, ROWS_AT_ONCE // signals) * lengths[table]
+        for low_ms in range(start_ms, end_ms, step_ms):
+            high_ms = min(end_ms, low_ms + step_ms)
+            totals = store.totals(Query(table, where, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}))
+            if table == "panes" and not totals["signal"]:
                 check_fine(store, where, (low_ms, high_ms))
-            yield columns
-            low_ms = high_ms
-            # How many series there are shows; where there is nothing, steps grow.
-            count = min(4 * count, max(1, count * ROWS_AT_ONCE // max(1, len(columns["signal"]))))
+            yield totals
 
 
 def size_of(watch: Watch, part: Part, signals: Collection[str] | None = None) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "DRIFTING",
     "READABLE",
     "TABLES",
+    "TOTALS",
     "Buckets",
     "Column",
     "Drifting",
@@ -221,6 +222,19 @@ class Drifting:
     limit: int | None = None
 
 
+TOTALS = table(
+    "totals",
+    "signal:name layout:name n:int missing:int invalid:int out_of_range:int cells:ints counts:ints names:texts:names "
+    "other:int sum_q:name sum_q2:name min:float max:float",
+    "signal layout",
+)
+"""The columns that ``Store.totals`` returns; not a table that is kept.
+
+``min`` and ``max`` are the smallest and the largest; ``sum_q`` and ``sum_q2`` are lists of int, since a year of far
+values does not fit into 64 bits.
+"""
+
+
 class Store(Protocol):
     """Where results are kept."""
 
@@ -263,6 +277,22 @@ class Store(Protocol):
 
     def read(self, query: Query) -> Columns:
         """Return the rows that ``query`` asks for, newest version of each key only."""
+        ...
+
+    def totals(self, query: Query) -> Columns:
+        """Return the columns of ``TOTALS``: panes, or sums of them, that were counted in the same cells, added up.
+
+        Names are added up without a sample's limit, as in the tiers: whoever adds summaries cuts them to it.
+
+        Parameters
+        ----------
+        query : Query
+            Of the table ``panes``, or of one of its tiers; its order and columns do not matter.
+
+        Raises
+        ------
+        StoreError
+        """
         ...
 
     def buckets(self, buckets: Buckets) -> Columns:

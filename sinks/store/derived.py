@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sinks.store.contract import BUCKETS, DERIVED, DRIFTING, TABLES, Buckets, Columns, Drifting, Query, Table
+from sinks.store.contract import BUCKETS, DERIVED, DRIFTING, TABLES, TOTALS, Buckets, Columns, Drifting, Query, Table
 from sinks.store.rows import rows_of
 
 __all__ = [
+    "EXACT",
     "SERIES",
     "STATUSES",
     "TIERS",
@@ -26,12 +27,16 @@ __all__ = [
     "drifting_columns",
     "drifting_rows",
     "source_query",
+    "totals_of",
 ]
 
 STATUSES = ("ok", "warning", "drift", "no_data", "learning")
 SERIES = TABLES["scores"].key[:-1]
 SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
 WORST = tuple(column.name.removeprefix("worst_") for column in BUCKETS.columns if column.name.startswith("worst_"))
+
+EXACT = ("sum_q", "sum_q2")
+"""Sums that need more than 64 bits where a year is added up."""
 
 TIERS = {"panes_5m": 300_000, "panes_1h": 3_600_000}
 """Tables of panes that are added up, with their length in ms."""
@@ -149,7 +154,20 @@ def _tier(tier_ms: int, panes: Columns) -> Iterable[Row]:
     return (_sum_of_panes(tier_ms, key, rows) for key, rows in together.items())
 
 
+def totals_of(panes: Columns) -> Columns:
+    """Return the columns of ``TOTALS`` for panes, or sums of them."""
+    together: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows_of(panes):
+        together.setdefault((row["signal"], row["layout"]), []).append(row)
+    sums = [{"signal": signal, "layout": layout, **_added(rows)} for (signal, layout), rows in sorted(together.items())]
+    return _columns(TOTALS, sums)
+
+
 def _sum_of_panes(tier_ms: int, key: tuple[Any, ...], rows: list[Row]) -> Row:
+    return {**dict(zip(DERIVED["panes_5m"].key, key, strict=True)), "pane_ms": tier_ms, **_added(rows)}
+
+
+def _added(rows: list[Row]) -> Row:
     cells: Counter[Any] = Counter()
     names: Counter[Any] = Counter()
     for row in rows:
@@ -160,8 +178,6 @@ def _sum_of_panes(tier_ms: int, key: tuple[Any, ...], rows: list[Row]) -> Row:
             _count(names, row["names"], counts)
     counted = sorted((item, count) for item, count in (names or cells).items() if count)
     return {
-        **dict(zip(DERIVED["panes_5m"].key, key, strict=True)),
-        "pane_ms": tier_ms,
         **{name: sum(row[name] for row in rows) for name in SUMS},
         "cells": np.array([item for item, _ in counted if not names], np.int64),
         "counts": np.array([count for _, count in counted], np.int64),

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks.store.contract import DERIVED, TABLES, Buckets, Columns, Drifting, Query, StoreError, Table
-from sinks.store.derived import bucket_rows, derived_rows, drifting_rows, source_query
+from sinks.store.derived import bucket_rows, derived_rows, drifting_rows, source_query, totals_of
 from sinks.store.rows import (
     as_list,
     checked_buckets,
     checked_columns,
     checked_drifting,
     checked_query,
+    checked_totals,
     row_count,
     split,
     table_named,
@@ -76,6 +77,10 @@ class MemoryStore:
         with self._lock:
             self._check_open()
             return self._tables[query.table].read(query)
+
+    def totals(self, query: Query) -> Columns:
+        """Return panes, or sums of them, added up."""
+        return totals_of(self.read(checked_totals(query)))
 
     def buckets(self, buckets: Buckets) -> Columns:
         """Return what the scores were like in each span of time, worked out each time."""

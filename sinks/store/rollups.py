@@ -23,17 +23,17 @@ from sinks.store.buckets import (
     source_statements,
 )
 from sinks.store.connection import Connection
-from sinks.store.contract import Buckets, Columns, Drifting, Query
-from sinks.store.derived import SERIES, TIERS
+from sinks.store.contract import TOTALS, Buckets, Columns, Drifting, Query
+from sinks.store.derived import EXACT, SERIES, TIERS
 from sinks.store.drifting import drifting_of, hour_statement, hours_of_drift, outside, windows_in_drift
 from sinks.store.marks import leave_aged, now_ms_of, record
 from sinks.store.parallel import side_by_side
 from sinks.store.pieces import combined, kept_for, pieces_of_scores
 from sinks.store.spans import DAY_MS, HOUR_MS, Span, merged, plan
-from sinks.store.sql import Parameters
-from sinks.store.tiers import hours_of, sums_of_panes, tier_statement
+from sinks.store.sql import Parameters, select
+from sinks.store.tiers import hours_of, sums_of_panes, tier_statement, totals_statement
 
-__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "refresh", "tier_question"]
+__all__ = ["SETTLE_MS", "read_buckets", "read_drifting", "read_totals", "refresh", "tier_question"]
 
 SETTLE_MS = 600_000
 """An hour is refreshed once it has been left alone for this long.
@@ -105,9 +105,21 @@ def _within(hole: Span, span: Span) -> list[Span]:
     return [part] if part[0] < part[1] else []
 
 
-def tier_question(store: Connection, query: Query) -> tuple[str, dict[str, Any]]:
+def read_totals(store: Connection, query: Query) -> Columns:
+    """Return the columns of ``TOTALS`` for ``query``, which is checked."""
+    is_tier = query.table in TIERS
+    rows, values = tier_question(store, query, ordered=False) if is_tier else select(query, ordered=False)
+    totals = store.fetch(totals_statement(rows), values, _TOTALS)
+    return totals | {name: [int(digits) for digits in totals[name]] for name in EXACT}
+
+
+_TOTALS = {column.name: column.kind for column in TOTALS.columns}
+
+
+def tier_question(store: Connection, query: Query, *, ordered: bool = True) -> tuple[str, dict[str, Any]]:
     """Return the statement for ``query``, which is checked and names a tier."""
-    return tier_statement(query, merged(_changed(store, "panes", query.where, hours_of(query))))
+    changed = merged(_changed(store, "panes", query.where, hours_of(query)))
+    return tier_statement(query, changed, ordered=ordered)
 
 
 def _changed(store: Connection, source: str, where: Mapping[str, Any], span: tuple[int, int]) -> list[int]:

@@ -19,6 +19,7 @@ from sinks.store.contract import (
     DERIVED,
     READABLE,
     TABLES,
+    TOTALS,
     Buckets,
     Column,
     Columns,
@@ -35,6 +36,7 @@ __all__ = [
     "checked_columns",
     "checked_drifting",
     "checked_query",
+    "checked_totals",
     "each_row",
     "row_count",
     "rows_of",
@@ -238,6 +240,21 @@ def checked_query(query: Query) -> Query:
         _column(table, name)
     chosen = replace(query, where=where, low=low, high=high, without=without, containing=containing)
     return replace(chosen, after=_after(table, query), columns=columns)
+
+
+def checked_totals(query: Query) -> Query:
+    """Return ``query`` for ``Store.totals``: as :func:`checked_query` gives it, with the columns that are added up.
+
+    Raises
+    ------
+    StoreError
+        If it is of another table, or asks for some of the rows that it chooses.
+    """
+    if query.table != "panes" and READABLE[query.table].source != "panes":
+        raise StoreError(f"panes are added up, and rows of {query.table!r} are none")
+    if query.limit is not None or query.first_by or query.after:
+        raise StoreError("all panes that a query chooses are added up: it has no limit")
+    return checked_query(replace(query, order=(), columns=tuple(column.name for column in TOTALS.columns)))
 
 
 def _column(table: Table, name: str, kinds: tuple[str, ...] = ()) -> Column:

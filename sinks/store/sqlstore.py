@@ -13,12 +13,13 @@ from typing import Any
 from sinks.store.connection import Connection
 from sinks.store.contract import READABLE, Buckets, Columns, Drifting, Query, Table
 from sinks.store.derived import TIERS
-from sinks.store.rollups import SETTLE_MS, read_buckets, read_drifting, refresh, tier_question
+from sinks.store.rollups import SETTLE_MS, read_buckets, read_drifting, read_totals, refresh, tier_question
 from sinks.store.rows import (
     checked_buckets,
     checked_columns,
     checked_drifting,
     checked_query,
+    checked_totals,
     row_count,
     table_named,
 )
@@ -77,6 +78,10 @@ class SqlStore(Connection):
         query = checked_query(query)
         statement = tier_question(self, query) if query.table in TIERS else select(query)
         return self.fetch(*statement, {column.name: column.kind for column in READABLE[query.table].columns})
+
+    def totals(self, query: Query) -> Columns:
+        """Return panes, or sums of them, added up."""
+        return read_totals(self, checked_totals(query))
 
     def buckets(self, buckets: Buckets) -> Columns:
         """Return what the scores were like in each span of time."""

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sinks.store.contract import DERIVED, Query
-from sinks.store.derived import SUMS, TIERS
+from sinks.store.derived import EXACT, SUMS, TIERS
 from sinks.store.spans import HOUR_MS, Span
 from sinks.store.sql import Parameters, comparisons, quoted, select
 
-__all__ = ["hours_of", "sums_of_panes", "tier_statement"]
+__all__ = ["hours_of", "sums_of_panes", "tier_statement", "totals_statement"]
 
 KEY = ("model", "signal", "segment", "version")
 
@@ -30,6 +30,13 @@ ADDED = f"""
 """
 
 
+_SUMMED = (
+    "total_n AS n, total_missing AS missing, total_invalid AS invalid, total_out_of_range AS out_of_range, "
+    "by_cell.1 AS cells, if(notEmpty(by_name.1), by_name.2, by_cell.2) AS counts, by_name.1 AS `names`, "
+    "total_other AS other"
+)
+
+
 def sums_of_panes(tier_ms: int, condition: str) -> str:
     """Return the statement for sums over ``tier_ms`` of the panes that meet ``condition``, which holds for whole keys.
 
@@ -38,12 +45,20 @@ def sums_of_panes(tier_ms: int, condition: str) -> str:
     key = f"{', '.join(KEY)}, start_ms, is_late, layout"
     return (
         f"SELECT {', '.join(KEY)}, start_ms AS pane_start_ms, is_late AS late, layout, toInt64({tier_ms}) AS pane_ms, "
-        "total_n AS n, total_missing AS missing, total_invalid AS invalid, total_out_of_range AS out_of_range, "
-        "by_cell.1 AS cells, if(notEmpty(by_name.1), by_name.2, by_cell.2) AS counts, by_name.1 AS `names`, "
-        "total_other AS other, total_sum_q AS sum_q, total_sum_q2 AS sum_q2, least AS `min`, most AS `max` "
+        f"{_SUMMED}, total_sum_q AS sum_q, total_sum_q2 AS sum_q2, least AS `min`, most AS `max` "
         f"FROM (SELECT {', '.join(KEY)}, pane_start_ms - positiveModulo(pane_start_ms, {tier_ms}) AS start_ms, "
         f"toInt64(late_at_ms > 0) AS is_late, layout, {ADDED} FROM panes FINAL "
         f"PREWHERE {condition} WHERE pane_ms > 0 AND {tier_ms} % if(pane_ms > 0, pane_ms, 1) = 0 GROUP BY {key})"
+    )
+
+
+def totals_statement(rows: str) -> str:
+    """Return the statement for the columns of ``TOTALS``, out of the statement ``rows`` for panes or sums of them."""
+    exact = ", ".join(f"toString(sum(toInt128({name}))) AS exact_{name}" for name in EXACT)
+    return (
+        f"SELECT signal, layout, {_SUMMED}, {', '.join(f'exact_{name} AS {name}' for name in EXACT)}, "
+        f"least AS `min`, most AS `max` FROM (SELECT signal, layout, {ADDED}, {exact} FROM ({rows}) "
+        "GROUP BY signal, layout) ORDER BY signal, layout"
     )
 
 
@@ -53,7 +68,7 @@ def hours_of(query: Query) -> Span:
     return -(2**62) if low is None else int(low) - HOUR_MS, 2**62 if high is None else int(high)
 
 
-def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str, Any]]:
+def tier_statement(query: Query, changed: Sequence[Span], *, ordered: bool = True) -> tuple[str, dict[str, Any]]:
     """Return the statement for ``query``, which names a tier and is checked, and its values.
 
     Parameters
@@ -61,9 +76,11 @@ def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str
     query : Query
     changed : sequence of tuple of int
         Whole hours that are not read from the tier but from the panes themselves.
+    ordered : bool
+        As of :func:`sinks.store.sql.select`.
     """
     if not changed:
-        return select(query)  # the engine takes twice as long to make sense of what follows
+        return select(query, ordered=ordered)  # the engine takes twice as long to make sense of what follows
     values = Parameters()
     narrow = [condition for name, condition in comparisons(query, values) if name in (*KEY, "pane_start_ms")]
     series = [condition for name, condition in comparisons(query, values) if name in KEY]
@@ -77,4 +94,4 @@ def tier_statement(query: Query, changed: Sequence[Span]) -> tuple[str, dict[str
     current_sums = f"SELECT {names} FROM {query.table} FINAL PREWHERE {' AND '.join([*narrow, f'NOT ({inside})'])}"
     # Of whole hours: hours are multiples of both tiers, so that no sum has panes on both sides.
     fresh = sums_of_panes(TIERS[query.table], " AND ".join([*series, f"({inside})"]))
-    return select(query, f"{current_sums} UNION ALL SELECT {names} FROM ({fresh})", values)
+    return select(query, f"{current_sums} UNION ALL SELECT {names} FROM ({fresh})", values, ordered=ordered)

@@ -177,6 +177,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "p_values",
             "anomaly_dependence",
             "finding_rates",
+            "long_spans",
             "pane_bytes",
             "real",
             "recovery",

@@ -55,7 +55,7 @@ class DyingStore:
     def __init__(self, store: Store, deadline: int) -> None:
         self._store, self._deadline = store, deadline
         self.is_current, self.refresh = store.is_current, store.refresh
-        self.buckets, self.drifting = store.buckets, store.drifting
+        self.totals, self.buckets, self.drifting = store.totals, store.buckets, store.drifting
         self.appended: list[str] = []
 
     def migrate(self) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.panes import distributions
 from monitor.panes.distributions import TIERS, Part, pieces_of, summaries
+from sinks.store.contract import Query
 from tests.api.world import World
 
 PANE_MS, HOUR_MS = 10_000, 3_600_000
@@ -63,18 +64,21 @@ def test_sums_of_panes_give_what_the_panes_give(
             assert signal not in found
 
 
-def test_no_more_panes_are_in_memory_at_once_than_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_panes_are_added_up_at_once_than_fit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Part(STARTS[0], STARTS[-1] + PANE_MS)
+    at_once = summaries(world.store, world.watches["fraud"], part)
     monkeypatch.setattr(distributions, "ROWS_AT_ONCE", 20)
     most = 0
 
     class Measured:
-        """A store of which the longest answer is known."""
+        """A store of which it is known how many panes it adds up at most."""
 
-        def read(self, query: Any) -> Any:
+        read = world.store.read
+
+        def totals(self, query: Query) -> Any:
             nonlocal most
-            columns = world.store.read(query)
-            most = max(most, len(columns["signal"]))
-            return columns
+            most = max(most, len(world.store.read(query)["signal"]))
+            return world.store.totals(query)
 
-    summaries(Measured(), world.watches["fraud"], Part(STARTS[0], STARTS[-1] + PANE_MS))  # type: ignore[arg-type]
+    assert summaries(Measured(), world.watches["fraud"], part) == at_once  # type: ignore[arg-type]
     assert 0 < most <= 20

@@ -194,7 +194,7 @@ class _Kept:
 
     def __init__(self, store: Store) -> None:
         self.migrate, self.append, self.read, self.refresh = store.migrate, store.append, store.read, store.refresh
-        self.buckets, self.drifting = store.buckets, store.drifting
+        self.totals, self.buckets, self.drifting = store.totals, store.buckets, store.drifting
 
     def is_current(self) -> bool:
         return True

@@ -349,7 +349,8 @@ class _Hindered:
 
     def __init__(self, store: Store, *, fails: bool) -> None:
         self.migrate, self.read, self.refresh = store.migrate, store.read, store.refresh
-        self.is_current, self.buckets, self.drifting = store.is_current, store.buckets, store.drifting
+        self.totals, self.buckets, self.drifting = store.totals, store.buckets, store.drifting
+        self.is_current = store.is_current
         self._store, self._fails = store, fails
         self.hindered, self.free = threading.Event(), threading.Event()
 

@@ -24,7 +24,7 @@ from detectors.sketch import (
 from monitor.panes.codec import category_columns, numeric_columns, pane_columns, summary_of
 from sinks.store import open_store
 from sinks.store.batch import empty_rows
-from sinks.store.contract import DERIVED, Query, Store
+from sinks.store.contract import DERIVED, Query, Store, StoreError
 from sinks.store.sqlstore import SqlStore
 from tests.sinks.store.samples import exact, plain
 
@@ -101,6 +101,45 @@ def test_a_tier_holds_what_adding_its_panes_gives(
         )
         sums = {key: added(key[0], [summary_of(sums_read, i, LAYOUTS[key[0]])]) for i, key in enumerate(keys)}
         assert sums == {key: added(key[0], summaries) for key, summaries in expected.items()}
+
+
+@given(panes=PANES, refreshed=st.booleans())
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("table", ["panes", *TIERS])
+def test_totals_are_what_adding_all_panes_gives(
+    store: Store, table: str, panes: dict[Any, Any], refreshed: bool
+) -> None:
+    model = f"m{next(MODELS)}"
+    store.append("panes", rows_of(model, panes), model)
+    if refreshed:
+        store.refresh(0)
+    totals = store.totals(Query(table, {"model": model}))
+    sums = {s: added(s, [summary_of(totals, i, LAYOUTS[s])]) for i, s in enumerate(totals["signal"])}
+    assert sums == {s: added(s, [folded(s, events) for events in panes.values()]) for s in LAYOUTS}
+
+
+def test_totals_are_of_the_panes_that_a_query_chooses(store: Store) -> None:
+    starts_ms = [START_MS // HOUR_MS * HOUR_MS + i * HOUR_MS for i in range(6)]
+    rows = plain("panes", 6, signal=list("ababab"), pane_start_ms=starts_ms, n=range(6), pane_ms=PANE_MS)
+    store.append("panes", rows, "a")
+    low, high = {"pane_start_ms": starts_ms[1]}, {"pane_start_ms": starts_ms[5]}
+    for table in ("panes", "panes_1h"):
+        totals = store.totals(Query(table, {"signal": ["b"]}, low, high))
+        assert (totals["signal"], totals["n"].tolist()) == (["b"], [4])
+        assert store.totals(Query(table, {"model": "nobody"}))["signal"] == []
+
+
+def test_totals_of_years_of_far_values_are_exact(store: Store) -> None:
+    rows = plain("panes", 3, partition=[1, 2, 3], pane_ms=PANE_MS, sum_q=[-(2**62)] * 3, sum_q2=[2**62] * 3)
+    store.append("panes", rows, "a")
+    totals = store.totals(Query("panes"))
+    assert (totals["sum_q"], totals["sum_q2"]) == ([-3 * 2**62], [3 * 2**62])
+
+
+@pytest.mark.parametrize("query", [Query("scores"), Query("latest"), Query("panes", limit=1)])
+def test_totals_of_anything_but_all_panes_are_refused(store: Store, query: Query) -> None:
+    with pytest.raises(StoreError, match="added up"):
+        store.totals(query)
 
 
 def test_every_store_holds_the_same_rows(store: Store) -> None:
