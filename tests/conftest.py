@@ -149,9 +149,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage among what tests make, not among thousands of tests and the compiler's modules each time."""
+    """Look for garbage among what tests make, not among thousands of tests and the compiler's modules each time.
+
+    And seldom: applications, compiled kernels and tables live long, and are looked through each time.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,7 @@ import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 from typing import TypeGuard
 
@@ -72,9 +72,10 @@ class Source:
     @cached_property
     def imports(self) -> list[str]:
         """Dotted names of what is imported, each with the names taken from it: `a.b`, `a.b.c`."""
-        return sorted(set(self._imports()))
+        return _imports(self.root, self.path, self.text)
 
-    def _imports(self) -> Iterator[str]:
+    def read_imports(self) -> Iterator[str]:
+        """Dotted names of what is imported, as they come."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -159,6 +160,12 @@ class Source:
     @property
     def lines(self) -> int:
         return len(self.text.splitlines())
+
+
+@cache
+def _imports(root: Path, path: PurePosixPath, text: str) -> list[str]:
+    """Read each file once, whichever rules ask: its syntax tree is too large to be kept for the next one."""
+    return sorted(set(Source(root, path).read_imports()))
 
 
 def _is_bound(node: ast.AST) -> TypeGuard[ast.Name]:

@@ -16,6 +16,9 @@ EDGES = ("monitor/sources", "sinks/store", "sinks/receivers")
 VAGUE = {"util", "helper", "common", "misc", "manager", "core", "engine", "processor", "handler"}
 CLOCK = {"datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today"}
 TIME_WITHOUT_CLOCK = {"time.struct_time", "time.strptime", "time.mktime"}
+# Files without these words are not parsed: nothing in them can break the rule.
+NAMES_TIME = re.compile(r"\b(date)?time\b")
+MAY_SWALLOW = re.compile(r"\bexcept\b(?s:.*)\bpass\b|\bexcept[\s\\]*:")
 
 
 def detectors_import_only_numbers(root: Path) -> Iterator[str]:
@@ -36,7 +39,7 @@ def sinks_know_nobody(root: Path) -> Iterator[str]:
 
 def only_the_clock_reads_time(root: Path) -> Iterator[str]:
     for source in sources(root, *PACKAGES):
-        if source.path != PurePosixPath("monitor/clock.py"):
+        if source.path != PurePosixPath("monitor/clock.py") and NAMES_TIME.search(source.text):
             for node in ast.walk(source.tree):
                 if isinstance(node, ast.Name | ast.Attribute) and reads_time(source.dotted(node)):
                     yield f"{source.path}:{node.lineno} uses {source.dotted(node)}"
@@ -97,7 +100,7 @@ def names_say_something(root: Path) -> Iterator[str]:
 
 def no_exception_is_swallowed(root: Path) -> Iterator[str]:
     for source in sources(root, *PACKAGES, "tests", "bench"):
-        for node in ast.walk(source.tree):
+        for node in ast.walk(source.tree) if MAY_SWALLOW.search(source.text) else ():
             if isinstance(node, ast.ExceptHandler) and node.type is None:
                 yield f"{source.path}:{node.lineno} catches everything"
             elif isinstance(node, ast.ExceptHandler) and passes_in_silence(source, node):

@@ -16,7 +16,7 @@ from bench.calibration.__main__ import document, main, parsed
 from bench.calibration.draw import Drawn, draw
 from bench.calibration.events import event_lines
 from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
-from bench.calibration.forms import SEEDS
+from bench.calibration.forms import SEEDS, SHORT, Size
 from bench.calibration.goals import goal_lines
 from bench.calibration.grid import GRIDS, Grid
 from bench.calibration.injections import INJECTIONS, Injection
@@ -223,10 +223,14 @@ def test_the_chart_that_is_told_all_keeps_its_rate() -> None:
         assert 0.01 < (delays == 0).mean() < 0.035, name
 
 
-def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = Size("1d", 5, models=1, days=200), Size("1d", 6, models=1, days=200), Size("1h", 5, models=1, days=200)
+    monkeypatch.setattr("bench.calibration.__main__.SHORT", replace(SHORT, in_control=sizes))
+
     def printed(*options: str) -> str:
-        arguments = ["--window", "1d", "--features", "50", "--without", "power", *options]
-        assert main(arguments) == 0
+        assert main(["--window", "1d", "--features", "5", "--without", "power", *options]) == 0
         return capsys.readouterr().out
 
     cells = json.loads(printed("--json", "--stream", "iid", "names5"))["false_alarms"]
@@ -264,10 +268,10 @@ def test_other_seeds_give_other_windows() -> None:
 
 def test_it_prints_what_is_found_within_how_many_windows(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--without", "false-alarms", "--stream", "names5", "--window", "1d"]
-    assert main([*arguments, "--inject", "renamed", "volume0.5"]) == 0
+    assert main([*arguments, "--inject", "renamed", "volume0.5", "--trials", "2"]) == 0
     renamed, volume = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| 1d | names5")]
-    assert renamed.startswith("| 1d | names5 | renamed | 10 | 1.00 | 1.00 |")
-    assert volume.startswith("| 1d | names5 | volume0.5 | 10 | ")
+    assert renamed.startswith("| 1d | names5 | renamed | 5 | 1.00 | 1.00 |")
+    assert volume.startswith("| 1d | names5 | volume0.5 | 2 | ")
 
 
 def counted(later: int, accepted: float, budget: str = BUDGETS[0]) -> Counted:
