@@ -57,6 +57,7 @@ from monitor.jobs.schedule import Jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
+from monitor.quotas.event_rates import EventRates
 from monitor.retries import Retried
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
@@ -142,6 +143,7 @@ class Service:
         if self.certificate is not None:
             self.metrics.register(self.certificate)
         self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
+        self.metrics.register(self.event_rates)
         self.metrics.register(JobMetrics(lambda: self._jobs, clock))
         self.metrics.register(SelfTestMetrics(SelfTest.of(self.store)))
 
@@ -304,6 +306,12 @@ class Service:
             return None
         return ListenerCertificate(tls.files(configuration.root), tls.context, self.clock)
 
+    @cached_property
+    def event_rates(self) -> EventRates:
+        """How much is read here of each namespace, and what its quotas are."""
+        quotas = self.configuration.service.spec.quotas
+        return EventRates(quotas, self.watches, self.intake.events, self.clock)
+
     def reload(self) -> None:
         """Take up the certificate, who is notified, and the models, as the files have them now.
 
@@ -457,6 +465,7 @@ class Service:
             self.certificate,
         )
         lookout.follow_jobs(jobs)
+        lookout.follow_rates(self.event_rates)
         self._look_at_store()
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             jobs.follow()

@@ -35,6 +35,7 @@ __all__ = [
     "MISFIT",
     "MODEL",
     "NAMES",
+    "QUOTA_EXCEEDED",
     "SELF_TEST_FAILED",
     "STAGE_FAILED",
     "STORE_DAMAGED",
@@ -56,7 +57,7 @@ STAGE_FAILED, UNUSABLE_ROWS, LATE_EVENTS = "stage_failed", "unusable_rows", "lat
 TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
 MISFIT, WINDOWS_WAIT, TOPIC_REFUSED = "configuration_misfit", "windows_wait", "topic_refused"
-CERTIFICATE = "certificate_renewal"
+CERTIFICATE, QUOTA_EXCEEDED = "certificate_renewal", "quota_exceeded"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
@@ -71,6 +72,7 @@ NAMES = frozenset(
         LOG_TRUNCATED,
         MISFIT,
         OFFSETS_LOST,
+        QUOTA_EXCEEDED,
         SELF_TEST_FAILED,
         STAGE_FAILED,
         STORE_DAMAGED,

@@ -20,6 +20,7 @@ from monitor.api.body_limit import BodyLimit
 from monitor.api.comparisons import Comparisons
 from monitor.api.connections import Connections
 from monitor.api.contract import ApiService
+from monitor.api.event_quotas import EventQuotas
 from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.identities import Identities
 from monitor.api.known_parameters import refuse_unknown
@@ -103,6 +104,8 @@ def create_app(
     app.state.comparisons = Comparisons(spec.max_comparisons)
     app.state.connections = Connections(spec.max_connections, spec.request_timeout / 1000, service.metrics)
     app.state.rates = rates = Rates(spec.rates, service.clock, service.metrics)
+    quotas = service.configuration.service.spec.quotas
+    app.state.event_quotas = EventQuotas(quotas, service.clock, service.metrics)
     if isinstance(access, Access):
         _guard(app, service, access, routers, rates)
     elif is_guarded:

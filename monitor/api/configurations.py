@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
@@ -19,7 +21,8 @@ from monitor.api.own_part import OwnPart
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import read_page
-from monitor.config import ConfigError, Configuration
+from monitor.config import ConfigError, Configuration, Model
+from monitor.config.quotas import quota_refusals
 from monitor.configurations.in_force import watches_of
 from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
 from monitor.configurations.taken import laggards
@@ -45,6 +48,9 @@ DOCUMENT: dict[str, Any] = {
 ETAG: dict[int | str, dict[str, Any]] = {
     200: {"headers": {"ETag": {"description": "the digest, for `If-Match`", "schema": {"type": "string"}}}}
 }
+
+_accepting = threading.Lock()
+"""Two that are accepted at once do not pass a quota together, unless they are in two processes."""
 
 Number = Annotated[int, Field(ge=1, le=2**31)]
 """Of a version."""
@@ -196,8 +202,10 @@ def delete_configuration(service: TheService, intent: Annotated[Intent, Depends(
 def _put(service: ApiService, intent: Intent, text: str) -> Response:
     if refusal := _refusal(service, intent.model):
         raise ProblemError("owned-by-a-file", refusal)
-    _checked(service, intent.model, text)
-    version = _written(service, intent, text, "api")
+    changed = _checked(service, intent.model, text)
+    with _accepting:
+        _refuse_beyond_quota(service, changed.models[intent.model])
+        version = _written(service, intent, text, "api")
     return _tagged(answer({**_head(version), "is_dry_run": False, "refusal": "", "difference": None}), version)
 
 
@@ -240,6 +248,24 @@ def _checked(service: ApiService, model: str, text: str) -> Configuration:
         mistake = {"field": "spec.sources", "message": unfit, "line": 0, "column": 0}
         raise ProblemError("bad-configuration", unfit, errors=[mistake])
     return changed
+
+
+def _refuse_beyond_quota(service: ApiService, model: Model) -> None:
+    """Count what the API has accepted and this process does not go by yet, too."""
+    configuration = service.configuration
+    if model.metadata.namespace not in configuration.service.spec.quotas:
+        return
+    log, fresh = _log(service), dict[str, Model]()
+    for name, head in log.heads().items():
+        if head.owner == "api" and name not in configuration.models:
+            stored = log.version(name, head.version)
+            with suppress(ConfigError):
+                fresh[name] = check.read_model(configuration.root, name, "" if stored is None else stored.document)
+    quotas = configuration.service.spec.quotas
+    refusals = quota_refusals({**fresh, **configuration.models}, model, quotas)
+    if refusals:
+        errors = [{"field": "metadata.namespace", "message": each, "line": 0, "column": 0} for each in refusals]
+        raise ProblemError("bad-configuration", "; ".join(refusals), errors=errors)
 
 
 def _written(service: ApiService, intent: Intent, text: str, owner: Owner) -> Version:

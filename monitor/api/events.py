@@ -71,7 +71,9 @@ async def _append(stream: str, request: Request, service: ApiService) -> Respons
 
     def accept() -> tuple[int, int]:
         unpacked = unpack(body, headers.get("content-encoding", ""), max_bytes)
-        return service.accept(stream, split_messages(unpacked, headers.get("content-type", "")))
+        messages = split_messages(unpacked, headers.get("content-type", ""))
+        request.app.state.event_quotas.take(service.configuration.models, stream, len(messages))
+        return service.accept(stream, messages)
 
     first_offset, last_offset = await run_in_threadpool(accept)
     count = last_offset - first_offset + 1

@@ -16,6 +16,7 @@ from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_
 from monitor.config.layers import RULES, Layered, Layers, is_mergeable
 from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
+from monitor.config.quotas import wrong_quotas
 from monitor.config.service import Service
 from monitor.config.streams import is_pattern, reader_of
 from monitor.config.topics import wrong_streams
@@ -209,7 +210,11 @@ def _assemble(
     mistakes += read_again(service, services, loaded, documents_of)
     if service is not None:
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
-        wrong = (*wrong_streams(loaded, service), *wrong_privacy(loaded, service))
+        wrong = (
+            *wrong_streams(loaded, service),
+            *wrong_privacy(loaded, service),
+            *wrong_quotas(loaded, service.spec.quotas),
+        )
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong]
         mistakes += [services[0].mistake(*wrong) for check in service_checks for wrong in check(service, root)]
     # A file that could not be read as a model is a mistake already.

@@ -16,12 +16,13 @@ from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.listener_tls import ListenerTls
 from monitor.config.privacy import Privacy
+from monitor.config.quotas import Quota
 from monitor.config.rates import ApiRates
 from monitor.config.receivers import Receiver
 from monitor.config.registry import SchemaRegistry
 from monitor.config.subscriptions import Subscriptions
 from monitor.config.traces import Traces
-from monitor.values import DAY_MS, DurationMs, Lifetime, Strict, WrongPartError
+from monitor.values import DAY_MS, DurationMs, Lifetime, Name, Strict, WrongPartError
 from sinks.receivers import read_parameters
 
 __all__ = [
@@ -242,6 +243,9 @@ class ServiceSpec(Strict):
     )
     privacy: Privacy = Field(
         default_factory=Privacy, description="the key of digests, and whether only summaries are kept of all models"
+    )
+    quotas: dict[Name, Quota] = Field(
+        default_factory=dict, description="how much each namespace may have; one that is not named is not limited"
     )
     ingest_log: str = Field(default="data/ingest.log", description="where POST /v1/events is kept until it is read")
     receivers: list[Receiver] = Field(default_factory=lambda: [read_parameters({"kind": "log"})])

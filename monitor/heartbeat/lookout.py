@@ -13,6 +13,7 @@ from monitor.alerts.own import (
     JOB_FAILING,
     JOB_PAUSED,
     MISFIT,
+    QUOTA_EXCEEDED,
     SELF_TEST_FAILED,
     STAGE_FAILED,
     STORE_DAMAGED,
@@ -36,6 +37,7 @@ from monitor.ingest.intake import Intake
 from monitor.ingest.misfits import Misfits
 from monitor.ingest.stopwatch import Timer
 from monitor.jobs.schedule import Jobs
+from monitor.quotas.event_rates import EventRates
 from monitor.routing.posted_bounds import HOLDS_MS, PostedBounds
 from monitor.routing.quarantine import Quarantine
 from monitor.self_test.self_test import SelfTest
@@ -111,6 +113,7 @@ class Lookout:
             ALERTS_REFUSED,
             CERTIFICATE,
             JOB_FAILING,
+            QUOTA_EXCEEDED,
             SELF_TEST_FAILED,
             STAGE_FAILED,
             STORE_UNREADABLE,
@@ -129,6 +132,11 @@ class Lookout:
         self._of_process.append(_Look(undetected, self_test.holding, is_over))
         paused = self._alerts(JOB_PAUSED, "job", "warning", shared=True)
         self._of_others.append(_Look(paused, jobs.forgotten, _always))
+
+    def follow_rates(self, rates: EventRates) -> None:
+        """Alert about namespaces of which more is read than they may have."""
+        exceeded = self._alerts(QUOTA_EXCEEDED, "namespace", "warning", instance=self._threads.instance)
+        self._of_process.append(_Look(exceeded, rates.holding, _always))
 
     def step(self) -> None:
         """Look once. What needs the least of the store comes first: it may fail at the rest.

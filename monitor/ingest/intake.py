@@ -10,6 +10,7 @@ from typing import Protocol
 from monitor.decoders import Schemas
 from monitor.erasure.erased import ErasureList
 from monitor.errors import SourceError
+from monitor.ingest.arrivals import Flow
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.foreign_members import ForeignMembers
@@ -198,6 +199,10 @@ class Intake:
     def dead_letters_sent(self) -> dict[str, tuple[int, int]]:
         """Return how many messages and bytes topics of dead letters have acknowledged, by topic."""
         return _sum_of_sent(self._sent, self.letters)
+
+    def events(self) -> dict[Flow, int]:
+        """Return how many events were read of each model, by partition, since it was begun."""
+        return {flow: count for worker in self.workers for flow, count in worker.events().items()}
 
     def late_shares(self) -> list[LateShare]:
         """Return how many events came late in the last minutes, by model and partition."""

@@ -14,7 +14,7 @@ from monitor.clock import Clock
 from monitor.errors import SourceError
 from monitor.events import Change, Partition, Records
 from monitor.ingest.activity import Activity
-from monitor.ingest.arrivals import Arrivals
+from monitor.ingest.arrivals import Arrivals, Flow
 from monitor.ingest.counters import Counters, add
 from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.ingest import Ingest
@@ -287,6 +287,10 @@ class Worker:
     def sightings(self) -> Sightings:
         """What the messages have shown so far."""
         return self._ingest.sightings
+
+    def events(self) -> dict[Flow, int]:
+        """How many events were read of each model, by partition, since it was begun."""
+        return self._ingest.positions.events.copy()
 
     def late_shares(self) -> list[LateShare]:
         """How many events came late in the last minutes."""

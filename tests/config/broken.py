@@ -52,6 +52,14 @@ def _service(more: str, mistake: str, *, one: bool = True) -> Broken:
 
 
 BROKEN = {
+    "quota below zero": _service(
+        "quotas: {risk: {models: -1}}", "19: spec.quotas.risk.models: Input should be greater than or equal to 0"
+    ),
+    "quota of something else": _service("quotas: {risk: {model: 3}}", "19: spec.quotas.risk.model: unknown key"),
+    "quota of no events": _service(
+        "quotas: {risk: {events_per_s: 0}}", "19: spec.quotas.risk.events_per_s: Input should be greater than 0"
+    ),
+    "quota of a namespace that cannot be": _service("quotas: {Ri sk: {models: 3}}", "12: spec.quotas.Ri sk", one=False),
     "version of the format is another": _replaced(
         "leeway/v1", "leeway/v2", "1:1: apiVersion: Input should be 'leeway/v1'"
     ),

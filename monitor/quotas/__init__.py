@@ -1,0 +1,1 @@
+"""What namespaces may have, and what they have of it."""

@@ -1,0 +1,96 @@
+"""A namespace gets what it may have through the API, and hears what more would be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from monitor.clock import ManualClock
+from monitor.config import Service
+from monitor.config.quotas import Quota
+from monitor.ingest.arrivals import Flow
+from monitor.quotas.event_rates import EventRates
+from tests.api.world import Client, World
+
+DOCUMENT = """
+apiVersion: leeway/v1
+kind: Model
+metadata: {{name: {name}, namespace: {namespace}}}
+spec:
+  sources: [{{http: {name}, event_time: ts}}]
+  schema: {{features: {{amount: {{type: numeric}}}}}}
+"""
+
+
+def limited(**quota: float) -> World:
+    """A world whose namespace `fraud-team`, of the one model `fraud`, has a quota."""
+    world = World()
+    service = Service.model_validate({"spec": {"quotas": {"fraud-team": quota}}})
+    world.configuration = replace(world.configuration, service=service)
+    return world
+
+
+def applied(client: Client, name: str, namespace: str = "fraud-team") -> tuple[int, str]:
+    text = DOCUMENT.format(name=name, namespace=namespace)
+    headers = {"content-type": "application/yaml"}
+    answer = client.request("PUT", f"/v1/models/{name}/configuration", content=text.encode(), headers=headers)
+    return answer.status_code, answer.json().get("detail", "")
+
+
+def test_a_model_beyond_the_quota_is_refused_also_before_those_before_it_are_in_force() -> None:
+    client = Client(limited(models=3))
+    assert [applied(client, name)[0] for name in ("second", "third")] == [200, 200]
+    status, detail = applied(client, "fourth")
+    assert (status, detail) == (422, "namespace fraud-team may have 3 models (`spec.quotas`); this would be the 4th")
+    assert applied(client, "third")[0] == 200, "it is there already"
+    assert applied(client, "fifth", namespace="free")[0] == 200
+
+
+def test_events_beyond_the_rate_are_refused_until_they_are_made_up_for() -> None:
+    world = limited(events_per_s=10)
+    client = Client(world)
+
+    def post(stream: str, count: int) -> tuple[int, str | None]:
+        answer = client.post(f"/v1/events/{stream}", b"{}\n" * count, content_type="application/x-ndjson")
+        return answer.status_code, answer.headers.get("Retry-After")
+
+    assert post("fraud", 70) == (202, None), "a body is taken whole"
+    assert post("fraud", 5) == (429, "3")
+    assert post("churn", 500) == (202, None), "another namespace is not held up"
+    assert len(world.accepted["fraud"]) == 70
+    world.clock.advance(3)
+    assert post("fraud", 5) == (202, None)
+    assert 'leeway_quota_refused_events_total{namespace="fraud-team"} 5.0' in generate_latest(world.metrics).decode()
+
+
+def test_a_namespace_of_which_too_much_is_read_is_named_once_five_minutes_are_known() -> None:
+    world, clock, read = World(), ManualClock(), dict[Flow, int]()
+    rates = EventRates({"fraud-team": Quota(events_per_s=10, models=5)}, world.watches, lambda: dict(read), clock)
+    flow, other = Flow("fraud", "payments", 0), Flow("churn", "payments", 0)
+
+    def minutes(count: int, per_s: int) -> dict[str, str] | None:
+        for _ in range(6 * count):
+            clock.advance(10)
+            for each in (flow, other):
+                read[each] = read.get(each, 0) + 10 * per_s
+            holding = rates.holding()
+        return holding
+
+    assert rates.holding() is None
+    assert minutes(4, per_s=20) is None
+    holding = minutes(1, per_s=20)
+    assert holding is not None
+    assert holding["fraud-team"].startswith(
+        "fraud-team: 20 events a second were read in the last 5 minutes, and it may have 10 (`spec.quotas`). All of"
+    )
+    read.clear()  # its partitions are begun again
+    assert minutes(5, per_s=9) == {}
+
+    registry = CollectorRegistry()
+    registry.register(rates)
+    text = generate_latest(registry).decode()
+    assert 'leeway_quota{namespace="fraud-team",quota="events_per_s"} 10.0' in text
+    assert 'leeway_quota_use{namespace="fraud-team",quota="models"} 1.0' in text
+    assert 'leeway_quota_use{namespace="fraud-team",quota="series"} 4.0' in text
+    assert f'leeway_namespace_events_total{{namespace="churn-team"}} {300 * 20 + 300 * 9}.0' in text
