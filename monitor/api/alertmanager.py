@@ -36,7 +36,7 @@ from monitor.routing.routes import Route
 from monitor.routing.silence_log import SilenceLog
 from sinks.receivers.contract import fingerprint
 
-__all__ = ["Filters", "alerting_of", "router"]
+__all__ = ["Filters", "Time", "alerting_of", "router"]
 
 router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
@@ -71,7 +71,15 @@ def _well_formed(value: object) -> object:
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _no_number(value: object) -> object:
+    """Refuse a number, as Go does: whether it is seconds or milliseconds would be a guess by its size."""
+    if isinstance(value, (int, float)):
+        raise ValueError("a time is a text, as RFC 3339 has it")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_well_formed)]
+Time = Annotated[AwareDatetime, BeforeValidator(_no_number)]
 
 
 class PostedAlert(BaseModel):
@@ -79,8 +87,8 @@ class PostedAlert(BaseModel):
 
     labels: dict[Text, Text]
     annotations: dict[Text, Text] | None = None
-    startsAt: AwareDatetime | None = None  # noqa: N815
-    endsAt: AwareDatetime | None = Field(default=None, description="over after `resolve_timeout` if absent")  # noqa: N815
+    startsAt: Time | None = None  # noqa: N815
+    endsAt: Time | None = Field(default=None, description="over after `resolve_timeout` if absent")  # noqa: N815
     generatorURL: Text = Field(default="", description="where more is said")  # noqa: N815
 
     def given(self) -> Post:

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, BaseModel, Field, StrictBool
+from pydantic import BaseModel, Field, StrictBool
 
-from monitor.api.alertmanager import Filters, alerting_of
+from monitor.api.alertmanager import Filters, Time, alerting_of
 from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers
@@ -56,8 +56,8 @@ class PostedSilence(BaseModel):
 
     id: str = ""
     matchers: list[PostedMatcher] = Field(min_length=1)
-    startsAt: AwareDatetime  # noqa: N815
-    endsAt: AwareDatetime  # noqa: N815
+    startsAt: Time  # noqa: N815
+    endsAt: Time  # noqa: N815
     createdBy: str  # noqa: N815
     comment: str
     leeway: SilenceOptions | None = Field(default=None, description="as it was, if absent")

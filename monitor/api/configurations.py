@@ -27,6 +27,7 @@ from monitor.configurations.in_force import watches_of
 from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
 from monitor.configurations.taken import laggards
 from monitor.resources.configurations import ConfigurationVersion, Laggard, StoredConfiguration
+from monitor.resources.contract import described
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Query as StoreQuery
 
@@ -65,12 +66,13 @@ class Versions(BaseModel):
     next_cursor: str | None = Field(description="the cursor of the next page; null on the last page")
 
 
+@dataclass(frozen=True, kw_only=True)
 class AcceptedChange(ConfigurationVersion):
     """What a change has done, or would do."""
 
-    is_dry_run: bool
-    refusal: str = Field(description="why it would be refused; only of a dry run")
-    difference: Difference | None = Field(description="what it would change; only of a dry run")
+    is_dry_run: bool = described("whether nothing has changed")
+    refusal: str = described("why it would be refused; only of a dry run")
+    difference: Difference | None = described("what it would change; only of a dry run")
 
 
 @dataclass(frozen=True)

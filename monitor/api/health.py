@@ -34,7 +34,8 @@ Leeway watches models, and notifies people.
 /v1/incidents    alerts with one cause
 /api/v2/alerts   the same for Alertmanager's clients
 /metrics         figures for Prometheus
-/openapi.json    everything that can be asked
+/docs            everything that can be asked, to read
+/openapi.json    the same for programs
 """
 """Where people find their way who open the service's address."""
 

@@ -13,7 +13,7 @@ LOGGING_IN = ("GET /login", "GET /login/callback", "GET /logout", "POST /logout"
 
 VIEWED = (
     "/", "/alerts", "/alerts/{alert_id}", "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/receivers",
-    "/api/v2/silence/{name}", "/api/v2/silences", "/api/v2/status", "/metrics", "/openapi.json", "/v1/alerts",
+    "/api/v2/silence/{name}", "/api/v2/silences", "/api/v2/status", "/docs", "/metrics", "/openapi.json", "/v1/alerts",
     "/v1/alerts/stream", "/v1/alerts/summary", "/v1/alerts/{alert_id}", "/v1/alerts/{alert_id}/explain", "/v1/clocks",
     "/v1/compare", "/v1/dead-letters", "/v1/deployments", "/v1/distributions", "/v1/explain", "/v1/findings",
     "/v1/history", "/v1/incidents", "/v1/incidents/{incident_id}", "/v1/jobs", "/v1/jobs/runs",
@@ -63,7 +63,7 @@ NEEDS: dict[str, Need] = {
 OWN_PART = frozenset(
     {
         # They show nothing of any model.
-        "GET /", "GET /openapi.json", "GET /v1/problems",
+        "GET /", "GET /docs", "GET /openapi.json", "GET /v1/problems",
         # Of the rest, that of their own models alone: `monitor.api.own_part`.
         "GET /alerts", "GET /alerts/{alert_id}", "GET /v1/alerts", "GET /v1/alerts/stream", "GET /v1/alerts/summary",
         "GET /v1/alerts/{alert_id}", "POST /v1/alerts/{alert_id}/ack", "GET /v1/clocks", "POST /v1/clocks",

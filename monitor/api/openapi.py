@@ -9,13 +9,14 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from monitor.api.examples import add_examples
 from monitor.api.glossary import meaning
 from monitor.api.identities import SCHEMES
 from monitor.api.needs import need_of
 from monitor.api.operations import OPERATIONS
 from monitor.api.problems import ALERTMANAGERS, MEDIA_TYPE, PROBLEMS, Problem
 
-__all__ = ["IS_REQUIRED", "install"]
+__all__ = ["IS_REQUIRED", "NEEDED_ROLE", "SCHEMAS", "install"]
 
 IS_REQUIRED = "x-required"
 """Marks the schema of a parameter that FastAPI takes for optional, and its route does not."""
@@ -57,6 +58,7 @@ def _completed(generate: Callable[[], dict[str, Any]], asks_for_tokens: bool) ->
                     inputs.add("role")
                     operation["security"] = [{scheme: []} for scheme in SCHEMES]
             operation["responses"] = _responses(operation["responses"], _kinds(inputs), response)
+            add_examples(f"{method.upper()} {path}", operation)
     if asks_for_tokens:
         document["components"]["securitySchemes"] = {
             name: scheme.model.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from monitor.web import alerts, login
+from monitor.web import alerts, login, reference
 
 __all__ = ["PAGES"]
 
-PAGES: tuple[APIRouter, ...] = (alerts.router, login.router)
+PAGES: tuple[APIRouter, ...] = (alerts.router, reference.router, login.router)
 """Every page, for :func:`monitor.api.app.create_app`."""

@@ -229,6 +229,7 @@ def test_what_became_of_a_silence_is_shown() -> None:
         ({"matchers": [{"name": "model", "value": "(", "isRegex": True}]}, 400, "no regular expression"),
         ({"endsAt": "2023-11-14T22:00:00Z"}, 400, "a silence ends after it starts"),
         ({"startsAt": "2020-01-01T00:00:00Z", "endsAt": "2020-01-02T00:00:00Z"}, 400, "a silence ends in the future"),
+        ({"startsAt": 1_700_000_000}, 400, "a time is a text"),
         ({"id": "no-such-silence"}, 404, "there is no silence no-such-silence"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from monitor.api.glossary import MEANINGS, OWN
 from monitor.api.operations import OPERATIONS
 from monitor.api.problems import PROBLEMS
+from tests.api.examples import PATH, shape, taken
 from tests.api.full_world import ADMIN, SUBSCRIPTION, full_world
 from tests.api.generated import outcomes
 from tests.api.world import Client
@@ -96,6 +98,42 @@ def test_answers_are_as_the_document_says(sample: str, client: Client, document:
     assert answer.status_code == 200, answer.text
     schema = document["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     jsonschema.validate(answer.json(), {**strict(schema), "components": strict(document["components"])})
+
+
+def test_examples_are_what_the_routes_answer() -> None:
+    """``python -m tests.api.examples`` writes them anew."""
+    assert shape(json.loads(PATH.read_text())) == shape(taken())
+
+
+UNANSWERED = {
+    "GET /v1/models/{model}/configuration/diff",
+    "GET /v1/status",
+    "DELETE /api/v2/silence/{name}",
+    "DELETE /v1/jobs/{job}/pause",
+    "DELETE /v1/models/{model}/configuration",
+    "DELETE /v1/subscriptions/{subscription}",
+    "DELETE /v1/tokens/{token}",
+    "POST /v1/erasures",
+    "POST /v1/tokens",
+}
+"""Without an example of an answer: free to change, as those beside them, or not to be had of a store in memory."""
+
+
+def test_every_operation_shows_its_body_and_its_answer(document: dict[str, Any]) -> None:
+    unanswered = set()
+    components = strict(document["components"])
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            label = f"{method.upper()} {path}"
+            bodies = operation.get("requestBody", {}).get("content", {})
+            assert bool(bodies) == any("example" in content for content in bodies.values()), label
+            answers = next(each for status, each in operation["responses"].items() if status < "3").get("content", {})
+            shown = [content for content in [*bodies.values(), *answers.values()] if "example" in content]
+            for content in shown:
+                jsonschema.validate(content["example"], {**strict(content["schema"]), "components": components})
+            if "application/json" in answers and "example" not in answers["application/json"]:
+                unanswered.add(label)
+    assert unanswered <= UNANSWERED
 
 
 def test_problems_are_as_the_document_says(client: Client, document: dict[str, Any]) -> None:
