@@ -40,6 +40,8 @@ OPERATIONS = {
     "`auto`, they come in buckets of time, each with its worst window.",
     "GET /v1/top": "Signals that drifted in `[from, to)`, by their largest `effect / min_effect`, with the window it "
     "comes from, the share of windows in drift, and the alerts in which they moved.",
+    "GET /v1/baselines": "A row for each series: from when to when, and over how many events, its baseline is; how "
+    "many days the rule `change` has learned from; and which level somebody accepted last as its new normal.",
     "GET /v1/findings": "Single observations at which a per-event detector fired, each with the log position of its "
     "event. `drift`: things are different from here on; `anomaly`: this one value is odd.",
     "GET /v1/distributions": "Counts of a signal's values by cell in `[from, to)`, and beside another span with "

@@ -30,7 +30,7 @@ from sinks.store.contract import Buckets, Query, Store
 from sinks.store.parallel import side_by_side
 from sinks.store.rows import rows_of
 
-__all__ = ["read_protection", "router"]
+__all__ = ["read_protection", "router", "served"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -123,7 +123,7 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
     )
     decides = {name: _decides(name, service.watches.get(name), newest) for name in models}
     of_deciding = [row for row in newest if decides[row["model"]](row["signal"], row["detector"])]
-    deciding = {_detected(row): row for row in _served(of_deciding)}
+    deciding = {_detected(row): row for row in served(of_deciding)}
     ends_ms: dict[str, int] = {}
     for row in newest:
         ends_ms[row["model"]] = max(ends_ms.get(row["model"], row["window_end_ms"]), row["window_end_ms"])
@@ -168,7 +168,7 @@ def _expected(watch: Watch) -> Iterator[tuple[str, str]]:
                 yield signal, name
 
 
-def _served(newest: Sequence[Row]) -> list[Row]:
+def served(newest: Sequence[Row]) -> list[Row]:
     """Leave out the series of versions that are gone for good, where another version has the same."""
     ends_ms: dict[tuple[str, str], int] = {}
     for row in newest:

@@ -20,6 +20,7 @@ from monitor.client.methods import does, does_async, like
 from monitor.client.requests import Happened
 from monitor.resources.alerts import Alerts, AlertSummary
 from monitor.resources.audit import Audit
+from monitor.resources.baselines import Baselines
 from monitor.resources.clocks import Clocks
 from monitor.resources.compare import Compare
 from monitor.resources.contract import Moment, Question
@@ -137,6 +138,7 @@ class Leeway:
     models = asks(Models)
     history = asks(History)
     findings = asks(Findings)
+    baselines = asks(Baselines)
     status = asks(Protection)
     status_summary = asks(ProtectionSummary)
     top = asks(Top)
@@ -269,6 +271,7 @@ class AsyncLeeway:
     models = asks_async(Models)
     history = asks_async(History)
     findings = asks_async(Findings)
+    baselines = asks_async(Baselines)
     status = asks_async(Protection)
     status_summary = asks_async(ProtectionSummary)
     top = asks_async(Top)

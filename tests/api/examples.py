@@ -41,6 +41,7 @@ ASKED = {
     "/v1/history": "model=fraud",
     "/v1/top": "",
     "/v1/findings": "model=fraud",
+    "/v1/baselines": "",
     "/v1/distributions": f"model=fraud&signal=feature:amount&{SPAN}",
     "/v1/compare": f"model=fraud&{SPAN}",
     "/v1/alerts": "",
@@ -130,6 +131,8 @@ def taken() -> dict[str, dict[str, Any]]:
         assert answer.is_success, (label, answer.text)
         is_document = answer.headers.get("content-type") == "application/json" and answer.content
         examples[label] = {"body": body, **({"answer": cut(answer.json())} if is_document else {})}
+    # Made by chance, and so another one whenever this is written.
+    examples["POST /api/v2/silences"]["answer"]["silenceID"] = "9647f0ea-f14f-4c98-9ba5-66bac126d5fa"
     return examples
 
 

@@ -28,6 +28,7 @@ LISTS = [
     "/v1/history?model=fraud&step=10m",
     "/v1/top",
     "/v1/findings?model=fraud",
+    "/v1/baselines",
     "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000",
     "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000&cells=true",
     "/v1/alerts",

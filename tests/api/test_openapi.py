@@ -39,6 +39,7 @@ SAMPLES = [
     "/v1/history?step=auto&points=3",
     "/v1/top",
     "/v1/findings",
+    "/v1/baselines",
     "/v1/distributions?signal=feature:amount&from=10000&to=20000",
     "/v1/distributions?signal=feature:amount&from=10000&to=20000&against_from=0&against_to=10000",
     "/v1/compare?from=10000&to=20000&against_from=0&against_to=10000",

@@ -70,6 +70,7 @@ QUESTIONS: list[tuple[str, ...]] = [
     ("top", "--namespace", "fraud-team", "--limit", "1"),
     ("compare", "--model", "fraud", *NIGHT),
     ("compare", "--model", "fraud", *NIGHT, "--signal", "feature:amount", "--cells"),
+    ("baselines", "--model", "fraud"),
     ("findings", "--model", "fraud", "--detector", "adwin"),
     ("alerts",),
     ("alerts", "--severity", "warning", "--signal", "feature:amount"),

@@ -1,0 +1,113 @@
+"""What each series is compared with now: baselines of distances, what `change` has learned, and accepted levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from monitor.api.contract import ApiService
+from monitor.api.forms import Whole, listed_whole, lists
+from monitor.api.parameters import TheService, check_seen_signal, models_in, question_of
+from monitor.api.reading import Row, stored_models
+from monitor.api.status import served
+from monitor.evaluate.change import DETECTORS
+from monitor.evaluate.mark_log import Mark, read_marks
+from monitor.resources.baselines import Baselines, SeriesBaseline
+from monitor.values import DAY_MS
+from monitor.watch import Watch
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["models"])
+
+SERIES = ("model", "signal", "segment", "version")
+OF_LATEST = (*SERIES, "detector", "window_end_ms", "baseline_n", "baseline_from_ms", "baseline_to_ms")
+OLDEST_MS = 45 * DAY_MS
+"""A day that began longer before the newest window is no longer what is expected of it."""
+
+NOTHING = {"days": None, "expected_ms": None}
+Key = tuple[str, ...]
+
+
+@lists(router, Baselines)
+def baselines(
+    service: TheService, form: Whole, question: Annotated[Baselines, Depends(question_of(Baselines))]
+) -> Response:
+    chosen = models_in(service, question.model, question.namespace)
+    models = sorted(chosen if chosen is not None else service.configuration.models or stored_models(service.store))
+    if question.model is not None:
+        check_seen_signal(service, "scores", question.model, question.signal)
+    where = {"model": models} | ({} if question.signal is None else {"signal": question.signal})
+    rows = list(_rows(service, where))
+    return listed_whole(form, rows[: question.limit], SeriesBaseline, {})
+
+
+def _rows(service: ApiService, where: dict[str, Any]) -> Iterator[Row]:
+    newest = _by_series(served(rows_of(service.store.read(Query("latest", where, columns=OF_LATEST)))))
+    days = _days(service.store, where, max((row["window_end_ms"] for row in newest.values()), default=0))
+    marks = {model: _levels(read_marks(service.store, model)) for model in dict.fromkeys(key[0] for key in newest)}
+    for key, row in sorted(newest.items()):
+        model, signal, segment, version = key
+        about = [mark for mark in marks[model] if mark.is_about((version, segment, signal))]
+        yield {
+            **row,
+            **days.get(key, NOTHING),
+            **_accepted(about),
+            **_configured(service.watches.get(model), signal),
+        }
+
+
+def _by_series(newest: Iterable[Row]) -> dict[Key, Row]:
+    """Return a row for each series, of its newest window; what charts say of it has no baseline of its own."""
+    rows: dict[Key, Row] = {}
+    for row in newest:
+        key = tuple(row[name] for name in SERIES)
+        of_series = rows.setdefault(key, {**dict(zip(SERIES, key, strict=True)), "window_end_ms": 0, **_no_baseline()})
+        of_series["window_end_ms"] = max(of_series["window_end_ms"], row["window_end_ms"])
+        if row["detector"] not in DETECTORS and row["baseline_n"]:
+            span = (row["baseline_from_ms"] or None, row["baseline_to_ms"] or None)
+            of_series |= dict(zip(_no_baseline(), (row["baseline_n"], *span), strict=True))
+    return rows
+
+
+def _no_baseline() -> Row:
+    return {"baseline_n": 0, "baseline_from_ms": None, "baseline_to_ms": None}
+
+
+def _days(store: Store, where: dict[str, Any], newest_ms: int) -> dict[Key, Row]:
+    """Return what is stored of the newest day of each series."""
+    columns = (*SERIES, "from_ms", "days")
+    query = Query("expectations", where, low={"from_ms": newest_ms - OLDEST_MS}, columns=columns)
+    days: dict[Key, Row] = {}
+    for row in sorted(rows_of(store.read(query)), key=lambda row: row["from_ms"]):
+        days[tuple(row[name] for name in SERIES)] = {"days": row["days"], "expected_ms": row["from_ms"]}
+    return days
+
+
+def _levels(marks: Iterable[Mark]) -> Sequence[Mark]:
+    """Return the marks that made a level the new normal, as they took effect."""
+    return [mark for mark in marks if mark.says in ("accepted", "adopted") and mark.effective_ms]
+
+
+def _accepted(marks: Sequence[Mark]) -> Row:
+    if not marks:
+        return {"accepted_from_ms": None, "accepted_by": "", "accepted_reason": ""}
+    newest = marks[-1]
+    by = newest.created_by if newest.says == "accepted" else "detect.adopt_after"
+    return {"accepted_from_ms": newest.from_ms, "accepted_by": by, "accepted_reason": newest.reason}
+
+
+def _configured(watch: Watch | None, signal: str) -> Row:
+    if watch is None:
+        return {"alarms_by": None, "kind": None, "uri": "", "configuration": ""}
+    baseline = watch.model.spec.baseline
+    return {
+        "alarms_by": "change" if watch.has_normal_levels(signal) else "variation",
+        "kind": baseline.kind,
+        "uri": baseline.uri or "",
+        "configuration": watch.document_digest,
+    }
