@@ -148,6 +148,12 @@ class ServiceMetrics(Collector):
             for (topic, partition), age_s in sorted(worker.checkpoint_ages_s().items()):
                 ages.add_metric([topic, str(partition)], age_s)
         yield from (records, seconds, ages)
+        text = "Partitions that are read under a model's former configuration."
+        counts = {model: len(partitions) for model, partitions in self._intake.catching_up().items()}
+        catching_up = GaugeMetricFamily("leeway_partitions_catching_up", text, labels=["model"])
+        for model, count in counts.items():
+            catching_up.add_metric([model], count)
+        yield catching_up
         late = GaugeMetricFamily(
             "leeway_late_share",
             "Late events by all events of the last ten minutes.",

@@ -260,7 +260,7 @@ class Service:
     def notes(self) -> list[str]:
         """What people should know of a service that is ready."""
         pauses = self._jobs.pauses if self._jobs is not None else {}
-        return [pause.fact for _, pause in sorted(pauses.items())]
+        return [*(pause.fact for _, pause in sorted(pauses.items())), *self.intake.notes()]
 
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""

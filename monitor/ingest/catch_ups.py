@@ -39,6 +39,7 @@ class CatchUps:
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
         self._former: dict[Partition, Readers] = {}
+        self._models: dict[Partition, tuple[str, ...]] = {}
         self._ends: dict[Partition, int | None] = {}
         """Of those that are behind: where the log ended when that was first known."""
         self._whole: dict[Partition, int] = {}
@@ -51,6 +52,11 @@ class CatchUps:
     def is_behind(self, partition: Partition) -> bool:
         """Whether others may have written rows of a partition that are not made again yet."""
         return partition in self._ends
+
+    @property
+    def going_on(self) -> dict[Partition, tuple[str, ...]]:
+        """Partitions that go by former configurations, with the models of which these are."""
+        return {partition: self._models[partition] for partition in self._former}
 
     def begin(self, partition: Partition, position: int, epochs: Mapping[str, Epoch], end: int | None) -> Readers:
         """Return the readers with which a partition goes on from a checkpoint's position.
@@ -79,6 +85,7 @@ class CatchUps:
                 from_offset=position,
             )
             self._former[partition] = self._readers.with_former(former)
+            self._models[partition] = tuple(sorted(former))
         return self.readers(partition)
 
     def _former_watches(self, partition: Partition, epochs: Mapping[str, Epoch]) -> dict[str, Watch]:

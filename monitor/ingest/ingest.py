@@ -207,6 +207,16 @@ class Ingest:
         read = {partition: lane.next_offset for partition, lane in self._lanes.items()}
         return self._checkpoints.catch_ups.are_over(self._checkpoints.resumed | read, self.source)
 
+    @property
+    def catching_up(self) -> dict[Partition, tuple[str, ...]]:
+        """Partitions that are read under former configurations here, with the models of which these are."""
+        assigned = self.source.assigned()
+        return {
+            partition: models
+            for partition, models in self._checkpoints.catch_ups.going_on.items()
+            if partition in assigned
+        }
+
     def end_catch_ups(self) -> None:
         """All that was read is in checkpoints: behind them partitions are begun under the present configurations."""
         self._checkpoints.catch_ups.note_whole(self._checkpoints.whole)

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from monitor.alerts.wording import listed
 from monitor.decoders import Schemas
 from monitor.erasure.erased import ErasureList
 from monitor.errors import SourceError
@@ -115,6 +116,23 @@ class Intake:
         for worker in self.workers:
             refused |= worker.status.refused
         return refused
+
+    def catching_up(self) -> dict[str, list[str]]:
+        """Return the partitions that are read under former configurations here, by model."""
+        partitions: dict[str, list[str]] = {}
+        for worker in self.workers:
+            for (topic, number), models in worker.status.catching_up.items():
+                for model in models:
+                    partitions.setdefault(model, []).append(f"{topic}/{number}")
+        return {model: sorted(names) for model, names in sorted(partitions.items())}
+
+    def notes(self) -> list[str]:
+        """Return what people should know of what is read all the same: one sentence each."""
+        return [
+            f"model {model} catches up: {listed(partitions)} {'is' if len(partitions) == 1 else 'are'} read under its"
+            " former configuration, as far as a killed process may have come"
+            for model, partitions in self.catching_up().items()
+        ]
 
     def gone_topics(self) -> dict[str, str]:
         """Return what people should know of topics that were deleted, by topic."""

@@ -56,6 +56,8 @@ class Status:
         Topics that were deleted, with since when, in ms.
     refused : mapping of str to str
         Topics of which nothing is read, with the reason.
+    catching_up : mapping of Partition to tuple of str
+        Partitions that are read under former configurations, with the models of which these are.
     """
 
     opened: bool = False
@@ -64,6 +66,7 @@ class Status:
     ends: Mapping[Partition, int] = field(default_factory=dict)
     gone_since: Mapping[str, int] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    catching_up: Mapping[Partition, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -417,6 +420,7 @@ class Worker:
         self._stated.partitions.know(source.partitions(), source.is_gone)
         self._stated.partitions.say(self._positions(), self._activity.idle(source.at_end()))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
+        self.status.catching_up = self._ingest.catching_up
         self._note_gone(source.gone_since())
         self._note_refused(source.refused())
         if not source.bounded:  # of what ends nothing more is waited for

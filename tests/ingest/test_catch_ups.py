@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.clock import ManualClock
 from monitor.config import load
+from monitor.decoders.schemas import NO_SCHEMAS
+from monitor.erasure.erased import ErasureList
 from monitor.events import Change, Partition, Records
 from monitor.ingest.ingest import Ingest
+from monitor.ingest.intake import Intake, Reading
 from monitor.ingest.readers import Readers
+from monitor.ingest.worker import Worker
 from monitor.sources.contract import Resume, Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import StoreError
@@ -163,6 +169,23 @@ def test_a_partition_that_is_assigned_between_two_polls_catches_up(
     source.changed = [(kind, frozenset({(TOPICS[0], 0)})) for kind in ("revoked", "assigned")]
     read_on(ingest, source)
     assert epochs(store, former) == WHOLE
+
+
+def test_people_are_told_which_models_catch_up_until_they_have(store: BrokenStore, watch: Callable[..., Watch]) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    killed(store, former)
+    ingest, source = begun(store, present, former=[former])
+    intake = Intake(NO_SCHEMAS, ErasureList(store))
+    worker = Worker(ingest, store, ManualClock(), threading.Event(), checkpoint_every_s=10, idle_after_s=60)
+    intake.reading["kafka", 0] = Reading((), worker)
+    ingest.step(100, 0)
+    worker.status.catching_up = ingest.catching_up
+    sentence = "payments/0 is read under its former configuration, as far as a killed process may have come"
+    assert intake.notes() == [f"model orders catches up: {sentence}"]
+    assert intake.catching_up() == {"orders": ["payments/0"]}
+
+    read_on(ingest, source)
+    assert ingest.catching_up == {}
 
 
 def test_changes_of_other_models_do_not_cut_a_catch_up_short(store: BrokenStore, watch: Callable[..., Watch]) -> None:
