@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -125,11 +128,25 @@ def sql_store(shared_sql: Shared) -> SqlStore:
     return opened
 
 
+@pytest.fixture(scope="session")
+def made_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of an embedded store that has all tables and no row; this process may have another one open."""
+    path = tmp_path_factory.mktemp("made") / "store"
+    script = "import sys; from sinks.store import open_store; open_store('chdb', sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    return path
+
+
 @pytest.fixture
-def chdb(tmp_path: Path) -> Iterator[ChdbStore]:
+def tables(made_tables: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test: making the tables anew takes a second."""
+    return Path(shutil.copytree(made_tables, tmp_path / "store", symlinks=True))
+
+
+@pytest.fixture
+def chdb(tables: Path) -> Iterator[ChdbStore]:
     """An empty embedded store."""
-    opened = ChdbStore(tmp_path / "store")
-    opened.migrate()
+    opened = ChdbStore(tables)
     yield opened
     opened.close()
 

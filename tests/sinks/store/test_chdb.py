@@ -88,16 +88,16 @@ def test_an_interrupted_migration_is_finished_by_running_it_again(tmp_path: Path
     store.close()
 
 
-def test_a_store_from_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    store = open_store("chdb", str(tmp_path))
+def test_a_store_from_a_newer_version_is_refused_and_left_alone(tables: Path) -> None:
+    store = open_store("chdb", str(tables))
     assert isinstance(store, ChdbStore)
     with store._writers.session() as session:
         session.query("INSERT INTO schema_migrations VALUES (999, 'from the future')")
     store.close()
     with pytest.raises(StoreError, match=r"schema version 999.*knows \d+.*newer version") as refusal:
-        open_store("chdb", str(tmp_path))
-    assert str(tmp_path) in str(refusal.value)
-    open_store("chdb", str(tmp_path / "another")).close()
+        open_store("chdb", str(tables))
+    assert str(tables) in str(refusal.value)
+    open_store("chdb", str(tables.parent / "another")).close()
 
 
 # --- its directory
@@ -136,16 +136,16 @@ def test_rows_and_tokens_are_there_after_close_and_reopen(tmp_path: Path) -> Non
     store.close()
 
 
-def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_a_kill(tables: Path) -> None:
     script = """
 store = open_store("chdb", path)
 for number in range(1000):
     store.append("scores", plain("scores", 50, window_end_ms=range(number * 50, number * 50 + 50)), str(number))
     print(number, flush=True)
 """
-    output = run(script, tmp_path, kill_at="20")
+    output = run(script, tables, kill_at="20")
     acknowledged = int(output.split()[-1])
-    store = open_store("chdb", str(tmp_path))
+    store = open_store("chdb", str(tables))
     stored_ends = store.read(Query("scores"))["window_end_ms"]
     # The append under way at the kill may have been written or not, but never in part.
     assert len(stored_ends) in ((acknowledged + 1) * 50, (acknowledged + 2) * 50)
@@ -190,9 +190,8 @@ except StoreError as error:
     store.close()
 
 
-def test_a_part_that_is_damaged_may_be_read_again_once_it_is_repaired(tmp_path: Path) -> None:
-    open_store("chdb", str(tmp_path)).close()
-    store = ChdbStore(tmp_path)
+def test_a_part_that_is_damaged_may_be_read_again_once_it_is_repaired(tables: Path) -> None:
+    store = ChdbStore(tables)
     store.append("identity", {"id": ["ours"]}, "a")
     for part in store.query("SELECT path FROM system.parts WHERE active AND table = 'identity'")["path"]:
         marks = Path(part) / "data.cmrk4"
@@ -204,11 +203,11 @@ def test_a_part_that_is_damaged_may_be_read_again_once_it_is_repaired(tmp_path: 
     store.close()
 
 
-def test_on_a_full_disk_rows_can_be_read_and_an_append_may_be_tried_again(tmp_path: Path) -> None:
-    store = open_store("chdb", str(tmp_path))
+def test_on_a_full_disk_rows_can_be_read_and_an_append_may_be_tried_again(tables: Path) -> None:
+    store = open_store("chdb", str(tables))
     store.append("scores", plain("scores", 1, window_end_ms=1), "a")
     store.close()
-    store = open_store("chdb", str(tmp_path), free_bytes=2**60)
+    store = open_store("chdb", str(tables), free_bytes=2**60)
     with pytest.raises(StoreError, match="free space") as refusal:
         store.append("scores", plain("scores", 1, window_end_ms=2), "b")
     assert refusal.value.retryable
@@ -220,7 +219,7 @@ def test_on_a_full_disk_rows_can_be_read_and_an_append_may_be_tried_again(tmp_pa
         store.command(statement)
     assert store.read(Query("scores"))["window_end_ms"].tolist() == [1]
     store.close()
-    store = open_store("chdb", str(tmp_path))
+    store = open_store("chdb", str(tables))
     store.append("scores", plain("scores", 1, window_end_ms=2), "b")
     assert store.read(Query("scores"))["window_end_ms"].tolist() == [1, 2]
     store.close()
@@ -254,7 +253,7 @@ def test_an_append_that_fails_at_its_end_is_not_acknowledged(chdb: ChdbStore) ->
     assert chdb.read(Query("scores"))["window_end_ms"].tolist() == [1, 2]
 
 
-def test_an_append_that_finds_no_room_on_its_way_may_be_tried_again(tmp_path: Path) -> None:
+def test_an_append_that_finds_no_room_on_its_way_may_be_tried_again(tables: Path) -> None:
     script = """
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = open_store("chdb", path)
@@ -269,7 +268,7 @@ store.append("checkpoints", plain("checkpoints", 1, state=b"now"), "a")
 print(store.read(Query("checkpoints"))["state"])
 store.close()
 """
-    output = run(script, tmp_path).splitlines()
+    output = run(script, tables).splitlines()
     assert output[0].startswith("True no room for 1000")
     assert output[1] == "[b'now']"
 
@@ -296,7 +295,7 @@ store = open_store("chdb", path)
 """
 
 
-def test_a_merge_that_a_full_disk_cuts_off_loses_no_row(tmp_path: Path) -> None:
+def test_a_merge_that_a_full_disk_cuts_off_loses_no_row(tables: Path) -> None:
     script = """
 for number in range(4):
     store.append("scores", plain("scores", 1, window_end_ms=number), str(number))
@@ -310,7 +309,7 @@ store.append("scores", plain("scores", 1, window_end_ms=4), "4")
 print(ends(), store.query("SELECT count() AS n FROM latest")["n"])
 store.close()
 """
-    lines = [line for line in run(FULL + script, tmp_path).splitlines() if "a full disk has cut off" not in line]
+    lines = [line for line in run(FULL + script, tables).splitlines() if "a full disk has cut off" not in line]
     assert lines == ["1 True 0 [0, 1, 2, 3]", "['broken-on-start'] False", "['480']", "[0, 1, 2, 3, 4] [1]"]
 
 
@@ -437,9 +436,9 @@ def tables_not_keeping(store: Store) -> list[str]:
     return list(store.query(sql)["name"])
 
 
-def test_what_merges_replace_is_kept_again_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_merges_replace_is_kept_again_once_there_is_room(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FullDisk, "__init__", partialmethod(FullDisk.__init__, look_every_s=0.1))
-    store = open_store("chdb", str(tmp_path))
+    store = open_store("chdb", str(tables))
     assert isinstance(store, ChdbStore)
     for table in ("identity", "progress"):
         store.append(table, plain(table, 1), "a")
@@ -459,12 +458,12 @@ def test_what_merges_replace_is_kept_again_once_there_is_room(tmp_path: Path, mo
     until(lambda: not tables_not_keeping(store))
     store.command("ALTER TABLE scores MODIFY SETTING old_parts_lifetime = 0")  # and the process ends
     store.close()
-    store = open_store("chdb", str(tmp_path))
+    store = open_store("chdb", str(tables))
     assert tables_not_keeping(store) == []
     store.close()
 
 
-def test_an_append_that_a_full_disk_cuts_off_is_refused_and_written_when_it_is_repeated(tmp_path: Path) -> None:
+def test_an_append_that_a_full_disk_cuts_off_is_refused_and_written_when_it_is_repeated(tables: Path) -> None:
     script = """
 lend, filled = sinks.store.chdb._file_of, ExitStack()
 @contextmanager
@@ -493,7 +492,7 @@ store.append("scores", plain("scores", 1, window_end_ms=2), "b")
 print(ends(), store.query("SELECT max(window_end_ms) AS last FROM latest")["last"].tolist())
 store.close()
 """
-    lines = [line for line in run(FULL + script, tmp_path).splitlines() if "a full disk has cut off" not in line]
+    lines = [line for line in run(FULL + script, tables).splitlines() if "a full disk has cut off" not in line]
     assert lines == ["True True", "[1]", "True True", "[1, 2] [2]"]
 
 
@@ -517,7 +516,7 @@ def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, tmp_path: Path, monk
 # --- statements
 
 
-def test_close_waits_for_the_statement_under_way(tmp_path: Path) -> None:
+def test_close_waits_for_the_statement_under_way(tables: Path) -> None:
     script = """
 import threading
 store = open_store("chdb", path)
@@ -533,7 +532,7 @@ thread.join()
 print(found, flush=True)
 """
     # Either the statement came first and ended, or the store was closed before it began: never a crash.
-    assert re.search(r"^\[\[0\]\]$|is closed", run(script, tmp_path), re.MULTILINE)
+    assert re.search(r"^\[\[0\]\]$|is closed", run(script, tables), re.MULTILINE)
 
 
 def test_an_append_for_which_a_disk_has_too_little_room_leaves_nothing_behind(tmp_path: Path) -> None:
