@@ -17,6 +17,9 @@ from sinks.store.rows import rows_of
 __all__ = ["ConfigurationMetrics", "Laggard", "Taken", "laggards"]
 
 STATE_EVERY_S = 10.0
+STATE_ALL_EVERY_S = 86_400.0
+"""What has not been stated for 30 days goes."""
+
 SILENT_AFTER_S = 60.0
 GONE_AFTER_S = 600.0
 """Who has not stated for so long that it follows changes is not waited for; nor is who has stopped."""
@@ -42,7 +45,7 @@ class Taken:
     def __init__(self, store: Store, clock: Clock, instance: str) -> None:
         self._store, self._clock, self._instance = store, clock, instance
         self._stated: dict[str, tuple[int, str]] = {}
-        self._due_s = float("-inf")
+        self._due_s = self._all_due_s = float("-inf")
         self._stated_ms: int | None = None
 
     def state(self, in_force: InForce) -> None:
@@ -53,6 +56,8 @@ class Taken:
         StoreError
         """
         current = in_force.stated
+        if self._clock.monotonic_s() >= self._all_due_s:
+            self._stated, self._all_due_s = {}, self._clock.monotonic_s() + STATE_ALL_EVERY_S
         gone = dict.fromkeys(self._stated.keys() - current.keys(), (0, ""))
         news = {name: each for name, each in (current | gone).items() if self._stated.get(name) != each}
         if news or self._clock.monotonic_s() >= self._due_s:

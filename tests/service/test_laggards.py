@@ -9,6 +9,7 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.configurations.taken import Taken, laggards
+from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 
 AT_MS = 10_000_000
@@ -51,6 +52,16 @@ def test_a_process_that_is_stuck_lags_behind_until_it_is_taken_for_gone_or_was_s
     assert silences[0].startswith("stuck: it has said nothing for 60 s")
     assert silences[8].startswith("stuck: it has said nothing for 540 s")
     assert silences[-1] == ""
+
+
+def test_a_process_says_all_of_it_again_each_day_since_rows_go_after_a_month(store: MemoryStore) -> None:
+    clock = ManualClock(now_ms=AT_MS)
+    taken = Taken(store, clock, "a")
+    for _ in range(25):
+        state(taken, 1)
+        clock.advance(3_600)
+    stated = store.read(Query("configurations_taken", {"model": "m"}))
+    assert stated["at_ms"].tolist() == [AT_MS + 86_400_000]
 
 
 def test_a_clock_that_was_set_back_holds_back_nothing_that_a_process_states(store: MemoryStore) -> None:

@@ -21,7 +21,8 @@ DECLARED = (
         "model:name instance:name at_ms:int version:int trouble:str:free",
         "model instance",
         newest_by="at_ms",
-        row="by which version of a model's configuration a process goes, and why it does not go by the last one",
+        row="by which version of a model's configuration a process goes, and why it does not go by the last one; "
+        "it goes after 30 days without news",
     ),
     table(
         "configured_windows",

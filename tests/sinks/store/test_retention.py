@@ -81,6 +81,15 @@ def test_what_receivers_knew_about_groups_goes_after_a_month_and_no_other_checkp
     }
 
 
+def test_what_a_process_went_by_goes_after_a_month_without_news(chdb: ChdbStore) -> None:
+    instances = {f"{age} days": NOW_MS - age * DAY_MS for age in (0, 29, 31, 400)}
+    times, count = list(instances.values()), len(instances)
+    rows = plain("configurations_taken", count, model=["m"] * count, instance=list(instances), at_ms=times)
+    chdb.append("configurations_taken", rows, token="taken")
+    vacuum(chdb, ["configurations_taken"])
+    assert set(chdb.read(Query("configurations_taken"))["instance"]) == {"0 days", "29 days"}
+
+
 def test_a_lifetime_that_is_there_already_is_left_alone(chdb: ChdbStore) -> None:
     by_table = {
         "findings": Lifetimes(10 * DAY_MS),
