@@ -215,6 +215,14 @@ def test_every_bench_is_a_module_with_a_main() -> None:
     assert modules - soaks - helpers == set(bench.BENCHES)
 
 
+@pytest.fixture
+def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """20 instead of 4,000, which every process that answers would compile."""
+    monkeypatch.setattr(history, "MODELS", 5)
+    monkeypatch.setattr(history, "SIGNALS", 4)
+
+
+@pytest.mark.usefixtures("few_series")
 def test_history_prints_how_long_each_question_takes(capsys: pytest.CaptureFixture[str]) -> None:
     history.main(["--rows", "4000", "--requests", "2"])
 
@@ -224,6 +232,7 @@ def test_history_prints_how_long_each_question_takes(capsys: pytest.CaptureFixtu
     assert all(value > 0 for value in found.values())
 
 
+@pytest.mark.usefixtures("few_series")
 def test_history_compares_this_version_with_another_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = Path(history.__file__).parents[1]
     # A checkout with an environment of its own; here the same code and environment.
