@@ -35,6 +35,7 @@ from monitor.ingest.dead_letters import DeadLetters, routes_of
 from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.intake import Intake, Reading
+from monitor.ingest.names import Names
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Outlet
@@ -233,6 +234,7 @@ def change_intake(
     if store_id and intake.members is None:
         intake.members = _members(configuration, store_id, clock)
     routes = routes_of(configuration.service, configuration.models.values())
+    names = Names.of(configuration, intake.refused_names)
     # For each partition: to make a version ready may take seconds.
     versions = ConfigurationLog(store, clock)
     former = cache(partial(former_watch, configuration, versions))
@@ -252,6 +254,7 @@ def change_intake(
             former,
             versions.is_of_api,
         )
+        readers.names = names
         reading = intake.reading.get(key)
         if reading is not None and reading.plan == plan:
             reading.worker.read_as(readers)
@@ -373,7 +376,7 @@ def http_streams(configuration: Configuration) -> set[str]:
 
 
 def _specs(configuration: Configuration) -> Iterator[tuple[str, SourceSpec]]:
-    for name, model in configuration.models.items():
+    for name, model in configuration.all_read.items():
         for spec in model.spec.sources:
             yield name, spec
 

@@ -12,9 +12,10 @@ from detectors.signals import kinds_of
 from monitor import config
 from monitor.config import Configuration, Model, Service
 from monitor.config.access import Access
-from monitor.config.document import KeyPath, is_file
+from monitor.config.document import ConfigError, KeyPath, is_file
 from monitor.config.model import SourceSpec
 from monitor.config.references import RIVERS, WINDOWED, uses_for
+from monitor.config.templates import wrong_templates
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 from monitor.tls.client import trusting
@@ -67,7 +68,10 @@ def load(path: str | os.PathLike[str], *, data_sets: bool = False, certificate: 
         With every mistake, not only the first.
     """
     checks = [_unusable_files, _unusable_data_set] if data_sets else [_unusable_files]
-    return config.load(path, checks=checks, service_checks=[_unusable_certificate] if certificate else [])
+    loaded = config.load(path, checks=checks, service_checks=[_unusable_certificate] if certificate else [])
+    if mistakes := sorted(set(wrong_templates(loaded, [_unusable_files]))):
+        raise ConfigError(mistakes)
+    return loaded
 
 
 def read_model(folder: Path, name: str, text: str, *, is_of_file: bool = False) -> Model:

@@ -19,6 +19,7 @@ __all__ = [
     "NEED_NO_PLACE",
     "OTHER_VERSION",
     "REJECTED",
+    "Appearance",
     "Change",
     "Events",
     "Gap",
@@ -60,6 +61,17 @@ ENDED = 1 << 62
 
 Headers = tuple[tuple[str, "bytes | None"], ...]
 """A message's headers, in the order in which they were written; a name may come twice."""
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """A model that is to register itself: like which template, and where the first message of it stands."""
+
+    template: str
+    name: str
+    topic: str
+    partition: int
+    offset: int
 
 
 @dataclass(slots=True)

@@ -94,11 +94,20 @@ class ServiceMetrics(Collector):
             "rejected": (counters.rejected, "Messages that count nowhere, once for each model that rejects them."),
             "kept": (counters.kept, "Messages that count but for a field, or came late: once for each problem."),
             "unmatched_records": (counters.unmatched, "Messages that are no model's."),
+            "unregistered_records": (counters.unregistered, "Messages that name a model which is not watched."),
             "late_events": (counters.late, "Events for panes that were closed already."),
             "findings": (counters.findings, "Detections of per-event detectors."),
         }
         for name, (value, text) in plain.items():
             yield CounterMetricFamily(f"leeway_{name}", text, value=value)
+        beyond = GaugeMetricFamily(
+            "leeway_models_beyond_room",
+            "Names of models that have appeared and are not watched, since others have taken all places.",
+            labels=["template"],
+        )
+        for template, names in sorted(self._intake.beyond_room().items()):
+            beyond.add_metric([template], len(names))
+        yield beyond
         yield _by("leeway_problems", "Messages or fields that could not be used.", "reason", counters.reasons)
         yield _by("leeway_rejected_bytes", "Bytes of messages that were rejected.", "reason", counters.rejected_bytes)
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from monitor.alerts.lifecycle import Transition
-from monitor.clock import Clock
+from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration
 from monitor.config.streams import is_pattern, matches, reader_of
-from monitor.configurations.in_force import compiled, watches_of
+from monitor.configurations.following import begun, following
+from monitor.configurations.in_force import InForce, compiled, watches_of
 from monitor.configurations.log import ConfigurationLog
+from monitor.configurations.registering import register
 from monitor.decoders import Schemas
 from monitor.errors import InputError
 from monitor.evaluate.evaluate import Evaluation
@@ -25,8 +27,10 @@ from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.counters import Counters
 from monitor.ingest.ingest import Ingest
+from monitor.ingest.names import Names
 from monitor.ingest.readers import Readers
 from monitor.ingest.set_clocks import SetClock
+from monitor.ingest.sightings import Sightings
 from monitor.sources.contract import Resume, Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import Rows, add_row, append, empty_rows
@@ -76,22 +80,33 @@ class Replay:
     store : Store
     source : Source
         Its topics are those of the configuration.
+    clock : Clock
+        Says when models have registered themselves, which changes no result.
 
     Attributes
     ----------
-    sightings : Sightings
-        What the messages have shown so far.
+    configuration : Configuration
+        With the models that have registered themselves so far.
     """
 
-    def __init__(self, configuration: Configuration, store: Store, source: Source) -> None:
+    def __init__(self, configuration: Configuration, store: Store, source: Source, clock: Clock | None = None) -> None:
         self._store, self._source = store, source
-        watches = [compile_watch(configuration, name) for name in configuration.models]
+        self._log = ConfigurationLog(store, clock or SystemClock())
+        self._in_force: InForce | None = None
+        if configuration.templates:
+            self._in_force = begun(configuration, self._log, {})
+            configuration = self._in_force.configuration
+        self.configuration = configuration
+        self._watches = [compile_watch(configuration, name) for name in configuration.models]
         self._schemas = Schemas.of(configuration)
-        readers = Readers(watches, self._schemas)
-        self.sightings = readers.sightings
-        self._ingest = Ingest(readers, store, source)
-        self._evaluations = [Evaluation(watch, store) for watch in watches]
-        self._watches = watches
+        self._refused: set[str] = set()
+        self._ingest = Ingest(self._readers(), store, source)
+        self._evaluations = [Evaluation(watch, store) for watch in self._watches]
+
+    @property
+    def sightings(self) -> Sightings:
+        """What the messages have shown so far, since a model has registered itself."""
+        return self._ingest.sightings
 
     @property
     def watches(self) -> list[Watch]:
@@ -126,7 +141,8 @@ class Replay:
         since_checkpoint = 0
         try:
             self._ingest.open()
-            while (count := self._ingest.step(batch, timeout_s=1.0)) or not self._at_end():
+            while (count := self._ingest.step(batch, timeout_s=1.0)) or not self._at_end() or self._ingest.appeared():
+                self._register()
                 self._advance(done, on_transition)
                 on_progress(done.counters)
                 since_checkpoint += count
@@ -151,6 +167,31 @@ class Replay:
 
     def _at_end(self) -> bool:
         return self._source.at_end() >= self._source.assigned()
+
+    def _readers(self) -> Readers:
+        readers = Readers(self._watches, self._schemas)
+        readers.names = Names.of(self.configuration, self._refused)
+        return readers
+
+    def _register(self) -> None:
+        """Have models that have appeared registered, and go on in front of their first messages."""
+        appeared = self._ingest.appeared()
+        if not appeared or self._in_force is None:
+            return
+        self._ingest.save()
+        self._refused |= register(appeared, self.configuration, self._log)
+        self._in_force = following(self._in_force, self._log) or self._in_force
+        self.configuration = self._in_force.configuration
+        present = {watch.name for watch in self._watches}
+        added = [watch for name, watch in self._in_force.watches.items() if name not in present]
+        self._watches += added
+        self._evaluations += [Evaluation(watch, self._store) for watch in added]
+        readers = self._readers()
+        readers.sightings.most_samples = self.sightings.most_samples
+        self._ingest.read_as(readers, is_saved=True)
+        self._source.close()
+        self._ingest.forget()
+        self._ingest.open()
 
     def _advance(self, done: Replayed, on_transition: Callable[[Transition], None]) -> None:
         # What ends holds nothing back, unless ingest still holds messages of it.
@@ -390,7 +431,7 @@ def assign_files(
         If it is not clear which topic a file belongs to, or a topic gets none.
     """
     present = {
-        stream for model in configuration.models.values() for spec in model.spec.sources for stream in spec.streams
+        stream for model in configuration.all_read.values() for spec in model.spec.sources for stream in spec.streams
     }
     streams = sorted(present | {topic for topic in former if reader_of(present, topic) is None})
     files: dict[str, list[Path]] = {}

@@ -40,6 +40,7 @@ from monitor.config.roles import ROLES, out_of_reach
 from monitor.configurations.current import CurrentConfigurations
 from monitor.configurations.in_force import InForce, former_watch, reads_otherwise
 from monitor.configurations.log import ConfigurationLog
+from monitor.configurations.registering import register
 from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.erasure.export import Record, exported
@@ -337,6 +338,7 @@ class Service:
         while not self.stopping.is_set():
             with self._alone:
                 self._open_streams()
+                self._register()
                 self.configurations.follow(self._take_up, self.intake.refused_topics())
             self.clock.wait(self.stopping, FOLLOW_EVERY_S)
 
@@ -354,6 +356,19 @@ class Service:
                 raise
             log.warning("streams are not read yet; trying again", error=str(error))
 
+    def _register(self) -> None:
+        """Have models that have appeared here written down; what follows takes them up, here as everywhere."""
+        try:
+            if appeared := self.intake.appeared():
+                refused = register(appeared, self.configuration, ConfigurationLog(self.store, self.clock))
+                if refused - self.intake.refused_names:
+                    self.intake.refused_names |= refused
+                    self._run(self._changed_intake(self.configurations.in_force))
+        except (SourceError, StoreError) as error:
+            if not error.retryable:
+                raise
+            log.warning("models that have appeared wait to be registered; trying again", error=str(error))
+
     def _changed_intake(self, in_force: InForce) -> Iterator[Worker]:
         stop = self._threads.stop
         return change_intake(self.intake, in_force.configuration, in_force.watches, self.store, self.clock, stop)
@@ -369,6 +384,8 @@ class Service:
         configuration, watches = in_force.configuration, in_force.watches
         router = build_router(configuration, self.watches, self.store, self.clock) if self._routers else None
         if "ingest" in self.roles and reads_otherwise(self.configurations.in_force, in_force):
+            # What had no room may have some now.
+            self.intake.refused_names.clear()
             self._run(self._changed_intake(in_force))
         if "evaluate" in self.roles:
             self.loop.watch(watches)

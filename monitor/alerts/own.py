@@ -34,6 +34,7 @@ __all__ = [
     "LATE_EVENTS",
     "MISFIT",
     "MODEL",
+    "MODELS_UNREGISTERED",
     "NAMES",
     "QUOTA_EXCEEDED",
     "SELF_TEST_FAILED",
@@ -58,6 +59,7 @@ TOO_MANY_VERSIONS, ALERTS_REFUSED = "too_many_versions", "posted_alerts_refused"
 FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone", "events_unread"
 MISFIT, WINDOWS_WAIT, TOPIC_REFUSED = "configuration_misfit", "windows_wait", "topic_refused"
 CERTIFICATE, QUOTA_EXCEEDED = "certificate_renewal", "quota_exceeded"
+MODELS_UNREGISTERED = "models_unregistered"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
@@ -71,6 +73,7 @@ NAMES = frozenset(
         LATE_EVENTS,
         LOG_TRUNCATED,
         MISFIT,
+        MODELS_UNREGISTERED,
         OFFSETS_LOST,
         QUOTA_EXCEEDED,
         SELF_TEST_FAILED,

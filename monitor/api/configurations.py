@@ -281,7 +281,7 @@ def _written(service: ApiService, intent: Intent, text: str, owner: Owner) -> Ve
 def _refusal(service: ApiService, model: str) -> str:
     """Why the API may not change a model: a file owns it."""
     configuration = service.configuration
-    if model not in configuration.models or model in configuration.posted:
+    if model not in configuration.all_read or model in configuration.posted:
         # Another process may have read the file, and this one not yet.
         newest = _log(service).newest(model)
         file = newest.file if newest is not None and newest.owner == "file" else ""

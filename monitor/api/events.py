@@ -81,7 +81,7 @@ async def _append(stream: str, request: Request, service: ApiService) -> Respons
 
 
 def _check_stream(stream: str, service: ApiService) -> None:
-    models = service.configuration.models.values()
+    models = service.configuration.all_read.values()
     streams = sorted({source.http for model in models for source in model.spec.sources if source.http is not None})
     if stream not in streams:
         listed = ", ".join(streams) if streams else "none: no model has an `http` source"

@@ -12,7 +12,8 @@ from monitor.api.parameters import TheService, answer, watched
 from monitor.api.reading import Row, stored_models
 from monitor.config import Model
 from monitor.config.references import uses_for
-from monitor.resources.models import ModelDetail, Models, ModelSummary
+from monitor.ingest.names import REASONS
+from monitor.resources.models import ModelDetail, Models, ModelSummary, UnregisteredModel, UnregisteredModels
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -30,6 +31,39 @@ def models(service: TheService, form: Whole) -> Response:
     if not service.configuration.models:
         rows = [_unknown(name) for name in stored_models(service.store)]
     return listed_whole(form, rows, ModelSummary, {})
+
+
+@lists(router, UnregisteredModels)
+def unregistered_models(service: TheService, form: Whole) -> Response:
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows_of(service.store.read(Query("unregistered_models"))):
+        # One that is a model by now was one of these before.
+        if row["name"] not in service.configuration.models:
+            key = row["model"], row["topic"], row["name"]
+            rows[key] = _with_partition(rows.get(key), row)
+    listed = [{**row, "reason": REASONS.get(row["reason"], row["reason"])} for _, row in sorted(rows.items())]
+    return listed_whole(form, listed, UnregisteredModel, {})
+
+
+def _with_partition(former: dict[str, Any] | None, row: Row) -> dict[str, Any]:
+    """Add what one partition holds of a name to what others do."""
+    first_ms, last_ms = (None if row[name] < 0 else row[name] for name in ("first_ms", "last_ms"))
+    of_partition = {
+        "name": row["name"],
+        "template": row["model"],
+        "topic": row["topic"],
+        "messages": row["messages"],
+        "first_ms": first_ms,
+        "last_ms": last_ms,
+        "partition": row["partition"],
+        "offset": row["first_offset"],
+        "reason": row["reason"],
+    }
+    if former is None:
+        return of_partition
+    first, newer = sorted((former, of_partition), key=lambda each: (each["first_ms"] or 0, each["partition"]))
+    last_ms = max(former["last_ms"] or 0, last_ms or 0) or None
+    return {**first, "messages": first["messages"] + newer["messages"], "last_ms": last_ms}
 
 
 @router.get("/models/{model}", summary="One model: configuration, detectors, state", response_model=ModelDetail)

@@ -21,7 +21,7 @@ VIEWED = (
     "/v1/models/{model}/configuration", "/v1/models/{model}/configuration/diff",
     "/v1/models/{model}/configuration/versions",
     "/v1/problems", "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
-    "/v1/subscriptions/{subscription}", "/v1/top",
+    "/v1/subscriptions/{subscription}", "/v1/top", "/v1/unregistered-models",
 )  # fmt: skip
 
 NEEDS: dict[str, Need] = {
@@ -73,6 +73,7 @@ OWN_PART = frozenset(
         "GET /v1/models", "GET /v1/models/{model}", "GET /v1/models/{model}/configuration",
         "PUT /v1/models/{model}/configuration", "GET /v1/models/{model}/configuration/diff",
         "GET /v1/models/{model}/configuration/versions", "GET /v1/series", "GET /v1/series/summary", "GET /v1/top",
+        "GET /v1/unregistered-models",
     }
 )  # fmt: skip
 """What whoever is bound to namespaces may ask, if the role may."""

@@ -48,7 +48,7 @@ class OwnPart:
     def __init__(self, service: ApiService, token: Token) -> None:
         self._service, self._token, self._namespaces = service, token, frozenset(token.namespaces)
         self.configuration = _of_namespaces(service.configuration, self._namespaces)
-        self.store: Store = OwnStore(service.store, self.configuration.models)
+        self.store: Store = OwnStore(service.store, self.configuration.all_read)
         self.watches: Mapping[str, Watch] = {
             name: watch
             for name in self.configuration.models
@@ -114,8 +114,9 @@ class OwnPart:
             Others read it, too.
         SourceError
         """
-        others = self._service.configuration.models.keys() - self.configuration.models.keys()
-        if any(_reads(self._service.configuration.models[name], stream) for name in others):
+        every = self._service.configuration.all_read
+        others = every.keys() - self.configuration.all_read.keys()
+        if any(_reads(every[name], stream) for name in others):
             detail = f"not only models of this namespace read the stream {stream!r}; {bound(self._token)}"
             raise ProblemError("forbidden", detail, namespaces=list(self._token.namespaces))
         return self._service.accept(stream, payloads)
@@ -161,14 +162,23 @@ class OwnPart:
 
 def _of_namespaces(configuration: Configuration, namespaces: Collection[str]) -> Configuration:
     models = {name: model for name, model in configuration.models.items() if model.metadata.namespace in namespaces}
+    templates = {
+        name: template
+        for name, template in configuration.templates.items()
+        if template.metadata.namespace in namespaces
+    }
+    own = {**templates, **models}
     return replace(
         configuration,
         models=models,
-        files={name: file for name, file in configuration.files.items() if name in models},
-        layered={name: document for name, document in configuration.layered.items() if name in models},
-        texts={name: text for name, text in configuration.texts.items() if name in models},
+        files={name: file for name, file in configuration.files.items() if name in own},
+        layered={name: document for name, document in configuration.layered.items() if name in own},
+        texts={name: text for name, text in configuration.texts.items() if name in own},
         posted=configuration.posted & models.keys(),
         unread=configuration.unread & models.keys(),
+        templates=templates,
+        registered={name: like for name, like in configuration.registered.items() if name in models},
+        given_up=frozenset(),
     )
 
 

@@ -104,7 +104,7 @@ def command(
             new_source = partial(_files_of, of_model, files, events_per_hour, course.topics)
             done = done.with_another(replay_course(course, store, new_source))
         if json_:
-            for table, row in results(store, configuration.models):
+            for table, row in results(store, replay.configuration.models.keys() | changed.keys()):
                 as_json({"table": table, **row})
         else:
             _summary(done)
@@ -130,7 +130,7 @@ def _files_of(
     """The files of the topics that the models read, or have read."""
     from monitor.sources import source_class
 
-    specs = [model.spec for model in configuration.models.values()]
+    specs = [model.spec for model in configuration.all_read.values()]
     present = {topic for topic in files if any(spec.source_of(topic) for spec in specs)}
     read = {topic: paths for topic, paths in files.items() if topic in present or topic in former}
     return source_class("file")(read, "suffix", rows_per_hour=events_per_hour)
@@ -138,6 +138,8 @@ def _files_of(
 
 def _decided(folder: Path, configuration: Configuration) -> tuple[Configuration, dict[str, Rows], dict[str, Course]]:
     """What was decided while a store was filled; models that the API owned are added to those of files."""
+    from dataclasses import replace
+
     from monitor.client.archive import MARK
     from monitor.clock import SystemClock
     from monitor.configurations.following import begun
@@ -151,6 +153,8 @@ def _decided(folder: Path, configuration: Configuration) -> tuple[Configuration,
     with closing(open_store("chdb", str(folder))) as store:
         clock = SystemClock()
         configuration = begun(configuration, ConfigurationLog(store, clock), {}).configuration
+        # What has registered itself is there, and nothing else has.
+        configuration = replace(configuration, templates={})
         return configuration, decisions(store, configuration.models), courses(store, configuration, clock)
 
 

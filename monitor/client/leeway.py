@@ -31,7 +31,7 @@ from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
 from monitor.resources.jobs import JobRuns, Jobs
 from monitor.resources.marks import Marks
-from monitor.resources.models import Models
+from monitor.resources.models import Models, UnregisteredModels
 from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.top import Top
 from monitor.tls.client import ClientTls
@@ -136,6 +136,7 @@ class Leeway:
         return Answer(self._connection, question)
 
     models = asks(Models)
+    unregistered_models = asks(UnregisteredModels)
     history = asks(History)
     findings = asks(Findings)
     baselines = asks(Baselines)

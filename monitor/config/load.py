@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -67,6 +67,12 @@ class Configuration:
         Models whose documents came through the API; data sets are relative to ``root``.
     unread : frozenset of str
         Models of the API that cannot be made ready here now: what they read waits for them.
+    templates : dict of str to Model
+        What models that register themselves are like; they are in files, and are no models themselves.
+    registered : dict of str to str
+        Models that have registered themselves, and nobody has taken over since, with their templates.
+    given_up : frozenset of str
+        Models that nobody owns any more.
     """
 
     service: Service
@@ -78,6 +84,14 @@ class Configuration:
     texts: dict[str, str] = field(default_factory=dict)
     posted: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
+    templates: dict[str, Model] = field(default_factory=dict)
+    registered: dict[str, str] = field(default_factory=dict)
+    given_up: frozenset[str] = frozenset()
+
+    @property
+    def all_read(self) -> dict[str, Model]:
+        """The models and the templates: what says which streams are read."""
+        return {**self.templates, **self.models}
 
     @property
     def is_watched(self) -> dict[str, Callable[[str], bool]]:
@@ -213,7 +227,7 @@ def _assemble(
         wrong = (
             *wrong_streams(loaded, service),
             *wrong_privacy(loaded, service),
-            *wrong_quotas(loaded, service.spec.quotas),
+            *wrong_quotas(_watched(loaded), service.spec.quotas),
         )
         mistakes += [documents_of[name].mistake(path, text) for name, path, text in wrong]
         mistakes += [services[0].mistake(*wrong) for check in service_checks for wrong in check(service, root)]
@@ -225,7 +239,13 @@ def _assemble(
     assert service is not None
     files = {name: document.file for name, document in documents_of.items()}
     texts = {name: _text_of(document) for name, document in documents_of.items()}
-    return Configuration(service, loaded, root, files, layered=documents_of, texts=texts)
+    own = _watched(loaded)
+    templates = {name: model for name, model in loaded.items() if name not in own}
+    return Configuration(service, own, root, files, layered=documents_of, texts=texts, templates=templates)
+
+
+def _watched(loaded: Mapping[str, Model]) -> dict[str, Model]:
+    return {name: model for name, model in loaded.items() if not model.spec.is_template}
 
 
 def _text_of(document: Document) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "Metadata",
     "Model",
     "ModelSpec",
+    "ModelsByName",
     "Schema",
     "SegmentSpec",
     "SourceSpec",
@@ -87,6 +88,19 @@ DeadLetterTopicOrName = Annotated[
 ]
 
 
+class ModelsByName(Strict):
+    """Models that register themselves: each name that messages hold is a model like the one of this file."""
+
+    by: str = Field(min_length=1, description="the field that names the model, dots for nesting, or `header:NAME`")
+    at_most: int = Field(
+        default=100,
+        ge=0,
+        le=1_000,
+        description="so many at one time, of those that nobody has taken over; 0 only lists the names",
+    )
+    pattern: str = Field(default="*", min_length=1, max_length=200, description="of names: `*`, `?` and `[a-z]`")
+
+
 class SourceSpec(Strict):
     """One stream of events: exactly one of `kafka`, `file` and `http`."""
 
@@ -107,6 +121,10 @@ class SourceSpec(Strict):
     where: dict[str, str | int | bool] = Field(
         default_factory=dict,
         description="what a message must hold for it to be this model's: fields, by paths with dots, or `header:NAME`",
+    )
+    models: ModelsByName | None = Field(
+        default=None,
+        description="the file is of no model itself, but what each model that appears on the stream is like",
     )
     event_time: Annotated[
         EventTime | None, BeforeValidator(_event_time, json_schema_input_type=EventTime | str | None)
@@ -135,6 +153,17 @@ class SourceSpec(Strict):
             raise ValueError("kafka: name at least one topic or pattern")
         if self.dead_letters is not None and self.kafka is None:
             raise ValueError("dead_letters is a topic for messages of `kafka`; what else is rejected is in the store")
+        return self
+
+    @model_validator(mode="after")
+    def _models_fit(self) -> SourceSpec:
+        if self.models is not None:
+            if self.file is not None:
+                raise WrongPartError(("models",), "models register themselves from `kafka` and `http`, not from files")
+            if self.dead_letters is not None:
+                raise WrongPartError(("dead_letters",), "what models register from goes to the cluster's dead letters")
+            if self.models.by in self.where:
+                raise WrongPartError(("models", "by"), f"`where` says already what {self.models.by!r} holds")
         return self
 
     @model_validator(mode="after")
@@ -370,6 +399,23 @@ class ModelSpec(Strict):
         source = self.source_of(topic)
         return source is not None and source.kind != "labels"
 
+    @property
+    def is_template(self) -> bool:
+        """Whether models that register themselves are like this, and it is none itself."""
+        return any(source.models is not None for source in self.sources)
+
+    @model_validator(mode="after")
+    def _is_a_template_or_none(self) -> ModelSpec:
+        if not self.is_template:
+            return self
+        for index, source in enumerate(self.sources):
+            if source.models is None:
+                message = "another source says `models`, so this one has to say where its messages name them"
+                raise WrongPartError(("sources", index), message)
+        if self.baseline.uri is not None:
+            raise WrongPartError(("baseline", "uri"), "one data set is not that of every model that may appear")
+        return self
+
     @model_validator(mode="after")
     def _labels_fit(self) -> ModelSpec:
         if not self.watched_sources:
@@ -443,6 +489,8 @@ class ModelSpec(Strict):
         for index, source in enumerate(self.sources):
             if source.event_time is not None:
                 yield ("sources", index, "event_time"), source.event_time.path
+            if source.models is not None:
+                yield ("sources", index, "models", "by"), source.models.by
         for part in ("features", "prediction", "labels"):
             fields: dict[str, FieldSpec] = getattr(self.schema_, part)
             yield from (

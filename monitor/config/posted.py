@@ -46,14 +46,14 @@ def with_posted(configuration: Configuration, name: str, text: str, checks: Sequ
     changed = with_models(configuration, {name: (model, text)})
     mistakes = {
         document.mistake(path if other == name else ("spec", "sources"), message)
-        for other, path, message in wrong_streams(changed.models, changed.service)
+        for other, path, message in wrong_streams(changed.all_read, changed.service)
     }
     own = {name: changed.models[name]}
     mistakes |= {document.mistake(path, message) for _, path, message in wrong_privacy(own, changed.service)}
     refusals = quota_refusals(configuration.models, model, changed.service.spec.quotas)
     mistakes |= {document.mistake(("metadata", "namespace"), message) for message in refusals}
-    documents = dict.fromkeys(changed.models, document)
-    for mistake in read_again(changed.service, [document], changed.models, documents):
+    documents = dict.fromkeys(changed.all_read, document)
+    for mistake in read_again(changed.service, [document], changed.all_read, documents):
         # Files are as they were: what is wrong there now, this document has brought about.
         mistakes.add(document.mistake(("spec", "sources"), mistake.message))
     if mistakes:
@@ -134,6 +134,9 @@ def _outside(model: Model) -> Iterator[tuple[KeyPath, str]]:
     if model.spec.baseline.uri is not None and not _is_inside(model.spec.baseline.uri):
         yield ("spec", "baseline", "uri"), inside
     for index, source in enumerate(model.spec.sources):
+        if source.models is not None:
+            message = "only a document that is a file may have models register themselves"
+            yield ("spec", "sources", index, "models"), message
         if source.file is not None:
             yield ("spec", "sources", index, "file"), "only a model whose document is a file may read files"
         if source.dead_letters is not None:

@@ -47,6 +47,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("metadata", model.Metadata),
     ("spec", model.ModelSpec),
     ("spec.sources[]", model.SourceSpec),
+    ("spec.sources[].models", model.ModelsByName),
     ("spec.sources[].event_time", model.EventTime),
     ("spec.sources[].format, kind: avro", formats.AvroFormat),
     ("spec.sources[].format, kind: protobuf", formats.ProtobufFormat),

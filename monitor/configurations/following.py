@@ -166,7 +166,10 @@ def _followed(current: InForce, heads: Mapping[str, Version], log_: Configuratio
     taken = {name: head.version for name, head in tried.items() if name not in troubles}
     troubles |= waiting | _other_files(in_force, heads)
     configuration = replace(
-        in_force.configuration, unread=frozenset(troubles.keys() - in_force.configuration.models.keys())
+        in_force.configuration,
+        unread=frozenset(troubles.keys() - in_force.configuration.models.keys()),
+        registered={name: head.template for name, head in heads.items() if head.owner == "api" and head.template},
+        given_up=frozenset(name for name, head in heads.items() if head.owner == "nobody"),
     )
     versions = _versions(in_force, heads, taken)
     return replace(in_force, configuration=configuration, versions=versions, troubles=_passed_over(in_force) | troubles)
@@ -231,7 +234,7 @@ def _misfits(configuration: Configuration, heads: Mapping[str, Version]) -> dict
     posted = sorted(configuration.posted, key=lambda name: (heads[name].at_ms, name))
     files = [name for name in configuration.models if name not in configuration.posted]
     models = {name: configuration.models[name] for name in (*files, *posted)}
-    service = configuration.service
+    models, service = {**configuration.templates, **models}, configuration.service
     wrong = [*wrong_streams(models, service), *read_dead_letters(models, service), *wrong_privacy(models, service)]
     return {name: message for name, _, message in reversed(wrong) if name in configuration.posted}
 
@@ -278,6 +281,9 @@ def _versions(in_force: InForce, heads: Mapping[str, Version], taken: Mapping[st
             versions[name] = taken.get(name, in_force.versions.get(name, 0))
         else:
             versions[name] = heads[name].version if _is_of_file(in_force, heads, name) else 0
+    for name in in_force.configuration.templates.keys() & heads.keys():
+        is_last = heads[name].digest == digest_of(in_force.configuration.texts[name])
+        versions[name] = heads[name].version if is_last else 0
     return versions
 
 

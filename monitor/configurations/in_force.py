@@ -150,9 +150,15 @@ def former_watch(root: Configuration, log_: ConfigurationLog, model: str, hash_:
 
 def reads_otherwise(former: InForce, in_force: InForce) -> bool:
     """Whether anything changes for what reads: which messages are read, what of them is kept, and what they become."""
-    if former.configuration.unread != in_force.configuration.unread or _leaps(former, in_force):
+    if _names_of(former) != _names_of(in_force) or _leaps(former, in_force):
         return True
     return _read_otherwise(former.watches, in_force.watches)
+
+
+def _names_of(in_force: InForce) -> tuple[object, ...]:
+    """What decides which models wait, and which register themselves."""
+    configuration = in_force.configuration
+    return configuration.unread, configuration.templates, configuration.registered, configuration.given_up
 
 
 def _leaps(former: InForce, in_force: InForce) -> bool:

@@ -8,7 +8,7 @@ the API gives the model up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from threading import Lock
 from typing import Literal
@@ -67,6 +67,8 @@ class Version:
     document : str
         As it was written; empty where only a list of versions was asked for.
     at_ms : int
+    template : str
+        Like which one the model has registered itself; empty of any other, and once somebody has taken it over.
     """
 
     model: str
@@ -78,6 +80,7 @@ class Version:
     reason: str = ""
     document: str = ""
     at_ms: int = 0
+    template: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Change:
     ----------
     model, document : str
     owner : {"file", "api", "nobody"}
-    file, author, reason : str
+    file, author, reason, template : str
     """
 
     model: str
@@ -97,12 +100,13 @@ class Change:
     file: str = ""
     author: str = ""
     reason: str = ""
+    template: str = ""
 
 
 HEAD = tuple(field.name for field in fields(Version) if field.name != "document")
 """Columns of a version without its document."""
 
-POLLED = ("model", "version", "digest", "owner", "at_ms")
+POLLED = ("model", "version", "digest", "owner", "at_ms", "template")
 
 
 def digest_of(document: str) -> str:
@@ -218,6 +222,7 @@ class ConfigurationLog:
             texts = {"author": change.author[:MOST_CHARACTERS], "reason": change.reason[:MOST_CHARACTERS]}
             at_ms = max(self._clock.now_ms(), 0 if newest is None else newest.at_ms + 1)
             version = Version(model, number, digest, owner, change.file, **texts, document=change.document, at_ms=at_ms)
+            version = replace(version, template=change.template)
             append(self._store, "configurations", {name: [value] for name, value in asdict(version).items()})
             stored = self.version(model, number)
         if stored is None or stored.digest != digest:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from monitor.decoders.contract import REASONS, Decoded, Decoder, TopicPlan
+from monitor.decoders.contract import REASONS, Decoded, Decoder, Named, TopicPlan
 from monitor.decoders.json import JsonDecoder
 from monitor.decoders.schemas import NO_SCHEMAS, Schemas
 from monitor.errors import InputError
 
-__all__ = ["DECODERS", "REASONS", "Decoded", "Decoder", "JsonDecoder", "Schemas", "TopicPlan", "decoder_for"]
+__all__ = ["DECODERS", "REASONS", "Decoded", "Decoder", "JsonDecoder", "Named", "Schemas", "TopicPlan", "decoder_for"]
 
 DECODERS: dict[str, str] = {
     "json": "monitor.decoders.json:JsonDecoder",

@@ -128,6 +128,7 @@ class ModelColumns:
             (name, split(plan.signals[name].path or name.partition(":")[2]), plan.signals[name].dimension or 0)
             for name in plan.vectors
         ]
+        self.by = split(plan.by) if plan.by else None
         self.id = split(plan.schema.id) if plan.schema.id is not None else None
         self.version = split(plan.schema.version) if plan.schema.version is not None else None
         self.subject = split(plan.subject) if plan.subject is not None else None
@@ -138,6 +139,9 @@ class ModelColumns:
 
     def uses(self) -> Iterator[tuple[Path, str]]:
         """Every path that the model reads, with what it is used as."""
+        if self.by is not None:
+            yield from ((path, "where") for path in (*self.where, self.by))
+            return
         yield from ((path, "number") for _, path in self.numeric)
         yield from ((path, "text") for _, path in self.category)
         yield from ((path, "vector") for _, path, _ in self.vectors)

@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.sketch import Coded
 from monitor.config.model import FieldSpec, Schema, SourceSpec
 from monitor.events import KEPT, REJECTED, Events, Headers, Problem, Records
 from monitor.privacy.privacy import NOTHING_PRIVATE, ModelPrivacy
 
-__all__ = ["REASONS", "Decoded", "Decoder", "TopicPlan"]
+__all__ = ["REASONS", "Decoded", "Decoder", "Named", "TopicPlan"]
 
 REASONS: dict[str, str] = {
     "empty": REJECTED,
@@ -59,6 +63,8 @@ class TopicPlan:
         Path of whom an event is about, if that is to be read.
     privacy : ModelPrivacy
         What values become.
+    by : str
+        Path of the name that a message gives its model, of a template: it has no events of its own, only names.
 
     Examples
     --------
@@ -76,10 +82,13 @@ class TopicPlan:
     schema: Schema
     subject: str | None = None
     privacy: ModelPrivacy = NOTHING_PRIVATE
+    by: str = ""
 
     @property
     def signals(self) -> dict[str, FieldSpec]:
         """Those of the schema's signals that this source carries, in the order of the schema."""
+        if self.by:
+            return {}
         if self.source.kind == "labels":
             return self.schema.label_signals()
         prefixes = {"event": ("feature:", "prediction:"), "features": ("feature:",), "prediction": ("prediction:",)}
@@ -102,6 +111,22 @@ class TopicPlan:
         return tuple(name for name, spec in self.signals.items() if spec.type == "vector")
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The names that n messages give their models.
+
+    Attributes
+    ----------
+    offsets, record_ms : int64 array [n]
+    names : Coded [n]
+        Values as they stand there: also other than texts.
+    """
+
+    offsets: NDArray[np.int64]
+    record_ms: NDArray[np.int64]
+    names: Coded[Any]
+
+
 @dataclass(slots=True)
 class Decoded:
     """What became of the messages of one call.
@@ -116,12 +141,15 @@ class Decoded:
         Messages that are no model's by its ``where``. They are not a problem.
     extra : Counter of (str, str)
         Messages that hold a field beside the named ones, by model and field, for models with ``extra: count``.
+    named : dict of str to Named
+        By template; one without messages in these records is absent.
     """
 
     events: dict[str, Events] = field(default_factory=dict)
     problems: list[tuple[str, Problem]] = field(default_factory=list)
     unmatched: int = 0
     extra: Counter[tuple[str, str]] = field(default_factory=Counter)
+    named: dict[str, Named] = field(default_factory=dict)
 
 
 class Decoder(Protocol):

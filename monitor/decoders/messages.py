@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detectors.sketch import Coded
 from monitor.decoders.arrays import cut
 from monitor.decoders.columns import ModelColumns, Rows
-from monitor.decoders.contract import Decoded, TopicPlan
+from monitor.decoders.contract import Decoded, Named, TopicPlan
 from monitor.decoders.document import MAX_PAYLOAD_BYTES, Refused, text_at
 from monitor.decoders.extra import ExtraFields
 from monitor.decoders.scan import scan
@@ -91,7 +91,8 @@ class MessageDecoder:
         self._max_payload_bytes = max_payload_bytes
         self._everyone = [model for model in self._models if not model.where]
         self._by_where = self._grouped_by_where()
-        self._extra = {model.name: ExtraFields(model) for model in self._models if model.plan.schema.extra == "count"}
+        counting = [model for model in self._models if model.plan.schema.extra == "count" and model.by is None]
+        self._extra = {model.name: ExtraFields(model) for model in counting}
         self._prepare(plans[0])
 
     def _prepare(self, plan: TopicPlan) -> None:
@@ -125,9 +126,9 @@ class MessageDecoder:
         rows = self._rows(records, decoded)
         for model in self._everyone:
             self._decode_model(model, records.partition, rows, decoded)
-        matched = np.full(len(rows), bool(self._everyone))
+        matched = np.full(len(rows), any(model.by is None for model in self._everyone))
         for model, chosen in self._matches(rows):
-            matched[chosen] = True
+            matched[chosen] |= model.by is None
             self._decode_model(model, records.partition, rows.take(chosen), decoded)
         decoded.unmatched = len(rows) - int(matched.sum())
         decoded.problems.sort(key=lambda item: (item[1].offset, item[0], item[1].field))
@@ -174,6 +175,10 @@ class MessageDecoder:
             extra.restore(partition, ())
 
     def _decode_model(self, model: ModelColumns, partition: int, rows: Rows, decoded: Decoded) -> None:
+        if model.by is not None:
+            if len(rows):
+                decoded.named[model.name] = Named(rows.offsets, rows.record_ms, rows.coded(model.by))
+            return
         if len(rows):
             rows = model.build(partition, rows, self._shape, decoded)
         if model.name in self._extra:

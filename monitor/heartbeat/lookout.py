@@ -13,6 +13,7 @@ from monitor.alerts.own import (
     JOB_FAILING,
     JOB_PAUSED,
     MISFIT,
+    MODELS_UNREGISTERED,
     QUOTA_EXCEEDED,
     SELF_TEST_FAILED,
     STAGE_FAILED,
@@ -53,6 +54,10 @@ ROWS_MET_WITHIN_S = 300.0
 
 READ_FOR_S = 30.0
 """What is refused is, by then, of sources that are open."""
+
+
+MOST_NAMED = 3
+"""Models in the title of an alert."""
 
 
 def _always(_: str) -> bool:
@@ -113,6 +118,7 @@ class Lookout:
             ALERTS_REFUSED,
             CERTIFICATE,
             JOB_FAILING,
+            MODELS_UNREGISTERED,
             QUOTA_EXCEEDED,
             SELF_TEST_FAILED,
             STAGE_FAILED,
@@ -175,6 +181,8 @@ class Lookout:
         reads = Lasting(self._clock, self._reads_everything, READ_FOR_S)
         is_refused_no_more = partial(self._is_refused_no_more, reads)
         yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics, is_refused_no_more)
+        is_settled = partial(self._is_settled, reads)
+        yield _Look(alerts(MODELS_UNREGISTERED, "template", "warning"), self._unregistered, is_settled)
         of_certificate = certificate.holding if certificate else dict
         yield _Look(alerts(CERTIFICATE, "certificate", "warning"), of_certificate, _always)
         if "api" in roles:
@@ -230,12 +238,25 @@ class Lookout:
     def _reads_everything(self) -> bool:
         return all(worker.status.opened for worker in self._intake.workers)
 
+    @staticmethod
+    def _is_settled(reads: Lasting, _: str) -> bool:
+        """Whether everything has been read for a while."""
+        return reads.is_settled()
+
     def _is_refused_no_more(self, reads: Lasting, topic: str) -> bool:
         """Whether everything has been read for a while, or no model reads a topic any more."""
         return reads.is_settled() or not self._has_reader(topic)
 
     def _is_crowded_no_more(self, model: str) -> bool:
         return model not in self._watches or self._loop.crowding.is_over(model)
+
+    def _unregistered(self) -> dict[str, str]:
+        return {
+            template: f"models that have appeared are not watched ({len(names):,} of them, such as"
+            f" {', '.join(names[:MOST_NAMED])}): as many as may be like {template} have registered themselves. Raise"
+            " `models.at_most` in its file, or release some; `leeway models --unregistered` lists them"
+            for template, names in self._intake.beyond_room().items()
+        }
 
     def _foreign_members(self) -> Mapping[str, str] | None:
         """Who else reads the group; whoever is no member of it does not know."""

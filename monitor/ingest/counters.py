@@ -9,7 +9,7 @@ from monitor.events import REJECTED, Problem
 
 __all__ = ["Counters", "add"]
 
-_COUNTED = ("records", "events", "labels", "rejected", "kept", "late", "unmatched", "findings", "bytes")
+_COUNTED = ("records", "events", "labels", "rejected", "kept", "late", "unmatched", "unregistered", "findings", "bytes")
 _COUNTED_BY = ("reasons", "rejected_bytes", "changes", "failures", "seconds")
 
 
@@ -19,7 +19,7 @@ class Counters:
 
     Attributes
     ----------
-    records, events, labels, rejected, kept, late, unmatched, findings : int
+    records, events, labels, rejected, kept, late, unmatched, unregistered, findings : int
     reasons : dict of str to int
         Problems by reason.
     rejected_bytes : dict of str to int
@@ -39,6 +39,7 @@ class Counters:
     kept: int = 0
     late: int = 0
     unmatched: int = 0
+    unregistered: int = 0
     findings: int = 0
     bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from monitor.clock import Clock, SystemClock
+from monitor.decoders import Decoded
 from monitor.erasure.erased import ErasureList
 from monitor.errors import SourceError
-from monitor.events import REJECTED, Change, Gap, Partition, Problem, Records
+from monitor.events import REJECTED, Appearance, Change, Gap, Partition, Problem, Records
 from monitor.ingest.arrivals import Flow
 from monitor.ingest.checkpoints import Checkpoints
 from monitor.ingest.counters import Counters, add
@@ -31,6 +32,7 @@ from monitor.ingest.problems import Problems
 from monitor.ingest.readers import Readers
 from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Stopwatch
+from monitor.ingest.unregistered import union
 from monitor.messages import LOG_TRUNCATED, NO_MESSAGE, OFFSETS_LOST, Message, is_cut, lost_text
 from monitor.sources.contract import Resume, Source
 from monitor.tracing.spans import Note, span
@@ -87,6 +89,14 @@ class Ingest:
     def unwritten(self) -> int:
         """How many rows wait to be written."""
         return len(self._unwritten)
+
+    def appeared(self) -> list[Appearance]:
+        """The models that have to be registered before partitions are read on."""
+        return [each for lane in list(self._lanes.values()) for each in lane.waits_for]
+
+    def beyond_room(self) -> dict[str, set[str]]:
+        """The names of models for which there is no room, by template."""
+        return union(lane.unregistered.beyond(self._readers.names) for lane in list(self._lanes.values()))
 
     def flows(self) -> dict[Flow, int]:
         """How many events were read of each model, from every partition that is read here now."""
@@ -300,6 +310,7 @@ class Ingest:
         for partition in sorted(self.source.assigned()):
             lane = self._lane(partition)
             self._collect(lane, lane.finish(), None)
+            self._unwritten.add("unregistered_models", lane.unregistered.rows())
         self.write()
 
     def save(self) -> dict[Partition, int]:
@@ -307,6 +318,8 @@ class Ingest:
 
         Whoever was erased meanwhile, by another process too, is known from here on.
         """
+        for lane in self._lanes.values():
+            self._unwritten.add("unregistered_models", lane.unregistered.rows())
         self.write()
         self._problems.flush(self._stopwatch)
         saved: dict[Partition, int] = {}
@@ -336,11 +349,13 @@ class Ingest:
     def _process(self, records: Records) -> None:
         partition = (records.topic, records.partition)
         lane = self._lane(partition)
-        if len(records) == 0:
+        if len(records) == 0 or lane.waits_for:
             return
         attributes = _attributes(records)
         with self._stopwatch.step("decode", **attributes):
-            decoded = lane.decode(records)
+            records, decoded = self._decoded(lane, records)
+        if len(records) == 0:
+            return
         self.counters.records += len(records)
         self.counters.bytes += records.payload_bytes
         self.counters.unmatched += decoded.unmatched
@@ -359,6 +374,15 @@ class Ingest:
         self._collect(lane, folded, records)
         lane.hold(records)
         self.positions.read(partition, lane.next_offset, int(records.timestamps_ms[-1]))
+
+    def _decoded(self, lane: Lane, records: Records) -> tuple[Records, Decoded]:
+        """Decode messages, up to the first one of a model that is to be registered."""
+        names = self._readers.names
+        if not names.sources(records.topic):
+            return records, lane.decode(records)
+        records, decoded = lane.decode_up_to_new(records, names)
+        self.counters.unregistered += lane.unregistered.count(decoded.named, names)
+        return records, decoded
 
     def _collect(self, lane: Lane, folded: Mapping[str, Folded], records: Records | None) -> None:
         for name, out in folded.items():

@@ -11,12 +11,14 @@ from monitor.alerts.wording import listed
 from monitor.decoders import Schemas
 from monitor.erasure.erased import ErasureList
 from monitor.errors import SourceError
+from monitor.events import Appearance
 from monitor.ingest.arrivals import Flow
 from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.sightings import Sightings
+from monitor.ingest.unregistered import union
 from monitor.ingest.worker import Worker
 from monitor.messages import LogPosition, Message
 from sinks.receivers.times import utc
@@ -84,6 +86,8 @@ class Intake:
         What is known of the group that the workers are members of; None if they are in none.
     unopened : mapping of str to str
         HTTP streams whose log cannot be opened, with the reason.
+    refused_names : set of str
+        Models that could not be registered.
     """
 
     def __init__(self, schemas: Schemas, erasures: ErasureList) -> None:
@@ -94,6 +98,7 @@ class Intake:
         self.http_log: EventLog | None = None
         self.members: ForeignMembers | None = None
         self.unopened: Mapping[str, str] = {}
+        self.refused_names: set[str] = set()
 
     @property
     def workers(self) -> list[Worker]:
@@ -195,6 +200,14 @@ class Intake:
         if self.http_log is not None:
             self.http_log.close()
         self.schemas.close()
+
+    def appeared(self) -> list[Appearance]:
+        """Return the models that have to be registered before partitions are read on."""
+        return [each for worker in self.workers for each in worker.appeared()]
+
+    def beyond_room(self) -> dict[str, list[str]]:
+        """Return the names of models for which there is no room, by template."""
+        return {template: sorted(names) for template, names in union(w.beyond_room() for w in self.workers).items()}
 
     # -- figures -----------------------------------------------------------------------------------------------
 

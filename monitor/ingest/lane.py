@@ -8,11 +8,13 @@ from typing import Any
 from monitor.config.model import SourceSpec
 from monitor.decoders import Decoded, Decoder
 from monitor.erasure.erased import ErasureList
-from monitor.events import ENDED, Events, Gap, Partition, Problem, Records
+from monitor.events import ENDED, Appearance, Events, Gap, Partition, Problem, Records
 from monitor.ingest.fold import Folded, PartitionFold
 from monitor.ingest.gaps import OpenGap
 from monitor.ingest.label_fold import LabelFold
+from monitor.ingest.names import Names
 from monitor.ingest.set_clocks import SetClock
+from monitor.ingest.unregistered import UnregisteredNames
 from monitor.ingest.watermark import NEVER
 from monitor.messages import NO_MESSAGE, Message
 from monitor.watch import Watch
@@ -39,6 +41,9 @@ class Lane:
         Behind the last message that was decoded.
     ended : bool
         No more messages will come: every pane is closed.
+    waits_for : list of Appearance
+        Models that have to be registered before the next message can be taken.
+    unregistered : UnregisteredNames
     """
 
     def __init__(
@@ -47,6 +52,8 @@ class Lane:
         self.partition = partition
         self.next_offset = 0
         self.ended = False
+        self.waits_for: list[Appearance] = []
+        self.unregistered = UnregisteredNames(partition)
         self._decoder = decoder
         self._folds: dict[str, PartitionFold | LabelFold] = {
             watch.name: (LabelFold if source.kind == "labels" else PartitionFold)(watch, source, partition, erasures)
@@ -64,6 +71,20 @@ class Lane:
     def decode(self, records: Records) -> Decoded:
         """Decode the next messages; folding them is the next step."""
         return self._decoder.decode(records)
+
+    def decode_up_to_new(self, records: Records, names: Names) -> tuple[Records, Decoded]:
+        """Decode the next messages up to the first one of a model that is to be registered; the rest is read again."""
+        state = self._decoder.state(self.partition[1])
+        decoded = self.decode(records)
+        if appeared := names.appeared(self.partition, decoded.named):
+            # What the messages behind have settled is settled when they are read.
+            self._decoder.restore(self.partition[1], state)
+            self.waits_for, self.next_offset = appeared, appeared[0].offset
+            # Reading goes on from here, also where nothing came before: that has to stand in a checkpoint.
+            self._saved_offset = -1
+            records = records[: int(records.offsets.searchsorted(appeared[0].offset))]
+            decoded = self.decode(records) if len(records) else Decoded()
+        return records, decoded
 
     def carries_labels(self, model: str) -> bool:
         """Whether what a model reads here are labels, and no events."""
@@ -182,6 +203,7 @@ class Lane:
             "decoder": self._decoder.state(self.partition[1]),
             "next_offset": self.next_offset,
             "folds": {name: fold.snapshot() for name, fold in self._folds.items()},
+            "names": self.unregistered.snapshot(),
             "gaps": {name: [[g.first, g.following, g.from_ms] for g in gaps] for name, gaps in self._gaps.items()},
         }
 
@@ -194,6 +216,7 @@ class Lane:
         self.next_offset = self._saved_offset = position
         if "decoder" in state:
             self._decoder.restore(self.partition[1], state["decoder"])
+        self.unregistered.restore(state.get("names", {}))
         for name, saved in state.get("folds", {}).items():
             if name in self._folds:
                 self._folds[name].restore(saved)

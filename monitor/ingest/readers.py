@@ -11,6 +11,7 @@ from monitor.config.model import SourceSpec
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.errors import InputError, SourceError
+from monitor.ingest.names import NO_NAMES, Names
 from monitor.ingest.sightings import Sightings
 from monitor.watch import Watch
 
@@ -39,6 +40,8 @@ class Readers:
     Attributes
     ----------
     changing, unread : collection of str
+    names : Names
+        Which models register themselves: none, unless somebody says so.
     sightings : Sightings
         What the messages have shown so far.
     """
@@ -53,6 +56,7 @@ class Readers:
         taken_over: Callable[[str], bool] = lambda model: False,
     ) -> None:
         self.former, self._taken_over = former, taken_over
+        self.names: Names = NO_NAMES
         self._watches, self._schemas, self.changing, self.unread = list(watches), schemas, changing, unread
         self._subject_paths = {watch.name: watch.model.spec.keep.subject for watch in self._watches}
         self._readers: dict[str, list[tuple[Watch, SourceSpec]]] = {}
@@ -95,7 +99,7 @@ class Readers:
             No model reads the topic, or its format names something that cannot be used.
         """
         if topic not in self._decoders:
-            plans = self.plans(topic)
+            plans = [*self.plans(topic), *self.names.plans(topic)]
             if not plans:
                 raise InputError(f"no model reads {topic!r}")
             self._decoders[topic] = decoder_for(plans, self._schemas)
@@ -112,7 +116,9 @@ class Readers:
 
     def are_changing(self, topics: Iterable[str]) -> bool:
         """Whether all that read these topics are models whose configurations change while the service runs."""
-        return all(watch.name in self.changing for topic in topics for watch, _ in self[topic])
+        topics = list(topics)
+        changing = all(watch.name in self.changing for topic in topics for watch, _ in self[topic])
+        return changing and not any(self.names.sources(topic) for topic in topics)
 
     def check(self, topic: str) -> None:
         """See whether a topic can be decoded now, if only such models read it.
@@ -146,7 +152,7 @@ class Readers:
 
     def withholds(self, topic: str) -> bool:
         """Whether messages of a topic, and what quotes them, are not to be stored: one of its models says so."""
-        return any(watch.privacy.withholds_messages for watch, _ in self[topic])
+        return any(watch.privacy.withholds_messages for watch, _ in self[topic]) or self.names.withholds(topic)
 
     @property
     def decoded(self) -> dict[str, int]:
@@ -161,7 +167,9 @@ class Readers:
         """Return readers with some models as they were before, those that do not read here any more too."""
         present = {watch.name: watch for watch in self._watches}
         changing = {*self.changing, *former}
-        readers = Readers((present | dict(former)).values(), self._schemas, changing, self.unread)
+        watches = (present | dict(former)).values()
+        readers = Readers(watches, self._schemas, changing, self.unread)
+        readers.names = self.names
         readers.sightings = self.sightings
         return readers
 

@@ -12,7 +12,7 @@ import structlog
 from monitor.alerts.own import OwnAlerts
 from monitor.clock import Clock
 from monitor.errors import SourceError
-from monitor.events import Change, Partition, Records
+from monitor.events import Appearance, Change, Partition, Records
 from monitor.ingest.activity import Activity
 from monitor.ingest.arrivals import Arrivals, Flow
 from monitor.ingest.counters import Counters, add
@@ -286,6 +286,14 @@ class Worker:
         """What lies between the partitions' positions and their ends, as of a moment ago."""
         return self._ingest.positions.lags(self.status.ends)
 
+    def appeared(self) -> list[Appearance]:
+        """The models that have to be registered before partitions are read on."""
+        return self._ingest.appeared()
+
+    def beyond_room(self) -> dict[str, set[str]]:
+        """The names of models for which there is no room, by template."""
+        return self._ingest.beyond_room()
+
     @property
     def sightings(self) -> Sightings:
         """What the messages have shown so far."""
@@ -365,7 +373,8 @@ class Worker:
         if has_caught_up:
             self._ingest.end_catch_ups()
             self._course.goes_back = self._course.stays_open = True
-        ended = source.bounded and not count and source.at_end() >= source.assigned()
+        is_read = source.bounded and not count and source.at_end() >= source.assigned()
+        ended = is_read and not self._ingest.appeared()
         if ended:
             self._ingest.finish()
         return ended

@@ -8,12 +8,14 @@ from typing import Any
 from monitor.resources.contract import Question, Row, TimeMs, described
 from monitor.resources.history import Status
 
-__all__ = ["ModelDetail", "ModelSummary", "Models", "Series"]
+__all__ = ["ModelDetail", "ModelSummary", "Models", "Series", "UnregisteredModel", "UnregisteredModels"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSummary(Row):
     """A model in the list of all."""
+
+    table = ("name", "namespace", "owner", "signals", ("sources", lambda row: ", ".join(row["sources"])))
 
     name: str
     namespace: str
@@ -50,4 +52,40 @@ class Models(Question):
 
     path = "/v1/models"
     answer = ModelSummary
+    is_paged = False
+    verb = "List the models that are watched, or names that have appeared and are not."
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnregisteredModel(Row):
+    """A name that messages give a model, and that no model of their stream has."""
+
+    table = (
+        "name",
+        "template",
+        "topic",
+        "messages",
+        ("first", "first_ms"),
+        ("last", "last_ms"),
+        ("at", lambda row: f"{row['topic']}/{row['partition']}:{row['offset']}"),
+        "reason",
+    )
+
+    name: str = described("empty where messages name no model, and of names that are too many to be counted apart")
+    template: str = described("the model's file that says `models` of the stream")
+    topic: str
+    messages: int = described("as far as the stream is read; they are in no model")
+    first_ms: TimeMs | None = described("the time of the first record; null where records have none")
+    last_ms: TimeMs | None = described("the time of the last one")
+    partition: int = described("where the first one stands")
+    offset: int
+    reason: str = described("why there is no such model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnregisteredModels(Question):
+    """Names that have appeared on streams that name models, and that are no models."""
+
+    path = "/v1/unregistered-models"
+    answer = UnregisteredModel
     is_paged = False

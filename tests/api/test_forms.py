@@ -22,6 +22,7 @@ from tests.api.world import MINUTE_MS, Client, World, score, step
 
 LISTS = [
     "/v1/models",
+    "/v1/unregistered-models",
     "/v1/series",
     "/v1/series/summary",
     "/v1/history?model=fraud",
@@ -61,6 +62,7 @@ def client() -> Client:
     world.add(
         "progress", [{"model": "fraud", "topic": "fraud", "partition": 0, "closed_ms": 10_000, "newest_ms": 12_000}]
     )
+    world.add("unregistered_models", [{"model": "like", "topic": "t", "name": "late", "reason": "too_many"}])
     world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     world.add("job_runs", [{"started_ms": 5, "job": "log_status", "instance": "a", "ended_ms": 9, "outcome": "done"}])

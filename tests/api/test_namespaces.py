@@ -98,6 +98,7 @@ def extra_rows(world: World) -> None:
     world.add("freshness_alerts", [step("s", 0, "firing", 2_500, labels=silent)])
     world.add("acknowledgements", [{"alert_id": "b", "updated_ms": 5, "created_by": "ann"}])
     world.add("configurations_taken", [{"model": OWN, "instance": "a:1", "version": 1}])
+    world.add("unregistered_models", [{"model": OWN, "topic": OWN, "name": "late", "reason": "too_many"}])
 
 
 def deployment(name: str, models: list[str], **more: Any) -> dict[str, Any]:

@@ -417,6 +417,55 @@ BROKEN = {
         "8:18: spec.schema.prediction.score: 'user' and 'user.age', a field with a `privacy`, are parts",
         one=False,
     ),
+    "models by no field": _replaced(
+        "{http: ",
+        "{models: {by: ''}, http: ",
+        "5:23: spec.sources.0.models.by: String should have at least 1 character",
+    ),
+    "too many models by a field": _replaced(
+        "{http: ",
+        "{models: {by: m, at_most: 9999}, http: ",
+        "5:30: spec.sources.0.models.at_most: Input should be less",
+    ),
+    "models by a field of a file": Broken(
+        MODEL.replace("{http: ", "{models: {by: m}, file: "),
+        "5:14: spec.sources.0.models: models register themselves from `kafka` and `http`, not from files",
+        is_of_one_value=False,
+    ),
+    "models by a field that is asked for": _replaced(
+        "{http: ",
+        "{models: {by: m}, where: {m: a}, http: ",
+        "5:23: spec.sources.0.models.by: `where` says already",
+        one=False,
+    ),
+    "models by a private field": Broken(
+        MODEL.replace("{http: ", "{models: {by: score}, http: ").replace(
+            "{score: {type: numeric}}", "{score: {type: numeric, privacy: personal}}"
+        ),
+        "5:23: spec.sources.0.models.by: 'score' is a field with a `privacy`",
+        is_of_one_value=False,
+    ),
+    "models by a field of one source of two": _replaced(
+        "[{http: ",
+        "[{http: more}, {models: {by: m}, http: ",
+        "5:13: spec.sources.0: another source says `models`",
+        one=False,
+    ),
+    "models like one with a data set": Broken(
+        MODEL.replace("{http: ", "{models: {by: m}, http: ") + "  baseline: {kind: dataset, uri: usual.csv}\n",
+        "9:29: spec.baseline.uri: one data set is not that of every model",
+        is_of_one_value=False,
+    ),
+    "models like one with a topic of dead letters": Broken(
+        MODEL.replace("{http: fraud", "{models: {by: m}, dead_letters: bad, kafka: fraud"),
+        "5:31: spec.sources.0.dead_letters: what models register from goes to",
+        is_of_one_value=False,
+    ),
+    "models like one with a pattern of topics that takes long": Broken(
+        MODEL.replace("{http: fraud", "{models: {by: m}, kafka: '/(a+)+b/'"),
+        "5:31: spec.sources.0.kafka.0: '/(a+)+b/' may take long to match",
+        is_of_one_value=False,
+    ),
     "short key of digests": _service("privacy: {hash_key: short}", "13: spec.privacy.hash_key: a key has", one=False),
     "single events of a service": _service("privacy: {keep: all}", "13: spec.privacy.keep: Input should be 'as models"),
 }

@@ -237,8 +237,8 @@ def test_the_page_about_changing_a_configuration_runs(
     tmp_path: Path, store: MemoryStore, leeway: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    [document] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    [commands] = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [document, _] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [commands, _] = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     Path("orders.yaml").write_text(document)
     with serving(nothing(tmp_path), store) as there:
         for line in commands.splitlines():

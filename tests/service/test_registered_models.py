@@ -1,0 +1,188 @@
+"""Models that appear on a stream without a file register themselves, wherever and however it is read."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+
+from monitor.check import load
+from monitor.replay import Replay
+from monitor.sources.files import FileSource
+from sinks.store.contract import Query, Store
+from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of as rows_of_store
+from tests.cli.console import Console
+from tests.service import shop
+from tests.service.test_configurations import PAGE, Served, serving
+
+MODELS = {"by": "model", "at_most": 2}
+NAMES = ("fraud", "churn", "late-comer")
+TABLES = ("panes", "scores", "findings", "alerts")
+
+
+def like(source: dict[str, Any], **models: Any) -> dict[str, Any]:
+    """A template."""
+    return shop.model("any-score", {**source, "models": {**MODELS, **models}})
+
+
+def traffic(windows: int = 4, partitions: int = 2) -> tuple[shop.Partitions, int]:
+    """Events of three models, of which the last comes later than the others, and of none."""
+    logs, end_ms = shop.traffic(3, windows=windows, partitions=partitions, per_window=120)
+    names = [name for number, name in enumerate(NAMES) for _ in range(5 - number)] + ["", "no model!"]
+    return [
+        [_of_model(line, names, number) for number, line in enumerate(log)]
+        + [_closing(log[-1], name) for name in NAMES]
+        for log in logs
+    ], end_ms
+
+
+def _closing(line: bytes, name: str) -> bytes:
+    return json.dumps(json.loads(line) | {"model": name, "id": f"closing-{name}"}).encode()
+
+
+def _of_model(line: bytes, names: list[str], number: int) -> bytes:
+    event = json.loads(line)
+    name = names[int(event["id"].removeprefix("e")) % len(names)]
+    return json.dumps(event | {"model": NAMES[0] if name == NAMES[2] and number < 100 else name}).encode()
+
+
+def rows_of(store: Store, models: Collection[str] = NAMES) -> dict[str, list[tuple[Any, ...]]]:
+    return {
+        table: [row for model in sorted(models) for row in shop.rows(store, table, model=model)] for table in TABLES
+    }
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.service.FOLLOW_EVERY_S", 0.1)
+
+
+@pytest.fixture
+def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
+    """Run `leeway` with arguments."""
+    return Console(capsys)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    store.migrate()
+    return store
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> list[Path]:
+    partitions, _ = traffic()
+    paths = [tmp_path / f"{number}.jsonl" for number in range(len(partitions))]
+    for path, lines in zip(paths, partitions, strict=True):
+        path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return paths
+
+
+def asked(there: Served, path: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = there.client.get(path).json()["items"]
+    return rows
+
+
+def read_up_to(store: Store, table: str, high: dict[str, int]) -> list[dict[str, Any]]:
+    return [
+        {n: repr(v) for n, v in row.items()}
+        for row in rows_of_store(store.read(Query(table, {"model": NAMES[:2]}, high=high)))
+    ]
+
+
+def replayed(config: Path, logs: list[Path], batch: int = 50_000) -> tuple[MemoryStore, Replay]:
+    store = MemoryStore()
+    store.migrate()
+    replay = Replay(load(config), store, FileSource({"scores": logs}))
+    replay.run(batch)
+    return store, replay
+
+
+def test_a_model_that_registers_itself_has_the_rows_of_one_with_a_file(tmp_path: Path, logs: list[Path]) -> None:
+    config = shop.configured(tmp_path / "a", like({"kafka": "scores"}, at_most=9), models=["models/*.yaml"])
+    models = [shop.model(name, {"kafka": "scores", "where": {"model": name}}) for name in NAMES]
+    usual, _ = replayed(shop.configured(tmp_path / "b", *models, models=["models/*.yaml"]), logs)
+    assert rows_of(usual)["scores"]
+    for batch in (70, 50_000):
+        store, replay = replayed(config, logs, batch)
+        assert sorted(replay.configuration.models) == sorted(NAMES)
+        assert rows_of(store) == rows_of(usual)
+
+
+def test_the_service_registers_what_appears_as_far_as_there_is_room_and_says_what_it_left(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    [events], end_ms = traffic(partitions=1)
+    config = shop.configured(tmp_path, like({"http": "scores"}), models=["models/*.yaml"], idle_after="1h")
+    with serving(config, store) as there:
+        posted = there.client.post("/v1/events/scores", json=[json.loads(event) for event in events])
+        assert posted.status_code == 202
+        for name in NAMES[:2]:
+            shop.wait_until(shop.judged(there.service, name, end_ms), f"windows of {name} are evaluated")
+        for worker in there.service.intake.workers:
+            worker.save()
+        [late] = [row for row in asked(there, "/v1/unregistered-models") if row["name"] == "late-comer"]
+        first = next(n for n, event in enumerate(events) if json.loads(event)["model"] == "late-comer")
+        assert (late["topic"], late["partition"], late["offset"]) == ("scores", 0, first)
+        assert late["messages"] == sum(json.loads(event)["model"] == "late-comer" for event in events)
+        assert "at_most" in late["reason"]
+        metrics = generate_latest(there.service.metrics).decode()
+        assert 'leeway_models_beyond_room{template="any-score"} 1.0' in metrics
+        shop.wait_until(lambda: "late-comer" in str(shop.rows(store, "alerts", model="_leeway")), "people learn of it")
+        stored = there.client.get("/v1/models/fraud/configuration").json()
+        assert (stored["owner"], stored["author"], stored["template"]) == ("api", "leeway", "any-score")
+        assert stored["reason"] == "appeared at scores/0, offset 0, like any-score"
+        refused = there.client.put(
+            "/v1/models/any-score/configuration", content="{}", headers={"Content-Type": "application/yaml"}
+        )
+        assert refused.status_code == 409
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b"".join(event + b"\n" for event in events))
+    again = MemoryStore()
+    again.migrate()
+    Replay(load(config), again, FileSource({"scores": [path]})).run()
+    at_end = {"panes": "pane_start_ms", "scores": "window_end_ms", "findings": "event_ms", "alerts": "at_ms"}
+    for table, at in at_end.items():
+        high = {at: end_ms + (table != "panes")}
+        assert read_up_to(store, table, high) == read_up_to(again, table, high)
+
+
+def test_the_page_about_models_that_register_themselves_runs(
+    tmp_path: Path, store: MemoryStore, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [_, document] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [_, commands] = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    Path("models").mkdir()
+    Path("models/any-score.yaml").write_text(document.replace("kafka: scores", "http: scores"))
+    events = [{"model_name": name, "ts": 1_700_000_000_000, "score": 0.5} for name in ("fraud-eu", "churn")]
+    with serving(shop.configured(tmp_path, models=["models/any-score.yaml"]), store) as there:
+        there.client.post("/v1/events/scores", json=events)
+        shop.wait_until(lambda: "fraud-eu" in there.service.watches, "it is watched")
+        shop.wait_until(lambda: there.service.counters.events == 1, "its event is read")
+        [worker] = there.service.intake.workers
+        worker.save()
+        outputs = {}
+        for line in commands.splitlines():
+            command, _, file = line.partition(" > ")
+            if command.startswith("leeway release"):
+                shop.configured(tmp_path, models=["models/*.yaml"])
+                assert there.client.post("/-/reload").is_success
+            said = leeway(*shlex.split(command)[1:], "--url", there.url)
+            assert said.code == 0, said.err
+            outputs[command.split()[1]] = said.out
+            if file:
+                Path(file).write_text(said.out)
+        assert re.search(r"churn +any-score +scores +1 .*pattern", outputs["models"]), outputs["models"]
+        shop.wait_until(lambda: there.versions("fraud-eu")["items"][0]["owner"] == "file", "the file holds")
+        there.client.post("/v1/events/scores", json=events)
+        shop.wait_until(lambda: there.service.counters.events >= 2, "it is read on")
+        assert shop.rows(store, "epochs", only=["model", "from_offset"]) == [("fraud-eu", 0)]
