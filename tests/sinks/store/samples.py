@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from monitor.clock import SystemClock
 from sinks.store.contract import TABLES, Columns, Table
 
-INT64 = np.iinfo(np.int64)
+INT64, NOW_MS = np.iinfo(np.int64), SystemClock().now_ms()
 STRINGS = [
     "", "plain", "it's", 'say "so"', "back\\slash", "\\N", "tab\tnew\nline\rreturn", "nul\0byte", "Ω é ☃ 😀",
     "{p0:String}", "'; DROP TABLE scores; --", "x" * 1_000_000,
@@ -36,13 +37,19 @@ def awkward(table: Table, count: int = 24) -> Columns:
         rows[table.key[-1]] = [f"{text}{row}" for row, text in enumerate(rows[table.key[-1]])]
     else:
         rows[counter] = [INTS[row] if row < len(INTS) else 1_000 + row for row in range(count)]
-    return rows
+    return rows | _young(table.name, count)
+
+
+def _young(table: str, count: int) -> Columns:
+    """Times of rows that go after a month, whatever the configuration says: they are not to go meanwhile."""
+    return {"at_ms": [NOW_MS + row for row in range(count)]} if table == "configurations_taken" else {}
 
 
 def plain(table: str, count: int, **columns: Any) -> Columns:
     """``count`` rows of ordinary values; ``columns`` overrides, by a scalar or a sequence of values."""
     ordinary = {"str": "a", "int": 1, "float": 0.5, "bytes": b"state", "ints": [1, 2], "strs": ("de", "fr")}
     rows: Columns = {column.name: [ordinary[column.kind]] * count for column in TABLES[table].columns}
+    rows |= _young(table, count)
     for name, value in columns.items():
         rows[name] = list(value) if isinstance(value, (list, range, np.ndarray)) else [value] * count
     return rows
