@@ -17,6 +17,8 @@ OPERATIONS = {
     "GET /metrics": "The service's figures in the text format of Prometheus.",
     "GET /v1/status": "What the service does now, for people; it is free to change. `unseen` lists what does not come.",
     "GET /v1/problems": "Every kind of problem that a `type` may name, with its status.",
+    "GET /v1/unregistered-models": "Names that messages give models and that no model has, with how many messages there"
+    " are, since when, where the first one stands, and why.",
     "GET /v1/models": "Every model by name, with its owner, its labels and where its events come from.",
     "GET /v1/models/{model}": "The configuration of a model with all defaults, the detectors of each signal, and the "
     "state of each series in its newest window.",

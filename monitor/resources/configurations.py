@@ -26,6 +26,7 @@ class ConfigurationVersion(Row):
     author: str = described("whose change it was; empty of a file")
     reason: str
     at_ms: TimeMs = described("when it was accepted")
+    template: str = described("like what the model has registered itself; empty of any other version")
 
 
 @dataclass(frozen=True, kw_only=True)

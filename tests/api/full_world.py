@@ -57,6 +57,8 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     world.add("configurations", [head])
     world.add("erasures", [{"subject_hash": "ab", "state": "done", "report": "{}"}])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift"}])
+    like = {"model": "any-score", "topic": "t", "name": "late", "reason": "too_many", "messages": 3}
+    world.add("unregistered_models", [like])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
