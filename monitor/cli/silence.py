@@ -41,16 +41,17 @@ class NewSilence:
         InputError
         """
         from monitor.api.times import parse_time
+        from monitor.client.people import parts_of
         from monitor.clock import SystemClock
         from monitor.errors import InputError
         from monitor.routing.interval_spec import written
-        from monitor.routing.matchers import MatcherError, parse_matchers
+        from monitor.routing.matchers import MatcherError
         from monitor.routing.weekly import weekly
         from monitor.values import parse_duration
 
         try:
             intervals = [interval for text in self.only for interval in weekly(text, self.zone)]
-            parts = [_parts(matcher) for text in matchers for matcher in parse_matchers(text)]
+            parts = parts_of(matchers)
             length_ms = parse_duration(self.for_)
         except (MatcherError, ValueError) as error:
             raise InputError(str(error)) from error
@@ -148,16 +149,6 @@ def end(ids: Sequence[str], service: RunningService) -> None:
     """End silences now."""
     for silence_id in ids:
         service.send("DELETE", path("api", "v2", "silence", silence_id))
-
-
-def _parts(matcher: Any) -> dict[str, Any]:
-    """Return a matcher as Alertmanager has it."""
-    return {
-        "name": matcher.name,
-        "value": matcher.value,
-        "isRegex": matcher.operator in ("=~", "!~"),
-        "isEqual": matcher.operator in ("=", "=~"),
-    }
 
 
 def _matcher_text(matcher: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ class Connection:
         address = f"{self._url}{request.route}"
         try:
             with self._client.stream(request.method, address, **request.options()) as answer:
-                if answer.status_code != httpx.codes.OK:
+                if not answer.is_success:
                     answer.read()
                     raise error_of(answer, address)
                 yield answer
@@ -180,7 +180,7 @@ class AsyncConnection:
         address = f"{self._url}{request.route}"
         try:
             async with self._client.stream(request.method, address, **request.options()) as answer:
-                if answer.status_code != httpx.codes.OK:
+                if not answer.is_success:
                     await answer.aread()
                     raise error_of(answer, address)
                 yield answer

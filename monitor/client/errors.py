@@ -77,11 +77,13 @@ class UnavailableError(ServiceError):
 
 
 def error_of(answer: httpx.Response, address: str) -> Exception:
-    """Return the error that a problem document describes."""
+    """Return the error that a problem document describes, or a sentence."""
     try:
         document = answer.json()
     except ValueError:
         document = {}
+    if isinstance(document, str):  # the routes of Alertmanager's API
+        document = {"detail": document}
     if not isinstance(document, dict) or "detail" not in document:
         error: _Problem = ServiceError(f"{address} is no Leeway service: it answers {answer.status_code}")
     else:

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import httpx
 
-from monitor.client import operations
+from monitor.client import operations, people
 from monitor.client.answer import Answer, AsyncAnswer
 from monitor.client.configurations import AsyncConfigurations, Configurations
 from monitor.client.connection import AsyncConnection, Connection
@@ -168,6 +168,25 @@ class Leeway:
     resume_job = does(operations.resume_job)
     retry_dead_letters = does(operations.retry_dead_letters)
 
+    model = does(people.model)
+    distribution = does(people.distribution)
+    acknowledge = does(people.acknowledge)
+    acknowledge_incident = does(people.acknowledge_incident)
+    silence = does(people.silence)
+    silences = does(people.silences)
+    silence_outcome = does(people.silence_outcome)
+    end_silence = does(people.end_silence)
+    subscribe = does(people.subscribe)
+    subscription = does(people.subscription)
+    unsubscribe = does(people.unsubscribe)
+    announce = does(people.announce)
+    tokens = does(people.tokens)
+    create_token = does(people.create_token)
+    revoke_token = does(people.revoke_token)
+    erase = does(people.erase)
+    erasures = does(people.erasures)
+    send = does(people.send)
+
     def follow(
         self, *, model: str | None = None, matchers: Sequence[str] = (), after: str | None = None
     ) -> Iterator[Happened]:
@@ -300,6 +319,25 @@ class AsyncLeeway:
     pause_job = does_async(operations.pause_job)
     resume_job = does_async(operations.resume_job)
     retry_dead_letters = does_async(operations.retry_dead_letters)
+
+    model = does_async(people.model)
+    distribution = does_async(people.distribution)
+    acknowledge = does_async(people.acknowledge)
+    acknowledge_incident = does_async(people.acknowledge_incident)
+    silence = does_async(people.silence)
+    silences = does_async(people.silences)
+    silence_outcome = does_async(people.silence_outcome)
+    end_silence = does_async(people.end_silence)
+    subscribe = does_async(people.subscribe)
+    subscription = does_async(people.subscription)
+    unsubscribe = does_async(people.unsubscribe)
+    announce = does_async(people.announce)
+    tokens = does_async(people.tokens)
+    create_token = does_async(people.create_token)
+    revoke_token = does_async(people.revoke_token)
+    erase = does_async(people.erase)
+    erasures = does_async(people.erasures)
+    send = does_async(people.send)
 
     def follow(
         self, *, model: str | None = None, matchers: Sequence[str] = (), after: str | None = None

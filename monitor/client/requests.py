@@ -55,7 +55,8 @@ class Request:
         Sent as it is, instead of ``body``.
     headers : mapping
     holds : str
-        A member of the document that answers it, by which a service's answer is known.
+        A member of the document that answers it, by which a service's answer is known; empty where a list answers it,
+        or nothing: the document is then one with ``items``.
     """
 
     route: str
@@ -159,10 +160,14 @@ def read_document(answer: httpx.Response, url: str, holds: str) -> dict[str, Any
     ServiceError
         It is none of a Leeway service.
     """
+    if not holds and not answer.content:
+        return {"items": []}
     try:
         document = answer.json()
     except ValueError as error:
         raise ServiceError(f"{url} is no Leeway service: it does not answer JSON") from error
+    if not holds and isinstance(document, list):
+        return {"items": document}
     if not isinstance(document, dict) or holds not in document:
         raise ServiceError(f"{url} is no Leeway service")
     return document

@@ -35,10 +35,10 @@ def series_of(model: Model) -> int:
     --------
     >>> model = Model.model_validate({
     ...     "apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "m"},
-    ...     "spec": {"sources": [{"http": "m"}], "segments": [{"by": ["country"], "top": 4}],
+    ...     "spec": {"sources": [{"http": "m"}], "segments": [{"by": ["country"], "values": ["DE", "FR"]}],
     ...              "schema": {"features": {"amount": {"type": "numeric"}, "country": {"type": "category"}}}}})
-    >>> series_of(model)  # amount, country and the volume, in all traffic and in four countries
-    15
+    >>> series_of(model)  # amount, country and the volume, in all traffic and in two countries
+    9
     """
     schema = model.spec.schema_
     signals = len(schema.features) + len(schema.prediction) + len(model.spec.detect.vectors) + 1

@@ -116,46 +116,6 @@ def test_what_people_say_of_a_signal_comes_back_as_a_mark() -> None:
     assert (mark["says"], mark["created_by"]) == ("accepted", "ann")
 
 
-def test_every_question_is_asked() -> None:
-    public = {name for name, value in vars(Leeway).items() if not name.startswith("_") and callable(value)}
-    assert public == {
-        "audit",
-        "jobs",
-        "job_runs",
-        "run_job",
-        "pause_job",
-        "resume_job",
-        "history",
-        "status",
-        "status_summary",
-        "top",
-        "compare",
-        "findings",
-        "baselines",
-        "alerts",
-        "alert",
-        "ask",
-        "alert_summary",
-        "explain",
-        "explain_window",
-        "deployments",
-        "accept",
-        "mark",
-        "marks",
-        "clocks",
-        "set_clocks_back",
-        "follow",
-        "incident",
-        "incidents",
-        "subscriptions",
-        "dead_letters",
-        "retry_dead_letters",
-        "export",
-        "models",
-        "close",
-    }
-
-
 def test_an_alert_is_explained_by_a_store_as_by_a_service(asked: Leeway, embedded: Leeway) -> None:
     for row in asked.alerts():
         said = asked.explain(row["alert_id"])
