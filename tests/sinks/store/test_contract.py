@@ -76,11 +76,12 @@ def test_where_a_table_says_so_the_row_with_the_largest_version_stays(store: Sto
     own = {table.newest_by, *table.key}
     # What a row says beside its key and its version, if it says anything.
     other = next((column for column in table.columns if column.name not in own and column.kind in ("int", "str")), None)
-    for token, (position, value) in enumerate([(5, 50), (9, 90), (7, 70), (-1, -10)]):
+    [first] = plain(name, 1)[table.newest_by]
+    for token, (position, value) in enumerate([(5, 50), (9, 90), (7, 70), (-3, -10)]):
         said = {} if other is None else {other.name: str(value) if other.kind == "str" else value}
-        store.append(name, plain(name, 1, **{table.newest_by: position}, **said), str(token))
+        store.append(name, plain(name, 1, **{table.newest_by: first + position}, **said), str(token))
     stored = store.read(Query(name))
-    assert stored[table.newest_by].tolist() == [9]
+    assert stored[table.newest_by].tolist() == [first + 9]
     assert other is None or [int(item) for item in stored[other.name]] == [90]
 
 
