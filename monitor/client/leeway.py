@@ -289,6 +289,7 @@ class AsyncLeeway:
         return AsyncAnswer(self._connection, question)
 
     models = asks_async(Models)
+    unregistered_models = asks_async(UnregisteredModels)
     history = asks_async(History)
     findings = asks_async(Findings)
     baselines = asks_async(Baselines)
