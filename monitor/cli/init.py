@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-SERVICE_FILE = "leeway.yaml"
+SERVICE_FILE, SCHEME = "leeway.yaml", "mlflow:"
 ROWS, MOST_ROWS = 10_000, 1_000_000
 """How many rows are looked at by default, and at most."""
 
@@ -42,8 +42,8 @@ _KIND = re.compile(rb"^kind: *['\"]?Service\b", re.MULTILINE)
     "--from",
     "origin",
     required=True,
-    metavar="FILE|TOPIC",
-    help="A file of events or of training data (.csv, .parquet, .jsonl, .jsonl.gz), or a Kafka topic.",
+    metavar="FILE|TOPIC|mlflow:MODEL/VERSION",
+    help="A file of events or training data (.csv, .parquet, .jsonl, .jsonl.gz), a Kafka topic, or a model in MLflow.",
 )
 @click.option("--bootstrap", multiple=True, metavar="HOST:PORT", help="Brokers of the topic.")
 @click.option(
@@ -86,12 +86,16 @@ def command(
         raise InputError(f"{target} exists: --force overwrites it, -o FILE writes another one")
     most_rows = rows or ROWS
     cluster = None
-    if _is_file(origin, may_be_topic=bool(bootstrap or config)):
+    notes: list[str] = []
+    if origin.startswith(SCHEME):
+        sample, of, notes = _from_mlflow(origin, most_rows, target)
+    elif _is_file(origin, may_be_topic=bool(bootstrap or config)):
         sample, of = _from_file(Path(origin), most_rows, target)
     else:
         cluster = _cluster(origin, bootstrap, config)
         sample, of = _from_topic(cluster, origin, most_rows)
     made = draft(model, sample, of, events_per_hour)
+    made.notes.extend(notes)
     text, made = _checked(made, target)
     service, is_new = config, False
     if target is not None:
@@ -116,14 +120,29 @@ def _is_file(origin: str, *, may_be_topic: bool) -> bool:
     from monitor.dataset import DATA_SETS
     from monitor.errors import InputError
 
-    if origin.startswith("mlflow:"):
-        raise InputError(f"{origin}: models are not read from MLflow; name a file of its training data, or its topic")
     is_named_so = Path(origin).suffix.lower() in {*DATA_SETS, ".gz"}
     if may_be_topic:
         return is_named_so and Path(origin).is_file()
     if Path(origin).is_dir():
         raise InputError(f"{origin}: is a folder; name one file")
     return Path(origin).exists() or is_named_so or "/" in origin
+
+
+def _from_mlflow(reference: str, most_rows: int, target: Path | None) -> tuple[Sample, Origin, list[str]]:
+    """Read what a registered model was trained on; what has to be fetched stays beside the model's file."""
+    from monitor.draft import Origin, of_file
+    from monitor.draft.mlflow_model import trained_on
+
+    trained = trained_on(reference, Path() if target is None else target.parent)
+    notes = []
+    if trained.answers:
+        notes.append(f"MLflow says that the model answers with {', '.join(trained.answers)}: events hold that as well")
+    if not trained.is_example:
+        sample, of = _from_file(trained.path, most_rows, target)
+        return sample, of, notes
+    sample = of_file(trained.path, most_rows)
+    notes.append(f"types and ranges are guessed from {sample.rows} rows, the model's input example: look at each")
+    return sample, Origin(reference, no_data_set="an input example is no data set to compare with"), notes
 
 
 def _from_file(path: Path, most_rows: int, target: Path | None) -> tuple[Sample, Origin]:

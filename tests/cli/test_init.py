@@ -212,7 +212,7 @@ def test_a_data_set_that_does_not_fit_the_sample_is_left_out_and_said(leeway: Co
         ("a.jsonl", "", "there is nothing in it"),
         ("a.jsonl", '{"a": 1}\n{"a": 1}\n', "no field in it can be watched: a: it is always 1"),
         ("a.jsonl.gz", "nonsense", "a.jsonl.gz"),
-        ("mlflow:fraud/3", None, "not read from MLflow"),
+        ("mlflow:fraud", None, "expected mlflow:MODEL/VERSION"),
         ("orders", None, "--bootstrap HOST:PORT"),
     ],
 )
