@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +124,10 @@ class AsyncAnswer:
         paging = Paging(self._question)
         return paging.take(await self._connection.document(paging.request()))
 
-    def stream(self, form: str) -> AsyncIterator[bytes]:
+    def stream(self, form: str) -> AsyncGenerator[bytes]:
         """Yield the answer as ``csv``, ``parquet`` or ``arrow`` (an IPC stream), a part at a time.
+
+        Whoever does not read it to its end closes it (``contextlib.aclosing``), and with it the connection.
 
         Raises
         ------
@@ -141,12 +144,13 @@ class AsyncAnswer:
         target = Path(path)
         part = anyio.Path(target.with_name(target.name + ".part"))
         try:
-            async with await part.open("wb") as file:
-                async for data in self.stream(form or target.suffix.lstrip(".")):
+            async with await part.open("wb") as file, aclosing(self.stream(form or target.suffix.lstrip("."))) as parts:
+                async for data in parts:
                     await file.write(data)
             await part.replace(target)
         finally:
-            await part.unlink(missing_ok=True)
+            with anyio.CancelScope(shield=True):
+                await part.unlink(missing_ok=True)
         return target
 
     async def arrow(self) -> pyarrow.Table:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -144,14 +144,19 @@ class AsyncConnection:
 
         return await self._again(request, joined)
 
-    async def stream(self, request: Request) -> AsyncIterator[bytes]:
-        async def begun() -> AsyncIterator[bytes]:
-            return await _begun_async(self._parts(request))
+    async def stream(self, request: Request) -> AsyncGenerator[bytes]:
+        async def begun() -> tuple[bytes, AsyncGenerator[bytes]]:
+            parts = self._parts(request)
+            return await anext(parts, b""), parts
 
-        async for part in await self._again(request, begun):
-            yield part
+        first, others = await self._again(request, begun)
+        # Closed with this generator, and not when garbage is collected: it holds a connection.
+        async with aclosing(others):
+            yield first
+            async for part in others:
+                yield part
 
-    async def lines(self, request: Request) -> AsyncIterator[str]:
+    async def lines(self, request: Request) -> AsyncGenerator[str]:
         async with self._streamed(request) as answer:
             async for line in answer.aiter_lines():
                 yield line
@@ -170,7 +175,7 @@ class AsyncConnection:
         retrying = AsyncRetrying(**patience(self._attempts if request.may_be_repeated else 1))
         return await retrying(call)
 
-    async def _parts(self, request: Request) -> AsyncIterator[bytes]:
+    async def _parts(self, request: Request) -> AsyncGenerator[bytes]:
         async with self._streamed(request) as answer:
             async for part in answer.aiter_bytes():
                 yield part
@@ -215,16 +220,5 @@ def _begun(parts: Iterator[bytes]) -> Iterator[bytes]:
     def all_of_them() -> Iterator[bytes]:
         yield first
         yield from parts
-
-    return all_of_them()
-
-
-async def _begun_async(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    first = await anext(parts, b"")
-
-    async def all_of_them() -> AsyncIterator[bytes]:
-        yield first
-        async for part in parts:
-            yield part
 
     return all_of_them()

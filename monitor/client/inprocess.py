@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,6 +16,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 __all__ = ["AsyncInProcess", "InProcess"]
 
 Message = dict[str, Any]
+AnyStream = httpx.SyncByteStream | httpx.AsyncByteStream
 AHEAD = 4
 """Parts of an answer that are made before they are read."""
 
@@ -34,6 +35,8 @@ class InProcess(httpx.BaseTransport):
         self._app = app
         self._stack = ExitStack()
         self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal())
+        # Else the thread would wait for answers that nobody reads any more.
+        self._stack.callback(self._portal.call, self._portal.stop, True)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request; returns as soon as the answer has begun.
@@ -44,14 +47,14 @@ class InProcess(httpx.BaseTransport):
             If the application ends without an answer.
         """
         request.read()
+        answer = self.begin(request)
+        return answer.started(request, answer.next_message(), answer)
+
+    def begin(self, request: httpx.Request) -> _Answer:
+        """Have the application begin with a request that has been read."""
         sender, receiver = anyio.create_memory_object_stream[Message](AHEAD)
         call: Future[None] = self._portal.start_task_soon(self._run, _scope(request), request.content, sender)
-        answer = _Answer(self._portal, receiver, call)
-        start = answer.next_message()
-        if start is None:
-            answer.close()
-            raise httpx.RemoteProtocolError("the application gave no answer", request=request)
-        return httpx.Response(start["status"], headers=start["headers"], stream=answer, request=request)
+        return _Answer(self._portal, receiver, call)
 
     async def _run(self, scope: Message, body: bytes, sender: MemoryObjectSendStream[Message]) -> None:
         unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -65,7 +68,7 @@ class InProcess(httpx.BaseTransport):
             await self._app(scope, receive, sender.send)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, and answers that have not been read to their end."""
         self._stack.close()
 
 
@@ -83,13 +86,18 @@ class AsyncInProcess(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request; returns as soon as the answer has begun."""
         await request.aread()
-        answer = await anyio.to_thread.run_sync(self._transport.handle_request, request)
-        assert isinstance(answer.stream, _Answer)
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=_AsyncAnswer(answer.stream))
+        answer = self._transport.begin(request)
+        try:
+            start = await anyio.to_thread.run_sync(answer.next_message, abandon_on_cancel=True)
+        except BaseException:
+            answer.close()  # which also ends the thread that waits
+            raise
+        return answer.started(request, start, _AsyncAnswer(answer))
 
     async def aclose(self) -> None:
-        """End the thread."""
-        await anyio.to_thread.run_sync(self._transport.close)
+        """End the thread, and answers that have not been read to their end."""
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._transport.close)
 
 
 class _Answer(httpx.SyncByteStream):
@@ -102,11 +110,20 @@ class _Answer(httpx.SyncByteStream):
         self._complete = False
 
     def next_message(self) -> Message | None:
-        """Wait for the next message; None when the application has ended."""
+        """Wait for the next message; None when the application has ended, or the answer is closed."""
         try:
             return self._portal.call(self._receiver.receive)
-        except anyio.EndOfStream:
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
             return None
+        except (RuntimeError, CancelledError):  # the portal is closed
+            return None
+
+    def started(self, request: httpx.Request, start: Message | None, stream: AnyStream) -> httpx.Response:
+        """Return the response of which ``start`` is the first message."""
+        if start is None:
+            self.close()
+            raise httpx.RemoteProtocolError("the application gave no answer", request=request)
+        return httpx.Response(start["status"], headers=start["headers"], stream=stream, request=request)
 
     def __iter__(self) -> Iterator[bytes]:
         while not self._complete:
@@ -121,7 +138,10 @@ class _Answer(httpx.SyncByteStream):
     def close(self) -> None:
         # Cancelled, since nobody reads the rest.
         self._call.cancel()
-        self._portal.call(self._receiver.aclose)
+        try:
+            self._portal.call(self._receiver.aclose)
+        except (RuntimeError, CancelledError):  # the portal is closed
+            self._receiver.close()
 
 
 class _AsyncAnswer(httpx.AsyncByteStream):
@@ -132,11 +152,12 @@ class _AsyncAnswer(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         parts = iter(self._answer)
-        while part := await anyio.to_thread.run_sync(next, parts, b""):
+        while part := await anyio.to_thread.run_sync(next, parts, b"", abandon_on_cancel=True):
             yield part
 
     async def aclose(self) -> None:
-        await anyio.to_thread.run_sync(self._answer.close)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self._answer.close)
 
 
 def _scope(request: httpx.Request) -> Message:

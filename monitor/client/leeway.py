@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec
 
@@ -128,8 +129,10 @@ class Leeway:
 
     def close(self) -> None:
         """End connections, and give up a store."""
-        self._connection.close()
-        self._release()
+        try:
+            self._connection.close()
+        finally:
+            self._release()
 
     def ask(self, question: Question) -> Answer:
         """Return the answer to a question, for which nothing is asked before its rows are read."""
@@ -281,8 +284,10 @@ class AsyncLeeway:
 
     async def close(self) -> None:
         """End connections, and give up a store."""
-        await self._connection.close()
-        self._release()
+        try:
+            await self._connection.close()
+        finally:
+            self._release()
 
     def ask(self, question: Question) -> AsyncAnswer:
         """Return the answer to a question, for which nothing is asked before its rows are read."""
@@ -348,5 +353,6 @@ class AsyncLeeway:
 
     async def export(self, subject: str, model: str = "", fields: Iterable[str] = ()) -> AsyncIterator[dict[str, Any]]:
         """Yield all that is held about a data subject, row by row, as of :meth:`Leeway.export`."""
-        async for line in self._connection.lines(operations.export_of(subject, model, fields)):
-            yield operations.row_of_export(line)
+        async with aclosing(self._connection.lines(operations.export_of(subject, model, fields))) as lines:
+            async for line in lines:
+                yield operations.row_of_export(line)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -145,3 +147,87 @@ def test_alerts_are_followed_in_an_event_loop_across_an_interruption(monkeypatch
 
     with ExitStack() as stack:
         assert asyncio.run(followed(stack)) == ["a", "b"]
+
+
+class Endless:
+    """An application whose answers never end, or never begin; it says when it is asked, and when it has ended."""
+
+    def __init__(self, *, begins: bool) -> None:
+        self.begins, self.is_asked, self.has_ended = begins, threading.Event(), threading.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            if self.begins:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+            self.is_asked.set()
+            while self.begins:
+                await send({"type": "http.response.body", "body": b"part", "more_body": True})
+            await receive()
+            await receive()
+        finally:
+            self.has_ended.set()
+
+
+@pytest.mark.parametrize("begins", [True, False])
+@pytest.mark.parametrize("by_task", [True, False])
+def test_a_question_that_is_cancelled_leaves_nothing_behind(tmp_path: Path, begins: bool, by_task: bool) -> None:
+    app = Endless(begins=begins)
+
+    async def cancelled() -> None:
+        async with AsyncLeeway("http://leeway", transport=AsyncInProcess(app)) as leeway:
+            saved = leeway.alerts().save(tmp_path / "alerts.csv")
+            if by_task:
+                task = asyncio.create_task(saved)
+                assert await asyncio.to_thread(app.is_asked.wait, 10)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            else:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(lambda: saved)
+                    assert await asyncio.to_thread(app.is_asked.wait, 10)
+                    tasks.cancel_scope.cancel()
+            assert await asyncio.to_thread(app.has_ended.wait, 10)
+
+    asyncio.run(cancelled())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_that_is_left_early_gives_its_connection_back() -> None:
+    class Parts(httpx.AsyncByteStream):
+        is_closed = False
+
+        async def __aiter__(self) -> Any:
+            for _ in range(3):
+                yield b'{"row": 1}\n'
+
+        async def aclose(self) -> None:
+            self.is_closed = True
+
+    answers: list[Parts] = []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        answers.append(Parts())
+        return httpx.Response(200, stream=answers[-1])
+
+    async def left() -> None:
+        async with AsyncLeeway("http://leeway", transport=httpx.MockTransport(answered)) as leeway:
+            for stream in (leeway.alerts().stream("csv"), leeway.export("4711")):
+                parts: Any = stream
+                async with aclosing(parts):
+                    assert await anext(parts)
+                assert answers[-1].is_closed
+
+    asyncio.run(left())
+
+
+def test_a_client_closes_while_an_answer_is_half_read() -> None:
+    app = Endless(begins=True)
+    leeway = Leeway("http://leeway", transport=InProcess(app), retries=0)
+    parts = leeway.alerts().stream("csv")
+    assert next(parts) == b"part"
+    leeway.close()
+    assert app.has_ended.is_set()
+    with pytest.raises(UnreachableError, match="ended before it was complete"):
+        list(parts)
+    leeway.close()
