@@ -253,21 +253,27 @@ def _checked(service: ApiService, model: str, text: str) -> Configuration:
 
 
 def _refuse_beyond_quota(service: ApiService, model: Model) -> None:
-    """Count what the API has accepted and this process does not go by yet, too."""
-    configuration = service.configuration
-    if model.metadata.namespace not in configuration.service.spec.quotas:
+    """Count models as the API has accepted them last, also those that this process does not go by, yet or at all."""
+    quotas = service.configuration.service.spec.quotas
+    if model.metadata.namespace not in quotas:
         return
-    log, fresh = _log(service), dict[str, Model]()
-    for name, head in log.heads().items():
-        if head.owner == "api" and name not in configuration.models:
-            stored = log.version(name, head.version)
-            with suppress(ConfigError):
-                fresh[name] = check.read_model(configuration.root, name, "" if stored is None else stored.document)
-    quotas = configuration.service.spec.quotas
-    refusals = quota_refusals({**fresh, **configuration.models}, model, quotas)
-    if refusals:
+    if refusals := quota_refusals(_accepted_models(service), model, quotas):
         errors = [{"field": "metadata.namespace", "message": each, "line": 0, "column": 0} for each in refusals]
         raise ProblemError("bad-configuration", "; ".join(refusals), errors=errors)
+
+
+def _accepted_models(service: ApiService) -> dict[str, Model]:
+    configuration, log = service.configuration, _log(service)
+    models = dict(configuration.models)
+    for name, head in log.heads().items():
+        if head.owner != "api":
+            continue
+        if name in models and digest_of(configuration.texts.get(name, "")) == head.digest:
+            continue
+        stored = log.version(name, head.version)
+        with suppress(ConfigError):
+            models[name] = check.read_model(configuration.root, name, "" if stored is None else stored.document)
+    return models
 
 
 def _written(service: ApiService, intent: Intent, text: str, owner: Owner) -> Version:

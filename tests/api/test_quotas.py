@@ -7,7 +7,7 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.clock import ManualClock
-from monitor.config import Service
+from monitor.config import Service, with_posted
 from monitor.config.quotas import Quota
 from monitor.ingest.arrivals import Flow
 from monitor.quotas.event_rates import EventRates
@@ -19,7 +19,7 @@ kind: Model
 metadata: {{name: {name}, namespace: {namespace}}}
 spec:
   sources: [{{http: {name}, event_time: ts}}]
-  schema: {{features: {{amount: {{type: numeric}}}}}}
+  schema: {{features: {{amount: {{type: numeric}}{more}}}}}
 """
 
 
@@ -31,8 +31,9 @@ def limited(**quota: float) -> World:
     return world
 
 
-def applied(client: Client, name: str, namespace: str = "fraud-team") -> tuple[int, str]:
-    text = DOCUMENT.format(name=name, namespace=namespace)
+def applied(client: Client, name: str, namespace: str = "fraud-team", features: int = 1) -> tuple[int, str]:
+    more = "".join(f", f{number}: {{type: numeric}}" for number in range(1, features))
+    text = DOCUMENT.format(name=name, namespace=namespace, more=more)
     headers = {"content-type": "application/yaml"}
     answer = client.request("PUT", f"/v1/models/{name}/configuration", content=text.encode(), headers=headers)
     return answer.status_code, answer.json().get("detail", "")
@@ -45,6 +46,22 @@ def test_a_model_beyond_the_quota_is_refused_also_before_those_before_it_are_in_
     assert (status, detail) == (422, "namespace fraud-team may have 3 models (`spec.quotas`); this would be the 4th")
     assert applied(client, "third")[0] == 200, "it is there already"
     assert applied(client, "fifth", namespace="free")[0] == 200
+
+
+def test_models_that_grow_are_counted_before_their_versions_are_in_force() -> None:
+    world = limited(series=17)  # of which the model `fraud` has four
+    client = Client(world)
+    for name in ("second", "third"):
+        assert applied(client, name)[0] == 200
+    in_force = {name: client.get(f"/v1/models/{name}/configuration").json()["document"] for name in ("second", "third")}
+    for name, document in in_force.items():
+        world.configuration = with_posted(world.configuration, name, document)
+    assert applied(client, "second", features=8)[0] == 200
+    status, detail = applied(client, "third", features=8)
+    expected = "namespace fraud-team may have 17 series (`spec.quotas`); with the 9 of this model it would have 22"
+    assert (status, detail) == (422, expected)
+    assert applied(client, "second")[0] == 200, "it may shrink"
+    assert applied(client, "third", features=8)[0] == 200
 
 
 def test_events_beyond_the_rate_are_refused_until_they_are_made_up_for() -> None:
