@@ -183,7 +183,8 @@ class Service:
 
     def _run(self, workers: Iterable[Worker]) -> None:
         for worker in workers:
-            number = sum(name.startswith("ingest-") for name in self._threads.names)
+            numbers = {name.rpartition("-")[2] for name in self._threads.names if name.startswith("ingest-")}
+            number = next(number for number in range(len(numbers) + 1) if str(number) not in numbers)
             name = f"ingest-{worker.name}-{number}"
             worker.on_report = self._threads.counting(name)
             self._threads.run(name, partial(_ingest, worker), worker.mend)

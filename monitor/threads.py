@@ -127,21 +127,21 @@ class Threads:
     @property
     def failing(self) -> dict[str, Exception]:
         """By stage, what it failed with, until it has run for a while again."""
-        return {stage.name: error for stage in self._stages if (error := stage.unsettled_error) is not None}
+        return {stage.name: error for stage in self._stages.copy() if (error := stage.unsettled_error) is not None}
 
     def is_sound(self, name: str) -> bool:
         """Whether a stage has run for a while since it began here, or there is none of that name."""
-        return all(stage.is_steady for stage in self._stages if stage.name == name)
+        return all(stage.is_steady for stage in self._stages.copy() if stage.name == name)
 
     @property
     def names(self) -> list[str]:
-        """All stages."""
-        return [stage.name for stage in self._stages]
+        """All stages that have not ended."""
+        return [stage.name for stage in self._stages.copy()]
 
     def join(self) -> list[str]:
         """Ask every stage to stop, and wait for them; return those that have not after :data:`LEAVE_WITHIN_S`."""
         self.stop.set()
-        unfinished = join_within((stage.thread for stage in self._stages), self._clock, LEAVE_WITHIN_S)
+        unfinished = join_within((stage.thread for stage in self._stages.copy()), self._clock, LEAVE_WITHIN_S)
         if unfinished:
             log.warning("stages are left unfinished", stages=unfinished)
         return unfinished
@@ -167,6 +167,8 @@ class Threads:
                 log.error("a stage failed", stage=stage.name, reason=in_words(error), wait_s=stage.pause_s)
                 self._clock.wait(self.stop, stage.pause_s)
             else:
+                # Nobody waits for what has nothing more to do, such as to read a source that no model names any more.
+                self._stages.remove(stage)
                 return
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from monitor.clock import ManualClock
+from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.config.document import ConfigError
 from monitor.heartbeat.heartbeat import Heartbeat
 from monitor.heartbeat.pulses import STAGES, Pulses
 from monitor.ingest.arrivals import Arrivals, Flow
+from monitor.threads import Threads
 from sinks.receivers import build, read_parameters
 from sinks.receivers.memory import Memory
+from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_stages import Poisoned
@@ -58,6 +60,17 @@ def test_pings_come_while_everything_works() -> None:
     world = World()
     assert world.passes(5) == 5
     assert {n.alerts[0].labels["alertname"] for n in world.inbox.received} == {"LeewayHeartbeat"}
+
+
+def test_a_source_that_no_model_names_any_more_is_not_missed() -> None:
+    store, threads = MemoryStore(), Threads(SystemClock())
+    threads.run("ingest-http-0", lambda: None)
+    threads.run("ingest-kafka-1", threads.stop.wait)
+    shop.wait_until(lambda: threads.names == ["ingest-kafka-1"], "what read it has ended")
+    threads.counting("ingest-kafka-1")()
+    Pulses(store, ManualClock(1_000)).state(threads.names, threads.rounds)
+    assert store.read(Query("pulses"))["stage"] == ["ingest"]
+    threads.join()
 
 
 @pytest.mark.parametrize("stage", STAGES)
