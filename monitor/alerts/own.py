@@ -223,8 +223,8 @@ class StandingAlerts:
 
     @property
     def are_firing(self) -> bool:
-        """Whether there are some, also of an earlier process that nobody knows to be over."""
-        return bool(self._standing or self._earlier)
+        """Whether there may be some, also of an earlier process: not known to be over, or not looked for yet."""
+        return self._earlier is None or bool(self._standing or self._earlier)
 
     def step(self, holding: Mapping[str, str], is_over: Callable[[str], bool] = lambda _: False) -> None:
         """Write what has changed.

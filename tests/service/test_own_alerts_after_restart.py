@@ -13,6 +13,7 @@ from monitor.alerts.own import (
     INSTANCE,
     JOB_FAILING,
     NAMES,
+    QUOTA_EXCEEDED,
     STAGE_FAILED,
     TOO_MANY_VERSIONS,
     TOPIC_GONE,
@@ -24,12 +25,20 @@ from monitor.alerts.own import (
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.config.instance import instance_of
+from monitor.config.quotas import Quota
 from monitor.config.roles import ROLES
+from monitor.decoders import Schemas
+from monitor.erasure.erased import ErasureList
 from monitor.evaluate.crowding import WITHIN_S, Crowding
+from monitor.evaluate.loop import EvaluateLoop
+from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.heartbeat.lookout import Lookout
+from monitor.ingest.intake import Intake
 from monitor.jobs.job_state import JobState
 from monitor.jobs.run_log import JobRun, RunLog, read_last_run
 from monitor.jobs.schedule import Jobs
+from monitor.quotas.event_rates import EventRates
+from monitor.threads import Threads
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from tests.service import shop
@@ -135,3 +144,20 @@ def test_which_jobs_are_paused_is_unknown_until_the_store_answers() -> None:
     jobs.follow()
     assert jobs.forgotten() == {}
     jobs.stop()
+
+
+def test_others_do_not_end_an_alert_of_a_process_that_has_not_measured_for_long_enough_yet() -> None:
+    store, clock = MemoryStore(), ManualClock(1_000)
+    StandingAlerts(store, clock, QUOTA_EXCEEDED, "namespace", instance="a").step({"risk": "too much is read"})
+    gone = GoneInstances(store, clock, [QUOTA_EXCEEDED], "b")
+    gone.step()
+    clock.advance(60)
+    intake = Intake(Schemas(), ErasureList(store))
+    loop = EvaluateLoop({}, store, clock, 60, lambda model, seconds: None)
+    lookout = Lookout(store, clock, [], Threads(clock, "a"), {}, intake, loop)
+    lookout.follow_rates(EventRates({"risk": Quota(events_per_s=1)}, {}, dict, clock))
+    for _ in range(40):
+        lookout.step()
+        gone.step()
+        clock.advance(10)
+    assert store.read(Query("alerts"))["title"] == ["too much is read", "over: too much is read"]
