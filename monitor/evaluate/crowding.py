@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -40,12 +39,11 @@ class Crowding:
         self.other: Counter[str] = Counter()
         # Other threads look at these, so they are replaced and never changed.
         self._recent: dict[str, tuple[tuple[float, int, int], ...]] = {}
-        self._since_s: dict[str, float] = {}
+        self._began_s = clock.monotonic_s()
 
     def note(self, model: str, events: int, other: int) -> None:
         """Windows with so many events were evaluated."""
         self.other[model] += other
-        self._since_s.setdefault(model, self._clock.monotonic_s())
         if other or model in self._recent:
             now_s = self._clock.monotonic_s()
             recent = [counts for counts in self._recent.get(model, ()) if counts[0] > now_s - WITHIN_S]
@@ -60,9 +58,9 @@ class Crowding:
                 shares[model] = sum(events for _, events, _ in recent), other
         return shares
 
-    def is_over(self, model: str) -> bool:
-        """Whether windows of a model have been evaluated for long enough to know that it has none."""
-        return self._clock.monotonic_s() - self._since_s.get(model, math.inf) > WITHIN_S
+    def is_over(self) -> bool:
+        """Whether windows have been looked at for as long as they count: of a model without traffic there are none."""
+        return self._clock.monotonic_s() - self._began_s > WITHIN_S
 
     def titles(self, watches: Mapping[str, Watch]) -> dict[str, str]:
         """Return what an alert about each such model says."""

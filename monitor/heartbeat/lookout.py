@@ -248,7 +248,7 @@ class Lookout:
         return reads.is_settled() or not self._has_reader(topic)
 
     def _is_crowded_no_more(self, model: str) -> bool:
-        return model not in self._watches or self._loop.crowding.is_over(model)
+        return model not in self._watches or self._loop.crowding.is_over()
 
     def _unregistered(self) -> dict[str, str]:
         return {
