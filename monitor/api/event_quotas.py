@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -39,25 +40,48 @@ class EventQuotas:
         text = "Events over HTTP that were refused since their namespace had sent too many."
         self._refused = Counter("leeway_quota_refused_events", text, ["namespace"], registry=registry)
 
-    def take(self, models: Mapping[str, Model], stream: str, events: int) -> None:
-        """Count events of a stream against the namespaces whose models read it.
+    @contextmanager
+    def taking(self, models: Mapping[str, Model], stream: str, events: int) -> Iterator[None]:
+        """Count events of a stream against the namespaces whose models read it, unless they are not accepted after all.
+
+        Parameters
+        ----------
+        models : mapping of str to Model
+            All that streams are read for, templates too.
+        stream : str
+        events : int
 
         Raises
         ------
         ProblemError
             One of them has sent too many.
         """
+        limited = self._limited(models, stream)
+        self._take(limited, events)
+        try:
+            yield
+        except BaseException:
+            with self._turn:
+                self._spend(limited, -events)
+            raise
+
+    def _limited(self, models: Mapping[str, Model], stream: str) -> list[str]:
         if not self._buckets:
-            return
+            return []
         reading = [model for model in models.values() if any(stream == source.http for source in model.spec.sources)]
-        limited = sorted({model.metadata.namespace for model in reading} & self._buckets.keys())
+        return sorted({model.metadata.namespace for model in reading} & self._buckets.keys())
+
+    def _take(self, limited: Iterable[str], events: int) -> None:
         with self._turn:
             for namespace in limited:
                 if (wait_s := self._buckets[namespace].lacking_s("", 0)) > 0:
                     self._refused.labels(namespace).inc(events)
                     raise self._refusal(namespace, math.ceil(wait_s))
-            for namespace in limited:
-                self._buckets[namespace].spend("", events)
+            self._spend(limited, events)
+
+    def _spend(self, limited: Iterable[str], events: int) -> None:
+        for namespace in limited:
+            self._buckets[namespace].spend("", events)
 
     def _refusal(self, namespace: str, seconds: int) -> ProblemError:
         limit = self._quotas[namespace].events_per_s

@@ -72,8 +72,8 @@ async def _append(stream: str, request: Request, service: ApiService) -> Respons
     def accept() -> tuple[int, int]:
         unpacked = unpack(body, headers.get("content-encoding", ""), max_bytes)
         messages = split_messages(unpacked, headers.get("content-type", ""))
-        request.app.state.event_quotas.take(service.configuration.models, stream, len(messages))
-        return service.accept(stream, messages)
+        with request.app.state.event_quotas.taking(service.configuration.all_read, stream, len(messages)):
+            return service.accept(stream, messages)
 
     first_offset, last_offset = await run_in_threadpool(accept)
     count = last_offset - first_offset + 1

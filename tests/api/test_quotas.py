@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from monitor.clock import ManualClock
 from monitor.config import Service, with_posted
 from monitor.config.quotas import Quota
+from monitor.errors import SourceError
 from monitor.ingest.arrivals import Flow
 from monitor.quotas.event_rates import EventRates
 from tests.api.world import Client, World
@@ -77,8 +78,20 @@ def test_events_beyond_the_rate_are_refused_until_they_are_made_up_for() -> None
     assert post("churn", 500) == (202, None), "another namespace is not held up"
     assert len(world.accepted["fraud"]) == 70
     world.clock.advance(3)
+    world.broken_source = SourceError("the disk is full", retryable=True)
+    assert [post("fraud", 500)[0] for _ in range(2)] == [503, 503], "what is not taken is not counted"
+    world.broken_source = None
     assert post("fraud", 5) == (202, None)
     assert 'leeway_quota_refused_events_total{namespace="fraud-team"} 5.0' in generate_latest(world.metrics).decode()
+
+
+def test_events_for_models_that_register_themselves_are_counted_before_one_has() -> None:
+    world = limited(events_per_s=10)
+    fraud = world.configuration.models["fraud"]
+    world.configuration = replace(world.configuration, models={}, templates={"fraud": fraud})
+    client = Client(world)
+    posts = [client.post("/v1/events/fraud", b"{}\n" * 70, content_type="application/x-ndjson") for _ in range(2)]
+    assert [answer.status_code for answer in posts] == [202, 429]
 
 
 def test_a_namespace_of_which_too_much_is_read_is_named_once_five_minutes_are_known() -> None:
