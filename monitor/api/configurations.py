@@ -213,6 +213,7 @@ def _put(service: ApiService, intent: Intent, text: str) -> Response:
 
 def _planned(service: ApiService, comparisons: Comparisons, intent: Intent, text: str, days: int) -> Response:
     changed = _checked(service, intent.model, text)
+    _refuse_beyond_quota(service, changed.models[intent.model])
     newest = _log(service).newest(intent.model)
     number = 1 if newest is None else newest.version + 1
     version = Version(intent.model, number, digest_of(text), "api", "", intent.author, intent.reason)

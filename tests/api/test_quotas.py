@@ -32,11 +32,14 @@ def limited(**quota: float) -> World:
     return world
 
 
-def applied(client: Client, name: str, namespace: str = "fraud-team", features: int = 1) -> tuple[int, str]:
+def applied(
+    client: Client, name: str, namespace: str = "fraud-team", features: int = 1, query: str = ""
+) -> tuple[int, str]:
     more = "".join(f", f{number}: {{type: numeric}}" for number in range(1, features))
     text = DOCUMENT.format(name=name, namespace=namespace, more=more)
     headers = {"content-type": "application/yaml"}
-    answer = client.request("PUT", f"/v1/models/{name}/configuration", content=text.encode(), headers=headers)
+    address = f"/v1/models/{name}/configuration{query}"
+    answer = client.request("PUT", address, content=text.encode(), headers=headers)
     return answer.status_code, answer.json().get("detail", "")
 
 
@@ -61,6 +64,7 @@ def test_models_that_grow_are_counted_before_their_versions_are_in_force() -> No
     status, detail = applied(client, "third", features=8)
     expected = "namespace fraud-team may have 17 series (`spec.quotas`); with the 9 of this model it would have 22"
     assert (status, detail) == (422, expected)
+    assert applied(client, "third", features=8, query="?dry_run=true") == (422, expected)
     assert applied(client, "second")[0] == 200, "it may shrink"
     assert applied(client, "third", features=8)[0] == 200
 
