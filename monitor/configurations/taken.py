@@ -56,9 +56,9 @@ class Taken:
         StoreError
         """
         current = in_force.stated
+        gone = dict.fromkeys(self._stated.keys() - current.keys(), (0, ""))
         if self._clock.monotonic_s() >= self._all_due_s:
             self._stated, self._all_due_s = {}, self._clock.monotonic_s() + STATE_ALL_EVERY_S
-        gone = dict.fromkeys(self._stated.keys() - current.keys(), (0, ""))
         news = {name: each for name, each in (current | gone).items() if self._stated.get(name) != each}
         if news or self._clock.monotonic_s() >= self._due_s:
             self._write({**news, EVERY_MODEL: (0, "")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,6 +63,16 @@ def test_a_process_says_all_of_it_again_each_day_since_rows_go_after_a_month(sto
         clock.advance(3_600)
     stated = store.read(Query("configurations_taken", {"model": "m"}))
     assert stated["at_ms"].tolist() == [AT_MS + 86_400_000]
+
+
+def test_a_model_that_goes_when_all_is_said_again_is_said_to_be_gone(store: MemoryStore) -> None:
+    clock = ManualClock(now_ms=AT_MS)
+    taken = Taken(store, clock, "a")
+    state(taken, 1)
+    clock.advance(86_400)
+    nothing: Any = SimpleNamespace(stated={})
+    taken.state(nothing)
+    assert store.read(Query("configurations_taken", {"model": "m"}))["version"].tolist() == [0]
 
 
 def test_a_clock_that_was_set_back_holds_back_nothing_that_a_process_states(store: MemoryStore) -> None:
