@@ -45,7 +45,7 @@ def register(appeared: Iterable[Appearance], configuration: Configuration, log_:
     """
     heads = log_.heads()
     counts = Counter(head.template for head in heads.values() if head.owner == "api")
-    refused, models = set[str](), dict(configuration.models)
+    refused, models = set[str](), _registered(heads, configuration) | configuration.models
     for each in appeared:
         if each.template not in configuration.templates or _is_owned(heads, each.name):
             continue
@@ -57,6 +57,16 @@ def register(appeared: Iterable[Appearance], configuration: Configuration, log_:
             counts[each.template] += 1
             models[each.name] = model
     return refused
+
+
+def _registered(heads: Mapping[str, Version], configuration: Configuration) -> dict[str, Model]:
+    """Return models that have registered themselves, here or elsewhere, also those that are not in force here."""
+    templates = configuration.templates
+    return {
+        name: _named(templates[head.template], name)
+        for name, head in heads.items()
+        if head.owner == "api" and head.template in templates
+    }
 
 
 def _named(template: Model, name: str) -> Model:

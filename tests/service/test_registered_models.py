@@ -13,6 +13,10 @@ import pytest
 from prometheus_client import generate_latest
 
 from monitor.check import load
+from monitor.clock import ManualClock
+from monitor.configurations.log import ConfigurationLog
+from monitor.configurations.registering import register
+from monitor.events import Appearance
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
 from sinks.store.contract import Query, Store
@@ -104,6 +108,24 @@ def replayed(config: Path, logs: list[Path], batch: int = 50_000) -> tuple[Memor
     replay = Replay(load(config), store, FileSource({"scores": logs}))
     replay.run(batch)
     return store, replay
+
+
+def test_models_that_another_process_has_just_registered_count_towards_the_quota(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    template = like({"http": "scores"}, at_most=9)
+    template["metadata"]["namespace"] = "risk"
+    quotas = {"risk": {"models": 2}}
+    configuration = load(shop.configured(tmp_path, template, models=["models/*.yaml"], quotas=quotas))
+    log = ConfigurationLog(store, ManualClock(1_000))
+
+    def register_next(*names: str) -> set[str]:
+        appeared = [Appearance("any-score", name, "scores", 0, 0) for name in names]
+        return register(appeared, configuration, log)
+
+    assert register_next("fraud") == set()
+    assert register_next("churn", "late-comer") == {"late-comer"}
+    assert log.heads().keys() == {"fraud", "churn"}
 
 
 def test_a_model_that_registers_itself_has_the_rows_of_one_with_a_file(tmp_path: Path, logs: list[Path]) -> None:
