@@ -233,7 +233,7 @@ def change_intake(
     store_id = identity_of(store) if kafka_topics(configuration) else ""
     if store_id and intake.members is None:
         intake.members = _members(configuration, store_id, clock)
-    routes = routes_of(configuration.service, configuration.models.values())
+    routes = routes_of(configuration.service, configuration.all_read.values())
     names = Names.of(configuration, intake.refused_names)
     # For each partition: to make a version ready may take seconds.
     versions = ConfigurationLog(store, clock)
@@ -337,7 +337,7 @@ def _in_group(cluster: KafkaCluster, store_id: str) -> KafkaCluster:
 
 
 def _letters_of(configuration: Configuration, source: Source) -> DeadLetters | None:
-    routes = routes_of(configuration.service, configuration.models.values())
+    routes = routes_of(configuration.service, configuration.all_read.values())
     if not routes or not isinstance(source, source_class("kafka")):
         return None
     return DeadLetters(routes, open_outlet(configuration))

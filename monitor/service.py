@@ -362,7 +362,8 @@ class Service:
         try:
             if appeared := self.intake.appeared():
                 refused = register(appeared, self.configuration, ConfigurationLog(self.store, self.clock))
-                if refused - self.intake.refused_names:
+                if refused:
+                    # Known or not: what reads may not have taken it up the last time.
                     self.intake.refused_names |= refused
                     self._run(self._changed_intake(self.configurations.in_force))
         except (SourceError, StoreError) as error:

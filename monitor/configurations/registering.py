@@ -37,7 +37,8 @@ def register(appeared: Iterable[Appearance], configuration: Configuration, log_:
     Returns
     -------
     set of str
-        Models that cannot be registered.
+        Models that cannot be registered; and templates like which none can, whatever it is called: nobody waits for
+        each of its names.
 
     Raises
     ------
@@ -47,12 +48,13 @@ def register(appeared: Iterable[Appearance], configuration: Configuration, log_:
     counts = Counter(head.template for head in heads.values() if head.owner == "api")
     refused, models = set[str](), _registered(heads, configuration) | configuration.models
     for each in appeared:
-        if each.template not in configuration.templates or _is_owned(heads, each.name):
+        if each.template not in configuration.templates or _is_owned(heads, each.name) or each.template in refused:
             continue
         model = _named(configuration.templates[each.template], each.name)
-        is_full = counts[each.template] >= _at_most(configuration, each)
-        if each.name in heads or is_full or quota_refusals(models, model, configuration.service.spec.quotas):
+        if each.name in heads or counts[each.template] >= _at_most(configuration, each):
             refused.add(each.name)
+        elif quota_refusals(models, model, configuration.service.spec.quotas):
+            refused.add(each.template)
         elif _is_written(each, configuration, log_, refused):
             counts[each.template] += 1
             models[each.name] = model
@@ -102,7 +104,7 @@ def _is_written(
         return False
     except InputError as error:
         log.error("a model that has appeared is not registered", model=name, at=log_position, reason=str(error))
-        refused.add(name)
+        refused.add(template)
         return False
     log.info("a model has registered itself", model=name, at=log_position, like=template)
     return True

@@ -253,8 +253,9 @@ class Lookout:
     def _unregistered(self) -> dict[str, str]:
         return {
             template: f"models that have appeared are not watched ({len(names):,} of them, such as"
-            f" {', '.join(names[:MOST_NAMED])}): as many as may be like {template} have registered themselves. Raise"
-            " `models.at_most` in its file, or release some; `leeway models --unregistered` lists them"
+            f" {', '.join(names[:MOST_NAMED])}): as many as may be like {template}, or as its namespace may have, are"
+            " there. Raise `models.at_most` in its file, or the quota, or release some; `leeway models --unregistered`"
+            " lists them, and says why"
             for template, names in self._intake.beyond_room().items()
         }
 

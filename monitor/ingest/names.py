@@ -60,7 +60,7 @@ class Names:
     privacy : mapping of str to ModelPrivacy
         By template.
     refused : collection of str
-        Names that the service could not register, as it finds them.
+        Names that the service could not register, as it finds them, and templates like which it can register none.
     """
 
     templates: Mapping[str, Model] = field(default_factory=dict)
@@ -114,6 +114,8 @@ class Names:
 
     def room(self, template: str, source: SourceSpec) -> int:
         """Return how many models may still register themselves."""
+        if template in self.refused:
+            return 0
         return max(0, 0 if source.models is None else source.models.at_most - self._counts[template])
 
     def appeared(self, partition: Partition, named: Mapping[str, Named]) -> list[Appearance]:
@@ -141,7 +143,7 @@ class Names:
             "not_ready": name in self.unready,
             "given_up": name in self.given_up,
             "not_registering": source.models.at_most == 0,
-            "refused": name in self.refused,
+            "refused": name in self.refused or template in self.refused,
             "too_many": self.room(template, source) == 0,
         }
         return next((reason for reason, holds in reasons.items() if holds), TO_REGISTER)
@@ -173,4 +175,5 @@ def name_groups(named: Named) -> Iterator[tuple[str, NDArray[np.int64]]]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a name as it can be written down: half of a pair of surrogates is no character."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else ""

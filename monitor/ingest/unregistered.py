@@ -103,7 +103,7 @@ def _added(former: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any
     newer = max((former, added), key=lambda counts: counts["last_offset"])
     return {
         **former,
-        "reason": former["reason"] if former["reason"] == "others" else added["reason"],
+        "reason": "others" if "others" in (former["reason"], added["reason"]) else newer["reason"],
         "messages": former["messages"] + added["messages"],
         "last_offset": newer["last_offset"],
         "last_ms": newer["last_ms"],

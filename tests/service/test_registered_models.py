@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
 
+from monitor.build import change_intake
 from monitor.check import load
 from monitor.clock import ManualClock
 from monitor.configurations.log import ConfigurationLog
 from monitor.configurations.registering import register
+from monitor.decoders import Schemas
+from monitor.erasure.erased import ErasureList
 from monitor.events import Appearance
+from monitor.ingest.intake import Intake
+from monitor.ingest.worker import Worker
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
-from sinks.store.contract import Query, Store
+from sinks.store.contract import Query, Store, StoreError
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of as rows_of_store
 from tests.cli.console import Console
@@ -124,7 +131,7 @@ def test_models_that_another_process_has_just_registered_count_towards_the_quota
         return register(appeared, configuration, log)
 
     assert register_next("fraud") == set()
-    assert register_next("churn", "late-comer") == {"late-comer"}
+    assert register_next("churn", "late-comer", "another") == {"any-score"}, "no other either, whatever it is called"
     assert log.heads().keys() == {"fraud", "churn"}
 
 
@@ -208,3 +215,85 @@ def test_the_page_about_models_that_register_themselves_runs(
         there.client.post("/v1/events/scores", json=events)
         shop.wait_until(lambda: there.service.counters.events >= 2, "it is read on")
         assert shop.rows(store, "epochs", only=["model", "from_offset"]) == [("fraud-eu", 0)]
+
+
+def named(*names: object, first_ms: int = shop.START_MS) -> list[bytes]:
+    """A message for each name, a second apart."""
+    return [
+        json.dumps({"id": f"n{number}", "ts": first_ms + 1_000 * number, "model": name}).encode()
+        for number, name in enumerate(names)
+    ]
+
+
+def recorded(folder: Path, lines: list[bytes]) -> list[Path]:
+    path = folder / "log.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return [path]
+
+
+@pytest.mark.parametrize("batch", [1, 50_000])
+def test_a_name_that_is_no_text_of_characters_is_counted_and_ends_nothing(tmp_path: Path, batch: int) -> None:
+    config = shop.configured(tmp_path, like({"kafka": "scores"}, at_most=0), models=["models/*.yaml"])
+    names = ("\ud800", "a\udfff", "\ud800", None, "", 7, "x" * 128, "x" * 129, "x" * 128)
+    store, _ = replayed(config, recorded(tmp_path, named(*names)), batch)
+    listed = [
+        (row["name"], row["messages"], row["reason"])
+        for row in sorted(rows_of_store(store.read(Query("unregistered_models"))), key=itemgetter("name"))
+    ]
+    assert listed == [
+        ("", 3, "no_name"),
+        ("\\ud800", 2, "not_a_name"),
+        ("a\\udfff", 1, "not_a_name"),
+        ("x" * 128, 3, "not_registering"),
+    ]
+
+
+def test_reading_does_not_wait_for_each_name_beyond_a_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = shop.configured(
+        tmp_path,
+        like({"kafka": "scores"}, at_most=2),
+        models=["models/*.yaml"],
+        quotas={"default": {"models": 0}},
+    )
+    rounds: list[object] = []
+
+    def counted(*given: Any) -> set[str]:
+        rounds.append(given)
+        return register(*given)
+
+    monkeypatch.setattr("monitor.replay.register", counted)
+    store, replay = replayed(config, recorded(tmp_path, named(*(f"name-{n}" for n in range(50)))))
+    assert not replay.configuration.models
+    rows = rows_of_store(store.read(Query("unregistered_models")))
+    assert {(row["messages"], row["reason"]) for row in rows} == {(1, "refused")}
+    assert (len(rows), len(rounds)) == (50, 1)
+
+
+def test_what_is_refused_is_read_past_also_if_the_store_fails_at_that_moment(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quotas = {"default": {"models": 0}}
+    config = shop.configured(tmp_path, like({"http": "scores"}), models=["models/*.yaml"], quotas=quotas)
+    failures = [StoreError("the store is away", retryable=True)]
+
+    def failing(intake: Intake, *given: Any) -> Iterator[Worker]:
+        if intake.refused_names and failures:
+            raise failures.pop()
+        return change_intake(intake, *given)
+
+    monkeypatch.setattr("monitor.service.change_intake", failing)
+    with serving(config, store) as there:
+        there.client.post("/v1/events/scores", json=[json.loads(line) for line in named("fraud", "churn")])
+        shop.wait_until(lambda: there.service.counters.unregistered == 2, "they are read past")
+    assert not failures
+
+
+def test_what_a_topic_of_models_to_come_rejects_goes_to_the_topic_of_dead_letters(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    kafka = {"bootstrap": ["127.0.0.1:1"], "dead_letters": "bad"}
+    config = shop.configured(tmp_path, like({"kafka": "scores"}), models=["models/*.yaml"], kafka=kafka)
+    configuration, clock = load(config), ManualClock()
+    intake = Intake(Schemas.of(configuration), ErasureList(store))
+    assert len(list(change_intake(intake, configuration, {}, store, clock, threading.Event()))) == 1
+    assert len(intake.letters) == 1
