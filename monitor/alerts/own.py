@@ -223,8 +223,18 @@ class StandingAlerts:
 
     @property
     def are_firing(self) -> bool:
-        """Whether there may be some, also of an earlier process: not known to be over, or not looked for yet."""
-        return self._earlier is None or bool(self._standing or self._earlier)
+        """Whether there are some, also of an earlier process that nobody knows to be over."""
+        return bool(self._standing or self._earlier)
+
+    def know_earlier(self) -> None:
+        """Know what an earlier process has left, also before anybody knows what holds now.
+
+        Raises
+        ------
+        StoreError
+        """
+        if self._earlier is None:
+            self._earlier = self._stored()
 
     def step(self, holding: Mapping[str, str], is_over: Callable[[str], bool] = lambda _: False) -> None:
         """Write what has changed.
@@ -247,13 +257,7 @@ class StandingAlerts:
             self._write([replace(alert, at_ms=again_ms) for alert in self._unwritten])
         if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
             # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
-            stored = [
-                alert
-                for alert in _as_they_stand(self._store, [self._alertname])
-                if alert.labels.get(INSTANCE, "") == self._instance
-            ]
-            self._newest_ids = {alert.labels[self._label]: alert.alert_id for alert in stored}
-            self._earlier = {alert.labels[self._label]: alert for alert in stored if alert.state == "firing"}
+            self._earlier = self._stored()
         self._forget_ended()
         for value in [value for value in self._earlier if value in holding or is_over(value)]:
             self._standing[value] = self._earlier.pop(value)
@@ -263,6 +267,16 @@ class StandingAlerts:
             at_ms = _dated(self._store, self._clock)
             firing = [self._fires(value, holding[value], at_ms) for value in begun]
             self._write([*firing, *(_resolved(alert, at_ms, "over") for alert in ended)])
+
+    def _stored(self) -> dict[str, Transition]:
+        """Those that fire by the store."""
+        stored = [
+            alert
+            for alert in _as_they_stand(self._store, [self._alertname])
+            if alert.labels.get(INSTANCE, "") == self._instance
+        ]
+        self._newest_ids = {alert.labels[self._label]: alert.alert_id for alert in stored}
+        return {alert.labels[self._label]: alert for alert in stored if alert.state == "firing"}
 
     def _write(self, transitions: list[Transition]) -> None:
         self._unwritten = transitions

@@ -167,6 +167,8 @@ class Lookout:
         """Say that the process is there, and whether others are to end its alerts once it is not."""
         if self._pulse.is_due:
             self._pulse.restart()
+            for look in self._of_process:
+                look.alerts.know_earlier()
             are_firing = any(look.alerts.are_firing for look in self._of_process)
             alarmed = self._threads.instance if are_firing else ""
             self._pulses.state(self._threads.names, self._threads.rounds, alarmed)
