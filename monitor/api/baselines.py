@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["models"])
 SERIES = ("model", "signal", "segment", "version")
 OF_LATEST = (*SERIES, "detector", "window_end_ms", "baseline_n", "baseline_from_ms", "baseline_to_ms")
 OLDEST_MS = 45 * DAY_MS
-"""A day that began longer before the newest window is no longer what is expected of it."""
+"""A day that began longer before the newest window of its model is no longer what is expected of it."""
 
 NOTHING = {"days": None, "expected_ms": None}
 Key = tuple[str, ...]
@@ -48,26 +48,28 @@ def baselines(
 
 def _rows(service: ApiService, where: dict[str, Any]) -> Iterator[Row]:
     newest = _by_series(served(rows_of(service.store.read(Query("latest", where, columns=OF_LATEST)))))
-    days = _days(service.store, where, max((row["window_end_ms"] for row in newest.values()), default=0))
-    marks = {model: _levels(read_marks(service.store, model)) for model in dict.fromkeys(key[0] for key in newest)}
+    days = _days(service.store, where, newest)
+    levels = _levels(read_marks(service.store, where["model"]))
     for key, row in sorted(newest.items()):
         model, signal, segment, version = key
-        about = [mark for mark in marks[model] if mark.is_about((version, segment, signal))]
+        about = [mark for mark in levels.get((model, signal, segment), ()) if mark.is_about((version, segment, signal))]
+        configured = _configured(service.watches.get(model), signal)
         yield {
             **row,
-            **days.get(key, NOTHING),
+            **(NOTHING if configured["alarms_by"] == "variation" else days.get(key, NOTHING)),
             **_accepted(about),
-            **_configured(service.watches.get(model), signal),
+            **configured,
         }
 
 
 def _by_series(newest: Iterable[Row]) -> dict[Key, Row]:
     """Return a row for each series, of its newest window; what charts say of it has no baseline of its own."""
     rows: dict[Key, Row] = {}
-    for row in newest:
+    # The newest last: a detector that is no longer configured has stopped at an older baseline.
+    for row in sorted(newest, key=lambda row: row["window_end_ms"]):
         key = tuple(row[name] for name in SERIES)
         of_series = rows.setdefault(key, {**dict(zip(SERIES, key, strict=True)), "window_end_ms": 0, **_no_baseline()})
-        of_series["window_end_ms"] = max(of_series["window_end_ms"], row["window_end_ms"])
+        of_series["window_end_ms"] = row["window_end_ms"]
         if row["detector"] not in DETECTORS and row["baseline_n"]:
             span = (row["baseline_from_ms"] or None, row["baseline_to_ms"] or None)
             of_series |= dict(zip(_no_baseline(), (row["baseline_n"], *span), strict=True))
@@ -78,19 +80,35 @@ def _no_baseline() -> Row:
     return {"baseline_n": 0, "baseline_from_ms": None, "baseline_to_ms": None}
 
 
-def _days(store: Store, where: dict[str, Any], newest_ms: int) -> dict[Key, Row]:
-    """Return what is stored of the newest day of each series."""
-    columns = (*SERIES, "from_ms", "days")
-    query = Query("expectations", where, low={"from_ms": newest_ms - OLDEST_MS}, columns=columns)
-    days: dict[Key, Row] = {}
-    for row in sorted(rows_of(store.read(query)), key=lambda row: row["from_ms"]):
-        days[tuple(row[name] for name in SERIES)] = {"days": row["days"], "expected_ms": row["from_ms"]}
-    return days
+def _days(store: Store, where: dict[str, Any], newest: Mapping[Key, Row]) -> dict[Key, Row]:
+    """Return what is stored of the newest day of each series, unless its model has gone on for long without one."""
+    oldest_ms: dict[str, int] = {}
+    for (model, *_), row in newest.items():
+        oldest_ms[model] = max(oldest_ms.get(model, 0), row["window_end_ms"] - OLDEST_MS)
+    if not oldest_ms:
+        return {}
+    query = Query(
+        "expectations",
+        where,
+        order=("from_ms",),
+        descending=True,
+        first_by=SERIES,
+        columns=(*SERIES, "from_ms", "days"),
+        floors={"from_ms": oldest_ms},
+    )
+    return {
+        tuple(row[name] for name in SERIES): {"days": row["days"], "expected_ms": row["from_ms"]}
+        for row in rows_of(store.read(query))
+    }
 
 
-def _levels(marks: Iterable[Mark]) -> Sequence[Mark]:
-    """Return the marks that made a level the new normal, as they took effect."""
-    return [mark for mark in marks if mark.says in ("accepted", "adopted") and mark.effective_ms]
+def _levels(marks: Iterable[Mark]) -> dict[Key, list[Mark]]:
+    """Return the marks that made a level the new normal, by model, signal and segment, as they took effect."""
+    levels: dict[Key, list[Mark]] = {}
+    for mark in marks:
+        if mark.says in ("accepted", "adopted") and mark.effective_ms:
+            levels.setdefault((mark.model, mark.signal, mark.segment), []).append(mark)
+    return levels
 
 
 def _accepted(marks: Sequence[Mark]) -> Row:

@@ -56,8 +56,10 @@ def newest_days(
     newest: dict[Key, int] = {}
     for *key, from_ms in zip(*(starts[name] for name in (*SERIES, "from_ms")), strict=True):
         newest[tuple(key)] = max(newest.get(tuple(key), 0), int(from_ms))
-    last_ms = max(newest.values(), default=0)
-    chosen = {key: from_ms for key, from_ms in newest.items() if last_ms - from_ms <= OLDEST_MS}
+    last_ms: dict[str, int] = {}
+    for (model, *_), from_ms in newest.items():
+        last_ms[model] = max(last_ms.get(model, 0), from_ms)
+    chosen = {key: from_ms for key, from_ms in newest.items() if last_ms[key[0]] - from_ms <= OLDEST_MS}
     rows = rows_of(store.read(Query("expectations", {**where, "from_ms": sorted(set(chosen.values()))})))
     of_series = ((tuple(row[name] for name in SERIES), row) for row in rows)
     return {key: read_day(row) for key, row in of_series if chosen.get(key) == row["from_ms"]}

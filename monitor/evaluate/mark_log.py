@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,8 +76,8 @@ class Mark:
         return (signal, segment) == (self.signal, self.segment) and self.version in ("", version)
 
 
-def read_marks(store: Store, model: str | None = None) -> list[Mark]:
-    """Return the marks of a model, or of all, by the windows at which they take effect.
+def read_marks(store: Store, model: str | Sequence[str] | None = None) -> list[Mark]:
+    """Return the marks of a model, of several, or of all, by the windows at which they take effect.
 
     Raises
     ------

@@ -55,3 +55,18 @@ def test_a_signal_that_the_model_does_not_have_is_named() -> None:
     answer = Client(filled()).get("/v1/baselines", model="fraud", signal="feature:amont")
     assert answer.status_code == 404
     assert "did you mean 'feature:amount'?" in answer.json()["detail"]
+
+
+def test_what_is_said_of_a_model_depends_on_no_other_model() -> None:
+    world = filled()
+    [row] = Client(world).items("/v1/baselines")
+    world.add("scores", [score(1, model="churn", window_end_ms=2_000 * DAY_MS)])
+    assert row in Client(world).items("/v1/baselines")
+
+
+def test_a_detector_that_is_gone_hides_no_baseline() -> None:
+    world = filled()
+    gone = {"baseline_from_ms": 1, "baseline_to_ms": DAY_MS, "baseline_n": 7, "window_end_ms": 2 * DAY_MS}
+    world.add("scores", [score(1, detector="zzz", **gone)])
+    [row] = Client(world).items("/v1/baselines")
+    assert (row["baseline_n"], row["window_end_ms"]) == (5_000, MORNING_MS + 60_000)
