@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from monitor.api.openapi import NEEDED_ROLE, SCHEMAS
-from monitor.web.page import page
+from monitor.web.page import rendered, shown
 
 __all__ = ["router"]
 
@@ -22,8 +22,16 @@ OTHERS = "others"
 
 @router.get("/docs")
 def show_reference(request: Request) -> Response:
-    document = request.app.openapi()
-    return page(
+    document, state = request.app.openapi(), request.app.state
+    # Made once: it takes longer than most questions.
+    made = getattr(state, "reference", None)
+    if made is None or made[0] is not document:
+        state.reference = made = document, _reference(document)
+    return shown(made[1])
+
+
+def _reference(document: Mapping[str, Any]) -> str:
+    return rendered(
         "reference.html",
         version=document["info"]["version"],
         groups=_groups(document),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.api.app import ROUTERS, create_app
-from monitor.web import PAGES
+from monitor.web import PAGES, reference
 from tests.api.world import Client, World
 
 HOSTILE = "<script>alert(1)</script> & `<b>x</b>`"
@@ -80,3 +80,9 @@ def test_what_the_document_says_is_text_on_the_page(monkeypatch: pytest.MonkeyPa
     assert "<script" not in text
     assert "<b>" not in text
     assert "<code>&lt;b&gt;x&lt;/b&gt;</code>" in text
+
+
+def test_the_page_is_made_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = client.get("/docs")
+    monkeypatch.delattr(reference, "_groups")
+    assert client.get("/docs").text == first.text
