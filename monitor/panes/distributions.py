@@ -30,7 +30,13 @@ TIERS = (("panes_1h", 3_600_000), ("panes_5m", 300_000))
 """Sums of panes that the store keeps, the longest first."""
 
 ROWS_AT_ONCE = 50_000
-"""Rows of panes that the store adds up at once: names, which the sums keep all, are as many at most as it has read."""
+"""Rows of panes that the store adds up at once."""
+
+NAMES_AT_ONCE = 200_000
+"""Names that one answer of the store should have: its sums keep all, and where ids are names, each row has others."""
+
+ROWS_AT_FIRST = 500
+"""Rows that it adds up at first where there are names, until it shows how many."""
 
 SUMS = ("n", "missing", "invalid", "out_of_range", "other", "sum_q", "sum_q2")
 Pieces = list[tuple[str, tuple[int, int]]]
@@ -96,7 +102,8 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
     pieces = pieces_of((part.from_ms, part.to_ms), pane_ms)
     sums: dict[str, Any] = {}
     other_layouts: set[str] = set()
-    for rows_of_all in _some_at_a_time(store, where, pieces, pane_ms, max(1, len(chosen))):
+    layouts = [watch.layouts[signal] for signal in chosen]
+    for rows_of_all in _some_at_a_time(store, where, pieces, pane_ms, layouts):
         for signal, layout, rows in _by_signal(watch, chosen, rows_of_all):
             if {columns["layout"][i] for columns, i in rows} - {layout.id}:
                 other_layouts.add(signal)
@@ -107,18 +114,28 @@ def summaries(store: Store, watch: Watch, part: Part, signals: Collection[str] |
 
 
 def _some_at_a_time(
-    store: Store, where: Mapping[str, Any], pieces: Pieces, pane_ms: int, signals: int
+    store: Store, where: Mapping[str, Any], pieces: Pieces, pane_ms: int, layouts: Sequence[Layout]
 ) -> Iterator[Mapping[str, Any]]:
-    """Have the store add up pieces, in steps of about :data:`ROWS_AT_ONCE` rows of one partition and version."""
+    """Have the store add up pieces, in steps of about :data:`ROWS_AT_ONCE` rows of one partition and version at most.
+
+    Where a step has more names than :data:`NAMES_AT_ONCE`, the next ones are shorter.
+    """
     lengths = {**dict(TIERS), "panes": pane_ms}
+    most = max(1, ROWS_AT_ONCE // max(1, len(layouts)))
+    count = most
+    if any(isinstance(layout, CategoryLayout) for layout in layouts):
+        count = min(most, max(1, ROWS_AT_FIRST // len(layouts)))
     for table, (start_ms, end_ms) in pieces:
-        step_ms = max(1, ROWS_AT_ONCE // signals) * lengths[table]
-        for low_ms in range(start_ms, end_ms, step_ms):
-            high_ms = min(end_ms, low_ms + step_ms)
+        low_ms, in_step = start_ms, count
+        while low_ms < end_ms:
+            high_ms = min(end_ms, low_ms + in_step * lengths[table])
             totals = store.totals(Query(table, where, {"pane_start_ms": low_ms}, {"pane_start_ms": high_ms}))
             if table == "panes" and not totals["signal"]:
                 check_fine(store, where, (low_ms, high_ms))
             yield totals
+            low_ms = high_ms
+            fitting = in_step * NAMES_AT_ONCE // max(1, sum(map(len, totals["names"])))
+            in_step = min(most, 4 * in_step, max(1, fitting))
 
 
 def size_of(watch: Watch, part: Part, signals: Collection[str] | None = None) -> int:

@@ -82,3 +82,28 @@ def test_no_more_panes_are_added_up_at_once_than_fit(world: World, monkeypatch: 
 
     assert summaries(Measured(), world.watches["fraud"], part) == at_once  # type: ignore[arg-type]
     assert 0 < most <= 20
+
+
+def test_where_each_hour_has_other_names_fewer_hours_are_added_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for hour in range(60):
+        world.names("feature:country", hour * HOUR_MS, {f"{hour}-{i}": 1 for i in range(5)})
+    part = Part(0, 60 * HOUR_MS)
+    at_once = summaries(world.store, world.watches["fraud"], part)
+    monkeypatch.setattr(distributions, "NAMES_AT_ONCE", 40)
+    monkeypatch.setattr(distributions, "ROWS_AT_FIRST", 8)
+    lengths = []
+
+    class Measured:
+        """A store of which it is known how many names it answers."""
+
+        read = world.store.read
+
+        def totals(self, query: Query) -> Any:
+            totals = world.store.totals(query)
+            lengths.append(sum(map(len, totals["names"])))
+            return totals
+
+    assert summaries(Measured(), world.watches["fraud"], part) == at_once  # type: ignore[arg-type]
+    assert max(lengths) == 40
+    assert sum(lengths) == 300
