@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import read_page
 from monitor.config import ConfigError, Configuration, Model
+from monitor.config.document import Mistake, read_posted
 from monitor.config.quotas import quota_refusals
 from monitor.configurations.in_force import watches_of
 from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
@@ -206,14 +208,14 @@ def _put(service: ApiService, intent: Intent, text: str) -> Response:
         raise ProblemError("owned-by-a-file", refusal)
     changed = _checked(service, intent.model, text)
     with _accepting:
-        _refuse_beyond_quota(service, changed.models[intent.model])
+        _refuse_beyond_quota(service, changed, intent.model)
         version = _written(service, intent, text, "api")
     return _tagged(answer({**_head(version), "is_dry_run": False, "refusal": "", "difference": None}), version)
 
 
 def _planned(service: ApiService, comparisons: Comparisons, intent: Intent, text: str, days: int) -> Response:
     changed = _checked(service, intent.model, text)
-    _refuse_beyond_quota(service, changed.models[intent.model])
+    _refuse_beyond_quota(service, changed, intent.model)
     newest = _log(service).newest(intent.model)
     number = 1 if newest is None else newest.version + 1
     version = Version(intent.model, number, digest_of(text), "api", "", intent.author, intent.reason)
@@ -245,28 +247,34 @@ def _checked(service: ApiService, model: str, text: str) -> Configuration:
             service.check_change(model, text)
         changed = check.with_posted(service.configuration, model, text)
     except ConfigError as error:
-        errors = [{"field": m.path, "message": m.message, "line": m.line, "column": m.column} for m in error.mistakes]
-        raise ProblemError("bad-configuration", str(error), errors=errors) from error
+        raise ProblemError("bad-configuration", str(error), errors=_errors(error.mistakes)) from error
     if unfit := service.refusal(changed.models[model]):
         mistake = {"field": "spec.sources", "message": unfit, "line": 0, "column": 0}
         raise ProblemError("bad-configuration", unfit, errors=[mistake])
     return changed
 
 
-def _refuse_beyond_quota(service: ApiService, model: Model) -> None:
-    """Count models as the API has accepted them last, also those that this process does not go by, yet or at all."""
-    quotas = service.configuration.service.spec.quotas
+def _errors(mistakes: Iterable[Mistake]) -> list[dict[str, Any]]:
+    return [{"field": m.path, "message": m.message, "line": m.line, "column": m.column} for m in mistakes]
+
+
+def _refuse_beyond_quota(service: ApiService, changed: Configuration, name: str) -> None:
+    model, quotas = changed.models[name], changed.service.spec.quotas
     if model.metadata.namespace not in quotas:
         return
     if refusals := quota_refusals(_accepted_models(service), model, quotas):
-        errors = [{"field": "metadata.namespace", "message": each, "line": 0, "column": 0} for each in refusals]
-        raise ProblemError("bad-configuration", "; ".join(refusals), errors=errors)
+        document = read_posted(changed.root / f"{name}.yaml", changed.texts[name])
+        mistakes = [document.mistake(("metadata", "namespace"), refusal) for refusal in refusals]
+        raise ProblemError("bad-configuration", "; ".join(refusals), errors=_errors(mistakes))
 
 
 def _accepted_models(service: ApiService) -> dict[str, Model]:
+    """Return models as the API has accepted them last, whether this process goes by that, not yet, or not at all."""
     configuration, log = service.configuration, _log(service)
-    models = dict(configuration.models)
-    for name, head in log.heads().items():
+    heads = log.heads()
+    given_up = {name for name in configuration.posted if name in heads and heads[name].owner == "nobody"}
+    models = {name: model for name, model in configuration.models.items() if name not in given_up}
+    for name, head in heads.items():
         if head.owner != "api":
             continue
         if name in models and digest_of(configuration.texts.get(name, "")) == head.digest:

@@ -10,7 +10,6 @@ from monitor.config.document import ConfigError, Document, KeyPath, Mistake, rea
 from monitor.config.load import Check, Configuration, read_again, wrong_references
 from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
-from monitor.config.quotas import quota_refusals
 from monitor.config.streams import is_pattern, is_simple
 from monitor.config.topics import wrong_streams
 from monitor.config.validate import validated
@@ -50,8 +49,6 @@ def with_posted(configuration: Configuration, name: str, text: str, checks: Sequ
     }
     own = {name: changed.models[name]}
     mistakes |= {document.mistake(path, message) for _, path, message in wrong_privacy(own, changed.service)}
-    refusals = quota_refusals(configuration.models, model, changed.service.spec.quotas)
-    mistakes |= {document.mistake(("metadata", "namespace"), message) for message in refusals}
     documents = dict.fromkeys(changed.all_read, document)
     for mistake in read_again(changed.service, [document], changed.all_read, documents):
         # Files are as they were: what is wrong there now, this document has brought about.

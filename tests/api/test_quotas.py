@@ -52,6 +52,17 @@ def test_a_model_beyond_the_quota_is_refused_also_before_those_before_it_are_in_
     assert applied(client, "fifth", namespace="free")[0] == 200
 
 
+def test_a_model_may_take_the_place_of_one_that_was_given_up_at_once() -> None:
+    world = limited(models=2)
+    client = Client(world)
+    assert applied(client, "second")[0] == 200
+    document = client.get("/v1/models/second/configuration").json()["document"]
+    world.configuration = with_posted(world.configuration, "second", document)
+    assert applied(client, "third")[0] == 422
+    assert client.request("DELETE", "/v1/models/second/configuration").status_code == 200
+    assert applied(client, "third")[0] == 200
+
+
 def test_models_that_grow_are_counted_before_their_versions_are_in_force() -> None:
     world = limited(series=17)  # of which the model `fraud` has four
     client = Client(world)
