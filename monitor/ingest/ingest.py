@@ -94,6 +94,10 @@ class Ingest:
         """The models that have to be registered before partitions are read on."""
         return [each for lane in list(self._lanes.values()) for each in lane.waits_for]
 
+    def waiting(self) -> frozenset[Partition]:
+        """Partitions that are not read on until models are registered."""
+        return frozenset((each.topic, each.partition) for each in self.appeared())
+
     def beyond_room(self) -> dict[str, set[str]]:
         """The names of models for which there is no room, by template."""
         return union(lane.unregistered.beyond(self._readers.names) for lane in list(self._lanes.values()))

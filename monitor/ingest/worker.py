@@ -427,14 +427,16 @@ class Worker:
         source = self._ingest.source
         self._reports.restart()
         self._stated.partitions.know(source.partitions(), source.is_gone)
-        self._stated.partitions.say(self._positions(), self._activity.idle(source.at_end()))
+        # What waits for a model to be registered is not read to its end, though nothing comes behind it.
+        at_end = source.at_end() - self._ingest.waiting()
+        self._stated.partitions.say(self._positions(), self._activity.idle(at_end))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
         self.status.catching_up = self._ingest.catching_up
         self._note_gone(source.gone_since())
         self._note_refused(source.refused())
         if not source.bounded:  # of what ends nothing more is waited for
             flows, record_ms = self._ingest.flows(), self._ingest.positions.record_ms()
-            self._stated.arrivals.look(flows, record_ms, source.at_end(), source.unanswered())
+            self._stated.arrivals.look(flows, record_ms, at_end, source.unanswered())
             self._stated.arrivals.retire(source.partitions(), source.is_gone)
         self.on_report()
 

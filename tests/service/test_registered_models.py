@@ -297,3 +297,24 @@ def test_what_a_topic_of_models_to_come_rejects_goes_to_the_topic_of_dead_letter
     intake = Intake(Schemas.of(configuration), ErasureList(store))
     assert len(list(change_intake(intake, configuration, {}, store, clock, threading.Event()))) == 1
     assert len(intake.letters) == 1
+
+
+def test_a_partition_that_waits_for_a_model_is_not_silent(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shop.configured(tmp_path, like({"http": "scores"}), models=["models/*.yaml"], idle_after="1s")
+    rounds: list[object] = []
+
+    def failing(*given: Any) -> set[str]:
+        rounds.append(given)
+        raise StoreError("the store is away", retryable=True)
+
+    monkeypatch.setattr("monitor.service.register", failing)
+    with serving(config, store) as there:
+        for number, names in enumerate((("",), ("",), ("", "fraud")), 1):
+            there.client.post("/v1/events/scores", json=[json.loads(line) for line in named(*names)])
+            shop.wait_until(lambda: there.service.counters.unregistered == number, "it is read")  # noqa: B023
+        shop.wait_until(lambda: len(rounds) > 16, "it is longer than a partition may be silent")
+        [worker] = there.service.intake.workers
+        assert [(each.topic, each.offset) for each in worker.appeared()] == [("scores", 3)]
+        assert 1 not in store.read(Query("partitions", {"topic": "scores"}))["idle"].tolist()
