@@ -12,7 +12,7 @@ import anyio
 
 from monitor.client.connection import AsyncConnection, Connection
 from monitor.client.errors import ClientError
-from monitor.client.requests import Paging, Request
+from monitor.client.requests import MEDIA, Paging, Request
 from monitor.resources.contract import Question
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "Answer", "AsyncAnswer"]
 
-FORMATS = ("csv", "parquet", "arrow")
+FORMATS = tuple(MEDIA)
 
 
 class Answer:

@@ -155,7 +155,7 @@ class AsyncConfigurations:
 
 
 def _page(model: str, limit: int, cursor: str | None = None) -> Request:
-    return Request(_path(model, "/versions"), {"limit": limit, "cursor": cursor})
+    return Request(_path(model, "/versions"), {"limit": limit, "cursor": cursor}, holds="not_converged")
 
 
 def _change(

@@ -100,7 +100,7 @@ class Connection:
         address = f"{self._url}{request.route}"
         try:
             with self._client.stream(request.method, address, **request.options()) as answer:
-                if not answer.is_success:
+                if not request.is_answered_by(answer):
                     answer.read()
                     raise error_of(answer, address)
                 yield answer
@@ -185,7 +185,7 @@ class AsyncConnection:
         address = f"{self._url}{request.route}"
         try:
             async with self._client.stream(request.method, address, **request.options()) as answer:
-                if not answer.is_success:
+                if not request.is_answered_by(answer):
                     await answer.aread()
                     raise error_of(answer, address)
                 yield answer

@@ -191,7 +191,8 @@ def retry_dead_letters(places: Iterable[tuple[str, int, int]], *, dry_run: bool 
 
 def export_of(subject: str, model: str, fields: Iterable[str]) -> Request:
     """Return the request for all that is held about a data subject; its answer has a row on each line."""
-    return Request("/v1/exports", method="POST", body={"subject": subject, "model": model, "fields": list(fields)})
+    body = {"subject": subject, "model": model, "fields": list(fields)}
+    return Request("/v1/exports", method="POST", body=body, media="application/x-ndjson")
 
 
 def row_of_export(line: str) -> Document:

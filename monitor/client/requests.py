@@ -18,6 +18,7 @@ from monitor.client.errors import ServiceError, UnavailableError, UnreachableErr
 from monitor.resources.contract import Question
 
 __all__ = [
+    "MEDIA",
     "EventReader",
     "Happened",
     "Paging",
@@ -28,6 +29,13 @@ __all__ = [
     "patience",
     "read_document",
 ]
+
+MEDIA = {
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+"""The forms of answers that have no pages, with their media types."""
 
 MOST_WAIT_S = 8.0
 PAGE = 10_000
@@ -57,6 +65,9 @@ class Request:
     holds : str
         A member of the document that answers it, by which a service's answer is known; empty where a list answers it,
         or nothing: the document is then one with ``items``.
+    media : str
+        The media type of its answer, by which a service's is known where that is no document: what stands before a
+        service may answer 200 and a page to log in.
     """
 
     route: str
@@ -66,6 +77,10 @@ class Request:
     content: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     holds: str = "items"
+    media: str = ""
+
+    def is_answered_by(self, answer: httpx.Response) -> bool:
+        return answer.is_success and answer.headers.get("content-type", self.media).startswith(self.media)
 
     @property
     def may_be_repeated(self) -> bool:
@@ -118,7 +133,7 @@ class Paging:
     def request(self) -> Request:
         """Return the request for the next page."""
         size = {"limit": PAGE if self._remaining is None else min(self._remaining, PAGE), "cursor": self._cursor}
-        return Request(self._path, {**self._parameters, **(size if self._is_paged else {})})
+        return Request(self._path, {**self._parameters, **(size if self._is_paged else {})}, holds="next_cursor")
 
     def take(self, document: dict[str, Any]) -> dict[str, Any]:
         """Take a page in, and return it."""
@@ -131,7 +146,7 @@ class Paging:
     def whole(self, form: str) -> Request:
         """Return the request for all rows at once, in a form that has no pages."""
         limit = {"limit": self._remaining} if self._remaining is not None else {}
-        return Request(self._path, {**self._parameters, **limit, "format": form})
+        return Request(self._path, {**self._parameters, **limit, "format": form}, media=MEDIA[form])
 
 
 def all_rows(question: Question) -> Steps[list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from monitor.clock import SystemClock
 
 __all__ = ["Happened", "follow", "follow_async"]
 
-PATH = "/v1/alerts/stream"
+PATH, EVENTS = "/v1/alerts/stream", "text/event-stream"
 SILENT_S = 45.0
 """How long a silent connection counts as alive: the service sends something every 15 s."""
 
@@ -39,7 +39,8 @@ class _Following:
 
     def refuses(self, answer: httpx.Response) -> bool:
         """Whether an answer ends the stream; a service that has been reached may fail for a while."""
-        refuses = answer.status_code != httpx.codes.OK and not (self._was_reached and answer.is_server_error)
+        is_stream = answer.is_success and answer.headers.get("content-type", EVENTS).startswith(EVENTS)
+        refuses = not is_stream and not (self._was_reached and answer.is_server_error)
         self._was_reached |= not refuses
         return refuses
 
@@ -95,7 +96,7 @@ def follow(client: httpx.Client, url: str, parameters: Mapping[str, Any], after:
                 for line in answer.iter_lines():
                     if (happened := following.take(answer, line)) is not None:
                         yield happened
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             following.lost(error)
         SystemClock().wait(threading.Event(), PAUSE_S)
 
@@ -114,6 +115,6 @@ async def follow_async(
                 async for line in answer.aiter_lines():
                     if (happened := following.take(answer, line)) is not None:
                         yield happened
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             following.lost(error)
         await anyio.sleep(PAUSE_S)

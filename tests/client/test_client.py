@@ -289,6 +289,24 @@ def test_the_tree_of_errors_says_whether_waiting_helps() -> None:
     assert all(issubclass(kind, ClientError) for kind in (UnreachableError, QuestionError, ServiceError))
 
 
+def test_a_page_to_log_in_is_no_answer(tmp_path: Path) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, html="<html>Log in</html>")
+
+    reads: list[Callable[[Leeway], Any]] = [
+        lambda leeway: list(leeway.alerts()),
+        lambda leeway: leeway.alerts().arrow(),
+        lambda leeway: leeway.alerts().save(tmp_path / "alerts.csv"),
+        lambda leeway: list(leeway.export("4711")),
+        lambda leeway: next(leeway.follow()),
+    ]
+    with Leeway("http://leeway", transport=httpx.MockTransport(page)) as leeway:
+        for read in reads:
+            with pytest.raises(ServiceError, match="no Leeway service"):
+                read(leeway)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_table_that_is_cut_off_is_asked_for_again(waits: list[float]) -> None:
     whole = fill(World())
     answers = create_app(whole)
