@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from monitor.alerts.wording import listed
@@ -25,6 +26,9 @@ from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 
 __all__ = ["EventLog", "Intake", "Reading"]
+
+MOST_NOTES = 20
+"""About models, in an answer that a probe asks for every few seconds."""
 
 
 class EventLog(Protocol):
@@ -133,11 +137,15 @@ class Intake:
 
     def notes(self) -> list[str]:
         """Return what people should know of what is read all the same: one sentence each."""
-        return [
+        catching_up = self.catching_up()
+        notes = [
             f"model {model} catches up: {listed(partitions)} {'is' if len(partitions) == 1 else 'are'} read under its"
             " former configuration, as far as a killed process may have come"
-            for model, partitions in self.catching_up().items()
+            for model, partitions in islice(catching_up.items(), MOST_NOTES)
         ]
+        if (others := len(catching_up) - MOST_NOTES) > 0:
+            notes.append(f"{others:,} more models catch up: `leeway_partitions_catching_up` has all of them")
+        return notes
 
     def gone_topics(self) -> dict[str, str]:
         """Return what people should know of topics that were deleted, by topic."""

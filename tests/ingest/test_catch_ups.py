@@ -183,6 +183,8 @@ def test_people_are_told_which_models_catch_up_until_they_have(store: BrokenStor
     sentence = "payments/0 is read under its former configuration, as far as a killed process may have come"
     assert intake.notes() == [f"model orders catches up: {sentence}"]
     assert intake.catching_up() == {"orders": ["payments/0"]}
+    worker.status.catching_up = {("payments", 0): tuple(f"m{number:04}" for number in range(1_500))}
+    assert (len(intake.notes()), intake.notes()[-1].partition(":")[0]) == (21, "1,480 more models catch up")
 
     read_on(ingest, source)
     assert ingest.catching_up == {}
