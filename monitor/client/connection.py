@@ -161,7 +161,7 @@ class AsyncConnection:
             async for line in answer.aiter_lines():
                 yield line
 
-    def follow(self, parameters: Mapping[str, Any], after: str | None) -> AsyncIterator[Happened]:
+    def follow(self, parameters: Mapping[str, Any], after: str | None) -> AsyncGenerator[Happened]:
         return follow_async(self._client, self._url, parameters, after)
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ The client that blocks and the one for event loops have the same lines: a test c
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec
@@ -115,7 +115,8 @@ class Leeway:
         from monitor.client.inprocess import InProcess
 
         archive = Archive(path, config)
-        leeway = cls("http://embedded", retries=0, transport=InProcess(create_app(archive, is_guarded=False)))
+        transport = InProcess(create_app(archive, is_guarded=False))
+        leeway = cls("http://embedded", token="", retries=0, transport=transport)
         leeway._release = archive.close
         return leeway
 
@@ -270,7 +271,8 @@ class AsyncLeeway:
         from monitor.client.inprocess import AsyncInProcess
 
         archive = Archive(path, config)
-        leeway = cls("http://embedded", retries=0, transport=AsyncInProcess(create_app(archive, is_guarded=False)))
+        transport = AsyncInProcess(create_app(archive, is_guarded=False))
+        leeway = cls("http://embedded", token="", retries=0, transport=transport)
         leeway._release = archive.close
         return leeway
 
@@ -347,11 +349,11 @@ class AsyncLeeway:
 
     def follow(
         self, *, model: str | None = None, matchers: Sequence[str] = (), after: str | None = None
-    ) -> AsyncIterator[Happened]:
+    ) -> AsyncGenerator[Happened]:
         """What happens to alerts, for ever, as of :meth:`Leeway.follow`."""
         return self._connection.follow(operations.stream_of(model, matchers), after)
 
-    async def export(self, subject: str, model: str = "", fields: Iterable[str] = ()) -> AsyncIterator[dict[str, Any]]:
+    async def export(self, subject: str, model: str = "", fields: Iterable[str] = ()) -> AsyncGenerator[dict[str, Any]]:
         """Yield all that is held about a data subject, row by row, as of :meth:`Leeway.export`."""
         async with aclosing(self._connection.lines(operations.export_of(subject, model, fields))) as lines:
             async for line in lines:

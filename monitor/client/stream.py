@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -103,7 +103,7 @@ def follow(client: httpx.Client, url: str, parameters: Mapping[str, Any], after:
 
 async def follow_async(
     client: httpx.AsyncClient, url: str, parameters: Mapping[str, Any], after: str | None
-) -> AsyncIterator[Happened]:
+) -> AsyncGenerator[Happened]:
     """Yield what happens, as :func:`follow` does."""
     following = _Following(url, parameters, after)
     while True:

@@ -361,6 +361,15 @@ def test_an_answer_may_be_left_half_read(asked: Leeway, monkeypatch: pytest.Monk
     assert asked.history("fraud").arrow().num_rows == 13
 
 
+def test_a_store_asks_for_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEEWAY_TOKEN", "no tökén")
+    world: Any = fill(World())
+    world.close = lambda: None
+    monkeypatch.setattr("monitor.client.archive.Archive", lambda path, config: world)
+    with Leeway.embedded("store") as leeway:
+        assert len(list(leeway.history("fraud"))) == 13
+
+
 def test_a_store_that_is_none_or_in_use_is_refused(tmp_path: Path, embedded: Leeway) -> None:
     with pytest.raises(InputError, match="no store at"):
         Leeway.embedded(tmp_path)
