@@ -52,7 +52,8 @@ def begun(
     """
     heads = log_.heads()
     own = {name: model for name, model in files.models.items() if _owner(heads, name) != "api"}
-    configuration = replace(files, models=own)
+    templates = {name: each for name, each in files.templates.items() if _owner(heads, name) != "api"}
+    configuration = replace(files, models=own, templates=templates)
     watches = {name: compiled(configuration, name, ready) for name in own}
     begins = InForce(configuration, {**ready, **watches}, {}, {}, files, refusal)
     if former is not None:
@@ -170,6 +171,7 @@ def _followed(current: InForce, heads: Mapping[str, Version], log_: Configuratio
         unread=frozenset(troubles.keys() - in_force.configuration.models.keys()),
         registered={name: head.template for name, head in heads.items() if head.owner == "api" and head.template},
         given_up=frozenset(name for name, head in heads.items() if head.owner == "nobody"),
+        templates={name: each for name, each in base.files.templates.items() if _owner(heads, name) != "api"},
     )
     versions = _versions(in_force, heads, taken)
     return replace(in_force, configuration=configuration, versions=versions, troubles=_passed_over(in_force) | troubles)
@@ -281,8 +283,8 @@ def _versions(in_force: InForce, heads: Mapping[str, Version], taken: Mapping[st
             versions[name] = taken.get(name, in_force.versions.get(name, 0))
         else:
             versions[name] = heads[name].version if _is_of_file(in_force, heads, name) else 0
-    for name in in_force.configuration.templates.keys() & heads.keys():
-        is_last = heads[name].digest == digest_of(in_force.configuration.texts[name])
+    for name in [name for name in in_force.files.templates if name in heads and heads[name].owner != "api"]:
+        is_last = heads[name].digest == digest_of(in_force.files.texts[name])
         versions[name] = heads[name].version if is_last else 0
     return versions
 
@@ -303,10 +305,10 @@ def _other_files(in_force: InForce, heads: Mapping[str, Version]) -> dict[str, s
 
 
 def _passed_over(in_force: InForce) -> dict[str, str]:
-    """Models of files that the API owns."""
+    """Models and templates of files that the API owns."""
     files = in_force.files
     return {
         name: f"{files.files[name]} is passed over: the API owns {name}. Remove the file; or end that with"
         f" `leeway release {name}`, and the file holds"
-        for name in in_force.configuration.posted & files.models.keys()
+        for name in in_force.configuration.posted & files.all_read.keys()
     }

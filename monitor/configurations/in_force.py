@@ -82,7 +82,7 @@ class InForce:
 
     @property
     def _owned_files(self) -> frozenset[str]:
-        return self.configuration.posted & self.files.models.keys()
+        return self.configuration.posted & self.files.all_read.keys()
 
 
 def watches_of(root: Configuration, versions: Iterable[Version]) -> dict[str, Watch]:

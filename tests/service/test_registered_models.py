@@ -17,7 +17,8 @@ from prometheus_client import generate_latest
 from monitor.build import change_intake
 from monitor.check import load
 from monitor.clock import ManualClock
-from monitor.configurations.log import ConfigurationLog
+from monitor.configurations.following import begun, following, note_given_up
+from monitor.configurations.log import Change, ConfigurationLog
 from monitor.configurations.registering import register
 from monitor.decoders import Schemas
 from monitor.erasure.erased import ErasureList
@@ -318,3 +319,22 @@ def test_a_partition_that_waits_for_a_model_is_not_silent(
         [worker] = there.service.intake.workers
         assert [(each.topic, each.offset) for each in worker.appeared()] == [("scores", 3)]
         assert 1 not in store.read(Query("partitions", {"topic": "scores"}))["idle"].tolist()
+
+
+def test_a_template_that_is_called_as_a_model_of_the_api_is_passed_over_until_that_is_given_up(
+    tmp_path: Path, store: MemoryStore
+) -> None:
+    files = load(shop.configured(tmp_path, like({"kafka": "scores"}), models=["models/*.yaml"]))
+    log = ConfigurationLog(store, ManualClock(1_000))
+    log.put(Change("any-score", json.dumps(shop.model("any-score", {"kafka": "others"}))))
+    in_force = begun(files, log, {})
+    assert "passed over: the API owns any-score" in in_force.troubles["any-score"]
+    assert in_force.configuration.templates == {}
+    assert in_force.behind == {}
+
+    log.put(Change("any-score", "", "nobody"))
+    note_given_up(files, log)
+    in_force = following(in_force, log) or in_force
+    assert in_force.configuration.templates.keys() == {"any-score"}
+    assert (in_force.troubles, in_force.versions) == ({}, {"any-score": 3})
+    assert following(in_force, log) is None
