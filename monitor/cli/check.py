@@ -198,8 +198,14 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
         say_trial(tried)
         if tried["misfits"]:
             return
-    count = len(configuration.models)
-    click.echo(f"fine: {count} {'model' if count == 1 else 'models'}")
+    counts = [_counted(len(configuration.models), "model")]
+    if configuration.templates:
+        counts.append(f"{_counted(len(configuration.templates), 'template')} of models to come")
+    click.echo(f"fine: {', '.join(counts)}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _say_privacy(configuration: Configuration, shown: dict[str, Any]) -> None:

@@ -338,3 +338,8 @@ def test_a_template_that_is_called_as_a_model_of_the_api_is_passed_over_until_th
     assert in_force.configuration.templates.keys() == {"any-score"}
     assert (in_force.troubles, in_force.versions) == ({}, {"any-score": 3})
     assert following(in_force, log) is None
+
+
+def test_check_says_that_a_file_is_a_template(tmp_path: Path, leeway: Console) -> None:
+    config = shop.configured(tmp_path, like({"kafka": "scores"}), models=["models/*.yaml"])
+    assert leeway("check", str(config)).out.endswith("fine: 0 models, 1 template of models to come\n")
