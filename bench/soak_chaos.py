@@ -14,6 +14,7 @@ is 1 if not; logs and data are kept then.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -36,6 +37,7 @@ from bench.chaos_traffic import PARTITIONS, PostedAlerts, Traffic
 from bench.chaos_world import HOSTILE, PANE_MS, World
 from bench.fleet import Patience
 from sinks.store.contract import Query, Store, StoreError
+from sinks.store.rows import rows_of
 
 __all__ = ["Report", "main", "run"]
 
@@ -150,6 +152,13 @@ class _Run:
             if found.last > found.before + ALLOWED.get(name, float("inf")):
                 report.reasons.append(f"{name} went on from {found.before:,.1f} to {found.last:,.1f}")
 
+    def keep(self, folder: Path) -> None:
+        """Write down what the store says of alerts, and of who was notified: the disk it lies on goes with the run."""
+        with closing(self._world.store()) as store:
+            for table in ("alerts", "freshness_alerts", "notifications", "decisions"):
+                lines = (json.dumps(row) + "\n" for row in rows_of(store.read(Query(table))))
+                (folder / f"{table}.jsonl").write_text("".join(lines))
+
     def leave(self) -> None:
         """Ask the service to end."""
         self._world.fleet.leave(self._world.service)
@@ -263,6 +272,8 @@ def run(folder: Path, seconds: float, seed: int, faults: Collection[str], rate: 
             ordeal.disturb(schedule(seed, seconds, [name for name in faults if name not in world.missing]))
             ordeal.settle()
             ordeal.account()
+            if ordeal.report.reasons:
+                ordeal.keep(folder)
             ordeal.leave()
         except RuntimeError as error:
             ordeal.report.reasons.append(str(error))
