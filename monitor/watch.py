@@ -61,9 +61,10 @@ _NO_PRIVACY = {"__all__": {"privacy": True}}
 _ONLY_STORED: dict[str, Any] = {
     "keep": True,
     "schema_": {"labels": True, "max_versions": True, "features": _NO_PRIVACY, "prediction": _NO_PRIVACY},
+    "sources": {"__all__": {"models": True}},
 }
 """What decides which events are stored, and nothing else; `max_versions` and `privacy` came later than hashes
-(`Watch._hash`)."""
+(`Watch._hash`), and `models` is of templates alone, which are not watched."""
 
 
 @dataclass(frozen=True)

@@ -158,24 +158,6 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
-    """Stop the brokers that the next file does without: one that only waits takes 4 % of a core, to the end of the run.
-
-    Who asks for them again starts them again.
-    """
-    yield
-    if nextitem is not None and nextitem.path != item.path:
-        fixtures: Any = item.session._fixturemanager
-        for name in _brokers_of_file(item) - _brokers_of_file(nextitem):
-            for fixture in fixtures.getfixturedefs(name, item) or ():
-                fixture.finish(item._request)  # type: ignore[attr-defined]  # pytest has no public way
-
-
-def _brokers_of_file(item: pytest.Item) -> frozenset[str]:
-    return frozenset().union(*(_brokers_of(other) for other in item.session.items if other.path == item.path))
-
-
 def _brokers_of(item: pytest.Item) -> frozenset[str]:
     return BROKERS.intersection(getattr(item, "fixturenames", ()))
 
@@ -186,7 +168,7 @@ def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bo
     What needs brokers comes first, since one process runs all of it; the services themselves before the rest, since
     they need nothing that takes long to compile. Files of many tests follow, as of pytest-xdist itself; what they
     compile is there when those with slow tests have their turn, and small files fill up the rest. Files that share
-    brokers of a special kind follow one another, so that these can be stopped soon.
+    brokers of a special kind follow one another.
     """
     sizes = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
