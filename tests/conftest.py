@@ -21,7 +21,6 @@ from tests.services.kafka import Broker, Cluster, SecureBroker, ThreeBrokers
 from tests.services.peers import Frouros, Moa, Peer
 
 MANY_TESTS = 25
-BROKERS = frozenset({"kafka", "three_brokers", "secure_kafka"})
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +137,7 @@ def unique_name(request: pytest.FixtureRequest) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the broker, so that `-m "not kafka"` leaves it out; a real ClickHouse is not broken on purpose."""
     for item in items:
-        if _brokers_of(item):
+        if {"kafka", "three_brokers", "secure_kafka"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
     if os.environ.get("LEEWAY_TEST_CLICKHOUSE"):
         breaking = [item for item in items if "clickhouse_endpoint" in getattr(item, "fixturenames", ())]
@@ -158,30 +157,19 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000)
 
 
-def _brokers_of(item: pytest.Item) -> frozenset[str]:
-    return BROKERS.intersection(getattr(item, "fixturenames", ()))
-
-
-def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, bool, bool, int]]:
+def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, int]]:
     """When an item's file has its turn, where processes share the files: those that take long are not the last.
 
     What needs brokers comes first, since one process runs all of it; the services themselves before the rest, since
     they need nothing that takes long to compile. Files of many tests follow, as of pytest-xdist itself; what they
-    compile is there when those with slow tests have their turn, and small files fill up the rest. Files that share
-    brokers of a special kind follow one another.
+    compile is there when those with slow tests have their turn, and small files fill up the rest.
     """
     sizes = Counter(item.path for item in items)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    using = {name: {item.path for item in items if name in _brokers_of(item)} for name in BROKERS}
 
-    def turn(item: pytest.Item) -> tuple[bool, bool, bool, bool, int]:
-        return (
-            not _needs_brokers(item.path),
-            item.path.parent.name != "services",
-            item.path not in using["three_brokers"],
-            item.path not in using["secure_kafka"],
-            -max(sizes[item.path], MANY_TESTS * (item.path in slow)),
-        )
+    def turn(item: pytest.Item) -> tuple[bool, bool, int]:
+        of_services = item.path.parent.name == "services"
+        return not _needs_brokers(item.path), not of_services, -max(sizes[item.path], MANY_TESTS * (item.path in slow))
 
     return turn
 

@@ -196,14 +196,6 @@ def _row(silence: Silence, now_ms: int) -> dict[str, Any]:
         "endsAt": rfc3339(silence.ends_ms),
         "createdBy": silence.created_by,
         "comment": f"{silence.comment}{_recurring(silence)}",
-        "matchers": [
-            {
-                "name": matcher.name,
-                "value": matcher.value,
-                "isRegex": matcher.operator in ("=~", "!~"),
-                "isEqual": matcher.operator in ("=", "=~"),
-            }
-            for matcher in silence.matchers
-        ],
+        "matchers": [matcher.as_posted for matcher in silence.matchers],
         **({"leeway": named} if named else {}),
     }

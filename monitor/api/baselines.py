@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from monitor.api.contract import ApiService
+from monitor.api.detectable import OLDEST_MS, SERIES
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, check_seen_signal, models_in, question_of
 from monitor.api.reading import Row, stored_models
@@ -15,7 +16,6 @@ from monitor.api.status import served
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.mark_log import Mark, read_marks
 from monitor.resources.baselines import Baselines, SeriesBaseline
-from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -24,11 +24,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-SERIES = ("model", "signal", "segment", "version")
 OF_LATEST = (*SERIES, "detector", "window_end_ms", "baseline_n", "baseline_from_ms", "baseline_to_ms")
-OLDEST_MS = 45 * DAY_MS
-"""A day that began longer before the newest window of its model is no longer what is expected of it."""
-
 NOTHING = {"days": None, "expected_ms": None}
 Key = tuple[str, ...]
 

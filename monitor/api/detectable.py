@@ -16,11 +16,11 @@ from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["SERIES", "judged_by", "newest_days", "smallest_shifts", "unit_of"]
+__all__ = ["OLDEST_MS", "SERIES", "judged_by", "newest_days", "smallest_shifts", "unit_of"]
 
 SERIES = ("model", "signal", "segment", "version")
 OLDEST_MS = 45 * DAY_MS
-"""A day that began longer before the newest one is no longer a series' newest."""
+"""A day that began longer before what is newest of its model is no longer what is expected of a series."""
 
 UNITS: dict[int, Unit] = {legend.LOCATION: "value", legend.SPREAD: "factor", legend.VOLUMES: "events"}
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from monitor.client.connection import AsyncConnection, Connection
 from monitor.client.methods import does, does_async
-from monitor.client.requests import Pause, Request, Steps
+from monitor.client.requests import Pause, Request, Steps, quoted
 from monitor.clock import SystemClock
 
 __all__ = ["WAIT_S", "AsyncConfigurations", "Configurations"]
@@ -176,4 +175,4 @@ def _awaited(version: Document, wait_s: float) -> Steps[Document]:
 
 
 def _path(model: str, part: str = "") -> str:
-    return f"/v1/models/{quote(model, safe='')}/configuration{part}"
+    return f"/v1/models/{quoted(model)}/configuration{part}"

@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from monitor.client.requests import Request, Steps, all_rows
+from monitor.client.requests import Request, Steps, all_rows, quoted
 from monitor.resources.contract import Moment, written
 from monitor.resources.subscriptions import Subscriptions
 from monitor.resources.windows import ExplainWindow
@@ -44,7 +43,7 @@ def alert(alert_id: str) -> Steps[Document]:
     UnknownError
         There is no such alert.
     """
-    return (yield Request(f"/v1/alerts/{_quoted(alert_id)}", holds="transitions"))
+    return (yield Request(f"/v1/alerts/{quoted(alert_id)}", holds="transitions"))
 
 
 def explain(alert_id: str) -> Steps[Document]:
@@ -55,7 +54,7 @@ def explain(alert_id: str) -> Steps[Document]:
     UnknownError
         There is no such alert.
     """
-    return (yield Request(f"/v1/alerts/{_quoted(alert_id)}/explain", holds="decisions"))
+    return (yield Request(f"/v1/alerts/{quoted(alert_id)}/explain", holds="decisions"))
 
 
 def explain_window(
@@ -85,7 +84,7 @@ def incident(incident_id: str) -> Steps[Document]:
     UnknownError
         No alert that fired has this id.
     """
-    return (yield Request(f"/v1/incidents/{_quoted(incident_id)}", holds="alerts"))
+    return (yield Request(f"/v1/incidents/{quoted(incident_id)}", holds="alerts"))
 
 
 def mark(model: str, signal: str, says: str, **details: Any) -> Steps[Document]:
@@ -214,8 +213,4 @@ def _with_time(details: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _job_path(job: str, action: str) -> str:
-    return f"/v1/jobs/{_quoted(job)}/{action}"
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
+    return f"/v1/jobs/{quoted(job)}/{action}"

@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
-from monitor.client.requests import Request, Steps, all_rows
+from monitor.client.requests import Request, Steps, all_rows, quoted
 from monitor.clock import SystemClock
 from monitor.resources.contract import written
 from monitor.resources.distributions import Distributions
@@ -50,7 +49,7 @@ def model(name: str) -> Steps[Document]:
     UnknownError
         There is no such model.
     """
-    return (yield Request(f"/v1/models/{_quoted(name)}", holds="signals"))
+    return (yield Request(f"/v1/models/{quoted(name)}", holds="signals"))
 
 
 def distribution(model: str, signal: str, **span: Any) -> Steps[Document]:
@@ -83,7 +82,7 @@ def acknowledge(alert_id: str, *, created_by: str, comment: str = "", undo: bool
         There is no such alert.
     """
     body = {"created_by": created_by, "comment": comment, "undo": undo}
-    return (yield Request(f"/v1/alerts/{_quoted(alert_id)}/ack", method="POST", body=body, holds="acknowledged"))
+    return (yield Request(f"/v1/alerts/{quoted(alert_id)}/ack", method="POST", body=body, holds="acknowledged"))
 
 
 def acknowledge_incident(
@@ -91,7 +90,7 @@ def acknowledge_incident(
 ) -> Steps[Document]:
     """Take on all alerts of an incident, or, with ``undo``, give them back."""
     body = {"created_by": created_by, "comment": comment, "undo": undo}
-    return (yield Request(f"/v1/incidents/{_quoted(incident_id)}/ack", method="POST", body=body, holds="alerts"))
+    return (yield Request(f"/v1/incidents/{quoted(incident_id)}/ack", method="POST", body=body, holds="alerts"))
 
 
 def silence(
@@ -126,7 +125,7 @@ def silences() -> Steps[list[Document]]:
 
 def silence_outcome(silence_id: str) -> Steps[Document]:
     """What became of a silence: which alerts it kept quiet (``kept_quiet``), and who was told of it (``notices``)."""
-    return (yield Request(f"/v1/silences/{_quoted(silence_id)}", holds="kept_quiet"))
+    return (yield Request(f"/v1/silences/{quoted(silence_id)}", holds="kept_quiet"))
 
 
 def end_silence(silence_id: str) -> Steps[None]:
@@ -137,7 +136,7 @@ def end_silence(silence_id: str) -> Steps[None]:
     UnknownError
         There is no such silence.
     """
-    yield Request(f"/api/v2/silence/{_quoted(silence_id)}", method="DELETE", holds="")
+    yield Request(f"/api/v2/silence/{quoted(silence_id)}", method="DELETE", holds="")
 
 
 def subscribe(matchers: Sequence[str] = (), *, created_by: str, **whom: Any) -> Steps[Document]:
@@ -169,7 +168,7 @@ def subscription(subscription_id: str) -> Steps[Document]:
     UnknownError
         There is no such subscription.
     """
-    return (yield Request(f"/v1/subscriptions/{_quoted(subscription_id)}", holds="id"))
+    return (yield Request(f"/v1/subscriptions/{quoted(subscription_id)}", holds="id"))
 
 
 def unsubscribe(subscription_id: str) -> Steps[None]:
@@ -180,7 +179,7 @@ def unsubscribe(subscription_id: str) -> Steps[None]:
     UnknownError
         There is no such subscription.
     """
-    yield Request(f"/v1/subscriptions/{_quoted(subscription_id)}", method="DELETE", holds="")
+    yield Request(f"/v1/subscriptions/{quoted(subscription_id)}", method="DELETE", holds="")
 
 
 def announce(name: str, *, at: Any = None, **details: Any) -> Steps[Document]:
@@ -234,7 +233,7 @@ def revoke_token(name: str) -> Steps[Document]:
     UnknownError
         There is no such token.
     """
-    return (yield Request(f"/v1/tokens/{_quoted(name)}", method="DELETE", holds="state"))
+    return (yield Request(f"/v1/tokens/{quoted(name)}", method="DELETE", holds="state"))
 
 
 def erase(subject: str, model: str = "", fields: Iterable[str] = (), *, dry_run: bool) -> Steps[Document]:
@@ -273,7 +272,7 @@ def send(stream: str, events: Iterable[Mapping[str, Any]]) -> Steps[Document]:
     """
     lines = "".join(json.dumps(event, allow_nan=False) + "\n" for event in events)
     headers = {"Content-Type": "application/x-ndjson"}
-    route = f"/v1/events/{_quoted(stream)}"
+    route = f"/v1/events/{quoted(stream)}"
     return (yield Request(route, method="POST", content=lines, headers=headers, holds="accepted"))
 
 
@@ -291,17 +290,4 @@ def parts_of(matchers: Iterable[str]) -> list[Document]:
     """
     from monitor.routing.matchers import parse_matchers
 
-    return [
-        {
-            "name": matcher.name,
-            "value": matcher.value,
-            "isRegex": matcher.operator in ("=~", "!~"),
-            "isEqual": matcher.operator in ("=", "=~"),
-        }
-        for text in matchers
-        for matcher in parse_matchers(text)
-    ]
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
+    return [matcher.as_posted for text in matchers for matcher in parse_matchers(text)]

@@ -10,6 +10,7 @@ import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from tenacity import RetryCallState, retry_if_exception_type, stop_after_attempt
@@ -27,6 +28,7 @@ __all__ = [
     "Steps",
     "all_rows",
     "patience",
+    "quoted",
     "read_document",
 ]
 
@@ -155,6 +157,17 @@ def all_rows(question: Question) -> Steps[list[dict[str, Any]]]:
     while not paging.is_over:
         rows += paging.take((yield paging.request()))["items"]
     return rows
+
+
+def quoted(name: str) -> str:
+    """Return a name as a part of a route.
+
+    Examples
+    --------
+    >>> quoted("a/b")
+    'a%2Fb'
+    """
+    return quote(name, safe="")
 
 
 def patience(attempts: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the API gives the model up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from threading import Lock
 from typing import Literal
@@ -221,8 +221,8 @@ class ConfigurationLog:
                 self._check_room(model, number)
             texts = {"author": change.author[:MOST_CHARACTERS], "reason": change.reason[:MOST_CHARACTERS]}
             at_ms = max(self._clock.now_ms(), 0 if newest is None else newest.at_ms + 1)
-            version = Version(model, number, digest, owner, change.file, **texts, document=change.document, at_ms=at_ms)
-            version = replace(version, template=change.template)
+            texts |= {"document": change.document, "template": change.template}
+            version = Version(model, number, digest, owner, change.file, **texts, at_ms=at_ms)
             append(self._store, "configurations", {name: [value] for name, value in asdict(version).items()})
             stored = self.version(model, number)
         if stored is None or stored.digest != digest:

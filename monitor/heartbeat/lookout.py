@@ -55,7 +55,6 @@ ROWS_MET_WITHIN_S = 300.0
 READ_FOR_S = 30.0
 """What is refused is, by then, of sources that are open."""
 
-
 MOST_NAMED = 3
 """Models in the title of an alert."""
 
@@ -183,8 +182,8 @@ class Lookout:
         reads = Lasting(self._clock, self._reads_everything, READ_FOR_S)
         is_refused_no_more = partial(self._is_refused_no_more, reads)
         yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics, is_refused_no_more)
-        is_settled = partial(self._is_settled, reads)
-        yield _Look(alerts(MODELS_UNREGISTERED, "template", "warning"), self._unregistered, is_settled)
+        unregistered = alerts(MODELS_UNREGISTERED, "template", "warning")
+        yield _Look(unregistered, self._unregistered, lambda _: reads.is_settled())
         of_certificate = certificate.holding if certificate else dict
         yield _Look(alerts(CERTIFICATE, "certificate", "warning"), of_certificate, _always)
         if "api" in roles:
@@ -239,11 +238,6 @@ class Lookout:
 
     def _reads_everything(self) -> bool:
         return all(worker.status.opened for worker in self._intake.workers)
-
-    @staticmethod
-    def _is_settled(reads: Lasting, _: str) -> bool:
-        """Whether everything has been read for a while."""
-        return reads.is_settled()
 
     def _is_refused_no_more(self, reads: Lasting, topic: str) -> bool:
         """Whether everything has been read for a while, or no model reads a topic any more."""

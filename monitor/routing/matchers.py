@@ -84,6 +84,18 @@ class Matcher:
     _pattern: Any = field(init=False, repr=False, compare=False, default=None)
     _known: dict[str, bool] = field(init=False, repr=False, compare=False, default_factory=dict)
 
+    @property
+    def as_posted(self) -> dict[str, Any]:
+        """The matcher as Alertmanager's API has it.
+
+        Examples
+        --------
+        >>> Matcher("model", "!=", "fraud").as_posted
+        {'name': 'model', 'value': 'fraud', 'isRegex': False, 'isEqual': False}
+        """
+        is_regex, is_equal = self.operator in ("=~", "!~"), self.operator in ("=", "=~")
+        return {"name": self.name, "value": self.value, "isRegex": is_regex, "isEqual": is_equal}
+
     def __post_init__(self) -> None:
         if self.operator in ("=~", "!~"):
             try:
