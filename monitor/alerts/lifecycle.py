@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
-from monitor.alerts.verdict import NewNormal, NewVersion, Verdict
+from monitor.alerts.verdict import Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
 from monitor.events import SeriesKey
 
@@ -109,6 +109,7 @@ class Member:
     moved_ms: int = 0
     new_version: NewVersion | None = None
     moves_told: dict[str, Told] = field(default_factory=dict)
+    failure: Failure | None = None
 
     def tell(self, verdict: Verdict) -> bool:
         """Return whether a move is news, and remember it if so.
@@ -133,6 +134,7 @@ class Member:
         """Take in the strongest verdict of another alarmed window."""
         self.evidence, self.last_ms, self.status = verdict, verdict.at_ms, "drift"
         self.new_normal = None
+        self.failure = _worse(self.failure, verdict.facts.failure)
         if verdict.strength > self.peak.strength:
             self.peak = verdict
 
@@ -146,6 +148,10 @@ class Member:
             "detector": verdict.detector,
             "former_version": None if self.new_version is None else self.new_version.former,
             "contrast": "" if verdict.facts.change is None else verdict.facts.change.what,
+            "failure": None if self.failure is None else self.failure.kind,
+            "answer": None if self.failure is None else self.failure.answer,
+            "answer_before": None if self.failure is None else self.failure.before,
+            "answer_after": None if self.failure is None else self.failure.after,
             "since_ms": self.since_ms,
             "onset_ms": self.onset_ms,
             "last_ms": self.last_ms,
@@ -184,6 +190,7 @@ class Member:
             "new_normal": None if normal is None else NewNormal(*normal),
             "new_version": None if version is None else NewVersion(*version),
             "moves_told": moves_told,
+            "failure": None if written.get("failure") is None else Failure(*written["failure"]),
         }
         # Earlier versions remembered the last move alone: it is told once more.
         return cls(**{key: written[key] for key in written.keys() - {"told_ms", "told_move", "told_effect"}} | composed)
@@ -216,6 +223,7 @@ class Live:
             verdict,
             moved_ms=0 if change is None else change.since_ms,
             new_version=verdict.facts.new_version,
+            failure=verdict.facts.failure,
         )
         self.members[series].tell(verdict)
 
@@ -464,6 +472,13 @@ class Lifecycle:
         """The gravest so far: membership only grows, so it could sink only by a changed configuration."""
         current = self._policy.severity_of(sorted(member.evidence.signal for member in alert.members.values()))
         return max(current, alert.labels.get("severity", current), key=SEVERITIES.index)
+
+
+def _worse(former: Failure | None, newest: Failure | None) -> Failure | None:
+    """Of two failures the one whose answer has the larger share; a window at night, with few events, shows none."""
+    if former is None or newest is None:
+        return newest or former
+    return newest if newest.after >= former.after else former
 
 
 def _strongest(ordered: list[Verdict]) -> dict[SeriesKey, Verdict]:

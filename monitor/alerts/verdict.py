@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
-__all__ = ["Change", "Expected", "Facts", "NewNormal", "NewVersion", "Share", "Status", "Verdict", "Why"]
+__all__ = ["Change", "Expected", "Facts", "Failure", "NewNormal", "NewVersion", "Share", "Status", "Verdict", "Why"]
 
 Status = Literal["ok", "drift", "no_data", "learning"]
 
@@ -74,6 +74,28 @@ class Change(NamedTuple):
     since_ms: int = 0
 
 
+class Failure(NamedTuple):
+    """That an answer stands where a model gave others: what looks like success to a metric.
+
+    Attributes
+    ----------
+    kind : str
+        ``stuck``: one answer takes the place of many.
+    answer : str
+        As people read it: a number, or a name in quotes.
+    before, after : float
+        Its share of all answers, in the reference and in the window.
+    is_exact : bool
+        Whether a number is known, or only a narrow cell that holds it.
+    """
+
+    kind: Literal["stuck"]
+    answer: str
+    before: float
+    after: float
+    is_exact: bool = True
+
+
 class NewNormal(NamedTuple):
     """That the level of a signal is its new normal from now on.
 
@@ -134,6 +156,8 @@ class Facts(NamedTuple):
         That its level became one in this very window.
     new_version : NewVersion or None
         With which what alarms here began.
+    failure : Failure or None
+        What an alarm about a prediction is.
     """
 
     why: Why = ""
@@ -148,6 +172,7 @@ class Facts(NamedTuple):
     sentence: str = ""
     new_normal: NewNormal | None = None
     new_version: NewVersion | None = None
+    failure: Failure | None = None
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
@@ -160,6 +185,7 @@ class Facts(NamedTuple):
             "change": None if written.get("change") is None else Change(*written["change"]),
             "new_normal": None if written.get("new_normal") is None else NewNormal(*written["new_normal"]),
             "new_version": None if written.get("new_version") is None else NewVersion(*written["new_version"]),
+            "failure": None if written.get("failure") is None else Failure(*written["failure"]),
         }
         return cls(**{**written, **composed})
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion, Share, Status, Verdict, Why
+from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Share, Status, Verdict, Why
 from sinks.receivers.times import utc
 
 __all__ = ["Moved", "Said", "detail", "listed", "moved_most", "reason", "title"]
@@ -33,6 +33,13 @@ NEAR = 0.1
 
 MILD = 3.0
 """Standard deviations up to which a shift is said in those: further out, scores grow more slowly than values."""
+
+SYMPTOM = (
+    "accuracy and other metrics may look better meanwhile: that number is the symptom, since the answer that is most "
+    "often right is right without a model; find out what answers in the model's place: a default after an error or a "
+    "timeout, a feature store that is down, the last deployment"
+)
+"""What to think, and to do, of an answer that stands for too many."""
 
 LISTED_AT_MOST = 5
 
@@ -107,6 +114,11 @@ class Moved(Protocol):
         """That its level has been accepted since it alarmed last."""
         ...
 
+    @property
+    def failure(self) -> Failure | None:
+        """That one answer stands where a model gave many."""
+        ...
+
 
 class Said(Protocol):
     """What a test says of a window: a verdict, or what a row of ``scores`` holds of one."""
@@ -149,11 +161,16 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
     --------
     >>> from types import SimpleNamespace
     >>> verdict = Verdict("", "", "feature:hour", "psi", "drift", 600_000, 300_000, effect=1.43, min_effect=0.1)
-    >>> title("flights", [SimpleNamespace(evidence=verdict, new_version=None)])
+    >>> moved = SimpleNamespace(evidence=verdict, new_version=None, failure=None)
+    >>> title("flights", [moved])
     'flights: feature:hour moved (PSI 1.43, 14× its limit)'
-    >>> title("flights", [SimpleNamespace(evidence=verdict, new_version=NewVersion("7", 1_360_418_520_000, "6"))])
+    >>> moved.new_version = NewVersion("7", 1_360_418_520_000, "6")
+    >>> title("flights", [moved])
     'flights: feature:hour moved (PSI 1.43, 14× its limit) since version 7 came at 2013-02-09 14:02 UTC, after 6'
     """
+    failing = [moved for moved in ranked if moved.failure is not None]
+    if failing:
+        return f"{model}: {_failing(failing, ranked)}"
     foremost = _whole_of(ranked[0], ranked)
     top, most = foremost.evidence, _most(foremost, moved_most(foremost, ranked))
     is_one_signal = len({(moved.evidence.version, moved.evidence.signal) for moved in ranked}) == 1
@@ -224,7 +241,9 @@ def detail(verdict: Said) -> str:
     if verdict.facts.new_normal is not None and verdict.status != "drift":
         return _as_new_normal(verdict.facts.new_normal)
     if verdict.facts.change is not None:
-        beside = _joined([_beside(verdict.facts.change), _new_values(verdict)])
+        failure = verdict.facts.failure
+        stuck = "" if failure is None else _stuck(failure)
+        beside = _joined([stuck, _beside(verdict.facts.change), _new_values(verdict)])
         # Of nothing it is a little below 0, the logarithm of a mean: plus 0 leaves no minus sign.
         quiet = (
             f"evidence {round(verdict.surprise, 1) + 0.0:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
@@ -234,11 +253,32 @@ def detail(verdict: Said) -> str:
     return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
 
 
+def _failing(failing: Sequence[Moved], ranked: Sequence[Moved]) -> str:
+    """Say which answer stands for many, first of all of the whole of which segments fail, and what moved besides."""
+    foremost = _whole_of(failing[0], failing)
+    assert foremost.failure is not None
+    others = [f"{_plural(len(failing) - 1, 'more')} as well"] if len(failing) > 1 else []
+    others += [f"{_plural(len(ranked) - len(failing), 'other')} moved"] if len(ranked) > len(failing) else []
+    stuck = f"{_name(foremost.evidence)} is {_stuck(foremost.failure)}"
+    return "; ".join([stuck, *others]) + _since_version(foremost.new_version)
+
+
+def _stuck(failure: Failure) -> str:
+    usual, current = _apart(100 * failure.before, 100 * failure.after)
+    about = "" if failure.is_exact else "about "
+    return f"stuck at {about}{failure.answer} ({usual} % → {current} % of its answers)"
+
+
 def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
     verdict, version = moved.evidence, moved.new_version
     since = f"since {'about ' if moved.onset_ms < moved.since_ms else ''}{utc(moved.onset_ms)}"
+    if moved.failure is None:
+        first = [f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}"]
+    else:
+        first = [f"{_name(verdict)} is {_stuck(moved.failure)}, {since}", SYMPTOM]
+        first += [f"{_beside(change)}{_most(moved, most)}"]
     parts = [
-        f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}",
+        *first,
         _new_values(verdict),
         f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD

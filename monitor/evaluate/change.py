@@ -32,7 +32,7 @@ from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
-from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
+from monitor.evaluate.contrasts import DESCRIBED, RATE_COLUMNS, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part
@@ -350,13 +350,17 @@ class Changes:
 
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
+            failure = part.evidence.failures.get(int(occupied[window]))
             if d:
-                return self._skew_facts(contrasts, skews[window])
+                of_skew = self._skew_facts(contrasts, skews[window])
+                return of_skew._replace(failure=failure if _is_of_values(of_skew) else None)
             end_ms = int(of_series.ends_ms[t])
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.change is not None:
                 new_version = self._began_with(contrasts, key[0], of_window.change.since_ms)
                 of_window = of_window._replace(new_version=new_version)
+                if changes[window, legend.STATUS] >= legend.STANDS and _is_of_values(of_window):
+                    of_window = of_window._replace(failure=failure)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
             return of_window._replace(new_normal=new_normals.get(window))
@@ -406,6 +410,11 @@ class Changes:
         if earlier:
             # They number the contrasts of all series.
             self._newest_skews[:, skew.ROW] -= self._first_rows()
+
+
+def _is_of_values(facts: Facts) -> bool:
+    """Whether values moved, rather than how many of them cannot be used."""
+    return facts.change is not None and facts.change.what not in RATE_COLUMNS
 
 
 def _learning(facts: Facts, values: int, come_now: bool) -> Facts:

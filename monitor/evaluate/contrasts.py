@@ -36,6 +36,8 @@ from detectors.change.legend import (
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
+from monitor.alerts.verdict import Failure
+from monitor.evaluate.answers import Answers, Described
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.windows import Windows
@@ -104,6 +106,8 @@ class SignalEvidence:
         The most frequent names that the reference lacks, with their counts, by the number of a window that has any.
     first_values : int or None
         The window in which values come of which there were none before, although there were events.
+    failures : dict of int to Failure
+        By the number of a window: which answer of a model stands for too many, if it alarms.
     """
 
     values: Floats
@@ -113,6 +117,7 @@ class SignalEvidence:
     learned: Integers
     new_values: dict[int, NewValues] = field(default_factory=dict)
     first_values: int | None = None
+    failures: dict[int, Failure] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:
@@ -238,10 +243,19 @@ class ReferredContrasts(Contrasts):
         The reference, if the configuration names one.
     learn_windows : int
         Otherwise: windows from which it is made at least.
+
+    Attributes
+    ----------
+    answers : Answers or None
+        Of a prediction: whether one of them stands for too many.
     """
+
+    spread: float = 1.0
+    """The robust standard deviation of the reference, of numbers."""
 
     def __init__(self, layout: Layout, dataset: Summary | None, learn_windows: int) -> None:
         self._layout, self._learn_windows = layout, learn_windows
+        self.answers: Answers | None = None
         self._windows = 0
         self._reference = dataset
         self._of_dataset = dataset is not None
@@ -279,7 +293,16 @@ class ReferredContrasts(Contrasts):
         first = 0 if self.ready_ms is not None else self._learn(windows, columns, evidence)
         if first < len(windows.ends_ms):
             self._describe(windows, columns, first, evidence)
+            evidence.failures = self._failures(windows, columns, first)
         return evidence
+
+    def _failures(self, windows: Windows, columns: Columns, first: int) -> dict[int, Failure]:
+        """Return which answer stands for too many, by the number of a window, of those from ``first`` on."""
+        if self.answers is None or self._reference is None:
+            return {}
+        described = Described(self._reference, self.spread)
+        failures = self.answers.failures(windows.since(first), columns, described)
+        return {first + t: failure for t, failure in failures}
 
     def _first_values(self, values: Integers, events: Integers) -> int | None:
         """Return the window in which values come that were missing from the first one on, if there is one."""
@@ -325,7 +348,7 @@ class ReferredContrasts(Contrasts):
             "ready_ms": self.ready_ms,
             "reference": reference,
             "absent": self._absent,
-        }
+        } | ({} if self.answers is None else {"answers": self.answers.snapshot()})
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._windows = state["windows"]
@@ -333,6 +356,8 @@ class ReferredContrasts(Contrasts):
         self.ready_ms = state["ready_ms"] if "ready_ms" in state else 0 if state["ready"] else None
         # Earlier checkpoints do not say whether values have come.
         self._absent = state.get("absent")
+        if self.answers is not None:
+            self.answers.restore(state.get("answers"))
         if state["reference"] is not None:
             self._reference = unpack_summary(state["reference"], self._layout)
             if self.ready_ms is not None:
@@ -477,6 +502,7 @@ class NumberContrasts(ReferredContrasts):
         assert isinstance(reference, NumericSummary)
         assert isinstance(self._layout, NumericLayout)
         self._groups = Groups.of(reference, self._layout)
+        self.spread = self._groups.spread
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
         table = self._groups.table
@@ -590,12 +616,16 @@ def share_of(name: str) -> str:
     return f"share of {name[:LONGEST_NAME]!r}"
 
 
-def referred_contrasts(layout: Layout, dataset: Summary | None, learn_windows: int) -> ReferredContrasts | None:
+def referred_contrasts(
+    layout: Layout, dataset: Summary | None, learn_windows: int, *, is_prediction: bool = False
+) -> ReferredContrasts | None:
     """Return the contrasts of a signal's values; None for vectors, which have none."""
     if isinstance(layout, JointLayout):
         return None
     made = CategoryContrasts if isinstance(layout, CategoryLayout) else NumberContrasts
-    return made(layout, dataset, learn_windows)  # type: ignore[arg-type]
+    contrasts = made(layout, dataset, learn_windows)  # type: ignore[arg-type]
+    contrasts.answers = Answers(layout) if is_prediction else None
+    return contrasts
 
 
 def share_at(angle: float) -> float:

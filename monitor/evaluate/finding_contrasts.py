@@ -177,9 +177,9 @@ def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | N
     """Return the contrasts of a signal; None if it has none: of vectors findings alone are watched."""
     layout, findings = watch.layouts.get(signal), watch.finding_layouts.get(signal)
     dataset, learn_windows = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults.learn_windows
-    own = (
-        referred_contrasts(layout, dataset, learn_windows) if layout is not None and watch.is_charted(signal) else None
-    )
+    own = None
+    if layout is not None and watch.is_charted(signal):
+        own = referred_contrasts(layout, dataset, learn_windows, is_prediction=signal.startswith("prediction:"))
     if own is None and findings is None:
         return None
     return SignalContrasts(own, None if findings is None else FindingContrasts(findings))

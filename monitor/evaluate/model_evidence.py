@@ -79,6 +79,7 @@ class Part:
             if evidence.first_values is not None:
                 self.evidence.first_values = int(occupied[evidence.first_values])
             self.evidence.new_values |= {int(occupied[t]): names for t, names in evidence.new_values.items()}
+            self.evidence.failures |= {int(occupied[t]): failure for t, failure in evidence.failures.items()}
             self.events[occupied] = events
 
 

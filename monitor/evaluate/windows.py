@@ -41,6 +41,10 @@ class Windows:
     sums: Integers
     extremes: NDArray[np.float64]
 
+    def since(self, first: int) -> Windows:
+        """Return those from window ``first`` on."""
+        return Windows(self.ends_ms[first:], self.counts[first:], self.sums[first:], self.extremes[first:])
+
 
 def first_window_end(watch: Watch, first_pane_ms: int) -> int:
     """The end of the first window that lies wholly behind ``first_pane_ms``."""

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from monitor.alerts.verdict import Change, Expected, Facts, NewNormal, NewVersion, Share, Verdict, Why
+from monitor.alerts.verdict import Change, Expected, Facts, Failure, NewNormal, NewVersion, Share, Verdict, Why
 from monitor.alerts.wording import detail, reason, title
 
 DAY_MS = 86_400_000
@@ -24,6 +24,7 @@ class Moved:
     status: str = "drift"
     new_version: NewVersion | None = None
     new_normal: NewNormal | None = None
+    failure: Failure | None = None
 
 
 def moved(signal: str, **rest: Any) -> Moved:

@@ -1,0 +1,181 @@
+"""Whether a model gives one answer where it gave many: what a service does that falls back to a default.
+
+Metrics may look better for it: of an unbalanced question, the answer that is most often right is right more often than
+a model that sometimes gives the other. So it is no question of how good the answers are, but of how alike they are.
+
+What they are compared with is the reference of the prediction: its data set, or its first windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.chart.legend import N
+from detectors.sketch import CategoryLayout, NumericLayout
+from monitor.alerts.verdict import Failure
+from monitor.evaluate.columns import Columns, keys_of
+from monitor.evaluate.windows import Windows
+from monitor.watch import Summary
+
+__all__ = ["Answers", "Described", "roundest"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+OTHERS_LEFT = 0.1
+"""Of the share that all other answers had: with less, one is nearly the only one."""
+
+SPIKE, TIMES = 0.05, 5.0
+"""Share of the values of a window, and how many times what it was, from which on a single number is one too many."""
+
+SURE = 8.0
+"""Nats of evidence against chance, over the windows in a row in which it is so, from which on an answer is named."""
+
+NARROW = 0.1
+"""Standard deviations of the reference that a cell may be wide, for two values in it to be taken for one."""
+
+NARROW_OF_RANGE = 0.01
+"""The same, of a declared range."""
+
+LONGEST = 40
+"""Characters of an answer that are named."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What answers are compared with.
+
+    Attributes
+    ----------
+    summary : Summary
+    spread : float
+        The robust standard deviation of numbers.
+    """
+
+    summary: Summary
+    spread: float
+
+
+class Answers:
+    """The most frequent answer of windows, and for how long it has been too frequent.
+
+    Parameters
+    ----------
+    layout : NumericLayout or CategoryLayout
+        Of the prediction.
+    """
+
+    def __init__(self, layout: NumericLayout | CategoryLayout) -> None:
+        self._layout = layout
+        self._answer: str | int | None = None
+        self._evidence = 0.0
+
+    def failures(self, windows: Windows, columns: Columns, reference: Described) -> Iterator[tuple[int, Failure]]:
+        """Yield the windows, in order, in which one answer stands for too many, and which.
+
+        Parameters
+        ----------
+        windows : Windows
+        columns : Columns
+            Of their counts.
+        reference : Described
+        """
+        n = windows.sums[:, N]
+        if not len(columns) or not reference.summary.n:
+            return
+        top = windows.counts.argmax(axis=1)
+        current = windows.counts[np.arange(len(n)), top] / np.maximum(n, 1)
+        usual = self._shares(reference.summary, columns)[top]
+        too_frequent = (
+            (n > 0) & self._is_one(windows, columns, reference.spread, top) & self._is_too_frequent(usual, current)
+        )
+        for t in range(len(n)):
+            if not too_frequent[t]:
+                self._answer, self._evidence = None, 0.0
+                continue
+            self._add(columns, int(top[t]), float(n[t]) * _surprise(float(usual[t]), float(current[t])))
+            if self._evidence >= SURE:
+                value, is_exact = self._named(windows.extremes[t], columns, int(top[t]))
+                yield t, Failure("stuck", value, float(usual[t]), float(current[t]), is_exact)
+
+    def _shares(self, reference: Summary, columns: Columns) -> Floats:
+        """Return the share that each column has in the reference; of what it lacks, that of half a value."""
+        keys = columns.names if columns.is_category else columns.cells.tolist()
+        both = Columns(self._layout, [*keys, *keys_of(reference)])
+        places = both.places(columns.names) if columns.is_category else np.searchsorted(both.cells, columns.cells)
+        return np.asarray((both.counts_of(reference)[places] + 0.5) / (reference.n + 1))
+
+    def _is_too_frequent(self, usual: Floats, current: Floats) -> NDArray[np.bool_]:
+        only = 1 - current <= OTHERS_LEFT * (1 - usual)
+        if isinstance(self._layout, CategoryLayout):
+            return only
+        # That the share of a name grows is ordinary; that one number of many takes a part of all is not.
+        return only | ((current >= SPIKE) & (current >= TIMES * usual))
+
+    def _is_one(self, windows: Windows, columns: Columns, spread: float, top: Integers) -> NDArray[np.bool_]:
+        """Return whether what the column ``top`` counts may be taken for one answer: a wide cell holds many."""
+        if isinstance(self._layout, CategoryLayout):
+            return np.ones(len(top), dtype=np.bool_)
+        low, high = self._layout.bounds(columns.cells)
+        widest = NARROW * spread
+        if self._layout.kind == "linear":
+            widest = max(widest, NARROW_OF_RANGE * (self._layout.high - self._layout.low))
+        return np.asarray((high - low <= widest)[top] | (windows.extremes[:, 0] == windows.extremes[:, 1]))
+
+    def _add(self, columns: Columns, column: int, evidence: float) -> None:
+        answer = columns.names[column] if columns.is_category else int(columns.cells[column])
+        if answer != self._answer:
+            self._answer, self._evidence = answer, 0.0
+        self._evidence += evidence
+
+    def _named(self, extremes: Floats, columns: Columns, column: int) -> tuple[str, bool]:
+        """Return what an answer is called, and whether that is exact."""
+        if columns.is_category:
+            return repr(columns.names[column][:LONGEST]), True
+        assert isinstance(self._layout, NumericLayout)
+        low, high = (float(bound[0]) for bound in self._layout.bounds(columns.cells[[column]]))
+        if extremes[0] == extremes[1]:
+            return f"{extremes[0]:.6g}", True
+        return f"{roundest(low, high):.6g}", math.nextafter(low, math.inf) >= high
+
+    def snapshot(self) -> dict[str, Any]:
+        """State for a checkpoint."""
+        return {"answer": self._answer, "evidence": self._evidence}
+
+    def restore(self, state: Mapping[str, Any] | None) -> None:
+        """Continue from a snapshot; earlier checkpoints have none."""
+        if state is not None:
+            self._answer, self._evidence = state["answer"], state["evidence"]
+
+
+def roundest(low: float, high: float) -> float:
+    """Return the number within ``[low, high)`` that has the fewest digits: what somebody chose is most often that.
+
+    Examples
+    --------
+    >>> roundest(0.4951, 0.5027), roundest(-1.0, 1.0), roundest(0.25, 0.2500001)
+    (0.5, 0.0, 0.25)
+    """
+    if low <= 0 < high:
+        return 0.0
+    if not math.isfinite(high - low):
+        return low if math.isfinite(low) else high
+    exponent = math.ceil(math.log10(max(abs(low), abs(high))))
+    for digits in range(17):
+        step = exponent - digits
+        candidate = round(math.ceil(low / 10.0**step) * 10.0**step, max(-step, 0))
+        if low <= candidate < high:
+            return candidate
+    return low
+
+
+def _surprise(usual: float, current: float) -> float:
+    """Return by how many nats a value says that a share is another one: Kullback and Leibler's divergence."""
+    rest = (1 - current) * math.log((1 - current) / (1 - usual)) if current < 1 else 0.0
+    return current * math.log(current / usual) + rest
