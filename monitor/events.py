@@ -172,6 +172,8 @@ class Events:
     digested : mapping of str to str
         By each digest of a private field the name that it stands for: who was erased by name stays erased. Nothing
         stores it.
+    retracted : bool array [numeric and category fields, n], or None
+        Of labels: which fields say ``null`` outright, and so take back what was said; None where nothing can.
     """
 
     offsets: Integers
@@ -184,17 +186,18 @@ class Events:
     subjects: Coded[str | None] | None = None
     vectors: list[NDArray[np.float64]] = field(default_factory=list)
     digested: Mapping[str, str] = field(default_factory=dict)
+    retracted: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def slice(self, start: int, stop: int) -> Events:
         """Events ``start`` to ``stop``."""
-        return self._each(lambda column: column[start:stop], self.numeric[:, start:stop])
+        return self._each(lambda column: column[start:stop], lambda of_each: of_each[:, start:stop])
 
     def take(self, indices: Integers) -> Events:
         """Events at ``indices``."""
-        return self._each(_take(indices), np.ascontiguousarray(self.numeric[:, indices]))
+        return self._each(_take(indices), lambda of_each: np.ascontiguousarray(of_each[:, indices]))
 
     @classmethod
     def joined(cls, first: Events, second: Events) -> Events:
@@ -210,25 +213,31 @@ class Events:
             _both(Coded.joined, first.subjects, second.subjects),
             [np.concatenate(pair) for pair in zip(first.vectors, second.vectors, strict=True)],
             {**first.digested, **second.digested},
+            _both(_side_by_side, first.retracted, second.retracted),
         )
 
-    def _each(self, change: Callable[[Any], Any], numeric: NDArray[np.float64]) -> Events:
+    def _each(self, change: Callable[[Any], Any], change_fields: Callable[[Any], Any]) -> Events:
         return Events(
             change(self.offsets),
             change(self.record_ms),
             change(self.event_ms),
             None if self.versions is None else change(self.versions),
             None if self.ids is None else change(self.ids),
-            numeric,
+            change_fields(self.numeric),
             [change(column) for column in self.category],
             None if self.subjects is None else change(self.subjects),
             [change(column) for column in self.vectors],
             self.digested,
+            None if self.retracted is None else change_fields(self.retracted),
         )
 
 
 def _take(indices: Integers) -> Callable[[Any], Any]:
     return lambda column: column[indices] if isinstance(column, np.ndarray) else column.take(indices)
+
+
+def _side_by_side(parts: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    return np.concatenate(parts, axis=1)
 
 
 def _both(joined: Callable[[list[C]], C], first: C | None, second: C | None) -> C | None:

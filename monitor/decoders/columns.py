@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch import Coded
 from monitor.decoders.contract import Decoded, TopicPlan
+from monitor.decoders.document import parse
 from monitor.decoders.event_time import BOUND_MS, EventTimes
 from monitor.decoders.shape import Columns, Path, Shape, split
 from monitor.decoders.values import MAX_NAME, category, display, number, text, vector
@@ -18,9 +20,12 @@ from monitor.events import KEPT, REJECTED, Events, Problem
 from monitor.packed import Packed, Texts
 from monitor.privacy.mask import Mask
 
-__all__ = ["ModelColumns", "Rows"]
+__all__ = ["ModelColumns", "Rows", "parsed"]
 
 Integers = NDArray[np.int64]
+
+JSON_TEXT = frozenset({"json", "json_schema", "cloudevents"})
+"""Formats in which null is something that a producer has written."""
 
 _PLAUSIBLE_RECORD_MS = 946_684_800_000
 """2000-01-01: an older clock of a broker or producer is a wrong clock."""
@@ -88,6 +93,11 @@ class Rows:
             return packed, odd.tolist()
         return packed.take(self.chosen), np.flatnonzero(np.isin(self.chosen, odd)).tolist()
 
+    def holding(self, word: bytes) -> Integers:
+        """Which rows may hold a word: those that were scanned and have it somewhere, and all others."""
+        held = [index for index, payload in enumerate(self.payloads) if word in (payload or b"")]
+        return np.union1d(np.array(held, dtype=np.int64), np.array(self.documents, dtype=np.int64))
+
     def value(self, path: Path, index: int) -> object:
         """The value at ``path`` of one row."""
         return self.columns.value(path, index if self.chosen is None else int(self.chosen[index]))
@@ -148,6 +158,11 @@ class ModelColumns:
         yield from ((path, "text") for path in (self.id, self.version, self.subject) if path is not None)
         yield from ((path, "time") for path in (self.time,) if path is not None)
         yield from ((path, "where") for path in self.where)
+
+    @property
+    def may_retract(self) -> bool:
+        """Whether null takes back a label: formats with a schema, and CSV, write it for what is not there."""
+        return self.plan.source.kind == "labels" and self.plan.source.format.kind in JSON_TEXT
 
     @property
     def masks(self) -> Mapping[str, Mask]:
@@ -211,7 +226,19 @@ class _Build:
             subjects=self._subjects(model.subject) if model.subject is not None else None,
             vectors=[self._vectors(*field) for field in model.vectors],
             digested=self.digested,
+            retracted=self._retracted() if model.may_retract else None,
         )
+
+    def _retracted(self) -> NDArray[np.bool_]:
+        """Which fields of labels say null outright: messages that lack any are looked into once more."""
+        paths = [path for _, path in [*self.model.numeric, *self.model.category]]
+        retracted = np.zeros((len(paths), len(self.rows)), dtype=np.bool_)
+        may_hold = self.rows.holding(b"null")
+        for index in may_hold.tolist():
+            document = self.rows.document(index)
+            document = parsed(self.rows.payloads[index]) if document is None else document
+            retracted[:, index] = [_is_null(document, path) for path in paths]
+        return retracted
 
     def _ids(self, path: Path) -> Texts:
         ids, mask = self._texts(path, "id"), self.model.mask_at(path)
@@ -309,6 +336,20 @@ class _Build:
             problem = Problem(int(self.rows.offsets[index]), KEPT, reason, field, display(value))
             self.problems.append((self.model.name, problem))
         return made
+
+
+def parsed(payload: bytes | None) -> object:
+    """The document of a message that was scanned, and so is JSON."""
+    try:
+        return msgspec.json.decode(payload or b"")
+    except (msgspec.MsgspecError, ValueError):
+        return parse(payload, len(payload or b""))
+
+
+def _is_null(document: object, path: Path) -> bool:
+    for key in path[:-1]:
+        document = document.get(key) if isinstance(document, dict) else None
+    return isinstance(document, dict) and path[-1] in document and document[path[-1]] is None
 
 
 def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-
-from monitor.decoders.columns import ModelColumns, Rows
+from monitor.decoders.columns import ModelColumns, Rows, parsed
 from monitor.decoders.contract import Decoded
-from monitor.decoders.document import parse
 from monitor.decoders.shape import Path
 from monitor.decoders.values import category, display
 from monitor.events import KEPT, Problem
@@ -45,7 +42,7 @@ class ExtraFields:
         seen = self._seen.setdefault(partition, {})
         for index, (offset, payload) in enumerate(zip(rows.offsets, rows.payloads, strict=True)):
             document = rows.document(index)
-            for field, value in self._fields(_parsed(payload) if document is None else document):
+            for field, value in self._fields(parsed(payload) if document is None else document):
                 decoded.extra[self.name, field] += 1
                 if field not in seen and len(seen) < MAX_SEEN:
                     seen[field] = None
@@ -67,13 +64,6 @@ class ExtraFields:
                 if key not in named:
                     fields.append((".".join((*parent, _name(key))), value))
         return fields
-
-
-def _parsed(payload: bytes | None) -> object:
-    try:
-        return msgspec.json.decode(payload or b"")
-    except (msgspec.MsgspecError, ValueError):
-        return parse(payload, len(payload or b""))
 
 
 def _object_at(document: object, path: Path) -> dict[str, object]:

@@ -401,6 +401,7 @@ class Ingest:
             for table, rows in out.rows.items():
                 self._unwritten.add(table, rows)
         self._unwritten.add("progress", lane.progress())
+        self._unwritten.add("label_progress", lane.label_progress())
 
     def _report(self, lane: Lane, problems: Iterable[tuple[str, Problem]], records: Records | None) -> None:
         messages = ((model, problem, lane.message(records, problem.offset)) for model, problem in problems)

@@ -63,8 +63,12 @@ class Lane:
         self._gaps: dict[str, list[OpenGap]] = {}
         self._held: dict[int, Message] = {}
         self._saved_offset = -1
-        self._reported_ms: dict[str, int] = {}
+        self._reported: dict[str, tuple[int, ...]] = {}
         decoder.forget(partition[1])
+
+    @property
+    def _label_folds(self) -> dict[str, LabelFold]:
+        return {name: fold for name, fold in self._folds.items() if isinstance(fold, LabelFold)}
 
     # -- messages ----------------------------------------------------------------------------------------------
 
@@ -104,6 +108,8 @@ class Lane:
         """The input has ended: close every pane; a second time there is nothing to close."""
         folds = {} if self.ended else self._pane_folds
         self.ended = True
+        for labels in self._label_folds.values():
+            labels.finish()
         return {name: fold.finish() for name, fold in sorted(folds.items())}
 
     def message(self, records: Records | None, offset: int) -> Message:
@@ -125,9 +131,9 @@ class Lane:
         rows = empty_rows("progress")
         for name, fold in sorted(self._pane_folds.items()):
             clock, closed_ms = fold.clock, fold.closed_ms
-            if clock.newest_ms == NEVER or self._reported_ms.get(name, NEVER) == closed_ms:
+            if clock.newest_ms == NEVER or self._reported.get(name, (NEVER,)) == (closed_ms,):
                 continue
-            self._reported_ms[name] = closed_ms
+            self._reported[name] = (closed_ms,)
             row = {
                 "model": name,
                 "topic": self.partition[0],
@@ -136,6 +142,27 @@ class Lane:
                 "newest_ms": clock.newest_ms,
                 # The end counts as one more message: of two rows the one with the larger offset is the newer.
                 "next_offset": fold.next_offset + (closed_ms >= ENDED),
+            }
+            add_row(rows, row)
+        return rows
+
+    def label_progress(self) -> Rows:
+        """Up to where each model's labels are read, as far as that is news: no window waits for them."""
+        rows = empty_rows("label_progress")
+        for name, fold in sorted(self._label_folds.items()):
+            closed_ms = ENDED if self.ended else fold.clock.closed_ms
+            # The end counts as one more message, as in `progress`.
+            stands = closed_ms, fold.next_offset + self.ended
+            if fold.next_offset == 0 or self._reported.get(name) == stands:
+                continue
+            self._reported[name] = stands
+            row = {
+                "model": name,
+                "topic": self.partition[0],
+                "partition": self.partition[1],
+                "closed_ms": closed_ms,
+                "newest_ms": fold.clock.newest_ms,
+                "next_offset": stands[1],
             }
             add_row(rows, row)
         return rows

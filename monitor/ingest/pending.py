@@ -16,7 +16,7 @@ from sinks.store.contract import Store
 __all__ = ["Unwritten"]
 
 _FIRST = ("dead_letters", "findings", "panes")
-_LAST = "progress"
+_LAST = ("progress", "label_progress")
 
 
 class Unwritten:
@@ -54,8 +54,8 @@ class Unwritten:
         ------
         StoreError
         """
-        middle = sorted(self._parts.keys() - {*_FIRST, _LAST})
-        order = [table for table in (*_FIRST, *middle, _LAST) if table in self._parts]
+        middle = sorted(self._parts.keys() - {*_FIRST, *_LAST})
+        order = [table for table in (*_FIRST, *middle, *_LAST) if table in self._parts]
         written = sum(append(store, table, joined(self._parts[table])) for table in order)
         self.clear()
         return written

@@ -31,9 +31,11 @@ DECLARED = (
     ),
     table(
         "labels",
-        f"model:name signal:name event_ms:uneven {_PLACE} id:text:rows subject:text:rows value:float label:name:rows",
+        f"model:name signal:name event_ms:uneven {_PLACE} id:text:rows subject:text:rows value:float label:name:rows "
+        "known_ms:uneven retracted:count id_digest:int",
         "model signal event_ms topic partition offset",
-        row="what turned out to be true of an event, where a model keeps it",
+        row="what turned out to be true of an event, where a model keeps it, or (`retracted` 1) that nothing is known "
+        "of it any more; `known_ms` is its own time, or that of the partition's labels if they were further",
         time="event_ms",
         part="week",
     ),

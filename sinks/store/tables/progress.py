@@ -26,6 +26,14 @@ DECLARED = (
         row="how far a partition has closed its panes; the furthest row stays",
     ),
     table(
+        "label_progress",
+        "model:name topic:name partition:int closed_ms:int newest_ms:int next_offset:int",
+        "model topic partition",
+        newest_by="next_offset",
+        row="up to which time, by their own times, the labels of a partition are read, and to which offset; the "
+        "furthest row stays. No window waits for labels",
+    ),
+    table(
         "partitions",
         "topic:name partition:int idle:int next_offset:int",
         "topic partition",
