@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from monitor.config.model import Schema, SourceSpec
+from monitor.config.model import SourceSpec
+from monitor.config.schema import Schema
 from monitor.decoders import JsonDecoder, TopicPlan
 from monitor.events import Records
 from monitor.privacy.mask import Mask, key_of

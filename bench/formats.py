@@ -28,7 +28,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from bench.decode import BATCH, COUNT, NAMES, START_MS, messages
-from monitor.config.model import Schema, SourceSpec
+from monitor.config.model import SourceSpec
+from monitor.config.schema import Schema
 from monitor.decoders import Decoder, Schemas, TopicPlan, decoder_for
 from monitor.decoders.registry import Registered, Registry
 from monitor.events import Headers, Records

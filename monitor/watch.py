@@ -36,8 +36,9 @@ from detectors.sketch import (
     universal_layout,
 )
 from monitor.config import Configuration, Model
-from monitor.config.model import MAX_VERSIONS, FieldSpec, ModelSpec, SegmentSpec, SourceSpec
+from monitor.config.model import ModelSpec, SegmentSpec, SourceSpec
 from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
+from monitor.config.schema import MAX_VERSIONS, FieldSpec
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 from monitor.privacy.mask import Mask
@@ -60,11 +61,12 @@ CARRIED: Mapping[str, tuple[str, ...]] = {
 _NO_PRIVACY = {"__all__": {"privacy": True}}
 _ONLY_STORED: dict[str, Any] = {
     "keep": True,
+    "performance": True,
     "schema_": {"labels": True, "max_versions": True, "features": _NO_PRIVACY, "prediction": _NO_PRIVACY},
     "sources": {"__all__": {"models": True}},
 }
-"""What decides which events are stored, and nothing else; `max_versions` and `privacy` came later than hashes
-(`Watch._hash`), and `models` is of templates alone, which are not watched."""
+"""What decides which events are stored or joined with labels, and nothing else; `max_versions` and `privacy` came later
+than hashes (`Watch._hash`), and `models` is of templates alone, which are not watched."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,12 @@ def _of_single_events(name: str, model: Model) -> Iterator[_Wrong]:
         if source.http is not None:
             message = f"{only}, and events of an HTTP stream wait in a file, `ingest_log`: have them read from Kafka"
             yield name, ("spec", "sources", index, "http"), message
+    if model.spec.performance is not None:
+        yield (
+            name,
+            ("spec", "performance"),
+            f"{only}, and predictions are compared with labels one by one: leave it out",
+        )
     per_event = {detector for uses in uses_for(model).values() for detector in uses if detector not in WINDOWED}
     if per_event:
         message = f"{only}, and {', '.join(sorted(per_event))} would keep single values in checkpoints: leave it out"

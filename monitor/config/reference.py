@@ -25,12 +25,14 @@ from monitor.config import (
     listener_tls,
     model,
     oidc,
+    performance,
     privacy,
     prometheus,
     quotas,
     rates,
     registry,
     routes,
+    schema,
     service,
     subscriptions,
     traces,
@@ -54,8 +56,8 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.sources[].format, kind: json_schema", formats.JsonSchemaFormat),
     ("spec.sources[].format, kind: csv", formats.CsvFormat),
     ("spec.sources[].dead_letters, spec.kafka.dead_letters", model.DeadLetterTopic),
-    ("spec.schema", model.Schema),
-    ("spec.schema.features.NAME, spec.schema.prediction.NAME, spec.schema.labels.NAME", model.FieldSpec),
+    ("spec.schema", schema.Schema),
+    ("spec.schema.features.NAME, spec.schema.prediction.NAME, spec.schema.labels.NAME", schema.FieldSpec),
     ("spec.schema.features.NAME.privacy, and that of prediction and labels", privacy.Buckets),
     ("spec.segments[]", model.SegmentSpec),
     ("spec.baseline, kind: dataset", baseline.DatasetBaseline),
@@ -68,6 +70,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.keep", keep.Keep),
     ("spec.keep.for", keep.KeepFor),
     ("spec.freshness", freshness.Freshness),
+    ("spec.performance", performance.Performance),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),
@@ -193,6 +196,8 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     value = field.get_default(call_default_factory=True)
     if (text := as_written(field, value)) is not value:
+        if isinstance(text, list):
+            return f"`[{', '.join(map(str, text))}]`"
         return f"`{str(text).lower() if isinstance(text, bool) else text}`"
     if value is None or value == "" or isinstance(value, (BaseModel, SecretStr)) or value in ({}, []):
         return ""

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from detectors.chart.volume import MIN_EFFECT
 from detectors.distance import DISTANCES, VECTOR_DISTANCES, Distance, VectorDistance
 from monitor.config.detect import Rule, Use
-from monitor.config.model import FieldSpec, Model
+from monitor.config.model import Model
+from monitor.config.schema import FieldSpec
 
 if TYPE_CHECKING:
     from detectors.contract import Described

@@ -42,6 +42,10 @@ def as_written(field: FieldInfo, value: Any) -> Any:
     reader = reader_of_field(field)
     if reader in _AS_WRITTEN and (value is not None or reader is parse_lifetime):
         return _AS_WRITTEN[reader](value)
+    if isinstance(value, list) and (items := get_args(field.annotation)):
+        item_field = FieldInfo.from_annotation(items[0])
+        if reader_of_field(item_field) in _AS_WRITTEN:
+            return [as_written(item_field, item) for item in value]
     if isinstance(value, detect.Budget):
         return f"{value.count:g} per {format_duration(value.per_ms)}"
     return value

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch import Coded
-from monitor.config.model import FieldSpec, Schema, SourceSpec
+from monitor.config.model import SourceSpec
+from monitor.config.schema import FieldSpec, Schema
 from monitor.events import KEPT, REJECTED, Events, Headers, Problem, Records
 from monitor.privacy.privacy import NOTHING_PRIVATE, ModelPrivacy
 
@@ -68,7 +69,8 @@ class TopicPlan:
 
     Examples
     --------
-    >>> from monitor.config.model import Schema, SourceSpec
+    >>> from monitor.config.model import SourceSpec
+    >>> from monitor.config.schema import Schema
     >>> schema = Schema.model_validate(
     ...     {"features": {"amount": {"type": "numeric"}}, "prediction": {"label": {"type": "category"}}}
     ... )

@@ -33,7 +33,8 @@ class JsonDecoder(MessageDecoder):
     Examples
     --------
     >>> import numpy as np
-    >>> from monitor.config.model import Schema, SourceSpec
+    >>> from monitor.config.model import SourceSpec
+    >>> from monitor.config.schema import Schema
     >>> schema = Schema.model_validate({"features": {"amount": {"type": "numeric"}}})
     >>> plan = TopicPlan("fraud", SourceSpec(kafka="scores", event_time="ts", max_ahead="30m"), schema)
     >>> payloads = [b'{"ts": 1700000000, "amount": 3}', b'{"ts": 1700000001, "amount": "3"}', b"{"]

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from monitor.config.model import FieldSpec, Model
+from monitor.config.model import Model
 from monitor.config.privacy import Buckets
+from monitor.config.schema import FieldSpec
 from monitor.config.service import Service
 from monitor.errors import InputError
 from monitor.events import Problem

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.config.mutants import MODEL, SERVICE
 
-__all__ = ["BROKEN", "Broken", "written"]
+__all__ = ["BROKEN", "LABELLED", "Broken", "written"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,26 @@ def _with(more: str, mistake: str, *, one: bool = True) -> Broken:
 def _service(more: str, mistake: str, *, one: bool = True) -> Broken:
     """A service with a fifth line."""
     return Broken(f"{SERVICE}  {more}\n", f"5:{mistake}", one)
+
+
+LABELLED = MODEL.replace("[{http: fraud}]", "[{http: fraud}, {http: truth, kind: labels}]").replace(
+    "{score: {type: numeric}}", "{score: {type: numeric}, said: {type: category}}"
+) + ("    id: id\n    labels: {fraud: {type: category}, loss: {type: numeric}, worth: {type: numeric}}\n")
+"""A model that performance can be asked of; what follows is its eleventh line."""
+
+_BINARY = "prediction: score, label: fraud, positive: 'yes'"
+_CLASSES = "prediction: said, label: fraud"
+_NUMBERS = "prediction: score, label: loss"
+
+
+def _performance(keys: str, mistake: str, *, one: bool = False) -> Broken:
+    """A model whose eleventh line says what it is compared with."""
+    return Broken(f"{LABELLED}  performance: {{{keys}}}\n", f"11:{mistake}", one)
+
+
+def _private(keys: str, old: str, new: str, mistake: str) -> Broken:
+    text = LABELLED.replace(old, new, 1)
+    return Broken(f"{text}  performance: {{{keys}}}\n", f"11:{mistake}", is_of_one_value=False)
 
 
 BROKEN = {
@@ -235,6 +255,117 @@ BROKEN = {
         "keep: {for: {events: 5ms}}", "16: spec.keep.for.events: rows ar", one=False
     ),
     "kept without an unknown signal": _with("keep: {without: [a]}", "20: spec.keep.without.0: 'a' is not", one=False),
+    "performance without labels": _with(
+        "performance: {prediction: score}", "3: spec.performance: schema.labels has nothing", one=False
+    ),
+    "performance of an unknown prediction": _performance(
+        "prediction: amount, label: fraud", "17: spec.performance.prediction: 'amount' is none of the schema's: score"
+    ),
+    "performance of no prediction in particular": _performance(
+        "label: fraud", "3: spec.performance.prediction: name one: the schema's are score, said"
+    ),
+    "performance by an unknown label": _performance(
+        "prediction: score, label: frod", "36: spec.performance.label: 'frod' is none of the schema's"
+    ),
+    "performance by no label in particular": _performance(
+        "prediction: score", "3: spec.performance.label: name one: the schema's are fraud, loss, worth"
+    ),
+    "performance of another kind": _performance(
+        f"{_BINARY}, kind: regression", "67: spec.performance.kind: regression compares numeric with numeric, and"
+    ),
+    "performance of no kind": _performance(f"{_BINARY}, kind: ranking", "67: spec.performance.kind: Input", one=True),
+    "performance of classes against a number": _performance(
+        "prediction: said, label: loss", "17: spec.performance.prediction: a category and a label that is a numeric"
+    ),
+    "performance without a positive class": _performance(
+        "prediction: score, label: fraud", "3: spec.performance.positive: name the class whose probability"
+    ),
+    "positive class without quotes": _performance(
+        "prediction: score, label: fraud, positive: yes",
+        "50: spec.performance.positive: Input should be a valid str",
+        one=True,
+    ),
+    "positive class of a number": _performance(
+        f"{_NUMBERS}, positive: '1'", "49: spec.performance.positive: only what is binary has one"
+    ),
+    "threshold of classes": _performance(
+        f"{_CLASSES}, threshold: 0.4", "49: spec.performance.threshold: only what is binary has one"
+    ),
+    "threshold that no probability reaches": _performance(
+        f"{_BINARY}, threshold: 1.5", "67: spec.performance.threshold: Input should be less than", one=True
+    ),
+    "weight that is a class": _performance(
+        f"{_NUMBERS}, weight: fraud", "49: spec.performance.weight: 'fraud' is not a numeric label"
+    ),
+    "weight that is the label": _performance(
+        f"{_NUMBERS}, weight: loss", "49: spec.performance.weight: 'loss' is what predictions are compared with"
+    ),
+    "value of an unknown label": _performance(
+        f"{_NUMBERS}, value: profit", "49: spec.performance.value: 'profit' is not a numeric label"
+    ),
+    "value of some outcomes": _performance(
+        f"{_BINARY}, value: {{tp: 1, fp: -8}}", "67: spec.performance.value: name what each outcome is worth"
+    ),
+    "value of outcomes of numbers": _performance(
+        f"{_NUMBERS}, value: {{tp: 1, fp: 2, fn: 3, tn: 4}}", "49: spec.performance.value: errors of numbers have no"
+    ),
+    "value of a class": _performance(f"{_CLASSES}, value: {{a: 1}}", "57: spec.performance.value.a: a pair is"),
+    "value of no pairs": _performance(f"{_CLASSES}, value: {{}}", "49: spec.performance.value: name between one and"),
+    "value without end": _performance(f"{_CLASSES}, value: {{a/b: 1e13}}", "57: spec.performance.value", one=True),
+    "currency of nothing": _performance(f"{_BINARY}, currency: EUR", "67: spec.performance.currency: nothing is worth"),
+    "ages that do not ascend": _performance(
+        f"{_BINARY}, judge_at: [1d, 1h]", "67: spec.performance.judge_at: ages are longer than 0s and ascend"
+    ),
+    "no ages": _performance(
+        f"{_BINARY}, judge_at: []", "67: spec.performance.judge_at: List should have at least 1 item", one=True
+    ),
+    "metric that is none": _performance(f"{_BINARY}, metrics: [auc]", "77: spec.performance.metrics.0: there is no"),
+    "metric of another kind": _performance(
+        f"{_BINARY}, metrics: [mae]", "77: spec.performance.metrics.0: mae is none of binary predictions"
+    ),
+    "metric without what it is about": _performance(
+        f"{_BINARY}, metrics: [value_total]", "77: spec.performance.metrics.0: value_total needs `value`"
+    ),
+    "metric that is named twice": _performance(
+        f"{_BINARY}, metrics: [brier, brier]", "84: spec.performance.metrics.1: 'brier' is named twice"
+    ),
+    "key of performance is misspelt": _performance(
+        f"{_BINARY}, treshold: 0.5", "67: spec.performance.treshold: unknown key; did you mean 'threshold'?", one=True
+    ),
+    "performance of a personal prediction": _private(
+        _NUMBERS,
+        "score: {type: numeric}",
+        "score: {type: numeric, privacy: personal}",
+        "17: spec.performance.prediction: `privacy: personal` leaves nothing that may be compared",
+    ),
+    "performance by a label that is dropped": _private(
+        _BINARY,
+        "fraud: {type: category}",
+        "fraud: {type: category, privacy: drop}",
+        "36: spec.performance.label: `privacy: drop` leaves nothing",
+    ),
+    "performance by a label of digests": _private(
+        _BINARY,
+        "fraud: {type: category}",
+        "fraud: {type: category, privacy: hash}",
+        "50: spec.performance.positive: the classes are digests",
+    ),
+    "value that is personal": _private(
+        f"{_NUMBERS}, value: worth",
+        "worth: {type: numeric}",
+        "worth: {type: numeric, privacy: personal}",
+        "49: spec.performance.value: `privacy: personal` leaves nothing that may be summed up",
+    ),
+    "performance by labels that are not kept": Broken(
+        f"{LABELLED}  performance: {{{_BINARY}}}\n  keep: {{labels: false}}\n",
+        "12:10: spec.keep.labels: `performance` needs labels to be kept",
+        is_of_one_value=False,
+    ),
+    "performance where only summaries are kept": Broken(
+        LABELLED.replace("http", "kafka") + f"  performance: {{{_BINARY}}}\n  keep: none\n",
+        "11:3: spec.performance: only summaries are to be kept",
+        is_of_one_value=False,
+    ),
     "freshness in a word": _with("freshness: never", "3: spec.freshness: Input should be a valid dictionary"),
     "freshness of an instant": _with("freshness: {expect: 1ms}", "15: spec.freshness.expect: Input", one=False),
     "key of the code": _with("alerts: {for_ms: 5m}", "12: spec.alerts.for_ms: unknown key; did you mean 'for'?"),

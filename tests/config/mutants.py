@@ -41,7 +41,8 @@ def _whole(document: dict[str, Any]) -> dict[str, Any]:
     if document.get("kind") == "Model":
         return document
     spec: dict[str, Any] = document.get("spec", document)
-    is_models = spec.keys() <= {"sources", "schema", "segments", "baseline", "detect", "alerts", "keep", "freshness"}
+    of_models = {"sources", "schema", "segments", "baseline", "detect", "alerts", "keep", "freshness", "performance"}
+    is_models = spec.keys() <= of_models
     base: dict[str, Any] = yaml.safe_load(MODEL if is_models else SERVICE)
     return {**base, "spec": {**base["spec"], **spec} | ({} if is_models else {"models": ["model.yaml"]})}
 

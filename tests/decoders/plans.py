@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from monitor.config.model import Schema, SourceSpec
+from monitor.config.model import SourceSpec
+from monitor.config.schema import Schema
 from monitor.decoders import TopicPlan
 from monitor.events import Records
 

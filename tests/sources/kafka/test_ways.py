@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
-from monitor.config.model import Schema, SourceSpec
+from monitor.config.model import SourceSpec
+from monitor.config.schema import Schema
 from monitor.decoders import JsonDecoder, TopicPlan
 from monitor.events import Records
 from tests.services.kafka import Cluster

@@ -1,0 +1,20 @@
+"""How good predictions are, from integer sums over events and what turned out to be true of them."""
+
+from detectors.performance.metric import Estimate, Metric, Question
+from detectors.performance.metrics import METRICS, estimates
+from detectors.performance.schemes import Binary, Multiclass, Regression, Scheme
+from detectors.performance.sums import Sums, add_up
+
+__all__ = [
+    "METRICS",
+    "Binary",
+    "Estimate",
+    "Metric",
+    "Multiclass",
+    "Question",
+    "Regression",
+    "Scheme",
+    "Sums",
+    "add_up",
+    "estimates",
+]

@@ -1,0 +1,43 @@
+"""Metrics of probabilities as such: losses, and whether what is said to be likely is."""
+
+from __future__ import annotations
+
+import math
+
+from detectors.performance.cells import BINS
+from detectors.performance.interval import of_mean
+from detectors.performance.means import count_of, mean_of
+from detectors.performance.metric import Estimate, Question
+from detectors.performance.sums import Quantity, Sums
+
+__all__ = ["brier", "ece", "log_loss"]
+
+
+def log_loss(sums: Sums, question: Question) -> Estimate:
+    """The mean of ``-log(probability of what it was)``, probabilities kept 2**-52 away from 0 and 1."""
+    return mean_of(sums, Quantity.LOG_LOSS, Quantity.LOG_LOSS_2)
+
+
+def brier(sums: Sums, question: Question) -> Estimate:
+    """The mean of ``(probability - (1 if positive else 0))**2`` (Brier, Mon. Weather Rev. 78, 1950)."""
+    return mean_of(sums, Quantity.SQUARED, Quantity.SQUARED_2)
+
+
+def ece(sums: Sums, question: Question) -> Estimate:
+    """Expected calibration error over ten bins of equal width (Naeini, Cooper & Hauskrecht, AAAI 2015).
+
+    ``sum of w |share of positives - mean score|``, w being a bin's share of events. Of a calibrated model it is above 0
+    by chance, about ``sqrt(bins / labels) / 4``, so its interval is meaningful where the value is well beyond that.
+    """
+    total = sums.weight(Quantity.WEIGHT)
+    rows, error = [], 0.0
+    for index in range(BINS):
+        weight = sums.weight(Quantity.BIN_WEIGHT, index)
+        if weight:
+            score = float(sums.exact(Quantity.BIN_SCORES + index)) / weight
+            share = sums.weight(Quantity.BIN_POSITIVE, index) / weight
+            error += weight / total * abs(share - score)
+            rows.append({"low": index / BINS, "score": score, "positive": share, "weight": weight})
+    squared = float(sums.exact(Quantity.SQUARED)) / total
+    low, high = of_mean(error, squared, count_of(sums))
+    return Estimate(error, max(low, 0.0), high, detail=rows) if not math.isnan(error) else Estimate(error)

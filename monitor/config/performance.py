@@ -1,0 +1,255 @@
+"""How good a model is, by labels: what is compared with which label, and what an error costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
+from monitor.config.schema import FieldSpec, Schema
+from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
+
+__all__ = ["Performance", "PerformancePlan", "plan_of"]
+
+Kind = Literal["binary", "multiclass", "regression"]
+
+OUTCOMES = ("tp", "fp", "fn", "tn")
+MAX_PAIRS = 10_000
+MAX_AGES = 10
+LARGEST_VALUE = 1e12
+
+_KINDS: Mapping[tuple[str, str], Kind] = {
+    ("numeric", "category"): "binary",
+    ("category", "category"): "multiclass",
+    ("numeric", "numeric"): "regression",
+}
+"""What is compared, by the types of prediction and label."""
+
+_NEVER_SHOWN = ("drop", "personal")
+_ValueOfOutcome = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE, allow_inf_nan=False)]
+
+
+class Performance(Strict):
+    """What is compared with what turned out to be true, and what is worked out of it."""
+
+    prediction: str | None = Field(
+        default=None, description="the part of the prediction that is compared; the only one if absent"
+    )
+    label: str | None = Field(default=None, description="the label it is compared with; the only one if absent")
+    kind: Kind | None = Field(
+        default=None, description="follows from the types: a number and a category are binary, and so on"
+    )
+    positive: str | None = Field(
+        default=None,
+        min_length=1,
+        description='binary: the class whose probability the prediction is, in quotes: `"1"`, `"yes"`, `"true"`',
+    )
+    threshold: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="binary: a prediction of at least this says the positive class; 0.5 if absent",
+    )
+    beta: float = Field(default=1.0, gt=0, le=100, description="how much more recall counts than precision in f_beta")
+    weight: str | None = Field(
+        default=None, description="a numeric label: how much an event counts, such as how many it stands for"
+    )
+    value: str | dict[str, _ValueOfOutcome] | None = Field(
+        default=None,
+        description="what an outcome is worth: binary `{tp: 120, fp: -8, fn: -450, tn: 0}`, multiclass "
+        "`{true/predicted: number}` (pairs that are not named are worth 0), or a numeric label that says it",
+    )
+    currency: str | None = Field(default=None, min_length=1, max_length=20, description="what `value` is in")
+    judge_at: list[DurationMs] = Field(
+        default_factory=lambda: [DAY_MS // 24, DAY_MS, 7 * DAY_MS],
+        min_length=1,
+        max_length=MAX_AGES,
+        description="how old predictions are when they are judged, ascending; later labels change history only",
+    )
+    min_labels: int = Field(
+        default=100, ge=2, le=1_000_000_000, description="fewer labels give a value without an interval"
+    )
+    metrics: list[str] = Field(
+        default_factory=list, description="which are worked out; all that fit what is compared if absent"
+    )
+
+    @field_validator("judge_at")
+    @classmethod
+    def _ages_ascend(cls, ages: list[int]) -> list[int]:
+        if ages[0] <= 0 or any(earlier >= later for earlier, later in pairwise(ages)):
+            raise ValueError("ages are longer than 0s and ascend, such as [1h, 1d, 7d]")
+        return ages
+
+    @model_validator(mode="after")
+    def _currency_is_of_something(self) -> Self:
+        if self.currency is not None and self.value is None:
+            raise WrongPartError(("currency",), "nothing is worth anything without `value`")
+        return self
+
+
+@dataclass(frozen=True)
+class PerformancePlan:
+    """What is compared with what, settled.
+
+    Attributes
+    ----------
+    prediction, label : str
+        Signals, such as ``prediction:score`` and ``label:fraudulent``.
+    weight, value : str or None
+        Signals of labels that say how much an event counts, and what its outcome was worth.
+    scheme : Scheme
+        What is summed up.
+    metrics : tuple of str
+    judge_at_ms : tuple of int
+        Ascending.
+    min_labels : int
+    beta : float
+    currency : str or None
+    """
+
+    prediction: str
+    label: str
+    weight: str | None
+    value: str | None
+    scheme: Scheme
+    metrics: tuple[str, ...]
+    judge_at_ms: tuple[int, ...]
+    min_labels: int
+    beta: float
+    currency: str | None
+
+    @property
+    def label_signals(self) -> tuple[str, ...]:
+        """The signals of labels that are read: of the label itself, then of weight and value."""
+        return tuple(signal for signal in (self.label, self.weight, self.value) if signal is not None)
+
+
+def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
+    """Settle what is compared with what.
+
+    Raises
+    ------
+    WrongPartError
+        Of a part of ``performance`` that does not fit the schema or the other parts.
+    """
+    prediction = _field("prediction", performance.prediction, schema.prediction)
+    label = _field("label", performance.label, schema.labels)
+    kind = _kind(performance, schema.prediction[prediction], schema.labels[label])
+    _refuse_hidden(kind, performance, schema.prediction[prediction], schema.labels[label])
+    weight = _number(("weight",), performance.weight, label, schema.labels)
+    value = performance.value if isinstance(performance.value, str) else None
+    return PerformancePlan(
+        prediction=f"prediction:{prediction}",
+        label=f"label:{label}",
+        weight=weight,
+        value=_number(("value",), value, label, schema.labels),
+        scheme=_scheme(kind, performance),
+        metrics=_metrics(kind, performance),
+        judge_at_ms=tuple(performance.judge_at),
+        min_labels=performance.min_labels,
+        beta=performance.beta,
+        currency=performance.currency,
+    )
+
+
+def _field(part: str, name: str | None, fields: Mapping[str, FieldSpec]) -> str:
+    if name is None:
+        if len(fields) != 1:
+            names = ", ".join(fields) or "none"
+            raise WrongPartError((part,), f"name one: the schema's are {names}")
+        return next(iter(fields))
+    if name not in fields:
+        raise WrongPartError((part,), f"{name!r} is none of the schema's: {', '.join(fields) or 'there is none'}")
+    return name
+
+
+def _kind(performance: Performance, prediction: FieldSpec, label: FieldSpec) -> Kind:
+    types = (prediction.type, label.type)
+    inferred = _KINDS.get(types)
+    if inferred is None:
+        message = f"a {prediction.type} and a label that is a {label.type} cannot be compared"
+        raise WrongPartError(("prediction",), message)
+    if performance.kind is not None and performance.kind != inferred:
+        needed = next(types for types, kind in _KINDS.items() if kind == performance.kind)
+        message = f"{performance.kind} compares {needed[0]} with {needed[1]}, and these are {types[0]} and {types[1]}"
+        raise WrongPartError(("kind",), message)
+    if inferred == "binary" and performance.positive is None:
+        raise WrongPartError(("positive",), "name the class whose probability the prediction is")
+    for key in ("positive", "threshold"):
+        if inferred != "binary" and getattr(performance, key) is not None:
+            raise WrongPartError((key,), f"only what is binary has one, and this is {inferred}")
+    return inferred
+
+
+def _refuse_hidden(kind: Kind, performance: Performance, prediction: FieldSpec, label: FieldSpec) -> None:
+    """Sums of an hour may be of one event, so they are no place for what is never shown."""
+    for part, spec in (("prediction", prediction), ("label", label)):
+        if spec.privacy in _NEVER_SHOWN:
+            raise WrongPartError((part,), f"`privacy: {spec.privacy}` leaves nothing that may be compared")
+        names_classes = kind == "binary" or isinstance(performance.value, dict)
+        if spec.is_digest and names_classes:
+            named_in = "positive" if kind == "binary" else "value"
+            raise WrongPartError((named_in,), "the classes are digests (`privacy: hash`), and cannot be named here")
+
+
+def _number(part: tuple[str], name: str | None, label: str, labels: Mapping[str, FieldSpec]) -> str | None:
+    if name is None:
+        return None
+    if name not in labels or labels[name].type != "numeric":
+        raise WrongPartError(part, f"{name!r} is not a numeric label of the schema")
+    if name == label:
+        raise WrongPartError(part, f"{name!r} is what predictions are compared with")
+    if labels[name].privacy in _NEVER_SHOWN:
+        raise WrongPartError(part, f"`privacy: {labels[name].privacy}` leaves nothing that may be summed up")
+    return f"label:{name}"
+
+
+def _scheme(kind: Kind, performance: Performance) -> Scheme:
+    matrix = performance.value if isinstance(performance.value, dict) else None
+    from_label = isinstance(performance.value, str)
+    if kind == "binary":
+        threshold = 0.5 if performance.threshold is None else performance.threshold
+        values = None if matrix is None else _of_outcomes(matrix)
+        return Binary(str(performance.positive), threshold, values, from_label)
+    if kind == "multiclass":
+        return Multiclass(None if matrix is None else _of_pairs(matrix), from_label)
+    if matrix is not None:
+        raise WrongPartError(("value",), "errors of numbers have no outcomes: name a numeric label")
+    return Regression(from_label)
+
+
+def _of_outcomes(matrix: Mapping[str, float]) -> tuple[float, float, float, float]:
+    if set(matrix) != set(OUTCOMES):
+        raise WrongPartError(("value",), "name what each outcome is worth: {tp, fp, fn, tn}")
+    return matrix["tp"], matrix["fp"], matrix["fn"], matrix["tn"]
+
+
+def _of_pairs(matrix: Mapping[str, float]) -> dict[tuple[str, str], float]:
+    if not matrix or len(matrix) > MAX_PAIRS:
+        raise WrongPartError(("value",), f"name between one and {MAX_PAIRS:,} pairs")
+    pairs: dict[tuple[str, str], float] = {}
+    for name, number in matrix.items():
+        true, _, predicted = name.partition("/")
+        if not true or not predicted or "/" in predicted:
+            raise WrongPartError(("value", name), "a pair is `true/predicted`, the names of two classes")
+        pairs[true, predicted] = number
+    return pairs
+
+
+def _metrics(kind: Kind, performance: Performance) -> tuple[str, ...]:
+    fitting = [name for name, metric in METRICS.items() if kind in metric.kinds]
+    if performance.value is None:
+        fitting = [name for name in fitting if not METRICS[name].needs_value]
+    for index, name in enumerate(performance.metrics):
+        if name not in METRICS:
+            raise WrongPartError(("metrics", index), f"there is no {name!r}; there are {', '.join(fitting)}")
+        if name not in fitting:
+            reason = "needs `value`" if METRICS[name].needs_value else f"is none of {kind} predictions"
+            raise WrongPartError(("metrics", index), f"{name} {reason}; there are {', '.join(fitting)}")
+        if name in performance.metrics[:index]:
+            raise WrongPartError(("metrics", index), f"{name!r} is named twice")
+    return tuple(performance.metrics or fitting)

@@ -1,0 +1,133 @@
+"""What events hold: the fields that matter, and what each of them is."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from monitor.config.privacy import KEYED, Buckets, FieldPrivacy
+from monitor.values import Strict, WrongPartError
+
+__all__ = ["MAX_VERSIONS", "FieldSpec", "Schema"]
+
+MAX_VERSIONS = 50
+
+
+class FieldSpec(Strict):
+    """One feature or one part of the prediction."""
+
+    type: Literal["numeric", "category", "vector"]
+    path: str | None = Field(default=None, description="where it stands in the message; its own name if absent")
+    range: tuple[float, float] | None = Field(
+        default=None, description="numeric: values outside are counted as out of range"
+    )
+    max_values: int = Field(
+        default=512,
+        ge=1,
+        le=65_536,
+        description="category: how many names beyond the known ones are counted apart",
+    )
+    dimension: int | None = Field(default=None, ge=2, le=4096, description="vector: how many numbers it has")
+    norm: float = Field(
+        default=1.0,
+        gt=0,
+        description="vector: how long one typically is, where no data set shows it; many embeddings have 1",
+    )
+    privacy: FieldPrivacy = Field(
+        default=None,
+        description="what its values become before anything sees them: `drop` (only that they are there counts), "
+        "`hash` (categories: keyed digests), `{bucket: [0, 18, 65]}` (numbers: the edge at or below), or `personal` "
+        "(digests and rounded numbers, and never a single value)",
+    )
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether its values become digests."""
+        return self.type == "category" and self.privacy in KEYED
+
+    @model_validator(mode="after")
+    def _dimension_fits(self) -> FieldSpec:
+        if (self.type == "vector") != (self.dimension is not None):
+            raise ValueError("a vector needs its `dimension`, and nothing else has one")
+        return self
+
+    @model_validator(mode="after")
+    def _privacy_fits(self) -> FieldSpec:
+        if self.privacy == "hash" and self.type != "category":
+            raise WrongPartError(("privacy",), f"`hash` is for categories, and this is {self.type}: take `personal`")
+        if isinstance(self.privacy, Buckets) and self.type != "numeric":
+            raise WrongPartError(("privacy",), f"`bucket` is for numbers, and this is a {self.type}")
+        if self.privacy == "drop" and self.range is not None:
+            raise WrongPartError(("range",), "`privacy: drop` leaves no value that could be out of range")
+        return self
+
+    @model_validator(mode="after")
+    def _range_is_a_range(self) -> FieldSpec:
+        if self.range is not None:
+            if self.type != "numeric":
+                raise ValueError("range is for numeric fields")
+            low, high = self.range
+            if not low < high:
+                raise ValueError(f"range is [low, high] with low < high, got [{low}, {high}]")
+        return self
+
+
+class Schema(Strict):
+    """The fields of an event that matter; others are left alone."""
+
+    id: str | None = Field(
+        default=None,
+        description="path of the event's identity; with it, duplicates within the lateness are dropped",
+    )
+    version: str | None = Field(default=None, description="path of the model's version")
+    max_versions: int = Field(
+        default=MAX_VERSIONS,
+        ge=1,
+        le=1_000,
+        description="versions that are told apart at one time; events of others count as the version `other`",
+    )
+    features: dict[str, FieldSpec] = Field(default_factory=dict)
+    prediction: dict[str, FieldSpec] = Field(default_factory=dict)
+    labels: dict[str, FieldSpec] = Field(
+        default_factory=dict, description="what turned out to be true, in messages of sources of `kind: labels`"
+    )
+    extra: Literal["count", "ignore"] = Field(
+        default="ignore",
+        description="`count` records fields beside the named ones, at the cost of a second look at such messages",
+    )
+
+    @model_validator(mode="after")
+    def _something_to_watch(self) -> Schema:
+        if not self.features and not self.prediction:
+            raise ValueError("name at least one feature or prediction field")
+        for name in [*self.features, *self.prediction, *self.labels]:
+            if not re.fullmatch(r"[^\s:*?\[\]]{1,200}", name):
+                raise ValueError(f"a field's name has no spaces, colons or wildcards: {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_no_vectors(self) -> Schema:
+        for name, spec in self.labels.items():
+            if spec.type == "vector":
+                raise ValueError(f"labels: {name!r} is a number or a category, not a vector")
+        return self
+
+    def signals(self) -> dict[str, FieldSpec]:
+        """The distribution signals, `feature:NAME` and `prediction:NAME`, in the order of the file."""
+        features = {f"feature:{name}": spec for name, spec in self.features.items()}
+        return features | {f"prediction:{name}": spec for name, spec in self.prediction.items()}
+
+    def paths(self) -> dict[str, str]:
+        """The paths of features and prediction that do not stand at their own names, by name."""
+        return {name: spec.path for name, spec in (self.features | self.prediction).items() if spec.path is not None}
+
+    def private_signals(self) -> dict[str, FieldSpec]:
+        """The signals and labels that have a `privacy`, in the order of the file."""
+        signals = {**self.signals(), **self.label_signals()}
+        return {signal: spec for signal, spec in signals.items() if spec.privacy is not None}
+
+    def label_signals(self) -> dict[str, FieldSpec]:
+        """What labels hold, `label:NAME`, in the order of the file; nothing watches them."""
+        return {f"label:{name}": spec for name, spec in self.labels.items()}

@@ -1,0 +1,192 @@
+"""Metrics equal those of scikit-learn on the same events."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from detectors.performance import METRICS, Binary, Estimate, Multiclass, Question, Regression, estimates
+from tests.detectors.performance.streams import SCHEMES, events
+
+Batch = dict[str, Any]
+
+
+def binary(batch: Batch) -> tuple[Any, Any, Any, Any]:
+    """True classes, said classes, scores and weights."""
+    score = batch["prediction"]
+    return np.array(batch["label"]) == "yes", score >= 0.4, score, batch["weight"]
+
+
+def of_classes(function: Callable[..., Any], **more: Any) -> Callable[[Batch], Any]:
+    def oracle(batch: Batch) -> Any:
+        if isinstance(batch["prediction"], list):
+            macro = {"average": "macro"} if "zero_division" in more else {}
+            return function(batch["label"], batch["prediction"], sample_weight=batch["weight"], **more, **macro)
+        truth, said, _, weight = binary(batch)
+        return function(truth, said, sample_weight=weight, **more)
+
+    return oracle
+
+
+def of_scores(function: Callable[..., Any], **more: Any) -> Callable[[Batch], Any]:
+    def oracle(batch: Batch) -> Any:
+        truth, _, score, weight = binary(batch)
+        return function(truth, score, sample_weight=weight, **more)
+
+    return oracle
+
+
+def of_numbers(function: Callable[..., Any]) -> Callable[[Batch], Any]:
+    return lambda batch: function(batch["label"], batch["prediction"], sample_weight=batch["weight"])
+
+
+def specificity(batch: Batch) -> Any:
+    truth, said, _, weight = binary(batch)
+    return metrics.recall_score(~truth, ~said, sample_weight=weight, zero_division=np.nan)
+
+
+def ece(batch: Batch) -> float:
+    """By hand: scikit-learn has the curve, but not with weights."""
+    truth, _, score, weight = binary(batch)
+    bins = np.minimum((score * 10).astype(int), 9)
+    gaps = [abs(((truth - score) * weight)[bins == b].sum()) for b in range(10)]
+    return float(sum(gaps) / weight.sum())
+
+
+def mape(batch: Batch) -> float:
+    nonzero = batch["label"] != 0
+    of = {key: batch[key][nonzero] for key in ("label", "prediction", "weight")}
+    return of_numbers(metrics.mean_absolute_percentage_error)(of) if nonzero.any() else math.nan
+
+
+def smape(batch: Batch) -> float:
+    y, p = batch["label"], batch["prediction"]
+    size = np.abs(y) + np.abs(p)
+    terms = np.where(size > 0, 2 * np.abs(p - y) / np.where(size > 0, size, 1), 0)
+    return float(np.average(terms, weights=batch["weight"]))
+
+
+def worth(batch: Batch) -> Iterator[float]:
+    for row, (prediction, label) in enumerate(zip(batch["prediction"], batch["label"], strict=True)):
+        if isinstance(prediction, str):
+            yield {("a", "b"): -3.25, ("a", "a"): 1.0}.get((label, prediction), 0.0)
+        elif isinstance(label, str):
+            yield {(1, 1): 120.0, (0, 1): -8.0, (1, 0): -450.0, (0, 0): 0.5}[label == "yes", prediction >= 0.4]
+        else:
+            yield batch["value"][row]
+
+
+ORACLES: dict[str, Callable[[Batch], Any]] = {
+    "accuracy": of_classes(metrics.accuracy_score),
+    "balanced_accuracy": of_classes(metrics.balanced_accuracy_score),
+    "precision": of_classes(metrics.precision_score, zero_division=0),
+    "recall": of_classes(metrics.recall_score, zero_division=0),
+    "f_beta": of_classes(metrics.fbeta_score, beta=2.0, zero_division=0),
+    "specificity": specificity,
+    "mcc": of_classes(metrics.matthews_corrcoef),
+    "roc_auc": of_scores(metrics.roc_auc_score),
+    "pr_auc": of_scores(metrics.average_precision_score),
+    "log_loss": of_scores(metrics.log_loss, labels=[False, True]),
+    "brier": of_scores(metrics.brier_score_loss, pos_label=True),
+    "ece": ece,
+    "bias": lambda batch: np.average(batch["prediction"] - batch["label"], weights=batch["weight"]),
+    "mae": of_numbers(metrics.mean_absolute_error),
+    "rmse": of_numbers(metrics.root_mean_squared_error),
+    "mape": mape,
+    "smape": smape,
+    "r2": of_numbers(metrics.r2_score),
+    "value_per_event": lambda batch: np.average(list(worth(batch)), weights=batch["weight"]),
+    "value_total": lambda batch: np.dot(list(worth(batch)), batch["weight"]),
+}
+
+
+@pytest.mark.parametrize("kind", SCHEMES)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_metrics_equal_those_of_scikit_learn(kind: str, data: st.DataObject) -> None:
+    batch = data.draw(events(kind))
+    names = [name for name, metric in METRICS.items() if kind in metric.kinds]
+    assert {*names} <= {*ORACLES, "confusion"}
+    answers = estimates(SCHEMES[kind].fold(**batch), names, Question(kind, min_labels=2, beta=2.0))
+    for name in names:
+        if name in ORACLES and not math.isnan(answers[name].value):
+            assert_equal(name, answers[name], batch)
+
+
+def assert_equal(name: str, answer: Estimate, batch: Batch) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = float(ORACLES[name](batch))
+    # scikit-learn subtracts floats that are nearly equal.
+    slack = 1e-9 if name in ("mcc", "r2", "bias", "value_total", "value_per_event") else 1e-12
+    size = max(abs(expected), 1.0, *(np.abs(batch["value"]).max(), 450) if name.startswith("value") else ())
+    size = max(size, float(np.abs(batch["label"]).max())) if name == "bias" else size
+    assert abs(answer.value - expected) <= answer.bound + slack * size, (name, answer, expected)
+    if not math.isnan(answer.low):
+        assert answer.low - 1e-9 * size <= answer.value <= answer.high + 1e-9 * size
+
+
+def test_scores_of_six_digits_lose_nearly_nothing_in_cells() -> None:
+    random = np.random.default_rng(3)
+    truth = random.random(20_000) < 0.02
+    score = np.round(1 / (1 + np.exp(-random.normal(-4 + 2.5 * truth, 1.5))), 6)
+    folded = Binary("yes").fold(score, np.where(truth, "yes", "no").tolist())
+    answer = estimates(folded, ["roc_auc", "pr_auc"], Question("binary"))
+    for name, oracle in (("roc_auc", metrics.roc_auc_score), ("pr_auc", metrics.average_precision_score)):
+        assert abs(answer[name].value - oracle(truth, score)) <= answer[name].bound < 0.01
+    assert answer["roc_auc"].bound < 0.001
+
+
+def test_the_variance_of_numbers_far_from_zero_is_not_lost() -> None:
+    y = np.asarray(1e9 + np.arange(200) % 7, dtype=np.float64)
+    prediction = np.asarray(y + np.where(np.arange(200) % 2, 0.5, -0.5), dtype=np.float64)
+    folded = Regression().fold(prediction, y)
+    assert estimates(folded, ["r2"], Question("regression"))["r2"].value == pytest.approx(
+        metrics.r2_score(y - 1e9, prediction - 1e9), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize("kind", SCHEMES)
+def test_without_labels_there_is_no_value_and_it_says_so(kind: str) -> None:
+    nothing: Any = [] if kind == "multiclass" else np.empty(0)
+    none: Any = np.empty(0) if kind == "regression" else []
+    folded = SCHEMES[kind].fold(nothing, none)
+    names = [name for name, metric in METRICS.items() if kind in metric.kinds]
+    for estimate in estimates(folded, names, Question(kind)).values():
+        assert math.isnan(estimate.value)
+        assert estimate.reason == "no labels"
+
+
+def test_few_labels_give_a_value_without_an_interval() -> None:
+    folded = Binary("yes").fold(np.array([0.9, 0.2] * 10), ["yes", "no"] * 10)
+    answer = estimates(folded, ["accuracy"], Question("binary"))["accuracy"]
+    assert (answer.value, answer.reason) == (1.0, "20 labels, and an interval needs 100")
+    assert math.isnan(answer.low)
+
+
+def test_where_a_class_is_missing_it_is_said_which() -> None:
+    folded = Binary("yes").fold(np.linspace(0, 0.4, 200), ["no"] * 200)
+    answer = estimates(folded, ["recall", "precision", "roc_auc", "pr_auc", "mcc"], Question("binary"))
+    assert {name: estimate.reason for name, estimate in answer.items()} == {
+        "recall": "no event was positive",
+        "precision": "no event was predicted positive",
+        "roc_auc": "all events are of one class",
+        "pr_auc": "all events are of one class",
+        "mcc": "all events are of one class, or were predicted so",
+    }
+
+
+def test_the_table_and_the_curve_are_shown() -> None:
+    folded = Multiclass().fold(list("aabb"), list("abbb"))
+    rows = estimates(folded, ["confusion"], Question("multiclass"))["confusion"].detail
+    assert [tuple(row.values()) for row in rows] == [("a", "a", 1.0), ("b", "a", 1.0), ("b", "b", 2.0)]
+    curve = estimates(Binary("y").fold(np.array([0.1, 0.15, 0.9]), ["y", "n", "y"]), ["ece"], Question("binary"))
+    assert [(row["low"], row["positive"]) for row in curve["ece"].detail] == [(0.1, 0.5), (0.9, 1.0)]
