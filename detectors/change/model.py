@@ -170,6 +170,10 @@ class ModelCharts:
             self._begin(first_added)
             self._set_thresholds()
 
+    def add_rows(self, added: Sequence[tuple[int, int, int, int]]) -> None:
+        """Add contrasts to series, as `State.with_rows` takes them; they begin with the next day."""
+        self.state = self.state.with_rows(added)
+
     def begin_again(self, s: int) -> None:
         """Let series ``s`` forget everything, and begin with the next window: what it was before is no usual state."""
         settings, day = self.settings, self.day

@@ -18,7 +18,7 @@ looked at, a week and four, since levels that vary from day to day hide a small 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,10 @@ class Skews:
         self.references = np.concatenate((self.references, reference))
         self.skewed = np.append(self.skewed, 0.0)
         self.accepted.add()
+
+    def add_rows(self, rows: Sequence[int], references: Floats) -> None:
+        """Add contrasts, float64[K, 2], before the numbers of rows that there are."""
+        self.references = np.insert(self.references, rows, references, axis=0)
 
     def forget(self, gone: npt.NDArray[np.bool_], rows: Integers) -> None:
         """Go on without some series, bool[S], that have so many contrasts each, int64[S]."""

@@ -202,6 +202,32 @@ class State:
             getattr(self, f.name)[slice(s, s + 1) if f.name in OF_SERIES else rows] = getattr(other, f.name)
         self.series[s, FIRST_ROW] = first_row
 
+    def with_rows(self, added: Sequence[tuple[int, int, int, int]]) -> State:
+        """Return the state with contrasts added to series; each begins when a day does.
+
+        Parameters
+        ----------
+        added : sequence of (int, int, int, int)
+            For each: its series, which of its contrasts it becomes, its kind and its family; series ascend.
+        """
+        fresh = State.fresh([[(kind, family)] for _, _, kind, family in added], 0, *self._lengths())
+        at = [int(self.series[s, FIRST_ROW]) + row for s, row, _, _ in added]
+        of_rows = {f.name for f in fields(self)} - set(OF_SERIES)
+        state = State(
+            **{
+                f.name: np.insert(getattr(self, f.name), at, getattr(fresh, f.name), axis=0)
+                if f.name in of_rows
+                else getattr(self, f.name).copy()
+                for f in fields(self)
+            }
+        )
+        state.series[[s for s, *_ in added], ROWS] += 1
+        state._set_first_rows()
+        return state
+
+    def _lengths(self) -> tuple[int, int]:
+        return self.expected.shape[1], self.recent.shape[1]
+
     def _set_first_rows(self) -> None:
         """Say which is the first row of each series."""
         counts = self.series[:, ROWS]

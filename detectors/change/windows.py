@@ -351,8 +351,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     index = in_day[0]
     recent[index % lags] = np.nan
     in_day[0] += 1
-    # A share of no events is nothing, whatever the count says.
-    if np.isnan(value) or (events <= 0 and row[KIND] != VOLUME):
+    # A share of no events is nothing, whatever the count says, nor is a contrast that was added within the day.
+    if np.isnan(value) or row[IN_HOUR] == 0 or (events <= 0 and row[KIND] != VOLUME):
         let_pass(charts[BY_WINDOW])
         return
     if row[BEGAN] == 0:

@@ -23,10 +23,11 @@ from monitor.evaluate.columns import Columns, keys_of
 from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
 
-__all__ = ["Answers", "Described", "roundest"]
+__all__ = ["Answers", "Described", "clumping_of", "equal_pairs", "is_narrow", "roundest"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Cells = NDArray[np.int32]
 
 OTHERS_LEFT = 0.1
 """Of the share that all other answers had: with less, one is nearly the only one."""
@@ -122,11 +123,8 @@ class Answers:
         """Return whether what the column ``top`` counts may be taken for one answer: a wide cell holds many."""
         if isinstance(self._layout, CategoryLayout):
             return np.ones(len(top), dtype=np.bool_)
-        low, high = self._layout.bounds(columns.cells)
-        widest = NARROW * spread
-        if self._layout.kind == "linear":
-            widest = max(widest, NARROW_OF_RANGE * (self._layout.high - self._layout.low))
-        return np.asarray((high - low <= widest)[top] | (windows.extremes[:, 0] == windows.extremes[:, 1]))
+        narrow = is_narrow(self._layout, columns.cells, spread)
+        return np.asarray(narrow[top] | (windows.extremes[:, 0] == windows.extremes[:, 1]))
 
     def _add(self, columns: Columns, column: int, evidence: float) -> None:
         answer = columns.names[column] if columns.is_category else int(columns.cells[column])
@@ -152,6 +150,68 @@ class Answers:
         """Continue from a snapshot; earlier checkpoints have none."""
         if state is not None:
             self._answer, self._evidence = state["answer"], state["evidence"]
+
+
+def is_narrow(layout: NumericLayout, cells: Integers | Cells, spread: float) -> NDArray[np.bool_]:
+    """Return whether two values of a cell may be taken for one, bool[K].
+
+    Parameters
+    ----------
+    layout : NumericLayout
+    cells : integer array [K]
+    spread : float
+        The standard deviation of the values.
+    """
+    low, high = layout.bounds(cells)
+    widest = NARROW * spread
+    if layout.kind == "linear":
+        widest = max(widest, NARROW_OF_RANGE * (layout.high - layout.low))
+    return np.asarray(high - low <= widest)
+
+
+def equal_pairs(counts: Integers, n: Integers, clumping: float) -> tuple[Floats, Floats]:
+    """Return how many pairs of the values of each window are equal, and out of how many, float64[T] twice.
+
+    Of n values n(n − 1)/2 pairs are equal with probability Σp², whatever n is: the inverse of the effective number of
+    different values (Simpson 1949). Where all are alike frequent, pairs are equal independently of each other, two
+    by two; else a frequent value makes many pairs at once. They count for as many pairs as would vary as much
+    without that.
+
+    Parameters
+    ----------
+    counts : int64 array [T, K]
+        Of columns whose values are equal.
+    n : int64 array [T]
+        All values.
+    clumping : float
+        As `clumping_of` returns it.
+
+    Examples
+    --------
+    >>> equal, pairs = equal_pairs(np.array([[2, 3]]), np.array([6]), clumping=0.0)
+    >>> equal.tolist(), pairs.tolist()
+    ([4.0], [15.0])
+    """
+    clumps = 1 + np.maximum(n - 2, 0) * clumping
+    return (counts * (counts - 1)).sum(axis=1) / 2 / clumps, n * (n - 1) / 2 / clumps
+
+
+def clumping_of(counts: Integers | NDArray[np.uint64], n: int) -> float:
+    """Return what each value of a window adds to the variance of its equal pairs: 2(Σp³ − (Σp²)²)/(Σp²(1 − Σp²)).
+
+    Parameters
+    ----------
+    counts : integer array [K]
+        Of a reference, of cells whose values are equal.
+    n : int
+        All values of it.
+    """
+    c = counts.astype(np.float64)
+    two, three = float((c * (c - 1)).sum()), float((c * (c - 1) * (c - 2)).sum())
+    if n < 3 or two == 0:
+        return 0.0
+    equal, thrice = two / (n * (n - 1)), three / (n * (n - 1) * (n - 2))
+    return max(2 * (thrice - equal * equal) / (equal * (1 - equal)), 0.0) if equal < 1 else 0.0
 
 
 def roundest(low: float, high: float) -> float:

@@ -398,8 +398,26 @@ class Changes:
         self._restore_skews(of_charts)
         self._new_normals.restore(of_charts.get("new_normals"))
         self._evidence.restore(of_signals)
-        for version, segment, signal in of_charts["begun"]:
-            self._begin((version, segment, signal))
+        begun = [(version, segment, signal) for version, segment, signal in of_charts["begun"]]
+        self._add_rows(begun)
+        for key in begun:
+            self._begin(key)
+
+    def _add_rows(self, begun: Sequence[SeriesKey]) -> None:
+        """Add the contrasts that checkpoints of earlier versions lack: what the others have learned stays."""
+        added, references = [], []
+        stored_rows = self._charts.state.series[:, legend.ROWS]
+        for s, key in enumerate(begun):
+            contrasts = self._contrasts[key]
+            row = contrasts.added_row
+            if row is not None and stored_rows[s] < len(contrasts.kinds):
+                added.append((s, row, *contrasts.kinds[row]))
+                references.append(contrasts.reference()[row])
+                self._newest_skews[s, skew.ROW] += self._newest_skews[s, skew.ROW] >= row
+        if added:
+            first_rows = self._first_rows()
+            self._skews.add_rows([int(first_rows[s]) + row for s, row, *_ in added], np.array(references))
+            self._charts.add_rows(added)
 
     def _restore_skews(self, of_charts: Mapping[str, Any]) -> None:
         earlier = "skews_of_series" not in of_charts

@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
-from detectors.change.contrasts import OUTER_DISTANCES, OUTER_MIDDLES, ScoreTable, group_counts, number_contrasts
+from detectors.change.contrasts import (
+    FEWEST_SPREAD,
+    OUTER_DISTANCES,
+    OUTER_MIDDLES,
+    ScoreTable,
+    group_counts,
+    number_contrasts,
+)
 from detectors.change.detectable import contrast_at
 from detectors.change.legend import (
     CATEGORIES,
@@ -37,7 +44,7 @@ from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
 from monitor.alerts.verdict import Failure
-from monitor.evaluate.answers import Answers, Described
+from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.windows import Windows
@@ -46,6 +53,7 @@ from monitor.watch import Layout, Summary
 
 __all__ = [
     "DESCRIBED",
+    "EQUAL_PAIRS",
     "RATE_COLUMNS",
     "REFERENCE_EVENTS",
     "Contrasts",
@@ -85,6 +93,9 @@ FARTHEST = 20.0
 HARDLY_ANY = 0.15
 """Events of a window that are said to be none: so many of those that an expectation is made with may be left, where
 windows differ in size."""
+
+EQUAL_PAIRS = "share of equal pairs"
+"""What it is called how alike answers are: of two of them, the probability that they are equal."""
 
 RATE_COLUMNS = {"missing": MISSING, "invalid": INVALID, "out of range": OUT_OF_RANGE}
 """Rates of all events that every number and category is watched by, as the last of its rows."""
@@ -134,6 +145,8 @@ class Contrasts(ABC):
     ----------
     kinds : sequence of (int, int)
         The kind and the family of each contrast (`detectors.change.legend`).
+    added_row : int or None
+        The contrast that checkpoints of earlier versions lack.
     is_number : bool
         Whether a typical value and a spread are among them.
     began_ms : int
@@ -147,6 +160,7 @@ class Contrasts(ABC):
     """
 
     kinds: Kinds
+    added_row: int | None = None
     is_number: bool = False
     began_ms: int = 0
     version_ms: int = 0
@@ -385,6 +399,8 @@ class Groups:
         Values of the reference in each inner group.
     beyond : bool
         Whether it is known how far beyond an end a value lies.
+    clumping : float
+        Of equal values (`monitor.evaluate.answers.clumping_of`).
     """
 
     starts: Integers
@@ -394,6 +410,7 @@ class Groups:
     middles: Floats
     sizes: Integers
     beyond: bool
+    clumping: float = 0.0
 
     @cached_property
     def table(self) -> ScoreTable:
@@ -410,6 +427,7 @@ class Groups:
             "middles": self.middles.tolist(),
             "sizes": self.sizes.tolist(),
             "beyond": self.beyond,
+            "clumping": float(self.clumping),
         }
 
     @classmethod
@@ -418,7 +436,9 @@ class Groups:
         starts, inner, sizes = (np.array(written[name], dtype=np.int64) for name in ("starts", "inner", "sizes"))
         low, high = written["ends"]
         middles = np.array(written["middles"], dtype=np.float64)
-        return cls(starts, inner, (low, high), written["spread"], middles, sizes, written["beyond"])
+        # Rows of earlier versions do not know of equal values.
+        clumping = written.get("clumping", 0.0)
+        return cls(starts, inner, (low, high), written["spread"], middles, sizes, written["beyond"], clumping)
 
     @classmethod
     def of(cls, reference: NumericSummary | None, layout: NumericLayout) -> Groups:
@@ -442,7 +462,9 @@ class Groups:
         middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
         # Cells of a declared range end where it does: how far beyond a value lies is not known.
         beyond_is_known = layout.kind != "linear"
-        return cls(reference.cells[first].astype(np.int64), inner, (low, high), spread, middles, sizes, beyond_is_known)
+        clumping = clumping_of(counts[is_narrow(layout, reference.cells, spread)], n)
+        starts = reference.cells[first].astype(np.int64)
+        return cls(starts, inner, (low, high), spread, middles, sizes, beyond_is_known, clumping)
 
     def numbers(self, columns: Columns) -> tuple[Integers, Floats]:
         """Return the group and the score of each column."""
@@ -464,6 +486,11 @@ class Groups:
             lowest, highest = self.table.scores[OUTER], self.table.scores[OUTER + INNER - 1]
             scores = np.where(above > 0, highest + beyond, np.where(below > 0, lowest - beyond, scores))
         return numbers.astype(np.int64), scores
+
+    def equal_pairs(self, counts: Integers, n: Integers, columns: Columns) -> tuple[Floats, Floats]:
+        """Return how many pairs of the values of each window are equal, and out of how many, float64[T] twice."""
+        assert isinstance(columns.layout, NumericLayout)
+        return equal_pairs(counts[:, is_narrow(columns.layout, columns.cells, self.spread)], n, self.clumping)
 
     def value(self, score: float) -> float:
         """Return the value that has a score."""
@@ -527,6 +554,28 @@ class NumberContrasts(ReferredContrasts):
         super().inherit(former)
         # Its first window is before no other.
         self._previous[:] = 0
+
+
+class AnswerContrasts(NumberContrasts):
+    """Those of a number that a model predicts: also how alike its answers are."""
+
+    EQUAL = 2
+    kinds = (*NumberContrasts.kinds[:EQUAL], (RATE, SHARES), *NumberContrasts.kinds[EQUAL:])
+    added_row = EQUAL
+
+    def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
+        super().__init__(layout, dataset, learn_windows)
+        self.answers = Answers(layout)
+
+    def name(self, row: int) -> str:
+        return EQUAL_PAIRS if row == self.EQUAL else super().name(row)
+
+    def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
+        super()._describe(windows, columns, first, evidence)
+        n = windows.sums[first:, N]
+        equal, pairs = self._groups.equal_pairs(windows.counts[first:], n, columns)
+        evidence.values[self.EQUAL, first:] = np.where(n >= FEWEST_SPREAD, equal, np.nan)
+        evidence.events[self.EQUAL, first:] = np.where(n >= FEWEST_SPREAD, pairs, 1.0)
 
 
 class CategoryContrasts(ReferredContrasts):
@@ -622,10 +671,12 @@ def referred_contrasts(
     """Return the contrasts of a signal's values; None for vectors, which have none."""
     if isinstance(layout, JointLayout):
         return None
-    made = CategoryContrasts if isinstance(layout, CategoryLayout) else NumberContrasts
-    contrasts = made(layout, dataset, learn_windows)  # type: ignore[arg-type]
-    contrasts.answers = Answers(layout) if is_prediction else None
-    return contrasts
+    if isinstance(layout, CategoryLayout):
+        names = CategoryContrasts(layout, dataset, learn_windows)
+        names.answers = Answers(layout) if is_prediction else None
+        return names
+    made = AnswerContrasts if is_prediction else NumberContrasts
+    return made(layout, dataset, learn_windows)
 
 
 def share_at(angle: float) -> float:

@@ -128,6 +128,7 @@ class SignalContrasts(Contrasts):
         self.kinds = [kind for part in self._parts for kind in part.kinds]
         self.first_finding = 0 if own is None else len(own.kinds)
         self.is_number = own is not None and own.is_number
+        self.added_row = None if own is None else own.added_row
 
     @property
     def ready_ms(self) -> int | None:  # type: ignore[override]

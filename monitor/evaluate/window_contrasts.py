@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.charts import step_level, take_in
-from detectors.change.contrasts import number_contrasts
+from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
 from detectors.change.residuals import to_residual
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from monitor.evaluate.columns import Columns, keys_of, sums_of
-from monitor.evaluate.contrasts import RATE_COLUMNS, Groups, share_of
+from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, Groups, share_of
 from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.finding_contrasts import rates_of_findings
 from monitor.panes.distributions import Part, by_window, findings_by_window
@@ -125,15 +125,15 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
     if groups is not None and isinstance(summary, NumericSummary) and isinstance(layout, NumericLayout):
         location, spread = _described(groups, summary, layout)
         described = {"typical value": (location, values), "spread": (spread, values - 1)}
+        if values >= FEWEST_SPREAD:
+            described[EQUAL_PAIRS] = _equal_pairs(groups, summary, layout)
         contrasts |= {name: pair for name, pair in described.items() if not np.isnan(pair[0])}
     return contrasts
 
 
 def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -> tuple[float, float]:
     """Return the location and the spread of a number's values."""
-    columns = Columns(layout)
-    if not columns.fixed:
-        columns = Columns(layout, keys_of(summary))
+    columns = _columns_of(summary, layout)
     location, spread, repeats, units = np.empty(1), np.empty(1), np.zeros(1), np.ones((1, 2))
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
     number_contrasts(
@@ -141,3 +141,14 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
         table.locations, table.spreads, table.floor, table.fewest, table.units, location, spread, repeats, units,
     )  # fmt: skip
     return float(location[0]), float(spread[0])
+
+
+def _equal_pairs(groups: Groups, summary: NumericSummary, layout: NumericLayout) -> tuple[float, float]:
+    columns = _columns_of(summary, layout)
+    equal, pairs = groups.equal_pairs(columns.counts_of(summary)[None], np.array([summary.n]), columns)
+    return float(equal[0]), float(pairs[0])
+
+
+def _columns_of(summary: NumericSummary, layout: NumericLayout) -> Columns:
+    columns = Columns(layout)
+    return columns if columns.fixed else Columns(layout, keys_of(summary))

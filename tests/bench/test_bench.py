@@ -188,6 +188,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "pane_bytes",
             "real",
             "recovery",
+            "stuck_outputs",
         },
         {
             "__init__",
