@@ -238,9 +238,10 @@ class Router:
         """Drop what nothing depends on any more, now and then."""
         if self._forget_ms is not None and now_ms >= self._forget_ms:
             self._forget_ms = now_ms + FORGET_EVERY_MS
-            held = {group.digest: group.held for group in self._dispatcher.groups if group.is_needed}
-            self._alerts.forget(list(chain.from_iterable(held.values())), now_ms)
-            self.sent_log.tend(held.keys(), now_ms)
+            # Several routes may have a group of one key, and so of one digest: what each of them holds is needed.
+            groups = [group for group in self._dispatcher.groups if group.is_needed]
+            self._alerts.forget(list(chain.from_iterable(group.held for group in groups)), now_ms)
+            self.sent_log.tend({group.digest for group in groups}, now_ms)
             self._decisions.keep(self._alerts.ids)
 
     def _write_rest(self, stop: threading.Event) -> None:

@@ -19,7 +19,7 @@ from monitor.delivery.patience import Patience
 from monitor.delivery.target import Target
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.plan import Plan
-from monitor.routing.router import Router
+from monitor.routing.router import FORGET_EVERY_MS, Router
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from sinks.receivers.contract import Notification, Outcome, Refused, Retry
@@ -432,6 +432,45 @@ def test_what_waits_for_a_slow_receiver_is_notified_by_the_next_process(is_kille
     ]
     assert len(quick.received) == 4
     assert Counter(receiver for _, receiver, _, _ in service.log()) == {"quick/0": 4, "slow/0": 4}
+
+
+def test_what_waits_for_a_slow_receiver_is_kept_while_others_are_further() -> None:
+    # given an alert that fired, ended and fires again, all of which waits for one receiver and is known to the other
+    service, quick, slow, stop = Service(), Memory("quick"), Slow("slow"), threading.Event()
+    alerts = StandingAlerts(service.store, service.clock, STAGE_FAILED, "stage")
+    former = service.router(slow, quick)
+    for holding in ({"ingest": "it fails"}, {}, {"ingest": "it fails again"}):
+        alerts.step(holding)
+        service.clock.advance(1)
+    notified_s, has_forgotten = list[float](), threading.Event()
+
+    def on_round() -> None:
+        now_s = service.clock.monotonic_s()
+        if len(quick.received) == 3:
+            notified_s.append(now_s)
+        if notified_s and now_s > notified_s[0] + 2 * FORGET_EVERY_MS / 1000:
+            has_forgotten.set()
+            slow.let.wait(20)
+
+    thread = threading.Thread(target=former.run, args=(stop,), kwargs={"on_round": on_round})
+    thread.start()
+    try:
+        assert has_forgotten.wait(20)
+        # when the process is killed after it has dropped what it needs no more
+        heard = Memory("slow")
+        router = service.router(heard, quick)
+        router.step()
+    finally:
+        stop.set()
+        slow.let.set()
+        thread.join(20)
+    # then the next one notifies the slow receiver of all of it
+    assert [(n.status, n.alerts[0].annotations["summary"]) for n in heard.received] == [
+        ("firing", "it fails"),
+        ("resolved", "over: it fails"),
+        ("firing", "it fails again"),
+    ]
+    assert len(quick.received) == 3
 
 
 def test_what_began_and_ended_while_the_service_was_down_is_notified_in_order() -> None:
