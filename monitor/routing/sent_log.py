@@ -105,9 +105,11 @@ class SentLog:
         now_ms : int
         """
         for key, sent in list(self.sent.items()):
-            age_ms = now_ms - self._written.get(key, (now_ms,))[0]
+            written_ms, believed = self._written.get(key, (now_ms, sent.believed))
+            age_ms = now_ms - written_ms
             if key[0] in groups and age_ms >= DAY_MS:
-                self._keep(key, sent, now_ms)
+                # With what the receiver may know besides: it is on its way, or waits for that.
+                self._keep(key, perhaps(sent, believed), now_ms)
             elif key[0] not in groups and age_ms >= self._kept_ms:
                 del self.sent[key], self._written[key]
 
