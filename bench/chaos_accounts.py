@@ -195,7 +195,8 @@ def unheard(store: Store, heard: Collection[tuple[str, str]]) -> list[tuple[str,
 def unnoted(store: Store, receivers: Iterable[str]) -> list[str]:
     """Return the transitions of which the store does not say that each receiver took them, or may have.
 
-    Who took one, and could not say so before the router gave up on it, may have it.
+    Who took one, and could not say so before the router gave up on it, may have it. The end of an alert that a
+    receiver certainly has not got is not sent to it: a decision says so then.
 
     Parameters
     ----------
@@ -203,14 +204,19 @@ def unnoted(store: Store, receivers: Iterable[str]) -> list[str]:
     receivers : iterable of str
         Those that are notified of every transition by itself.
     """
+    key = ("alert_id", "sequence", "receiver")
     rows = store.read(Query("notifications", where={"outcome": ["delivered", "gave_up"]}))
-    noted = set(_rows(rows, "alert_id", "sequence", "receiver"))
+    noted = set(_rows(rows, *key))
+    taken = {(row[0], row[2]) for row in _rows(rows, *key, "outcome") if row[3] == "delivered"}
+    unsent = set(_rows(store.read(Query("decisions", where={"why": "known"})), *key))
     names = list(receivers)
     missing = []
     for table in ("alerts", "freshness_alerts"):
         columns = store.read(Query(table, columns=("alert_id", "sequence", "state", "title")))
         for alert_id, sequence, state, title in _rows(columns, "alert_id", "sequence", "state", "title"):
-            if state in NOTIFIED_STATES:
-                lacking = [name for name in names if (alert_id, sequence, f"{name}/0") not in noted]
-                missing += [f"{title!r} ({state}) by {name}" for name in lacking]
+            for name in names if state in NOTIFIED_STATES else ():
+                own = alert_id, sequence, f"{name}/0"
+                is_unsent = state == "resolved" and own in unsent and (alert_id, own[2]) not in taken
+                if own not in noted and not is_unsent:
+                    missing.append(f"{title!r} ({state}) by {name}")
     return missing

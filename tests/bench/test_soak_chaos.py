@@ -137,6 +137,19 @@ def test_a_transition_that_nobody_took_is_seen() -> None:
     assert unnoted(store, ["steady"]) == ["'it moved' (resolved) by steady"]
 
 
+@pytest.mark.parametrize(("outcome", "missing"), [("gave_up", []), ("delivered", ["'it moved' (resolved) by rough"])])
+def test_who_certainly_has_not_got_an_alert_need_not_take_its_end(outcome: str, missing: list[str]) -> None:
+    store = MemoryStore()
+    for sequence, state in enumerate(["firing", "resolved"]):
+        transition = row("alerts", alert_id="a", sequence=sequence, state=state, title="it moved")
+        store.append("alerts", transition, str(sequence))
+    by_rough = {"alert_id": "a", "receiver": "rough/0"}
+    store.append("notifications", row("notifications", **by_rough, sequence=0, outcome=outcome), "n")
+    assert unnoted(store, ["rough"]) == ["'it moved' (resolved) by rough"]
+    store.append("decisions", row("decisions", **by_rough, sequence=1, why="known"), "d")
+    assert unnoted(store, ["rough"]) == missing
+
+
 def test_a_schedule_ends_what_it_begins_and_kills_early() -> None:
     happenings = schedule(3, 1_800)
     assert happenings == schedule(3, 1_800)
