@@ -117,9 +117,11 @@ class KnownAlerts:
         changes = []
         for row in rows:
             self._note_flapping(row)
-            # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire.
+            # Of what is over, or was once under other labels, only that is of interest which somebody takes to fire,
+            # and what became of it later, if under other labels.
             fires = row is latest.get(row["alert_id"]) and row["state"] != "resolved"
-            if fires or row["alert_id"] in in_order or _fingerprint(row) in believed:
+            is_followed = row["alert_id"] in in_order or row["alert_id"] in self._fingerprints
+            if fires or is_followed or _fingerprint(row) in believed:
                 changes.append(self._take(row, now_ms))
         return changes
 

@@ -196,6 +196,22 @@ def test_a_risen_severity_ends_the_alert_under_its_former_labels() -> None:
     assert [len(sent.alerts) for sent in inbox.received] == [1, 2, 1, 1]
 
 
+def test_an_alert_whose_severity_rose_and_that_ended_while_the_service_was_down_is_over() -> None:
+    service, inbox = Service(), Memory("inbox")
+    router = service.router(inbox)
+    service.judge(1, "feature:a")
+    router.step()
+    service.judge(2, "feature:a", "prediction:score")
+    service.judge(9)
+    for _ in range(2):
+        service.router(inbox).step()
+    assert [[(a.status, a.labels["severity"]) for a in sent.alerts] for sent in inbox.received] == [
+        [("firing", "warning")],
+        [("firing", "critical"), ("resolved", "warning")],
+        [("resolved", "critical")],
+    ]
+
+
 def test_a_retry_waits_longer_each_time_and_then_gets_through() -> None:
     service = Service()
     inbox = Timed("inbox", service.clock, answers=[Retry("busy")] * 3)

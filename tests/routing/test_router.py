@@ -512,6 +512,17 @@ def test_transitions_that_were_read_in_a_start_that_failed_are_notified() -> Non
     assert said(world.mail) == [("fraud", ["a"], [])]
 
 
+def test_what_ends_before_a_start_that_failed_is_tried_again_is_over() -> None:
+    world = World()
+    world.happens("a")
+    world.store.failing_read = "decisions"
+    with pytest.raises(StoreError):
+        world.started()
+    world.happens("a", "resolved")
+    world.passes(120)
+    assert said(world.mail) == []
+
+
 def test_what_is_over_is_forgotten_and_the_next_process_begins_behind_it() -> None:
     world = World()
     world.happens("a")
