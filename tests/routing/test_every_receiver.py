@@ -450,6 +450,7 @@ def test_what_waits_for_a_slow_receiver_is_notified_by_the_next_process(is_kille
     assert Counter(receiver for _, receiver, _, _ in service.log()) == {"quick/0": 4, "slow/0": 4}
 
 
+FAILED_BEFORE: Mapping[str, str] = {"ingest": "it failed before"}
 FAILS, FAILS_AGAIN = {"ingest": "it fails"}, {"ingest": "it fails again"}
 
 
@@ -465,7 +466,7 @@ def test_what_waits_for_a_slow_receiver_is_kept_while_others_are_further(
     service, quick, slow, stop = Service(), Memory("quick"), Slow("slow"), threading.Event()
     alerts = StandingAlerts(service.store, service.clock, STAGE_FAILED, "stage")
     router = service.router(Memory("slow"), quick)
-    for holding in ({"ingest": "it failed before"}, {}):
+    for holding in (FAILED_BEFORE, {}):
         alerts.step(holding)
         router.step()
     former = service.router(slow, quick)
