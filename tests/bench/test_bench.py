@@ -20,6 +20,7 @@ from bench import (
     history,
     init,
     replay,
+    rollouts,
     routing,
     scorers,
     soak,
@@ -188,6 +189,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "pane_bytes",
             "real",
             "recovery",
+            "rollouts",
             "stuck_outputs",
         },
         {
@@ -299,6 +301,22 @@ def test_routing_prints_what_a_pass_costs(capsys: pytest.CaptureFixture[str]) ->
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found) == {"groups", "take up ms", "first pass ms", "pass ms", "median ms", "memory MB"}
     assert all(value > 0 for value in found.values())
+
+
+def test_rollouts_prints_how_often_verdicts_are_wrong_and_how_soon_they_come(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollouts, "PANES", 40)
+    rollouts.main(["--rollouts", "40", "--only", "rate of 30 %"])
+
+    head, *lines, last = capsys.readouterr().out.splitlines()
+    table = json.loads(last)["rows"]
+    assert len(lines) == len(table) == len(rollouts.SHARES) * len(rollouts.TRUTHS)
+    assert "median events" in head
+    for row in table:
+        assert row["promoted"] <= row["promoted_at_most"]
+        if row["truth"] == "no difference":
+            assert row["median_events"] < row["fixed_events"]
 
 
 def test_init_prints_what_fired_on_clean_traffic_beside_what_is_accepted(capsys: pytest.CaptureFixture[str]) -> None:
