@@ -39,6 +39,7 @@ from sinks.store.rows import rows_of
 
 __all__ = ["Course", "Replay", "Replayed", "assign_files", "courses", "decisions", "replay_course", "results"]
 
+DECIDED = ("horizons", "set_clocks", "marks", "rollouts")
 BATCH = 50_000
 """Events taken at a time by default."""
 
@@ -390,18 +391,19 @@ class _Spans(Source):
 def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
     """Return what was decided while a store was filled, by table: a replay into a store that holds it gives its rows.
 
-    Which partitions windows did not wait for, clocks that were set back, and marks; not what was asked for, and has not
-    taken effect.
+    Which partitions windows did not wait for, clocks that were set back, marks, and rollouts; not what was asked for,
+    and has not taken effect.
 
     Raises
     ------
     StoreError
     """
-    tables = {table: store.read(Query(table, {"model": list(models)})) for table in ("horizons", "set_clocks", "marks")}
+    tables = {table: store.read(Query(table, {"model": list(models)})) for table in DECIDED}
     has_effect = {
         "horizons": lambda row: True,
         "set_clocks": lambda row: SetClock(**row).has_effect,
         "marks": lambda row: row["effective_ms"] and row["says"] != "adopted",
+        "rollouts": lambda row: row["stratum_ms"],
     }
     decided: dict[str, Rows] = {}
     for table, columns in tables.items():
@@ -466,7 +468,7 @@ def _a_name(topic: str, item: str) -> str:
 
 def results(store: Store, models: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every score, finding and alert transition of a replay, by table, as dicts in the order of their keys."""
-    for table in ("scores", "findings", "alerts"):
+    for table in ("scores", "findings", "alerts", "rollout_strata"):
         for model in sorted(models):
             columns = store.read(Query(table, {"model": model}))
             names = list(columns)

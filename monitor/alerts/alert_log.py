@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,16 @@ from sinks.store.batch import joined
 from sinks.store.contract import Columns, Query, Store
 from sinks.store.rows import row_count
 
-__all__ = ["ALERTS", "ALERT_TABLES", "FRESHNESS", "FRESHNESS_ALERTS", "read_alert_log", "table_of"]
+__all__ = [
+    "ALERTS",
+    "ALERT_TABLES",
+    "FRESHNESS",
+    "FRESHNESS_ALERTS",
+    "ROLLOUT",
+    "is_verdict",
+    "read_alert_log",
+    "table_of",
+]
 
 ALERTS, FRESHNESS_ALERTS = "alerts", "freshness_alerts"
 ALERT_TABLES = (ALERTS, FRESHNESS_ALERTS)
@@ -20,6 +30,20 @@ ALERT_TABLES = (ALERTS, FRESHNESS_ALERTS)
 
 FRESHNESS = "LeewayFreshness"
 """The `alertname` of alerts about silences, which stand in the second."""
+
+ROLLOUT = "LeewayRollout"
+"""The `alertname` of verdicts on rollouts, which stand in the first: they are no alarms, and no budget has them."""
+
+
+def is_verdict(labels: str) -> bool:
+    """Whether an alert with these labels, as JSON, is about a verdict on a rollout.
+
+    Examples
+    --------
+    >>> is_verdict('{"alertname": "LeewayRollout"}'), is_verdict('{"alertname": "LeewayDrift"}')
+    (True, False)
+    """
+    return ROLLOUT in labels and json.loads(labels).get("alertname") == ROLLOUT
 
 
 def table_of(labels: Mapping[str, str]) -> str:

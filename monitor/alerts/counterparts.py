@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from monitor.alerts.alert_log import is_verdict
+
 __all__ = ["Fired", "Outcome", "compare", "fired"]
 
 Which = Literal["both", "only before", "only now"]
@@ -81,12 +83,13 @@ def fired(transitions: Iterable[Mapping[str, Any]], from_ms: int, to_ms: int) ->
     Parameters
     ----------
     transitions : iterable of mapping
-        Rows of ``alerts``; those after ``to_ms`` are not known yet at that time, and left out.
+        Rows of ``alerts``; those after ``to_ms`` are not known yet at that time, and left out, as verdicts on rollouts
+        are, which are no alarms.
     from_ms, to_ms : int
     """
     by_alert: dict[str, list[Mapping[str, Any]]] = {}
     for row in sorted(transitions, key=lambda row: int(row["sequence"])):
-        if row["at_ms"] <= to_ms:
+        if row["at_ms"] <= to_ms and not is_verdict(row["labels"]):
             by_alert.setdefault(row["alert_id"], []).append(row)
     alerts = [_fired(rows, to_ms) for rows in by_alert.values() if any(row["state"] == "firing" for row in rows)]
     within = [alert for alert in alerts if alert.starts_ms < to_ms and alert.ends_ms > from_ms]

@@ -124,6 +124,7 @@ MEANINGS = {
     "repeat_interval_ms": "after how long an unchanged group is notified again, in ms",
     "report": "what was deleted and changed, in counts by table",
     "resolved": "those of them that are over",
+    "rollout": "id of the rollout",
     "score": "the score",
     "segment": "part of the traffic, such as `country=DE`; empty is all of it",
     "sequence": "number of the transition, from 0 on",

@@ -20,7 +20,8 @@ VIEWED = (
     "/v1/jobs/runs", "/v1/marks", "/v1/models", "/v1/models/{model}",
     "/v1/models/{model}/configuration", "/v1/models/{model}/configuration/diff",
     "/v1/models/{model}/configuration/versions",
-    "/v1/problems", "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
+    "/v1/problems", "/v1/rollouts", "/v1/rollouts/{rollout}",
+    "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
     "/v1/subscriptions/{subscription}", "/v1/top", "/v1/unregistered-models",
 )  # fmt: skip
 
@@ -36,6 +37,8 @@ NEEDS: dict[str, Need] = {
     "POST /v1/incidents/{incident_id}/ack": "editor",
     "POST /v1/deployments": "editor",
     "POST /v1/marks": "editor",
+    "POST /v1/rollouts": "editor",
+    "POST /v1/rollouts/{rollout}/stop": "editor",
     "PUT /v1/models/{model}/configuration": "editor",
     "DELETE /v1/models/{model}/configuration": "editor",
     "POST /v1/subscriptions": "editor",
@@ -72,8 +75,9 @@ OWN_PART = frozenset(
         "GET /v1/incidents/{incident_id}", "POST /v1/incidents/{incident_id}/ack", "GET /v1/marks", "POST /v1/marks",
         "GET /v1/models", "GET /v1/models/{model}", "GET /v1/models/{model}/configuration",
         "PUT /v1/models/{model}/configuration", "GET /v1/models/{model}/configuration/diff",
-        "GET /v1/models/{model}/configuration/versions", "GET /v1/series", "GET /v1/series/summary", "GET /v1/top",
-        "GET /v1/unregistered-models",
+        "GET /v1/models/{model}/configuration/versions", "GET /v1/rollouts", "POST /v1/rollouts",
+        "GET /v1/rollouts/{rollout}", "POST /v1/rollouts/{rollout}/stop", "GET /v1/series",
+        "GET /v1/series/summary", "GET /v1/top", "GET /v1/unregistered-models",
     }
 )  # fmt: skip
 """What whoever is bound to namespaces may ask, if the role may."""

@@ -79,6 +79,13 @@ OPERATIONS = {
     "holds.",
     "POST /v1/marks": "Says that the level of a signal is its new normal (`accepted`, with a `reason`), or that its "
     "alert was `false`, `harmless` or `real`. The model needs `detect.rule: change`.",
+    "GET /v1/rollouts": "What was compared with what, by whom and since when, and the verdict; not its evidence.",
+    "POST /v1/rollouts": "Compares two versions of a model in the same spans of time, from the next window on that is "
+    "evaluated, until the candidate may stay, has to go, or `until` is over. The same again is the same rollout.",
+    "GET /v1/rollouts/{rollout}": "Metric by metric: champion and candidate, the difference with bounds that hold at "
+    "all times, of how many events, and what is assumed.",
+    "POST /v1/rollouts/{rollout}/stop": "Compares no more, from the next window on that is evaluated; the alert about "
+    "a verdict is over then. A verdict stays.",
     "GET /v1/subscriptions": "Each with whom it notifies of what; `problem` says why one notifies nobody.",
     "POST /v1/subscriptions": "Notifies a `receiver`, an `email` or a `webhook` of the alerts that all `matchers` "
     "match, from now on and of what fires already. The same request is the same subscription.",

@@ -26,7 +26,7 @@ NOBODY = "/"
 BY_ALERT = frozenset({"notifications", "decisions", "acknowledgements"})
 """Tables whose rows are about an alert, and do not name its model."""
 
-CHANGEABLE = frozenset({"acknowledgements", "marks", "set_clocks", "configurations"})
+CHANGEABLE = frozenset({"acknowledgements", "marks", "set_clocks", "configurations", "rollouts"})
 """What routes for those who are bound write."""
 
 

@@ -85,7 +85,9 @@ PROBLEMS: dict[str, Kind] = {
     "forbidden": Kind(403, "The token's role may not do this", ("role",)),
     "cross-site": Kind(403, "Another site's page may change nothing", ("change",)),
     "not-found": Kind(
-        404, "There is nothing at this address", ("subscription", "name", "silence_id", "token", "/api/v2/silences")
+        404,
+        "There is nothing at this address",
+        ("subscription", "name", "silence_id", "token", "rollout", "/api/v2/silences"),
     ),
     "unknown-model": Kind(404, "No such model", ("model", "models")),
     "unknown-namespace": Kind(404, "No such namespace", ("namespace",)),

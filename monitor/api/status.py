@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from monitor.alerts.alert_log import ALERTS
+from monitor.alerts.alert_log import ALERTS, ROLLOUT
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days, smallest_shifts
@@ -354,7 +354,8 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     starts = [row["protects_since_ms"] - row["window_ms"] for row in rows if row["protects_since_ms"] is not None]
     end_ms = max((row["window_end_ms"] for row in rows if row["window_end_ms"] is not None), default=None)
     covered_ms = end_ms - min(starts) if starts and end_ms is not None else 0
-    fired = [alert["alert_id"] for alert in started(alerts, (min(starts), None))] if starts else []
+    alarms = [alert for alert in alerts if alert["labels"].get("alertname") != ROLLOUT]
+    fired = [alert["alert_id"] for alert in started(alarms, (min(starts), None))] if starts else []
     false = {mark.alert_id for mark in read_marks(service.store, model) if mark.says == "false"} if fired else set()
     watch = service.watches.get(model)
     budget = watch.model.spec.detect.false_alarms if watch is not None else None

@@ -42,6 +42,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "demo": ("monitor.cli.demo", "Show how a drift is found, with data that comes along."),
     "backtest": ("monitor.cli.backtest", "Show what would have fired under another configuration."),
     "route": ("monitor.cli.route", "Show who would be notified of an alert, and when."),
+    "rollout": ("monitor.cli.rollout", "Compare a candidate version with its champion: may it stay?"),
     "ack": ("monitor.cli.ack", "Take an alert on, so that it is not repeated."),
     "accept": ("monitor.cli.accept", "Accept the level that a signal has as its new normal."),
     "mark": ("monitor.cli.mark", "Say what an alert was: false, harmless or real."),
@@ -69,7 +70,7 @@ A question of ``monitor/resources/`` is a command by its declaration; it needs a
 show what answers it.
 """
 
-FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 130
+FINE, ALERTED, WRONG_INPUT, UNREACHABLE, BUG, HELD, ROLLED_BACK, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 EXIT_CODES: dict[int, str] = {
     FINE: "fine",
     ALERTED: "an alert fired, and --fail-on-alert was given; or a store is damaged; or a change is not in force yet; "
@@ -77,6 +78,8 @@ EXIT_CODES: dict[int, str] = {
     WRONG_INPUT: "bad input, configuration or usage",
     UNREACHABLE: "a service, broker or store cannot be reached or opened",
     BUG: "internal error: a bug (LEEWAY_DEBUG=1 shows the traceback)",
+    HELD: "`rollout status`: there is no verdict, or not yet",
+    ROLLED_BACK: "`rollout status`: the candidate has to go",
     INTERRUPTED: "interrupted",
 }
 """What the exit codes mean."""

@@ -33,6 +33,7 @@ from monitor.resources.incidents import Incidents
 from monitor.resources.jobs import JobRuns, Jobs
 from monitor.resources.marks import Marks
 from monitor.resources.models import Models, UnregisteredModels
+from monitor.resources.rollouts import Rollouts
 from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.top import Top
 from monitor.tls.client import ClientTls
@@ -154,6 +155,7 @@ class Leeway:
     deployments = asks(Deployments)
     dead_letters = asks(DeadLetters)
     marks = asks(Marks)
+    rollouts = asks(Rollouts)
     clocks = asks(Clocks)
     audit = asks(Audit)
     jobs = asks(Jobs)
@@ -166,6 +168,9 @@ class Leeway:
     incident = does(operations.incident)
     mark = does(operations.mark)
     accept = does(operations.accept)
+    rollout = does(operations.rollout)
+    start_rollout = does(operations.start_rollout)
+    stop_rollout = does(operations.stop_rollout)
     set_clocks_back = does(operations.set_clocks_back)
     run_job = does(operations.run_job)
     pause_job = does(operations.pause_job)
@@ -310,6 +315,7 @@ class AsyncLeeway:
     deployments = asks_async(Deployments)
     dead_letters = asks_async(DeadLetters)
     marks = asks_async(Marks)
+    rollouts = asks_async(Rollouts)
     clocks = asks_async(Clocks)
     audit = asks_async(Audit)
     jobs = asks_async(Jobs)
@@ -322,6 +328,9 @@ class AsyncLeeway:
     incident = does_async(operations.incident)
     mark = does_async(operations.mark)
     accept = does_async(operations.accept)
+    rollout = does_async(operations.rollout)
+    start_rollout = does_async(operations.start_rollout)
+    stop_rollout = does_async(operations.stop_rollout)
     set_clocks_back = does_async(operations.set_clocks_back)
     run_job = does_async(operations.run_job)
     pause_job = does_async(operations.pause_job)

@@ -25,9 +25,12 @@ __all__ = [
     "pause_job",
     "resume_job",
     "retry_dead_letters",
+    "rollout",
     "row_of_export",
     "run_job",
     "set_clocks_back",
+    "start_rollout",
+    "stop_rollout",
     "stream_of",
     "subscriptions",
 ]
@@ -110,6 +113,48 @@ def mark(model: str, signal: str, says: str, **details: Any) -> Steps[Document]:
 def accept(model: str, signal: str, **details: Any) -> Steps[Document]:
     """Accept the level that a signal has as its new normal: `mark` with ``accepted``."""
     return mark(model, signal, "accepted", **details)
+
+
+def rollout(rollout: str) -> Steps[Document]:
+    """One rollout with its ``verdict``, and the evidence for it: ``compared``, metric by metric.
+
+    Raises
+    ------
+    UnknownError
+        There is no such rollout.
+    """
+    return (yield Request(f"/v1/rollouts/{quoted(rollout)}", holds="compared"))
+
+
+def start_rollout(model: str, *, candidate: str, champion: str, created_by: str, **details: Any) -> Steps[Document]:
+    """Compare a candidate version with its champion from the next window on, and return the rollout.
+
+    Parameters
+    ----------
+    model, candidate, champion, created_by : str
+    **details
+        ``metrics``, a list of ``{"signal": …, "max_loss": …, "better": …}``; ``max_loss`` of those that state none;
+        ``level``; ``until``, such as ``"14d"``; ``reason``.
+
+    Raises
+    ------
+    QuestionError
+        There is no such version or signal, or the candidate is compared already.
+    """
+    body = {"model": model, "candidate": candidate, "champion": champion, "created_by": created_by, **details}
+    return (yield Request("/v1/rollouts", method="POST", body=body, holds="compared"))
+
+
+def stop_rollout(rollout: str, *, created_by: str, reason: str = "") -> Steps[Document]:
+    """Compare the versions of a rollout no more, and return it.
+
+    Raises
+    ------
+    UnknownError
+        There is no such rollout.
+    """
+    body = {"created_by": created_by, "reason": reason}
+    return (yield Request(f"/v1/rollouts/{quoted(rollout)}/stop", method="POST", body=body, holds="compared"))
 
 
 def set_clocks_back(model: str, **details: Any) -> Steps[Document]:

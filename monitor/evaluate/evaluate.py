@@ -33,6 +33,7 @@ from monitor.evaluate.windows import first_window_end
 from monitor.events import ENDED, Partition
 from monitor.panes.coverage import begins_ms, first_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
+from monitor.rollouts.course import Courses
 from monitor.watch import Watch
 from sinks.store.batch import add_row, append, empty_rows, extend
 from sinks.store.contract import Query, Store
@@ -72,10 +73,9 @@ class Evaluation:
 
     def __init__(self, watch: Watch, store: Store) -> None:
         self._watch, self._store = watch, store
-        defaults = watch.model.spec.detect.defaults
-        self._step_ms = defaults.step_ms
         self._series, self._lifecycle = ModelSeries(watch), lifecycle_of(watch)
         self._versions = SeenVersions(store, watch.name)
+        self._rollouts = Courses(store, watch, self._step_ms)
         self.next_end_ms: int | None = None
         """The end of the next window to evaluate; None until there is a pane."""
         self.stop_ms = ENDED
@@ -89,6 +89,10 @@ class Evaluation:
         if loaded is None or loaded[1].get("document") != watch.document_digest:
             self._begin()
         self._log = HorizonLog(store, watch.name, self._step_ms, self.next_end_ms)
+
+    @property
+    def _step_ms(self) -> int:
+        return self._watch.model.spec.detect.defaults.step_ms
 
     @property
     def watch(self) -> Watch:
@@ -192,6 +196,10 @@ class Evaluation:
             scores["idle"] = marked(scores, lost)
         append(self._store, "expectations", self._series.expectations())
         done.scores += append(self._store, "scores", scores)
+        # Who follows alerts reads them by their time: those of one model are written in its order.
+        transitions = sorted(
+            [*transitions, *self._rollouts.advance(ends, basis.counted_ms)], key=lambda transition: transition.at_ms
+        )
         append(self._store, "alerts", to_columns(transitions))
         self.next_end_ms = ends[-1] + self._step_ms
         done.windows += len(ends)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from monitor.alerts.alert_log import is_verdict
 from monitor.config.detect import Budget
 from monitor.evaluate.change import DETECTOR
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
 
 __all__ = ["Realised", "RealisedAlerts", "accepted"]
 
@@ -95,4 +97,5 @@ class RealisedAlerts:
 
     def _fired(self, model: str, since_ms: int) -> int:
         where, low = {"model": model, "state": "firing"}, {"starts_ms": since_ms}
-        return len(set(self._store.read(Query("alerts", where, low=low, columns=("alert_id",)))["alert_id"]))
+        rows = rows_of(self._store.read(Query("alerts", where, low=low, columns=("alert_id", "labels"))))
+        return len({row["alert_id"] for row in rows if not is_verdict(row["labels"])})

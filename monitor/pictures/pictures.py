@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from monitor.alerts.alert_log import FRESHNESS_ALERTS, table_of
+from monitor.alerts.alert_log import FRESHNESS_ALERTS, ROLLOUT, table_of
 from monitor.evaluate.change import DETECTORS
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
@@ -66,7 +66,7 @@ class Pictures:
 
     def _of(self, alert: Alert) -> Iterator[Picture]:
         where = {"model": alert.labels.get("model", ""), "alert_id": alert.labels.get("alert_id", "")}
-        if where["model"] not in self._watches:
+        if where["model"] not in self._watches or alert.labels.get("alertname") == ROLLOUT:
             return
         table = table_of(alert.labels)
         newest = Query(

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from monitor.alerts.alert_log import ROLLOUT
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL
 from monitor.api.acknowledge import acknowledged
@@ -63,6 +64,8 @@ def _commands(alert: dict[str, Any]) -> list[tuple[str, str]]:
     commands += [("who was notified, and why", join(["leeway", "alerts", "explain", alert["alert_id"]]))]
     if alert["model"] in (POSTED, MODEL):
         return commands
+    if alert["labels"].get("alertname") == ROLLOUT:
+        return [*commands, ("the evidence", join(["leeway", "rollout", "status", alert["labels"]["rollout"]]))]
     for moved in alert["signals"][:1]:
         model, signal = alert["model"], moved["signal"]
         commands += [

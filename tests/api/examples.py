@@ -56,6 +56,8 @@ ASKED = {
     "/v1/deployments": "",
     "/v1/clocks": "",
     "/v1/marks": "",
+    "/v1/rollouts": "",
+    "/v1/rollouts/{rollout}": "",
     "/v1/dead-letters": "",
     "/v1/tokens": "",
     "/v1/audit": "",
@@ -77,6 +79,11 @@ SENT: dict[str, Any] = {
         **{"model": "fraud", "signal": "volume", "says": "accepted", "at": "-1h", "reason": "more customers"},
         **ANN,
     },
+    "POST /v1/rollouts": {
+        **{"model": "fraud", "candidate": "v3", "champion": "v1", "reason": "faster", **ANN},
+        "metrics": [{"signal": "missing:amount", "max_loss": 0.005}, {"signal": "feature:amount", "max_loss": 2.5}],
+    },
+    "POST /v1/rollouts/{rollout}/stop": {**ANN, "reason": "v4 comes instead"},
     "POST /v1/alerts/{alert_id}/ack": {**ANN, "comment": "I look into it"},
     "POST /v1/incidents/{incident_id}/ack": {**ANN, "comment": "I look into it"},
     "POST /v1/subscriptions": {"matchers": ["model=fraud", "severity=critical"], "receiver": "log", **ANN},
@@ -108,6 +115,7 @@ SHOWN = {
 NAMED = {
     "model": "fraud", "alert_id": "b", "incident_id": "b", "subscription": SUBSCRIPTION.id, "name": "quiet",
     "silence_id": "quiet", "job": "keep_lifetimes", "stream": "fraud",
+    "rollout": "r",
 }  # fmt: skip
 QUERIES = {
     "POST /v1/events": "?stream=fraud",

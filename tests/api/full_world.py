@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from monitor.config import Service
 from monitor.routing.subscription_log import SubscriptionLog
@@ -16,6 +17,15 @@ ADMIN = "admin" * 10
 """The secret of an administrator, where tokens are asked for."""
 
 SUBSCRIPTION = Subscription((), "log")
+
+
+def rollout() -> dict[str, Any]:
+    """A rollout of `fraud` that runs."""
+    metrics = [{"signal": "missing:amount", "better": "lower", "max_loss": 0.01}]
+    return {
+        "id": "r", "model": "fraud", "candidate": "v2", "champion": "v1", "metrics": json.dumps(metrics),
+        "level": 0.05, "lasts_ms": 90_000, "stratum_ms": 1_000, "created_by": "ann", "reason": "faster",
+    }  # fmt: skip
 
 
 def full_world(*, asks_for_tokens: bool = False) -> World:
@@ -43,6 +53,13 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     world.add("decisions", [made])
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": "{}"}])
+    world.add("versions", [{"model": "fraud", "version": "v1", "first_ms": 0}])
+    world.add("rollouts", [rollout()])
+    sides = {f"{side}_{name}": n for side in ("candidate", "champion") for name, n in (("n", 900), ("squares", 8.1))}
+    means = {"candidate_mean": 0.05, "champion_mean": 0.01}
+    for end_ms in (1_000, 2_000):
+        stratum = {"model": "fraud", "rollout": "r", "end_ms": end_ms, "signal": "missing:amount", "verdict": "hold"}
+        world.add("rollout_strata", [stratum | sides | means])
     world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     run = {"started_ms": 5, "job": "keep_lifetimes", "instance": "a:8080", "ended_ms": 9, "outcome": "done"}

@@ -18,7 +18,7 @@ from monitor.config.service import Api, ServiceSpec
 from tests.api.world import Client, World, model
 
 JSON = "application/json"
-NAMES = dict.fromkeys(("incident_id", "subscription", "alert_id", "name", "model", "job"), "x")
+NAMES = dict.fromkeys(("incident_id", "subscription", "alert_id", "name", "model", "job", "rollout"), "x")
 ROUTES = [
     (method.upper(), "/v1/events?stream=fraud" if path == "/v1/events" else path.format(stream="fraud", **NAMES))
     for path, operations in Client(World()).get("/openapi.json").json()["paths"].items()

@@ -18,6 +18,7 @@ import monitor.api.forms
 from monitor.api.forms import FORMS, accepted
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
+from tests.api.full_world import rollout
 from tests.api.world import MINUTE_MS, Client, World, score, step
 
 LISTS = [
@@ -37,6 +38,7 @@ LISTS = [
     "/v1/alerts/summary",
     "/v1/deployments",
     "/v1/marks",
+    "/v1/rollouts",
     "/v1/subscriptions",
     "/v1/incidents",
     "/v1/dead-letters",
@@ -58,6 +60,7 @@ def client() -> Client:
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift", "event_ms": 7}])
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": '{"k":"v"}'}])
+    world.add("rollouts", [rollout()])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff", "record_ms": 8}])
     world.add(
         "progress", [{"model": "fraud", "topic": "fraud", "partition": 0, "closed_ms": 10_000, "newest_ms": 12_000}]

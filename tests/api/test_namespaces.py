@@ -126,7 +126,7 @@ def copies(store: Store) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def as_other(column: str, value: str, row: Mapping[str, Any]) -> str:
     """Turn a text into one of the other namespace, of the same kind."""
-    if column in ("alert_id", "id", "instance", "subject_hash", "job"):
+    if column in ("alert_id", "id", "instance", "subject_hash", "job", "rollout"):
         return f"{value}-{HIDDEN}"
     if column in ("title", "reason", "detail", "comment", "created_by", "author", "trouble", "name", "who"):
         return f"{value} {HIDDEN}"
@@ -184,6 +184,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "stream": (OWN, OTHER),
     "alert_id": ("a", f"a-{HIDDEN}", "s", "none"),
     "incident_id": ("a", "b", f"b-{HIDDEN}"),
+    "rollout": ("r", f"r-{HIDDEN}"),
     "silence_id": ("quiet", f"quiet-{HIDDEN}"),
     "name": ("quiet",),
     "matcher": ("severity=warning",),
@@ -211,6 +212,7 @@ def bodies(method: str, path: str, name: str) -> Iterator[Any]:
     yield {
         "POST /v1/clocks": {"model": name, "reason": "it ran ahead", "created_by": "ann"},
         "POST /v1/marks": mark | {"says": "false"},
+        "POST /v1/rollouts": {"model": name, "candidate": "v3", "champion": "v1", "created_by": "ann"},
         "PUT /v1/models/{model}/configuration": document,
         "POST /v1/events": {"amount": 1},
         "POST /v1/events/{stream}": {"amount": 1},

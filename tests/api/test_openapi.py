@@ -32,6 +32,8 @@ SAMPLES = [
     "/v1/models",
     "/v1/unregistered-models",
     "/v1/models/{model}",
+    "/v1/rollouts",
+    "/v1/rollouts/{rollout}",
     "/v1/series",
     "/v1/series/summary",
     "/v1/explain?signal=feature:amount&at=500000",
@@ -93,7 +95,7 @@ def test_answers_are_as_the_document_says(sample: str, client: Client, document:
     route = sample.partition("?")[0]
     path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
     path = path.replace("{silence_id}", "quiet").replace("{incident_id}", "a")
-    path = path.replace("{subscription}", SUBSCRIPTION.id)
+    path = path.replace("{subscription}", SUBSCRIPTION.id).replace("{rollout}", "r")
     if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare", "/v1/explain"}:
         path += ("&" if "?" in path else "?") + "model=fraud"
     answer = client.get(path)

@@ -186,7 +186,7 @@ def outcome(store: Store, models: Iterable[str] = ("loans",)) -> dict[str, list[
     """Everything that a user sees, row by row as text: two outcomes are equal if all bits are."""
     found: dict[str, list[str]] = {"scores": [], "findings": [], "alerts": []}
     for table, row in results(store, models):
-        found[table].append(json.dumps(row))
+        found.setdefault(table, []).append(json.dumps(row))
     found["dead_letters"] = [json.dumps(row) for row in rows(store, "dead_letters")]
     for table in ("panes", "versions"):
         found[table] = [json.dumps(row) for row in rows(store, table)]

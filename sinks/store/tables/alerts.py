@@ -105,6 +105,29 @@ DECLARED = (
         "last stays",
     ),
     table(
+        "rollouts",
+        # Metrics are JSON.
+        "id:str:own updated_ms:int created_ms:int model:name candidate:name champion:name metrics:text:own level:float "
+        "lasts_ms:int from_ms:int stratum_ms:int created_by:str:free reason:str:free stopped_ms:int ends_ms:int "
+        "stopped_by:str:free stop_reason:str:free",
+        "id",
+        newest_by="updated_ms",
+        row="a candidate version that is compared with a champion: by what, since when in event time, and in spans of "
+        "which length; the row changed last stays",
+        time="updated_ms",
+        keep="alerts",
+    ),
+    table(
+        "rollout_strata",
+        "model:name rollout:str:own end_ms:even signal:name candidate_n:count candidate_mean:float "
+        "candidate_squares:float champion_n:count champion_mean:float champion_squares:float verdict:name",
+        "model rollout end_ms signal",
+        row="what both versions of a rollout did in a span of event time, by metric: observations, their mean, and the "
+        "sum of squared distances from it; with the verdict behind it",
+        time="end_ms",
+        keep="alerts",
+    ),
+    table(
         "incident_alerts",
         "alert_id:str:own incident:str:own fired_ms:int",
         "alert_id",

@@ -1,0 +1,252 @@
+"""Rollouts: a candidate version beside its champion, until it may stay or has to go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+
+from monitor.api.auditor import about
+from monitor.api.contract import ApiService
+from monitor.api.forms import InPages, listed, lists
+from monitor.api.parameters import TheService, answer, check_model, question_of, watched
+from monitor.api.problems import ProblemError, bad_parameter
+from monitor.api.reading import Order, Page, Row
+from monitor.api.tables import schema
+from monitor.errors import InputError
+from monitor.resources.rollouts import KnownRollout, RolloutDetail, Rollouts
+from monitor.rollouts.rollout_log import Better, Metric, Rollout, log_rollout, log_stop, read_rollouts
+from monitor.rollouts.standing import standing
+from monitor.rollouts.strata import read_comparisons
+from monitor.rollouts.sums import fields_of, is_rate
+from monitor.rollouts.verdict import Compared, compared, levels_of
+from monitor.rollouts.wording import reason
+from monitor.values import DAY_MS, Strict, parse_duration
+from monitor.watch import Watch
+from sinks.store.contract import Query
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["alerts"])
+
+LATEST_FIRST = Order("rollouts", (int, str), lambda rollout: (rollout.created_ms, rollout.id))
+
+MOST_ACTIVE, MOST_METRICS = 20, 20
+"""Rollouts of a model that are compared at once, and metrics of each."""
+
+MOST_BY_DEFAULT = 10
+RATE_LOSS = 0.01
+"""By how much a rate may be worse where nobody says."""
+
+LONGEST_MS = 90 * DAY_MS
+ASSUMES = (
+    "events of one span do not depend on one another",
+    "in every span the versions differ by as much, or in the same direction from max_loss",
+    "which version an event goes to does not depend on what comes of it",
+)
+ASYMPTOTIC = (
+    "asymptotic metrics: sums of many events are nearly normal; nothing is concluded from fewer than 500 of each"
+)
+
+
+class PostedMetric(Strict):
+    """What versions are compared by."""
+
+    signal: str = Field(description="a number, such as `prediction:score`, or `missing:NAME` or `invalid:NAME`")
+    better: Better | None = Field(
+        default=None, description="by default `lower` of rates, and `same` of numbers: not further away than `max_loss`"
+    )
+    max_loss: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="in the signal's units; of a rate, a share: 0.01 by default",
+    )
+
+
+class PostedRollout(Strict):
+    """A candidate that is compared with its champion from the next window on."""
+
+    model: str
+    candidate: str = Field(min_length=1, max_length=200, description="the version that may stay or has to go")
+    champion: str = Field(min_length=1, max_length=200, description="the version that it is compared with")
+    metrics: list[PostedMetric] = Field(
+        default_factory=list,
+        max_length=MOST_METRICS,
+        description="`missing:NAME` of each prediction if empty, or else of each feature, the first ten",
+    )
+    max_loss: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="of metrics that state none")
+    level: float = Field(default=0.05, ge=0.0001, le=0.5, description="how often a verdict may be wrong")
+    until: str = Field(default="14d", description="for how long, in event time: `90d` at most")
+    reason: str = Field(default="", max_length=2_000)
+    created_by: str = Field(min_length=1, max_length=200)
+
+
+class PostedStop(Strict):
+    """Who stops a rollout, and why."""
+
+    created_by: str = Field(min_length=1, max_length=200)
+    reason: str = Field(default="", max_length=2_000)
+
+
+@router.post("/rollouts", summary="Compare a candidate version with its champion", response_model=RolloutDetail)
+def start_rollout(posted: PostedRollout, service: TheService) -> Response:
+    watch = watched(service, posted.model)
+    _check_versions(service, posted)
+    rollout = Rollout(
+        "",
+        posted.model,
+        posted.candidate,
+        posted.champion,
+        _metrics(watch, posted),
+        posted.level,
+        _lasts_ms(watch, posted.until),
+        posted.created_by,
+        posted.reason,
+    )
+    about(rollout.model, rollout.candidate, rollout.champion)
+    active = [each for each in read_rollouts(service.store, posted.model) if standing(service.store, each).is_active]
+    running = next((each for each in active if each.candidate == posted.candidate), None)
+    if running is not None and running.is_like(rollout):
+        return answer(_detail(service, running))
+    if running is not None:
+        raise bad_parameter("candidate", f"{posted.candidate} is compared already, by {running.id}: stop that first")
+    if len(active) >= MOST_ACTIVE:
+        raise bad_parameter("model", f"{MOST_ACTIVE} rollouts of {posted.model} are running: stop those nobody needs")
+    return answer(_detail(service, log_rollout(service.store, service.clock, rollout)))
+
+
+@lists(router, Rollouts)
+def rollouts(
+    service: TheService, form: InPages, question: Annotated[Rollouts, Depends(question_of(Rollouts))]
+) -> Response:
+    check_model(service, question.model)
+    types = schema(KnownRollout)
+    matching = [
+        rollout
+        for rollout in read_rollouts(service.store, question.model)
+        if question.candidate in (None, rollout.candidate)
+    ]
+
+    def read(limit: int, cursor: str | None) -> Page:
+        page, following = LATEST_FIRST.page(matching, limit, cursor)
+        return Page.of([_row(service, rollout) for rollout in page], types.names, following)
+
+    return listed(form, read, types, {})
+
+
+@router.get("/rollouts/{rollout}", summary="One rollout, with its evidence", response_model=RolloutDetail)
+def one_rollout(rollout: str, service: TheService) -> Response:
+    return answer(_detail(service, _named(service, rollout)))
+
+
+@router.post("/rollouts/{rollout}/stop", summary="Stop comparing versions", response_model=RolloutDetail)
+def stop_rollout(rollout: str, posted: PostedStop, service: TheService) -> Response:
+    running = _named(service, rollout)
+    about(running.model, running.candidate, running.champion)
+    if not running.stopped_ms:
+        running = log_stop(service.store, service.clock, running, posted.created_by, posted.reason)
+    return answer(_detail(service, running))
+
+
+def _named(service: ApiService, name: str) -> Rollout:
+    rollout = next((each for each in read_rollouts(service.store) if each.id == name), None)
+    if rollout is None:
+        raise ProblemError("not-found", f"there is no rollout {name!r}")
+    return rollout
+
+
+def _check_versions(service: ApiService, posted: PostedRollout) -> None:
+    if posted.candidate == posted.champion:
+        raise bad_parameter("candidate", "expected another version than the champion")
+    stored = service.store.read(Query("versions", {"model": posted.model}, columns=("version",)))["version"]
+    if posted.champion not in stored:
+        choices = f"known are {', '.join(stored)}" if len(stored) else "it has none yet"
+        raise bad_parameter("champion", f"{posted.model} has no version {posted.champion!r}; {choices}")
+
+
+def _lasts_ms(watch: Watch, until: str) -> int:
+    try:
+        lasts_ms = parse_duration(until)
+    except (InputError, ValueError) as error:
+        raise bad_parameter("until", str(error)) from error
+    step_ms = watch.model.spec.detect.defaults.step_ms
+    if not step_ms <= lasts_ms <= LONGEST_MS:
+        raise bad_parameter("until", f"expected no less than a window's step, {step_ms // 1000} s, and 90d at most")
+    return lasts_ms
+
+
+def _metrics(watch: Watch, posted: PostedRollout) -> tuple[Metric, ...]:
+    fields = fields_of(watch)
+    chosen = posted.metrics or [PostedMetric(signal=signal) for signal in _by_default(watch)]
+    if len({metric.signal for metric in chosen}) < len(chosen):
+        raise bad_parameter("metrics", "a signal stands there twice")
+    if not chosen:
+        raise bad_parameter("metrics", f"say by what versions are compared; {_choices(fields)}")
+    metrics = []
+    for metric in chosen:
+        if metric.signal not in fields:
+            raise ProblemError("unknown-signal", f"versions are not compared by {metric.signal!r}; {_choices(fields)}")
+        max_loss = metric.max_loss if metric.max_loss is not None else posted.max_loss
+        if max_loss is None and not is_rate(metric.signal):
+            raise bad_parameter("max_loss", f"say by how much {metric.signal} may be worse, in its units")
+        better: Better = metric.better or ("lower" if is_rate(metric.signal) else "same")
+        metrics.append(Metric(metric.signal, better, RATE_LOSS if max_loss is None else max_loss))
+        if is_rate(metric.signal) and metrics[-1].max_loss >= 1:
+            raise bad_parameter("max_loss", f"{metric.signal} is a share of events: expected less than 1")
+    return tuple(metrics)
+
+
+def _by_default(watch: Watch) -> Sequence[str]:
+    schema_ = watch.model.spec.schema_
+    rates = [f"missing:{name}" for name in (schema_.prediction or schema_.features)]
+    return [rate for rate in rates if rate in fields_of(watch)][:MOST_BY_DEFAULT]
+
+
+def _choices(fields: Sequence[str] | dict[str, str]) -> str:
+    return f"there are {', '.join(fields)}" if fields else "the model has no numbers, and nothing that may be missing"
+
+
+def _row(service: ApiService, rollout: Rollout) -> Row:
+    now = standing(service.store, rollout)
+    has_begun = rollout.stratum_ms > 0
+    return {
+        **vars(rollout),
+        "metrics": [metric.signal for metric in rollout.metrics],
+        "verdict": now.verdict,
+        "state": now.state,
+        "from_ms": rollout.from_ms if has_begun else None,
+        "last_ms": now.last_ms or None,
+        "until_ms": rollout.until_ms if has_begun else None,
+        "stopped_ms": rollout.stopped_ms or None,
+    }
+
+
+def _detail(service: ApiService, rollout: Rollout) -> Row:
+    comparisons, _, _ = read_comparisons(service.store, rollout)
+    facts, levels = compared(rollout, comparisons), levels_of(rollout)
+    types = schema(KnownRollout)
+    shown = _row(service, rollout)
+    return {name: shown[name] for name in types.names} | {
+        "compared": [_fact(fact, rollout) for fact in facts],
+        "promote_level": levels.promote,
+        "rollback_level": levels.rollback,
+        "assumes": [*ASSUMES, *([] if all(is_rate(fact.metric.signal) for fact in facts) else [ASYMPTOTIC])],
+    }
+
+
+def _fact(fact: Compared, rollout: Rollout) -> Row:
+    numbers = {name: getattr(fact, name) for name in ("champion_mean", "candidate_mean", "difference", "low", "high")}
+    return {
+        **vars(fact.metric),
+        "verdict": fact.verdict,
+        **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+        "champion_n": fact.champion_n,
+        "candidate_n": fact.candidate_n,
+        "strata": fact.strata,
+        "method": "exact" if is_rate(fact.metric.signal) else "asymptotic",
+        "words": reason(fact, rollout),
+    }

@@ -1,0 +1,198 @@
+"""Rollouts in the store: which candidate is compared with which champion, by what, and since when.
+
+A rollout is an input of an evaluation. From which event time on it counts, and up to which, is written down before it
+does: with the first window that was not yet evaluated then. So nobody begins one behind what they have seen, and the
+same log gives the same rows live, in a replay and after a crash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from monitor.clock import Clock
+from sinks.store.change_log import ChangeLog, Row
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["MOST_STRATA", "Better", "Metric", "Rollout", "log_rollout", "log_stop", "read_rollouts", "take_up"]
+
+Better = Literal["higher", "lower", "same"]
+"""What is better of a metric: `same` is neither, and the candidate must not differ."""
+
+MOST_STRATA = 1_000
+"""So many spans are compared at most: where windows are shorter, several are one."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What versions are compared by.
+
+    Attributes
+    ----------
+    signal : str
+    better : {"higher", "lower", "same"}
+    max_loss : float
+        By how much the candidate may be worse, in the signal's units.
+    """
+
+    signal: str
+    better: Better
+    max_loss: float
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A candidate beside its champion.
+
+    Attributes
+    ----------
+    id : str
+    model, candidate, champion : str
+    metrics : tuple of Metric
+    level : float
+        How often a verdict may be wrong.
+    lasts_ms : int
+        For how long versions are compared, in event time.
+    created_by, reason : str
+    created_ms, updated_ms : int
+        When it was started, and changed last, by the clock.
+    from_ms, stratum_ms : int
+        From which event time on versions are compared, and in spans of which length; 0 until that is settled.
+    stopped_by, stop_reason : str
+    stopped_ms : int
+        When somebody stopped it, by the clock; 0 if nobody has.
+    ends_ms : int
+        Of a rollout that was stopped, the end of the first window that it has no part in; 0 until that is settled.
+    """
+
+    id: str
+    model: str
+    candidate: str
+    champion: str
+    metrics: tuple[Metric, ...]
+    level: float
+    lasts_ms: int
+    created_by: str
+    reason: str = ""
+    created_ms: int = 0
+    updated_ms: int = 0
+    from_ms: int = 0
+    stratum_ms: int = 0
+    stopped_by: str = ""
+    stop_reason: str = ""
+    stopped_ms: int = 0
+    ends_ms: int = 0
+
+    @property
+    def until_ms(self) -> int:
+        """Up to which event time versions are compared if there is no verdict before."""
+        return self.from_ms + self.lasts_ms
+
+    def is_like(self, other: Rollout) -> bool:
+        """Whether another one compares the same versions by the same metrics."""
+        return _content(self) == _content(other)
+
+
+def read_rollouts(store: Store, models: Sequence[str] | str | None = None) -> list[Rollout]:
+    """Return the rollouts of some models, or of all, in the order in which they were started.
+
+    Raises
+    ------
+    StoreError
+    """
+    rows = rows_of(store.read(Query("rollouts", {} if models is None else {"model": models})))
+    return sorted(map(_read, rows), key=lambda rollout: (rollout.created_ms, rollout.id))
+
+
+def log_rollout(store: Store, clock: Clock, rollout: Rollout) -> Rollout:
+    """Start a rollout, and return it with its id.
+
+    Raises
+    ------
+    StoreError
+
+    Examples
+    --------
+    >>> from monitor.clock import ManualClock
+    >>> from sinks.store.memory import MemoryStore
+    >>> store, clock = MemoryStore(), ManualClock(now_ms=9_000)
+    >>> metrics = (Metric("missing:amount", "lower", 0.01),)
+    >>> started = log_rollout(store, clock, Rollout("", "fraud", "v8", "v7", metrics, 0.05, 600_000, "ann"))
+    >>> [(rollout.from_ms, rollout.until_ms) for rollout in take_up(store, "fraud", 60_000, step_ms=10_000)]
+    [(50000, 650000)]
+    >>> log_stop(store, clock, started, "ann", "a bug").stopped_ms
+    9000
+    >>> [(rollout.from_ms, rollout.ends_ms) for rollout in take_up(store, "fraud", 80_000, step_ms=10_000)]
+    [(50000, 80000)]
+    """
+    now_ms = clock.now_ms()
+    text = json.dumps([_content(rollout), now_ms], sort_keys=True)
+    named = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    logged = replace(rollout, id=rollout.id or named, created_ms=now_ms, updated_ms=now_ms)
+    ChangeLog(store, "rollouts").put([_row(logged)])
+    return logged
+
+
+def log_stop(store: Store, clock: Clock, rollout: Rollout, stopped_by: str, reason: str) -> Rollout:
+    """Stop a rollout, and return it as it stands then.
+
+    Raises
+    ------
+    StoreError
+    """
+    now_ms = clock.now_ms()
+    log = ChangeLog(store, "rollouts")
+    # What was settled since it was read stays.
+    stored = log.named([rollout.id])
+    change = {"updated_ms": now_ms, "stopped_ms": now_ms, "stopped_by": stopped_by, "stop_reason": reason}
+    row = stored[rollout.id] | change
+    log.put([row], stored)
+    return _read(row)
+
+
+def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Rollout]:
+    """Settle from which event time on, and up to which, rollouts count, and return all that have begun.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    next_end_ms, step_ms : int
+        End of the first window that is not evaluated yet, and how far apart windows are.
+
+    Raises
+    ------
+    StoreError
+    """
+    rollouts = read_rollouts(store, model)
+    settled = [_settled(rollout, next_end_ms, step_ms) for rollout in rollouts]
+    changed = [new for new, rollout in zip(settled, rollouts, strict=True) if new != rollout]
+    stored = {rollout.id: _row(rollout) for rollout in rollouts}
+    ChangeLog(store, "rollouts").put(map(_row, changed), stored)
+    return settled
+
+
+def _settled(rollout: Rollout, next_end_ms: int, step_ms: int) -> Rollout:
+    if not rollout.stratum_ms:
+        steps = -(-rollout.lasts_ms // (MOST_STRATA * step_ms))
+        rollout = replace(rollout, from_ms=next_end_ms - step_ms, stratum_ms=steps * step_ms)
+    if rollout.stopped_ms and not rollout.ends_ms:
+        rollout = replace(rollout, ends_ms=next_end_ms)
+    return rollout
+
+
+def _content(rollout: Rollout) -> list[Any]:
+    metrics = sorted((metric.signal, metric.better, metric.max_loss) for metric in rollout.metrics)
+    return [rollout.model, rollout.candidate, rollout.champion, metrics, rollout.level, rollout.lasts_ms]
+
+
+def _row(rollout: Rollout) -> Row:
+    return {**vars(rollout), "metrics": json.dumps([vars(metric) for metric in rollout.metrics], sort_keys=True)}
+
+
+def _read(row: Mapping[str, Any]) -> Rollout:
+    return Rollout(**{**row, "metrics": tuple(Metric(**metric) for metric in json.loads(row["metrics"]))})

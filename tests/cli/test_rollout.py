@@ -1,0 +1,45 @@
+"""`leeway rollout`: a delivery pipeline goes on, waits or goes back by its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.full_world import full_world
+from tests.api.world import World, serving
+from tests.cli.console import Console
+
+
+def test_a_pipeline_gates_on_the_exit_code(leeway: Console) -> None:
+    world = full_world()
+    with serving(world) as url:
+        versions = ("--candidate", "v3", "--champion", "v1", "--until", "2d", "--url", url)
+        started = leeway("rollout", "start", "fraud", *versions, "--metric", "missing:amount=0.005", "--by", "ci")
+        assert started.code == 0
+        waiting = leeway("rollout", "status", started.out.strip(), "--wait", "--timeout", "0.1", "--url", url)
+        assert waiting.code == 5
+        assert "hold: fraud, v3 beside v1, waiting" in waiting.out
+        for verdict, code in (("promote", 0), ("rollback", 6)):
+            decided(world, verdict)
+            status = leeway("rollout", "status", "r", "--wait", "--url", url)
+            assert (status.code, status.out.startswith(f"{verdict}: fraud, v2 beside v1, decided")) == (code, True)
+            assert "missing:amount 1 % → 5 %" in status.out
+        assert leeway("rollout", "list", "--model", "fraud", "--json", "--url", url).lines[1]["verdict"] == "rollback"
+        assert leeway("rollout", "stop", "r", "--reason", "seen", "--by", "ann", "--url", url).code == 0
+
+
+def decided(world: World, verdict: str) -> None:
+    row = {"model": "fraud", "rollout": "r", "end_ms": 3_000, "signal": "missing:amount", "verdict": verdict}
+    world.add("rollout_strata", [row])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--metric", "missing:x=much"), "expected a number behind '='"),
+        (("--metric", "missing:x", "--better", "missing:x=up"), "expected one of higher, lower, same, got up"),
+        (("--better", "missing:x=lower"), "no --metric missing:x"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(leeway: Console, options: tuple[str, ...], says: str) -> None:
+    said = leeway("rollout", "start", "fraud", "--candidate", "v2", "--champion", "v1", *options)
+    assert (said.code, says in said.err) == (2, True)
