@@ -58,15 +58,15 @@ CARRIED: Mapping[str, tuple[str, ...]] = {
 }
 """What the signals begin with that a source carries, by its kind."""
 
-_NO_PRIVACY = {"__all__": {"privacy": True}}
+_PRIVACY = {"__all__": {"privacy": True, "fallback": True}}
 _ONLY_STORED: dict[str, Any] = {
     "keep": True,
     "performance": True,
-    "schema_": {"labels": True, "max_versions": True, "features": _NO_PRIVACY, "prediction": _NO_PRIVACY},
+    "schema_": {"labels": True, "max_versions": True, "features": _PRIVACY, "prediction": _PRIVACY},
     "sources": {"__all__": {"models": True}},
 }
-"""What decides which events are stored or joined with labels, and nothing else; `max_versions` and `privacy` came later
-than hashes (`Watch._hash`), and `models` is of templates alone, which are not watched."""
+"""What decides which events are stored or joined with labels, and nothing else; `max_versions`, `privacy`, `fallback`
+came later than hashes (`Watch._hash`), and `models` is of templates alone, which are not watched."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,12 @@ class Watch:
         return {signal: FindingLayout(detectors) for signal, detectors in uses.items() if detectors}
 
     @cached_property
+    def fallbacks(self) -> Mapping[str, float | str]:
+        """The answers that say that no model answered, by signal."""
+        specs = self.model.spec.schema_.signals()
+        return {signal: spec.fallback for signal, spec in specs.items() if spec.fallback is not None}
+
+    @cached_property
     def config_hash(self) -> str:
         """Changes when what an evaluation has learned under another configuration would no longer fit."""
         # Charts of findings came later than the rule: what was learned without them does not fit.
@@ -204,6 +210,7 @@ class Watch:
         # Stores from before versions were bounded go on with what they have learned.
         text += "" if most == MAX_VERSIONS else f"|{most}"
         text += self.privacy.fingerprint
+        text += "".join(f"|{signal} {answer!r}" for signal, answer in self.fallbacks.items())
         return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
 
     def reads(self, source: SourceSpec) -> dict[str, str]:
@@ -383,7 +390,7 @@ def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None, detectors: It
         values = values[np.isfinite(values)]
         if not len(values):
             raise InputError(f"{dataset.path}: column {name!r} holds no number")
-        return quantile_layout(values, low=low, high=high)
+        return quantile_layout(values, low=low, high=high, own=() if spec.fallback is None else (float(spec.fallback),))
     if low is not None and high is not None:
         return linear_layout(low, high)
     return universal_layout()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -138,7 +139,11 @@ class NumericLayout:
 
 
 def quantile_layout(
-    values: npt.ArrayLike, max_bins: int = 128, low: float | None = None, high: float | None = None
+    values: npt.ArrayLike,
+    max_bins: int = 128,
+    low: float | None = None,
+    high: float | None = None,
+    own: Sequence[float] = (),
 ) -> NumericLayout:
     """Derive cells from a baseline: its quantiles, with cells of their own for values that repeat.
 
@@ -155,6 +160,8 @@ def quantile_layout(
         ``2 * max_bins`` cells, plus 31 beyond each end, and zero.
     low, high
         The declared range, if there is one.
+    own
+        Values that get cells of their own, however rare they are.
 
     Raises
     ------
@@ -175,13 +182,13 @@ def quantile_layout(
     ranks = np.arange(max_bins) * ordered.size // max_bins
     distinct, counts = np.unique(ordered, return_counts=True)
     heavy = distinct[(counts >= 2) & (counts * max_bins >= ordered.size)]
-    ends = [math.nextafter(value, math.inf) for value in (*heavy.tolist(), float(ordered[-1]))]
+    ends = [math.nextafter(value, math.inf) for value in (*heavy.tolist(), *own, float(ordered[-1]))]
     location, scale = _middle_and_spread(ordered)
     with np.errstate(over="ignore"):
         beyond = np.concatenate((ordered[0] - scale * BEYOND, ordered[-1] + scale * BEYOND))
     # What is never negative, or never positive, is not expected beyond zero either.
     zero = [0.0] if ordered[0] > 0 or ordered[-1] < 0 else []
-    edges = np.unique(np.concatenate((ordered[ranks], heavy, ends, beyond, zero)) + 0.0)
+    edges = np.unique(np.concatenate((ordered[ranks], heavy, own, ends, beyond, zero)) + 0.0)
     # Beyond the largest double there is nothing; the outermost cells hold what is left.
     return NumericLayout("quantile", edges[np.isfinite(edges)], *_declared(low, high), location, scale)
 

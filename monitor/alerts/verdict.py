@@ -80,7 +80,8 @@ class Failure(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``stuck``: one answer takes the place of many.
+        ``stuck``: one answer takes the place of many; ``fallback``: one that says that no model answered has more of
+        all answers.
     answer : str
         As people read it: a number, or a name in quotes.
     before, after : float
@@ -89,7 +90,7 @@ class Failure(NamedTuple):
         Whether a number is known, or only a narrow cell that holds it.
     """
 
-    kind: Literal["stuck"]
+    kind: Literal["stuck", "fallback"]
     answer: str
     before: float
     after: float

@@ -41,6 +41,12 @@ SYMPTOM = (
 )
 """What to think, and to do, of an answer that stands for too many."""
 
+RATES = ("missing", "invalid", "out of range", "fallback")
+"""What is said in per cent, beside shares and findings."""
+
+NEARLY_ALL = 0.9
+"""Share of all answers from which on a model is said to be stuck at one."""
+
 LISTED_AT_MOST = 5
 
 MOST_OF_A_VERSION = 40
@@ -242,7 +248,7 @@ def detail(verdict: Said) -> str:
         return _as_new_normal(verdict.facts.new_normal)
     if verdict.facts.change is not None:
         failure = verdict.facts.failure
-        stuck = "" if failure is None else _stuck(failure)
+        stuck = "" if failure is None else _failed(failure)
         beside = _joined([stuck, _beside(verdict.facts.change), _new_values(verdict)])
         # Of nothing it is a little below 0, the logarithm of a mean: plus 0 leaves no minus sign.
         quiet = (
@@ -259,14 +265,17 @@ def _failing(failing: Sequence[Moved], ranked: Sequence[Moved]) -> str:
     assert foremost.failure is not None
     others = [f"{_plural(len(failing) - 1, 'more')} as well"] if len(failing) > 1 else []
     others += [f"{_plural(len(ranked) - len(failing), 'other')} moved"] if len(ranked) > len(failing) else []
-    stuck = f"{_name(foremost.evidence)} is {_stuck(foremost.failure)}"
+    stuck = f"{_name(foremost.evidence)} is {_failed(foremost.failure)}"
     return "; ".join([stuck, *others]) + _since_version(foremost.new_version)
 
 
-def _stuck(failure: Failure) -> str:
+def _failed(failure: Failure) -> str:
     usual, current = _apart(100 * failure.before, 100 * failure.after)
-    about = "" if failure.is_exact else "about "
-    return f"stuck at {about}{failure.answer} ({usual} % → {current} % of its answers)"
+    answer = f"{'' if failure.is_exact else 'about '}{failure.answer}"
+    if failure.kind == "fallback":
+        answer = f"the default {answer}"
+    state = f"stuck at {answer}" if failure.after >= NEARLY_ALL else f"{answer} too often"
+    return f"{state} ({usual} % → {current} % of its answers)"
 
 
 def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
@@ -275,7 +284,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
     if moved.failure is None:
         first = [f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}"]
     else:
-        first = [f"{_name(verdict)} is {_stuck(moved.failure)}, {since}", SYMPTOM]
+        first = [f"{_name(verdict)} is {_failed(moved.failure)}, {since}", SYMPTOM]
         first += [f"{_beside(change)}{_most(moved, most)}"]
     parts = [
         *first,
@@ -358,7 +367,9 @@ def _amounts(change: Change) -> tuple[str, str]:
     """Say what there was and what there is, so that they can be told apart."""
     if change.what == "events":
         return _apart(round(change.before, 1), round(change.after, 1))
-    is_rate = change.what in ("missing", "invalid", "out of range") or change.what.endswith((" anomalies", " drifts"))
+    is_rate = change.what in ("missing", "invalid", "out of range", "fallback") or change.what.endswith(
+        (" anomalies", " drifts")
+    )
     if is_rate or change.what.startswith("share of"):
         usual, current = _apart(100 * change.before, 100 * change.after)
         return f"{usual} %", f"{current} %"

@@ -41,6 +41,11 @@ class FieldSpec(Strict):
         "`hash` (categories: keyed digests), `{bucket: [0, 18, 65]}` (numbers: the edge at or below), or `personal` "
         "(digests and rounded numbers, and never a single value)",
     )
+    fallback: float | str | None = Field(
+        default=None,
+        description="of a prediction: the value that says that no model answered, such as a default score; its share "
+        "is watched as that of missing values is",
+    )
 
     @property
     def is_digest(self) -> bool:
@@ -71,6 +76,18 @@ class FieldSpec(Strict):
             low, high = self.range
             if not low < high:
                 raise ValueError(f"range is [low, high] with low < high, got [{low}, {high}]")
+        return self
+
+    @model_validator(mode="after")
+    def _fallback_is_a_value(self) -> FieldSpec:
+        if self.fallback is None:
+            return self
+        kind = {"numeric": float, "category": str}.get(self.type)
+        if kind is None or not isinstance(self.fallback, kind):
+            needed = {"numeric": "a number", "category": "a name, in quotes"}.get(self.type, "no vector")
+            raise WrongPartError(("fallback",), f"it is a value of the field: {needed}")
+        if self.privacy is not None:
+            raise WrongPartError(("fallback",), "`privacy` replaces the values of this field, and it with them")
         return self
 
 
@@ -105,6 +122,14 @@ class Schema(Strict):
         for name in [*self.features, *self.prediction, *self.labels]:
             if not re.fullmatch(r"[^\s:*?\[\]]{1,200}", name):
                 raise ValueError(f"a field's name has no spaces, colons or wildcards: {name!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _fallbacks_are_predictions(self) -> Schema:
+        for part, fields in (("features", self.features), ("labels", self.labels)):
+            for name, spec in fields.items():
+                if spec.fallback is not None:
+                    raise WrongPartError((part, name, "fallback"), "only a prediction has one")
         return self
 
     @model_validator(mode="after")

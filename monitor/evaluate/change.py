@@ -29,11 +29,12 @@ from detectors.chart.legend import (
     THRESHOLD,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
-from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion
+from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, RATE_COLUMNS, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
+from monitor.evaluate.fallback import failed_back
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
@@ -311,6 +312,11 @@ class Changes:
             return None
         return NewVersion(version, contrasts.version_ms, contrasts.former)
 
+    def _fallback(self, key: SeriesKey, change: Change | None) -> Failure | None:
+        """Return that a default answer stands for more than it did, if that is what changed."""
+        answer = self._watch.fallbacks.get(key[2])
+        return failed_back(change, answer) if answer is not None and change is not None else None
+
     def _skew_facts(self, contrasts: Contrasts, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):
             days = verdict[skew.DAYS_SEEN]
@@ -360,7 +366,7 @@ class Changes:
                 new_version = self._began_with(contrasts, key[0], of_window.change.since_ms)
                 of_window = of_window._replace(new_version=new_version)
                 if changes[window, legend.STATUS] >= legend.STANDS and _is_of_values(of_window):
-                    of_window = of_window._replace(failure=failure)
+                    of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
             return of_window._replace(new_normal=new_normals.get(window))

@@ -20,6 +20,7 @@ from detectors.river_adapter import is_anomalies
 from detectors.sketch import FindingLayout
 from detectors.sketch.findings import COUNTED
 from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, referred_contrasts, share_at
+from monitor.evaluate.fallback import FallbackContrasts
 from monitor.watch import Watch
 
 __all__ = ["FindingContrasts", "SignalContrasts", "contrasts_of", "rates_of_findings"]
@@ -107,7 +108,7 @@ class FindingContrasts(Contrasts):
 
 
 class SignalContrasts(Contrasts):
-    """What a signal is watched by: its values, its findings, or both.
+    """What a signal is watched by: its values, its findings, or both, and the share of a default answer.
 
     Parameters
     ----------
@@ -115,18 +116,26 @@ class SignalContrasts(Contrasts):
         None for vectors, whose values have none.
     findings : FindingContrasts or None
         None where no per-event detector runs.
+    fallback : FallbackContrasts or None
+        None where no answer is a default.
 
     Attributes
     ----------
-    first_finding : int
-        The first row of the findings.
+    first_finding, fallback_row : int
+        The first row of the findings, and that of the default answer.
     """
 
-    def __init__(self, own: ReferredContrasts | None, findings: FindingContrasts | None) -> None:
-        self.own, self.findings = own, findings
-        self._parts = [part for part in (own, findings) if part is not None]
+    def __init__(
+        self,
+        own: ReferredContrasts | None,
+        findings: FindingContrasts | None,
+        fallback: FallbackContrasts | None = None,
+    ) -> None:
+        self.own, self.findings, self.fallback = own, findings, fallback
+        self._parts = [part for part in (own, findings, fallback) if part is not None]
         self.kinds = [kind for part in self._parts for kind in part.kinds]
         self.first_finding = 0 if own is None else len(own.kinds)
+        self.fallback_row = len(self.kinds) - 1
         self.is_number = own is not None and own.is_number
         self.added_row = None if own is None else own.added_row
 
@@ -154,9 +163,11 @@ class SignalContrasts(Contrasts):
         return None if self.own is None else self.own.groups()
 
     def _part(self, row: int) -> tuple[Contrasts, int]:
-        if row < self.first_finding:
-            return self._parts[0], row
-        return self._parts[-1], row - self.first_finding
+        for part in self._parts[:-1]:
+            if row < len(part.kinds):
+                return part, row
+            row -= len(part.kinds)
+        return self._parts[-1], row
 
     def inherit(self, former: Contrasts) -> None:
         assert isinstance(former, SignalContrasts)
@@ -178,12 +189,14 @@ def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | N
     """Return the contrasts of a signal; None if it has none: of vectors findings alone are watched."""
     layout, findings = watch.layouts.get(signal), watch.finding_layouts.get(signal)
     dataset, learn_windows = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults.learn_windows
-    own = None
+    own, fallback = None, None
     if layout is not None and watch.is_charted(signal):
+        answer = watch.fallbacks.get(signal)
+        fallback = None if answer is None else FallbackContrasts(answer)
         own = referred_contrasts(layout, dataset, learn_windows, is_prediction=signal.startswith("prediction:"))
     if own is None and findings is None:
         return None
-    return SignalContrasts(own, None if findings is None else FindingContrasts(findings))
+    return SignalContrasts(own, None if findings is None else FindingContrasts(findings), fallback)
 
 
 def rates_of_findings(

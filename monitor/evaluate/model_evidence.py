@@ -184,6 +184,8 @@ class ModelEvidence:
         events = windows.sums[:, [N, MISSING, INVALID]].sum(axis=1)
         occupied = piece.first + np.searchsorted(piece.blocks.ends_ms, windows.ends_ms)
         part.put(contrasts.own.evidence(windows, columns), events, occupied)
+        if contrasts.fallback is not None:
+            part.put(contrasts.fallback.evidence(windows, columns), events, occupied, contrasts.fallback_row)
 
     def _put_findings(self, part: Part, key: SeriesKey, contrasts: SignalContrasts, piece: _Piece) -> None:
         """Take in what windows say of the findings on a signal."""

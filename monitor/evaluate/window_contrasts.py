@@ -16,6 +16,7 @@ from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, Groups, share_of
 from monitor.evaluate.expectations import ExpectedDay
+from monitor.evaluate.fallback import FALLBACK, fallbacks_in
 from monitor.evaluate.finding_contrasts import rates_of_findings
 from monitor.panes.distributions import Part, by_window, findings_by_window
 from monitor.watch import Layout, Summary, Watch
@@ -86,6 +87,8 @@ def measured_windows(
         summaries = by_window(store, watch, part, signal, window_ms)
         for contrasts, summary, day in zip(measured, summaries, days, strict=True):
             contrasts.update({} if summary is None else _contrasts_in(day, summary, layout))
+            if summary is not None and (answer := watch.fallbacks.get(signal)) is not None:
+                contrasts[FALLBACK] = fallbacks_in(summary, layout, answer)
     if (findings := watch.finding_layouts.get(signal)) is not None:
         counted = findings_by_window(store, watch, part, signal, window_ms)
         newest = next((day for day in reversed(days) if day is not None), None)

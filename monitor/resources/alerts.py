@@ -54,11 +54,12 @@ class Moved(Row):
     contrast: str | None = described(
         "what of it moved: `typical value`, `missing` …; empty for a distance; null in alerts of earlier versions"
     )
-    failure: Literal["stuck"] | None = described(
-        "`stuck`: one answer of the model stands where it gave many, and metrics may look better for it; else null"
+    failure: Literal["stuck", "fallback"] | None = described(
+        "`stuck`: one answer of the model stands where it gave many; `fallback`: a default answers more often than it "
+        "did; metrics may look better for either; else null"
     )
     answer: str | None = described("which answer that is; else null")
-    answer_before: float | None = described("its share of all answers in the reference; else null")
+    answer_before: float | None = described("its usual share of all answers; else null")
     answer_after: float | None = described("its largest share in a window while the signal alarmed; else null")
     former_version: str | None = described("the version before, where it began to move with a new one; else null")
     since_ms: TimeMs

@@ -455,6 +455,24 @@ BROKEN = {
         "47: spec.alerting.route.routes.0.matchers: column 3",
         one=False,
     ),
+    "a default of a feature": _replaced(
+        "[0, 100]}",
+        "[0, 100], fallback: 1}",
+        "7:57: spec.schema.features.amount.fallback: only a prediction",
+        one=False,
+    ),
+    "a default that is no number": _replaced(
+        "{type: numeric}",
+        "{type: numeric, fallback: low}",
+        "8:41: spec.schema.prediction.score.fallback: it is a value of the field: a number",
+        one=False,
+    ),
+    "a default of a private prediction": _replaced(
+        "{type: numeric}",
+        "{type: numeric, fallback: 1, privacy: personal}",
+        "8:41: spec.schema.prediction.score.fallback: `privacy` replaces",
+        one=False,
+    ),
     "privacy of an unknown kind": _replaced(
         "{type: numeric}", "{type: numeric, privacy: hide}", "8:41: spec.schema.prediction.score.privacy: privacy is"
     ),

@@ -17,7 +17,10 @@ from monitor.evaluate.change import Changes
 from monitor.evaluate.columns import Columns, sums_of
 from monitor.evaluate.contrasts import EQUAL_PAIRS, AnswerContrasts
 from monitor.evaluate.expectations import read_day
+from monitor.evaluate.fallback import FALLBACK
+from monitor.evaluate.window_contrasts import measured_windows
 from monitor.evaluate.windows import Windows, first_window_end
+from monitor.panes.distributions import Part
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
@@ -32,7 +35,8 @@ Stored = tuple[Store, Watch]
 
 def watched() -> Configuration:
     detect = {"false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
-    prediction = {"answer": {"type": "category"}, "score": {"type": "numeric"}}
+    source = {"type": "category", "fallback": "default"}
+    prediction = {"answer": {"type": "category"}, "score": {"type": "numeric"}, "source": source}
     schema = {"id": "id", "features": {"country": {"type": "category"}}, "prediction": prediction}
     return configured(detect=detect, schema=schema, segments=[])
 
@@ -40,7 +44,7 @@ def watched() -> Configuration:
 def asked() -> list[dict[str, Any]]:
     """Three questions in twenty have the answer yes, and the model is right in 80 of 100; it breaks in two ways.
 
-    From a time on all answers are no, and four scores in ten are 0.25.
+    From a time on all answers are no, and four scores in ten are 0.25, the default, which one in fifty is before.
     """
     rng, events = np.random.default_rng(1), []
     for number in range(HOURS * PER_HOUR):
@@ -48,8 +52,9 @@ def asked() -> list[dict[str, Any]]:
         at_ms = START_MS + number * HOUR_MS // PER_HOUR
         is_broken = at_ms >= BROKEN_MS
         answer = False if is_broken else truth == is_right
-        score = 0.25 if is_broken and rng.random() < 0.4 else score
-        fields = {"truth": truth, "country": "DE", "answer": answer, "score": score}
+        is_default = rng.random() < (0.4 if is_broken else 0.02)
+        fields = {"truth": truth, "country": "DE", "answer": answer, "score": 0.25 if is_default else score}
+        fields |= {"source": "default" if is_default else "model"}
         events.append({"id": str(number), "ts": at_ms} | fields)
     return events
 
@@ -82,8 +87,29 @@ def test_a_fallback_for_some_answers_is_named_within_two_windows(stored: Stored)
     assert (moved["failure"], moved["answer"], moved["contrast"]) == ("stuck", "0.25", EQUAL_PAIRS)
     assert moved["answer_before"] < 0.05
     assert moved["answer_after"] == pytest.approx(0.4, abs=0.12)
-    assert moved["reason"].startswith("prediction:score is stuck at about 0.25 (")
-    assert any(step["title"].startswith("loans: prediction:score is stuck at about 0.25 (") for step in steps)
+    assert moved["reason"].startswith("prediction:score is about 0.25 too often (")
+    assert all("% of its answers)" in step["title"] for step in steps)
+
+
+def test_a_declared_default_is_a_rate_that_alarms_under_its_name(stored: Stored) -> None:
+    steps = [step for step in rows(stored[0], "alerts") if step["at_ms"] <= BROKEN_MS + 2 * HOUR_MS]
+    signals = [moved for step in steps for moved in json.loads(step["signals"])]
+    [moved, *_] = [m for m in signals if m["signal"] == "prediction:source"]
+    assert (moved["failure"], moved["answer"], moved["contrast"]) == ("fallback", "'default'", "fallback")
+    assert moved["answer_before"] == pytest.approx(0.02, abs=0.01)
+    assert moved["answer_after"] == pytest.approx(0.4, abs=0.12)
+    assert moved["reason"].startswith("prediction:source is the default 'default' too often (")
+
+
+@pytest.mark.parametrize(("signal", "contrast", "share"), [("score", EQUAL_PAIRS, 0.16), ("source", FALLBACK, 0.4)])
+def test_a_window_that_is_looked_at_again_says_the_same(
+    stored: Stored, signal: str, contrast: str, share: float
+) -> None:
+    expected = [row for row in rows(stored[0], "expectations") if row["signal"] == f"prediction:{signal}"]
+    part = Part(BROKEN_MS, BROKEN_MS + HOUR_MS, "", "")
+    [measured] = measured_windows(*stored, part, f"prediction:{signal}", [read_day(expected[-1])])
+    counted, events = measured[contrast]
+    assert counted / events == pytest.approx(share, abs=0.1)
 
 
 def advanced(kind: Changes, stored: Stored, ends: range) -> list[Any]:
