@@ -67,7 +67,7 @@ def load(path: str | os.PathLike[str], *, data_sets: bool = False, certificate: 
     ConfigError
         With every mistake, not only the first.
     """
-    checks = [_unusable_files, _unusable_data_set] if data_sets else [_unusable_files]
+    checks = [_unusable_files, _unusable_data_set, _unusable_estimators] if data_sets else [_unusable_files]
     loaded = config.load(path, checks=checks, service_checks=[_unusable_certificate] if certificate else [])
     if mistakes := sorted(set(wrong_templates(loaded, [_unusable_files]))):
         raise ConfigError(mistakes)
@@ -98,7 +98,9 @@ def with_posted(configuration: Configuration, name: str, text: str) -> Configura
     ------
     ConfigError
     """
-    return config.with_posted(configuration, name, text, checks=[_unusable_files, _unusable_data_set])
+    return config.with_posted(
+        configuration, name, text, checks=[_unusable_files, _unusable_data_set, _unusable_estimators]
+    )
 
 
 def cautions(configuration: Configuration, name: str) -> list[Caution]:
@@ -165,6 +167,19 @@ def _unusable_data_set(model: Model, folder: Path) -> Iterator[tuple[KeyPath, st
             watch_of(model, path.resolve())
         except InputError as error:
             yield ("spec", "baseline", "uri"), str(error)
+
+
+def _unusable_estimators(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
+    """Yield path and message of an estimator that cannot be read, or is none of such a model."""
+    # Only here: they bring the compiler along.
+    from monitor.watch import estimator_of
+
+    for name, estimate in (model.spec.performance.estimates if model.spec.performance else {}).items():
+        if is_file(folder / estimate.uri):
+            try:
+                estimator_of(model, name, folder / estimate.uri)
+            except InputError as error:
+                yield ("spec", "performance", "estimates", name, "uri"), str(error)
 
 
 def _refusal(model: Model, source: SourceSpec, folder: Path) -> str:

@@ -41,22 +41,35 @@ from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watche
 from monitor.config.schema import MAX_VERSIONS, FieldSpec
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
+from monitor.estimators.artefact import read_artefact
+from monitor.estimators.estimator import ESTIMATED, Estimator, signal_of
+from monitor.estimators.fitness import misfit
 from monitor.privacy.mask import Mask
 from monitor.privacy.privacy import NOTHING_PRIVATE, ModelPrivacy, privacy_of
 from monitor.values import format_duration
 
-__all__ = ["Carried", "Layout", "Segmentation", "Summary", "Watch", "Watches", "compile_watch", "segment_name"]
+__all__ = [
+    "Carried",
+    "Layout",
+    "Segmentation",
+    "Summary",
+    "Watch",
+    "Watches",
+    "compile_watch",
+    "estimator_of",
+    "segment_name",
+]
 
 Floats = npt.NDArray[np.float64]
 Layout = NumericLayout | CategoryLayout | JointLayout
 Summary = NumericSummary | CategorySummary | VectorSummary
 
 CARRIED: Mapping[str, tuple[str, ...]] = {
-    "event": ("feature:", "prediction:"),
+    "event": ("feature:", "prediction:", ESTIMATED),
     "features": ("feature:",),
-    "prediction": ("prediction:",),
+    "prediction": ("prediction:", ESTIMATED),
 }
-"""What the signals begin with that a source carries, by its kind."""
+"""What the signals begin with that a source carries, by its kind; estimates are made of what it carries."""
 
 _PRIVACY = {"__all__": {"privacy": True, "fallback": True}}
 _ONLY_STORED: dict[str, Any] = {
@@ -128,6 +141,8 @@ class Watch:
         What the model's document is known by; empty where nobody has said it.
     privacy : ModelPrivacy
         What values become, and what may be stored of single events.
+    estimators : tuple of Estimator
+        What is worked out of each event beside what it carries.
     """
 
     model: Model
@@ -137,6 +152,7 @@ class Watch:
     uses: Mapping[str, Mapping[str, Mapping[str, Any]]]
     document_digest: str = ""
     privacy: ModelPrivacy = NOTHING_PRIVATE
+    estimators: tuple[Estimator, ...] = ()
 
     @property
     def name(self) -> str:
@@ -211,6 +227,8 @@ class Watch:
         text += "" if most == MAX_VERSIONS else f"|{most}"
         text += self.privacy.fingerprint
         text += "".join(f"|{signal} {answer!r}" for signal, answer in self.fallbacks.items())
+        # What an estimator says of an event is what another one would not.
+        text += "".join(f"|{each.signal}={each.artefact.digest}" for each in self.estimators)
         return xxhash.xxh3_64_hexdigest(f"{text}|{layouts}".encode())
 
     def reads(self, source: SourceSpec) -> dict[str, str]:
@@ -323,10 +341,34 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
     model = configuration.models[name]
     uri = model.spec.baseline.uri
     privacy = privacy_of(model, configuration.service)
-    return watch_of(model, configuration.resolve(name, uri) if uri else None, privacy)
+    estimates = model.spec.performance.estimates if model.spec.performance else {}
+    estimators = tuple(
+        estimator_of(model, of_estimate, configuration.resolve(name, estimate.uri))
+        for of_estimate, estimate in estimates.items()
+    )
+    return watch_of(model, configuration.resolve(name, uri) if uri else None, privacy, estimators)
 
 
-def watch_of(model: Model, path: Path | None, privacy: ModelPrivacy = NOTHING_PRIVATE) -> Watch:
+def estimator_of(model: Model, name: str, path: Path) -> Estimator:
+    """Read one of the estimators that a model names.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or does not fit what is compared.
+    """
+    artefact = read_artefact(path)
+    if message := misfit(artefact, model.spec):
+        raise InputError(f"{path}: {message}")
+    return Estimator(signal_of(name), artefact)
+
+
+def watch_of(
+    model: Model,
+    path: Path | None,
+    privacy: ModelPrivacy = NOTHING_PRIVATE,
+    estimators: tuple[Estimator, ...] = (),
+) -> Watch:
     """Do what :func:`compile_watch` does for a model whose data set is at ``path``, if it has one."""
     dataset = read_dataset(path, model.spec.schema_.paths(), model.spec.conditions) if path else None
     if dataset is not None and privacy.names:
@@ -343,7 +385,9 @@ def watch_of(model: Model, path: Path | None, privacy: ModelPrivacy = NOTHING_PR
     reference = {}
     if model.spec.baseline.kind == "dataset" and dataset is not None:
         reference = _reference(layouts, vectors, segmentations, dataset)
-    return Watch(model, layouts, segmentations, reference, uses, privacy=privacy)
+    # Last, and of no column of a data set.
+    layouts |= {estimator.signal: estimator.layout for estimator in estimators}
+    return Watch(model, layouts, segmentations, reference, uses, privacy=privacy, estimators=estimators)
 
 
 class _MaskedDataset(Dataset):

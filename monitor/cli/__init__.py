@@ -56,6 +56,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "token": ("monitor.cli.token", "Make, list and revoke tokens: who may ask and change what."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
     "export": ("monitor.cli.export", "Print all that is held about a data subject."),
+    "estimator": ("monitor.cli.estimator", "Fit and show what says how good predictions are before labels come."),
     "detect": ("monitor.cli.detect", "Run one detector over a column of a file."),
     "detectors": ("monitor.cli.detectors", "List detectors with their parameters."),
     "completion": ("monitor.cli.completion", "Print the completion script of a shell."),

@@ -121,6 +121,7 @@ DEFAULT_RULES = (
             "new_category",
         ],
     },
+    {"on": "estimated:*", "use": ["psi", "ks", "missing_rate"]},
     {"on": "volume", "use": ["volume"]},
 )
 

@@ -349,12 +349,15 @@ def _models_of(service: Service, document: Document, mistakes: list[Mistake]) ->
 
 
 def wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
-    """Signals and detectors that the model names but that do not exist, and its data set."""
+    """Signals, detectors and files that the model names but that do not exist."""
     from monitor.config.references import wrong_rules
 
     uri = model.spec.baseline.uri
     if uri is not None and not is_file(folder / uri):
         yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
+    for name, estimate in (model.spec.performance.estimates if model.spec.performance else {}).items():
+        if not is_file(folder / estimate.uri):
+            yield ("spec", "performance", "estimates", name, "uri"), f"no such file: {folder / estimate.uri}"
     yield from wrong_rules(model)
 
 

@@ -315,6 +315,10 @@ class ModelSpec(Strict):
             )
         return self
 
+    def estimated_signals(self) -> list[str]:
+        """The signals that are worked out of single events, `estimated:NAME`, in the order of the file."""
+        return [] if self.performance is None else [f"estimated:{name}" for name in self.performance.estimates]
+
     @cached_property
     def performance_plan(self) -> PerformancePlan | None:
         """What is compared with which label, if anything is."""

@@ -13,13 +13,15 @@ from detectors.performance import METRICS, Binary, Multiclass, Regression, Schem
 from monitor.config.schema import FieldSpec, Schema
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
-__all__ = ["Performance", "PerformancePlan", "plan_of"]
+__all__ = ["EstimateSpec", "Performance", "PerformancePlan", "plan_of"]
 
 Kind = Literal["binary", "multiclass", "regression"]
 
 OUTCOMES = ("tp", "fp", "fn", "tn")
 MAX_PAIRS = 10_000
 MAX_AGES = 10
+MAX_ESTIMATES = 8
+NAME_OF_ESTIMATE = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,62}$"
 LARGEST_VALUE = 1e12
 
 _KINDS: Mapping[tuple[str, str], Kind] = {
@@ -31,6 +33,12 @@ _KINDS: Mapping[tuple[str, str], Kind] = {
 
 _NEVER_SHOWN = ("drop", "personal")
 _ValueOfOutcome = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE, allow_inf_nan=False)]
+
+
+class EstimateSpec(Strict):
+    """An estimator that was fitted on labelled events."""
+
+    uri: str = Field(min_length=1, description="the file that `leeway estimator fit` wrote")
 
 
 class Performance(Strict):
@@ -75,6 +83,11 @@ class Performance(Strict):
     )
     metrics: list[str] = Field(
         default_factory=list, description="which are worked out; all that fit what is compared if absent"
+    )
+    estimates: dict[Annotated[str, Field(pattern=NAME_OF_ESTIMATE)], EstimateSpec] = Field(
+        default_factory=dict,
+        max_length=MAX_ESTIMATES,
+        description="what is known of each event before its label comes, by the name of its signal, `estimated:NAME`",
     )
 
     @field_validator("judge_at")

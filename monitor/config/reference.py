@@ -71,6 +71,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.keep.for", keep.KeepFor),
     ("spec.freshness", freshness.Freshness),
     ("spec.performance", performance.Performance),
+    ("spec.performance.estimates.NAME", performance.EstimateSpec),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec", service.ServiceSpec),

@@ -47,7 +47,7 @@ Path_ = tuple[str | int, ...]
 VOLUME = "volume"
 """The signal that counts events."""
 
-_SIGNAL_KINDS = ("feature", "prediction", "vector", VOLUME)
+_SIGNAL_KINDS = ("feature", "prediction", "estimated", "vector", VOLUME)
 
 RIVERS = "river."
 """What the names of river's detectors begin with."""
@@ -199,7 +199,8 @@ def _signals(model: Model) -> dict[str, frozenset[str]]:
     """What there is to watch, and which detectors that is for."""
     fields = {signal: _traits(spec) for signal, spec in model.spec.schema_.signals().items()}
     vectors = dict.fromkeys(model.spec.detect.vector_signals(), frozenset({"vector"}))
-    return fields | vectors | {VOLUME: frozenset({"volume"})}
+    estimates = dict.fromkeys(model.spec.estimated_signals(), frozenset({"numeric"}))
+    return fields | vectors | estimates | {VOLUME: frozenset({"volume"})}
 
 
 def watched_by_window(uses: Mapping[str, Mapping[str, object]]) -> list[str]:

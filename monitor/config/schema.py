@@ -148,6 +148,10 @@ class Schema(Strict):
         """The paths of features and prediction that do not stand at their own names, by name."""
         return {name: spec.path for name, spec in (self.features | self.prediction).items() if spec.path is not None}
 
+    def label_paths(self) -> dict[str, str]:
+        """The path of each label, by its signal."""
+        return {f"label:{name}": spec.path or name for name, spec in self.labels.items()}
+
     def private_signals(self) -> dict[str, FieldSpec]:
         """The signals and labels that have a `privacy`, in the order of the file."""
         signals = {**self.signals(), **self.label_signals()}

@@ -183,7 +183,8 @@ class ModelColumns:
             chosen = np.delete(np.arange(len(rows)), list(wrong))
             rows, event_ms = rows.take(chosen), event_ms[chosen]
         if len(rows):
-            decoded.events[self.name] = _Build(self, rows, shape, decoded).events(event_ms)
+            events = _Build(self, rows, shape, decoded).events(event_ms)
+            decoded.events[self.name] = self.plan.estimates.added(events)
         return rows
 
     def _event_ms(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from detectors.sketch import Coded
 from monitor.config.model import SourceSpec
 from monitor.config.schema import FieldSpec, Schema
+from monitor.estimators.estimator import Estimator, EstimatorColumns
 from monitor.events import KEPT, REJECTED, Events, Headers, Problem, Records
 from monitor.privacy.privacy import NOTHING_PRIVATE, ModelPrivacy
 
@@ -66,6 +68,8 @@ class TopicPlan:
         What values become.
     by : str
         Path of the name that a message gives its model, of a template: it has no events of its own, only names.
+    estimators : tuple of Estimator
+        What is worked out of each event, as further rows of ``Events.numeric``.
 
     Examples
     --------
@@ -85,6 +89,7 @@ class TopicPlan:
     subject: str | None = None
     privacy: ModelPrivacy = NOTHING_PRIVATE
     by: str = ""
+    estimators: tuple[Estimator, ...] = ()
 
     @property
     def signals(self) -> dict[str, FieldSpec]:
@@ -99,8 +104,13 @@ class TopicPlan:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The signals of the rows of ``Events.numeric``, in their order."""
+        """The signals of the rows of ``Events.numeric``, in their order, but for estimates, which come last."""
         return tuple(name for name, spec in self.signals.items() if spec.type == "numeric")
+
+    @cached_property
+    def estimates(self) -> EstimatorColumns:
+        """What adds the estimates of an event that this source carries."""
+        return EstimatorColumns(self.estimators, self.numeric, self.category)
 
     @property
     def category(self) -> tuple[str, ...]:

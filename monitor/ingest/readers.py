@@ -141,10 +141,7 @@ class Readers:
 
     def plans(self, topic: str) -> list[TopicPlan]:
         """Return what each model that reads the topic wants from it."""
-        return [
-            TopicPlan(watch.name, source, watch.model.spec.schema_, watch.model.spec.keep.subject, watch.privacy)
-            for watch, source in self[topic]
-        ]
+        return [_plan_of(watch, source) for watch, source in self[topic]]
 
     def subject_path(self, model: str) -> str | None:
         """Where a model's messages say whom they are about; None if they do not, or no model has that name."""
@@ -176,3 +173,10 @@ class Readers:
     def go_on_from(self, former: Readers) -> None:
         """Count on where others, of a former configuration, have ended."""
         self._decoded_before = former.decoded
+
+
+def _plan_of(watch: Watch, source: SourceSpec) -> TopicPlan:
+    spec = watch.model.spec
+    return TopicPlan(
+        watch.name, source, spec.schema_, spec.keep.subject, privacy=watch.privacy, estimators=watch.estimators
+    )

@@ -28,6 +28,7 @@ from bench import (
     vectors,
 )
 from bench import store as stores
+from bench.estimates import __main__ as estimates
 from detectors.distance import DISTANCES
 from detectors.drift import find
 from monitor.decoders import DECODERS
@@ -329,3 +330,11 @@ def test_init_prints_what_fired_on_clean_traffic_beside_what_is_accepted(capsys:
     assert {each["watched"] for each in found["files"]} == {13}
     assert lines[-1].startswith(f"all: {found['alerts']} alerts where 0.06667 are accepted")
     assert len(init.SETS) == 10
+
+
+def test_estimates_print_how_near_each_kind_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    estimates.main(["--task", "trump"])
+
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[3] for row in rows] == ["as it came", "shifted"]
+    assert all(float(row.split(" | ")[8]) < float(row.split(" | ")[5]) for row in rows)

@@ -1,0 +1,55 @@
+"""Runs NannyML's estimators over one file of events, and prints what they say of each chunk as JSON.
+
+A program of its own, in an environment of its own: it knows nothing of this project.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from typing import Any, TextIO
+
+import nannyml  # type: ignore[import-not-found]
+import numpy as np
+import pandas as pd
+
+
+def frames(path: str) -> tuple[str, Any, Any, list[str], int]:
+    """Return the kind, the reference, the events to estimate, the names of features, and the size of a chunk."""
+    log = np.load(path)
+    names = [f"f{number}" for number in range(log["features"].shape[1])]
+    events = pd.DataFrame(log["features"], columns=names)
+    kind = str(log["kind"])
+    events["truth"] = log["truth"].astype(float if kind == "regression" else int)
+    events["predicted"] = log["predicted"]
+    if kind == "binary":
+        events["probability"] = log["predicted"]
+        events["predicted"] = (log["predicted"] >= 0.5).astype(int)
+    first = int(log["fitted"])
+    return kind, events.iloc[:first].copy(), events.iloc[first:].copy(), names, int(log["size"])
+
+
+def main(path: str, answers: TextIO) -> None:
+    """Print the estimates, chunk by chunk."""
+    kind, reference, events, names, size = frames(path)
+    shared = {"y_pred": "predicted", "y_true": "truth", "chunk_size": size}
+    if kind == "regression":
+        estimator = nannyml.DLE(feature_column_names=names, metrics=["mae"], **shared)
+        column = "mae"
+    else:
+        metrics = ["accuracy", "roc_auc", "f1"]
+        estimator = nannyml.CBPE(
+            y_pred_proba="probability", metrics=metrics, problem_type="classification_binary", **shared
+        )
+        column = "accuracy"
+    estimator.fit(reference)
+    chunks = estimator.estimate(events.drop(columns="truth")).filter(period="analysis").to_df()
+    answer: dict[str, Any] = {"estimated": chunks[(column, "value")].tolist()}
+    print(json.dumps(answer), file=answers)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    answers_only, sys.stdout = sys.stdout, sys.stderr
+    main(sys.argv[1], answers_only)

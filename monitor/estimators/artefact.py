@@ -1,0 +1,214 @@
+"""The file that a fitted estimator is: how it is written, read and refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import xxhash
+
+from detectors.estimate import Calibration, Trees
+from monitor.errors import InputError
+
+__all__ = [
+    "FORMAT",
+    "KINDS",
+    "Artefact",
+    "Fidelity",
+    "Fitted",
+    "Input",
+    "Kind",
+    "Knots",
+    "read_artefact",
+    "write_artefact",
+]
+
+Kind = Literal["cbpe", "mpp", "dle"]
+
+KINDS: dict[str, str] = {
+    "cbpe": "calibrated score: how often a binary prediction of this score is right",
+    "mpp": "secondary model: how often a prediction for an event like this one is right",
+    "dle": "secondary model: how far a predicted number for an event like this one is off",
+}
+"""What there is to fit."""
+
+FORMAT = 1
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A signal that a secondary model looks at.
+
+    Attributes
+    ----------
+    signal : str
+    numbers : dict of str to float, or None
+        What stands for each name of a category; others are as if missing. None of a number.
+    """
+
+    signal: str
+    numbers: dict[str, float] | None = None
+
+
+class Knots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A calibration as lists."""
+
+    scores: list[float]
+    probabilities: list[float]
+
+
+class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of what it was fitted.
+
+    Attributes
+    ----------
+    source : str
+        The name of the file.
+    events : int
+    mean : float
+        Share of right predictions, or mean absolute error.
+    left_out : dict of str to str
+        Signals that are not looked at, with the reason.
+    """
+
+    source: str
+    events: int
+    mean: float
+    left_out: dict[str, str]
+
+
+class Fidelity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How near estimates came to what turned out to be true, of events that they were not fitted on.
+
+    Attributes
+    ----------
+    chunks, chunk_events : int
+        Consecutive events that were estimated together.
+    error : float
+        Mean distance of a chunk's estimate from its realised value.
+    constant_error : float
+        The same of an estimator that always says the mean of what it was fitted on.
+    chance_error : float
+        What it would be if each event's estimate were its true probability or its true mean: a chunk's realised value
+        differs from that by chance.
+    """
+
+    chunks: int
+    chunk_events: int
+    error: float
+    constant_error: float
+    chance_error: float
+
+
+class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A fitted estimator.
+
+    Attributes
+    ----------
+    format : int
+    kind : str
+    model : str
+    prediction : str
+        The signal whose quality is estimated.
+    threshold : float or None
+        Of binary predictions.
+    inputs : tuple of Input
+    calibration : Knots or None
+        From a score, or from what trees say, to a probability.
+    trees : dict or None
+        As `detectors.estimate.Trees.to_document` makes it.
+    spread : tuple of float
+        Quantiles of estimates, which panes are laid out by.
+    fitted : Fitted
+    fidelity : Fidelity
+    """
+
+    format: int
+    kind: Kind
+    model: str
+    prediction: str
+    fitted: Fitted
+    fidelity: Fidelity
+    spread: tuple[float, ...]
+    threshold: float | None = None
+    inputs: tuple[Input, ...] = ()
+    calibration: Knots | None = None
+    trees: dict[str, Any] | None = None
+
+    def calibrated(self) -> Calibration | None:
+        """Return its calibration, if it has one."""
+        if self.calibration is None:
+            return None
+        return _calibration(self.calibration)
+
+    def boosted(self) -> Trees | None:
+        """Return its trees, if it has some."""
+        return None if self.trees is None else Trees.from_document(self.trees)
+
+    @property
+    def digest(self) -> str:
+        """What an artefact is known by."""
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self))
+
+
+def write_artefact(path: Path, artefact: Artefact) -> None:
+    """Write a file that :func:`read_artefact` reads, as a whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        unfinished.write_bytes(msgspec.json.encode(artefact) + b"\n")
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def read_artefact(path: Path) -> Artefact:
+    """Read a fitted estimator.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is none of a fitted estimator, or of another format.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path}: larger than {MOST_BYTES:,} bytes: no fitted estimator")
+        artefact = msgspec.json.decode(path.read_bytes(), type=Artefact)
+        _check(artefact)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path}: no fitted estimator: {error}") from error
+    return artefact
+
+
+def _check(artefact: Artefact) -> None:
+    if artefact.format != FORMAT:
+        raise ValueError(f"format {artefact.format}, and this version of leeway reads {FORMAT}: fit it again")
+    calibration, trees = artefact.calibrated(), artefact.boosted()
+    if artefact.kind == "cbpe" and (calibration is None or artefact.threshold is None):
+        raise ValueError("cbpe needs a calibration and a threshold")
+    if artefact.kind != "cbpe" and (trees is None or trees.dimension != len(artefact.inputs)):
+        raise ValueError(f"{artefact.kind} needs trees over its inputs")
+    if artefact.kind == "mpp" and calibration is None:
+        raise ValueError("mpp needs a calibration")
+    if not artefact.spread:
+        raise ValueError("nothing says how estimates spread")
+
+
+def _calibration(knots: Knots) -> Calibration:
+    import numpy as np
+
+    calibration = Calibration(np.array(knots.scores), np.array(knots.probabilities))
+    ascend = np.diff(calibration.scores) > 0, np.diff(calibration.probabilities) >= 0
+    if not len(knots.scores) or len(knots.scores) != len(knots.probabilities) or not all(map(np.all, ascend)):
+        raise ValueError("a calibration has scores that ascend, and probabilities that never fall")
+    if not 0 <= knots.probabilities[0] <= knots.probabilities[-1] <= 1:
+        raise ValueError("probabilities lie between 0 and 1")
+    return calibration

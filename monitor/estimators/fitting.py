@@ -1,0 +1,242 @@
+"""Fitting an estimator on labelled events, and how good it is on events that it has not seen.
+
+``cbpe`` is confidence-based performance estimation: a calibrated score says how often predictions like it are right.
+``mpp`` is the performance predictor of Ghanta et al. (arXiv 1902.08638): a second model learns on which events the
+first one is right. ``dle`` does the same for how far a number is off. What is said of fidelity is cross-fitted, in
+blocks of consecutive events, since neighbours are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.estimate import Calibration, Trees, calibrate, constant, trees_of
+from detectors.performance import Binary, Regression
+from monitor.config.performance import PerformancePlan
+from monitor.errors import InputError
+from monitor.estimators.artefact import FORMAT, Artefact, Fidelity, Fitted, Input, Kind, Knots
+from monitor.estimators.estimator import Estimator
+from monitor.estimators.labelled import LabelledEvents
+
+__all__ = ["FEWEST_EVENTS", "FEWEST_OF_EACH", "fit"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+FEWEST_EVENTS = 300
+FEWEST_OF_EACH = 20
+"""Right and wrong predictions without which there is nothing to learn."""
+
+BLOCKS = 5
+MOST_CHUNKS = 20
+FEWEST_IN_CHUNK = 100
+NAMES = 1_000
+"""Names of a category that stand for themselves."""
+
+PRIOR_EVENTS = 20.0
+"""Of the mean of all, which the mean of the events with one name is drawn towards."""
+
+SPREAD = 512
+ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What was fitted on some events; the calibration is not there yet."""
+
+    inputs: tuple[Input, ...]
+    trees: Trees | None
+
+    def scores(self, events: LabelledEvents, rows: Integers) -> Floats:
+        matrix = _matrix(events, self.inputs, rows)
+        return matrix[:, 0] if self.trees is None else self.trees.score(matrix)
+
+
+def fit(kind: Kind, events: LabelledEvents, plan: PerformancePlan, model: str) -> Artefact:
+    """Fit an estimator.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `monitor.estimators.artefact.KINDS`.
+    events : LabelledEvents
+        In the order in which they came.
+    plan : PerformancePlan
+    model : str
+
+    Returns
+    -------
+    Artefact
+
+    Raises
+    ------
+    InputError
+        If the kind is not for such predictions, or there are too few events, or scikit-learn is not installed.
+    """
+    _check(kind, events, plan)
+    fitted_on = _fitter(kind, events, plan)
+    everything = np.arange(len(events), dtype=np.int64)
+    blocks = np.array_split(everything, BLOCKS)
+    scores = np.empty(len(events))
+    for block in blocks:
+        scores[block] = fitted_on(np.setdiff1d(everything, block)).scores(events, block)
+    final = fitted_on(everything)
+    calibration = None if kind == "dle" else _calibrated(kind, events, plan, scores, everything)
+    estimates = np.concatenate([_held_out(kind, events, plan, scores, everything, block) for block in blocks])
+    artefact = Artefact(
+        format=FORMAT,
+        kind=kind,
+        model=model,
+        prediction=plan.prediction,
+        threshold=plan.scheme.threshold if isinstance(plan.scheme, Binary) and kind == "cbpe" else None,
+        inputs=() if kind == "cbpe" else final.inputs,
+        calibration=None if calibration is None else _knots(calibration),
+        trees=None if final.trees is None else final.trees.to_document(),
+        spread=tuple(np.quantile(estimates, np.linspace(0, 1, SPREAD)).tolist()),
+        fitted=Fitted(events.source, len(events), float(events.outcome.mean()), dict(events.left_out)),
+        fidelity=_fidelity(kind, estimates, events.outcome, blocks),
+    )
+    assert Estimator("estimated:x", artefact).layout.edges.size
+    return artefact
+
+
+def _check(kind: Kind, events: LabelledEvents, plan: PerformancePlan) -> None:
+    if (kind == "dle") != isinstance(plan.scheme, Regression):
+        raise InputError(f"{kind} is for {'numbers' if kind == 'dle' else 'classes'}: use {_kind_for(plan)}")
+    if kind == "cbpe" and not isinstance(plan.scheme, Binary):
+        raise InputError("cbpe needs the probability of a class, and this prediction is the name of one: use mpp")
+    if kind == "cbpe" and plan.prediction in events.left_out:
+        raise InputError(
+            f"{plan.prediction} is {events.left_out[plan.prediction]}: a calibration would keep its values"
+        )
+    if len(events) < FEWEST_EVENTS:
+        raise InputError(f"{len(events):,} events have a prediction and a label, and {FEWEST_EVENTS:,} are needed")
+    if kind != "dle" and not FEWEST_OF_EACH <= events.outcome.sum() <= len(events) - FEWEST_OF_EACH:
+        right = int(events.outcome.sum())
+        message = (
+            f"{right:,} of {len(events):,} predictions are right: {FEWEST_OF_EACH} right and wrong ones are needed"
+        )
+        raise InputError(message)
+    if kind != "cbpe" and not (events.numeric or events.category):
+        raise InputError(
+            "no signal can be looked at: " + ", ".join(f"{s} is {why}" for s, why in events.left_out.items())
+        )
+
+
+def _kind_for(plan: PerformancePlan) -> str:
+    return "dle" if isinstance(plan.scheme, Regression) else "mpp, or cbpe where the prediction is a probability"
+
+
+def _fitter(kind: Kind, events: LabelledEvents, plan: PerformancePlan) -> Callable[[Integers], _Model]:
+    if kind == "cbpe":
+        return lambda rows: _Model((Input(plan.prediction),), None)
+    boosted = _boosting(kind)
+
+    def fitted(rows: Integers) -> _Model:
+        inputs = _inputs(events, rows)
+        return _Model(inputs, boosted(_matrix(events, inputs, rows), events.outcome[rows]))
+
+    return fitted
+
+
+def _boosting(kind: Kind) -> Callable[[Floats, Floats], Trees]:
+    try:
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+        from threadpoolctl import threadpool_limits
+    except ImportError as error:
+        raise InputError(f"{kind} is fitted with scikit-learn: pip install 'leeway[estimators]'") from error
+    settings: dict[str, Any] = {"max_iter": ROUNDS, "early_stopping": False, "random_state": 0}
+
+    def boosted(matrix: Floats, outcome: Floats) -> Trees:
+        if outcome.min() == outcome.max():
+            # Without both of them in a block there is nothing to tell apart.
+            return constant(outcome[0] if kind == "dle" else 0.0, matrix.shape[1])
+        # Its threads wait for each other without pause: on a busy machine that takes thirty times as long.
+        with threadpool_limits(1):
+            if kind == "dle":
+                return trees_of(HistGradientBoostingRegressor(**settings).fit(matrix, outcome))
+            return trees_of(HistGradientBoostingClassifier(**settings).fit(matrix, outcome.astype(np.int64)))
+
+    return boosted
+
+
+def _inputs(events: LabelledEvents, rows: Integers) -> tuple[Input, ...]:
+    """Return what is looked at; a name of a category stands for what its events turned out to be worth."""
+    categories = [Input(signal, _numbers(names, events.outcome, rows)) for signal, names in events.category.items()]
+    return (*(Input(signal) for signal in events.numeric), *categories)
+
+
+def _numbers(names: list[str | None], outcome: Floats, rows: Integers) -> dict[str, float]:
+    sums: dict[str, list[float]] = {}
+    for i in rows.tolist():
+        if (name := names[i]) is not None:
+            pair = sums.setdefault(name, [0.0, 0.0])
+            pair[0] += float(outcome[i])
+            pair[1] += 1.0
+    mean = float(outcome[rows].mean())
+    frequent = sorted(sums, key=lambda name: (-sums[name][1], name))[:NAMES]
+    return {n: (sums[n][0] + PRIOR_EVENTS * mean) / (sums[n][1] + PRIOR_EVENTS) for n in frequent}
+
+
+def _matrix(events: LabelledEvents, inputs: tuple[Input, ...], rows: Integers) -> Floats:
+    columns = [
+        events.numeric[each.signal][rows]
+        if each.numbers is None
+        else np.array([each.numbers.get(events.category[each.signal][i] or "", np.nan) for i in rows.tolist()])
+        for each in inputs
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _calibrated(
+    kind: Kind, events: LabelledEvents, plan: PerformancePlan, scores: Floats, rows: Integers
+) -> Calibration:
+    """Return what scores mean, by events of which the score was not fitted: of ``cbpe`` for the positive class."""
+    outcome = events.outcome[rows]
+    if kind == "cbpe":
+        assert isinstance(plan.scheme, Binary)
+        outcome = np.where(scores[rows] >= plan.scheme.threshold, outcome, 1.0 - outcome)
+    return calibrate(scores[rows], outcome)
+
+
+def _held_out(
+    kind: Kind, events: LabelledEvents, plan: PerformancePlan, scores: Floats, everything: Integers, block: Integers
+) -> Floats:
+    """Return estimates of a block by what was fitted, and calibrated, on the others."""
+    if kind == "dle":
+        return np.maximum(scores[block], 0.0)
+    calibration = _calibrated(kind, events, plan, scores, np.setdiff1d(everything, block))
+    probability = calibration.probability(scores[block])
+    if kind == "cbpe":
+        assert isinstance(plan.scheme, Binary)
+        return np.where(scores[block] >= plan.scheme.threshold, probability, 1.0 - probability)
+    return probability
+
+
+def _fidelity(kind: Kind, estimates: Floats, outcome: Floats, blocks: list[Integers]) -> Fidelity:
+    size = max(FEWEST_IN_CHUNK, len(outcome) // MOST_CHUNKS)
+    count = len(outcome) // size
+    chunks = np.arange(count * size).reshape(count, size)
+    realised, estimated = outcome[chunks].mean(axis=1), estimates[chunks].mean(axis=1)
+    constant = np.empty(len(outcome))
+    for block in blocks:
+        constant[block] = (outcome.sum() - outcome[block].sum()) / (len(outcome) - len(block))
+    spread = estimates * (1 - estimates) if kind != "dle" else (outcome - estimates) ** 2
+    # The mean size of a normal deviation is sqrt(2 / pi) times its standard deviation.
+    chance = np.sqrt(2 / np.pi * spread[chunks].sum(axis=1)) / size
+    return Fidelity(
+        chunks=count,
+        chunk_events=size,
+        error=float(np.abs(estimated - realised).mean()),
+        constant_error=float(np.abs(constant[chunks].mean(axis=1) - realised).mean()),
+        chance_error=float(chance.mean()),
+    )
+
+
+def _knots(calibration: Calibration) -> Knots:
+    return Knots(calibration.scores.tolist(), calibration.probabilities.tolist())

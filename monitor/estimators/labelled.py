@@ -1,0 +1,107 @@
+"""Labelled events of a file, as estimators are fitted on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.performance import Binary, Regression
+from monitor.config.performance import PerformancePlan
+from monitor.config.schema import FieldSpec, Schema
+from monitor.dataset import Dataset
+
+__all__ = ["LabelledEvents", "labelled_events"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LabelledEvents:
+    """Events of which it is known what turned out to be true.
+
+    Attributes
+    ----------
+    source : str
+        The file's name.
+    outcome : float64 array [n]
+        1 where the prediction was right and 0 where not; of numbers, how far it was off.
+    numeric : dict of str to float64 array [n]
+        Features and parts of the prediction, by signal; NaN is missing.
+    category : dict of str to list
+        Likewise; None is missing.
+    left_out : dict of str to str
+        Signals that nothing is fitted on, with the reason.
+    """
+
+    source: str
+    outcome: Floats
+    numeric: Mapping[str, Floats]
+    category: Mapping[str, list[str | None]]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+
+def labelled_events(dataset: Dataset, schema: Schema, plan: PerformancePlan) -> LabelledEvents:
+    """Return the rows of a data set that have a prediction and a label, in their order.
+
+    Private fields are left out: what is fitted would keep their values.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Whose paths lead to labels too, by their signals: `Schema.label_paths`.
+    schema : Schema
+    plan : PerformancePlan
+
+    Raises
+    ------
+    InputError
+        If a column is absent, or holds no numbers where these are needed.
+    """
+    outcome = _outcome(dataset, plan)
+    labelled = np.flatnonzero(np.isfinite(outcome))
+    left_out: dict[str, str] = {}
+    numeric: dict[str, Floats] = {}
+    category: dict[str, list[str | None]] = {}
+    for signal, spec in schema.signals().items():
+        name = signal.partition(":")[2]
+        if reason := _unfit(dataset, name, spec):
+            left_out[signal] = reason
+        elif spec.type == "numeric":
+            values = dataset.numeric(name)[labelled]
+            numeric[signal] = np.where(np.isfinite(values), values, np.nan)
+        else:
+            texts = dataset.text(name)
+            category[signal] = [texts[i] for i in labelled.tolist()]
+    return LabelledEvents(dataset.path.name, outcome[labelled], numeric, category, left_out)
+
+
+def _unfit(dataset: Dataset, name: str, spec: FieldSpec) -> str:
+    if spec.privacy is not None:
+        return "private"
+    if spec.type == "vector":
+        return "a vector"
+    return "" if dataset.has(name) else "no column of the file"
+
+
+def _outcome(dataset: Dataset, plan: PerformancePlan) -> Floats:
+    """Return what predictions turned out to be worth; NaN where that is not known."""
+    prediction, label = plan.prediction.partition(":")[2], plan.label
+    if isinstance(plan.scheme, Regression):
+        errors = np.abs(dataset.numeric(prediction) - dataset.numeric(label))
+        return np.where(np.isfinite(errors), errors, np.nan)
+    labels = dataset.text(label)
+    if isinstance(plan.scheme, Binary):
+        scores = dataset.numeric(prediction)
+        is_positive = np.array([text == plan.scheme.positive for text in labels], dtype=np.bool_)
+        is_right = (scores >= plan.scheme.threshold) == is_positive
+        is_known = np.isfinite(scores) & np.array([text is not None for text in labels], dtype=np.bool_)
+        return np.where(is_known, is_right.astype(np.float64), np.nan)
+    predictions = dataset.text(prediction)
+    rights = [np.nan if None in pair else float(pair[0] == pair[1]) for pair in zip(predictions, labels, strict=True)]
+    return np.array(rights, dtype=np.float64)
