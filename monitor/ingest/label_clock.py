@@ -39,7 +39,7 @@ class LabelClock:
     --------
     >>> clock, hour_ms = LabelClock(0), 3_600_000
     >>> watermarks = clock.advance(np.array([1, 2, 900, 3, 4]) * hour_ms)
-    >>> watermarks[0] == NEVER, watermarks[1:] // hour_ms
+    >>> bool(watermarks[0] == NEVER), watermarks[1:] // hour_ms
     (True, array([2, 2, 3, 4]))
     """
 
