@@ -31,6 +31,7 @@ from monitor.ingest.names import Names
 from monitor.ingest.readers import Readers
 from monitor.ingest.set_clocks import SetClock
 from monitor.ingest.sightings import Sightings
+from monitor.performance.job import work_out_ended
 from monitor.sources.contract import Resume, Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import Rows, add_row, append, empty_rows
@@ -39,7 +40,7 @@ from sinks.store.rows import rows_of
 
 __all__ = ["Course", "Replay", "Replayed", "assign_files", "courses", "decisions", "replay_course", "results"]
 
-DECIDED = ("horizons", "set_clocks", "marks", "rollouts")
+DECIDED = ("horizons", "performance_horizons", "set_clocks", "marks", "rollouts")
 BATCH = 50_000
 """Events taken at a time by default."""
 
@@ -153,6 +154,7 @@ class Replay:
             self._ingest.finish()
             self._advance(done, on_transition)
             on_progress(done.counters)
+            work_out_ended(self._watches, self._store)
             if checkpoint_every:
                 self.save()
         finally:
@@ -328,6 +330,7 @@ def replay_course(course: Course, store: Store, new_source: Callable[[], Source]
         done.windows += evaluated.windows
         done.scores += evaluated.scores
         done.transitions += evaluated.transitions
+    work_out_ended([course.watches[course.windows[-1][1]]], store)
     return done
 
 
@@ -391,8 +394,8 @@ class _Spans(Source):
 def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
     """Return what was decided while a store was filled, by table: a replay into a store that holds it gives its rows.
 
-    Which partitions windows did not wait for, clocks that were set back, marks, and rollouts; not what was asked for,
-    and has not taken effect.
+    Which partitions windows and hours that are judged did not wait for, clocks that were set back, marks, and rollouts;
+    not what was asked for, and has not taken effect.
 
     Raises
     ------
@@ -401,6 +404,7 @@ def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
     tables = {table: store.read(Query(table, {"model": list(models)})) for table in DECIDED}
     has_effect = {
         "horizons": lambda row: True,
+        "performance_horizons": lambda row: True,
         "set_clocks": lambda row: SetClock(**row).has_effect,
         "marks": lambda row: row["effective_ms"] and row["says"] != "adopted",
         "rollouts": lambda row: row["stratum_ms"],

@@ -58,6 +58,7 @@ from monitor.jobs.schedule import Jobs
 from monitor.memory import collect_rarely, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
+from monitor.performance.job import work_out
 from monitor.quotas.event_rates import EventRates
 from monitor.retries import Retried
 from monitor.routing.quarantine import Quarantine
@@ -168,6 +169,7 @@ class Service:
         jobs: dict[str, Callable[[], object]] = {
             "trim_ingest_log": lambda: self.intake.trim(self.store, http_streams(self.configuration)),
             "refresh_roll_ups": partial(self.store.refresh, is_enough=self.stopping.is_set),
+            "work_out_performance": self._work_out_performance,
             "keep_lifetimes": lambda: keep_lifetimes(self.configuration, self.store, self.clock),
             "look_at_group": self.intake.look_at_group,
             "look_at_store": self._look_at_store,
@@ -188,6 +190,9 @@ class Service:
             name = f"ingest-{worker.name}-{number}"
             worker.on_report = self._threads.counting(name)
             self._threads.run(name, partial(_ingest, worker), worker.mend)
+
+    def _work_out_performance(self) -> None:
+        work_out(self.watches.values(), self.store, self.clock.now_ms(), self.stopping.is_set)
 
     def stop(self) -> None:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""

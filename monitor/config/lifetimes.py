@@ -27,5 +27,5 @@ def lifetimes(configuration: Configuration) -> dict[str, Lifetimes]:
     by_table = {name: Lifetimes(results[table.keep]) for name, table in AGING.items() if table.keep in results}
     for table, default_ms in KeepFor().model_dump().items():
         by_model = {name: getattr(model.spec.keep.for_, table) for name, model in configuration.models.items()}
-        by_table[table] = Lifetimes(default_ms, by_model)
+        by_table |= {name: Lifetimes(default_ms, by_model) for name, aging in AGING.items() if aging.keep == table}
     return by_table

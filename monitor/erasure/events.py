@@ -18,7 +18,8 @@ from sinks.store.upkeep import mutate
 
 __all__ = ["events", "is_of"]
 
-_KEPT = ("events", "predictions")
+_KEPT = ("events", "predictions", "predicted")
+_WITH_IDS = ("events", "predictions")
 
 
 def events(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
@@ -61,20 +62,27 @@ def _labels(store: SqlStore, subject: Subject, seal: Seal) -> Trace:
     """Labels of the subject, and those of the subject's events."""
     queries = [
         f"SELECT id FROM {table} WHERE model IN {{models:Array(String)}} AND subject = {{key:String}}"
-        for table in _KEPT
+        for table in _WITH_IDS
     ]
     sql = f"SELECT DISTINCT id FROM ({' UNION ALL '.join(queries)}) WHERE id != '' {ASKING}"
     ids = store.query(sql, _models(subject) | {"key": subject.key})["id"]
-    parameters: dict[str, Any] = _models(subject) | {"sealed": seal.of([subject.key, *ids])}
-    where = (
-        "model IN {models:Array(String)} AND "
-        f"({seal.over('subject')} IN {{sealed:Array(String)}} OR {seal.over('id')} IN {{sealed:Array(String)}})"
-    )
+    sealed = seal.of([subject.key, *ids, *_digests(store, subject)])
+    parameters: dict[str, Any] = _models(subject) | {"sealed": sealed}
+    columns = ("subject", "id", "toString(id_digest)")
+    is_of_subject = " OR ".join(f"{seal.over(column)} IN {{sealed:Array(String)}}" for column in columns)
+    where = f"model IN {{models:Array(String)}} AND ({is_of_subject})"
 
     def remove() -> list[str]:
         return [mutate(store, "labels", f"DELETE WHERE {where}", parameters)]
 
     return Trace("labels", count(store, "labels", where, parameters), remove, ((where, parameters),))
+
+
+def _digests(store: SqlStore, subject: Subject) -> list[str]:
+    """The ids of the subject's predictions, of which only digests are kept."""
+    where = "model IN {models:Array(String)} AND subject = {key:String} AND id_digest != 0"
+    sql = f"SELECT DISTINCT toString(id_digest) AS digest FROM predicted WHERE {where} {ASKING}"
+    return list(store.query(sql, _models(subject) | {"key": subject.key})["digest"])
 
 
 def _positions(store: SqlStore, subject: Subject, model: str) -> set[LogPosition]:

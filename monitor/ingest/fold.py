@@ -249,6 +249,7 @@ class PartitionFold:
         pane = self._pane(batch)
         position = self._set_back.keys(pane, closed)
         late_at = position + parts
+        known_ms = np.maximum(batch.event_ms, closed)
         counts = status != FUTURE
         out.problems += [_future(batch, i) for i in np.flatnonzero(~counts).tolist()]
         # The next position's keys begin there.
@@ -259,7 +260,8 @@ class PartitionFold:
             self._drop_duplicates(batch, pane, late_at, counts, out)
         if not counts.all():
             index = np.flatnonzero(counts)
-            batch, pane, position, late_at = batch.take(index), pane[index], position[index], late_at[index]
+            batch, known_ms = batch.take(index), known_ms[index]
+            pane, position, late_at = pane[index], position[index], late_at[index]
         if not len(batch):
             return
         out.events += len(batch)
@@ -267,7 +269,8 @@ class PartitionFold:
         if erased is not None:
             batch = self._erased.without_names(batch)
         if self._keeper.keeps:
-            kept_rows = self._keeper.rows(batch if erased is None else batch.take(np.flatnonzero(~erased)))
+            staying = np.arange(len(batch)) if erased is None else np.flatnonzero(~erased)
+            kept_rows = self._keeper.rows(batch if erased is None else batch.take(staying), known_ms[staying])
             for table, rows in kept_rows.items():
                 out.add(table, rows)
         self._note_late(batch, pane, position, out)

@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 from detectors.sketch import Coded
 from monitor.config.model import SourceSpec
 from monitor.events import Events, Partition
+from monitor.ingest.duplicates import digests
 from monitor.packed import Texts
 from monitor.watch import Watch
 from sinks.store.batch import joined
 
-__all__ = ["Keeper", "drawn", "texts_of"]
+__all__ = ["NO_ID", "Keeper", "drawn", "texts_of"]
+
+NO_ID = 0
+"""In place of the digest of an id, where an event has none: no label is for it."""
 
 Columns = dict[str, Any]
 Integers = NDArray[np.int64]
@@ -45,6 +49,9 @@ class Keeper:
         self._event_share = keep.events
         carries_predictions = any(name.startswith("prediction:") for name in [*self._numeric, *self._category])
         self._prediction_share = max(keep.events, keep.predictions) if carries_predictions and keep.predictions else 0.0
+        plan = watch.model.spec.performance_plan
+        is_joined = plan is not None and plan.prediction in {*self._numeric, *self._category} - self._hidden
+        self._compared = plan.prediction if plan is not None and is_joined else ""
         self._without = frozenset(keep.without) | self._hidden
         self._segmentations = [
             (segmentation.names, [self._category.index(signal) for signal in segmentation.by])
@@ -55,15 +62,17 @@ class Keeper:
     @property
     def keeps(self) -> bool:
         """Whether anything is kept at all."""
-        return self._event_share > 0 or self._prediction_share > 0
+        return self._event_share > 0 or self._prediction_share > 0 or bool(self._compared)
 
-    def rows(self, batch: Events) -> dict[str, Columns]:
+    def rows(self, batch: Events, known_ms: Integers) -> dict[str, Columns]:
         """Return what is kept of events that count, by table.
 
         Parameters
         ----------
         batch : Events
             Without duplicates, and without events that are not believed.
+        known_ms : int64 array [n]
+            When each was known: its own time, or the watermark if that was further.
         """
         drawn_of = {share: drawn(batch, share, *self._partition) for share in self._shares()}
         rows_of = {}
@@ -71,6 +80,8 @@ class Keeper:
             rows_of["events"] = self._events(batch, drawn_of[self._event_share])
         if self._prediction_share:
             rows_of["predictions"] = self._predictions(batch, drawn_of[self._prediction_share])
+        if self._compared:
+            rows_of["predicted"] = self._predicted(batch, known_ms)
         return {table: rows for table, rows in rows_of.items() if len(rows["offset"])}
 
     def _shares(self) -> set[float]:
@@ -125,6 +136,29 @@ class Keeper:
                 labels = [str(picked[i]) for i in carrying.tolist()]
                 parts.append(_part(shared, signal, carrying, np.full(len(carrying), np.nan), labels))
         return joined(parts) if parts else {**shared, "offset": []}
+
+    def _predicted(self, batch: Events, known_ms: Integers) -> Columns:
+        """One row for each event, with the part of its prediction that is compared with labels."""
+        index = np.arange(len(batch), dtype=np.int64)
+        shared = self._shared(batch, index)
+        ids = shared.pop("id")
+        is_named = np.array([text != "" for text in ids], dtype=np.bool_)
+        hashes = digests(Texts.of(ids)).view(np.int64)
+        numbers, names = np.full(len(batch), np.nan), [""] * len(batch)
+        if self._compared in self._numeric:
+            column = batch.numeric[self._numeric.index(self._compared)]
+            numbers = np.where(np.isfinite(column), column, np.nan)
+        else:
+            picked = batch.category[self._category.index(self._compared)].tolist()
+            names = [name if isinstance(name, str) else "" for name in picked]
+        return {
+            **shared,
+            "known_ms": known_ms,
+            "id_digest": np.where(is_named, hashes, NO_ID),
+            "segments": self._segments(batch, index),
+            "value": numbers,
+            "label": names,
+        }
 
     def _is_shown_prediction(self, signal: str) -> bool:
         return signal.startswith("prediction:") and signal not in self._hidden

@@ -28,6 +28,9 @@ class Job(NamedTuple):
 
 JOBS: dict[str, Job] = {
     "trim_ingest_log": Job(60, "ingest", "drops HTTP events that lie before the checkpoint", is_vital=True),
+    "work_out_performance": Job(
+        30, "evaluate", "joins labels with predictions, hour by hour, of models with `spec.performance`"
+    ),
     "refresh_roll_ups": Job(60, "evaluate", "adds up scores and panes of hours that have settled"),
     "keep_lifetimes": Job(3600, "evaluate", "gives tables their lifetimes", is_vital=True),
     "look_at_group": Job(30, "ingest", "finds out who is in the Kafka group and does not share the store"),

@@ -51,7 +51,14 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
         running.stop()
     assert scheduled == {
         "ingest": ["log_status", "look_at_group", "look_at_store", "trim_ingest_log"],
-        "evaluate": ["keep_lifetimes", "log_status", "look_at_store", "refresh_roll_ups", "self_test"],
+        "evaluate": [
+            "keep_lifetimes",
+            "log_status",
+            "look_at_store",
+            "refresh_roll_ups",
+            "self_test",
+            "work_out_performance",
+        ],
         "api": ["log_status", "look_at_store"],
     }
 

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from sinks.store.tables import access, alerts, configurations, events, jobs, progress, results
+from sinks.store.tables import access, alerts, configurations, events, jobs, performance, progress, results
 from sinks.store.tables.table import Table
 
 __all__ = ["DERIVED", "EVERY_TABLE", "READABLE", "TABLES", "erased_by"]
 
 EVERY_TABLE: dict[str, Table] = {
     declared.name: declared
-    for room in (results, alerts, progress, events, access, configurations, jobs)
+    for room in (results, alerts, progress, events, performance, access, configurations, jobs)
     for declared in room.DECLARED
 }
 """Every table that a store has, by name, those included that only the store itself uses."""

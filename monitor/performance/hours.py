@@ -1,0 +1,117 @@
+"""Rows of what is known of the predictions of an hour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.performance import Binary, Multiclass, Regression
+from monitor.config.performance import PerformancePlan
+from monitor.performance.join import NONE, Joined
+
+__all__ = ["NOW", "OTHER", "Hour", "rows_of_hour"]
+
+NOW = 0
+"""The age of what is known now."""
+
+OTHER = "other"
+"""Of binary models: predicted to be anything but the positive class."""
+
+HOUR_MS = 3_600_000
+
+Integers = NDArray[np.int64]
+Columns = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Hour:
+    """Some predictions with what is known of them.
+
+    Attributes
+    ----------
+    model : str
+    hour_ms, age_ms : int
+    predicted, labels : mapping
+        Columns of the tables ``predicted`` and ``labels``.
+    joined : Joined
+        Of all rows of ``predicted``.
+    rows : int64 array
+        Those that are of the hour.
+    """
+
+    model: str
+    hour_ms: int
+    age_ms: int
+    predicted: Columns
+    labels: Columns
+    joined: Joined
+    rows: Integers
+
+
+def rows_of_hour(plan: PerformancePlan, hour: Hour) -> Iterator[Row]:
+    """Yield a row of ``performance`` for each version and segment that predictions were known of."""
+    known_rows = hour.rows[hour.joined.is_known[hour.rows]]
+    for (version, segment), rows in sorted(_groups(hour.predicted, known_rows).items()):
+        key = {"model": hour.model, "hour_ms": hour.hour_ms, "age_ms": hour.age_ms}
+        yield key | {"version": version, "segment": segment} | _row(plan, hour, np.array(rows, dtype=np.int64))
+
+
+def _groups(predicted: Columns, rows: Integers) -> dict[tuple[str, str], list[int]]:
+    """The rows of each version and segment; the empty segment has all of them."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    versions, segments = predicted["version"], predicted["segments"]
+    for row in rows.tolist():
+        for segment in ("", *segments[row]):
+            groups.setdefault((versions[row], segment), []).append(row)
+    return groups
+
+
+def _row(plan: PerformancePlan, hour: Hour, rows: Integers) -> Row:
+    labelled = rows[hour.joined.label[rows] != NONE]
+    classes = Counter(_classes(plan, hour.predicted, rows))
+    of_labelled = Counter(_classes(plan, hour.predicted, labelled))
+    delays = Counter((hour.joined.delay_ms[labelled] // HOUR_MS).tolist())
+    return {
+        "predictions": len(rows),
+        "labelled": len(labelled),
+        "classes": sorted(classes),
+        "class_predictions": [classes[name] for name in sorted(classes)],
+        "class_labelled": [of_labelled[name] for name in sorted(classes)],
+        "delay_hours": sorted(delays),
+        "delay_labels": [delays[hours] for hours in sorted(delays)],
+        **plan.scheme.fold(
+            _predictions(plan, hour.predicted, labelled),
+            _labels(plan, hour, labelled),
+            hour.joined.numbers[plan.weight][labelled] if plan.weight else None,
+            hour.joined.numbers[plan.value][labelled] if plan.value else None,
+        ).to_row(),
+    }
+
+
+def _classes(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Sequence[str]:
+    """The classes that were predicted; none where predictions are numbers, and of those that could not be read."""
+    if isinstance(plan.scheme, Binary):
+        scores = predicted["value"][rows]
+        says_positive = scores[~np.isnan(scores)] >= plan.scheme.threshold
+        return [plan.scheme.positive if positive else OTHER for positive in says_positive.tolist()]
+    return [name for name in _names(predicted["label"], rows) if name] if isinstance(plan.scheme, Multiclass) else []
+
+
+def _predictions(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
+    return _names(predicted["label"], rows) if isinstance(plan.scheme, Multiclass) else predicted["value"][rows]
+
+
+def _labels(plan: PerformancePlan, hour: Hour, rows: Integers) -> Any:
+    labels = hour.joined.label[rows]
+    numbers = isinstance(plan.scheme, Regression)
+    return np.asarray(hour.labels["value"])[labels] if numbers else _names(hour.labels["label"], labels)
+
+
+def _names(names: Sequence[str], rows: Integers) -> list[str | None]:
+    return [names[row] or None for row in rows.tolist()]

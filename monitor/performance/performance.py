@@ -1,0 +1,291 @@
+"""The performance of one model, worked out from the predictions and labels that the store has.
+
+Two kinds of rows. An hour of predictions is *judged* once at each age of ``judge_at``: when everything that was known
+before its end plus the age is stored, of exactly that, so the row is a function of the log. And there is what is known
+*now*: an hour is worked out anew when predictions or labels have come that are of it, the older the less often
+(:func:`delay_ms`). Whoever is stopped anywhere goes on from the row of progress, and writes the same rows again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from monitor.evaluate.horizon import NOTHING_MS, Standing
+from monitor.events import ENDED
+from monitor.performance.horizon import Known, Reach, decided, reach_of
+from monitor.performance.hours import HOUR_MS, NOW, Hour, rows_of_hour
+from monitor.performance.join import Pairs
+from monitor.performance.progress import Progress
+from monitor.values import DAY_MS
+from monitor.watch import Watch
+from sinks.store.batch import add_row, empty_rows
+from sinks.store.contract import Query, Store
+from sinks.store.label_join import hours_of_labels, hours_of_predictions, labels_of
+from sinks.store.spans import Span
+
+__all__ = ["LONGEST_DELAY_MS", "PAGE", "Performance", "delay_ms"]
+
+PAGE = 200_000
+"""So many predictions are held at a time, and those of an hour if these are more."""
+
+STEP = 1_000_000
+"""Messages of a partition that are looked at at a time."""
+
+LONGEST_DELAY_MS = 6 * HOUR_MS
+
+Columns = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Due:
+    """What is to be worked out."""
+
+    judged_ms: int
+    complete_ms: int
+    ages_ms: Sequence[int]
+    touched: frozenset[int]
+
+    def ages_of(self, hour_ms: int) -> list[int]:
+        """The ages at which an hour is due."""
+        end_ms = hour_ms + HOUR_MS
+        ages = [age_ms for age_ms in self.ages_ms if self.judged_ms < end_ms + age_ms <= self.complete_ms]
+        return [NOW, *ages] if hour_ms in self.touched else ages
+
+    def spans(self) -> list[Span]:
+        """Where the hours are of which something is due, merged and ascending."""
+        spans = [(hour_ms, hour_ms + HOUR_MS) for hour_ms in self.touched]
+        for age_ms in self.ages_ms:
+            spans.append((_hour_of(self.judged_ms - age_ms), _hour_of(self.complete_ms - age_ms)))
+        merged: list[Span] = []
+        for from_ms, to_ms in sorted(span for span in spans if span[0] < span[1]):
+            if merged and from_ms <= merged[-1][1]:
+                merged[-1] = merged[-1][0], max(merged[-1][1], to_ms)
+            else:
+                merged.append((from_ms, to_ms))
+        return merged
+
+
+class Performance:
+    """How good one model is, as far as it can be said.
+
+    Parameters
+    ----------
+    watch : Watch
+        Of a model with ``spec.performance``.
+    store : Store
+
+    Attributes
+    ----------
+    page : int
+        How many predictions are held at a time.
+    """
+
+    def __init__(self, watch: Watch, store: Store) -> None:
+        plan = watch.model.spec.performance_plan
+        assert plan is not None
+        self.page = PAGE
+        self._store, self._model, self._spec, self._plan = store, watch.name, watch.model.spec, plan
+        compared = (plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms)
+        self._config = xxhash.xxh3_64_hexdigest(repr(compared).encode())
+
+    def progress(self) -> Progress:
+        """Return how far the model is.
+
+        Raises
+        ------
+        StoreError
+        """
+        return Progress.read(self._store, self._model, self._config)
+
+    def advance(
+        self,
+        partitions: Standing | None,
+        now_ms: int,
+        *,
+        at_once: bool = False,
+        is_enough: Callable[[], bool] = lambda: False,
+    ) -> int:
+        """Work out what is due; return how many rows were written.
+
+        Parameters
+        ----------
+        partitions : mapping or None
+            What :func:`monitor.evaluate.horizon.standing` returns; None where all of them have ended.
+        now_ms : int
+            By it hours that were touched are worked out at once or later, and those whose labels begin to go are not.
+        at_once : bool
+            Work out every hour that was touched, however old it is.
+        is_enough : callable
+            Once it says so, the rest is left to the next call.
+
+        Raises
+        ------
+        StoreError
+        """
+        progress = self.progress()
+        reach = reach_of(self._store, self._model, self._spec, partitions)
+        oldest_ms = NOTHING_MS if at_once else self._oldest_ms(now_ms)
+        looked = self._look(progress, reach, now_ms, oldest_ms)
+        due = self._due(looked, reach, oldest_ms)
+        if not at_once:
+            due = replace(due, touched=frozenset(h for h in due.touched if _is_over(looked.touched[h], h, now_ms)))
+        written, worked_out = 0, set[int]()
+        for predicted in self._pages(due.spans()):
+            written += self._work_out(predicted, due, reach)
+            worked_out |= set(np.unique(_hours(predicted)).tolist())
+            if is_enough():
+                due = replace(due, complete_ms=looked.judged_ms, touched=due.touched & worked_out)
+                break
+        touched = {hour_ms: ms for hour_ms, ms in looked.touched.items() if hour_ms not in due.touched}
+        done = replace(looked, judged_ms=max(looked.judged_ms, due.complete_ms), touched=touched)
+        if done != progress:
+            replace(done, number=progress.number + 1).write(self._store, self._model)
+        return written
+
+    def _oldest_ms(self, now_ms: int) -> int:
+        """Hours before this stay as they are: of those whose rows begin to go less is left than was known."""
+        kept_for = self._spec.keep.for_
+        lifetimes = [ms for ms in (kept_for.predictions, kept_for.labels) if ms is not None]
+        return now_ms - min(lifetimes) + DAY_MS if lifetimes else NOTHING_MS
+
+    def _look(self, progress: Progress, reach: Reach, now_ms: int, oldest_ms: int) -> Progress:
+        """Note the hours of what has come since the last time."""
+        offsets, touched = dict(progress.offsets), dict(progress.touched)
+        for partition, stored in sorted(reach.next_offset.items()):
+            # The end counts as one more message.
+            stop = stored - (reach.closed[partition].closed_ms >= ENDED)
+            for first in range(offsets.get(partition, 0), stop, STEP):
+                positions = (*partition, first, min(first + STEP, stop))
+                if partition in reach.labels:
+                    hours = hours_of_labels(self._store, self._model, self._plan.label_signals, positions)
+                else:
+                    hours = hours_of_predictions(self._store, self._model, positions)
+                touched = dict.fromkeys(hours, now_ms) | touched
+            offsets[partition] = max(stop, offsets.get(partition, 0))
+        staying = {hour_ms: since_ms for hour_ms, since_ms in touched.items() if hour_ms >= oldest_ms}
+        return replace(progress, offsets=offsets, touched=staying)
+
+    def _due(self, looked: Progress, reach: Reach, oldest_ms: int) -> _Due:
+        complete_ms = reach.complete_ms
+        complete_ms = looked.judged_ms if complete_ms is None else max(complete_ms, looked.judged_ms)
+        first_ms = max(looked.judged_ms, oldest_ms + self._plan.judge_at_ms[-1])
+        return _Due(min(first_ms, complete_ms), complete_ms, self._plan.judge_at_ms, frozenset(looked.touched))
+
+    def _pages(self, spans: Sequence[Span]) -> Iterator[Columns]:
+        """Yield predictions in the order of time, whole hours of them."""
+        for first_ms, to_ms in spans:
+            at_ms = first_ms
+            while at_ms < to_ms:
+                rows, stop_ms = self._page((at_ms, to_ms))
+                if len(rows["event_ms"]):
+                    yield rows
+                at_ms = stop_ms
+
+    def _page(self, span: Span) -> tuple[Columns, int]:
+        """Return the first hours of a span, and where the next one begins."""
+        rows = self._predicted(span, self.page)
+        hours = _hours(rows)
+        if len(hours) < self.page:
+            return rows, span[1]
+        last_ms = int(hours[-1])
+        if last_ms == hours[0]:
+            return self._predicted((last_ms, last_ms + HOUR_MS), None), last_ms + HOUR_MS
+        return _taken(rows, np.flatnonzero(hours < last_ms)), last_ms
+
+    def _predicted(self, span: Span, limit: int | None) -> Columns:
+        low, high = {"event_ms": span[0]}, {"event_ms": span[1]}
+        return self._store.read(Query("predicted", {"model": self._model}, low, high, limit=limit))
+
+    def _work_out(self, predicted: Columns, due: _Due, reach: Reach) -> int:
+        hours = _hours(predicted)
+        ages = {hour_ms: due.ages_of(hour_ms) for hour_ms in np.unique(hours).tolist()}
+        times = [hour_ms + HOUR_MS + age for hour_ms, of_hour in ages.items() for age in of_hour if age != NOW]
+        counted = decided(self._store, self._model, times, reach) if times else {}
+        until_ms = ENDED if any(NOW in of_hour for of_hour in ages.values()) else max(times, default=0)
+        span = min(ages), max(ages) + HOUR_MS
+        labels = labels_of(self._store, self._model, self._plan.label_signals, span, until_ms)
+        rows = empty_rows("performance")
+        for hour in self._hours_at_ages(predicted, labels, ages, counted):
+            for row in rows_of_hour(self._plan, hour):
+                add_row(rows, row)
+        if count := len(rows["model"]):
+            # A label may be taken back, and an hour be what it was before: no two of these are one append.
+            self._store.append("performance", rows, token=f"performance/{uuid.uuid4().hex}")
+        return count
+
+    def _hours_at_ages(
+        self, predicted: Columns, labels: Columns, ages: Mapping[int, Sequence[int]], counted: Mapping[int, Known]
+    ) -> Iterator[Hour]:
+        hours, pairs = _hours(predicted), Pairs(predicted, labels)
+        others = self._plan.label_signals[1:]
+        for age_ms in sorted({age_ms for of_hour in ages.values() for age_ms in of_hour}):
+            until_ms = np.full(len(hours), ENDED) if age_ms == NOW else hours + HOUR_MS + age_ms
+            joined = pairs.by(until_ms, self._plan.label, others)
+            for hour_ms in [hour_ms for hour_ms, of_hour in ages.items() if age_ms in of_hour]:
+                rows = np.flatnonzero(hours == hour_ms)
+                of_silent = counted.get(hour_ms + HOUR_MS + age_ms, {}) if age_ms != NOW else {}
+                if of_silent:
+                    yield self._without_silent(predicted, labels, (hour_ms, age_ms), of_silent)
+                else:
+                    yield Hour(self._model, hour_ms, age_ms, predicted, labels, joined, rows)
+
+    def _without_silent(self, predicted: Columns, labels: Columns, at: tuple[int, int], counted: Known) -> Hour:
+        """What is known of an hour without what silent partitions have said since they were not waited for."""
+        hour_ms, age_ms = at
+        predicted = _taken(predicted, np.flatnonzero((_hours(predicted) == hour_ms) & _counts(predicted, counted)))
+        labels = _taken(labels, np.flatnonzero(_counts(labels, counted)))
+        until_ms = np.full(len(predicted["event_ms"]), hour_ms + HOUR_MS + age_ms)
+        joined = Pairs(predicted, labels).by(until_ms, self._plan.label, self._plan.label_signals[1:])
+        return Hour(self._model, hour_ms, age_ms, predicted, labels, joined, np.arange(len(until_ms)))
+
+
+def delay_ms(hour_ms: int, now_ms: int) -> int:
+    """Return how long an hour that was touched waits to be worked out anew, so that more may come together.
+
+    None of the last day does; older ones wait for a 24th of their age, and for six hours at most.
+
+    Examples
+    --------
+    >>> [delay_ms(0, HOUR_MS + days * DAY_MS) // 60_000 for days in (0, 1, 3, 90)]
+    [0, 60, 180, 360]
+    """
+    age_ms = now_ms - hour_ms - HOUR_MS
+    return 0 if age_ms < DAY_MS else min(age_ms // 24, LONGEST_DELAY_MS)
+
+
+def _is_over(since_ms: int, hour_ms: int, now_ms: int) -> bool:
+    return now_ms - since_ms >= delay_ms(hour_ms, now_ms)
+
+
+def _hour_of(at_ms: int) -> int:
+    return at_ms // HOUR_MS * HOUR_MS
+
+
+def _hours(predicted: Columns) -> NDArray[np.int64]:
+    hours: NDArray[np.int64] = predicted["event_ms"] // HOUR_MS * HOUR_MS
+    return hours
+
+
+def _taken(columns: Columns, index: NDArray[np.int64]) -> Columns:
+    if len(index) == len(columns["event_ms"]):
+        return columns
+    return {
+        name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index.tolist()]
+        for name, column in columns.items()
+    }
+
+
+def _counts(columns: Columns, counted: Known) -> NDArray[np.bool_]:
+    counts = np.ones(len(columns["event_ms"]), dtype=np.bool_)
+    topics = np.array(columns["topic"], dtype=object)
+    for (topic, partition), known_ms in counted.items():
+        of_partition = (topics == topic) & (columns["partition"] == partition)
+        counts &= ~of_partition | (columns["known_ms"] < known_ms)
+    return counts

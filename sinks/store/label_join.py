@@ -1,0 +1,135 @@
+"""Predictions and labels that are of the same event: which labels some predictions have, and whom new labels touch.
+
+The store finds them, by the digests of ids; nothing of them is held elsewhere. Statements read without FINAL: a row
+that was written twice is the same label twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from sinks.store.connection import Connection
+from sinks.store.contract import TABLES, Columns, Query, Store
+from sinks.store.spans import HOUR_MS, Span
+
+__all__ = ["EARLIEST_MS", "hours_of_labels", "hours_of_predictions", "labels_of"]
+
+EARLIEST_MS = 7 * 86_400_000
+"""Labels that are so much older than the hour of their prediction are not looked for."""
+
+_LABELS = ("id_digest", "signal", "event_ms", "topic", "partition", "offset", "known_ms", "value", "label", "retracted")
+_KINDS = {name: TABLES["labels"].column(name).kind for name in _LABELS}
+_HOUR = f"event_ms - positiveModulo(event_ms, {HOUR_MS})"
+
+_LABELS_OF = f"""
+SELECT {", ".join(f"`{name}`" for name in _LABELS)} FROM labels
+PREWHERE model = {{model:String}} AND signal IN {{signals:Array(String)}} AND event_ms >= {{earliest_ms:Int64}}
+    AND event_ms < {{until_ms:Int64}}
+WHERE known_ms < {{until_ms:Int64}} AND id_digest IN (
+    SELECT id_digest FROM predicted
+    WHERE model = {{model:String}} AND event_ms >= {{from_ms:Int64}} AND event_ms < {{to_ms:Int64}} AND id_digest != 0)
+SETTINGS final = 0
+"""
+
+_OF_LOG = (
+    "model = {model:String} AND topic = {topic:String} AND `partition` = {partition:Int64} "
+    "AND `offset` >= {first:Int64} AND `offset` < {stop:Int64}"
+)
+
+_HOURS_OF_LABELS = f"""
+SELECT DISTINCT {_HOUR} AS hour_ms FROM predicted
+WHERE model = {{model:String}} AND id_digest != 0
+    AND id_digest IN (SELECT id_digest FROM labels WHERE signal IN {{signals:Array(String)}} AND {_OF_LOG})
+ORDER BY hour_ms SETTINGS final = 0
+"""
+
+_HOURS_OF_PREDICTIONS = (
+    f"SELECT DISTINCT {_HOUR} AS hour_ms FROM predicted WHERE {_OF_LOG} ORDER BY hour_ms SETTINGS final = 0"
+)
+
+Positions = tuple[str, int, int, int]
+"""Topic, partition, first offset, and the one after the last."""
+
+
+def labels_of(store: Store, model: str, signals: Sequence[str], span: Span, until_ms: int) -> Columns:
+    """Return the labels of predictions of a span of time that were known before a time, in any order.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    signals : sequence of str
+        Of the labels.
+    span : tuple of int
+        From and to, of the predictions' times; the end does not belong to it.
+    until_ms : int
+
+    Returns
+    -------
+    dict
+        Columns of the table ``labels``.
+
+    Raises
+    ------
+    StoreError
+    """
+    earliest_ms = span[0] - EARLIEST_MS
+    if isinstance(store, Connection):
+        values = {"model": model, "signals": list(signals), "earliest_ms": earliest_ms, "until_ms": until_ms}
+        return store.fetch(_LABELS_OF, values | {"from_ms": span[0], "to_ms": span[1]}, _KINDS)
+    predicted = store.read(
+        Query("predicted", {"model": model}, {"event_ms": span[0]}, {"event_ms": span[1]}, columns=("id_digest",))
+    )
+    bounds = {"event_ms": earliest_ms}, {"event_ms": until_ms, "known_ms": until_ms}
+    labels = store.read(Query("labels", {"model": model, "signal": list(signals)}, *bounds, columns=_LABELS))
+    index = np.flatnonzero(np.isin(labels["id_digest"], predicted["id_digest"]))
+    return {
+        name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index.tolist()]
+        for name, column in labels.items()
+    }
+
+
+def hours_of_labels(store: Store, model: str, signals: Sequence[str], positions: Positions) -> list[int]:
+    """Return the hours of the predictions that have labels among those at log positions.
+
+    Raises
+    ------
+    StoreError
+    """
+    if isinstance(store, Connection):
+        values = _bound(model, positions) | {"signals": list(signals)}
+        return _whole(store.query(_HOURS_OF_LABELS, values)["hour_ms"])
+    where, low, high = _of_log(model, positions)
+    labels = store.read(Query("labels", where | {"signal": list(signals)}, low, high, columns=("id_digest",)))
+    predicted = store.read(Query("predicted", {"model": model}, columns=("event_ms", "id_digest")))
+    has_label = np.isin(predicted["id_digest"], labels["id_digest"])
+    return _whole(np.unique(predicted["event_ms"][has_label] // HOUR_MS * HOUR_MS))
+
+
+def hours_of_predictions(store: Store, model: str, positions: Positions) -> list[int]:
+    """Return the hours of the predictions at log positions.
+
+    Raises
+    ------
+    StoreError
+    """
+    if isinstance(store, Connection):
+        return _whole(store.query(_HOURS_OF_PREDICTIONS, _bound(model, positions))["hour_ms"])
+    rows = store.read(Query("predicted", *_of_log(model, positions), columns=("event_ms",)))
+    return _whole(np.unique(rows["event_ms"] // HOUR_MS * HOUR_MS))
+
+
+def _bound(model: str, positions: Positions) -> dict[str, object]:
+    topic, partition, first, stop = positions
+    return {"model": model, "topic": topic, "partition": partition, "first": first, "stop": stop}
+
+
+def _of_log(model: str, positions: Positions) -> tuple[dict[str, object], dict[str, float], dict[str, float]]:
+    topic, partition, first, stop = positions
+    return {"model": model, "topic": topic, "partition": partition}, {"offset": first}, {"offset": stop}
+
+
+def _whole(hours_ms: Iterable[int]) -> list[int]:
+    return [int(hour_ms) for hour_ms in hours_ms]

@@ -1,0 +1,333 @@
+"""Sums of joined predictions and labels are those of a slow obvious reference, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score
+
+from detectors.performance import Question, Sums, add_up, estimates
+from monitor.config import Configuration
+from monitor.events import ENDED, Partition, Records
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.readers import Readers
+from monitor.performance.horizon import reach_of
+from monitor.performance.hours import NOW
+from monitor.performance.performance import Performance
+from monitor.performance.waiting import waiting
+from monitor.replay import decisions
+from monitor.sources.contract import Resume, Source
+from monitor.watch import Watch, compile_watch
+from sinks.store.batch import append
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Store
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import START_MS, configured, rows
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+AGES = (HOUR_MS // 2, 3 * HOUR_MS)
+SPEC: dict[str, Any] = {
+    "sources": [
+        {"kafka": "scores", "event_time": {"path": "at", "unit": "ms"}, "allowed_lateness": "10m", "max_ahead": "400d"},
+        {"kafka": "truth", "kind": "labels", "event_time": {"path": "at", "unit": "ms"}, "allowed_lateness": "10m"},
+    ],
+    "schema": {
+        "id": "id",
+        "version": "version",
+        "features": {"country": {"type": "category"}},
+        "prediction": {"score": {"type": "numeric"}},
+        "labels": {"bad": {"type": "category"}, "loss": {"type": "numeric"}, "times": {"type": "numeric"}},
+    },
+    "segments": [{"by": ["country"], "values": ["DE", "FR"]}],
+    "performance": {
+        "label": "bad", "positive": "true", "weight": "times", "value": "loss", "judge_at": ["30m", "3h"],
+    },
+    "keep": {"for": {"predictions": "forever", "labels": "forever"}},
+}  # fmt: skip
+LATENESS_MS = 600_000
+
+
+@pytest.fixture(scope="module")
+def configuration() -> Configuration:
+    detect = {"false_alarms": "1 per 30d", "pane": "10s"}
+    return configured("m", **SPEC, baseline={"kind": "rolling"}, detect=detect)
+
+
+@pytest.fixture(scope="module")
+def watch(configuration: Configuration) -> Watch:
+    return compile_watch(configuration, "m")
+
+
+class Cut(Source):
+    """Messages of partitions, given out in parts that somebody else has chosen."""
+
+    guarantee, bounded = "all of them, once", True
+
+    def __init__(self, messages: Mapping[Partition, Sequence[bytes]], parts: Sequence[tuple[Partition, int]]) -> None:
+        self._messages, self._parts, self.gaps = messages, list(parts), []
+        self._at = dict.fromkeys(messages, 0)
+
+    def open(self, resume: Resume) -> None:
+        self._at = {partition: resume(*partition) or 0 for partition in self._messages}
+
+    def poll(self, max_records: int, timeout_s: float) -> Sequence[Records]:
+        if not self._parts:
+            return []
+        partition, count = self._parts.pop(0)
+        first = self._at[partition]
+        payloads = self._messages[partition][first : first + count]
+        self._at[partition] += len(payloads)
+        offsets = np.arange(first, first + len(payloads))
+        return [Records(*partition, offsets, np.full(len(payloads), -1), list(payloads))] if payloads else []
+
+    def partitions(self) -> frozenset[Partition]:
+        return frozenset(self._messages)
+
+    assigned = partitions
+
+    def at_end(self) -> frozenset[Partition]:
+        return frozenset(each for each, payloads in self._messages.items() if self._at[each] == len(payloads))
+
+    def close(self) -> None:
+        return None
+
+
+def as_bytes(messages: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    return [json.dumps(message).encode() for message in messages]
+
+
+# -- streams and what is made of them ---------------------------------------------------------------------------
+
+
+def stream(seed: int, count: int = 60) -> dict[Partition, list[bytes]]:
+    """Predictions of six hours, and labels that are late, early, repeated, corrected, taken back and partial."""
+    rng = np.random.default_rng(seed)
+    predictions, labels = [], []
+    for number in range(count):
+        at_ms = START_MS + int(number * 6 * HOUR_MS / count + rng.normal(0, LATENESS_MS))
+        identity = f"p{number if rng.random() < 0.95 else number // 2}"
+        version, country = str(rng.choice(["1", "2"])), str(rng.choice(["DE", "FR", "PL"]))
+        score = None if rng.random() < 0.05 else float(rng.integers(0, 20)) / 16
+        event = {"id": identity, "at": at_ms, "version": version, "country": country, "score": score}
+        predictions.append(event if rng.random() < 0.97 else {**event, "id": None})
+        for said_ms in at_ms + rng.normal(HOUR_MS, 2 * HOUR_MS, rng.integers(0, 4)):
+            labels.append({"id": identity, "at": int(said_ms), **_said(rng)})
+    labels.sort(key=lambda label: label["at"] + rng.normal(0, HOUR_MS / 2))
+    labels += [label for label in labels if rng.random() < 0.1]
+    parts: dict[Partition, list[Any]] = {(topic, number): [] for topic in ("scores", "truth") for number in (0, 1)}
+    for topic, messages in (("scores", predictions), ("truth", labels)):
+        for message in messages:
+            parts[topic, int(rng.integers(0, 2))].append(message)
+    return {partition: as_bytes(messages) for partition, messages in parts.items()}
+
+
+def _said(rng: np.random.Generator) -> dict[str, Any]:
+    choices: dict[str, list[Any]] = {
+        "bad": [True, False, None],
+        "loss": [1.5, -0.25, 7.125, None],
+        "times": [1, 2, 3, None],
+    }
+    return {name: said[rng.integers(0, len(said))] for name, said in choices.items() if rng.random() < 0.8}
+
+
+def run(
+    watch: Watch,
+    messages: Mapping[Partition, list[bytes]],
+    parts: Sequence[tuple[Partition, int]] = (),
+    crashes: frozenset[int] = frozenset(),
+    store: Store | None = None,
+) -> Store:
+    """Ingest in these parts, ending without notice behind some of them, and work out performance in between."""
+    store = store or MemoryStore()
+    everything = [(partition, len(lines)) for partition, lines in messages.items()]
+    source = Cut(messages, [*parts, *everything])
+    ingest = Ingest(Readers([watch]), store, source)
+    ingest.open()
+    there = dict.fromkeys(messages, False)
+    for number in range(len(source._parts)):
+        ingest.step(10_000, 0.0)
+        performance(watch, store).advance(there, START_MS + number, at_once=number % 3 > 0)
+        if number % 4 == 0:
+            ingest.save()
+        if number in crashes:
+            ingest = Ingest(Readers([watch]), store, source)
+            ingest.open()
+    source._parts += everything
+    while ingest.step(10_000, 0.0) or source._parts:
+        pass
+    ingest.finish()
+    performance(watch, store).advance(None, START_MS, at_once=True)
+    return store
+
+
+def performance(watch: Watch, store: Store) -> Performance:
+    made = Performance(watch, store)
+    made.page = 7
+    return made
+
+
+def results(store: Store) -> list[dict[str, Any]]:
+    return rows(store, "performance")
+
+
+# -- the slow obvious way ----------------------------------------------------------------------------------------
+
+
+def reference(watch: Watch, store: Store) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """What is known of each hour, version and segment at each age, event by event, from the rows as they are stored."""
+    labels: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in rows(store, "labels"):
+        labels.setdefault((row["id_digest"], row["signal"]), []).append(row)
+    complete_ms = 1 + max(row["newest_ms"] for table in ("progress", "label_progress") for row in rows(store, table))
+    found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in rows(store, "predicted"):
+        hour_ms = row["event_ms"] // HOUR_MS * HOUR_MS
+        for age_ms in (NOW, *AGES):
+            until_ms = ENDED if age_ms == NOW else hour_ms + HOUR_MS + age_ms
+            if row["known_ms"] >= until_ms or (age_ms != NOW and until_ms > complete_ms):
+                continue
+            said = [
+                newest(labels.get((row["id_digest"], f"label:{name}"), []), until_ms)
+                for name in ("bad", "times", "loss")
+            ]
+            for segment in ("", *row["segments"]):
+                found.setdefault((hour_ms, age_ms, row["version"], segment), []).append((row["value"], *said))
+    return {key: summed(watch, events) for key, events in sorted(found.items())}
+
+
+def newest(labels: list[dict[str, Any]], until_ms: int) -> dict[str, Any] | None:
+    known = [label for label in labels if label["known_ms"] < until_ms]
+    places = ("event_ms", "topic", "partition", "offset")
+    last = max(known, key=lambda label: tuple(label[name] for name in places), default=None)
+    return None if last is None or last["retracted"] else last
+
+
+def summed(watch: Watch, events: list[tuple[Any, ...]]) -> dict[str, Any]:
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    labelled = [event for event in events if event[1] is not None]
+    numbers = [[np.nan if said is None else said["value"] for _, *_, said in part] for part in
+               ([event[:3] for event in labelled], labelled)]  # fmt: skip
+    scores = np.array([event[0] for event in labelled])
+    sums = plan.scheme.fold(scores, [event[1]["label"] for event in labelled], *map(np.array, numbers))
+    return {"predictions": len(events), "labelled": len(labelled), **sums.to_row()}
+
+
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 10_000), data=st.data())
+def test_whatever_the_cut_and_the_order_of_topics_and_the_crashes_the_rows_are_those_of_a_slow_reference(
+    watch: Watch, seed: int, data: st.DataObject
+) -> None:
+    messages = stream(seed)
+    parts = data.draw(st.lists(st.tuples(st.sampled_from(sorted(messages)), st.integers(1, 40)), max_size=14))
+    crashes = data.draw(st.frozensets(st.integers(0, 14), max_size=3))
+    # when
+    cut, whole = run(watch, messages, parts, crashes), run(watch, messages)
+    # then
+    assert results(cut) == results(whole)
+    expected = reference(watch, whole)
+    stored = {tuple(row[name] for name in ("hour_ms", "age_ms", "version", "segment")): row for row in results(whole)}
+    assert stored.keys() == expected.keys()
+    for key, row in expected.items():
+        assert {name: stored[key][name] for name in row} == row
+
+
+@pytest.fixture(scope="module")
+def whole(watch: Watch) -> Store:
+    return run(watch, stream(3))
+
+
+def test_the_embedded_store_joins_the_same(watch: Watch, whole: Store, tmp_path: Path) -> None:
+    store = ChdbStore(tmp_path / "store")
+    store.migrate()
+    run(watch, stream(3), [(("truth", 1), 9), (("scores", 0), 20), (("truth", 1), 5)], frozenset({1}), store)
+    assert results(store) == results(whole)
+    sums = "sum(tp + fp + fn + tn) = sum(weight), sum(labelled), min(accuracy) >= 0 AND max(accuracy) <= 1"
+    history = store.query(f"SELECT {sums} FROM performance_history WHERE age_ms = 0 AND segment = '' AND weight > 0")
+    newest_rows = [row for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
+    labelled = sum(row["labelled"] for row in newest_rows if Sums.from_row(row).labels)
+    assert [column[0] for column in history.values()] == [1, labelled, 1]
+    store.close()
+
+
+def test_what_is_counted_of_labels_is_what_there_is(watch: Watch, whole: Store) -> None:
+    predicted = {row["offset"] for row in rows(whole, "predicted")}
+    assert predicted
+    for row in results(whole):
+        assert sum(row["class_predictions"]) <= row["predictions"]
+        assert sum(row["class_labelled"]) <= row["labelled"] == sum(row["delay_labels"])
+        assert set(row["classes"]) <= {"true", "other"}
+    newest = [row for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
+    assert sum(row["predictions"] for row in newest) == len(rows(whole, "predicted"))
+
+
+def test_an_hour_waits_for_labels_and_says_for_which(watch: Watch) -> None:
+    # given predictions that are far ahead of the labels
+    messages = stream(5)
+    store = MemoryStore()
+    there = dict.fromkeys(messages, False)
+    ingest = Ingest(
+        Readers([watch]), store, Cut(messages, [(("scores", 0), 99), (("scores", 1), 99), (("truth", 0), 3)])
+    )
+    ingest.open()
+    while ingest.step(10_000, 0.0):
+        performance(watch, store).advance(there, START_MS)
+    # then nothing is judged, and it is said for what that waits
+    assert {row["age_ms"] for row in results(store)} == {NOW}
+    reach = reach_of(store, "m", watch.model.spec, there)
+    assert reach.complete_ms is None
+    assert reach.held_back_by()[0] == (("truth", 1), None)
+    assert waiting(store, watch).judged_ms is None
+
+
+def test_a_silent_partition_is_not_waited_for_and_what_it_says_later_changes_no_row_that_was_judged(
+    watch: Watch,
+) -> None:
+    # given a partition of labels that is taken for silent after a few of them
+    messages = {**stream(7), ("truth", 2): []}
+    parts = [(each, 3 if each == ("truth", 1) else 999) for each in sorted(messages)]
+    store = MemoryStore()
+    ingest = Ingest(Readers([watch]), store, Cut(messages, [*parts, (("truth", 1), 999)]))
+    ingest.open()
+    for _ in parts:
+        ingest.step(10_000, 0.0)
+    silent = {each: each in {("truth", 1), ("truth", 2)} for each in messages}
+    performance(watch, store).advance(silent, START_MS)
+    judged = [row for row in results(store) if row["age_ms"] != NOW]
+    assert judged
+    # when it speaks again
+    ingest.step(10_000, 0.0)
+    performance(watch, store).advance(dict.fromkeys(messages, False), START_MS, at_once=True)
+    # then the rows that were judged stay, and whoever works them out again from the log of decisions gets the same
+    again = {row["hour_ms"]: row for row in results(store) if row["age_ms"] != NOW}
+    assert [row for row in results(store) if row in judged] == judged
+    assert again
+    other = MemoryStore()
+    for table, columns in decisions(store, ["m"]).items():
+        append(other, table, columns)
+    replayed = [row for row in results(run(watch, messages, store=other)) if row["age_ms"] != NOW]
+    assert [row for row in replayed if row in judged] == judged
+
+
+def test_scikit_learn_counts_the_same(watch: Watch, whole: Store) -> None:
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    labels: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for row in rows(whole, "labels"):
+        labels.setdefault((row["id_digest"], row["signal"]), []).append(row)
+    joined = []
+    for row in rows(whole, "predicted"):
+        bad, times = (newest(labels.get((row["id_digest"], f"label:{name}"), []), ENDED) for name in ("bad", "times"))
+        if bad and times and 0 <= row["value"] <= 1:
+            joined.append((row["value"] >= 0.5, bad["label"] == "true", times["value"]))
+    predicted, true, weight = zip(*joined, strict=True)
+    parts = [Sums.from_row(row) for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
+    accuracy = estimates(add_up(parts, plan.scheme.id), ["accuracy"], Question("binary", min_labels=2))
+    assert accuracy["accuracy"].value == pytest.approx(accuracy_score(true, predicted, sample_weight=weight), abs=1e-12)
