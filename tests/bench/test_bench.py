@@ -19,6 +19,7 @@ from bench import (
     formats,
     history,
     init,
+    performance_join,
     replay,
     rollouts,
     routing,
@@ -338,3 +339,13 @@ def test_estimates_print_how_near_each_kind_comes(capsys: pytest.CaptureFixture[
     _, _, *rows = capsys.readouterr().out.splitlines()
     assert [row.split(" | ")[3] for row in rows] == ["as it came", "shifted"]
     assert all(float(row.split(" | ")[8]) < float(row.split(" | ")[5]) for row in rows)
+
+
+def test_performance_join_prints_what_joining_costs_and_how_old_a_metric_is(capsys: pytest.CaptureFixture[str]) -> None:
+    performance_join.main(["--events", "100", "--days", "1", "--round", "7200"])
+
+    *_, last = capsys.readouterr().out.splitlines()
+    figures = json.loads(last)
+    assert figures["labels"] > 0
+    assert figures["events_per_cpu_s"] > 0
+    assert figures["latency_median_min"] <= figures["latency_p99_min"]
