@@ -45,7 +45,7 @@ class Course:
 
     def next_ms(self) -> int:
         """Return the end of the next span to compare, 0 if there is none."""
-        next_ms = self.last_ms + self.rollout.stratum_ms
+        next_ms = self.rollout.next_ms(self.last_ms)
         is_stopped = 0 < self.rollout.ends_ms <= next_ms
         return 0 if self.decided_ms or is_stopped else next_ms
 

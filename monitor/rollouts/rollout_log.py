@@ -18,13 +18,14 @@ from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["MOST_STRATA", "Better", "Metric", "Rollout", "log_rollout", "log_stop", "read_rollouts", "take_up"]
+__all__ = ["FINEST", "Better", "Metric", "Rollout", "log_rollout", "log_stop", "read_rollouts", "take_up"]
 
+HOUR_MS = 3_600_000
 Better = Literal["higher", "lower", "same"]
 """What is better of a metric: `same` is neither, and the candidate must not differ."""
 
-MOST_STRATA = 1_000
-"""So many spans are compared at most: where windows are shorter, several are one."""
+FINEST = 500
+"""A span is a window long at first, and later no longer than this part of what has been compared, or an hour."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Rollout:
     created_ms, updated_ms : int
         When it was started, and changed last, by the clock.
     from_ms, stratum_ms : int
-        From which event time on versions are compared, and in spans of which length; 0 until that is settled.
+        From which event time on versions are compared, and in spans of which length at first; 0 until that is settled.
     stopped_by, stop_reason : str
     stopped_ms : int
         When somebody stopped it, by the clock; 0 if nobody has.
@@ -91,6 +92,21 @@ class Rollout:
     def until_ms(self) -> int:
         """Up to which event time versions are compared if there is no verdict before."""
         return self.from_ms + self.lasts_ms
+
+    def next_ms(self, last_ms: int) -> int:
+        """Return the end of the span behind one that ends at a time.
+
+        Months of windows of a minute would be more spans than anybody can look through after each of them.
+
+        Examples
+        --------
+        >>> rollout = Rollout("", "fraud", "v8", "v7", (), 0.05, 0, "ann", from_ms=0, stratum_ms=60_000)
+        >>> [(rollout.next_ms(hours * HOUR_MS) - hours * HOUR_MS) // 60_000 for hours in (0, 8, 25, 240, 2_000)]
+        [1, 1, 3, 28, 60]
+        """
+        compared = (last_ms - self.from_ms) // self.stratum_ms
+        most = max(1, HOUR_MS // self.stratum_ms)
+        return last_ms + self.stratum_ms * min(max(1, compared // FINEST), most)
 
     def is_like(self, other: Rollout) -> bool:
         """Whether another one compares the same versions by the same metrics."""
@@ -178,8 +194,7 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Ro
 
 def _settled(rollout: Rollout, next_end_ms: int, step_ms: int) -> Rollout:
     if not rollout.stratum_ms:
-        steps = -(-rollout.lasts_ms // (MOST_STRATA * step_ms))
-        rollout = replace(rollout, from_ms=next_end_ms - step_ms, stratum_ms=steps * step_ms)
+        rollout = replace(rollout, from_ms=next_end_ms - step_ms, stratum_ms=step_ms)
     if rollout.stopped_ms and not rollout.ends_ms:
         rollout = replace(rollout, ends_ms=next_end_ms)
     return rollout

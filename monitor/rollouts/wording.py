@@ -32,6 +32,10 @@ def reason(fact: Compared, rollout: Rollout) -> str:
     since = f"since {utc(rollout.from_ms)}" if rollout.from_ms else "not begun"
     if not fact.strata:
         return f"{signal}: nothing to compare, {since} there was no time in which both versions had events"
+    if math.isinf(fact.low) and math.isinf(fact.high):
+        return (
+            f"{_moved(fact)}; {fact.champion_n:,} and {fact.candidate_n:,} events {since}: too few to conclude anything"
+        )
     allowed = {"higher": "at least -", "lower": "at most +", "same": "within ±"}[fact.metric.better]
     return (
         f"{_moved(fact)}; difference {_bounds(fact)}, allowed {allowed}{amount(signal, fact.metric.max_loss)}; "

@@ -112,8 +112,8 @@ DECLARED = (
         "stopped_by:str:free stop_reason:str:free",
         "id",
         newest_by="updated_ms",
-        row="a candidate version that is compared with a champion: by what, since when in event time, and in spans of "
-        "which length; the row changed last stays",
+        row="a candidate version that is compared with a champion: by what, since when in event time, and how "
+        "long the first spans are; the row changed last stays",
         time="updated_ms",
         keep="alerts",
     ),
