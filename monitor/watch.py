@@ -427,7 +427,9 @@ def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None, detectors: It
         return _joint_layout(detectors, spec.dimension, vectors, location, scale)
     if spec.type == "category":
         frequent = _most_frequent(dataset.text(name), spec.max_values) if in_dataset and dataset else ()
-        return CategoryLayout(frequent, sample=spec.max_values)
+        # However many other names there are, the default answer is counted.
+        default = [] if spec.fallback is None or spec.fallback in frequent else [str(spec.fallback)]
+        return CategoryLayout((*frequent, *default), sample=spec.max_values)
     low, high = spec.range or (None, None)
     if in_dataset and dataset is not None:
         values = dataset.numeric(name)

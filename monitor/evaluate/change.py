@@ -359,7 +359,8 @@ class Changes:
             failure = part.evidence.failures.get(int(occupied[window]))
             if d:
                 of_skew = self._skew_facts(contrasts, skews[window])
-                return of_skew._replace(failure=failure if _is_of_values(of_skew) else None)
+                stuck = failure if _is_of_values(of_skew) else None
+                return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
             end_ms = int(of_series.ends_ms[t])
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.change is not None:

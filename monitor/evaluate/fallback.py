@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change.legend import RATE, RATES
+from detectors.change.residuals import to_expectation
 from detectors.chart.legend import N
 from detectors.sketch import CategoryLayout, NumericLayout
 from monitor.alerts.verdict import Change, Failure
@@ -21,7 +22,7 @@ __all__ = ["FALLBACK", "FallbackContrasts", "failed_back", "fallbacks_in"]
 FALLBACK = "fallback"
 """What the contrast is called."""
 
-Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class FallbackContrasts(Contrasts):
@@ -31,12 +32,21 @@ class FallbackContrasts(Contrasts):
     ----------
     answer : float or str
         A number that has no cell of its own is counted with those that share its cell.
+    layout : Layout
+    dataset : Summary or None
+        What the model was built on, if the configuration names it.
     """
 
     kinds = ((RATE, RATES),)
 
-    def __init__(self, answer: float | str) -> None:
+    def __init__(self, answer: float | str, layout: Layout, dataset: Summary | None = None) -> None:
         self.answer = answer
+        self._counts = None if dataset is None else fallbacks_in(dataset, layout, answer)
+
+    def reference(self) -> Floats:
+        if self._counts is None or not self._counts[1]:
+            return super().reference()
+        return np.array([[to_expectation(RATE, *self._counts, 1.0), 1 / self._counts[1]]])
 
     def name(self, row: int) -> str:
         return FALLBACK

@@ -192,7 +192,7 @@ def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | N
     own, fallback = None, None
     if layout is not None and watch.is_charted(signal):
         answer = watch.fallbacks.get(signal)
-        fallback = None if answer is None else FallbackContrasts(answer)
+        fallback = None if answer is None else FallbackContrasts(answer, layout, dataset)
         own = referred_contrasts(layout, dataset, learn_windows, is_prediction=signal.startswith("prediction:"))
     if own is None and findings is None:
         return None

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from detectors.change.legend import FIRST_ROW, ROWS
-from detectors.sketch import NumericFold, NumericLayout, NumericSummary, universal_layout
+from detectors.sketch import NumericFold, NumericLayout, NumericSummary, quantile_layout, universal_layout
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
 from monitor.evaluate.answers import Answers, Described
 from monitor.evaluate.change import Changes
 from monitor.evaluate.columns import Columns, sums_of
-from monitor.evaluate.contrasts import EQUAL_PAIRS, AnswerContrasts
+from monitor.evaluate.contrasts import EQUAL_PAIRS, AnswerContrasts, share_at
 from monitor.evaluate.expectations import read_day
-from monitor.evaluate.fallback import FALLBACK
+from monitor.evaluate.fallback import FALLBACK, FallbackContrasts, fallbacks_in
 from monitor.evaluate.window_contrasts import measured_windows
 from monitor.evaluate.windows import Windows, first_window_end
 from monitor.panes.distributions import Part
@@ -200,3 +200,12 @@ def test_batches_make_no_difference_to_what_is_named() -> None:
     second.restore(first.snapshot())
     in_parts |= {5 + t: failure for t, failure in second.failures(windows.since(5), columns, reference)}
     assert in_parts == whole
+
+
+def test_a_default_has_a_cell_of_its_own_and_is_compared_with_the_data_set_that_is_the_baseline() -> None:
+    layout = quantile_layout(np.random.default_rng(3).beta(2, 5, 1_000), own=(0.3,))
+    summary = summary_of(layout, [*[0.3] * 40, *[0.3001] * 30, *[0.2999] * 30])
+    assert fallbacks_in(summary, layout, 0.3) == (40.0, 100.0)
+    [[expectation, variance]] = FallbackContrasts(0.3, layout, summary).reference()
+    assert share_at(expectation) == pytest.approx(0.4, abs=0.01)
+    assert variance == 0.01
