@@ -38,7 +38,7 @@ PAGE = 200_000
 STEP = 1_000_000
 """Messages of a partition that are looked at at a time."""
 
-LONGEST_DELAY_MS = 6 * HOUR_MS
+LONGEST_DELAY_MS = HOUR_MS
 
 Columns = dict[str, Any]
 
@@ -146,8 +146,15 @@ class Performance:
         touched = {hour_ms: ms for hour_ms, ms in looked.touched.items() if hour_ms not in due.touched}
         done = replace(looked, judged_ms=max(looked.judged_ms, due.complete_ms), touched=touched)
         if done != progress:
-            replace(done, number=progress.number + 1).write(self._store, self._model)
+            self._write(done, progress, dict.fromkeys(due.touched, now_ms))
         return written
+
+    def _write(self, done: Progress, former: Progress, worked_out: Mapping[int, int]) -> None:
+        newest = self.progress()
+        if newest.number != former.number:
+            # Another process did the same meanwhile, and of two rows of an hour the older one may be the last.
+            done = replace(newest, touched={**worked_out, **newest.touched})
+        replace(done, number=newest.number + 1).write(self._store, self._model)
 
     def _oldest_ms(self, now_ms: int) -> int:
         """Hours before this stay as they are: of those whose rows begin to go less is left than was known."""
@@ -249,15 +256,15 @@ class Performance:
 def delay_ms(hour_ms: int, now_ms: int) -> int:
     """Return how long an hour that was touched waits to be worked out anew, so that more may come together.
 
-    None of the last day does; older ones wait for a 24th of their age, and for six hours at most.
+    None of the last day does; older ones wait for a hundredth of their age, and for an hour at most.
 
     Examples
     --------
     >>> [delay_ms(0, HOUR_MS + days * DAY_MS) // 60_000 for days in (0, 1, 3, 90)]
-    [0, 60, 180, 360]
+    [0, 14, 43, 60]
     """
     age_ms = now_ms - hour_ms - HOUR_MS
-    return 0 if age_ms < DAY_MS else min(age_ms // 24, LONGEST_DELAY_MS)
+    return 0 if age_ms < DAY_MS else min(age_ms // 100, LONGEST_DELAY_MS)
 
 
 def _is_over(since_ms: int, hour_ms: int, now_ms: int) -> bool:

@@ -32,7 +32,7 @@ __all__ = ["BACKED_UP", "BackedUp", "backup", "contents", "restore", "verify"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_FIRST = ("checkpoints", "progress", "label_progress", "alerts")
+_FIRST = ("checkpoints", "progress", "performance_progress", "label_progress", "alerts")
 """Others are read after these, since these speak of others."""
 
 BACKED_UP = tuple(name for name in TABLES if name != IDENTITY)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
 from detectors.performance import Question, Sums, add_up, estimates
+from monitor.clock import ManualClock
 from monitor.config import Configuration
+from monitor.erasure.erase import Eraser, Request
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.performance.horizon import reach_of
 from monitor.performance.hours import NOW
+from monitor.performance.job import work_out
 from monitor.performance.performance import Performance
 from monitor.performance.waiting import waiting
 from monitor.replay import decisions
@@ -30,6 +32,7 @@ from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import START_MS, configured, rows
+from tests.sinks.store.samples import plain
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 AGES = (HOUR_MS // 2, 3 * HOUR_MS)
@@ -51,13 +54,13 @@ SPEC: dict[str, Any] = {
     },
     "keep": {"for": {"predictions": "forever", "labels": "forever"}},
 }  # fmt: skip
+DETECT = {"false_alarms": "1 per 30d", "pane": "10s"}
 LATENESS_MS = 600_000
 
 
 @pytest.fixture(scope="module")
 def configuration() -> Configuration:
-    detect = {"false_alarms": "1 per 30d", "pane": "10s"}
-    return configured("m", **SPEC, baseline={"kind": "rolling"}, detect=detect)
+    return configured("m", **SPEC, baseline={"kind": "rolling"}, detect=DETECT)
 
 
 @pytest.fixture(scope="module")
@@ -244,9 +247,15 @@ def whole(watch: Watch) -> Store:
     return run(watch, stream(3))
 
 
-def test_the_embedded_store_joins_the_same(watch: Watch, whole: Store, tmp_path: Path) -> None:
-    store = ChdbStore(tmp_path / "store")
-    store.migrate()
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
+    opened = ChdbStore(tmp_path_factory.mktemp("performance") / "store")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def test_the_embedded_store_joins_the_same(watch: Watch, whole: Store, store: ChdbStore) -> None:
     run(watch, stream(3), [(("truth", 1), 9), (("scores", 0), 20), (("truth", 1), 5)], frozenset({1}), store)
     assert results(store) == results(whole)
     sums = "sum(tp + fp + fn + tn) = sum(weight), sum(labelled), min(accuracy) >= 0 AND max(accuracy) <= 1"
@@ -254,7 +263,22 @@ def test_the_embedded_store_joins_the_same(watch: Watch, whole: Store, tmp_path:
     newest_rows = [row for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
     labelled = sum(row["labelled"] for row in newest_rows if Sums.from_row(row).labels)
     assert [column[0] for column in history.values()] == [1, labelled, 1]
-    store.close()
+
+
+def test_an_erasure_finds_predictions_and_their_labels_without_any_id(store: ChdbStore) -> None:
+    # given predictions of two subjects, and labels that do not say whose they are
+    digests = [7, 8]
+    subjects = {"model": "of_people", "subject": ["anna", "berta"], "id_digest": digests, "offset": digests}
+    store.append("predicted", plain("predicted", 2, **subjects), token="predicted of people")
+    labels = {"model": "of_people", "subject": "", "id": "", "id_digest": digests, "offset": digests}
+    store.append("labels", plain("labels", 2, **labels), token="labels of people")
+    # when
+    people = configured("of_people", keep={"subject": "customer.id"})
+    erased = Eraser(store, people, ManualClock(now_ms=START_MS)).erase(Request("anna"))
+    # then
+    assert (erased.rows["predicted"], erased.rows["labels"]) == (1, 1)
+    for table in ("predicted", "labels"):
+        assert [row["id_digest"] for row in rows(store, table, model="of_people")] == [8]
 
 
 def test_what_is_counted_of_labels_is_what_there_is(watch: Watch, whole: Store) -> None:
@@ -278,7 +302,7 @@ def test_an_hour_waits_for_labels_and_says_for_which(watch: Watch) -> None:
     )
     ingest.open()
     while ingest.step(10_000, 0.0):
-        performance(watch, store).advance(there, START_MS)
+        work_out([watch], store, START_MS)
     # then nothing is judged, and it is said for what that waits
     assert {row["age_ms"] for row in results(store)} == {NOW}
     reach = reach_of(store, "m", watch.model.spec, there)
@@ -331,3 +355,50 @@ def test_scikit_learn_counts_the_same(watch: Watch, whole: Store) -> None:
     parts = [Sums.from_row(row) for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
     accuracy = estimates(add_up(parts, plan.scheme.id), ["accuracy"], Question("binary", min_labels=2))
     assert accuracy["accuracy"].value == pytest.approx(accuracy_score(true, predicted, sample_weight=weight), abs=1e-12)
+
+
+@pytest.mark.parametrize(("lifetime", "ages"), [("forever", {NOW}), ("5d", set())])
+def test_an_old_hour_waits_for_more_labels_and_one_whose_rows_begin_to_go_stays_as_it_is(
+    lifetime: str, ages: set[int]
+) -> None:
+    # given hours of ten days ago of which not all partitions are there
+    keep = {"for": {"predictions": lifetime, "labels": "forever"}}
+    watch = compile_watch(configured("m", **{**SPEC, "keep": keep}, baseline={"kind": "rolling"}, detect=DETECT), "m")
+    messages, store, now_ms = stream(8, 20), MemoryStore(), START_MS + 10 * DAY_MS
+    ingest = Ingest(Readers([watch]), store, Cut(messages, [(("scores", 0), 99), (("truth", 0), 99)]))
+    ingest.open()
+    while ingest.step(10_000, 0.0):
+        pass
+    # when
+    assert work_out([watch], store, now_ms) == 0
+    waits = waiting(store, watch).touched
+    work_out([watch], store, now_ms + HOUR_MS)
+    # then
+    assert bool(waits) == (lifetime == "forever")
+    assert {row["age_ms"] for row in results(store)} == ages
+    assert waiting(store, watch).touched == 0
+
+
+def test_two_processes_that_work_out_the_same_hours_leave_them_to_be_worked_out_once_more(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given one process that works everything out while another one is about to
+    messages, store = stream(9, 20), MemoryStore()
+    there = dict.fromkeys(messages, False)
+    ingest = Ingest(Readers([watch]), store, Cut(messages, [(each, 99) for each in messages]))
+    ingest.open()
+    while ingest.step(10_000, 0.0):
+        pass
+    work, others = Performance._work_out, [Performance(watch, store)]
+
+    def late(self: Performance, *arguments: Any) -> int:
+        if others:
+            others.pop().advance(there, START_MS)
+        return work(self, *arguments)
+
+    monkeypatch.setattr(Performance, "_work_out", late)
+    Performance(watch, store).advance(there, START_MS)
+    # then whichever row was the last
+    assert Performance(watch, store).progress().touched
+    Performance(watch, store).advance(there, START_MS)
+    assert not Performance(watch, store).progress().touched
