@@ -1,5 +1,6 @@
 """How good predictions are, from integer sums over events and what turned out to be true of them."""
 
+from detectors.performance.delays import hours_until, labelled_within
 from detectors.performance.metric import Estimate, Metric, Question
 from detectors.performance.metrics import METRICS, estimates
 from detectors.performance.schemes import Binary, Multiclass, Regression, Scheme
@@ -17,4 +18,6 @@ __all__ = [
     "Sums",
     "add_up",
     "estimates",
+    "hours_until",
+    "labelled_within",
 ]

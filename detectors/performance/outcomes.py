@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.performance.interval import Interval, Z, around, expit, wilson
+from detectors.performance.interval import Interval, Z, around, expit, of_logit, wilson
 from detectors.performance.metric import NO_INTERVAL, Estimate, Question, nothing
 from detectors.performance.sums import WEIGHT_BITS, Count, Quantity, Sums
 
@@ -29,6 +29,9 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 TP, FP, FN, TN = range(4)
+EXTRA = 2.0
+"""Events that are added to a table, spread over its cells: one without errors would seem to be sure."""
+
 MANY_CLASSES = "more than 10,000 pairs of classes: only accuracy is kept of them"
 
 
@@ -93,22 +96,23 @@ def f_beta(sums: Sums, question: Question) -> Estimate:
     """``(1 + b²) tp / ((1 + b²) tp + b² fn + fp)``, over classes their plain mean.
 
     ``F / (1 - F)`` is a ratio of counts, whose logarithm has the variance ``1 / tp + (b⁴ fn + fp) / (b² fn + fp)²``.
+    That of the mean over classes follows from a multinomial table by the delta method, on log-odds too.
     """
     if sums.count(Count.MANY_CLASSES):
         return nothing(MANY_CLASSES)
     table = _table(sums, question)
-    of = [0] if question.kind == "binary" else range(len(table.classes))
-    each = [_f_of_class(table, index, question.beta) for index in of]
-    values = [value for value, _ in each]
-    if question.kind == "binary" and math.isnan(values[0]):
+    if question.kind == "multiclass":
+        return _mean_f(table, question.beta)
+    value, interval = _f_of_class(table, 0, question.beta)
+    if math.isnan(value):
         return nothing("no event was positive, and none was predicted so")
-    return Estimate(sum(values) / len(values), *around(values, [interval for _, interval in each], len(values)))
+    return Estimate(value, *interval)
 
 
 def matthews(sums: Sums, question: Question) -> Estimate:
     """Matthews' correlation of true and predicted classes (Gorodkin, Comput. Biol. Chem. 28, 2004).
 
-    The interval is the delta method's for a multinomial table with half an event added to each cell, on Fisher's scale.
+    The interval is the delta method's for a multinomial table with two events spread over its cells, on Fisher's scale.
     """
     if sums.count(Count.MANY_CLASSES):
         return nothing(MANY_CLASSES)
@@ -116,11 +120,9 @@ def matthews(sums: Sums, question: Question) -> Estimate:
     value, _ = _matthews(table.weights / table.weights.sum())
     if math.isnan(value):
         return nothing("all events are of one class, or were predicted so")
-    counts = table.weights * table.count_by_weight + 0.5
+    counts = table.weights * table.count_by_weight + EXTRA / table.weights.size
     smoothed, gradient = _matthews(counts / counts.sum())
-    shares = counts / counts.sum()
-    variance = float((shares * gradient**2).sum() - (shares * gradient).sum() ** 2) / float(counts.sum())
-    spread = Z * math.sqrt(max(variance, 0.0)) / (1 - smoothed**2)
+    spread = Z * math.sqrt(_variance(counts, gradient)) / (1 - smoothed**2)
     low, high = math.tanh(math.atanh(smoothed) - spread), math.tanh(math.atanh(smoothed) + spread)
     return Estimate(value, min(low, value), max(high, value))
 
@@ -145,8 +147,12 @@ def _share(sums: Sums, hits: tuple[int, ...], of: tuple[int, ...], without: str)
     if not total:
         return nothing(without)
     value = sum(sums.weight(Quantity.OUTCOMES, outcome) for outcome in hits) / total
-    squares = float(sum(sums.exact(Quantity.TP_2 + outcome) for outcome in of))
-    return Estimate(value, *wilson(value, total * total / squares))
+    squares = [float(sums.exact(Quantity.TP_2 + outcome)) for outcome in of]
+    if 1e-12 < value < 1 - 1e-12:
+        # Hits and misses may have weights of their own.
+        spread = sum(s * ((outcome in hits) - value) ** 2 for s, outcome in zip(squares, of, strict=True))
+        return Estimate(value, *wilson(value, total * total * value * (1 - value) / spread))
+    return Estimate(value, *wilson(value, total * total / sum(squares)))
 
 
 def _mean_share(sums: Sums, *, by_predicted: bool, all_classes: bool) -> Estimate:
@@ -194,6 +200,32 @@ def _f_of_class(table: Table, index: int, beta: float) -> tuple[float, Interval]
     log_odds = math.log((1 + square) * tp / errors)
     low, high = expit(log_odds - spread), expit(log_odds + spread)
     return value, (min(low, value), max(high, value))
+
+
+def _mean_f(table: Table, beta: float) -> Estimate:
+    value, _ = _f_of_classes(table.weights, beta)
+    counts = table.weights * table.count_by_weight + EXTRA / table.weights.size
+    smoothed, gradient = _f_of_classes(counts, beta)
+    if smoothed > 1 - 1e-12:
+        # There is but one class.
+        return Estimate(value, *wilson(1.0, float(counts.sum())))
+    low, high = of_logit(smoothed, _variance(counts, gradient * counts.sum()))
+    return Estimate(value, min(low, value), max(high, value))
+
+
+def _f_of_classes(weights: Floats, beta: float) -> tuple[float, Floats]:
+    """The mean of F over classes, and its gradient; each of them was said or true at least once."""
+    square = beta * beta
+    sizes = square * weights.sum(axis=1) + weights.sum(axis=0)
+    each = (1 + square) * weights.diagonal() / sizes
+    gradient = np.diag((1 + square) / sizes) - square * (each / sizes)[:, None] - (each / sizes)[None, :]
+    return float(each.mean()), gradient / len(each)
+
+
+def _variance(counts: Floats, gradient: Floats) -> float:
+    """The variance of a function of the shares of a multinomial table, by its gradient."""
+    shares = counts / counts.sum()
+    return max(float((shares * gradient**2).sum() - (shares * gradient).sum() ** 2), 0.0) / float(counts.sum())
 
 
 def _matthews(shares: Floats) -> tuple[float, Floats]:

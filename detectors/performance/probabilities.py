@@ -26,18 +26,21 @@ def brier(sums: Sums, question: Question) -> Estimate:
 def ece(sums: Sums, question: Question) -> Estimate:
     """Expected calibration error over ten bins of equal width (Naeini, Cooper & Hauskrecht, AAAI 2015).
 
-    ``sum of w |share of positives - mean score|``, w being a bin's share of events. Of a calibrated model it is above 0
-    by chance, about ``sqrt(bins / labels) / 4``, so its interval is meaningful where the value is well beyond that.
+    ``sum of w |share of positives - mean score|``, w being a bin's share of events. Chance alone makes it larger than
+    0, so the interval begins where it does without what chance adds: with ``gap**2 - variance`` in place of ``gap**2``.
     """
-    total = sums.weight(Quantity.WEIGHT)
-    rows, error = [], 0.0
+    total, count = sums.weight(Quantity.WEIGHT), count_of(sums)
+    rows, error, without_chance = [], 0.0, 0.0
     for index in range(BINS):
         weight = sums.weight(Quantity.BIN_WEIGHT, index)
         if weight:
             score = float(sums.exact(Quantity.BIN_SCORES + index)) / weight
             share = sums.weight(Quantity.BIN_POSITIVE, index) / weight
+            chance = share * (1 - share) / (count * weight / total)
             error += weight / total * abs(share - score)
-            rows.append({"low": index / BINS, "score": score, "positive": share, "weight": weight})
+            without_chance += weight / total * math.sqrt(max((share - score) ** 2 - chance, 0.0))
+            rows.append({"from_score": index / BINS, "mean_score": score, "positive_share": share, "weight": weight})
     squared = float(sums.exact(Quantity.SQUARED)) / total
-    low, high = of_mean(error, squared, count_of(sums))
-    return Estimate(error, max(low, 0.0), high, detail=rows) if not math.isnan(error) else Estimate(error)
+    low, _ = of_mean(without_chance, squared, count)
+    _, high = of_mean(error, squared, count)
+    return Estimate(error, max(low, 0.0), high, detail=rows)

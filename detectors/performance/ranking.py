@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from detectors.performance.interval import Interval, Z, of_logit
+from detectors.performance.interval import Interval, Z, of_logit, wilson
 from detectors.performance.metric import Estimate, Question, nothing
 from detectors.performance.sums import WEIGHT_BITS, Quantity, Sums
 
@@ -41,8 +41,9 @@ def roc_auc(sums: Sums, question: Question) -> Estimate:
 
 
 def pr_auc(sums: Sums, question: Question) -> Estimate:
-    """Average precision: ``sum of precision * increase of recall``; the logit interval of Boyd, Eng & Page (2013).
+    """Average precision: ``sum of precision * increase of recall``.
 
+    The interval is the delta method's, on the scale of log-odds as Boyd, Eng & Page (ECML 2013) advise.
     Within a cell the order is not known: the value lies between that of all negatives before the positives, and that of
     all behind them.
     """
@@ -58,9 +59,23 @@ def pr_auc(sums: Sums, question: Question) -> Estimate:
     # Positives one after the other, behind all negatives of the cell and ever smaller: an integral.
     growth = np.divide(tp + fp, tp + fp - own, out=np.ones_like(own), where=fp > 0)
     worst = float((own - fp * np.log(growth)).sum() / p)
-    of_positive, _ = _counts(sums)
-    limits = of_logit(value, value * (1 - value) / of_positive) if 0 < value < 1 - 1e-12 else (value, 1.0)
+    variance = _variance_of_precision(sums, positive, negative, value)
+    # All positives before all negatives: as if precision were a share of the positives.
+    limits = of_logit(value, variance) if value < 1 - 1e-12 else wilson(1.0, _counts(sums)[0])
     return Estimate(value, *limits, bound=max(best - value, value - worst))
+
+
+def _variance_of_precision(sums: Sums, positive: Floats, negative: Floats, value: float) -> float:
+    """The variance of average precision: squares of what each event does to it, from the highest cell down."""
+    p, tp, fp = positive.sum(), np.cumsum(positive), np.cumsum(negative)
+    all_above = tp + fp
+    # What a positive or a negative in a cell does to the precision of all cells below.
+    gains = np.cumsum((positive / p * fp / all_above**2)[::-1])[::-1]
+    losses = np.cumsum((positive / p * tp / all_above**2)[::-1])[::-1]
+    of_positive = (tp / all_above - value) / p + gains
+    counts = _counts(sums)
+    variance = float(positive @ of_positive**2 * p) / counts[0]
+    return variance + float(negative @ losses**2 * negative.sum()) / counts[1]
 
 
 def _by_cell(sums: Sums) -> tuple[Floats, Floats]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from detectors.performance.exact import digits, total
 
-__all__ = ["MAX_PAIRS", "WEIGHT_BITS", "Count", "Quantity", "SumBuilder", "Sums", "add_up"]
+__all__ = ["MAX_PAIRS", "UNUSABLE", "WEIGHT_BITS", "Count", "Quantity", "SumBuilder", "Sums", "add_up"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -40,6 +40,10 @@ class Count(IntEnum):
     BAD_WEIGHT = 5
     ZERO_ACTUAL = 6
     MANY_CLASSES = 7
+
+
+UNUSABLE = (Count.NO_PREDICTION, Count.OUT_OF_RANGE, Count.WILD, Count.BAD_WEIGHT)
+"""Events that have a label and are in no sum."""
 
 
 class Quantity(IntEnum):

@@ -42,6 +42,10 @@ OPERATIONS = {
     "`auto`, they come in buckets of time, each with its worst window.",
     "GET /v1/top": "Signals that drifted in `[from, to)`, by their largest `effect / min_effect`, with the window it "
     "comes from, the share of windows in drift, and the alerts in which they moved.",
+    "GET /v1/performance": "Metrics of the predictions in `[from, to)` that have a label, each with a 95 % confidence "
+    "interval or the reason why there is none: as known now, or `age` after the hour of the prediction.",
+    "GET /v1/labels": "How many predictions of each `step` have a label by now, in all and by predicted class, and "
+    "within how long half and nine in ten of them have one.",
     "GET /v1/baselines": "A row for each series: from when to when, and over how many events, its baseline is; how "
     "many days the rule `change` has learned from; and which level somebody accepted last as its new normal.",
     "GET /v1/findings": "Single observations at which a per-event detector fired, each with the log position of its "

@@ -188,7 +188,9 @@ _form = record(
 )
 
 
-def asks(question: type[Question], *, without: Iterable[str] = (), **overrides: dict[str, Any]) -> Option:
+def asks(
+    question: type[Question], *, without: Iterable[str] = (), arguments: Sequence[str] = (), **overrides: dict[str, Any]
+) -> Option:
     """Return the decorator that adds a question's options, and those of who answers it and how.
 
     Parameters
@@ -196,6 +198,8 @@ def asks(question: type[Question], *, without: Iterable[str] = (), **overrides: 
     question : type of Question
     without : iterable of str
         Fields that are no options.
+    arguments : sequence of str
+        Fields that are arguments, in order.
     **overrides : dict
         By field, what click is to know of its option beside what the declaration says.
 
@@ -221,7 +225,10 @@ def asks(question: type[Question], *, without: Iterable[str] = (), **overrides: 
             stated = {name: value for name, value in chosen.items() if value not in (None, ())}
             return function(*args, question=question(**stated), form=form, **values)
 
-        own = [_option(declared[name], types[name], overrides.get(name, {})) for name in names]
+        own = [
+            click.argument(name) if name in arguments else _option(declared[name], types[name], overrides.get(name, {}))
+            for name in names
+        ]
         command: Callable[..., Any] = call
         for option in reversed([*own, target, *(_end(declared[name]) for name in ends), _form]):
             command = option(command)

@@ -31,8 +31,10 @@ from monitor.resources.findings import Findings
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
 from monitor.resources.jobs import JobRuns, Jobs
+from monitor.resources.labels import Labels
 from monitor.resources.marks import Marks
 from monitor.resources.models import Models, UnregisteredModels
+from monitor.resources.performance import Performance
 from monitor.resources.rollouts import Rollouts
 from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.top import Top
@@ -148,6 +150,8 @@ class Leeway:
     status = asks(Protection)
     status_summary = asks(ProtectionSummary)
     top = asks(Top)
+    performance = asks(Performance)
+    labels = asks(Labels)
     compare = asks(Compare)
     alerts = asks(Alerts)
     alert_summary = asks(AlertSummary)
@@ -308,6 +312,8 @@ class AsyncLeeway:
     status = asks_async(Protection)
     status_summary = asks_async(ProtectionSummary)
     top = asks_async(Top)
+    performance = asks_async(Performance)
+    labels = asks_async(Labels)
     compare = asks_async(Compare)
     alerts = asks_async(Alerts)
     alert_summary = asks_async(AlertSummary)

@@ -41,6 +41,8 @@ ASKED = {
     "/v1/explain": "model=fraud&signal=feature:amount&at=500000",
     "/v1/history": "model=fraud",
     "/v1/top": "",
+    "/v1/performance": "model=fraud&metric=recall",
+    "/v1/labels": "model=fraud",
     "/v1/findings": "model=fraud",
     "/v1/baselines": "",
     "/v1/distributions": f"model=fraud&signal=feature:amount&{SPAN}",

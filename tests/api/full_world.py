@@ -9,7 +9,7 @@ from typing import Any
 from monitor.config import Service
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
-from tests.api.world import NOW_MS, World, score, step
+from tests.api.world import HOUR_MS, NOW_MS, World, score, step
 
 __all__ = ["ADMIN", "SUBSCRIPTION", "full_world"]
 
@@ -77,6 +77,9 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     like = {"model": "any-score", "topic": "t", "name": "late", "reason": "too_many", "messages": 3}
     world.add("unregistered_models", [like])
     world.add("dead_letters", [{"topic": "t", "action": "rejected", "payload": b"\xff"}])
+    came = {"delay_hours": [0, 2], "delay_labels": [1, 1], "classes": ["other", "yes"]}
+    came |= {"class_predictions": [1, 2], "class_labelled": [1, 1]}
+    world.labelled_hour(NOW_MS // HOUR_MS * HOUR_MS - 5 * HOUR_MS, [0.9, 0.2, 0.7], ["yes", "no", None], **came)
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
         world.names("feature:country", start_ms, {"DE": 3}, other=1, n=4)

@@ -41,6 +41,8 @@ SAMPLES = [
     "/v1/history?step=1h",
     "/v1/history?step=auto&points=3",
     "/v1/top",
+    "/v1/performance?model=fraud",
+    "/v1/labels?model=fraud",
     "/v1/findings",
     "/v1/baselines",
     "/v1/distributions?signal=feature:amount&from=10000&to=20000",

@@ -17,6 +17,7 @@ import numpy as np
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from detectors.performance import Binary
 from detectors.sketch import CategoryLayout, NumericFold, NumericLayout
 from detectors.sketch.category_summary import summarize
 from monitor.api.app import create_app
@@ -37,6 +38,7 @@ from sinks.store.memory import MemoryStore
 
 NOW_MS = 1_700_000_000_000
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 
 
 def model(name: str, **spec: Any) -> Model:
@@ -139,6 +141,15 @@ class World:
         assert isinstance(layout, CategoryLayout)
         columns = category_columns(summarize(layout, counts, missing=more.pop("missing", 0)))
         return {**pane(signal, start_ms, layout.id), **columns, **more}
+
+    def labelled_hour(self, hour_ms: int, scores: Sequence[float], labels: Sequence[str | None], **more: Any) -> None:
+        """Store an hour of predictions of a probability, with what turned out to be true of those that have a label."""
+        label = [name for name in labels if name is not None]
+        plan = self.watches["fraud"].model.spec.performance_plan
+        scheme: Any = Binary("yes") if plan is None else plan.scheme
+        folded = scheme.fold(np.array([s for s, name in zip(scores, labels, strict=True) if name is not None]), label)
+        row = {"model": "fraud", "hour_ms": hour_ms, "predictions": len(scores), "labelled": len(label)}
+        self.add("performance", [row | folded.to_row() | more])
 
     def add(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         """Store rows; columns that a row leaves out are empty or 0."""

@@ -189,6 +189,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "finding_rates",
             "long_spans",
             "pane_bytes",
+            "performance_intervals",
             "real",
             "recovery",
             "rollouts",

@@ -189,4 +189,4 @@ def test_the_table_and_the_curve_are_shown() -> None:
     rows = estimates(folded, ["confusion"], Question("multiclass"))["confusion"].detail
     assert [tuple(row.values()) for row in rows] == [("a", "a", 1.0), ("b", "a", 1.0), ("b", "b", 2.0)]
     curve = estimates(Binary("y").fold(np.array([0.1, 0.15, 0.9]), ["y", "n", "y"]), ["ece"], Question("binary"))
-    assert [(row["low"], row["positive"]) for row in curve["ece"].detail] == [(0.1, 0.5), (0.9, 1.0)]
+    assert [(row["from_score"], row["positive_share"]) for row in curve["ece"].detail] == [(0.1, 0.5), (0.9, 1.0)]

@@ -1,0 +1,96 @@
+"""How often the 95 % intervals of metrics hold the true value: the table of ``docs/performance.md``.
+
+Run ``python -m bench.performance_intervals``; it takes some minutes. The true value is that of two million events of
+the same kind. Weights are 1 but where it says otherwise: there a tenth of the negatives is kept, and counts tenfold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from detectors.performance import METRICS, Binary, Multiclass, Question, Regression, Scheme, estimates
+
+SEED = 20_261_128
+MANY = 2_000_000
+SIZES = (200, 1_000, 10_000)
+NAMES = np.array(["a", "b", "c", "d"])
+
+Events = dict[str, Any]
+
+
+def probabilities(random: np.random.Generator, size: int) -> Events:
+    """One in eight is positive; scores are a little too sure of themselves."""
+    log_odds = random.normal(-3.0, 2.0, size)
+    label = random.random(size) < 1 / (1 + np.exp(-0.9 * log_odds + 0.2))
+    return {"prediction": 1 / (1 + np.exp(-log_odds)), "label": np.where(label, "yes", "no").tolist()}
+
+
+def sampled(random: np.random.Generator, size: int) -> Events:
+    """As many events, of which the negatives are one in ten."""
+    events = probabilities(random, 6 * size)
+    positive = np.array(events["label"]) == "yes"
+    rows = np.flatnonzero(positive | (random.random(6 * size) < 0.1))[:size]
+    weight = np.where(positive, 1.0, 10.0)[rows]
+    return {
+        "prediction": events["prediction"][rows],
+        "label": np.where(positive, "yes", "no")[rows].tolist(),
+        "weight": weight,
+    }
+
+
+def classes(random: np.random.Generator, size: int) -> Events:
+    """Four classes, the rarest one in twenty, three quarters of them called by their names."""
+    label = random.choice(4, size, p=[0.5, 0.3, 0.15, 0.05])
+    prediction = np.where(random.random(size) < 0.75, label, random.integers(0, 4, size))
+    return {"prediction": NAMES[prediction].tolist(), "label": NAMES[label].tolist()}
+
+
+def numbers(random: np.random.Generator, size: int) -> Events:
+    """Skewed amounts, of which large ones are missed by more."""
+    label = random.lognormal(3.0, 0.5, size)
+    return {"prediction": label * random.lognormal(0.02, 0.2, size), "label": label}
+
+
+STREAMS: dict[str, tuple[Scheme, Callable[[np.random.Generator, int], Events]]] = {
+    "probabilities": (Binary("yes", 0.3, (120.0, -8.0, -450.0, 0.0)), probabilities),
+    "probabilities, weighted": (Binary("yes", 0.3, (120.0, -8.0, -450.0, 0.0)), sampled),
+    "classes": (Multiclass(), classes),
+    "numbers": (Regression(), numbers),
+}
+
+
+def coverage(name: str, replicas: int, sizes: Sequence[int]) -> dict[str, list[float]]:
+    """Return by metric which share of intervals holds the true value, for each size."""
+    scheme, stream = STREAMS[name]
+    metrics = [n for n, m in METRICS.items() if scheme.kind in m.kinds and n not in ("confusion", "value_total")]
+    question = Question(scheme.kind, min_labels=2)
+    true = estimates(scheme.fold(**stream(np.random.default_rng(SEED), MANY)), metrics, question)
+    holds = {metric: [0.0] * len(sizes) for metric in metrics if not math.isnan(true[metric].value)}
+    for at, size in enumerate(sizes):
+        for replica in range(replicas):
+            random = np.random.default_rng([SEED, size, replica])
+            for metric, estimate in estimates(scheme.fold(**stream(random, size)), holds, question).items():
+                holds[metric][at] += (estimate.low <= true[metric].value <= estimate.high) / replicas
+    return holds
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicas", type=int, default=1_000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    options = parser.parse_args(arguments)
+    print(f"| events | metric | {' | '.join(f'{size:,} labels' for size in options.sizes)} |")
+    print(f"|{'---|' * (2 + len(options.sizes))}")
+    for name in STREAMS:
+        for metric, shares in coverage(name, options.replicas, options.sizes).items():
+            print(f"| {name} | `{metric}` | {' | '.join(f'{share:.1%}' for share in shares)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Hours of predictions with their labels, added up to longer spans of time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from detectors.performance import Sums, add_up, hours_until, labelled_within
+from monitor.api.contract import ApiService
+from monitor.api.parameters import Span, duration_ms
+from monitor.api.problems import bad_parameter
+from monitor.resources.labels import Labels
+from monitor.resources.performance import Performance
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["HOUR_MS", "NEWEST_MS", "Chosen", "LabelledSpan", "hours_of", "spans"]
+
+HOUR_MS = 3_600_000
+NEWEST_MS = 0
+"""The age of rows of what is known now."""
+
+DEFAULT_MS = 7 * 24 * HOUR_MS
+MAX_STEPS = 2_000
+PAGE_ROWS = 200
+"""Rows that are held at a time, each of up to a hundred kilobytes."""
+
+HELD = 50
+"""Sums that wait to be added up."""
+
+
+@dataclass
+class LabelledSpan:
+    """The predictions of a span of time, of one version and segment or of all.
+
+    Attributes
+    ----------
+    from_ms, to_ms : int
+    version : str or None
+        None is all of them.
+    segment : str
+    predictions, labelled : int
+    classes, labelled_classes : Counter
+        By predicted class.
+    delays : Counter
+        Labels by the whole hours that they took.
+    waiting : Counter
+        Predictions without a label by the hours since.
+    others : int
+        Hours that were summed up otherwise than the configuration has it now.
+    """
+
+    from_ms: int
+    to_ms: int
+    version: str | None
+    segment: str
+    predictions: int = 0
+    labelled: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    labelled_classes: Counter[str] = field(default_factory=Counter)
+    delays: Counter[int] = field(default_factory=Counter)
+    waiting: Counter[int] = field(default_factory=Counter)
+    others: int = 0
+    _parts: list[Sums] = field(default_factory=list)
+
+    def add(self, row: Mapping[str, Any], scheme: str, now_ms: int) -> None:
+        """Add an hour."""
+        self.predictions += row["predictions"]
+        self.labelled += row["labelled"]
+        self.classes.update(dict(zip(row["classes"], map(int, row["class_predictions"]), strict=True)))
+        self.labelled_classes.update(dict(zip(row["classes"], map(int, row["class_labelled"]), strict=True)))
+        self._add_delays(row, now_ms)
+        if row["scheme"] != scheme:
+            self.others += 1
+            return
+        self._parts.append(Sums.from_row(row))
+        if len(self._parts) >= HELD:
+            self._parts = [add_up(self._parts, scheme)]
+
+    def _add_delays(self, row: Mapping[str, Any], now_ms: int) -> None:
+        """Add how long labels took; what came after the age of the hour's youngest prediction counts as waiting."""
+        age_ms = now_ms - row["hour_ms"] - HOUR_MS if row["age_ms"] == NEWEST_MS else row["age_ms"]
+        age_hours = max(age_ms, 0) // HOUR_MS
+        self.waiting[age_hours] += row["predictions"] - row["labelled"]
+        for hours, labels in zip(map(int, row["delay_hours"]), map(int, row["delay_labels"]), strict=True):
+            if hours < age_hours:
+                self.delays[max(hours, 0)] += labels
+            else:
+                self.waiting[age_hours] += labels
+
+    def sums(self, scheme: str) -> Sums:
+        """Return the sums over all hours of a scheme."""
+        return add_up(self._parts, scheme)
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of predictions that have a label."""
+        return self.labelled / self.predictions if self.predictions else None
+
+    def delay_ms(self, quantile: float) -> int | None:
+        """Return within how long this share of predictions has its label; None if that is not known yet."""
+        hours = hours_until(labelled_within(self.delays, self.waiting), quantile)
+        return None if math.isnan(hours) else int(hours) * HOUR_MS
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which hours to read, and how to add them up.
+
+    Attributes
+    ----------
+    span : tuple of int and int
+        Whole hours.
+    step_ms : int or None
+        None is all of them together.
+    now_ms : int
+    where : mapping
+        Model, age, and perhaps version and segment.
+    by : str or None
+        ``version`` or ``segment``.
+    """
+
+    span: tuple[int, int]
+    step_ms: int | None
+    now_ms: int
+    where: Mapping[str, Any]
+    by: str | None
+
+    def steps(self) -> range:
+        """The starts of spans, the first of which may lie before that of the hours."""
+        first, end = self.span
+        if self.step_ms is None:
+            return range(first, end, max(end - first, 1))
+        return range(first // self.step_ms * self.step_ms, end, self.step_ms)
+
+    def key_of(self, row: Mapping[str, Any]) -> tuple[str | None, str]:
+        """Return version and segment that a row is added to."""
+        together = None if self.by != "version" and "version" not in self.where else row["version"]
+        return together, row["segment"]
+
+
+def hours_of(service: ApiService, question: Performance | Labels, span: Span, age_ms: int = NEWEST_MS) -> Chosen:
+    """Return what to read for a question.
+
+    Raises
+    ------
+    ProblemError
+        If its step is no whole hours, or there are too many of them.
+    """
+    now_ms = service.clock.now_ms()
+    to_ms = now_ms if span.to_ms is None else span.to_ms
+    from_ms = to_ms - DEFAULT_MS if span.from_ms is None else span.from_ms
+    hours = from_ms // HOUR_MS * HOUR_MS, -(-to_ms // HOUR_MS) * HOUR_MS
+    step_ms = None if question.step is None else duration_ms("step", question.step)
+    if step_ms is not None and step_ms % HOUR_MS:
+        raise bad_parameter("step", "hours are added up: a step is a multiple of `1h`")
+    where = {"model": question.model, "age_ms": age_ms, "version": question.version, "segment": question.segment}
+    if question.by == "segment":
+        if question.segment:
+            raise bad_parameter("by", "one segment is asked for: leave out either `segment` or `by=segment`")
+        where["segment"] = None
+    stated = {name: value for name, value in where.items() if value is not None}
+    chosen = Chosen(hours, step_ms, now_ms, stated, question.by)
+    if len(chosen.steps()) > MAX_STEPS:
+        message = (
+            f"the span has {len(chosen.steps()):,} of these, and at most {MAX_STEPS:,} are shown: take longer ones"
+        )
+        raise bad_parameter("step", message)
+    return chosen
+
+
+def spans(store: Store, chosen: Chosen, scheme: str) -> Iterator[LabelledSpan]:
+    """Yield the spans that have predictions, by time, version and segment; one step of them is held at a time.
+
+    Raises
+    ------
+    StoreError
+    """
+    steps = chosen.steps()
+    held: dict[tuple[str | None, str], LabelledSpan] = {}
+    start = -1
+    for row in _rows(store, chosen):
+        step = steps[(row["hour_ms"] - steps.start) // steps.step]
+        if step != start:
+            yield from _in_order(held)
+            held, start = {}, step
+        key = chosen.key_of(row)
+        if key not in held:
+            ends = max(step, chosen.span[0]), min(step + steps.step, chosen.span[1])
+            held[key] = LabelledSpan(*ends, *key)
+        held[key].add(row, scheme, chosen.now_ms)
+    yield from _in_order(held)
+
+
+def _in_order(held: Mapping[tuple[str | None, str], LabelledSpan]) -> Iterator[LabelledSpan]:
+    return (held[key] for key in sorted(held, key=lambda key: (key[0] or "", key[1])))
+
+
+def _rows(store: Store, chosen: Chosen) -> Iterator[dict[str, Any]]:
+    low, high = ({"hour_ms": end} for end in chosen.span)
+    after: tuple[Any, ...] = ()
+    while True:
+        query = Query("performance", chosen.where, low, high, after=after, limit=PAGE_ROWS)
+        columns = store.read(query)
+        rows = rows_of(columns)
+        yield from rows
+        if len(rows) < PAGE_ROWS:
+            return
+        after = tuple(rows[-1][name] for name in query.sort_columns())

@@ -1,0 +1,151 @@
+"""How good a model is, asked by HTTP: metrics with intervals, coverage, delays, and why there is none."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detectors.performance import METRICS, Binary
+from tests.api.labelled_days import labelled, labelled_days
+from tests.api.test_docs import DOCS, blocks
+from tests.api.world import HOUR_MS, NOW_MS, Client, World, configured, serving
+from tests.cli.console import Console
+
+NOON_MS = NOW_MS // (24 * HOUR_MS) * 24 * HOUR_MS - 12 * HOUR_MS
+SCORES = [0.9, 0.8, 0.3, 0.1]
+CLASSES = ["yes", "no", "yes", "no"]
+
+
+@pytest.fixture
+def world() -> World:
+    return World(configuration=configured(labelled(metrics=["accuracy", "roc_auc"], min_labels=50)))
+
+
+def ask(world: World, query: str = "", route: str = "performance") -> list[dict[str, Any]]:
+    answer = Client(world).get(f"/v1/{route}?model=fraud{query}")
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def test_hours_are_added_up_to_metrics_with_intervals(world: World) -> None:
+    for hour in range(20):
+        world.labelled_hour(NOON_MS - hour * HOUR_MS, SCORES, CLASSES)
+    accuracy, auc = ask(world)
+    assert (accuracy["metric"], accuracy["value"], accuracy["labels"]) == ("accuracy", 0.5, 80)
+    assert 0.39 < accuracy["low"] < 0.5 < accuracy["high"] < 0.61
+    assert auc["value"] == 0.75
+    assert (accuracy["coverage"], accuracy["reason"]) == (1.0, "")
+
+
+def test_each_step_has_its_own_estimate(world: World) -> None:
+    world.labelled_hour(NOON_MS - HOUR_MS, SCORES, CLASSES)
+    world.labelled_hour(NOON_MS, SCORES[:2], CLASSES[:2])
+    rows = ask(world, "&metric=accuracy&step=1h")
+    assert [(row["from_ms"], row["to_ms"], row["labels"]) for row in rows] == [
+        (NOON_MS - HOUR_MS, NOON_MS, 4),
+        (NOON_MS, NOON_MS + HOUR_MS, 2),
+    ]
+    assert rows[0]["reason"] == "4 labels, and an interval needs 50"
+
+
+def test_the_first_and_last_step_end_where_the_span_does(world: World) -> None:
+    world.labelled_hour(NOON_MS, SCORES, CLASSES)
+    (row,) = ask(world, f"&metric=accuracy&step=1d&from={NOON_MS}&to={NOON_MS + 2 * HOUR_MS}")
+    assert (row["from_ms"], row["to_ms"]) == (NOON_MS, NOON_MS + 2 * HOUR_MS)
+
+
+def test_versions_and_segments_are_told_apart_on_request(world: World) -> None:
+    for version, segment in (("v1", ""), ("v2", ""), ("v1", "country=DE")):
+        world.labelled_hour(NOON_MS, SCORES, CLASSES, version=version, segment=segment)
+    assert [(row["version"], row["labels"]) for row in ask(world, "&metric=accuracy")] == [(None, 8)]
+    by_version = ask(world, "&metric=accuracy&by=version")
+    assert [(row["version"], row["segment"], row["labels"]) for row in by_version] == [("v1", "", 4), ("v2", "", 4)]
+    by_segment = ask(world, "&metric=accuracy&by=segment&version=v1")
+    assert [(row["version"], row["segment"]) for row in by_segment] == [("v1", ""), ("v1", "country=DE")]
+
+
+def test_what_was_known_at_an_age_is_apart_from_what_is_known_now(world: World) -> None:
+    world.labelled_hour(NOON_MS, SCORES, ["yes", *[None] * 3], age_ms=HOUR_MS)
+    world.labelled_hour(NOON_MS, SCORES, CLASSES)
+    (early,), (newest,) = ask(world, "&metric=accuracy&age=1h"), ask(world, "&metric=accuracy")
+    assert (early["labels"], early["predictions"], early["coverage"]) == (1, 4, 0.25)
+    assert (newest["age"], newest["labels"]) == ("newest", 4)
+
+
+def test_where_there_is_no_value_it_is_said_why(world: World) -> None:
+    assert {row["reason"] for row in ask(world)} == {"no predictions"}
+    assert "judged at 1d yet" in ask(world, "&age=1d")[0]["reason"]
+    world.labelled_hour(NOON_MS, SCORES, [None] * 4)
+    rows = ask(world)
+    assert {(row["value"], row["reason"]) for row in rows} == {(None, "no labels yet of 4 predictions")}
+
+
+def test_hours_of_another_threshold_are_left_out_and_counted(world: World) -> None:
+    former = Binary("yes", 0.9).fold(np.array(SCORES), CLASSES)
+    world.labelled_hour(NOON_MS, SCORES, CLASSES, **former.to_row())
+    world.labelled_hour(NOON_MS + HOUR_MS, SCORES, CLASSES)
+    (row,) = ask(world, "&metric=accuracy")
+    assert (row["labels"], row["predictions"]) == (4, 8)
+    assert "an hour was summed up under another configuration" in row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("&metric=mae", "there is no 'mae' of binary predictions; there are accuracy"),
+        ("&age=2h", "nothing is judged at '2h'; the ages are newest, 1h, 1d, 7d"),
+        ("&step=90m", "a step is a multiple of `1h`"),
+        ("&step=1h&from=2020-01-01", "at most 2,000 are shown"),
+        ("&by=segment&segment=country=DE", "leave out either `segment` or `by=segment`"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_the_reason(world: World, query: str, message: str) -> None:
+    refused = Client(world).get(f"/v1/performance?model=fraud{query}")
+    assert refused.status_code == 422
+    assert message in refused.json()["detail"]
+
+
+def test_a_model_that_compares_nothing_is_refused() -> None:
+    refused = Client(World()).get("/v1/performance?model=fraud")
+    assert (refused.status_code, "has no `spec.performance`" in refused.json()["detail"]) == (422, True)
+
+
+def test_the_status_of_labels_shows_coverage_by_class_and_how_long_they_take(world: World) -> None:
+    world.labelled_hour(
+        NOON_MS,
+        SCORES,
+        ["yes", "no", None, None],
+        classes=["other", "yes"],
+        class_predictions=[2, 2],
+        class_labelled=[0, 2],
+        delay_hours=[0, 3],
+        delay_labels=[1, 1],
+    )
+    (row,) = ask(world, "", "labels")
+    assert (row["predictions"], row["labelled"], row["coverage"]) == (4, 2, 0.5)
+    assert [(each["name"], each["coverage"]) for each in row["classes"]] == [("other", 0.0), ("yes", 1.0)]
+    assert (row["delay_median_ms"], row["delay_p90_ms"]) == (4 * HOUR_MS, None)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(labelled_days()) as address:
+        yield address
+
+
+@pytest.mark.parametrize("block", blocks("performance.md", "console"), ids=lambda block: block.splitlines()[0])
+def test_the_page_shows_what_commands_print(block: str, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command, *shown = block.splitlines()
+    answer = Console(capsys)(*shlex.split(command.removeprefix("$ leeway ")), "--url", url)
+    assert answer.code == 0, answer.err
+    assert answer.out.rstrip().splitlines() == shown
+
+
+def test_the_page_names_every_metric() -> None:
+    page = (DOCS / "performance.md").read_text()
+    assert [name for name in METRICS if f"| `{name}` |" not in page] == []
