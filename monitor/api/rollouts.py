@@ -18,7 +18,8 @@ from monitor.api.reading import Order, Page, Row
 from monitor.api.tables import schema
 from monitor.errors import InputError
 from monitor.resources.rollouts import KnownRollout, RolloutDetail, Rollouts
-from monitor.rollouts.rollout_log import Better, Metric, Rollout, log_rollout, log_stop, read_rollouts
+from monitor.rollouts.judged import BETTER, judged_signals
+from monitor.rollouts.rollout_log import JUDGED, Better, Metric, Rollout, log_rollout, log_stop, read_rollouts
 from monitor.rollouts.standing import standing
 from monitor.rollouts.strata import read_comparisons
 from monitor.rollouts.sums import fields_of, is_rate
@@ -47,6 +48,7 @@ ASSUMES = (
     "in every span the versions differ by as much, or in the same direction from max_loss",
     "which version an event goes to does not depend on what comes of it",
 )
+LABELS = "labels come as often, and as soon, for both versions, whatever they say"
 ASYMPTOTIC = (
     "asymptotic metrics: sums of many events are nearly normal; nothing is concluded from fewer than 500 of each"
 )
@@ -55,7 +57,10 @@ ASYMPTOTIC = (
 class PostedMetric(Strict):
     """What versions are compared by."""
 
-    signal: str = Field(description="a number, such as `prediction:score`, or `missing:NAME` or `invalid:NAME`")
+    signal: str = Field(
+        description="a number, such as `prediction:score`; `missing:NAME` or `invalid:NAME`; or "
+        "`performance:NAME` by labels"
+    )
     better: Better | None = Field(
         default=None, description="by default `lower` of rates, and `same` of numbers: not further away than `max_loss`"
     )
@@ -109,7 +114,10 @@ def start_rollout(posted: PostedRollout, service: TheService) -> Response:
     )
     about(rollout.model, rollout.candidate, rollout.champion)
     active = [each for each in read_rollouts(service.store, posted.model) if standing(service.store, each).is_active]
-    running = next((each for each in active if each.candidate == posted.candidate), None)
+    running_ones = [
+        each for each in active if each.candidate == posted.candidate and each.by_labels == rollout.by_labels
+    ]
+    running = next(iter(running_ones), None)
     if running is not None and running.is_like(rollout):
         return answer(_detail(service, running))
     if running is not None:
@@ -180,7 +188,7 @@ def _lasts_ms(watch: Watch, until: str) -> int:
 
 
 def _metrics(watch: Watch, posted: PostedRollout) -> tuple[Metric, ...]:
-    fields = fields_of(watch)
+    fields = [*fields_of(watch), *judged_signals(watch)]
     chosen = posted.metrics or [PostedMetric(signal=signal) for signal in _by_default(watch)]
     if len({metric.signal for metric in chosen}) < len(chosen):
         raise bad_parameter("metrics", "a signal stands there twice")
@@ -193,11 +201,19 @@ def _metrics(watch: Watch, posted: PostedRollout) -> tuple[Metric, ...]:
         max_loss = metric.max_loss if metric.max_loss is not None else posted.max_loss
         if max_loss is None and not is_rate(metric.signal):
             raise bad_parameter("max_loss", f"say by how much {metric.signal} may be worse, in its units")
-        better: Better = metric.better or ("lower" if is_rate(metric.signal) else "same")
+        better: Better = metric.better or _better(metric.signal)
         metrics.append(Metric(metric.signal, better, RATE_LOSS if max_loss is None else max_loss))
         if is_rate(metric.signal) and metrics[-1].max_loss >= 1:
             raise bad_parameter("max_loss", f"{metric.signal} is a share of events: expected less than 1")
+    if len({metric.signal.startswith(JUDGED) for metric in metrics}) > 1:
+        raise bad_parameter("metrics", f"labels come later than windows: compare by {JUDGED}… in a rollout of its own")
     return tuple(metrics)
+
+
+def _better(signal: str) -> Better:
+    if signal.startswith(JUDGED):
+        return BETTER[signal.removeprefix(JUDGED)]
+    return "lower" if is_rate(signal) else "same"
 
 
 def _by_default(watch: Watch) -> Sequence[str]:
@@ -206,7 +222,7 @@ def _by_default(watch: Watch) -> Sequence[str]:
     return [rate for rate in rates if rate in fields_of(watch)][:MOST_BY_DEFAULT]
 
 
-def _choices(fields: Sequence[str] | dict[str, str]) -> str:
+def _choices(fields: Sequence[str]) -> str:
     return f"there are {', '.join(fields)}" if fields else "the model has no numbers, and nothing that may be missing"
 
 
@@ -234,7 +250,11 @@ def _detail(service: ApiService, rollout: Rollout) -> Row:
         "compared": [_fact(fact, rollout) for fact in facts],
         "promote_level": levels.promote,
         "rollback_level": levels.rollback,
-        "assumes": [*ASSUMES, *([] if all(is_rate(fact.metric.signal) for fact in facts) else [ASYMPTOTIC])],
+        "assumes": [
+            *ASSUMES,
+            *([LABELS] if rollout.by_labels else []),
+            *([] if all(is_rate(fact.metric.signal) for fact in facts) else [ASYMPTOTIC]),
+        ],
     }
 
 

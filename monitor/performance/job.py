@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from monitor.evaluate.horizon import standing
 from monitor.performance.performance import Performance
+from monitor.rollouts.judged import compare_judged
 from monitor.watch import Watch
 from sinks.store.contract import Store
 
@@ -21,7 +22,12 @@ def work_out(watches: Iterable[Watch], store: Store, now_ms: int, is_enough: Cal
     """
     judged = [watch for watch in watches if watch.model.spec.performance_plan is not None]
     partitions = standing(store) if judged else {}
-    return sum(Performance(watch, store).advance(partitions, now_ms, is_enough=is_enough) for watch in judged)
+    written = 0
+    for watch in judged:
+        performance = Performance(watch, store)
+        written += performance.advance(partitions, now_ms, is_enough=is_enough)
+        compare_judged(store, watch, performance.progress().judged_ms)
+    return written
 
 
 def work_out_ended(watches: Iterable[Watch], store: Store) -> None:
@@ -33,4 +39,6 @@ def work_out_ended(watches: Iterable[Watch], store: Store) -> None:
     """
     for watch in watches:
         if watch.model.spec.performance_plan is not None:
-            Performance(watch, store).advance(None, 0, at_once=True)
+            performance = Performance(watch, store)
+            performance.advance(None, 0, at_once=True)
+            compare_judged(store, watch, performance.progress().judged_ms)

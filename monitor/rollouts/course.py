@@ -80,7 +80,8 @@ class Courses:
         StoreError
         """
         transitions: list[Transition] = []
-        for rollout in take_up(self._store, self._watch.name, ends[0], self._step_ms):
+        rollouts = take_up(self._store, self._watch.name, ends[0], self._step_ms)
+        for rollout in (rollout for rollout in rollouts if not rollout.by_labels):
             course = self._course(rollout, ends[0] - self._step_ms)
             rows = empty_rows("rollout_strata")
             while 0 < course.next_ms() <= ends[-1]:

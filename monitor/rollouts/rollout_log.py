@@ -18,7 +18,10 @@ from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["FINEST", "Better", "Metric", "Rollout", "log_rollout", "log_stop", "read_rollouts", "take_up"]
+__all__ = ["FINEST", "JUDGED", "Better", "Metric", "Rollout", "log_rollout", "log_stop", "read_rollouts", "take_up"]
+
+JUDGED = "performance:"
+"""What signals begin with that labels decide about."""
 
 HOUR_MS = 3_600_000
 Better = Literal["higher", "lower", "same"]
@@ -92,6 +95,11 @@ class Rollout:
     def until_ms(self) -> int:
         """Up to which event time versions are compared if there is no verdict before."""
         return self.from_ms + self.lasts_ms
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether labels decide, hours after windows."""
+        return any(metric.signal.startswith(JUDGED) for metric in self.metrics)
 
     def next_ms(self, last_ms: int) -> int:
         """Return the end of the span behind one that ends at a time.

@@ -9,7 +9,7 @@ from detectors.sketch import CategorySummary, NumericLayout, NumericSummary, Vec
 from monitor.events import Partition
 from monitor.panes.codec import summary_of
 from monitor.panes.coverage import ON_TIME
-from monitor.rollouts.rollout_log import Rollout
+from monitor.rollouts.rollout_log import JUDGED, Rollout
 from monitor.watch import Summary, Watch
 from sinks.store.contract import Query, Store
 
@@ -41,7 +41,7 @@ def is_rate(signal: str) -> bool:
     >>> is_rate("missing:amount"), is_rate("prediction:score")
     (True, False)
     """
-    return signal.partition(":")[0] in RATES
+    return signal.partition(":")[0] in RATES or signal == f"{JUDGED}accuracy"
 
 
 def fields_of(watch: Watch) -> dict[str, str]:

@@ -1,0 +1,135 @@
+"""Rollouts that are compared by labels: hours of predictions, as they were judged at the first age.
+
+What was known of an hour at an age never changes, so these rows are a function of the log, too. They come later than
+windows, and no alert says what they show: alerts of a model are written in the order of event time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from detectors.performance import Binary, Scheme
+from detectors.performance import Sums as LabelSums
+from detectors.performance.sums import Quantity
+from monitor.rollouts.rollout_log import JUDGED, Better, Rollout, read_rollouts
+from monitor.rollouts.strata import read_comparisons, rows_of_stratum
+from monitor.rollouts.sums import Sums
+from monitor.rollouts.verdict import Comparison, verdict_of
+from monitor.watch import Watch
+from sinks.store.batch import append, empty_rows, extend
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["BETTER", "compare_judged", "judged_signals"]
+
+HOUR_MS = 3_600_000
+BETTER: Mapping[str, Better] = {
+    "accuracy": "higher",
+    "log_loss": "lower",
+    "brier": "lower",
+    "mae": "lower",
+    "value_per_event": "higher",
+}
+"""The metrics by which versions may be compared, and what is better: means over events."""
+
+TOTALS = {
+    "log_loss": (Quantity.LOG_LOSS, Quantity.LOG_LOSS_2, Quantity.WEIGHT),
+    "brier": (Quantity.SQUARED, Quantity.SQUARED_2, Quantity.WEIGHT),
+    "mae": (Quantity.ABS_E, Quantity.E_2, Quantity.WEIGHT),
+    "value_per_event": (Quantity.VALUE, Quantity.VALUE_2, Quantity.VALUE_WEIGHT),
+}
+TRUE_POSITIVES, TRUE_NEGATIVES = 0, 3
+Row = Mapping[str, Any]
+
+
+def judged_signals(watch: Watch) -> list[str]:
+    """Return by which labels versions of a model may be compared; by none where events have weights."""
+    plan = watch.model.spec.performance_plan
+    if plan is None or plan.weight is not None:
+        return []
+    return [f"{JUDGED}{name}" for name in BETTER if name in plan.metrics]
+
+
+def compare_judged(store: Store, watch: Watch, judged_ms: int) -> int:
+    """Compare the hours that are judged by now; return of how many spans rows were written.
+
+    Parameters
+    ----------
+    store : Store
+    watch : Watch
+        Of a model with ``spec.performance``.
+    judged_ms : int
+        Hours are judged that are as old as the first age at this time.
+
+    Raises
+    ------
+    StoreError
+    """
+    rollouts = [rollout for rollout in read_rollouts(store, watch.name) if rollout.by_labels and rollout.stratum_ms]
+    return sum(_compared(store, watch, rollout, judged_ms) for rollout in rollouts)
+
+
+def _compared(store: Store, watch: Watch, rollout: Rollout, judged_ms: int) -> int:
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    comparisons, verdict, last_ms = read_comparisons(store, rollout)
+    age_ms, rows, count = plan.judge_at_ms[0], empty_rows("rollout_strata"), 0
+    hours = _hours(store, rollout, max(rollout.from_ms, last_ms), age_ms)
+    for hour_ms, of_versions in groupby(hours, key=lambda row: int(row["hour_ms"])):
+        end_ms = hour_ms + HOUR_MS
+        is_stopped = 0 < rollout.ends_ms <= end_ms + age_ms
+        if verdict != "hold" or last_ms >= rollout.until_ms or is_stopped or end_ms + age_ms > judged_ms:
+            break
+        by_version = {row["version"]: row for row in of_versions}
+        sums = {
+            metric.signal: (
+                _sums(plan.scheme, metric.signal, by_version.get(rollout.candidate)),
+                _sums(plan.scheme, metric.signal, by_version.get(rollout.champion)),
+            )
+            for metric in rollout.metrics
+        }
+        for signal, (candidate, champion) in sums.items():
+            comparisons.setdefault(signal, []).append(Comparison(end_ms, candidate, champion))
+        verdict, last_ms, count = verdict_of(rollout, comparisons), end_ms, count + 1
+        extend(rows, rows_of_stratum(rollout, end_ms, sums, verdict))
+    append(store, "rollout_strata", rows)
+    return count
+
+
+def _hours(store: Store, rollout: Rollout, from_ms: int, age_ms: int) -> Sequence[Row]:
+    where = {
+        "model": rollout.model,
+        "age_ms": age_ms,
+        "version": [rollout.candidate, rollout.champion],
+        "segment": "",
+    }
+    rows = store.read(Query("performance", where, {"hour_ms": from_ms}, {"hour_ms": rollout.until_ms}))
+    return sorted(rows_of(rows), key=lambda row: (int(row["hour_ms"]), row["version"]))
+
+
+def _sums(scheme: Scheme, signal: str, row: Row | None) -> Sums:
+    """Return what a version did; nothing where there is no row, or one of other comparisons."""
+    if row is None or row["scheme"] != scheme.id:
+        return Sums()
+    labelled, name = LabelSums.from_row(row), signal.removeprefix(JUDGED)
+    if name == "accuracy":
+        n = round(labelled.weight(Quantity.WEIGHT))
+        return _agreed(n, _right(scheme, labelled)) if n else Sums()
+    total, squares, weight = TOTALS[name]
+    n = round(labelled.weight(weight))
+    if not n:
+        return Sums()
+    mean = labelled.exact(total) / n
+    return Sums(n, float(mean), max(float(labelled.exact(squares) - n * mean * mean), 0.0))
+
+
+def _right(scheme: Scheme, labelled: LabelSums) -> int:
+    if isinstance(scheme, Binary):
+        return round(sum(labelled.weight(Quantity.OUTCOMES, outcome) for outcome in (TRUE_POSITIVES, TRUE_NEGATIVES)))
+    return round(labelled.weight(Quantity.AGREED))
+
+
+def _agreed(n: int, right: int) -> Sums:
+    return Sums(n, right / n, right * (n - right) / n)
