@@ -27,13 +27,16 @@ from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import add_row, empty_rows
 from sinks.store.contract import Query, Store
-from sinks.store.label_join import hours_of_labels, hours_of_predictions, labels_of
+from sinks.store.label_join import hours_of_labels, hours_of_predictions, labels_of, predictions_of_hours
 from sinks.store.spans import Span
 
 __all__ = ["LONGEST_DELAY_MS", "PAGE", "Performance", "delay_ms"]
 
 PAGE = 200_000
 """So many predictions are held at a time, and those of an hour if these are more."""
+
+BUDGET = 1_000_000
+"""Predictions of hours that were touched: so many are worked out in a round at most, and the others in the next."""
 
 STEP = 1_000_000
 """Messages of a partition that are looked at at a time."""
@@ -85,12 +88,14 @@ class Performance:
     ----------
     page : int
         How many predictions are held at a time.
+    budget : int
+        How many predictions of hours that were touched are worked out in a call, unless it is to be at once.
     """
 
     def __init__(self, watch: Watch, store: Store) -> None:
         plan = watch.model.spec.performance_plan
         assert plan is not None
-        self.page = PAGE
+        self.page, self.budget = PAGE, BUDGET
         self._store, self._model, self._spec, self._plan = store, watch.name, watch.model.spec, plan
         compared = (plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms)
         self._config = xxhash.xxh3_64_hexdigest(repr(compared).encode())
@@ -135,7 +140,7 @@ class Performance:
         looked = self._look(progress, reach, now_ms, oldest_ms)
         due = self._due(looked, reach, oldest_ms)
         if not at_once:
-            due = replace(due, touched=frozenset(h for h in due.touched if _is_over(looked.touched[h], h, now_ms)))
+            due = replace(due, touched=self._at_their_turn(looked.touched, now_ms))
         written, worked_out = 0, set[int]()
         for predicted in self._pages(due.spans()):
             written += self._work_out(predicted, due, reach)
@@ -148,6 +153,22 @@ class Performance:
         if done != progress:
             self._write(done, progress, dict.fromkeys(due.touched, now_ms))
         return written
+
+    def _at_their_turn(self, touched: Mapping[int, int], now_ms: int) -> frozenset[int]:
+        """Those that have waited long enough, the longest overdue first, up to :data:`BUDGET` predictions of them."""
+        due_ms = {hour_ms: since_ms + delay_ms(hour_ms, now_ms) for hour_ms, since_ms in touched.items()}
+        overdue = sorted((ms, hour_ms) for hour_ms, ms in due_ms.items() if ms <= now_ms)
+        if not overdue:
+            return frozenset()
+        counts = predictions_of_hours(self._store, self._model, [hour_ms for _, hour_ms in overdue])
+        total, chosen = 0, set[int]()
+        for _, hour_ms in overdue:
+            total += counts.get(hour_ms, 0)
+            # One of them is worked out however many predictions it has.
+            if total > self.budget and chosen:
+                break
+            chosen.add(hour_ms)
+        return frozenset(chosen)
 
     def _write(self, done: Progress, former: Progress, worked_out: Mapping[int, int]) -> None:
         newest = self.progress()
@@ -256,19 +277,14 @@ class Performance:
 def delay_ms(hour_ms: int, now_ms: int) -> int:
     """Return how long an hour that was touched waits to be worked out anew, so that more may come together.
 
-    None of the last day does; older ones wait for a hundredth of their age, and for an hour at most.
+    That is a hundredth of its age, and an hour at most.
 
     Examples
     --------
     >>> [delay_ms(0, HOUR_MS + days * DAY_MS) // 60_000 for days in (0, 1, 3, 90)]
     [0, 14, 43, 60]
     """
-    age_ms = now_ms - hour_ms - HOUR_MS
-    return 0 if age_ms < DAY_MS else min(age_ms // 100, LONGEST_DELAY_MS)
-
-
-def _is_over(since_ms: int, hour_ms: int, now_ms: int) -> bool:
-    return now_ms - since_ms >= delay_ms(hour_ms, now_ms)
+    return min(max(now_ms - hour_ms - HOUR_MS, 0) // 100, LONGEST_DELAY_MS)
 
 
 def _hour_of(at_ms: int) -> int:

@@ -14,7 +14,7 @@ from sinks.store.connection import Connection
 from sinks.store.contract import TABLES, Columns, Query, Store
 from sinks.store.spans import HOUR_MS, Span
 
-__all__ = ["EARLIEST_MS", "hours_of_labels", "hours_of_predictions", "labels_of"]
+__all__ = ["EARLIEST_MS", "hours_of_labels", "hours_of_predictions", "labels_of", "predictions_of_hours"]
 
 EARLIEST_MS = 7 * 86_400_000
 """Labels that are so much older than the hour of their prediction are not looked for."""
@@ -48,6 +48,13 @@ ORDER BY hour_ms SETTINGS final = 0
 _HOURS_OF_PREDICTIONS = (
     f"SELECT DISTINCT {_HOUR} AS hour_ms FROM predicted WHERE {_OF_LOG} ORDER BY hour_ms SETTINGS final = 0"
 )
+
+_PREDICTIONS = f"""
+SELECT {_HOUR} AS hour_ms, count() AS predictions FROM predicted
+WHERE model = {{model:String}} AND event_ms >= {{from_ms:Int64}} AND event_ms < {{to_ms:Int64}}
+    AND hour_ms IN {{hours_ms:Array(Int64)}}
+GROUP BY hour_ms SETTINGS final = 0
+"""
 
 Positions = tuple[str, int, int, int]
 """Topic, partition, first offset, and the one after the last."""
@@ -119,6 +126,24 @@ def hours_of_predictions(store: Store, model: str, positions: Positions) -> list
         return _whole(store.query(_HOURS_OF_PREDICTIONS, _bound(model, positions))["hour_ms"])
     rows = store.read(Query("predicted", *_of_log(model, positions), columns=("event_ms",)))
     return _whole(np.unique(rows["event_ms"] // HOUR_MS * HOUR_MS))
+
+
+def predictions_of_hours(store: Store, model: str, hours_ms: Sequence[int]) -> dict[int, int]:
+    """Return how many predictions some hours have, about: one that was written twice may count twice.
+
+    Raises
+    ------
+    StoreError
+    """
+    span = min(hours_ms), max(hours_ms) + HOUR_MS
+    if isinstance(store, Connection):
+        values = {"model": model, "from_ms": span[0], "to_ms": span[1], "hours_ms": list(hours_ms)}
+        counts = store.query(_PREDICTIONS, values)
+        return dict(zip(_whole(counts["hour_ms"]), _whole(counts["predictions"]), strict=True))
+    bounds = {"event_ms": span[0]}, {"event_ms": span[1]}
+    times = store.read(Query("predicted", {"model": model}, *bounds, columns=("event_ms",)))["event_ms"]
+    hours, sizes = np.unique(times // HOUR_MS * HOUR_MS, return_counts=True)
+    return dict(zip(_whole(hours), _whole(sizes), strict=True))
 
 
 def _bound(model: str, positions: Positions) -> dict[str, object]:

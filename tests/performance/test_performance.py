@@ -156,7 +156,7 @@ def run(
     there = dict.fromkeys(messages, False)
     for number in range(len(source._parts)):
         ingest.step(10_000, 0.0)
-        performance(watch, store).advance(there, START_MS + number, at_once=number % 3 > 0)
+        performance(watch, store).advance(there, START_MS + number * HOUR_MS, at_once=number % 3 > 1)
         if number % 4 == 0:
             ingest.save()
         if number in crashes:
@@ -172,7 +172,7 @@ def run(
 
 def performance(watch: Watch, store: Store) -> Performance:
     made = Performance(watch, store)
-    made.page = 7
+    made.page, made.budget = 7, 12
     return made
 
 
