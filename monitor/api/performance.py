@@ -17,6 +17,7 @@ from monitor.api.labelled_hours import NEWEST_MS, LabelledSpan, hours_of, spans
 from monitor.api.parameters import TheService, check_model, duration_ms, question_of, span_of
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
+from monitor.api.too_good import Failures
 from monitor.config.performance import PerformancePlan
 from monitor.resources.performance import MAX_ROWS, MetricDetail, MetricEstimate, Performance
 from monitor.values import format_duration
@@ -51,6 +52,10 @@ class Terms:
     currency: str | None
     age: str
 
+    def estimated(self, labelled: LabelledSpan) -> dict[str, Estimate]:
+        """Return the metrics of a span."""
+        return dict(estimates(labelled.sums(self.scheme), self.metrics, self.by))
+
 
 @lists(router, Performance)
 def performance(
@@ -61,15 +66,16 @@ def performance(
     age_ms = _age_ms(plan, question.age)
     chosen = hours_of(service, question, span_of(service, question), age_ms)
     terms = _terms(service, question, plan)
+    failures = Failures(service, chosen, terms.scheme, terms.estimated)
     rows: list[Row] = []
     for labelled in spans(service.store, chosen, terms.scheme):
-        rows += _rows(question.model, labelled, terms)
+        rows += _rows(question.model, labelled, terms, failures)
         if len(rows) > MAX_ROWS:
             message = f"the answer has more than {MAX_ROWS:,} rows: ask for fewer metrics, or longer steps"
             raise bad_parameter("step", message)
     if not rows and question.step is None:
         nothing = LabelledSpan(*chosen.span, question.version, question.segment)
-        rows = list(_rows(question.model, nothing, terms))
+        rows = list(_rows(question.model, nothing, terms, failures))
     head = {"from_ms": chosen.span[0], "to_ms": chosen.span[1]}
     return listed_whole(form, rows, MetricEstimate, head)
 
@@ -109,11 +115,12 @@ def _stored_scheme(service: ApiService, model: str) -> str | None:
     return next((row["scheme"] for row in rows_of(service.store.read(newest))), None)
 
 
-def _rows(model: str, labelled: LabelledSpan, terms: Terms) -> Iterator[Row]:
+def _rows(model: str, labelled: LabelledSpan, terms: Terms, failures: Failures) -> Iterator[Row]:
     sums = labelled.sums(terms.scheme)
     delay_ms = labelled.delay_ms(0.5)
-    for name, estimate in estimates(sums, terms.metrics, terms.by).items():
+    for name, estimate in terms.estimated(labelled).items():
         metric = METRICS[name]
+        too_good = failures.too_good(labelled, name, metric.better, estimate)
         yield {
             "model": model,
             "metric": name,
@@ -133,7 +140,9 @@ def _rows(model: str, labelled: LabelledSpan, terms: Terms) -> Iterator[Row]:
             "coverage": labelled.coverage,
             "unusable": sum(sums.count(reason) for reason in UNUSABLE),
             "delay_median_ms": delay_ms,
-            "reason": _reason(labelled, sums, estimate, terms.age),
+            "too_good": too_good is not None,
+            "alert_id": None if too_good is None else too_good.failing.alert_id,
+            "reason": _reason(labelled, sums, estimate, terms.age) if too_good is None else too_good.sentence,
             "detail": [{name: row.get(name) for name in DETAIL} for row in estimate.detail],
         }
 

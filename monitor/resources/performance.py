@@ -72,7 +72,12 @@ class MetricEstimate(Row):
     delay_median_ms: LengthMs | None = described(
         "within which half of the predictions have their label; null where that is not known yet"
     )
-    reason: str = described("why there is no value, or no interval")
+    too_good: bool = described(
+        "whether it is better than in the week before a prediction began to alarm as `stuck` or `fallback`, which it "
+        "does meanwhile: the better number is the symptom"
+    )
+    alert_id: str | None = described("the alert about that; else null")
+    reason: str = described("why there is no value, or no interval, or why it is too good")
     detail: list[MetricDetail] = described("what is behind metrics that are a table or have a curve")
 
 
