@@ -20,7 +20,7 @@ from monitor.errors import InputError
 from monitor.resources.rollouts import KnownRollout, RolloutDetail, Rollouts
 from monitor.rollouts.judged import BETTER, judged_signals
 from monitor.rollouts.rollout_log import JUDGED, Better, Metric, Rollout, log_rollout, log_stop, read_rollouts
-from monitor.rollouts.standing import standing
+from monitor.rollouts.standing import Standing, standings
 from monitor.rollouts.strata import read_comparisons
 from monitor.rollouts.sums import fields_of, is_rate
 from monitor.rollouts.verdict import Compared, compared, levels_of
@@ -113,11 +113,8 @@ def start_rollout(posted: PostedRollout, service: TheService) -> Response:
         posted.reason,
     )
     about(rollout.model, rollout.candidate, rollout.champion)
-    active = [each for each in read_rollouts(service.store, posted.model) if standing(service.store, each).is_active]
-    running_ones = [
-        each for each in active if each.candidate == posted.candidate and each.by_labels == rollout.by_labels
-    ]
-    running = next(iter(running_ones), None)
+    active = _active(service, posted.model)
+    running = next((each for each in active if _is_in_place_of(each, rollout)), None)
     if running is not None and running.is_like(rollout):
         return answer(_detail(service, running))
     if running is not None:
@@ -141,7 +138,8 @@ def rollouts(
 
     def read(limit: int, cursor: str | None) -> Page:
         page, following = LATEST_FIRST.page(matching, limit, cursor)
-        return Page.of([_row(service, rollout) for rollout in page], types.names, following)
+        now = standings(service.store, page)
+        return Page.of([_row(rollout, now[rollout.id]) for rollout in page], types.names, following)
 
     return listed(form, read, types, {})
 
@@ -165,6 +163,16 @@ def _named(service: ApiService, name: str) -> Rollout:
     if rollout is None:
         raise ProblemError("not-found", f"there is no rollout {name!r}")
     return rollout
+
+
+def _active(service: ApiService, model: str) -> list[Rollout]:
+    rollouts = [rollout for rollout in read_rollouts(service.store, model) if not rollout.stopped_ms]
+    now = standings(service.store, rollouts)
+    return [rollout for rollout in rollouts if now[rollout.id].is_active]
+
+
+def _is_in_place_of(rollout: Rollout, other: Rollout) -> bool:
+    return (rollout.candidate, rollout.by_labels) == (other.candidate, other.by_labels)
 
 
 def _check_versions(service: ApiService, posted: PostedRollout) -> None:
@@ -226,8 +234,7 @@ def _choices(fields: Sequence[str]) -> str:
     return f"there are {', '.join(fields)}" if fields else "the model has no numbers, and nothing that may be missing"
 
 
-def _row(service: ApiService, rollout: Rollout) -> Row:
-    now = standing(service.store, rollout)
+def _row(rollout: Rollout, now: Standing) -> Row:
     has_begun = rollout.stratum_ms > 0
     return {
         **vars(rollout),
@@ -245,7 +252,7 @@ def _detail(service: ApiService, rollout: Rollout) -> Row:
     comparisons, _, _ = read_comparisons(service.store, rollout)
     facts, levels = compared(rollout, comparisons), levels_of(rollout)
     types = schema(KnownRollout)
-    shown = _row(service, rollout)
+    shown = _row(rollout, standings(service.store, [rollout])[rollout.id])
     return {name: shown[name] for name in types.names} | {
         "compared": [_fact(fact, rollout) for fact in facts],
         "promote_level": levels.promote,

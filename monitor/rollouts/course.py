@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from monitor.alerts.lifecycle import Transition
 from monitor.events import Partition
 from monitor.rollouts.notices import RESOLVED_AFTER_MS, resolved, verdict_reached
-from monitor.rollouts.rollout_log import Rollout, take_up
+from monitor.rollouts.rollout_log import HOUR_MS, Rollout, take_up
 from monitor.rollouts.strata import read_comparisons, rows_of_stratum
 from monitor.rollouts.sums import sums_of
 from monitor.rollouts.verdict import Comparison, Verdict, compared, verdict_of
@@ -64,6 +64,7 @@ class Courses:
     def __init__(self, store: Store, watch: Watch, step_ms: int) -> None:
         self._store, self._watch, self._step_ms = store, watch, step_ms
         self._courses: dict[str, Course] = {}
+        self._over: set[str] = set()
 
     def advance(self, ends: range, counted_ms: Mapping[Partition, int]) -> list[Transition]:
         """Compare what is complete with some windows, and return what is to be notified, in the order of time.
@@ -80,10 +81,8 @@ class Courses:
         StoreError
         """
         transitions: list[Transition] = []
-        rollouts = take_up(self._store, self._watch.name, ends[0], self._step_ms)
-        for rollout in (rollout for rollout in rollouts if not rollout.by_labels):
-            course = self._course(rollout, ends[0] - self._step_ms)
-            rows = empty_rows("rollout_strata")
+        for course in self._live(take_up(self._store, self._watch.name, ends[0], self._step_ms), ends):
+            rollout, rows = course.rollout, empty_rows("rollout_strata")
             while 0 < course.next_ms() <= ends[-1]:
                 extend(rows, self._compared(course, counted_ms))
                 if course.decided_ms:
@@ -93,6 +92,22 @@ class Courses:
             append(self._store, "rollout_strata", rows)
             transitions += self._resolved(course, ends)
         return sorted(transitions, key=lambda transition: transition.at_ms)
+
+    def _live(self, rollouts: Iterable[Rollout], ends: range) -> list[Course]:
+        """Return the rollouts of which something is still to come; what both versions did in others is forgotten."""
+        done_ms = ends[0] - self._step_ms
+        live = []
+        for rollout in rollouts:
+            if rollout.by_labels or rollout.id in self._over:
+                continue
+            if not _is_long_over(rollout, done_ms):
+                course = self._course(rollout, done_ms)
+                if not course.decided_ms or _over_ms(course) > done_ms:
+                    live.append(course)
+                    continue
+            self._over.add(rollout.id)
+            self._courses.pop(rollout.id, None)
+        return live
 
     def _course(self, rollout: Rollout, done_ms: int) -> Course:
         """Return how far a rollout had come with the windows before: what is stored of later ones is written again."""
@@ -117,8 +132,7 @@ class Courses:
         """Return the end of the alert about a verdict, if it comes with these windows."""
         if not course.decided_ms:
             return []
-        over_ms = course.decided_ms + RESOLVED_AFTER_MS
-        over_ms = min(over_ms, course.rollout.ends_ms or over_ms)
+        over_ms = _over_ms(course)
         if not ends[0] - self._step_ms < over_ms <= ends[-1]:
             return []
         facts, at_ms = compared(course.rollout, course.comparisons), self._window_of(ends, over_ms)
@@ -129,3 +143,15 @@ class Courses:
     def _window_of(self, ends: range, at_ms: int) -> int:
         """Return the end of the window with which something of a time is known."""
         return max(ends[0], at_ms + (ends[0] - at_ms) % self._step_ms)
+
+
+def _over_ms(course: Course) -> int:
+    """Return when the alert about a verdict ends."""
+    over_ms = course.decided_ms + RESOLVED_AFTER_MS
+    return min(over_ms, course.rollout.ends_ms or over_ms)
+
+
+def _is_long_over(rollout: Rollout, done_ms: int) -> bool:
+    """Whether nothing is to come of a rollout, whatever became of it."""
+    last_ms = rollout.until_ms + max(HOUR_MS, rollout.stratum_ms)
+    return 0 < rollout.ends_ms <= done_ms or last_ms + RESOLVED_AFTER_MS <= done_ms

@@ -18,7 +18,18 @@ from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["FINEST", "JUDGED", "Better", "Metric", "Rollout", "log_rollout", "log_stop", "read_rollouts", "take_up"]
+__all__ = [
+    "FINEST",
+    "HOUR_MS",
+    "JUDGED",
+    "Better",
+    "Metric",
+    "Rollout",
+    "log_rollout",
+    "log_stop",
+    "read_rollouts",
+    "take_up",
+]
 
 JUDGED = "performance:"
 """What signals begin with that labels decide about."""

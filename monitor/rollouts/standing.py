@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from monitor.rollouts.rollout_log import Rollout
 from monitor.rollouts.verdict import Verdict
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Standing", "State", "standing"]
+__all__ = ["Standing", "State", "standings"]
 
 State = Literal["waiting", "running", "decided", "over", "stopped"]
 
@@ -38,19 +39,27 @@ class Standing:
         return self.state in ("waiting", "running")
 
 
-def standing(store: Store, rollout: Rollout) -> Standing:
-    """Return how a rollout stands.
+def standings(store: Store, rollouts: Sequence[Rollout]) -> dict[str, Standing]:
+    """Return how rollouts stand, by id: one question, however many they are.
 
     Raises
     ------
     StoreError
     """
-    where = {"model": rollout.model, "rollout": rollout.id}
-    columns = ("end_ms", "verdict", "model", "rollout", "signal")
-    newest = Query("rollout_strata", where, order=("end_ms",), descending=True, limit=1, columns=columns)
-    rows = rows_of(store.read(newest))
-    verdict: Verdict = rows[0]["verdict"] if rows else "hold"
-    last_ms = rows[0]["end_ms"] if rows else 0
+    if not rollouts:
+        return {}
+    where = {
+        "model": sorted({rollout.model for rollout in rollouts}),
+        "rollout": sorted(rollout.id for rollout in rollouts),
+    }
+    newest = Query("rollout_strata", where, order=("end_ms",), descending=True, first_by=("rollout",))
+    rows = {row["rollout"]: row for row in rows_of(store.read(newest))}
+    return {rollout.id: _standing(rollout, rows.get(rollout.id)) for rollout in rollouts}
+
+
+def _standing(rollout: Rollout, row: Mapping[str, Any] | None) -> Standing:
+    verdict: Verdict = "hold" if row is None else row["verdict"]
+    last_ms = 0 if row is None else row["end_ms"]
     return Standing(_state(rollout, verdict, last_ms), verdict, last_ms)
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.replay import Replay, decisions
+from monitor.rollouts.course import Courses
 from monitor.rollouts.rollout_log import Metric, log_stop, read_rollouts
 from monitor.sources.files import FileSource
+from monitor.watch import compile_watch
 from sinks.store.batch import append
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
@@ -84,6 +86,19 @@ def test_a_rollout_that_is_stopped_compares_no_more(tmp_path: Path) -> None:
 
     assert max(row["end_ms"] for row in rows(store, "rollout_strata")) < read_rollouts(store)[0].ends_ms
     assert notified(store) == []
+
+
+def test_a_verdict_of_long_ago_is_notified_once_and_forgotten(tmp_path: Path) -> None:
+    store, _ = started(lasts_ms=4 * HOUR_MS)
+    lines = traffic(hours=40, missing=0.12)
+    compared(tmp_path, lines, store)
+    courses = Courses(store, compile_watch(watched(), "loans"), HOUR_MS)
+    transitions = notified(store)
+
+    assert [alert["state"] for alert in transitions] == ["firing", "resolved"]
+    later_ms = START_MS + 41 * HOUR_MS
+    assert courses.advance(range(later_ms, later_ms + 1, HOUR_MS), {}) == []
+    assert notified(store) == transitions
 
 
 @pytest.mark.parametrize("batch", [600, 20_000])
