@@ -25,6 +25,9 @@ NEWEST_MS = 0
 
 DEFAULT_MS = 7 * 24 * HOUR_MS
 MAX_STEPS = 2_000
+MAX_HOURS = 50_000
+"""Hours of versions and segments that are added up for one answer, which takes a quarter of a minute."""
+
 PAGE_ROWS = 200
 """Rows that are held at a time, each of up to a hundred kilobytes."""
 
@@ -177,6 +180,8 @@ def spans(store: Store, chosen: Chosen, scheme: str) -> Iterator[LabelledSpan]:
 
     Raises
     ------
+    ProblemError
+        If there are too many hours in them.
     StoreError
     """
     steps = chosen.steps()
@@ -202,7 +207,7 @@ def _in_order(held: Mapping[tuple[str | None, str], LabelledSpan]) -> Iterator[L
 def _rows(store: Store, chosen: Chosen) -> Iterator[dict[str, Any]]:
     low, high = ({"hour_ms": end} for end in chosen.span)
     after: tuple[Any, ...] = ()
-    while True:
+    for _ in range(0, MAX_HOURS, PAGE_ROWS):
         query = Query("performance", chosen.where, low, high, after=after, limit=PAGE_ROWS)
         columns = store.read(query)
         rows = rows_of(columns)
@@ -210,3 +215,5 @@ def _rows(store: Store, chosen: Chosen) -> Iterator[dict[str, Any]]:
         if len(rows) < PAGE_ROWS:
             return
         after = tuple(rows[-1][name] for name in query.sort_columns())
+    message = f"there are more than {MAX_HOURS:,} hours of versions and segments in this span: take a shorter one"
+    raise bad_parameter("from", message)

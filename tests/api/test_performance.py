@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.performance import METRICS, Binary
+from monitor.api import labelled_hours
 from tests.api.labelled_days import labelled, labelled_days
 from tests.api.test_docs import DOCS, blocks
 from tests.api.world import HOUR_MS, NOW_MS, Client, World, configured, serving
@@ -108,6 +109,17 @@ def test_what_cannot_be_asked_is_refused_with_the_reason(world: World, query: st
     refused = Client(world).get(f"/v1/performance?model=fraud{query}")
     assert refused.status_code == 422
     assert message in refused.json()["detail"]
+
+
+def test_no_more_hours_are_added_up_than_can_be_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelled_hours, "MAX_HOURS", 4)
+    monkeypatch.setattr(labelled_hours, "PAGE_ROWS", 2)
+    for hour in range(3):
+        world.labelled_hour(NOON_MS - hour * HOUR_MS, SCORES, CLASSES)
+    assert ask(world)[0]["labels"] == 12
+    world.labelled_hour(NOON_MS - 3 * HOUR_MS, SCORES, CLASSES)
+    refused = Client(world).get("/v1/performance?model=fraud")
+    assert (refused.status_code, "take a shorter one" in refused.json()["detail"]) == (422, True)
 
 
 def test_a_model_that_compares_nothing_is_refused() -> None:
