@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import Field
 
+from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.labelled_hours import LabelledSpan, hours_of, spans
+from monitor.api.own_store import OwnStore
 from monitor.api.parameters import TheService, check_model, question_of, span_of
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
-from monitor.resources.labels import LabelCoverage, Labels
+from monitor.performance.waiting import waiting
+from monitor.resources.labels import HoldsBack, LabelCoverage, Labels
 from monitor.resources.performance import MAX_ROWS
 
 __all__ = ["router"]
@@ -19,7 +23,24 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["performance"])
 
 
-@lists(router, Labels)
+JUDGED = Field(
+    description="hours are judged at an age where their end and the age lie before it, in ms since the epoch; null "
+    "where none is"
+)
+KNOWN = Field(description="up to when all predictions and labels are known; null where that cannot be said")
+HELD = Field(
+    description="partitions for which hours that are to be judged wait, the furthest behind first; null for who is "
+    "bound to namespaces, since partitions are of the service"
+)
+
+
+@lists(
+    router,
+    Labels,
+    judged_ms=(int | None, JUDGED),
+    known_ms=(int | None, KNOWN),
+    held_back_by=(list[HoldsBack] | None, HELD),
+)
 def labels(service: TheService, form: Whole, question: Annotated[Labels, Depends(question_of(Labels))]) -> Response:
     check_model(service, question.model)
     chosen = hours_of(service, question, span_of(service, question))
@@ -28,7 +49,21 @@ def labels(service: TheService, form: Whole, question: Annotated[Labels, Depends
         rows.append(_row(question.model, labelled))
         if len(rows) > MAX_ROWS:
             raise bad_parameter("step", f"the answer has more than {MAX_ROWS:,} rows: ask for longer steps")
-    return listed_whole(form, rows, LabelCoverage, {"from_ms": chosen.span[0], "to_ms": chosen.span[1]})
+    head = {"from_ms": chosen.span[0], "to_ms": chosen.span[1], **_waiting(service, question.model)}
+    return listed_whole(form, rows, LabelCoverage, head)
+
+
+def _waiting(service: ApiService, model: str) -> dict[str, Any]:
+    """How far hours are judged, and what the next ones wait for."""
+    watch = service.watches.get(model)
+    if isinstance(service.store, OwnStore) or watch is None or watch.model.spec.performance_plan is None:
+        return {"judged_ms": None, "known_ms": None, "held_back_by": None}
+    facts = waiting(service.store, watch)
+    held = [
+        {"topic": topic, "partition": partition, "known_ms": known_ms}
+        for (topic, partition), known_ms in facts.held_back_by
+    ]
+    return {"judged_ms": facts.judged_ms, "known_ms": facts.known_ms, "held_back_by": held}
 
 
 def _row(model: str, labelled: LabelledSpan) -> Row:

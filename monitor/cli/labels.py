@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from monitor.cli.answers import Form, Target, asks
+from monitor.cli.output import when
 from monitor.resources.labels import Labels
 
 __all__ = ["command"]
@@ -20,4 +24,17 @@ def command() -> None:
 def status(question: Labels, target: Target, form: Form) -> None:
     """Show how many of the predictions of MODEL have a label by now, by day and by predicted class."""
     with target.opened() as leeway:
-        form.show(leeway.ask(question))
+        answer = leeway.ask(question)
+        if form.name == "table":
+            _show_waiting(answer.document())
+        form.show(answer)
+
+
+def _show_waiting(document: Mapping[str, Any]) -> None:
+    """Say up to when hours are judged, and which partition the next ones wait for."""
+    if document["judged_ms"] is not None:
+        click.echo(f"Judged are hours whose age is reached before {when(document['judged_ms'])}.")
+    if document["held_back_by"]:
+        first = document["held_back_by"][0]
+        reached = "of which nothing is known" if first["known_ms"] is None else f"known up to {when(first['known_ms'])}"
+        click.echo(f"The next ones wait for {first['topic']}/{first['partition']}, {reached}.")

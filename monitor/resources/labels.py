@@ -8,7 +8,7 @@ from typing import Literal
 from monitor.resources.contract import LengthMs, Moment, Question, Row, TimeMs, described
 from monitor.resources.performance import share
 
-__all__ = ["ClassCoverage", "LabelCoverage", "Labels"]
+__all__ = ["ClassCoverage", "HoldsBack", "LabelCoverage", "Labels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,15 @@ class ClassCoverage(Row):
     predictions: int = described("events for which it was predicted")
     labelled: int = described("those of them that have a label")
     coverage: float = described("their share")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldsBack(Row):
+    """A partition of predictions or labels that hours which are to be judged wait for."""
+
+    topic: str = described("of predictions or labels")
+    partition: int
+    known_ms: TimeMs | None = described("up to when it is known; null where nothing of it is")
 
 
 @dataclass(frozen=True, kw_only=True)

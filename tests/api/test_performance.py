@@ -6,11 +6,13 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from detectors.performance import METRICS, Binary
-from monitor.api import labelled_hours
+from monitor.api import labelled_hours, labels
+from monitor.performance.waiting import Waiting
 from tests.api.labelled_days import labelled, labelled_days
 from tests.api.test_docs import DOCS, blocks
 from tests.api.world import HOUR_MS, NOW_MS, Client, World, configured, serving
@@ -142,6 +144,20 @@ def test_the_status_of_labels_shows_coverage_by_class_and_how_long_they_take(wor
     assert (row["predictions"], row["labelled"], row["coverage"]) == (4, 2, 0.5)
     assert [(each["name"], each["coverage"]) for each in row["classes"]] == [("other", 0.0), ("yes", 1.0)]
     assert (row["delay_median_ms"], row["delay_p90_ms"]) == (4 * HOUR_MS, None)
+
+
+def test_it_is_said_what_hours_wait_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = Waiting(NOON_MS, NOON_MS - HOUR_MS, [(("truth", 1), NOON_MS - HOUR_MS), (("truth", 0), None)], 3)
+    monkeypatch.setattr(labels, "waiting", lambda store, watch: facts)
+    with serving(world) as address:
+        head = httpx.get(f"{address}/v1/labels?model=fraud").json()
+        shown = Console(capsys)("labels", "status", "fraud", "--url", address).out
+    assert head["judged_ms"] == NOON_MS
+    assert head["held_back_by"][0] == {"topic": "truth", "partition": 1, "known_ms": NOON_MS - HOUR_MS}
+    assert "Judged are hours whose age is reached before 2023-11-13T12:00:00Z." in shown
+    assert "The next ones wait for truth/1, known up to 2023-11-13T11:00:00Z." in shown
 
 
 @pytest.fixture(scope="module")
