@@ -141,6 +141,7 @@ class Member:
     def entry(self, ranked: Sequence[Member]) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
         verdict = self.evidence
+        is_first = next((member for member in ranked if member.failure is not None), self) is self
         return {
             "version": verdict.version,
             "segment": verdict.segment,
@@ -170,7 +171,7 @@ class Member:
             "baseline_to_ms": verdict.baseline_to_ms,
             "alarmed": self.status == "drift",
             "status": self.status,
-            "reason": reason(self, moved_most(self, ranked)),
+            "reason": reason(self, moved_most(self, ranked), advises=is_first),
         }
 
     def at_its_peak(self) -> Member:

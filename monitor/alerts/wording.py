@@ -207,7 +207,7 @@ def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
     return None
 
 
-def reason(moved: Moved, most: Moved | None = None) -> str:
+def reason(moved: Moved, most: Moved | None = None, *, advises: bool = True) -> str:
     """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does.
 
     Parameters
@@ -215,10 +215,12 @@ def reason(moved: Moved, most: Moved | None = None) -> str:
     moved : Moved
     most : Moved, optional
         The segment of it that moved most.
+    advises : bool
+        Whether it says what to think of a failure: once in an alert is enough.
     """
     verdict = moved.evidence
     if verdict.facts.change is not None:
-        return _changed(moved, verdict.facts.change, most)
+        return _changed(moved, verdict.facts.change, most, advises=advises)
     effect = f"effect {_number(verdict.effect)} (Cohen's h), " if verdict.facts.shares else ""
     measure = _measure(verdict, effect)
     parts = [
@@ -263,7 +265,7 @@ def _failing(failing: Sequence[Moved], ranked: Sequence[Moved]) -> str:
     """Say which answer stands for many, first of all of the whole of which segments fail, and what moved besides."""
     foremost = _whole_of(failing[0], failing)
     assert foremost.failure is not None
-    others = [f"{_plural(len(failing) - 1, 'more')} as well"] if len(failing) > 1 else []
+    others = [f"{len(failing) - 1} more as well"] if len(failing) > 1 else []
     others += [f"{_plural(len(ranked) - len(failing), 'other')} moved"] if len(ranked) > len(failing) else []
     stuck = f"{_name(foremost.evidence)} is {_failed(foremost.failure)}"
     return "; ".join([stuck, *others]) + _since_version(foremost.new_version)
@@ -278,13 +280,13 @@ def _failed(failure: Failure) -> str:
     return f"{state} ({usual} % → {current} % of its answers)"
 
 
-def _changed(moved: Moved, change: Change, most: Moved | None) -> str:
+def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool) -> str:
     verdict, version = moved.evidence, moved.new_version
     since = f"since {'about ' if moved.onset_ms < moved.since_ms else ''}{utc(moved.onset_ms)}"
     if moved.failure is None:
         first = [f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}"]
     else:
-        first = [f"{_name(verdict)} is {_failed(moved.failure)}, {since}", SYMPTOM]
+        first = [f"{_name(verdict)} is {_failed(moved.failure)}, {since}", SYMPTOM if advises else ""]
         first += [f"{_beside(change)}{_most(moved, most)}"]
     parts = [
         *first,

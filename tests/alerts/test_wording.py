@@ -263,3 +263,17 @@ def test_a_verdict_of_an_earlier_version_is_shown_with_the_sentence_that_it_hold
     del written["facts"]
     verdict = Verdict.from_json({**written, "detail": "0.1 % → 93 %"})
     assert reason(Moved(verdict)).endswith("; 0.1 % → 93 %")
+
+
+def test_a_title_says_how_many_fail_and_how_many_move_besides() -> None:
+    stuck = replace(shifted("", 12.3, 13.6, 0.5), failure=Failure("stuck", "'no'", 0.9, 1.0))
+    other = replace(shifted("country=DE", 12.3, 13.6, 0.4), failure=Failure("fallback", "0.5", 0.02, 0.4, False))
+    ranked = [moved("feature:y"), stuck, other, replace(other)]
+    assert title("fraud", ranked) == (
+        "fraud: feature:x is stuck at 'no' (90 % → 100 % of its answers); 2 more as well; 1 other moved"
+    )
+    assert reason(other, advises=False).startswith(
+        "feature:x [country=DE] is the default about 0.5 too often (2 % → 40 % of its answers), since "
+    )
+    assert "symptom" in reason(other)
+    assert "symptom" not in reason(other, advises=False)
