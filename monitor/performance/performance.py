@@ -3,14 +3,15 @@
 Two kinds of rows. An hour of predictions is *judged* once at each age of ``judge_at``: when everything that was known
 before its end plus the age is stored, of exactly that, so the row is a function of the log. And there is what is known
 *now*: an hour is worked out anew when predictions or labels have come that are of it, the older the less often
-(:func:`delay_ms`). Whoever is stopped anywhere goes on from the row of progress, and writes the same rows again.
+(:func:`~monitor.performance.due.delay_ms`). Whoever is stopped anywhere goes on from the row of progress, and writes
+the same rows again.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from monitor.evaluate.horizon import NOTHING_MS, Standing
 from monitor.events import ENDED
+from monitor.performance.due import Due, delay_ms
 from monitor.performance.horizon import Known, Reach, decided, reach_of
 from monitor.performance.hours import HOUR_MS, NOW, Hour, rows_of_hour
 from monitor.performance.join import Pairs
@@ -30,7 +32,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.label_join import hours_of_labels, hours_of_predictions, labels_of, predictions_of_hours
 from sinks.store.spans import Span
 
-__all__ = ["LONGEST_DELAY_MS", "PAGE", "Performance", "delay_ms"]
+__all__ = ["BUDGET", "PAGE", "Performance"]
 
 PAGE = 200_000
 """So many predictions are held at a time, and those of an hour if these are more."""
@@ -41,38 +43,7 @@ BUDGET = 1_000_000
 STEP = 1_000_000
 """Messages of a partition that are looked at at a time."""
 
-LONGEST_DELAY_MS = HOUR_MS
-
 Columns = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Due:
-    """What is to be worked out."""
-
-    judged_ms: int
-    complete_ms: int
-    ages_ms: Sequence[int]
-    touched: frozenset[int]
-
-    def ages_of(self, hour_ms: int) -> list[int]:
-        """The ages at which an hour is due."""
-        end_ms = hour_ms + HOUR_MS
-        ages = [age_ms for age_ms in self.ages_ms if self.judged_ms < end_ms + age_ms <= self.complete_ms]
-        return [NOW, *ages] if hour_ms in self.touched else ages
-
-    def spans(self) -> list[Span]:
-        """Where the hours are of which something is due, merged and ascending."""
-        spans = [(hour_ms, hour_ms + HOUR_MS) for hour_ms in self.touched]
-        for age_ms in self.ages_ms:
-            spans.append((_hour_of(self.judged_ms - age_ms), _hour_of(self.complete_ms - age_ms)))
-        merged: list[Span] = []
-        for from_ms, to_ms in sorted(span for span in spans if span[0] < span[1]):
-            if merged and from_ms <= merged[-1][1]:
-                merged[-1] = merged[-1][0], max(merged[-1][1], to_ms)
-            else:
-                merged.append((from_ms, to_ms))
-        return merged
 
 
 class Performance:
@@ -156,7 +127,12 @@ class Performance:
 
     def _at_their_turn(self, touched: Mapping[int, int], now_ms: int) -> frozenset[int]:
         """Those that have waited long enough, the longest overdue first, up to :data:`BUDGET` predictions of them."""
-        due_ms = {hour_ms: since_ms + delay_ms(hour_ms, now_ms) for hour_ms, since_ms in touched.items()}
+        if not touched:
+            return frozenset()
+        shown = self._shown((min(touched), max(touched) + HOUR_MS))
+        # Of an hour that nothing is shown of yet, something is at once.
+        delays = {hour_ms: delay_ms(hour_ms, now_ms) if hour_ms in shown else 0 for hour_ms in touched}
+        due_ms = {hour_ms: since_ms + delays[hour_ms] for hour_ms, since_ms in touched.items()}
         overdue = sorted((ms, hour_ms) for hour_ms, ms in due_ms.items() if ms <= now_ms)
         if not overdue:
             return frozenset()
@@ -169,6 +145,13 @@ class Performance:
                 break
             chosen.add(hour_ms)
         return frozenset(chosen)
+
+    def _shown(self, span: Span) -> frozenset[int]:
+        """The hours of a span of which there are rows of what is known now."""
+        where = {"model": self._model, "age_ms": NOW, "segment": ""}
+        low, high = {"hour_ms": span[0]}, {"hour_ms": span[1]}
+        rows = self._store.read(Query("performance", where, low, high, columns=("hour_ms",)))
+        return frozenset(rows["hour_ms"].tolist())
 
     def _write(self, done: Progress, former: Progress, worked_out: Mapping[int, int]) -> None:
         newest = self.progress()
@@ -200,11 +183,11 @@ class Performance:
         staying = {hour_ms: since_ms for hour_ms, since_ms in touched.items() if hour_ms >= oldest_ms}
         return replace(progress, offsets=offsets, touched=staying)
 
-    def _due(self, looked: Progress, reach: Reach, oldest_ms: int) -> _Due:
+    def _due(self, looked: Progress, reach: Reach, oldest_ms: int) -> Due:
         complete_ms = reach.complete_ms
         complete_ms = looked.judged_ms if complete_ms is None else max(complete_ms, looked.judged_ms)
         first_ms = max(looked.judged_ms, oldest_ms + self._plan.judge_at_ms[-1])
-        return _Due(min(first_ms, complete_ms), complete_ms, self._plan.judge_at_ms, frozenset(looked.touched))
+        return Due(min(first_ms, complete_ms), complete_ms, self._plan.judge_at_ms, frozenset(looked.touched))
 
     def _pages(self, spans: Sequence[Span]) -> Iterator[Columns]:
         """Yield predictions in the order of time, whole hours of them."""
@@ -231,7 +214,7 @@ class Performance:
         low, high = {"event_ms": span[0]}, {"event_ms": span[1]}
         return self._store.read(Query("predicted", {"model": self._model}, low, high, limit=limit))
 
-    def _work_out(self, predicted: Columns, due: _Due, reach: Reach) -> int:
+    def _work_out(self, predicted: Columns, due: Due, reach: Reach) -> int:
         hours = _hours(predicted)
         ages = {hour_ms: due.ages_of(hour_ms) for hour_ms in np.unique(hours).tolist()}
         times = [hour_ms + HOUR_MS + age for hour_ms, of_hour in ages.items() for age in of_hour if age != NOW]
@@ -272,23 +255,6 @@ class Performance:
         until_ms = np.full(len(predicted["event_ms"]), hour_ms + HOUR_MS + age_ms)
         joined = Pairs(predicted, labels).by(until_ms, self._plan.label, self._plan.label_signals[1:])
         return Hour(self._model, hour_ms, age_ms, predicted, labels, joined, np.arange(len(until_ms)))
-
-
-def delay_ms(hour_ms: int, now_ms: int) -> int:
-    """Return how long an hour that was touched waits to be worked out anew, so that more may come together.
-
-    That is a hundredth of its age, and an hour at most.
-
-    Examples
-    --------
-    >>> [delay_ms(0, HOUR_MS + days * DAY_MS) // 60_000 for days in (0, 1, 3, 90)]
-    [0, 14, 43, 60]
-    """
-    return min(max(now_ms - hour_ms - HOUR_MS, 0) // 100, LONGEST_DELAY_MS)
-
-
-def _hour_of(at_ms: int) -> int:
-    return at_ms // HOUR_MS * HOUR_MS
 
 
 def _hours(predicted: Columns) -> NDArray[np.int64]:
