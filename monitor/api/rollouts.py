@@ -42,6 +42,9 @@ MOST_BY_DEFAULT = 10
 RATE_LOSS = 0.01
 """By how much a rate may be worse where nobody says."""
 
+LEAST_LOSS, MOST_LOSS = 1e-12, 1e12
+"""What a metric may lose is 0, or within these: squares of it are numbers."""
+
 LONGEST_MS = 90 * DAY_MS
 ASSUMES = (
     "events of one span do not depend on one another",
@@ -67,6 +70,7 @@ class PostedMetric(Strict):
     max_loss: float | None = Field(
         default=None,
         ge=0,
+        le=MOST_LOSS,
         allow_inf_nan=False,
         description="in the signal's units; of a rate, a share: 0.01 by default",
     )
@@ -83,7 +87,9 @@ class PostedRollout(Strict):
         max_length=MOST_METRICS,
         description="`missing:NAME` of each prediction if empty, or else of each feature, the first ten",
     )
-    max_loss: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="of metrics that state none")
+    max_loss: float | None = Field(
+        default=None, ge=0, le=MOST_LOSS, allow_inf_nan=False, description="of metrics that state none"
+    )
     level: float = Field(default=0.05, ge=0.0001, le=0.5, description="how often a verdict may be wrong")
     until: str = Field(default="14d", description="for how long, in event time: `90d` at most")
     reason: str = Field(default="", max_length=2_000)
@@ -211,6 +217,8 @@ def _metrics(watch: Watch, posted: PostedRollout) -> tuple[Metric, ...]:
             raise bad_parameter("max_loss", f"say by how much {metric.signal} may be worse, in its units")
         better: Better = metric.better or _better(metric.signal)
         metrics.append(Metric(metric.signal, better, RATE_LOSS if max_loss is None else max_loss))
+        if 0 < metrics[-1].max_loss < LEAST_LOSS:
+            raise bad_parameter("max_loss", f"{metric.signal}: expected 0, or {LEAST_LOSS:g} at least")
         if is_rate(metric.signal) and metrics[-1].max_loss >= 1:
             raise bad_parameter("max_loss", f"{metric.signal} is a share of events: expected less than 1")
     if len({metric.signal.startswith(JUDGED) for metric in metrics}) > 1:

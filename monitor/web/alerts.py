@@ -66,7 +66,8 @@ def _commands(alert: dict[str, Any]) -> list[tuple[str, str]]:
         return commands
     if alert["labels"].get("alertname") == ROLLOUT:
         return [*commands, ("the evidence", join(["leeway", "rollout", "status", alert["labels"]["rollout"]]))]
-    for moved in alert["signals"][:1]:
+    # A silence is of no signal.
+    for moved in [moved for moved in alert["signals"][:1] if "signal" in moved]:
         model, signal = alert["model"], moved["signal"]
         commands += [
             ("why it alarmed", join(["leeway", "explain", model, signal, "--at", str(alert["at_ms"] - 1)])),

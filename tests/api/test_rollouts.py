@@ -54,6 +54,7 @@ def test_the_evidence_is_in_units_of_the_data(world: World) -> None:
         ({"candidate": "v2"}, "candidate", "is compared already, by r"),
         ({"metrics": [{"signal": "feature:amount"}]}, "max_loss", "by how much feature:amount may be worse"),
         ({"metrics": [{"signal": "missing:amount", "max_loss": 1.5}]}, "max_loss", "less than 1"),
+        ({"metrics": [AMOUNT | {"max_loss": 1e-200}]}, "max_loss", "1e-12 at least"),
         ({"metrics": [AMOUNT, AMOUNT]}, "metrics", "twice"),
         ({"until": "91d"}, "until", "90d at most"),
         ({"until": "soon"}, "until", "soon"),

@@ -72,3 +72,17 @@ def test_an_alert_that_another_system_posted_shows_what_that_says() -> None:
     text = client(world).get("/alerts/p").text
     assert "payments are down" in text
     assert "leeway explain" not in text
+
+
+def test_a_silence_and_a_verdict_on_a_rollout_have_a_page_with_what_to_do(world: World) -> None:
+    silence = '[{"kind":"model","topic":"","partition":0,"since_ms":5,"reason":"no events for 5 min"}]'
+    silent = step("s", 0, "firing", 2_000, signals=silence, labels='{"alertname":"LeewayFreshness"}')
+    world.add("freshness_alerts", [silent])
+    verdict = '[{"signal":"missing:amount","since_ms":5,"reason":"missing:amount 1 % → 5 %"}]'
+    labels = '{"alertname":"LeewayRollout","rollout":"4f1c"}'
+    world.add("alerts", [step("r", 0, "firing", 2_000, signals=verdict, labels=labels)])
+    shown = {"s": ("no events for 5 min", "leeway ack s"), "r": ("1 % → 5 %", "leeway rollout status 4f1c")}
+    for alert_id, texts in shown.items():
+        answer = client(world).get(f"/alerts/{alert_id}")
+        assert (answer.status_code, [text for text in texts if text not in answer.text]) == (200, [])
+        assert "leeway accept" not in answer.text
