@@ -30,8 +30,8 @@ def labelled_within(came: Mapping[int, int], waiting: Mapping[int, int]) -> Curv
 
     Examples
     --------
-    >>> labelled_within({0: 5, 2: 1}, {1: 2, 48: 2})
-    [(1, 0.5), (3, 0.6666666666666667)]
+    >>> labelled_within({0: 5, 2: 1}, {1: 3, 48: 1})
+    [(1, 0.5), (3, 0.75)]
     """
     remaining, at_risk = 1.0, sum(came.values()) + sum(waiting.values())
     curve = []

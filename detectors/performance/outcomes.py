@@ -32,7 +32,10 @@ TP, FP, FN, TN = range(4)
 EXTRA = 2.0
 """Events that are added to a table, spread over its cells: one without errors would seem to be sure."""
 
-MANY_CLASSES = "more than 10,000 pairs of classes: only accuracy is kept of them"
+MOST_CLASSES = 1_000
+"""Tables of more classes are not made: they would have a million cells."""
+
+MANY_CLASSES = "more than 1,000 classes, or 10,000 pairs of them: accuracy is all that is worked out"
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,9 @@ def f_beta(sums: Sums, question: Question) -> Estimate:
     ``F / (1 - F)`` is a ratio of counts, whose logarithm has the variance ``1 / tp + (b⁴ fn + fp) / (b² fn + fp)²``.
     That of the mean over classes follows from a multinomial table by the delta method, on log-odds too.
     """
-    if sums.count(Count.MANY_CLASSES):
-        return nothing(MANY_CLASSES)
     table = _table(sums, question)
+    if table is None:
+        return nothing(MANY_CLASSES)
     if question.kind == "multiclass":
         return _mean_f(table, question.beta)
     value, interval = _f_of_class(table, 0, question.beta)
@@ -114,9 +117,9 @@ def matthews(sums: Sums, question: Question) -> Estimate:
 
     The interval is the delta method's for a multinomial table with two events spread over its cells, on Fisher's scale.
     """
-    if sums.count(Count.MANY_CLASSES):
-        return nothing(MANY_CLASSES)
     table = _table(sums, question)
+    if table is None:
+        return nothing(MANY_CLASSES)
     value, _ = _matthews(table.weights / table.weights.sum())
     if math.isnan(value):
         return nothing("all events are of one class, or were predicted so")
@@ -129,9 +132,9 @@ def matthews(sums: Sums, question: Question) -> Estimate:
 
 def confusion(sums: Sums, question: Question) -> Estimate:
     """The table of true and predicted classes, as weights."""
-    if sums.count(Count.MANY_CLASSES):
-        return nothing(MANY_CLASSES)
     table = _table(sums, question)
+    if table is None:
+        return nothing(MANY_CLASSES)
     rows = [
         {"true": true, "predicted": predicted, "weight": float(table.weights[i, j])}
         for i, true in enumerate(table.classes)
@@ -157,9 +160,9 @@ def _share(sums: Sums, hits: tuple[int, ...], of: tuple[int, ...], without: str)
 
 def _mean_share(sums: Sums, *, by_predicted: bool, all_classes: bool) -> Estimate:
     """The mean over classes of how often they agree; classes without any have 0, or are left out."""
-    if sums.count(Count.MANY_CLASSES):
-        return nothing(MANY_CLASSES)
     table = _table(sums, Question("multiclass"))
+    if table is None:
+        return nothing(MANY_CLASSES)
     sizes, hits = table.predicted if by_predicted else table.true, table.weights.diagonal()
     present = np.flatnonzero(sizes)
     values = [float(hits[k] / sizes[k]) for k in present]
@@ -172,11 +175,14 @@ def _count_by_weight(sums: Sums) -> float:
     return sums.weight(Quantity.WEIGHT) / float(sums.exact(Quantity.WEIGHT_2))
 
 
-def _table(sums: Sums, question: Question) -> Table:
+def _table(sums: Sums, question: Question) -> Table | None:
+    """The table of classes; None if there are too many of them."""
     if question.kind == "binary":
         tp, fp, fn, tn = (sums.weight(Quantity.OUTCOMES, outcome) for outcome in (TP, FP, FN, TN))
         return Table(("positive", "negative"), np.array([[tp, fn], [fp, tn]]), _count_by_weight(sums))
     classes = sorted({name for pair in sums.pairs for name in pair})
+    if sums.count(Count.MANY_CLASSES) or len(classes) > MOST_CLASSES:
+        return None
     index = {name: row for row, name in enumerate(classes)}
     weights = np.zeros((len(classes), len(classes)))
     for (true, predicted), weight in sums.pairs.items():

@@ -68,9 +68,12 @@ def performance(
     terms = _terms(service, question, plan)
     failures = Failures(service, chosen, terms.scheme, terms.estimated)
     rows: list[Row] = []
+    size = 0
     for labelled in spans(service.store, chosen, terms.scheme):
-        rows += _rows(question.model, labelled, terms, failures)
-        if len(rows) > MAX_ROWS:
+        of_span = list(_rows(question.model, labelled, terms, failures))
+        rows += of_span
+        size += sum(1 + len(row["detail"]) for row in of_span)
+        if size > MAX_ROWS:
             message = f"the answer has more than {MAX_ROWS:,} rows: ask for fewer metrics, or longer steps"
             raise bad_parameter("step", message)
     if not rows and question.step is None:

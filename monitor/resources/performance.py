@@ -12,7 +12,7 @@ from monitor.resources.contract import LengthMs, Moment, Question, Row, TimeMs, 
 __all__ = ["MAX_ROWS", "MetricDetail", "MetricEstimate", "Performance", "share"]
 
 MAX_ROWS = 20_000
-"""Most estimates in one answer."""
+"""Most estimates in one answer, with the rows of their tables and curves."""
 
 
 def share(value: float | None) -> str:

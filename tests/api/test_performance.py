@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from detectors.performance import METRICS, Binary
-from monitor.api import labelled_hours, labels
+from monitor.api import labelled_hours, labels, performance
 from monitor.performance.waiting import Waiting
 from tests.api.labelled_days import labelled, labelled_days
 from tests.api.test_docs import DOCS, blocks
@@ -111,6 +111,14 @@ def test_what_cannot_be_asked_is_refused_with_the_reason(world: World, query: st
     refused = Client(world).get(f"/v1/performance?model=fraud{query}")
     assert refused.status_code == 422
     assert message in refused.json()["detail"]
+
+
+def test_an_answer_with_its_tables_has_no_more_rows_than_can_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performance, "MAX_ROWS", 4)
+    world.labelled_hour(NOON_MS, SCORES, CLASSES)
+    assert len(ask(world)) == 2
+    refused = Client(world).get("/v1/performance?model=fraud&metric=confusion")
+    assert (refused.status_code, "more than 4 rows" in refused.json()["detail"]) == (422, True)
 
 
 def test_no_more_hours_are_added_up_than_can_be_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,14 @@ def test_too_many_classes_leave_accuracy_in_whatever_order_they_come(monkeypatch
     answer = estimates(a + b + c, ["accuracy", "recall"], Question("multiclass"))
     assert answer["accuracy"].value == 4 / 9
     assert math.isnan(answer["recall"].value)
-    assert "pairs of classes" in answer["recall"].reason
+    assert "10,000 pairs" in answer["recall"].reason
+
+
+def test_of_a_thousand_classes_no_table_is_made() -> None:
+    folded = Multiclass().fold([f"c{number}" for number in range(1_001)], ["a"] * 1_001)
+    answer = estimates(folded, ["accuracy", "mcc", "confusion", "precision", "f_beta"], Question("multiclass"))
+    assert answer["accuracy"].value == 0.0
+    assert {name for name, estimate in answer.items() if "1,000 classes" in estimate.reason} == {*answer} - {"accuracy"}
 
 
 def test_sums_of_another_threshold_are_not_added() -> None:
