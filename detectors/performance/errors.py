@@ -12,6 +12,9 @@ from detectors.performance.sums import WEIGHT_BITS, Quantity, Sums
 
 __all__ = ["bias", "mae", "mape", "r2", "rmse", "smape"]
 
+LARGEST_RATIO = 2**200
+"""Of squared errors to the spread of true values: its square, and what is made of it, still is a float."""
+
 
 def bias(sums: Sums, question: Question) -> Estimate:
     """The mean of ``prediction - true``; the normal interval."""
@@ -65,6 +68,8 @@ def r2(sums: Sums, question: Question) -> Estimate:
     if spread <= y2 / (1 << 100):
         return nothing("true values do not vary")
     ratio = e2 / spread
+    if ratio > LARGEST_RATIO or e4 > LARGEST_RATIO**2 * spread * spread:
+        return nothing("true values spread too little for such errors")
     fourth = y4 - 4 * y3 * y + 6 * y2 * y * y - 3 * y**4
     crossed = e2y2 - 2 * y * e2y + y * y * e2
     # Of the ratio's influence on one event, (e**2 - ratio * (y - mean)**2) / spread.

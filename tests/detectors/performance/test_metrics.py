@@ -154,6 +154,15 @@ def test_the_variance_of_numbers_far_from_zero_is_not_lost() -> None:
     )
 
 
+def test_errors_beyond_all_measure_are_answered_with_a_reason() -> None:
+    y = np.array([1e-150, 2e-150, 3e-150])
+    names = [name for name, metric in METRICS.items() if "regression" in metric.kinds and not metric.needs_value]
+    for prediction in (np.array([1e60, -1e60, 1e60]), np.array([1e-150, 2e-150, 1e-80]), y * 1e30):
+        answer = estimates(Regression().fold(prediction, y), names, Question("regression", min_labels=2))
+        assert math.isfinite(answer["mae"].value)
+        assert math.isfinite(answer["r2"].value) or "such errors" in answer["r2"].reason
+
+
 @pytest.mark.parametrize("kind", SCHEMES)
 def test_without_labels_there_is_no_value_and_it_says_so(kind: str) -> None:
     nothing: Any = [] if kind == "multiclass" else np.empty(0)
