@@ -45,7 +45,8 @@ def test_thanksgiving_and_the_end_of_the_weather_are_told(year: dict[str, Any]) 
 def test_the_injected_failure_alarms_on_its_first_day_and_says_so(year: dict[str, Any]) -> None:
     [injected] = [alert for alert in year["alerts"] if alert["why"] == "injected"]
     assert (injected["model"], injected["day"]) == (INJECTED, CONSTANT_FROM[:10])
-    assert "prediction:late" in injected["title"]
+    assert injected["title"].startswith(f"{INJECTED}: prediction:late is stuck at 0.25 (")
+    assert injected["title"].removeprefix(f"{INJECTED}: ") in (ROOT / "README.md").read_text()
     assert injected["severity"] == "critical"
 
 
