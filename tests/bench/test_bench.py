@@ -190,6 +190,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "long_spans",
             "pane_bytes",
             "performance_intervals",
+            "performance_join",
             "real",
             "recovery",
             "rollouts",
