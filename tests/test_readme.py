@@ -56,6 +56,8 @@ def demo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "prediction": {"late": 0.2},
             }
             file.write(json.dumps(event) + "\n")
+    landing = {"event_id": "e0", "ts": 1_357_020_000_000, "model": "flights", "outcome": "on time"}
+    (tmp_path / "data/demo/landings.jsonl").write_text(json.dumps(landing) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -22,8 +22,14 @@ _HALF = (1 << 26) - 1
 _SPLITTER = float((1 << 27) + 1)
 
 
-def digits(values: Floats) -> tuple[Integers, Integers]:
+def digits(values: Floats, offsets: Integers | int = 0) -> tuple[Integers, Integers]:
     """Return places and digits of the sum of finite floats, places ascending.
+
+    Parameters
+    ----------
+    values : float64 array [n]
+    offsets : int64 array [n] or int
+        Added to places: so several sums, at offsets that are `PLACES` apart at least, are taken at once.
 
     Examples
     --------
@@ -34,7 +40,7 @@ def digits(values: Floats) -> tuple[Integers, Integers]:
     biased = bits >> 52 & 2047
     sign = np.where(bits < 0, -1, 1)
     high = (bits >> 26 & _HALF) + np.where(biased > 0, 1 << 26, 0)
-    first = 2 * np.maximum(biased, 1)
+    first = 2 * np.maximum(biased, 1) + offsets
     places, row = np.unique(np.concatenate((first, first + 1)), return_inverse=True)
     sums = np.zeros(len(places), dtype=np.int64)
     np.add.at(sums, row, np.concatenate(((bits & _HALF) * sign, high * sign)))

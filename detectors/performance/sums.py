@@ -255,6 +255,7 @@ class SumBuilder:
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
         self._parts: list[tuple[Integers, Integers]] = []
+        self._floats: list[tuple[int, Floats]] = []
         self._pairs: dict[tuple[str, str], int] = {}
 
     def count(self, reason: Count, number: int) -> None:
@@ -270,7 +271,7 @@ class SumBuilder:
 
     def floats(self, quantity: int, *values: Floats) -> None:
         """Add floats; several arrays have one sum."""
-        self._append(quantity, *digits(np.concatenate(values)))
+        self._floats += [(quantity, each) for each in values]
 
     def pair(self, true: str, predicted: str, weight: int) -> None:
         """Add the weight of a pair of classes."""
@@ -278,10 +279,18 @@ class SumBuilder:
 
     def sums(self) -> Sums:
         """Return all that was added."""
-        keys, row = np.unique(np.concatenate([keys for keys, _ in self._parts]), return_inverse=True)
+        parts = [*self._parts, self._digits()]
+        keys, row = np.unique(np.concatenate([keys for keys, _ in parts]), return_inverse=True)
         sums = np.zeros(len(keys), dtype=np.int64)
-        np.add.at(sums, row, np.concatenate([part for _, part in self._parts]))
+        np.add.at(sums, row, np.concatenate([part for _, part in parts]))
         return _bounded(self._scheme, keys, sums, self._pairs)
+
+    def _digits(self) -> tuple[Integers, Integers]:
+        """All floats at once: of the few events of an hour, a pass for each quantity would cost more than the sums."""
+        if not self._floats:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        quantities = np.repeat([quantity for quantity, _ in self._floats], [len(values) for _, values in self._floats])
+        return digits(np.concatenate([values for _, values in self._floats]), quantities * _PLACES)
 
     def _append(self, quantity: int, places: Integers, sums: Integers) -> None:
         self._parts.append((quantity * _PLACES + places, sums))

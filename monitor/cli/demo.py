@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from monitor.config import Configuration
+    from monitor.demo.quality import Quality
     from monitor.demo.report import FiredAlert
     from monitor.replay import Replayed
     from sinks.store.contract import Store
@@ -44,7 +45,8 @@ def command(source: str, *, serve: bool, until: datetime | None, json_: bool) ->
     """
     from monitor.check import load
     from monitor.cli.run import bind
-    from monitor.demo.flights import load_flights, write_events
+    from monitor.demo.flights import load_flights, write_events, write_landings
+    from monitor.demo.quality import qualities
     from monitor.errors import InputError
     from monitor.logs import log_to_stderr
     from sinks.store import open_store
@@ -58,15 +60,19 @@ def command(source: str, *, serve: bool, until: datetime | None, json_: bool) ->
     _fresh(FOLDER)
     click.echo("Training a model on January's flights: will one arrive more than 15 minutes late? ...", err=True)
     flights = load_flights()
-    events = FOLDER / "flights.jsonl"
-    count = write_events(flights, events, until)
-    click.echo(f"AUC on the rest of the year: {flights.auc:.2f}. Replaying {count:,} events.\n", err=True)
+    topics = {"flights": FOLDER / "flights.jsonl", "landings": FOLDER / "landings.jsonl"}
+    count, landings = (
+        write_events(flights, topics["flights"], until),
+        write_landings(flights, topics["landings"], until),
+    )
+    click.echo(f"AUC on the rest of the year: {flights.auc:.2f}. Replaying {count:,} events", err=True, nl=False)
+    click.echo(f", and {landings:,} labels: whether a flight was late is known once it has landed.\n", err=True)
     spec = configuration.service.spec.store
     store = open_store(spec.kind, **spec.settings())
     try:
-        with _source(source, configuration, events) as (configured, opened):
+        with _source(source, configuration, topics) as (configured, opened):
             done = _replay(configured, store, opened, count, quiet=json_)
-        _summarise(done, source, json_=json_)
+        _summarise(done, qualities(store), source, json_=json_)
         if listener is not None:
             _serve(configuration, store, listener)
     finally:
@@ -105,23 +111,30 @@ def _check_unused(mark: Path) -> None:
 
 
 @contextmanager
-def _source(kind: str, configuration: Configuration, events: Path) -> Iterator[tuple[Configuration, Any]]:
+def _source(kind: str, configuration: Configuration, topics: dict[str, Path]) -> Iterator[tuple[Configuration, Any]]:
     from monitor.build import bounded_source
     from monitor.sources import source_class
 
     if kind == "file":
-        yield configuration, source_class("file")({"flights": [events]})
+        yield configuration, source_class("file")({topic: [events] for topic, events in topics.items()})
         return
-    from monitor.cli.progress import Progress
-    from monitor.demo.kafka import broker, produce
+    from monitor.demo.kafka import broker
 
     click.echo("Starting a Kafka broker ...", err=True)
     with broker(FOLDER / "kafka") as bootstrap:
-        with Progress("producing", lambda: events.stat().st_size) as progress:
-            count = produce(bootstrap, "flights", events, lambda done: progress.at(done, 0))
-        click.echo(f"{count:,} messages are in the topic flights at {bootstrap}.\n", err=True)
+        for topic, events in topics.items():
+            _produce(bootstrap, topic, events)
         configured = _with_bootstrap(configuration, bootstrap)
         yield configured, bounded_source(configured)
+
+
+def _produce(bootstrap: str, topic: str, events: Path) -> None:
+    from monitor.cli.progress import Progress
+    from monitor.demo.kafka import produce
+
+    with Progress("producing", lambda: events.stat().st_size) as progress:
+        count = produce(bootstrap, topic, events, lambda done: progress.at(done, 0))
+    click.echo(f"{count:,} messages are in the topic {topic} at {bootstrap}.\n", err=True)
 
 
 def _with_bootstrap(configuration: Configuration, bootstrap: str) -> Configuration:
@@ -153,7 +166,7 @@ def _replay(configuration: Configuration, store: Store, source: Any, count: int,
         )
 
 
-def _summarise(done: Replayed, source: str, *, json_: bool) -> None:
+def _summarise(done: Replayed, quality: list[Quality], source: str, *, json_: bool) -> None:
     from monitor.demo.report import fired
 
     alerts = fired(done.transitions)
@@ -167,6 +180,7 @@ def _summarise(done: Replayed, source: str, *, json_: bool) -> None:
             "findings": done.counters.findings,
             "alerts": [vars(alert) for alert in alerts],
             "outside": len(other),
+            "quality": [vars(row) for row in quality],
         }
         as_json(document)
         return
@@ -180,6 +194,24 @@ def _summarise(done: Replayed, source: str, *, json_: bool) -> None:
         f"{done.counters.events:,} events, {done.windows:,} windows evaluated, {done.scores:,} scores,"
         f" {len(alerts)} alerts: {_counted(alerts)}{': ' + ', '.join(alert.day for alert in other) if other else ''}."
     )
+    _show(quality)
+
+
+def _show(quality: list[Quality]) -> None:
+    from monitor.demo.quality import story
+
+    click.echo()
+    columns = ("model", "flights of", "flights", "landed", "accuracy", "95 % interval", "recall", "specificity")
+    rows = [(*_row(row), f"{row.value:.2f}") for row in quality]
+    as_table((*columns, "USD a flight"), rows, title="How good the models were, as their flights landed")
+    for line in story(quality):
+        click.echo(line)
+
+
+def _row(row: Quality) -> tuple[str, ...]:
+    counts = (f"{row.flights:,}", f"{row.labelled:,}")
+    interval = f"{row.low:.1%} to {row.high:.1%}"
+    return row.model, row.span, *counts, f"{row.accuracy:.1%}", interval, f"{row.recall:.1%}", f"{row.specificity:.1%}"
 
 
 def _counted(alerts: list[FiredAlert]) -> str:

@@ -19,7 +19,17 @@ import numpy as np
 
 from monitor.errors import InputError
 
-__all__ = ["CONSTANT_FROM", "CONSTANT_SCORE", "INJECTED", "Flights", "load_flights", "write_events"]
+__all__ = [
+    "CONSTANT_FROM",
+    "CONSTANT_SCORE",
+    "INJECTED",
+    "TWIN_FROM",
+    "TWIN_TO",
+    "Flights",
+    "load_flights",
+    "write_events",
+    "write_landings",
+]
 
 NUMERIC = ("hour", "dep_delay", "distance", "temp", "wind_speed", "visib")
 CATEGORY = ("carrier", "origin", "dest")
@@ -43,8 +53,8 @@ class Flights:
     Attributes
     ----------
     frame : pandas.DataFrame
-        Columns ``ts_ms`` (departure, ms since the epoch), ``late`` (the model's score), ``arrived_late`` and the
-        features.
+        Columns ``ts_ms`` and ``landed_ms`` (departure and landing, ms since the epoch), ``late`` (the model's score),
+        ``arrived_late`` and the features. Flights that were diverted are neither late nor on time.
     auc : float
         Of the model on the flights after January.
     """
@@ -90,6 +100,7 @@ def load_flights() -> Flights:
     epoch = pd.Timestamp("1970-01-01", tz="UTC")
     frame = frame.assign(ts_ms=((departed - epoch) // pd.Timedelta("1ms")).astype("int64"))
     frame = frame.sort_values(["ts_ms", "carrier", "flight", "origin"], kind="stable").reset_index(drop=True)
+    frame["landed_ms"] = frame.ts_ms + frame.air_time * 60_000
     frame["arrived_late"] = np.where(frame.arr_delay.notna(), (frame.arr_delay > 15).astype(float), np.nan)
     return _scored(frame)
 
@@ -125,12 +136,9 @@ def write_events(flights: Flights, path: Path, until: datetime | None = None) ->
     """
     import pandas as pd
 
-    twin_from, twin_to, constant_from = (
-        pd.Timestamp(t).value // 1_000_000 for t in (TWIN_FROM, TWIN_TO, CONSTANT_FROM)
-    )
-    frame = flights.frame
-    if until is not None:
-        frame = frame[frame.ts_ms < pd.Timestamp(until, tz="UTC").value // 1_000_000]
+    constant_from = pd.Timestamp(CONSTANT_FROM).value // 1_000_000
+    twin_from, twin_to = _twin_ms()
+    frame = _until(flights.frame, until)
     encoder = msgspec.json.Encoder()
     count = 0
     with path.open("wb") as file:
@@ -146,13 +154,60 @@ def write_events(flights: Flights, path: Path, until: datetime | None = None) ->
     return count
 
 
+def write_landings(flights: Flights, path: Path, until: datetime | None = None) -> int:
+    """Write whether each flight was late, as JSON lines in the order of landing; of the twin's flights once more.
+
+    Parameters
+    ----------
+    flights : Flights
+    path : Path
+    until : datetime, optional
+        As :func:`write_events` takes it: of departures.
+
+    Returns
+    -------
+    int
+        The number of labels.
+    """
+    twin_from, twin_to = _twin_ms()
+    frame = _until(flights.frame, until)
+    landed = frame[frame.arrived_late.notna() & frame.landed_ms.notna()]
+    landed = landed.sort_values(["landed_ms", "carrier", "flight", "origin"], kind="stable")
+    columns = (_identities(landed), landed.ts_ms, landed.landed_ms.astype("int64"), landed.arrived_late)
+    encoder = msgspec.json.Encoder()
+    count = 0
+    with path.open("wb") as file:
+        for event_id, departed_ms, landed_ms, is_late in zip(*(c.tolist() for c in columns), strict=True):
+            outcome = {"event_id": event_id, "ts": landed_ms, "outcome": "late" if is_late else "on time"}
+            for model in ("flights", INJECTED) if twin_from <= departed_ms < twin_to else ("flights",):
+                file.write(encoder.encode(outcome | {"model": model}) + b"\n")
+                count += 1
+    return count
+
+
+def _twin_ms() -> tuple[int, int]:
+    import pandas as pd
+
+    return pd.Timestamp(TWIN_FROM).value // 1_000_000, pd.Timestamp(TWIN_TO).value // 1_000_000
+
+
+def _until(frame: Any, until: datetime | None) -> Any:
+    import pandas as pd
+
+    return frame if until is None else frame[frame.ts_ms < pd.Timestamp(until, tz="UTC").value // 1_000_000]
+
+
+def _identities(frame: Any) -> Any:
+    hours = frame.time_hour.dt.strftime("%Y%m%dT%H")
+    return frame.carrier + frame.flight.astype(str) + "-" + frame.origin + "-" + hours
+
+
 def _events(frame: Any) -> Iterator[dict[str, Any]]:
     names = [*NUMERIC, *CATEGORY]
     columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
-    identity = (
-        frame.carrier + frame.flight.astype(str) + "-" + frame.origin + "-" + frame.time_hour.dt.strftime("%Y%m%dT%H")
+    rows = zip(
+        _identities(frame).tolist(), frame.ts_ms.tolist(), frame.late.tolist(), zip(*columns, strict=True), strict=True
     )
-    rows = zip(identity.tolist(), frame.ts_ms.tolist(), frame.late.tolist(), zip(*columns, strict=True), strict=True)
     for event_id, ts, score, values in rows:
         yield {
             "event_id": event_id,

@@ -58,6 +58,17 @@ def test_a_year_stays_within_its_budget(year: dict[str, Any]) -> None:
     assert year["events"] > 400_000
 
 
+def test_a_constant_flatters_one_figure_and_costs_what_flights_show_once_they_have_landed(year: dict[str, Any]) -> None:
+    months = [row for row in year["quality"] if row["model"] == "flights"][:12]
+    assert len(months) == 12
+    assert all(0.85 < row["low"] < row["accuracy"] < row["high"] < 0.95 for row in months)
+    assert all(row["labelled"] <= row["flights"] < 1.02 * row["labelled"] for row in months)
+    model, twin = (row for row in year["quality"] if row["span"].startswith("16 September"))
+    assert (twin["recall"], twin["specificity"]) == (0.0, 1.0)
+    assert twin["specificity"] > model["specificity"]
+    assert twin["value"] < model["value"] - 5
+
+
 def test_the_store_it_leaves_answers_the_commands_that_it_prints(year: dict[str, Any], folder: Path) -> None:
     store = folder / "data" / "demo" / "store"
     said = leeway("alerts", "--model", "flights", "--store", store, "--json")
