@@ -29,7 +29,13 @@ from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import add_row, empty_rows
 from sinks.store.contract import Query, Store
-from sinks.store.label_join import hours_of_labels, hours_of_predictions, labels_of, predictions_of_hours
+from sinks.store.label_join import (
+    Positions,
+    hours_of_labels,
+    hours_of_predictions,
+    labels_of,
+    predictions_of_hours,
+)
 from sinks.store.spans import Span
 
 __all__ = ["BUDGET", "PAGE", "Performance"]
@@ -39,9 +45,6 @@ PAGE = 200_000
 
 BUDGET = 1_000_000
 """Predictions of hours that were touched: so many are worked out in a round at most, and the others in the next."""
-
-STEP = 1_000_000
-"""Messages of a partition that are looked at at a time."""
 
 Columns = dict[str, Any]
 
@@ -171,17 +174,18 @@ class Performance:
         offsets, touched = dict(progress.offsets), dict(progress.touched)
         for partition, stored in sorted(reach.next_offset.items()):
             # The end counts as one more message.
-            stop = stored - (reach.closed[partition].closed_ms >= ENDED)
-            for first in range(offsets.get(partition, 0), stop, STEP):
-                positions = (*partition, first, min(first + STEP, stop))
-                if partition in reach.labels:
-                    hours = hours_of_labels(self._store, self._model, self._plan.label_signals, positions)
-                else:
-                    hours = hours_of_predictions(self._store, self._model, positions)
+            first, stop = offsets.get(partition, 0), stored - (reach.closed[partition].closed_ms >= ENDED)
+            if first < stop:
+                hours = self._hours_at((*partition, first, stop), is_label=partition in reach.labels)
                 touched = dict.fromkeys(hours, now_ms) | touched
-            offsets[partition] = max(stop, offsets.get(partition, 0))
+            offsets[partition] = max(first, stop)
         staying = {hour_ms: since_ms for hour_ms, since_ms in touched.items() if hour_ms >= oldest_ms}
         return replace(progress, offsets=offsets, touched=staying)
+
+    def _hours_at(self, positions: Positions, *, is_label: bool) -> list[int]:
+        if is_label:
+            return hours_of_labels(self._store, self._model, self._plan.label_signals, positions)
+        return hours_of_predictions(self._store, self._model, positions)
 
     def _due(self, looked: Progress, reach: Reach, oldest_ms: int) -> Due:
         complete_ms = reach.complete_ms

@@ -14,7 +14,14 @@ from sinks.store.connection import Connection
 from sinks.store.contract import TABLES, Columns, Query, Store
 from sinks.store.spans import HOUR_MS, Span
 
-__all__ = ["EARLIEST_MS", "hours_of_labels", "hours_of_predictions", "labels_of", "predictions_of_hours"]
+__all__ = [
+    "EARLIEST_MS",
+    "Positions",
+    "hours_of_labels",
+    "hours_of_predictions",
+    "labels_of",
+    "predictions_of_hours",
+]
 
 EARLIEST_MS = 7 * 86_400_000
 """Labels that are so much older than the hour of their prediction are not looked for."""
@@ -55,6 +62,13 @@ WHERE model = {{model:String}} AND event_ms >= {{from_ms:Int64}} AND event_ms < 
     AND hour_ms IN {{hours_ms:Array(Int64)}}
 GROUP BY hour_ms SETTINGS final = 0
 """
+
+_LABELS_THERE = (
+    f"SELECT count() AS labels FROM labels WHERE signal IN {{signals:Array(String)}} AND {_OF_LOG} SETTINGS final = 0"
+)
+
+MOST_LABELS = 1_000_000
+"""So many digests of labels are looked for at a time; of one message there may be several."""
 
 Positions = tuple[str, int, int, int]
 """Topic, partition, first offset, and the one after the last."""
@@ -98,15 +112,36 @@ def labels_of(store: Store, model: str, signals: Sequence[str], span: Span, unti
     }
 
 
-def hours_of_labels(store: Store, model: str, signals: Sequence[str], positions: Positions) -> list[int]:
-    """Return the hours of the predictions that have labels among those at log positions.
+def hours_of_labels(
+    store: Store, model: str, signals: Sequence[str], positions: Positions, most: int = MOST_LABELS
+) -> list[int]:
+    """Return the hours of the predictions that have labels among those at log positions, ascending.
+
+    Offsets say little of how many labels there are: those of a log's next life begin far behind the ones before.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    signals : sequence of str
+        Of the labels.
+    positions : tuple
+    most : int
+        How many labels the store looks for at a time.
 
     Raises
     ------
     StoreError
     """
     if isinstance(store, Connection):
+        topic, partition, first, stop = positions
         values = _bound(model, positions) | {"signals": list(signals)}
+        if stop - first > most and int(store.query(_LABELS_THERE, values)["labels"][0]) > most:
+            middle = (first + stop) // 2
+            halves = (topic, partition, first, middle), (topic, partition, middle, stop)
+            return sorted(
+                {hour_ms for half in halves for hour_ms in hours_of_labels(store, model, signals, half, most)}
+            )
         return _whole(store.query(_HOURS_OF_LABELS, values)["hour_ms"])
     where, low, high = _of_log(model, positions)
     labels = store.read(Query("labels", where | {"signal": list(signals)}, low, high, columns=("id_digest",)))

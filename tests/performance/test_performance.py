@@ -19,6 +19,7 @@ from monitor.erasure.erase import Eraser, Request
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
+from monitor.messages import of_life
 from monitor.performance.horizon import reach_of
 from monitor.performance.hours import NOW
 from monitor.performance.job import work_out
@@ -29,7 +30,8 @@ from monitor.sources.contract import Resume, Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import append
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import Store
+from sinks.store.contract import Query, Store
+from sinks.store.label_join import hours_of_labels
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import START_MS, configured, rows
 from tests.sinks.store.samples import plain
@@ -73,8 +75,10 @@ class Cut(Source):
 
     guarantee, bounded = "all of them, once", True
 
-    def __init__(self, messages: Mapping[Partition, Sequence[bytes]], parts: Sequence[tuple[Partition, int]]) -> None:
-        self._messages, self._parts, self.gaps = messages, list(parts), []
+    def __init__(
+        self, messages: Mapping[Partition, Sequence[bytes]], parts: Sequence[tuple[Partition, int]], first: int = 0
+    ) -> None:
+        self._messages, self._parts, self.gaps, self._first = messages, list(parts), [], first
         self._at = dict.fromkeys(messages, 0)
 
     def open(self, resume: Resume) -> None:
@@ -87,7 +91,7 @@ class Cut(Source):
         first = self._at[partition]
         payloads = self._messages[partition][first : first + count]
         self._at[partition] += len(payloads)
-        offsets = np.arange(first, first + len(payloads))
+        offsets = self._first + np.arange(first, first + len(payloads))
         return [Records(*partition, offsets, np.full(len(payloads), -1), list(payloads))] if payloads else []
 
     def partitions(self) -> frozenset[Partition]:
@@ -258,6 +262,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbStore]:
 def test_the_embedded_store_joins_the_same(watch: Watch, whole: Store, store: ChdbStore) -> None:
     run(watch, stream(3), [(("truth", 1), 9), (("scores", 0), 20), (("truth", 1), 5)], frozenset({1}), store)
     assert results(store) == results(whole)
+    positions, signals = ("truth", 1, 0, of_life(2, 0)), ["label:bad"]
+    in_parts = [hours_of_labels(each, "m", signals, positions, most=5) for each in (store, whole)]
+    assert in_parts[0] == in_parts[1] == hours_of_labels(store, "m", signals, positions)
     sums = "sum(tp + fp + fn + tn) = sum(weight), sum(labelled), min(accuracy) >= 0 AND max(accuracy) <= 1"
     history = store.query(f"SELECT {sums} FROM performance_history WHERE age_ms = 0 AND segment = '' AND weight > 0")
     newest_rows = [row for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
@@ -338,6 +345,31 @@ def test_a_silent_partition_is_not_waited_for_and_what_it_says_later_changes_no_
         append(other, table, columns)
     replayed = [row for row in results(run(watch, messages, store=other)) if row["age_ms"] != NOW]
     assert [row for row in replayed if row in judged] == judged
+
+
+class Asked(MemoryStore):
+    """A store that is asked a bounded number of times."""
+
+    questions = 200
+
+    def read(self, query: Query) -> Any:
+        self.questions -= 1
+        assert self.questions, "asked too often"
+        return super().read(query)
+
+
+def test_topics_that_are_made_anew_are_joined_on(watch: Watch) -> None:
+    # given a log whose next life is counted from far behind the one before
+    messages, store = stream(11, 20), Asked()
+    source = Cut(messages, [(each, 99) for each in messages], first=of_life(1, 0))
+    ingest = Ingest(Readers([watch]), store, source)
+    ingest.open()
+    for _ in messages:
+        ingest.step(10_000, 0.0)
+    work_out([watch], store, START_MS)
+    # then
+    assert {row["age_ms"] for row in results(store)} == {NOW}
+    assert waiting(store, watch).touched == 0
 
 
 def test_scikit_learn_counts_the_same(watch: Watch, whole: Store) -> None:
