@@ -46,6 +46,8 @@ OPERATIONS = {
     "interval or the reason why there is none: as known now, or `age` after the hour of the prediction.",
     "GET /v1/labels": "How many predictions of each `step` have a label by now, in all and by predicted class, and "
     "within how long half and nine in ten of them have one.",
+    "GET /v1/estimates": "What each estimator of a model says of the predictions of each `step`, before their labels "
+    "come, and how far that is from what is known of them by now.",
     "GET /v1/baselines": "A row for each series: from when to when, and over how many events, its baseline is; how "
     "many days the rule `change` has learned from; and which level somebody accepted last as its new normal.",
     "GET /v1/findings": "Single observations at which a per-event detector fired, each with the log position of its "

@@ -27,6 +27,7 @@ from monitor.resources.compare import Compare
 from monitor.resources.contract import Moment, Question
 from monitor.resources.dead_letters import DeadLetters
 from monitor.resources.deployments import Deployments
+from monitor.resources.estimates import Estimates
 from monitor.resources.findings import Findings
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
@@ -152,6 +153,7 @@ class Leeway:
     top = asks(Top)
     performance = asks(Performance)
     labels = asks(Labels)
+    estimates = asks(Estimates)
     compare = asks(Compare)
     alerts = asks(Alerts)
     alert_summary = asks(AlertSummary)
@@ -314,6 +316,7 @@ class AsyncLeeway:
     top = asks_async(Top)
     performance = asks_async(Performance)
     labels = asks_async(Labels)
+    estimates = asks_async(Estimates)
     compare = asks_async(Compare)
     alerts = asks_async(Alerts)
     alert_summary = asks_async(AlertSummary)

@@ -43,6 +43,7 @@ ASKED = {
     "/v1/top": "",
     "/v1/performance": "model=fraud&metric=recall",
     "/v1/labels": "model=fraud",
+    "/v1/estimates": "model=fraud",
     "/v1/findings": "model=fraud",
     "/v1/baselines": "",
     "/v1/distributions": f"model=fraud&signal=feature:amount&{SPAN}",

@@ -18,6 +18,7 @@ import monitor.api.forms
 from monitor.api.forms import FORMS, accepted
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
+from tests.api.estimated import with_estimates
 from tests.api.full_world import rollout
 from tests.api.world import HOUR_MS, MINUTE_MS, NOW_MS, Client, World, score, step
 
@@ -31,6 +32,7 @@ LISTS = [
     "/v1/top",
     "/v1/performance?model=fraud",
     "/v1/labels?model=fraud",
+    "/v1/estimates?model=fraud",
     "/v1/findings?model=fraud",
     "/v1/baselines",
     "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000",
@@ -55,11 +57,12 @@ MOVED = '[{"signal":"feature:amount","n":5,"effect":0.5}]'
 
 @pytest.fixture(scope="module")
 def client() -> Client:
-    world = World()
+    world = with_estimates(World())
     world.add("scores", [score(5, effect=float("nan"), detail='a "quoted", text\n'), score(15), score(25)])
     world.add("scores", [score(30, status="drift", effect=0.4)])
     world.add("alerts", [step("a", 0, "firing", 2_000, signals=MOVED), step("a", 1, "resolved", 3_000, signals=MOVED)])
     world.labelled_hour(NOW_MS // HOUR_MS * HOUR_MS - HOUR_MS, [0.9, 0.2], ["yes", "no"])
+    world.numbers("estimated:accuracy", NOW_MS // HOUR_MS * HOUR_MS - HOUR_MS, [0.9, 0.8])
     world.add("findings", [{"model": "fraud", "signal": "feature:amount", "status": "drift", "event_ms": 7}])
     world.add("marks", [{"id": "m", "model": "fraud", "signal": "volume", "says": "false", "from_ms": 5, "to_ms": 9}])
     world.add("deployments", [{"id": "b7", "at_ms": 2_000, "name": "new", "models": ["fraud"], "labels": '{"k":"v"}'}])

@@ -43,6 +43,7 @@ SAMPLES = [
     "/v1/top",
     "/v1/performance?model=fraud",
     "/v1/labels?model=fraud",
+    "/v1/estimates?model=fraud",
     "/v1/findings",
     "/v1/baselines",
     "/v1/distributions?signal=feature:amount&from=10000&to=20000",

@@ -40,6 +40,7 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "status_summary": lambda leeway: list(leeway.status_summary()),
     "performance": lambda leeway: list(leeway.performance("fraud", metrics=["accuracy"])),
     "labels": lambda leeway: list(leeway.labels("fraud")),
+    "estimates": lambda leeway: list(leeway.estimates("fraud")),
     "top": lambda leeway: list(leeway.top()),
     "compare": lambda leeway: list(leeway.compare("fraud", from_=10_000, to=20_000, against_from=0, against_to=10_000)),
     "distribution": lambda leeway: leeway.distribution("fraud", "feature:amount", from_=0, to=20_000),
