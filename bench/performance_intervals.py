@@ -65,17 +65,21 @@ STREAMS: dict[str, tuple[Scheme, Callable[[np.random.Generator, int], Events]]] 
 
 
 def coverage(name: str, replicas: int, sizes: Sequence[int]) -> dict[str, list[float]]:
-    """Return by metric which share of intervals holds the true value, for each size."""
+    """Return by metric which share of the intervals that there are holds the true value, for each size."""
     scheme, stream = STREAMS[name]
     metrics = [n for n, m in METRICS.items() if scheme.kind in m.kinds and n not in ("confusion", "value_total")]
     question = Question(scheme.kind, min_labels=2)
     true = estimates(scheme.fold(**stream(np.random.default_rng(SEED), MANY)), metrics, question)
     holds = {metric: [0.0] * len(sizes) for metric in metrics if not math.isnan(true[metric].value)}
     for at, size in enumerate(sizes):
+        intervals = dict.fromkeys(holds, 0)
         for replica in range(replicas):
             random = np.random.default_rng([SEED, size, replica])
             for metric, estimate in estimates(scheme.fold(**stream(random, size)), holds, question).items():
-                holds[metric][at] += (estimate.low <= true[metric].value <= estimate.high) / replicas
+                holds[metric][at] += estimate.low <= true[metric].value <= estimate.high
+                intervals[metric] += not math.isnan(estimate.low)
+        for metric, count in intervals.items():
+            holds[metric][at] /= max(count, 1)
     return holds
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from detectors.performance.interval import Z, of_mean
-from detectors.performance.means import count_of, mean_of
+from detectors.performance.interval import Z
+from detectors.performance.means import count_of, mean_of, spread_around
 from detectors.performance.metric import Estimate, Question, nothing
 from detectors.performance.sums import WEIGHT_BITS, Quantity, Sums
 
@@ -30,8 +30,8 @@ def rmse(sums: Sums, question: Question) -> Estimate:
     """The root of the mean of ``(prediction - true)**2``; the root of the normal interval of the mean."""
     total = sums.weight(Quantity.WEIGHT)
     mean, square = (float(sums.exact(quantity)) / total for quantity in (Quantity.E_2, Quantity.E_4))
-    low, high = of_mean(mean, square, count_of(sums))
-    return Estimate(math.sqrt(mean), math.sqrt(max(low, 0.0)), math.sqrt(high))
+    (low, high), reason = spread_around(mean, square, count_of(sums))
+    return Estimate(math.sqrt(mean), math.sqrt(low if low > 0 or reason else 0.0), math.sqrt(high), reason=reason)
 
 
 def mape(sums: Sums, question: Question) -> Estimate:

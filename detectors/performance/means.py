@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from detectors.performance.interval import of_mean
-from detectors.performance.metric import Estimate
+import sys
+
+from detectors.performance.interval import Interval, of_mean
+from detectors.performance.metric import NO_INTERVAL, Estimate
 from detectors.performance.sums import Quantity, Sums
 
-__all__ = ["count_of", "mean_of"]
+__all__ = ["ALIKE", "count_of", "mean_of", "spread_around"]
+
+ALIKE = "all events gave the same, which does not say how far others may differ"
+
+_ROUNDING = 4 * sys.float_info.epsilon
 
 
 def count_of(sums: Sums) -> float:
@@ -19,4 +25,12 @@ def mean_of(sums: Sums, quantity: Quantity, of_squares: Quantity, weight: float 
     total = sums.weight(Quantity.WEIGHT)
     weight = total if weight is None else weight
     mean, square = float(sums.exact(quantity)) / weight, float(sums.exact(of_squares)) / weight
-    return Estimate(mean, *of_mean(mean, square, count_of(sums) * weight / total))
+    limits, reason = spread_around(mean, square, count_of(sums) * weight / total)
+    return Estimate(mean, *limits, reason=reason)
+
+
+def spread_around(mean: float, mean_of_squares: float, count: float) -> tuple[Interval, str]:
+    """Return the normal interval of a mean; without one, why: of events that do not differ it would have no width."""
+    if mean_of_squares - mean * mean <= _ROUNDING * mean_of_squares:
+        return NO_INTERVAL, ALIKE
+    return of_mean(mean, mean_of_squares, count), ""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.performance.sums import Sums
+from detectors.performance.sums import Count, Sums
 
 __all__ = ["ALL_KINDS", "CLASSES", "NO_INTERVAL", "Estimate", "Metric", "Question", "nothing"]
 
@@ -78,6 +78,8 @@ class Metric:
         ``higher``, ``lower``, or ``zero`` for what should be near it; empty for tables.
     needs_value : bool
         Whether it is about what outcomes are worth.
+    without : Count or None
+        As what events with a label are counted that say nothing of it, if there are such.
     """
 
     name: str
@@ -86,6 +88,11 @@ class Metric:
     estimate: Callable[[Sums, Question], Estimate]
     better: str = "higher"
     needs_value: bool = False
+    without: Count | None = None
+
+    def events(self, sums: Sums) -> int:
+        """How many events it is made of."""
+        return sums.labels - (0 if self.without is None else sums.count(self.without))
 
 
 def nothing(reason: str) -> Estimate:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from detectors.performance import errors, outcomes, probabilities, ranking, worth
 from detectors.performance.metric import ALL_KINDS, CLASSES, Estimate, Metric, Question, nothing
-from detectors.performance.sums import Sums
+from detectors.performance.sums import Count, Sums
 
 __all__ = ["METRICS", "estimates"]
 
 _BINARY, _NUMBERS = ("binary",), ("regression",)
+_WORTH: Mapping[str, Any] = {"needs_value": True, "without": Count.WITHOUT_VALUE}
 
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
@@ -33,11 +35,18 @@ METRICS: Mapping[str, Metric] = {
         Metric("bias", "Mean error, with its sign.", _NUMBERS, errors.bias, "zero"),
         Metric("mae", "Mean size of the error.", _NUMBERS, errors.mae, "lower"),
         Metric("rmse", "Root of the mean squared error.", _NUMBERS, errors.rmse, "lower"),
-        Metric("mape", "Mean error as a share of the true value.", _NUMBERS, errors.mape, "lower"),
+        Metric(
+            "mape",
+            "Mean error as a share of the true value.",
+            _NUMBERS,
+            errors.mape,
+            "lower",
+            without=Count.ZERO_ACTUAL,
+        ),
         Metric("smape", "Mean error as a share of both values.", _NUMBERS, errors.smape, "lower"),
         Metric("r2", "Share of the variance that is explained.", _NUMBERS, errors.r2),
-        Metric("value_per_event", "What an event is worth.", ALL_KINDS, worth.value_per_event, needs_value=True),
-        Metric("value_total", "What all events are worth.", ALL_KINDS, worth.value_total, needs_value=True),
+        Metric("value_per_event", "What an event is worth.", ALL_KINDS, worth.value_per_event, **_WORTH),
+        Metric("value_total", "What all events are worth.", ALL_KINDS, worth.value_total, **_WORTH),
     )
 }
 """By name, in the order in which they are shown."""
@@ -69,7 +78,9 @@ def _estimate(sums: Sums, metric: Metric, question: Question) -> Estimate:
     if not sums.labels:
         return nothing("no labels")
     estimate = metric.estimate(sums, question)
-    if sums.labels < question.min_labels and not math.isnan(estimate.low):
-        reason = f"{sums.labels:,} labels, and an interval needs {question.min_labels:,}"
+    events = metric.events(sums)
+    if events < question.min_labels and not math.isnan(estimate.low):
+        of_it = "" if events == sums.labels else " of which it can be worked out"
+        reason = f"{events:,} labels{of_it}, and an interval needs {question.min_labels:,}"
         return dataclasses.replace(estimate, low=math.nan, high=math.nan, reason=reason)
     return estimate

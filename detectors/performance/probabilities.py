@@ -6,7 +6,7 @@ import math
 
 from detectors.performance.cells import BINS
 from detectors.performance.interval import of_mean
-from detectors.performance.means import count_of, mean_of
+from detectors.performance.means import count_of, mean_of, spread_around
 from detectors.performance.metric import Estimate, Question
 from detectors.performance.sums import Quantity, Sums
 
@@ -42,5 +42,6 @@ def ece(sums: Sums, question: Question) -> Estimate:
             rows.append({"from_score": index / BINS, "mean_score": score, "positive_share": share, "weight": weight})
     squared = float(sums.exact(Quantity.SQUARED)) / total
     low, _ = of_mean(without_chance, squared, count)
-    _, high = of_mean(error, squared, count)
-    return Estimate(error, max(low, 0.0), high, detail=rows)
+    (_, high), reason = spread_around(error, squared, count)
+    low = math.nan if reason else max(low, 0.0)
+    return Estimate(error, low, high, reason=reason, detail=rows)

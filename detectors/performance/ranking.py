@@ -18,12 +18,19 @@ Floats = npt.NDArray[np.float64]
 
 ONE_CLASS = "all events are of one class"
 
+FEW = 30
+"""Of one class: of so few the spread of their scores says too little, and DeLong's interval is too narrow."""
+
+FEWEST_POSITIVES = 15
+"""With which average precision has an interval."""
+
 
 def roc_auc(sums: Sums, question: Question) -> Estimate:
     """``P(score of a positive > of a negative) + P(equal) / 2``, with DeLong's variance (Biometrics 44, 1988).
 
     Scores of one cell count as equal, so at most half the share of pairs within cells is missed or added. Where all
-    pairs are in order the variance is 0, and the interval is that of Newcombe's method 5 (Stat. Med. 25, 2006).
+    pairs are in order the variance is 0, and the interval is that of Newcombe's method 5 (Stat. Med. 25, 2006); of few
+    events of a class it is the wider of the two.
     """
     positive, negative = _by_cell(sums)
     p, n = positive.sum(), negative.sum()
@@ -36,7 +43,10 @@ def roc_auc(sums: Sums, question: Question) -> Estimate:
     variance = float(positive @ (beaten - value) ** 2 / p) / max(of_positive - 1, 1)
     variance += float(negative @ (beaten_by - value) ** 2 / n) / max(of_negative - 1, 1)
     interior = 1e-12 < value < 1 - 1e-12 and variance > 0
-    limits = of_logit(value, variance) if interior else _newcombe(value, of_positive, of_negative)
+    limits = of_logit(value, variance) if interior else (value, value)
+    if not interior or min(of_positive, of_negative) < FEW:
+        low, high = _newcombe(value, of_positive, of_negative)
+        limits = min(low, limits[0]), max(high, limits[1])
     return Estimate(value, *limits, bound=float(positive @ negative / (2 * p * n)))
 
 
@@ -59,10 +69,14 @@ def pr_auc(sums: Sums, question: Question) -> Estimate:
     # Positives one after the other, behind all negatives of the cell and ever smaller: an integral.
     growth = np.divide(tp + fp, tp + fp - own, out=np.ones_like(own), where=fp > 0)
     worst = float((own - fp * np.log(growth)).sum() / p)
+    bound = max(best - value, value - worst)
+    if (count := _counts(sums)[0]) < FEWEST_POSITIVES:
+        reason = f"{count:.0f} positive labels, and an interval needs {FEWEST_POSITIVES}"
+        return Estimate(value, bound=bound, reason=reason)
     variance = _variance_of_precision(sums, positive, negative, value)
     # All positives before all negatives: as if precision were a share of the positives.
-    limits = of_logit(value, variance) if value < 1 - 1e-12 else wilson(1.0, _counts(sums)[0])
-    return Estimate(value, *limits, bound=max(best - value, value - worst))
+    limits = of_logit(value, variance) if value < 1 - 1e-12 else wilson(1.0, count)
+    return Estimate(value, *limits, bound=bound)
 
 
 def _variance_of_precision(sums: Sums, positive: Floats, negative: Floats, value: float) -> float:

@@ -199,3 +199,40 @@ def test_the_table_and_the_curve_are_shown() -> None:
     assert [tuple(row.values()) for row in rows] == [("a", "a", 1.0), ("b", "a", 1.0), ("b", "b", 2.0)]
     curve = estimates(Binary("y").fold(np.array([0.1, 0.15, 0.9]), ["y", "n", "y"]), ["ece"], Question("binary"))
     assert [(row["from_score"], row["positive_share"]) for row in curve["ece"].detail] == [(0.1, 0.5), (0.9, 1.0)]
+
+
+def test_few_positives_do_not_make_intervals_of_areas_narrow() -> None:
+    """The area is 0.856: of one positive in 400, DeLong's interval held that one time in five."""
+    random, held = np.random.default_rng(1), 0
+    for _ in range(100):
+        log_odds = np.append(random.normal(1.5, 1, 2), random.normal(0, 1, 400))
+        folded = Binary("y").fold(1 / (1 + np.exp(-log_odds)), ["y"] * 2 + ["n"] * 400)
+        answer = estimates(folded, ["roc_auc", "pr_auc"], Question("binary"))
+        held += answer["roc_auc"].low <= 0.8556 <= answer["roc_auc"].high
+    assert held >= 90
+    assert math.isnan(answer["pr_auc"].low)
+    assert answer["pr_auc"].reason == "2 positive labels, and an interval needs 15"
+
+
+def test_events_that_are_all_alike_make_no_interval_without_width() -> None:
+    negatives = Binary("y", values=(120.0, -8.0, -450.0, 0.0)).fold(np.full(200, 0.1), ["n"] * 200)
+    off_by_one = Regression().fold(np.full(200, 3.1), np.full(200, 2.1))
+    for folded, names in (
+        (negatives, ["value_per_event", "value_total", "brier", "log_loss", "ece"]),
+        (off_by_one, ["bias", "mae", "rmse", "mape", "smape"]),
+    ):
+        for name, answer in estimates(folded, names, Question(folded.scheme.partition(":")[0])).items():
+            assert math.isfinite(answer.value), name
+            assert math.isnan(answer.low), name
+            assert math.isnan(answer.high), name
+            assert answer.reason.startswith("all events gave the same"), name
+
+
+def test_an_interval_needs_labels_of_which_the_metric_can_be_worked_out() -> None:
+    worth = np.append([5.0, 7.0], np.full(198, np.nan))
+    valued = Binary("y", has_values=True).fold(np.full(200, 0.7), ["y", "n"] * 100, None, worth)
+    nearly_all_zero = Regression().fold(np.ones(200), np.append([1.0, 2.0], np.zeros(198)))
+    for folded, kind, name in ((valued, "binary", "value_per_event"), (nearly_all_zero, "regression", "mape")):
+        answer = estimates(folded, [name], Question(kind))[name]
+        assert math.isnan(answer.low)
+        assert answer.reason == "2 labels of which it can be worked out, and an interval needs 100"
