@@ -25,6 +25,9 @@ Integers = NDArray[np.int64]
 MOST_NODES = 1_000_000
 """Of all trees together: a file that holds more is refused."""
 
+LARGEST = 1e100
+"""A value of a leaf, so that a million of them still have a sum."""
+
 LEAF = -1
 """In place of a leaf's feature."""
 
@@ -41,11 +44,11 @@ class Trees:
     dimension : int
         How many features an event has.
     roots : int64 array [trees]
-        Where each tree's first node stands.
+        Where each tree's first node stands, ascending.
     features : int64 array [nodes]
         -1 is a leaf.
     thresholds : float64 array [nodes]
-        A value of at most this goes to the left.
+        A value of at most this goes to the left; an infinite one tells numbers from what is missing.
     lefts, rights, missing : int64 arrays [nodes]
         Nodes behind this one: for values up to the threshold, above it, and NaN.
     values : float64 array [nodes]
@@ -84,7 +87,12 @@ class Trees:
         """
         try:
             integers = {name: np.array(document[name], dtype=np.int64) for name in _INTEGERS}
-            floats = {name: np.array(document[name], dtype=np.float64) for name in ("thresholds", "values")}
+            # JSON has no infinity, and writes it as null.
+            thresholds = [math.inf if each is None else each for each in document["thresholds"]]
+            floats = {
+                "thresholds": np.array(thresholds, dtype=np.float64),
+                "values": np.array(document["values"], dtype=np.float64),
+            }
             columns: dict[str, Any] = {**integers, **floats}
             return cls(float(document["base"]), int(document["dimension"]), **columns)
         except (KeyError, TypeError, OverflowError) as error:
@@ -173,22 +181,27 @@ def trees_of(model: Any) -> Trees:
 def _check(trees: Trees) -> None:
     """Refuse what the kernel could not walk: it checks nothing, and would not end where nodes form a circle."""
     count = len(trees.features)
-    columns = trees.thresholds, trees.lefts, trees.rights, trees.missing, trees.values
+    columns = trees.features, trees.thresholds, trees.lefts, trees.rights, trees.missing, trees.values
     if not 0 < count <= MOST_NODES or any(column.shape != (count,) for column in columns):
         raise ValueError(f"trees have between one and {MOST_NODES:,} nodes, in columns of one length")
+    roots = trees.roots
+    # With roots of their own, all trees together have no more nodes to walk through than there are.
+    if roots.ndim != 1 or not len(roots) or roots[0] < 0 or roots[-1] >= count or (np.diff(roots) <= 0).any():
+        raise ValueError("each tree has a root among the nodes, behind that of the tree before it")
     inner = np.flatnonzero(trees.features != LEAF)
-    behind = np.concatenate([column[inner] for column in (trees.lefts, trees.rights, trees.missing)])
+    behind = np.stack([column[inner] for column in (trees.lefts, trees.rights, trees.missing)])
+    ends = np.append(roots, count)[np.searchsorted(roots, inner, side="right")]
     if len(inner) and not (
-        (behind > np.tile(inner, 3)).all()
-        and behind.max() < count
+        (behind > inner).all()
+        and (behind < ends).all()
         and trees.features[inner].min() >= 0
         and trees.features[inner].max() < trees.dimension
     ):
-        raise ValueError("nodes lead to nodes behind them, by features that events have")
-    if trees.roots.ndim != 1 or (len(trees.roots) and not (trees.roots.min() >= 0 and trees.roots.max() < count)):
-        raise ValueError("each tree has a root among the nodes")
-    if not (np.isfinite(trees.values).all() and np.isfinite(trees.base)):
-        raise ValueError("leaves have finite values")
+        raise ValueError("nodes lead to nodes behind them in the same tree, by features that events have")
+    if np.isnan(trees.thresholds).any():
+        raise ValueError("thresholds are numbers")
+    if not ((np.abs(trees.values) <= LARGEST).all() and abs(trees.base) <= LARGEST):
+        raise ValueError(f"leaves have finite values, of at most {LARGEST:g}")
 
 
 @kernel

@@ -183,7 +183,7 @@ def read_artefact(path: Path) -> Artefact:
         _check(artefact)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: no fitted estimator: {error}") from error
     return artefact
 

@@ -154,8 +154,10 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         read_artefact(tmp_path / "none.json")
     (tmp_path / "half.json").write_text('{"format": 1,')
-    with pytest.raises(InputError, match="no fitted estimator"):
-        read_artefact(tmp_path / "half.json")
+    (tmp_path / "deep.json").write_text('{"format": 1, "trees": {"roots": ' + "[" * 100_000 + "]" * 100_000 + "}}")
+    for name in ("half.json", "deep.json"):
+        with pytest.raises(InputError, match="no fitted estimator"):
+            read_artefact(tmp_path / name)
 
 
 @pytest.mark.parametrize(

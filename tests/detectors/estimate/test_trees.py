@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -51,6 +52,15 @@ def test_scores_are_bit_for_bit_those_of_scikit_learn(
         assert trees.score(events).tolist() == oracle(events).tolist()
 
 
+def test_trees_that_split_on_what_is_missing_come_back_from_json_as_they_were() -> None:
+    events = drawn(4, 300)
+    learned = HistGradientBoostingClassifier(max_iter=2).fit(events, np.isnan(events[:, 0]))
+    trees = trees_of(learned)
+    assert np.isinf(trees.thresholds).any()
+    read = Trees.from_document(msgspec.json.decode(msgspec.json.encode(trees.to_document())))
+    assert read.score(events).tolist() == learned.decision_function(events).tolist()
+
+
 def test_a_model_of_another_form_is_refused() -> None:
     events = drawn(3, 90)
     several = HistGradientBoostingClassifier(max_iter=1).fit(events, np.arange(90) % 3)
@@ -75,8 +85,34 @@ def test_a_model_of_another_form_is_refused() -> None:
         {"features": [], "thresholds": [], "lefts": [], "rights": [], "missing": [], "values": []},
         {"roots": [1e30]},
         {"base": None},
+        {"features": [[0, -1, -1]]},
+        {"features": [[-1], [-1], [-1]]},
+        {"roots": [0, 0]},
+        {"roots": [0, 1]},
+        {"roots": []},
+        {"thresholds": [float("nan"), 0.0, 0.0]},
+        {"values": [0.0, 1e308, 0.25]},
     ],
-    ids=["circle", "beyond", "nowhere", "no such feature", "no leaf", "root", "nan", "short", "none", "huge", "base"],
+    ids=[
+        "circle",
+        "beyond",
+        "nowhere",
+        "no such feature",
+        "no leaf",
+        "root",
+        "nan",
+        "short",
+        "none",
+        "huge",
+        "base",
+        "a table",
+        "a column",
+        "one root twice",
+        "trees that share nodes",
+        "no tree",
+        "no threshold",
+        "too large",
+    ],
 )
 def test_trees_that_could_not_be_walked_are_refused(damage: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
