@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Joined", "Pairs"]
+from sinks.store.label_join import EARLIEST_MS
+from sinks.store.spans import HOUR_MS
+
+__all__ = ["PAIRS", "Joined", "Pairs"]
+
+PAIRS = 5_000_000
+"""So many pairs of a prediction and a label are held at once."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -43,6 +49,9 @@ class Joined:
 class Pairs:
     """Every prediction with every label of its event.
 
+    Predictions of one hour that share an id share their label, and no more than :data:`PAIRS` pairs are
+    held at once, or those of one of them: an id that stands in for many events does not fill memory.
+
     Parameters
     ----------
     predicted : mapping
@@ -63,17 +72,12 @@ class Pairs:
     def __init__(self, predicted: Columns, labels: Columns) -> None:
         self._predicted, self._labels = predicted, labels
         times = (np.asarray(labels[name], dtype=np.int64) for name in ("partition", "offset", "event_ms", "id_digest"))
-        partition, offset, self._said_ms, digest = times
-        self._known_ms = np.asarray(labels["known_ms"], dtype=np.int64)
-        self._signals = np.array(labels["signal"], dtype=object)
+        partition, offset, said_ms, digest = times
         # By the labels' own times, then by their places in the log.
-        order = np.lexsort((offset, partition, _ranks(labels["topic"]), self._said_ms, digest))
-        digests = np.asarray(predicted["id_digest"], dtype=np.int64)
-        first, stop = (np.searchsorted(digest[order], digests, side=side) for side in ("left", "right"))
-        counts = np.where(digests == 0, 0, stop - first)
-        self._prediction = np.repeat(np.arange(len(digests)), counts)
-        within = np.arange(len(self._prediction)) - np.repeat(np.cumsum(counts) - counts, counts)
-        self._label = order[np.repeat(first, counts) + within]
+        self._order = np.lexsort((offset, partition, _ranks(labels["topic"]), said_ms, digest))
+        self._digest, self._said_ms = digest[self._order], said_ms[self._order]
+        self._known_ms = np.asarray(labels["known_ms"], dtype=np.int64)[self._order]
+        self._signals = np.array(labels["signal"], dtype=object)[self._order]
 
     def by(self, until_ms: Integers, signal: str, others: Sequence[str] = ()) -> Joined:
         """Return what was known before ``until_ms``, a time for each prediction.
@@ -86,31 +90,65 @@ class Pairs:
         others : sequence of str
             Labels that say a number beside it.
         """
-        is_known = np.asarray(self._predicted["known_ms"], dtype=np.int64) < until_ms
-        in_time = self._known_ms[self._label] < until_ms[self._prediction]
-        newest = self._newest(in_time, signal)
-        numbers = {other: self._number(self._newest(in_time, other)) for other in others}
-        return Joined(is_known, np.where(is_known, newest, NONE), numbers, self._delay_ms(in_time, signal))
+        predicted_ms, known_ms = (
+            np.asarray(self._predicted[name], dtype=np.int64) for name in ("event_ms", "known_ms")
+        )
+        distinct, of_prediction = self._distinct(until_ms)
+        rows = {each: np.full(len(distinct), NONE, dtype=np.int64) for each in (signal, *others)}
+        first_ms = np.full(len(distinct), np.iinfo(np.int64).max)
+        for question, label in self._pairs(distinct, until_ms):
+            for name, newest in rows.items():
+                chosen = self._signals[label] == name
+                # Pairs stand in the order of labels, and of several assignments the last one stays.
+                newest[question[chosen]] = self._order[label[chosen]]
+            chosen = self._signals[label] == signal
+            np.minimum.at(first_ms, question[chosen], self._said_ms[label[chosen]])
+        is_known, newest = known_ms < until_ms, self._not_retracted(rows[signal])[of_prediction]
+        numbers = {other: self._number(self._not_retracted(rows[other]))[of_prediction] for other in others}
+        delay_ms = np.maximum(first_ms[of_prediction] - predicted_ms, 0)
+        return Joined(is_known, np.where(is_known, newest, NONE), numbers, delay_ms)
 
-    def _newest(self, in_time: NDArray[np.bool_], signal: str) -> Integers:
-        """The last label of each prediction; none where that takes back what was said."""
-        newest = np.full(len(self._predicted["id_digest"]), NONE, dtype=np.int64)
-        chosen = in_time & (self._signals[self._label] == signal)
-        # Pairs stand in the order of labels, and of several assignments the last one stays.
-        newest[self._prediction[chosen]] = self._label[chosen]
+    def _distinct(self, until_ms: Integers) -> tuple[Integers, Integers]:
+        """One prediction of each id, hour and time, and the place among them of each prediction's."""
+        digests = np.asarray(self._predicted["id_digest"], dtype=np.int64)
+        keys = digests, self._hours_ms, np.asarray(until_ms, dtype=np.int64)
+        order = np.lexsort(keys[::-1])
+        is_first = np.ones(len(order), dtype=np.bool_)
+        is_first[1:] = np.logical_or.reduce([np.diff(key[order]) != 0 for key in keys])
+        of_prediction = np.empty(len(order), dtype=np.int64)
+        of_prediction[order] = np.cumsum(is_first) - 1
+        return order[is_first], of_prediction
+
+    def _pairs(self, distinct: Integers, until_ms: Integers) -> Iterator[tuple[Integers, Integers]]:
+        """Yield pairs of one of ``distinct`` and a label that was known in time, those of one of them together."""
+        digests = np.asarray(self._predicted["id_digest"], dtype=np.int64)[distinct]
+        until_ms, earliest_ms = until_ms[distinct], self._hours_ms[distinct] - EARLIEST_MS
+        first, stop = (np.searchsorted(self._digest, digests, side=side) for side in ("left", "right"))
+        counts = np.where(digests == 0, 0, stop - first)
+        first_pair, start = np.cumsum(counts) - counts, 0
+        while start < len(distinct):
+            end = int(np.searchsorted(first_pair + counts, first_pair[start] + PAIRS, side="right"))
+            end = max(end, start + 1)
+            question = np.repeat(np.arange(start, end), counts[start:end])
+            number = np.arange(len(question)) + first_pair[start]
+            label = first[question] + number - first_pair[question]
+            in_time = (self._known_ms[label] < until_ms[question]) & (self._said_ms[label] >= earliest_ms[question])
+            yield question[in_time], label[in_time]
+            start = end
+
+    @property
+    def _hours_ms(self) -> Integers:
+        hours: Integers = np.asarray(self._predicted["event_ms"], dtype=np.int64) // HOUR_MS * HOUR_MS
+        return hours
+
+    def _not_retracted(self, rows: Integers) -> Integers:
+        """The labels that do not take back what was said."""
         retracted = np.append(np.asarray(self._labels["retracted"], dtype=np.int64), 0)
-        return np.where(retracted[newest] > 0, NONE, newest)
+        return np.where(retracted[rows] > 0, NONE, rows)
 
     def _number(self, rows: Integers) -> Floats:
         values: Floats = np.append(np.asarray(self._labels["value"], dtype=np.float64), np.nan)[rows]
         return values
-
-    def _delay_ms(self, in_time: NDArray[np.bool_], signal: str) -> Integers:
-        chosen = in_time & (self._signals[self._label] == signal)
-        predicted_ms = np.asarray(self._predicted["event_ms"], dtype=np.int64)
-        first_ms = np.full(len(predicted_ms), np.iinfo(np.int64).max)
-        np.minimum.at(first_ms, self._prediction[chosen], self._said_ms[self._label[chosen]])
-        return np.maximum(first_ms - predicted_ms, 0)
 
 
 def _ranks(names: Sequence[str]) -> Integers:
