@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from monitor.evaluate.horizon import NOTHING_MS
 from monitor.performance.hours import HOUR_MS, NOW
 from sinks.store.spans import Span
 
@@ -24,6 +25,8 @@ class Due:
     ages_ms : sequence of int
     touched : frozenset of int
         Hours that are worked out anew.
+    oldest_ms : int
+        Hours before this are not judged.
 
     Examples
     --------
@@ -36,18 +39,21 @@ class Due:
     complete_ms: int
     ages_ms: Sequence[int]
     touched: frozenset[int]
+    oldest_ms: int = NOTHING_MS
 
     def ages_of(self, hour_ms: int) -> list[int]:
         """The ages at which an hour is due."""
         end_ms = hour_ms + HOUR_MS
-        ages = [age_ms for age_ms in self.ages_ms if self.judged_ms < end_ms + age_ms <= self.complete_ms]
+        ages_ms = self.ages_ms if hour_ms >= self.oldest_ms else ()
+        ages = [age_ms for age_ms in ages_ms if self.judged_ms < end_ms + age_ms <= self.complete_ms]
         return [NOW, *ages] if hour_ms in self.touched else ages
 
     def spans(self) -> list[Span]:
         """Where the hours are of which something is due, merged and ascending."""
         spans = [(hour_ms, hour_ms + HOUR_MS) for hour_ms in self.touched]
+        oldest_ms = _hour_of(self.oldest_ms + HOUR_MS - 1)
         for age_ms in self.ages_ms:
-            spans.append((_hour_of(self.judged_ms - age_ms), _hour_of(self.complete_ms - age_ms)))
+            spans.append((max(_hour_of(self.judged_ms - age_ms), oldest_ms), _hour_of(self.complete_ms - age_ms)))
         merged: list[Span] = []
         for from_ms, to_ms in sorted(span for span in spans if span[0] < span[1]):
             if merged and from_ms <= merged[-1][1]:

@@ -190,8 +190,7 @@ class Performance:
     def _due(self, looked: Progress, reach: Reach, oldest_ms: int) -> Due:
         complete_ms = reach.complete_ms
         complete_ms = looked.judged_ms if complete_ms is None else max(complete_ms, looked.judged_ms)
-        first_ms = max(looked.judged_ms, oldest_ms + self._plan.judge_at_ms[-1])
-        return Due(min(first_ms, complete_ms), complete_ms, self._plan.judge_at_ms, frozenset(looked.touched))
+        return Due(looked.judged_ms, complete_ms, self._plan.judge_at_ms, frozenset(looked.touched), oldest_ms)
 
     def _pages(self, spans: Sequence[Span]) -> Iterator[Columns]:
         """Yield predictions in the order of time, whole hours of them."""

@@ -16,6 +16,7 @@ from detectors.performance import Question, Sums, add_up, estimates
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.erasure.erase import Eraser, Request
+from monitor.errors import LeewayError
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
@@ -30,7 +31,7 @@ from monitor.sources.contract import Resume, Source
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import append
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import Query, Store
+from sinks.store.contract import Query, Store, StoreError
 from sinks.store.label_join import hours_of_labels
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import START_MS, configured, rows
@@ -358,6 +359,17 @@ class Asked(MemoryStore):
         return super().read(query)
 
 
+class Failing(MemoryStore):
+    """A store in which questions about performance fail for some models."""
+
+    fails: Mapping[str, Exception] = {}
+
+    def read(self, query: Query) -> Any:
+        if query.table == "performance_progress" and query.where["model"] in self.fails:
+            raise self.fails[query.where["model"]]
+        return super().read(query)
+
+
 def test_topics_that_are_made_anew_are_joined_on(watch: Watch) -> None:
     # given a log whose next life is counted from far behind the one before
     messages, store = stream(11, 20), Asked()
@@ -370,6 +382,49 @@ def test_topics_that_are_made_anew_are_joined_on(watch: Watch) -> None:
     # then
     assert {row["age_ms"] for row in results(store)} == {NOW}
     assert waiting(store, watch).touched == 0
+
+
+def test_a_model_that_fails_holds_up_no_other() -> None:
+    # given a model of which rows are of no form that is known, one that the store cannot answer for, and another one
+    watches = [
+        compile_watch(configured(name, **SPEC, baseline={"kind": "rolling"}, detect=DETECT), name) for name in "abc"
+    ]
+    store, messages = Failing(), stream(11, 20)
+    ingest = Ingest(Readers(watches), store, Cut(messages, [(each, 99) for each in messages]))
+    ingest.open()
+    for _ in messages:
+        ingest.step(10_000, 0.0)
+    store.fails = {"a": ValueError("no form that is known"), "b": StoreError("too much at once", retryable=True)}
+    # when
+    with pytest.raises(LeewayError, match=r"^not worked out: a \(ValueError\); the log of the process says more$"):
+        work_out(watches, store, START_MS)
+    # then
+    assert {row["model"] for name in "abc" for row in rows(store, "performance", model=name)} == {"c"}
+    # and a store that is away is not asked about everybody
+    store.fails = dict.fromkeys("abcd", StoreError("away", retryable=True))
+    with pytest.raises(StoreError, match="away"):
+        work_out([*watches, *watches], store, START_MS)
+
+
+def test_hours_whose_rows_are_all_there_are_judged_at_every_age() -> None:
+    # given predictions that begin to go in an hour's time
+    now_ms = START_MS // HOUR_MS * HOUR_MS + 12 * HOUR_MS
+    keep = {"for": {"predictions": "36h", "labels": "forever"}}
+    watch = compile_watch(configured("m", **{**SPEC, "keep": keep}, baseline={"kind": "rolling"}, detect=DETECT), "m")
+    messages, store = stream(8, 20), MemoryStore()
+    ingest = Ingest(Readers([watch]), store, Cut(messages, [(each, 99) for each in messages]))
+    ingest.open()
+    for _ in messages:
+        ingest.step(10_000, 0.0)
+    ingest.finish()
+    # when
+    Performance(watch, store).advance(None, now_ms)
+    # then
+    hours_ms = {row["event_ms"] // HOUR_MS * HOUR_MS for row in rows(store, "predicted")}
+    expected = {
+        (hour_ms, age_ms) for hour_ms in hours_ms if hour_ms >= now_ms - 12 * HOUR_MS for age_ms in (NOW, *AGES)
+    }
+    assert {(row["hour_ms"], row["age_ms"]) for row in results(store)} == expected
 
 
 def test_scikit_learn_counts_the_same(watch: Watch, whole: Store) -> None:
