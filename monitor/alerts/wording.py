@@ -41,6 +41,9 @@ SYMPTOM = (
 )
 """What to think, and to do, of an answer that stands for too many."""
 
+UNLESS_ALIKE = "; or many cases are alike now, which is no failure: see whether features moved with it"
+"""What else it may be, where not all answers are known to be one value."""
+
 RATES = ("missing", "invalid", "out of range", "fallback")
 """What is said in per cent, beside shares and findings."""
 
@@ -280,13 +283,20 @@ def _failed(failure: Failure) -> str:
     return f"{state} ({usual} % → {current} % of its answers)"
 
 
+def _advice(failure: Failure) -> str:
+    """Say what to think of an answer, and what else it may be where it need not be one, or a few others are left."""
+    has_others = failure.kind == "stuck" and NEARLY_ALL <= failure.after < 1
+    may_be_alike = has_others or not failure.is_exact
+    return SYMPTOM + (UNLESS_ALIKE if may_be_alike else "")
+
+
 def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool) -> str:
     verdict, version = moved.evidence, moved.new_version
     since = f"since {'about ' if moved.onset_ms < moved.since_ms else ''}{utc(moved.onset_ms)}"
     if moved.failure is None:
         first = [f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}"]
     else:
-        first = [f"{_name(verdict)} is {_failed(moved.failure)}, {since}", SYMPTOM if advises else ""]
+        first = [f"{_name(verdict)} is {_failed(moved.failure)}, {since}", _advice(moved.failure) if advises else ""]
         first += [f"{_beside(change)}{_most(moved, most)}"]
     parts = [
         *first,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.chart.legend import N
-from detectors.sketch import CategoryLayout, NumericLayout
+from detectors.sketch import CategoryLayout, NumericLayout, NumericSummary
 from monitor.alerts.verdict import Failure
 from monitor.evaluate.columns import Columns, keys_of
 from monitor.evaluate.windows import Windows
@@ -43,6 +43,9 @@ NARROW = 0.1
 
 NARROW_OF_RANGE = 0.01
 """The same, of a declared range."""
+
+BESIDE, CHANCES = 0.05, 2.0
+"""Of what one cell has gained, the share that those beside it may have, and how many standard deviations more."""
 
 LONGEST = 40
 """Characters of an answer that are named."""
@@ -93,9 +96,7 @@ class Answers:
         top = windows.counts.argmax(axis=1)
         current = windows.counts[np.arange(len(n)), top] / np.maximum(n, 1)
         usual = self._shares(reference.summary, columns)[top]
-        too_frequent = (
-            (n > 0) & self._is_one(windows, columns, reference.spread, top) & self._is_too_frequent(usual, current)
-        )
+        too_frequent = (n > 0) & self._is_one(windows, columns, reference, top) & self._is_too_frequent(usual, current)
         for t in range(len(n)):
             if not too_frequent[t]:
                 self._answer, self._evidence = None, 0.0
@@ -119,12 +120,50 @@ class Answers:
         # That the share of a name grows is ordinary; that one number of many takes a part of all is not.
         return only | ((current >= SPIKE) & (current >= TIMES * usual))
 
-    def _is_one(self, windows: Windows, columns: Columns, spread: float, top: Integers) -> NDArray[np.bool_]:
+    def _is_one(self, windows: Windows, columns: Columns, reference: Described, top: Integers) -> NDArray[np.bool_]:
         """Return whether what the column ``top`` counts may be taken for one answer: a wide cell holds many."""
         if isinstance(self._layout, CategoryLayout):
             return np.ones(len(top), dtype=np.bool_)
-        narrow = is_narrow(self._layout, columns.cells, spread)
-        return np.asarray(narrow[top] | (windows.extremes[:, 0] == windows.extremes[:, 1]))
+        low, high = (bound[top] for bound in self._layout.bounds(columns.cells))
+        constant = windows.extremes[:, 0] == windows.extremes[:, 1]
+        own_cell = np.nextafter(low, np.inf) >= high
+        narrow = is_narrow(self._layout, columns.cells, reference.spread)[top]
+        crowded = self._is_crowded(windows, columns, reference.summary, top)
+        return np.asarray(constant | own_cell | (narrow & ~crowded & ~self._is_at_an_end(windows, columns.cells[top])))
+
+    def _is_crowded(self, windows: Windows, columns: Columns, reference: Summary, top: Integers) -> NDArray[np.bool_]:
+        """Return whether the cells beside ``top`` have gained, too: many values have come near it, and not one."""
+        assert isinstance(reference, NumericSummary)
+        n, cells = windows.sums[:, N], columns.cells[top]
+
+        def gained(step: int) -> tuple[Floats, Floats]:
+            usual = n * _counts_at(reference.cells, reference.counts[None, :], cells + step) / reference.n
+            return _counts_at(columns.cells, windows.counts, cells + step) - usual, usual
+
+        (below, usual_below), (above, usual_above) = gained(-1), gained(1)
+        chance = CHANCES * np.sqrt(np.maximum(usual_below + usual_above, 1.0))
+        return np.asarray(below + above > BESIDE * gained(0)[0] + chance)
+
+    def _is_at_an_end(self, windows: Windows, cells: Integers) -> NDArray[np.bool_]:
+        """Return whether cells hold the smallest or largest value of windows: many that are extreme pile up there.
+
+        Not if that is the roundest number of the cell: a model comes near 0 and 1, and a default is 0 or 1.
+        """
+        assert isinstance(self._layout, NumericLayout)
+        extremes = np.where(windows.sums[:, [N]] > 0, windows.extremes, 0.0)
+        at_end = self._layout.ids(extremes) == cells[:, None]
+        for t in np.flatnonzero(at_end.any(axis=1)):
+            round_number = self._roundest(int(cells[t]))
+            at_end[t] &= extremes[t] != round_number
+        return np.asarray(at_end.any(axis=1))
+
+    def _roundest(self, cell: int) -> float:
+        """Return the number of a cell that has the fewest digits."""
+        assert isinstance(self._layout, NumericLayout)
+        low, high = (float(bound[0]) for bound in self._layout.bounds([cell]))
+        # Of negative numbers such a cell is the mirror image, and has its upper end.
+        is_mirrored = self._layout.kind == "universal" and high < 0
+        return -roundest(-high, -low) if is_mirrored else roundest(low, high)
 
     def _add(self, columns: Columns, column: int, evidence: float) -> None:
         answer = columns.names[column] if columns.is_category else int(columns.cells[column])
@@ -140,7 +179,7 @@ class Answers:
         low, high = (float(bound[0]) for bound in self._layout.bounds(columns.cells[[column]]))
         if extremes[0] == extremes[1]:
             return f"{extremes[0]:.6g}", True
-        return f"{roundest(low, high):.6g}", math.nextafter(low, math.inf) >= high
+        return f"{self._roundest(int(columns.cells[column])):.6g}", math.nextafter(low, math.inf) >= high
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
@@ -150,6 +189,13 @@ class Answers:
         """Continue from a snapshot; earlier checkpoints have none."""
         if state is not None:
             self._answer, self._evidence = state["answer"], state["evidence"]
+
+
+def _counts_at(cells: Integers | Cells, counts: NDArray[Any], row_cells: Integers) -> Floats:
+    """Return the counts of one cell in each row, float64[T]: 0 of one that is not among ``cells``."""
+    column = np.minimum(np.searchsorted(cells, row_cells), len(cells) - 1)
+    rows = np.arange(len(row_cells)) % len(counts)
+    return np.where(cells[column] == row_cells, counts[rows, column], 0).astype(np.float64)
 
 
 def is_narrow(layout: NumericLayout, cells: Integers | Cells, spread: float) -> NDArray[np.bool_]:
@@ -217,12 +263,14 @@ def clumping_of(counts: Integers | NDArray[np.uint64], n: int) -> float:
 def roundest(low: float, high: float) -> float:
     """Return the number within ``[low, high)`` that has the fewest digits: what somebody chose is most often that.
 
+    A cell may hold one number alone, ``low`` and ``high``.
+
     Examples
     --------
-    >>> roundest(0.4951, 0.5027), roundest(-1.0, 1.0), roundest(0.25, 0.2500001)
-    (0.5, 0.0, 0.25)
+    >>> roundest(0.4951, 0.5027), roundest(-1.0, 1.0), roundest(0.25, 0.2500001), roundest(0.0, 0.0)
+    (0.5, 0.0, 0.25, 0.0)
     """
-    if low <= 0 < high:
+    if low <= 0 < high or low == high == 0:
         return 0.0
     if not math.isfinite(high - low):
         return low if math.isfinite(low) else high

@@ -315,7 +315,9 @@ class Changes:
     def _fallback(self, key: SeriesKey, change: Change | None) -> Failure | None:
         """Return that a default answer stands for more than it did, if that is what changed."""
         answer = self._watch.fallbacks.get(key[2])
-        return failed_back(change, answer) if answer is not None and change is not None else None
+        if answer is None or change is None:
+            return None
+        return failed_back(change, answer, self._watch.layouts[key[2]])
 
     def _skew_facts(self, contrasts: Contrasts, verdict: Floats) -> Facts:
         if np.isnan(verdict[skew.ROW]):

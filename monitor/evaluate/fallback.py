@@ -72,12 +72,20 @@ def fallbacks_in(summary: Summary, layout: Layout, answer: float | str) -> tuple
     return float(counts[column]) if column is not None else 0.0, float(sums_of(summary)[N])
 
 
-def failed_back(change: Change, answer: float | str) -> Failure | None:
+def failed_back(change: Change, answer: float | str, layout: Layout) -> Failure | None:
     """Return that a default answer stands for more than it did, if that is what moved."""
     if change.what != FALLBACK or change.after <= change.before:
         return None
     shown = repr(answer) if isinstance(answer, str) else f"{answer:.6g}"
-    return Failure("fallback", shown, change.before, change.after)
+    return Failure("fallback", shown, change.before, change.after, _has_own_cell(answer, layout))
+
+
+def _has_own_cell(answer: float | str, layout: Layout) -> bool:
+    """Whether nothing else is counted with an answer."""
+    if isinstance(answer, str) or not isinstance(layout, NumericLayout):
+        return True
+    low, high = layout.bounds(layout.ids([answer]))
+    return bool(np.nextafter(low[0], np.inf) >= high[0])
 
 
 def _column_of(answer: float | str, columns: Columns) -> int | None:

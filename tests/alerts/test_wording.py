@@ -277,3 +277,7 @@ def test_a_title_says_how_many_fail_and_how_many_move_besides() -> None:
     )
     assert "symptom" in reason(other)
     assert "symptom" not in reason(other, advises=False)
+    for sure in (stuck.failure, Failure("fallback", "'default'", 0.02, 0.95), Failure("stuck", "0.5", 0.02, 0.4)):
+        assert "many cases are alike" not in reason(replace(other, failure=sure))
+    for unsure in (other.failure, Failure("stuck", "0.5", 0.02, 0.4, False), Failure("stuck", "'late'", 0.2, 0.93)):
+        assert "or many cases are alike now" in reason(replace(other, failure=unsure))

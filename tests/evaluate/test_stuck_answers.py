@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from detectors.change.legend import FIRST_ROW, ROWS
-from detectors.sketch import NumericFold, NumericLayout, NumericSummary, quantile_layout, universal_layout
+from detectors.sketch import (
+    NumericFold,
+    NumericLayout,
+    NumericSummary,
+    linear_layout,
+    quantile_layout,
+    universal_layout,
+)
+from monitor.alerts.verdict import Change
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
 from monitor.evaluate.answers import Answers, Described
@@ -17,7 +25,7 @@ from monitor.evaluate.change import Changes
 from monitor.evaluate.columns import Columns, sums_of
 from monitor.evaluate.contrasts import EQUAL_PAIRS, AnswerContrasts, share_at
 from monitor.evaluate.expectations import read_day
-from monitor.evaluate.fallback import FALLBACK, FallbackContrasts, fallbacks_in
+from monitor.evaluate.fallback import FALLBACK, FallbackContrasts, failed_back, fallbacks_in
 from monitor.evaluate.window_contrasts import measured_windows
 from monitor.evaluate.windows import Windows, first_window_end
 from monitor.panes.distributions import Part
@@ -185,13 +193,46 @@ def summary_of(layout: NumericLayout, values: Any) -> NumericSummary:
     return summary
 
 
+def windows_of(layout: NumericLayout, values: list[Any]) -> tuple[Windows, Columns]:
+    summaries = [summary_of(layout, of_window) for of_window in values]
+    columns = Columns(layout, [cell for summary in summaries for cell in summary.cells.tolist()])
+    counts, sums = np.array([columns.counts_of(each) for each in summaries]), np.array([sums_of(s) for s in summaries])
+    return Windows(
+        np.arange(len(values)), counts, sums, np.array([[each.min, each.max] for each in summaries])
+    ), columns
+
+
+@pytest.mark.parametrize(
+    ("added", "answer"),
+    [
+        # Nearly certain that all flights are late: a cell at the end holds many different answers.
+        (lambda rng: 1 - 0.003 * rng.random(300), None),
+        # So do cells beside each other, of answers that are alike.
+        (lambda rng: rng.normal(0.6, 0.006, 300), None),
+        (lambda rng: np.full(300, 0.6), "0.6"),
+        (lambda rng: np.full(300, 1.0), "1"),
+        (lambda rng: np.full(300, 0.0), "0"),
+        (lambda rng: np.full(300, -1.0), "-1"),
+    ],
+)
+@pytest.mark.parametrize("layout", [linear_layout(0, 1), universal_layout()])
+def test_only_one_value_is_named_as_an_answer_for_many(layout: NumericLayout, added: Any, answer: str | None) -> None:
+    rng = np.random.default_rng(4)
+    usual = [rng.beta(2, 5, 450) for _ in range(3)]
+    windows, columns = windows_of(layout, [*usual, np.append(rng.beta(2, 5, 450), added(rng))])
+    reference = Described(summary_of(layout, rng.beta(2, 5, 2_000)), 0.16)
+    failures = dict(Answers(layout).failures(windows, columns, reference))
+    # What is beyond a declared range may be anything.
+    is_named = answer is not None and (layout.kind == "universal" or answer != "-1")
+    expected = [(3, answer)] if is_named else []
+    assert [(t, failure.answer) for t, failure in failures.items()] == expected
+
+
 def test_batches_make_no_difference_to_what_is_named() -> None:
     layout, rng = universal_layout(), np.random.default_rng(2)
     windows_of_scores = [np.append(rng.beta(2, 5, 30), [0.5] * (20 * (t > 3))) for t in range(8)]
-    summaries = [summary_of(layout, scores) for scores in windows_of_scores]
-    columns = Columns(layout, [cell for summary in summaries for cell in summary.cells.tolist()])
-    counts, sums = np.array([columns.counts_of(each) for each in summaries]), np.array([sums_of(s) for s in summaries])
-    windows = Windows(np.arange(8), counts, sums, np.array([[each.min, each.max] for each in summaries]))
+    windows, columns = windows_of(layout, windows_of_scores)
+    counts, sums = windows.counts, windows.sums
     reference = Described(summary_of(layout, rng.beta(2, 5, 500)), 0.16)
 
     whole = dict(Answers(layout).failures(windows, columns, reference))
@@ -213,3 +254,7 @@ def test_a_default_has_a_cell_of_its_own_and_is_compared_with_the_data_set_that_
     [[expectation, variance]] = FallbackContrasts(0.3, layout, summary).reference()
     assert share_at(expectation) == pytest.approx(0.4, abs=0.01)
     assert variance == 0.01
+    # Where it is counted with others, the alert says so.
+    change = Change(FALLBACK, 0.02, 0.4, by_day=False)
+    failures = [failed_back(change, 0.3, counted_in) for counted_in in (layout, linear_layout(0, 1))]
+    assert [failure is not None and failure.is_exact for failure in failures] == [True, False]
