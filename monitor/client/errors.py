@@ -75,6 +75,9 @@ class ServiceError(_Problem, ClientError, SourceError):
 class UnavailableError(ServiceError):
     """The service says that the same question may be answered later."""
 
+    def __init__(self, message: str) -> None:
+        SourceError.__init__(self, message, retryable=True)
+
 
 def error_of(answer: httpx.Response, address: str) -> Exception:
     """Return the error that a problem document describes, or a sentence."""

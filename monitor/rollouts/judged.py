@@ -6,8 +6,7 @@ windows, and no alert says what they show: alerts of a model are written in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any
 
 from detectors.performance import Binary, Scheme
@@ -76,13 +75,11 @@ def _compared(store: Store, watch: Watch, rollout: Rollout, judged_ms: int) -> i
     assert plan is not None
     comparisons, verdict, last_ms = read_comparisons(store, rollout)
     age_ms, rows, count = plan.judge_at_ms[0], empty_rows("rollout_strata"), 0
-    hours = _hours(store, rollout, max(rollout.from_ms, last_ms), age_ms)
-    for hour_ms, of_versions in groupby(hours, key=lambda row: int(row["hour_ms"])):
+    for hour_ms, by_version in sorted(_hours(store, rollout, max(rollout.from_ms, last_ms), age_ms).items()):
         end_ms = hour_ms + HOUR_MS
         is_stopped = 0 < rollout.ends_ms <= end_ms + age_ms
         if verdict != "hold" or last_ms >= rollout.until_ms or is_stopped or end_ms + age_ms > judged_ms:
             break
-        by_version = {row["version"]: row for row in of_versions}
         sums = {
             metric.signal: (
                 _sums(plan.scheme, metric.signal, by_version.get(rollout.candidate)),
@@ -98,15 +95,18 @@ def _compared(store: Store, watch: Watch, rollout: Rollout, judged_ms: int) -> i
     return count
 
 
-def _hours(store: Store, rollout: Rollout, from_ms: int, age_ms: int) -> Sequence[Row]:
+def _hours(store: Store, rollout: Rollout, from_ms: int, age_ms: int) -> dict[int, dict[str, Row]]:
+    """Return the hours that are compared, by version; the last one also if nothing happened in it: it is the end."""
     where = {
         "model": rollout.model,
         "age_ms": age_ms,
         "version": [rollout.candidate, rollout.champion],
         "segment": "",
     }
-    rows = store.read(Query("performance", where, {"hour_ms": from_ms}, {"hour_ms": rollout.until_ms}))
-    return sorted(rows_of(rows), key=lambda row: (int(row["hour_ms"]), row["version"]))
+    hours: dict[int, dict[str, Row]] = {-(-rollout.until_ms // HOUR_MS) * HOUR_MS - HOUR_MS: {}}
+    for row in rows_of(store.read(Query("performance", where, {"hour_ms": from_ms}, {"hour_ms": rollout.until_ms}))):
+        hours.setdefault(int(row["hour_ms"]), {})[row["version"]] = row
+    return hours
 
 
 def _sums(scheme: Scheme, signal: str, row: Row | None) -> Sums:

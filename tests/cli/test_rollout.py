@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from monitor.cli import rollout
+from sinks.store.contract import Query, StoreError
 from tests.api.full_world import full_world
 from tests.api.world import World, serving
 from tests.cli.console import Console
@@ -25,6 +29,28 @@ def test_a_pipeline_gates_on_the_exit_code(leeway: Console) -> None:
             assert "missing:amount 1 % → 5 %" in status.out
         assert leeway("rollout", "list", "--model", "fraud", "--json", "--url", url).lines[1]["verdict"] == "rollback"
         assert leeway("rollout", "stop", "r", "--reason", "seen", "--by", "ann", "--url", url).code == 0
+
+
+def test_whoever_waits_goes_on_while_the_service_is_away(leeway: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = full_world()
+    decided(world, "hold")
+    answered = world.store.read
+    looks: list[str] = []
+
+    def away(query: Query) -> Any:
+        looks.append(query.table)
+        if len(looks) > 3 and len(looks) < 7:
+            raise StoreError("the disk is full", retryable=True)
+        if len(looks) == 7:
+            decided(world, "rollback")
+        return answered(query)
+
+    monkeypatch.setattr(rollout, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(world.store, "read", away)
+    with serving(world) as url:
+        status = leeway("rollout", "status", "r", "--wait", "--timeout", "30", "--url", url)
+    assert (status.code, status.out.startswith("rollback: fraud")) == (6, True)
+    assert "asking again" in status.err
 
 
 def decided(world: World, verdict: str) -> None:

@@ -14,7 +14,8 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.replay import Replay
 from monitor.rollouts.judged import compare_judged, judged_signals
-from monitor.rollouts.rollout_log import Metric, log_stop
+from monitor.rollouts.rollout_log import Metric, log_stop, read_rollouts
+from monitor.rollouts.standing import standings
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
 from sinks.store.contract import Store
@@ -87,16 +88,12 @@ def test_a_candidate_that_is_less_often_right_is_rolled_back_by_its_labels(tmp_p
     assert [row for row in rows(store, "alerts") if rollout.id in row["labels"]] == []
 
 
-def test_hours_are_compared_once_they_are_judged_and_those_of_a_stop_are_not(tmp_path: Path) -> None:
+def test_hours_are_compared_once_they_are_judged_up_to_the_stop_or_the_end(tmp_path: Path) -> None:
     store, rollout = started(metrics=METRICS)
     every = rows(replayed(tmp_path, labelled(noise=0.0), store), "rollout_strata")
     watch = compile_watch(judged(), "loans")
     assert judged_signals(watch) == ["performance:accuracy", "performance:log_loss", "performance:brier"]
-    again = MemoryStore()
-    again.migrate()
-    for table in ("rollouts", "performance"):
-        for row in rows(store, table):
-            again.append(table, {name: [value] for name, value in row.items()}, token=json.dumps(row))
+    again = copied(store)
 
     assert compare_judged(again, watch, START_MS + 2 * HOUR_MS - 1) == 0
     assert compare_judged(again, watch, START_MS + 3 * HOUR_MS) == 2
@@ -105,6 +102,28 @@ def test_hours_are_compared_once_they_are_judged_and_those_of_a_stop_are_not(tmp
     again.append("rollouts", _settled(again, stopped.id, START_MS + 5 * HOUR_MS), token="settled")
     assert compare_judged(again, watch, START_MS + 99 * HOUR_MS) == 1
     assert rows(again, "rollout_strata") == every[: 3 * len(METRICS)]
+
+    # Nobody was there in its last hours.
+    quiet = copied(store, until_ms=START_MS + 2 * HOUR_MS)
+    [row] = rows(quiet, "rollouts")
+    ending = row | {"lasts_ms": 5 * HOUR_MS + HOUR_MS // 2, "updated_ms": row["updated_ms"] + 1}
+    quiet.append("rollouts", {column: [value] for column, value in ending.items()}, token="ending")
+    assert compare_judged(quiet, watch, START_MS + 7 * HOUR_MS - 1) == 2
+    assert [standing.state for standing in standings(quiet, read_rollouts(quiet)).values()] == ["running"]
+    assert compare_judged(quiet, watch, START_MS + 7 * HOUR_MS) == 1
+    assert [standing.state for standing in standings(quiet, read_rollouts(quiet)).values()] == ["over"]
+    assert compare_judged(quiet, watch, START_MS + 99 * HOUR_MS) == 0
+
+
+def copied(store: Store, until_ms: int = START_MS + HOURS * HOUR_MS) -> Store:
+    """What was decided and judged of predictions before a time, and nothing compared yet."""
+    again = MemoryStore()
+    again.migrate()
+    for table in ("rollouts", "performance"):
+        for row in rows(store, table):
+            if row.get("hour_ms", 0) < until_ms:
+                again.append(table, {name: [value] for name, value in row.items()}, token=json.dumps(row))
+    return again
 
 
 def _settled(store: Store, name: str, ends_ms: int) -> dict[str, list[Any]]:
