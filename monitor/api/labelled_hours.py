@@ -32,7 +32,13 @@ PAGE_ROWS = 200
 """Rows that are held at a time, each of up to a hundred kilobytes."""
 
 HELD = 50
-"""Sums that wait to be added up."""
+"""Sums that wait to be added up, of each version and segment."""
+
+HELD_NUMBERS = 8_000_000
+"""Numbers in the sums of all versions and segments that are held at a time, half of them at most once added up."""
+
+_NUMBERS_OF_PAIR = 25
+"""As large as a pair of classes with its weight is."""
 
 
 @dataclass
@@ -81,7 +87,16 @@ class LabelledSpan:
             return
         self._parts.append(Sums.from_row(row))
         if len(self._parts) >= HELD:
-            self._parts = [add_up(self._parts, scheme)]
+            self.add_up_parts(scheme)
+
+    def add_up_parts(self, scheme: str) -> None:
+        """Have one sum in place of several."""
+        self._parts = [self.sums(scheme)]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers its sums hold."""
+        return sum(len(part.keys) + _NUMBERS_OF_PAIR * len(part.pairs) for part in self._parts)
 
     def _add_delays(self, row: Mapping[str, Any], now_ms: int) -> None:
         """Add how long labels took; what came after the age of the hour's youngest prediction counts as waiting."""
@@ -95,8 +110,17 @@ class LabelledSpan:
                 self.waiting[age_hours] += labels
 
     def sums(self, scheme: str) -> Sums:
-        """Return the sums over all hours of a scheme."""
-        return add_up(self._parts, scheme)
+        """Return the sums over all hours of a scheme.
+
+        Raises
+        ------
+        ProblemError
+            If their weights are too large to be added up.
+        """
+        try:
+            return add_up(self._parts, scheme)
+        except OverflowError as error:
+            raise bad_parameter("from", f"{error}: take a shorter span") from error
 
     @property
     def coverage(self) -> float | None:
@@ -181,23 +205,37 @@ def spans(store: Store, chosen: Chosen, scheme: str) -> Iterator[LabelledSpan]:
     Raises
     ------
     ProblemError
-        If there are too many hours in them.
+        If there are too many hours in them, or too many versions and segments in one.
     StoreError
     """
     steps = chosen.steps()
     held: dict[tuple[str | None, str], LabelledSpan] = {}
-    start = -1
+    start, numbers = -1, 0
     for row in _rows(store, chosen):
         step = steps[(row["hour_ms"] - steps.start) // steps.step]
         if step != start:
             yield from _in_order(held)
-            held, start = {}, step
+            held, start, numbers = {}, step, 0
         key = chosen.key_of(row)
         if key not in held:
             ends = max(step, chosen.span[0]), min(step + steps.step, chosen.span[1])
             held[key] = LabelledSpan(*ends, *key)
         held[key].add(row, scheme, chosen.now_ms)
+        numbers += len(row["keys"]) + _NUMBERS_OF_PAIR * len(row["true_classes"])
+        if numbers > HELD_NUMBERS:
+            numbers = _added_up(held, scheme)
     yield from _in_order(held)
+
+
+def _added_up(held: Mapping[tuple[str | None, str], LabelledSpan], scheme: str) -> int:
+    """Add up the sums that are held, and return how many numbers these are."""
+    for labelled in held.values():
+        labelled.add_up_parts(scheme)
+    numbers = sum(labelled.numbers for labelled in held.values())
+    if numbers > HELD_NUMBERS // 2:
+        message = f"the sums of {len(held):,} versions and segments are too large to be held at once: ask for one"
+        raise bad_parameter("by", message)
+    return numbers
 
 
 def _in_order(held: Mapping[tuple[str | None, str], LabelledSpan]) -> Iterator[LabelledSpan]:

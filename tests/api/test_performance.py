@@ -132,6 +132,25 @@ def test_no_more_hours_are_added_up_than_can_be_at_once(world: World, monkeypatc
     assert (refused.status_code, "take a shorter one" in refused.json()["detail"]) == (422, True)
 
 
+def test_no_more_sums_are_held_than_fit_in_memory(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for hour in range(20):
+        world.labelled_hour(NOON_MS - hour * HOUR_MS, SCORES, CLASSES, segment="country=DE")
+    alone = ask(world, "&by=segment&metric=accuracy")
+    monkeypatch.setattr(labelled_hours, "HELD_NUMBERS", 200)
+    assert ask(world, "&by=segment&metric=accuracy") == alone
+    for country in range(5):
+        world.labelled_hour(NOON_MS, SCORES, CLASSES, segment=f"country={country}")
+    refused = Client(world).get("/v1/performance?model=fraud&by=segment")
+    assert (refused.status_code, "too large to be held at once" in refused.json()["detail"]) == (422, True)
+
+
+def test_weights_beyond_all_sums_are_refused_with_the_reason(world: World) -> None:
+    for hour in range(2):
+        world.labelled_hour(NOON_MS - hour * HOUR_MS, SCORES, CLASSES, keys=[0, 8192], sums=[4, 1 << 61])
+    refused = Client(world).get("/v1/performance?model=fraud")
+    assert (refused.status_code, "take a shorter span" in refused.json()["detail"]) == (422, True)
+
+
 def test_a_model_that_compares_nothing_is_refused() -> None:
     refused = Client(World()).get("/v1/performance?model=fraud")
     assert (refused.status_code, "has no `spec.performance`" in refused.json()["detail"]) == (422, True)
