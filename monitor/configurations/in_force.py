@@ -13,6 +13,8 @@ from monitor.config import Configuration, Model
 from monitor.config.posted import with_models
 from monitor.configurations.failures import Failures
 from monitor.configurations.log import ConfigurationLog, Version, digest_of
+from monitor.errors import InputError
+from monitor.estimators.artefact import read_artefact
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import StoreError
 
@@ -200,5 +202,25 @@ def compiled(configuration: Configuration, name: str, former: Mapping[str, Watch
     digest = "" if document is None else digest_of(document)
     watch = former.get(name)
     if watch is not None and (watch.document_digest, watch.model) == (digest, configuration.models[name]):
+        _log_replaced(configuration, name, watch)
         return watch
     return replace(compile_watch(configuration, name), document_digest=digest)
+
+
+def _log_replaced(configuration: Configuration, name: str, watch: Watch) -> None:
+    """Say which estimators are others in their files: rows are of a document, and that is as it was."""
+    estimates = watch.model.spec.performance.estimates if watch.model.spec.performance else {}
+    for estimate, estimator in zip(estimates.values(), watch.estimators, strict=True):
+        path = configuration.resolve(name, estimate.uri)
+        try:
+            is_same = read_artefact(path).digest == estimator.artefact.digest
+        except InputError:
+            is_same = False
+        if not is_same:
+            log.error(
+                "an estimator's file is another one than when it was taken up, and is not taken up while its name is "
+                "the same: put the former file back, and the new one under a name of its own",
+                model=name,
+                signal=estimator.signal,
+                file=str(path),
+            )

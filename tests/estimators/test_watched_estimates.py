@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+import structlog
 
 from monitor.config.document import ConfigError
-from monitor.estimators.artefact import write_artefact
+from monitor.configurations.in_force import compiled
+from monitor.estimators.artefact import read_artefact, write_artefact
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
 from sinks.store.contract import Query
@@ -63,3 +66,16 @@ def test_an_estimator_that_does_not_fit_is_refused_with_its_file_and_place(folde
         configured(folder, threshold=0.4, estimates={"accuracy": {"uri": "none.json"}})
     assert "spec.performance.estimates.accuracy.uri" in str(refused.value)
     assert "no such file" in str(refused.value)
+
+
+def test_a_file_that_is_replaced_in_place_is_not_taken_up_in_silence(folder: Path, tmp_path: Path) -> None:
+    artefact = read_artefact(folder / "loans.mpp.json")
+    write_artefact(tmp_path / "loans.mpp.json", artefact)
+    configuration = configured(tmp_path, estimates={"accuracy": {"uri": "loans.mpp.json"}})
+    watch = compiled(configuration, "loans", {})
+    with structlog.testing.capture_logs() as quiet:
+        assert compiled(configuration, "loans", {"loans": watch}) is watch
+    write_artefact(tmp_path / "loans.mpp.json", msgspec.structs.replace(artefact, model="another"))
+    with structlog.testing.capture_logs() as logs:
+        assert compiled(configuration, "loans", {"loans": watch}) is watch
+    assert (quiet, [(each["signal"], each["log_level"]) for each in logs]) == ([], [(SIGNAL, "error")])
