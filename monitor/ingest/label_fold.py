@@ -72,7 +72,7 @@ class LabelFold:
         if not len(batch):
             return out
         self.next_offset = int(batch.offsets[-1]) + 1
-        closed_ms = self.clock.advance(batch.event_ms)
+        closed_ms = self.clock.advance(batch.event_ms, batch.record_ms)
         identified = self._identified(batch, out)
         if self._keeps:
             rows = self._rows(batch, identified) | {"known_ms": []}

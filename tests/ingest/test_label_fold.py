@@ -113,6 +113,20 @@ def test_one_label_from_the_future_does_not_move_the_clock_and_two_do() -> None:
     assert clock.advance(np.array([year_ms, year_ms + AHEAD_MS]))[-1] == year_ms + AHEAD_MS
 
 
+def test_labels_from_long_after_their_records_never_move_the_clock() -> None:
+    # given a clock that is a year ahead, and speaks often
+    times = START_MS + np.array([400 * DAY_MS, 0, HOUR_MS, 365 * DAY_MS, 365 * DAY_MS, 365 * DAY_MS + 1, 2 * HOUR_MS])
+    records = np.full(len(times), START_MS + 3 * HOUR_MS)
+    clock = LabelClock(0)
+    watermarks = clock.advance(times, records)
+    # then only the others do
+    stands = np.array([0, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, 2 * HOUR_MS])
+    assert watermarks[2:].tolist() == (START_MS + stands[1:]).tolist()
+    assert clock.newest_ms == START_MS + 2 * HOUR_MS
+    # and where records have no times of their own, two of them do
+    assert LabelClock(0).advance(times, np.full(len(times), -1))[-1] > START_MS + 364 * DAY_MS
+
+
 def test_checkpoints_from_before_labels_had_a_clock_are_gone_on_from(watch: Watch) -> None:
     label = {"id": "a", "at": START_MS, "defaulted": True}
     _, fold = folded(watch, [label])
