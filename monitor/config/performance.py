@@ -207,6 +207,10 @@ def _refuse_hidden(kind: Kind, performance: Performance, prediction: FieldSpec, 
         if spec.is_digest and names_classes:
             named_in = "positive" if kind == "binary" else "value"
             raise WrongPartError((named_in,), "the classes are digests (`privacy: hash`), and cannot be named here")
+    if kind == "multiclass" and prediction.is_digest != label.is_digest:
+        part = "prediction" if prediction.is_digest else "label"
+        message = "its classes are digests (`privacy: hash`), which never equal names: have both as digests, or none"
+        raise WrongPartError((part,), message)
 
 
 def _number(part: tuple[str], name: str | None, label: str, labels: Mapping[str, FieldSpec]) -> str | None:

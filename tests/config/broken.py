@@ -319,6 +319,18 @@ BROKEN = {
     "no ages": _performance(
         f"{_BINARY}, judge_at: []", "67: spec.performance.judge_at: List should have at least 1 item", one=True
     ),
+    "performance of digests against names": _private(
+        _CLASSES,
+        "said: {type: category}",
+        "said: {type: category, privacy: hash}",
+        "17: spec.performance.prediction: its classes are digests",
+    ),
+    "performance of names against digests": _private(
+        _CLASSES,
+        "fraud: {type: category}",
+        "fraud: {type: category, privacy: hash}",
+        "35: spec.performance.label: its classes are digests",
+    ),
     "metric that is none": _performance(f"{_BINARY}, metrics: [auc]", "77: spec.performance.metrics.0: there is no"),
     "metric of another kind": _performance(
         f"{_BINARY}, metrics: [mae]", "77: spec.performance.metrics.0: mae is none of binary predictions"
