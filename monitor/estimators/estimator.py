@@ -73,7 +73,8 @@ class Estimator:
         Returns
         -------
         float64 array [n]
-            The probability that the prediction is right, or by how much it is off; NaN where there is no score.
+            The probability that the prediction is right, or by how much it is off; NaN where there is no
+            score, or none that is a probability.
         """
         calibration, trees = self._parts
         if trees is None:
@@ -87,7 +88,8 @@ class Estimator:
 
 def _right(positive: Floats, scores: Floats, threshold: float | None) -> Floats:
     """Return how probable it is that a prediction is right, of which it is known how probable the positive class is."""
-    return np.where(np.isnan(scores), np.nan, np.where(scores >= (threshold or 0.0), positive, 1.0 - positive))
+    is_probability = (scores >= 0) & (scores <= 1)
+    return np.where(is_probability, np.where(scores >= (threshold or 0.0), positive, 1.0 - positive), np.nan)
 
 
 class EstimatorColumns:

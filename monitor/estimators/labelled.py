@@ -100,7 +100,8 @@ def _outcome(dataset: Dataset, plan: PerformancePlan) -> Floats:
         scores = dataset.numeric(prediction)
         is_positive = np.array([text == plan.scheme.positive for text in labels], dtype=np.bool_)
         is_right = (scores >= plan.scheme.threshold) == is_positive
-        is_known = np.isfinite(scores) & np.array([text is not None for text in labels], dtype=np.bool_)
+        # What is no probability is in no metric either.
+        is_known = (scores >= 0) & (scores <= 1) & np.array([text is not None for text in labels], dtype=np.bool_)
         return np.where(is_known, is_right.astype(np.float64), np.nan)
     predictions = dataset.text(prediction)
     rights = [np.nan if None in pair else float(pair[0] == pair[1]) for pair in zip(predictions, labels, strict=True)]

@@ -196,6 +196,14 @@ def test_an_estimator_of_another_model_is_no_fit(mpp: Artefact, cbpe: Artefact) 
     assert "only cbpe" in misfit(mpp, spec_of(document))
 
 
+def test_what_is_no_probability_is_not_estimated_and_not_fitted_on(tmp_path: Path, cbpe: Artefact) -> None:
+    estimates = Estimator("estimated:accuracy", cbpe).of_numbers(np.array([[-0.1], [1.1], [0.5]]))
+    assert np.isnan(estimates).tolist() == [True, True, False]
+    stream = Stream(9, count=400)
+    stream.score[:10] = 3.0
+    assert len(read(stream.write(tmp_path / "labelled.parquet"), model())) == 390
+
+
 def test_events_without_estimators_stay_as_they_are() -> None:
     events: Any = object()
     assert EstimatorColumns([], ["feature:x"], []).added(events) is events
