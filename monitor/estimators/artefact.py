@@ -111,8 +111,10 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     model : str
     prediction : str
         The signal whose quality is estimated.
-    threshold : float or None
+    threshold, positive : float and str, or None
         Of binary predictions.
+    label : str or None
+        The signal that says what turned out to be true.
     inputs : tuple of Input
     calibration : Knots or None
         From a score, or from what trees say, to a probability.
@@ -132,6 +134,8 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     fidelity: Fidelity
     spread: tuple[float, ...]
     threshold: float | None = None
+    positive: str | None = None
+    label: str | None = None
     inputs: tuple[Input, ...] = ()
     calibration: Knots | None = None
     trees: dict[str, Any] | None = None

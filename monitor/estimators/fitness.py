@@ -31,9 +31,14 @@ def _of_prediction(artefact: Artefact, plan: PerformancePlan) -> Iterator[str]:
         yield f"it was fitted for {artefact.prediction}, and {plan.prediction} is compared: fit it again"
     if (artefact.kind == "dle") != isinstance(plan.scheme, Regression):
         yield f"{artefact.kind} is not for such predictions: fit another kind"
-    threshold = plan.scheme.threshold if isinstance(plan.scheme, Binary) else None
-    if artefact.threshold is not None and artefact.threshold != threshold:
+    threshold, positive = (
+        (plan.scheme.threshold, plan.scheme.positive) if isinstance(plan.scheme, Binary) else (None, None)
+    )
+    if artefact.threshold != threshold:
         yield f"it was fitted for the threshold {artefact.threshold}, and that is {threshold} now: fit it again"
+    for part, fitted_for, present in (("class", artefact.positive, positive), ("label", artefact.label, plan.label)):
+        if fitted_for not in (None, present):
+            yield f"it was fitted for the {part} {fitted_for}, and that is {present} now: fit it again"
 
 
 def _of_inputs(artefact: Artefact, spec: ModelSpec) -> Iterator[str]:

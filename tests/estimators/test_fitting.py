@@ -187,7 +187,12 @@ def test_private_fields_are_in_no_file(tmp_path: Path, labelled: Path) -> None:
 
 def test_an_estimator_of_another_model_is_no_fit(mpp: Artefact, cbpe: Artefact) -> None:
     assert misfit(mpp, spec_of(model())) == misfit(cbpe, spec_of(model())) == ""
-    assert "threshold 0.5, and that is 0.4 now" in misfit(cbpe, spec_of(model(threshold=0.4)))
+    document = model()
+    document["spec"]["schema"]["labels"] = {"late": {"type": "category", "path": "outcome"}}
+    for artefact in (mpp, cbpe):
+        assert "threshold 0.5, and that is 0.4 now" in misfit(artefact, spec_of(model(threshold=0.4)))
+        assert "class yes, and that is no now" in misfit(artefact, spec_of(model(positive="no")))
+        assert "label label:defaulted, and that is label:late now" in misfit(artefact, spec_of(document))
     document = model()
     del document["spec"]["schema"]["features"]["amount"]
     assert "feature:amount, which was numeric and is not in the schema" in misfit(mpp, spec_of(document))
