@@ -394,8 +394,8 @@ class _Spans(Source):
 def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
     """Return what was decided while a store was filled, by table: a replay into a store that holds it gives its rows.
 
-    Which partitions windows and hours that are judged did not wait for, clocks that were set back, marks, and rollouts;
-    not what was asked for, and has not taken effect.
+    Which partitions windows and hours that are judged did not wait for, clocks that were set back, marks, and rollouts,
+    with what labels said of versions before a verdict was notified; not what was asked for, and has not taken effect.
 
     Raises
     ------
@@ -414,7 +414,18 @@ def decisions(store: Store, models: Collection[str]) -> dict[str, Rows]:
         decided[table] = empty_rows(table)
         for row in filter(has_effect[table], rows_of(columns)):
             add_row(decided[table], row)
+    decided["rollout_strata"] = _notified_strata(store, decided["rollouts"])
     return decided
+
+
+def _notified_strata(store: Store, rollouts: Rows) -> Rows:
+    """Return what verdicts by labels rest on that were notified: a replay works hours out behind the last window."""
+    names = [name for name, notified_ms in zip(rollouts["id"], rollouts["notified_ms"], strict=True) if notified_ms]
+    return empty_rows("rollout_strata") | (
+        {name: list(values) for name, values in store.read(Query("rollout_strata", {"rollout": names})).items()}
+        if names
+        else {}
+    )
 
 
 def assign_files(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from monitor.alerts.lifecycle import Transition
 from monitor.events import Partition
+from monitor.rollouts.judged_notices import judged_transitions
 from monitor.rollouts.notices import RESOLVED_AFTER_MS, resolved, verdict_reached
 from monitor.rollouts.rollout_log import HOUR_MS, Rollout, take_up
 from monitor.rollouts.strata import read_comparisons, rows_of_stratum
@@ -81,7 +82,8 @@ class Courses:
         StoreError
         """
         transitions: list[Transition] = []
-        for course in self._live(take_up(self._store, self._watch.name, ends[0], self._step_ms), ends):
+        rollouts = take_up(self._store, self._watch.name, ends[0], self._step_ms)
+        for course in self._live(rollouts, ends):
             rollout, rows = course.rollout, empty_rows("rollout_strata")
             while 0 < course.next_ms() <= ends[-1]:
                 extend(rows, self._compared(course, counted_ms))
@@ -91,6 +93,7 @@ class Courses:
                     transitions.append(verdict_reached(self._watch, rollout, course.verdict, facts, at_ms))
             append(self._store, "rollout_strata", rows)
             transitions += self._resolved(course, ends)
+        transitions += judged_transitions(self._store, self._watch, rollouts, ends)
         return sorted(transitions, key=lambda transition: transition.at_ms)
 
     def _live(self, rollouts: Iterable[Rollout], ends: range) -> list[Course]:

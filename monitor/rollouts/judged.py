@@ -1,7 +1,7 @@
 """Rollouts that are compared by labels: hours of predictions, as they were judged at the first age.
 
 What was known of an hour at an age never changes, so these rows are a function of the log, too. They come later than
-windows, and no alert says what they show: alerts of a model are written in the order of event time.
+windows: `judged_notices` says with which one their verdict is notified.
 """
 
 from __future__ import annotations

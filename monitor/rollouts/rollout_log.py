@@ -27,6 +27,7 @@ __all__ = [
     "Rollout",
     "log_rollout",
     "log_stop",
+    "note_notified",
     "read_rollouts",
     "take_up",
 ]
@@ -82,6 +83,8 @@ class Rollout:
         When somebody stopped it, by the clock; 0 if nobody has.
     ends_ms : int
         Of a rollout that was stopped, the end of the first window that it has no part in; 0 until that is settled.
+    notified_ms : int
+        Of a rollout by labels, the end of the window with which its verdict is notified; 0 until that is settled.
     """
 
     id: str
@@ -101,6 +104,7 @@ class Rollout:
     stop_reason: str = ""
     stopped_ms: int = 0
     ends_ms: int = 0
+    notified_ms: int = 0
 
     @property
     def until_ms(self) -> int:
@@ -205,10 +209,23 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Ro
     """
     rollouts = read_rollouts(store, model)
     settled = [_settled(rollout, next_end_ms, step_ms) for rollout in rollouts]
-    changed = [new for new, rollout in zip(settled, rollouts, strict=True) if new != rollout]
-    stored = {rollout.id: _row(rollout) for rollout in rollouts}
-    ChangeLog(store, "rollouts").put(map(_row, changed), stored)
+    _put_changed(store, rollouts, settled)
     return settled
+
+
+def note_notified(store: Store, rollouts: Sequence[Rollout], end_ms: int) -> None:
+    """Write down with which window the verdicts of rollouts are notified, before they are.
+
+    Raises
+    ------
+    StoreError
+    """
+    _put_changed(store, rollouts, [replace(rollout, notified_ms=end_ms) for rollout in rollouts])
+
+
+def _put_changed(store: Store, rollouts: Sequence[Rollout], changed: Sequence[Rollout]) -> None:
+    rows = [_row(new) for new, rollout in zip(changed, rollouts, strict=True) if new != rollout]
+    ChangeLog(store, "rollouts").put(rows, {rollout.id: _row(rollout) for rollout in rollouts})
 
 
 def _settled(rollout: Rollout, next_end_ms: int, step_ms: int) -> Rollout:

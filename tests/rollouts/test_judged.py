@@ -12,16 +12,18 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from monitor.clock import ManualClock
 from monitor.config import Configuration
-from monitor.replay import Replay
+from monitor.replay import Replay, decisions
+from monitor.rollouts.course import Courses
 from monitor.rollouts.judged import compare_judged, judged_signals
 from monitor.rollouts.rollout_log import Metric, log_stop, read_rollouts
 from monitor.rollouts.standing import standings
 from monitor.sources.files import FileSource
 from monitor.watch import compile_watch
+from sinks.store.batch import append
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import HOUR_MS, START_MS, configured, rows
-from tests.rollouts.traffic import started
+from tests.rollouts.traffic import notified, started
 
 PER_HOUR, HOURS = 250, 12
 METRICS = (Metric("performance:accuracy", "higher", 0.05), Metric("performance:log_loss", "lower", 0.2))
@@ -65,7 +67,7 @@ def replayed(folder: Path, events: list[dict[str, Any]], store: Store) -> Store:
         files[topic] = [folder / f"{topic}.jsonl"]
         lines = [json.dumps({name: event[name] for name in names}) for event in events]
         files[topic][0].write_text("\n".join(lines) + "\n")
-    Replay(judged(), store, FileSource(files)).run()
+    Replay(judged(), store, FileSource(files)).run(checkpoint_every=500)
     return store
 
 
@@ -113,6 +115,43 @@ def test_hours_are_compared_once_they_are_judged_up_to_the_stop_or_the_end(tmp_p
     assert compare_judged(quiet, watch, START_MS + 7 * HOUR_MS) == 1
     assert [standing.state for standing in standings(quiet, read_rollouts(quiet)).values()] == ["over"]
     assert compare_judged(quiet, watch, START_MS + 99 * HOUR_MS) == 0
+
+
+def test_a_verdict_by_labels_is_notified_once_with_the_next_window_and_again_in_a_replay(tmp_path: Path) -> None:
+    store, _ = started(metrics=METRICS)
+    events, later = labelled(noise=0.25), quiet_hours(26)
+    replayed(tmp_path, events, store)
+    last_ms = max(row["window_end_ms"] for row in rows(store, "scores"))
+    for more in (later[:2], later):
+        replayed(tmp_path, events + more, store)
+
+    firing, resolved = notified(store)
+    assert (firing["state"], firing["severity"]) == ("firing", "critical")
+    assert firing["at_ms"] == last_ms + HOUR_MS
+    assert firing["title"].startswith("loans: v2 beside v1: roll back, performance:accuracy ")
+    assert (resolved["state"], resolved["at_ms"]) == ("resolved", firing["at_ms"] + 24 * HOUR_MS)
+
+    # As after a crash between what is settled and the alert.
+    courses = Courses(store, compile_watch(judged(), "loans"), HOUR_MS)
+    [repeated] = courses.advance(range(firing["at_ms"], firing["at_ms"] + 1, HOUR_MS), {})
+    assert (repeated.alert_id, repeated.at_ms, repeated.title) == tuple(
+        firing[n] for n in ("alert_id", "at_ms", "title")
+    )
+
+    again = MemoryStore()
+    again.migrate()
+    for table, columns in decisions(store, ["loans"]).items():
+        append(again, table, columns)
+    replayed(tmp_path, events + later, again)
+    assert notified(again) == [firing, resolved]
+    for table in ("rollouts", "rollout_strata"):
+        assert rows(again, table) == rows(store, table)
+
+
+def quiet_hours(count: int) -> list[dict[str, Any]]:
+    """An event in each hour behind the others."""
+    head = {"version": "v1", "score": 0.1, "x": 1.0, "bad": "no"}
+    return [head | {"id": f"late {n}", "at": START_MS + (HOURS + n) * HOUR_MS} for n in range(count)]
 
 
 def copied(store: Store, until_ms: int = START_MS + HOURS * HOUR_MS) -> Store:

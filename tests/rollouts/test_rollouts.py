@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from sinks.store.batch import append
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import HOUR_MS, START_MS, TOPIC, replayed, rows, written
-from tests.rollouts.traffic import started, traffic, watched
+from tests.rollouts.traffic import notified, started, traffic, watched
 
 ROW = dict[str, Any]
 
@@ -26,12 +25,6 @@ ROW = dict[str, Any]
 def compared(folder: Path, lines: list[bytes], store: Store) -> list[ROW]:
     replayed(watched(), written(folder, [lines]), store)
     return rows(store, "rollout_strata")
-
-
-def notified(store: Store) -> list[ROW]:
-    alerts = [row | {"labels": json.loads(row["labels"]), "signals": json.loads(row["signals"])}
-              for row in rows(store, "alerts")]  # fmt: skip
-    return [alert for alert in alerts if alert["labels"]["alertname"] == "LeewayRollout"]
 
 
 def test_a_candidate_that_misses_more_is_rolled_back_and_the_alert_says_why(tmp_path: Path) -> None:

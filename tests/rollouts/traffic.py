@@ -13,7 +13,7 @@ from monitor.config import Configuration
 from monitor.rollouts.rollout_log import Metric, Rollout, log_rollout
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
-from tests.monitor.streams import HOUR_MS, START_MS, configured
+from tests.monitor.streams import HOUR_MS, START_MS, configured, rows
 
 PER_HOUR = 300
 METRICS = (Metric("missing:x", "lower", 0.05), Metric("prediction:y", "same", 0.5))
@@ -51,3 +51,10 @@ def started(store: Store | None = None, **changes: Any) -> tuple[Store, Rollout]
     rollout = Rollout("", "loans", "v2", "v1", METRICS, 0.05, 40 * HOUR_MS, "ann", "faster")
     clock = ManualClock(START_MS)
     return store, log_rollout(store, clock, Rollout(**{**vars(rollout), **changes}))
+
+
+def notified(store: Store) -> list[dict[str, Any]]:
+    """The alerts about verdicts."""
+    alerts = [row | {"labels": json.loads(row["labels"]), "signals": json.loads(row["signals"])}
+              for row in rows(store, "alerts")]  # fmt: skip
+    return [alert for alert in alerts if alert["labels"]["alertname"] == "LeewayRollout"]

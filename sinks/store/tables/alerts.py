@@ -109,7 +109,7 @@ DECLARED = (
         # Metrics are JSON.
         "id:str:own updated_ms:int created_ms:int model:name candidate:name champion:name metrics:text:own level:float "
         "lasts_ms:int from_ms:int stratum_ms:int created_by:str:free reason:str:free stopped_ms:int ends_ms:int "
-        "stopped_by:str:free stop_reason:str:free",
+        "stopped_by:str:free stop_reason:str:free notified_ms:int",
         "id",
         newest_by="updated_ms",
         row="a candidate version that is compared with a champion: by what, since when in event time, and how "
