@@ -1,5 +1,4 @@
--- A candidate version beside a champion, and what both did in the same spans of event time. Of several rows of a rollout
--- the one changed last counts; a span that is compared again is the same row.
+-- A candidate version beside a champion. Of several rows of a rollout the one changed last counts.
 CREATE TABLE IF NOT EXISTS rollouts
 (
     id String,
@@ -25,6 +24,7 @@ ORDER BY id
 SETTINGS non_replicated_deduplication_window = 10000,
     cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 
+-- What both did in the same spans of event time. A span that is compared again is the same row.
 CREATE TABLE IF NOT EXISTS rollout_strata
 (
     model LowCardinality(String),
