@@ -214,7 +214,7 @@ def spans(store: Store, chosen: Chosen, scheme: str) -> Iterator[LabelledSpan]:
     for row in _rows(store, chosen):
         step = steps[(row["hour_ms"] - steps.start) // steps.step]
         if step != start:
-            yield from _in_order(held)
+            yield from _in_order(held, scheme)
             held, start, numbers = {}, step, 0
         key = chosen.key_of(row)
         if key not in held:
@@ -224,7 +224,7 @@ def spans(store: Store, chosen: Chosen, scheme: str) -> Iterator[LabelledSpan]:
         numbers += len(row["keys"]) + _NUMBERS_OF_PAIR * len(row["true_classes"])
         if numbers > HELD_NUMBERS:
             numbers = _added_up(held, scheme)
-    yield from _in_order(held)
+    yield from _in_order(held, scheme)
 
 
 def _added_up(held: Mapping[tuple[str | None, str], LabelledSpan], scheme: str) -> int:
@@ -238,8 +238,11 @@ def _added_up(held: Mapping[tuple[str | None, str], LabelledSpan], scheme: str) 
     return numbers
 
 
-def _in_order(held: Mapping[tuple[str | None, str], LabelledSpan]) -> Iterator[LabelledSpan]:
-    return (held[key] for key in sorted(held, key=lambda key: (key[0] or "", key[1])))
+def _in_order(held: Mapping[tuple[str | None, str], LabelledSpan], scheme: str) -> Iterator[LabelledSpan]:
+    for key in sorted(held, key=lambda key: (key[0] or "", key[1])):
+        # Whoever collects spans holds one sum of each.
+        held[key].add_up_parts(scheme)
+        yield held[key]
 
 
 def _rows(store: Store, chosen: Chosen) -> Iterator[dict[str, Any]]:

@@ -136,6 +136,11 @@ def test_no_more_sums_are_held_than_fit_in_memory(world: World, monkeypatch: pyt
     for hour in range(20):
         world.labelled_hour(NOON_MS - hour * HOUR_MS, SCORES, CLASSES, segment="country=DE")
     alone = ask(world, "&by=segment&metric=accuracy")
+    where = {"model": "fraud", "segment": "country=DE"}
+    chosen = labelled_hours.Chosen((NOON_MS - 19 * HOUR_MS, NOON_MS + HOUR_MS), None, NOON_MS, where, None)
+    scheme = Binary("yes").id
+    (collected,) = labelled_hours.spans(world.store, chosen, scheme)
+    assert collected.numbers == len(collected.sums(scheme).keys)
     monkeypatch.setattr(labelled_hours, "HELD_NUMBERS", 200)
     assert ask(world, "&by=segment&metric=accuracy") == alone
     for country in range(5):
