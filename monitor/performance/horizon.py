@@ -1,8 +1,9 @@
 """Up to when predictions and labels are known: what hours that are judged wait for, and which partitions they do not.
 
 A partition that is silent holds nothing back, as with windows (:mod:`monitor.evaluate.horizon`). When it is taken for
-silent is the clock's decision, so it is written down before anything follows from it: what of such a partition was
-known by then counts, and nothing that comes later.
+silent is the clock's decision, and so is which partitions there are by then, so it is written down before anything
+follows from it: what of a silent partition was known by then counts, and nothing that comes later, nor anything of a
+partition that is added later.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.config.model import ModelSpec
-from monitor.evaluate.horizon import Closed, Horizon, Standing
+from monitor.evaluate.horizon import NOTHING_MS, Closed, Horizon, Standing
 from monitor.events import ENDED, Partition
 from sinks.store.batch import add_row, append, empty_rows
 from sinks.store.contract import Query, Store
@@ -57,11 +58,16 @@ class Reach:
         known_ms = {each: None if so_far is None else so_far.closed_ms for each, so_far in standing.items()}
         return sorted(known_ms.items(), key=lambda item: (item[1] is not None, item[1] or 0, item[0]))
 
-    def excluded(self, at_ms: int) -> Known:
-        """Return what counts of silent partitions in hours that are judged at a time."""
-        if self.horizon is None:
-            return {}
-        return {each: ms for each, ms in self.horizon.counted_ms(self.closed, at_ms).items() if ms < ENDED}
+    def counted_ms(self, at_ms: int) -> Known:
+        """Return what counts of each partition in hours that are judged at a time."""
+        return {} if self.horizon is None else self.horizon.counted_ms(self.closed, at_ms)
+
+    def excluding(self, counted_ms: Known) -> Known:
+        """Return what counts of partitions of which not everything does, where that was decided of some."""
+        # Rows from before partitions could be added name none that counts as a whole.
+        others_ms = NOTHING_MS if ENDED in counted_ms.values() else ENDED
+        so_far = {partition: counted_ms.get(partition, others_ms) for partition in {*counted_ms, *self.closed}}
+        return {partition: ms for partition, ms in so_far.items() if ms < ENDED}
 
 
 def reach_of(store: Store, model: str, spec: ModelSpec, partitions: Standing | None) -> Reach:
@@ -107,9 +113,9 @@ def _carries(spec: ModelSpec, topic: str, kinds: Sequence[str]) -> bool:
 
 
 def decided(store: Store, model: str, times_ms: Sequence[int], reach: Reach) -> dict[int, Known]:
-    """Return what counts of silent partitions in hours that are judged at some times, as it was decided or is now.
+    """Return what counts of partitions of which not everything does in hours that are judged at some times.
 
-    What is decided now is stored when this returns, so that whoever judges them again goes by it.
+    What is decided anew is stored when this returns, so that whoever judges them again goes by it.
 
     Raises
     ------
@@ -121,13 +127,12 @@ def decided(store: Store, model: str, times_ms: Sequence[int], reach: Reach) -> 
     by_time: dict[int, Known] = {row["at_ms"]: _known(row["partitions"], row["counted_ms"]) for row in stored}
     rows = empty_rows("performance_horizons")
     for at_ms in sorted(set(times_ms) - by_time.keys()):
-        by_time[at_ms] = reach.excluded(at_ms)
-        if by_time[at_ms]:
-            names = [f"{topic}/{number}" for topic, number in sorted(by_time[at_ms])]
-            counted = [ms for _, ms in sorted(by_time[at_ms].items())]
-            add_row(rows, {"model": model, "at_ms": at_ms, "partitions": names, "counted_ms": counted})
+        by_time[at_ms] = reach.counted_ms(at_ms)
+        names = [f"{topic}/{number}" for topic, number in sorted(by_time[at_ms])]
+        counted = [ms for _, ms in sorted(by_time[at_ms].items())]
+        add_row(rows, {"model": model, "at_ms": at_ms, "partitions": names, "counted_ms": counted})
     append(store, "performance_horizons", rows)
-    return by_time
+    return {at_ms: reach.excluding(counted_ms) for at_ms, counted_ms in by_time.items()}
 
 
 def _known(names: Sequence[str], counted_ms: Sequence[int]) -> Known:

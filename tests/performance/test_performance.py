@@ -348,6 +348,29 @@ def test_a_silent_partition_is_not_waited_for_and_what_it_says_later_changes_no_
     assert [row for row in replayed if row in judged] == judged
 
 
+def test_labels_of_a_partition_that_is_added_later_change_no_row_that_was_judged(watch: Watch) -> None:
+    # given hours that were judged while there was one partition of labels
+    messages, store, added = stream(7), MemoryStore(), ("truth", 1)
+    first = sorted(messages.keys() - {added})
+    ingest = Ingest(Readers([watch]), store, Cut(messages, [(each, 999) for each in [*first, added]]))
+    ingest.open()
+    for _ in first:
+        ingest.step(10_000, 0.0)
+    performance(watch, store).advance(dict.fromkeys(first, False), START_MS)
+    judged = [row for row in results(store) if row["age_ms"] != NOW]
+    assert judged
+    # when another one has labels of these hours
+    ingest.step(10_000, 0.0)
+    ingest.finish()
+    performance(watch, store).advance(None, START_MS, at_once=True)
+    # then a replay by what was decided writes the same
+    other = MemoryStore()
+    for table, columns in decisions(store, ["m"]).items():
+        append(other, table, columns)
+    assert results(run(watch, messages, store=other)) == results(store)
+    assert [row for row in results(store) if row in judged] == judged
+
+
 class Asked(MemoryStore):
     """A store that is asked a bounded number of times."""
 

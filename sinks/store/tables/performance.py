@@ -39,8 +39,9 @@ DECLARED = (
         "performance_horizons",
         "model:name at_ms:even partitions:names:own counted_ms:ints",
         "model at_ms",
-        row="that hours were judged at a time for which silent partitions were not waited: what is known of each "
-        "counts that was known before its `counted_ms`",
+        row="with what hours were judged at a time: what of `partitions` was known before their `counted_ms`, which is "
+        "2<sup>62</sup> where everything counts, and as much below 0 where nothing does; of other partitions nothing "
+        "counts",
         time="at_ms",
         keep="scores",
     ),
