@@ -76,8 +76,10 @@ def evaluate_volumes(
                 trial, code,
             )  # fmt: skip
             if code[STATUS] != LEARNING or codes[t, STATUS] == LEARNING:
-                numbers[t] = trial
-                codes[t] = code
+                for i in range(trial.size):
+                    numbers[t, i] = trial[i]
+                for i in range(code.size):
+                    codes[t, i] = code[i]
             learn(code[STATUS] == DRIFT, log_effect(trial[EFFECT], min_effect), ring[s], displaced[s], memory[s])
         if codes[t, STATUS] != DRIFT:
             for s in range(seasons.shape[0]):

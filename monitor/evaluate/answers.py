@@ -32,8 +32,11 @@ Cells = NDArray[np.int32]
 OTHERS_LEFT = 0.1
 """Of the share that all other answers had: with less, one is nearly the only one."""
 
-SPIKE, TIMES = 0.05, 5.0
+SPIKE, TIMES = 0.08, 5.0
 """Share of the values of a window, and how many times what it was, from which on a single number is one too many."""
+
+AROUND = (-4, -3, -2, -1, 1, 2, 3, 4)
+"""The cells that one is compared with, to see whether it stands out."""
 
 SURE = 8.0
 """Nats of evidence against chance, over the windows in a row in which it is so, from which on an answer is named."""
@@ -129,7 +132,18 @@ class Answers:
         own_cell = np.nextafter(low, np.inf) >= high
         narrow = is_narrow(self._layout, columns.cells, reference.spread)[top]
         crowded = self._is_crowded(windows, columns, reference.summary, top)
-        return np.asarray(constant | own_cell | (narrow & ~crowded & ~self._is_at_an_end(windows, columns.cells[top])))
+        alone = ~crowded & self._stands_out(windows, columns, top) & ~self._is_at_an_end(windows, columns.cells[top])
+        return np.asarray(constant | own_cell | (narrow & alone))
+
+    def _stands_out(self, windows: Windows, columns: Columns, top: Integers) -> NDArray[np.bool_]:
+        """Return whether ``top`` has many times what the cells around it have now.
+
+        Where a whole distribution has moved, each of its new cells is one that used to be empty: of few values one of
+        them has three or four by chance.
+        """
+        cells, counts = columns.cells[top], windows.counts
+        around = sum(_counts_at(columns.cells, counts, cells + step) for step in AROUND) / len(AROUND)
+        return np.asarray(counts[np.arange(len(top)), top] >= TIMES * (around + 1))
 
     def _is_crowded(self, windows: Windows, columns: Columns, reference: Summary, top: Integers) -> NDArray[np.bool_]:
         """Return whether the cells beside ``top`` have gained, too: many values have come near it, and not one."""
