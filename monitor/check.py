@@ -174,7 +174,7 @@ def _unusable_estimators(model: Model, folder: Path) -> Iterator[tuple[KeyPath, 
     # Only here: they bring the compiler along.
     from monitor.watch import estimator_of
 
-    for name, estimate in (model.spec.performance.estimates if model.spec.performance else {}).items():
+    for name, estimate in model.spec.estimates.items():
         if is_file(folder / estimate.uri):
             try:
                 estimator_of(model, name, folder / estimate.uri)

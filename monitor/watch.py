@@ -341,10 +341,9 @@ def compile_watch(configuration: Configuration, name: str) -> Watch:
     model = configuration.models[name]
     uri = model.spec.baseline.uri
     privacy = privacy_of(model, configuration.service)
-    estimates = model.spec.performance.estimates if model.spec.performance else {}
     estimators = tuple(
         estimator_of(model, of_estimate, configuration.resolve(name, estimate.uri))
-        for of_estimate, estimate in estimates.items()
+        for of_estimate, estimate in model.spec.estimates.items()
     )
     return watch_of(model, configuration.resolve(name, uri) if uri else None, privacy, estimators)
 

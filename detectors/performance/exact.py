@@ -29,7 +29,7 @@ def digits(values: Floats, offsets: Integers | int = 0) -> tuple[Integers, Integ
     ----------
     values : float64 array [n]
     offsets : int64 array [n] or int
-        Added to places: so several sums, at offsets that are `PLACES` apart at least, are taken at once.
+        Added to places: so several sums, at offsets further apart than places go, are taken at once.
 
     Examples
     --------

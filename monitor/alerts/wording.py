@@ -379,9 +379,7 @@ def _amounts(change: Change) -> tuple[str, str]:
     """Say what there was and what there is, so that they can be told apart."""
     if change.what == "events":
         return _apart(round(change.before, 1), round(change.after, 1))
-    is_rate = change.what in ("missing", "invalid", "out of range", "fallback") or change.what.endswith(
-        (" anomalies", " drifts")
-    )
+    is_rate = change.what in RATES or change.what.endswith((" anomalies", " drifts"))
     if is_rate or change.what.startswith("share of"):
         usual, current = _apart(100 * change.before, 100 * change.after)
         return f"{usual} %", f"{current} %"

@@ -19,7 +19,6 @@ from monitor.api.reading import Row
 from monitor.estimators.estimator import Estimator
 from monitor.panes.distributions import Part, by_window
 from monitor.resources.estimates import EstimatedQuality, Estimates
-from monitor.resources.performance import Performance
 from monitor.watch import Watch
 
 __all__ = ["router"]
@@ -37,8 +36,7 @@ def estimated(
 ) -> Response:
     check_model(service, question.model)
     watch = service.watches.get(question.model)
-    of_hours = Performance(question.model, version=question.version, segment=question.segment, step=question.step)
-    chosen = _in_whole_steps(hours_of(service, of_hours, span_of(service, question), NEWEST_MS))
+    chosen = _in_whole_steps(hours_of(service, question, span_of(service, question), NEWEST_MS))
     rows = [] if watch is None or not watch.estimators else list(_rows(service, watch, chosen, question))
     return listed_whole(form, rows, EstimatedQuality, {"from_ms": chosen.span[0], "to_ms": chosen.span[1]})
 

@@ -12,14 +12,15 @@ from detectors.performance import Sums, add_up, hours_until, labelled_within
 from monitor.api.contract import ApiService
 from monitor.api.parameters import Span, duration_ms
 from monitor.api.problems import bad_parameter
+from monitor.resources.estimates import Estimates
 from monitor.resources.labels import Labels
 from monitor.resources.performance import Performance
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
+from sinks.store.spans import HOUR_MS
 
-__all__ = ["HOUR_MS", "NEWEST_MS", "Chosen", "LabelledSpan", "hours_of", "spans"]
+__all__ = ["NEWEST_MS", "Chosen", "LabelledSpan", "hours_of", "spans"]
 
-HOUR_MS = 3_600_000
 NEWEST_MS = 0
 """The age of rows of what is known now."""
 
@@ -169,7 +170,9 @@ class Chosen:
         return together, row["segment"]
 
 
-def hours_of(service: ApiService, question: Performance | Labels, span: Span, age_ms: int = NEWEST_MS) -> Chosen:
+def hours_of(
+    service: ApiService, question: Performance | Labels | Estimates, span: Span, age_ms: int = NEWEST_MS
+) -> Chosen:
     """Return what to read for a question.
 
     Raises

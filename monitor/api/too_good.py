@@ -10,9 +10,10 @@ from typing import NamedTuple
 from detectors.performance import Estimate
 from monitor.alerts.alert_log import ALERTS
 from monitor.api.contract import ApiService
-from monitor.api.labelled_hours import HOUR_MS, Chosen, LabelledSpan, spans
+from monitor.api.labelled_hours import Chosen, LabelledSpan, spans
 from monitor.api.standing_alerts import standing_alerts
 from sinks.receivers.times import utc
+from sinks.store.spans import HOUR_MS
 
 __all__ = ["Failing", "Failures", "TooGood", "is_better"]
 

@@ -355,7 +355,7 @@ def wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]
     uri = model.spec.baseline.uri
     if uri is not None and not is_file(folder / uri):
         yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
-    for name, estimate in (model.spec.performance.estimates if model.spec.performance else {}).items():
+    for name, estimate in model.spec.estimates.items():
         if not is_file(folder / estimate.uri):
             yield ("spec", "performance", "estimates", name, "uri"), f"no such file: {folder / estimate.uri}"
     yield from wrong_rules(model)

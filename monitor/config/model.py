@@ -17,7 +17,7 @@ from monitor.config.detect import Detect
 from monitor.config.formats import Format, JsonFormat
 from monitor.config.freshness import Freshness, FreshnessOrOff
 from monitor.config.keep import Keep, KeepOrNone
-from monitor.config.performance import Performance, PerformancePlan, plan_of
+from monitor.config.performance import EstimateSpec, Performance, PerformancePlan, plan_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.config.streams import Topics, is_pattern, reader_of
 from monitor.values import DurationMs, Name, Strict, WrongPartError
@@ -315,9 +315,14 @@ class ModelSpec(Strict):
             )
         return self
 
+    @property
+    def estimates(self) -> dict[str, EstimateSpec]:
+        """The estimators of the model, by the names of their signals; none where nothing is compared with labels."""
+        return {} if self.performance is None else self.performance.estimates
+
     def estimated_signals(self) -> list[str]:
         """The signals that are worked out of single events, `estimated:NAME`, in the order of the file."""
-        return [] if self.performance is None else [f"estimated:{name}" for name in self.performance.estimates]
+        return [f"estimated:{name}" for name in self.estimates]
 
     @cached_property
     def performance_plan(self) -> PerformancePlan | None:

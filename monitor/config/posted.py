@@ -130,7 +130,7 @@ def _outside(model: Model) -> Iterator[tuple[KeyPath, str]]:
     inside = "a document that comes through the API names files by a path inside of the service's folder"
     if model.spec.baseline.uri is not None and not _is_inside(model.spec.baseline.uri):
         yield ("spec", "baseline", "uri"), inside
-    for name, estimate in (model.spec.performance.estimates if model.spec.performance else {}).items():
+    for name, estimate in model.spec.estimates.items():
         if not _is_inside(estimate.uri):
             yield ("spec", "performance", "estimates", name, "uri"), inside
     for index, source in enumerate(model.spec.sources):

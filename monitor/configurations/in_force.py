@@ -209,8 +209,7 @@ def compiled(configuration: Configuration, name: str, former: Mapping[str, Watch
 
 def _log_replaced(configuration: Configuration, name: str, watch: Watch) -> None:
     """Say which estimators are others in their files: rows are of a document, and that is as it was."""
-    estimates = watch.model.spec.performance.estimates if watch.model.spec.performance else {}
-    for estimate, estimator in zip(estimates.values(), watch.estimators, strict=True):
+    for estimate, estimator in zip(watch.model.spec.estimates.values(), watch.estimators, strict=True):
         path = configuration.resolve(name, estimate.uri)
         try:
             is_same = read_artefact(path).digest == estimator.artefact.digest

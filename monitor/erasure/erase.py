@@ -404,8 +404,8 @@ def _unreachable(store: SqlStore, configuration: Configuration, subject: Subject
     for name, model in subject.models.items():
         if model.spec.baseline.uri is not None:
             places.append(f"data set {configuration.resolve(name, model.spec.baseline.uri)}")
-        estimates = model.spec.performance.estimates if model.spec.performance else {}
-        places += [f"estimator {configuration.resolve(name, estimate.uri)}" for estimate in estimates.values()]
+        estimates = model.spec.estimates.values()
+        places += [f"estimator {configuration.resolve(name, estimate.uri)}" for estimate in estimates]
     if detached := detached_parts(store):
         places.append(f"{detached} detached parts of the store's tables")
     places += [

@@ -14,7 +14,7 @@ from detectors.sketch import Coded, NumericLayout, quantile_layout
 from monitor.estimators.artefact import Artefact, Input
 from monitor.events import Events, Name
 
-__all__ = ["ESTIMATED", "Estimator", "EstimatorColumns", "signal_of"]
+__all__ = ["ESTIMATED", "Estimator", "EstimatorColumns", "chance_of_right", "numbers_of", "signal_of"]
 
 Floats = NDArray[np.float64]
 
@@ -79,14 +79,14 @@ class Estimator:
         calibration, trees = self._parts
         if trees is None:
             assert calibration is not None  # what the artefact's check has seen
-            return _right(calibration.probability(inputs[:, 0]), inputs[:, 0], self.artefact.threshold)
+            return chance_of_right(calibration.probability(inputs[:, 0]), inputs[:, 0], self.artefact.threshold)
         scores = trees.score(inputs)
         if calibration is None:
             return np.maximum(scores, 0.0)
         return calibration.probability(scores)
 
 
-def _right(positive: Floats, scores: Floats, threshold: float | None) -> Floats:
+def chance_of_right(positive: Floats, scores: Floats, threshold: float | None) -> Floats:
     """Return how probable it is that a prediction is right, of which it is known how probable the positive class is."""
     is_probability = (scores >= 0) & (scores <= 1)
     return np.where(is_probability, np.where(scores >= (threshold or 0.0), positive, 1.0 - positive), np.nan)
@@ -126,7 +126,7 @@ class EstimatorColumns:
         return np.where(np.isfinite(values), values, np.nan)
 
 
-def numbers_of(column: Coded[Name], numbers: Mapping[str, float]) -> Floats:
+def numbers_of(column: Coded[Name] | Coded[str | None], numbers: Mapping[str, float]) -> Floats:
     """Return what stands for each name of a column; NaN for others.
 
     Examples

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from detectors.estimate import Calibration, Trees, calibrate, constant, trees_of
 from detectors.performance import Binary, Regression
+from detectors.sketch import Coded
 from monitor.config.performance import PerformancePlan
 from monitor.errors import InputError
 from monitor.estimators.artefact import FORMAT, Artefact, Fidelity, Fitted, Input, Kind, Knots
-from monitor.estimators.estimator import Estimator
+from monitor.estimators.estimator import Estimator, chance_of_right, numbers_of
 from monitor.estimators.labelled import LabelledEvents
 
 __all__ = ["FEWEST_EVENTS", "FEWEST_OF_EACH", "fit"]
@@ -189,7 +190,7 @@ def _matrix(events: LabelledEvents, inputs: tuple[Input, ...], rows: Integers) -
     columns = [
         events.numeric[each.signal][rows]
         if each.numbers is None
-        else np.array([each.numbers.get(events.category[each.signal][i] or "", np.nan) for i in rows.tolist()])
+        else numbers_of(Coded.of(events.category[each.signal]).take(rows), each.numbers)
         for each in inputs
     ]
     return np.stack(columns, axis=1)
@@ -216,7 +217,7 @@ def _held_out(
     probability = calibration.probability(scores[block])
     if kind == "cbpe":
         assert isinstance(plan.scheme, Binary)
-        return np.where(scores[block] >= plan.scheme.threshold, probability, 1.0 - probability)
+        return chance_of_right(probability, scores[block], plan.scheme.threshold)
     return probability
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from monitor.evaluate.horizon import NOTHING_MS
-from monitor.performance.hours import HOUR_MS, NOW
-from sinks.store.spans import Span
+from monitor.performance.hours import NOW
+from sinks.store.spans import HOUR_MS, Span
 
 __all__ = ["LONGEST_DELAY_MS", "Due", "delay_ms"]
 

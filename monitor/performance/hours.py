@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detectors.performance import Binary, Multiclass, Regression
 from monitor.config.performance import PerformancePlan
 from monitor.performance.join import NONE, Joined
+from sinks.store.spans import HOUR_MS
 
 __all__ = ["NOW", "OTHER", "Hour", "rows_of_hour"]
 
@@ -21,8 +22,6 @@ NOW = 0
 
 OTHER = "other"
 """Of binary models: predicted to be anything but the positive class."""
-
-HOUR_MS = 3_600_000
 
 Integers = NDArray[np.int64]
 Columns = Mapping[str, Any]

@@ -22,7 +22,7 @@ from monitor.evaluate.horizon import NOTHING_MS, Standing
 from monitor.events import ENDED
 from monitor.performance.due import Due, delay_ms
 from monitor.performance.horizon import Known, Reach, decided, reach_of
-from monitor.performance.hours import HOUR_MS, NOW, Hour, rows_of_hour
+from monitor.performance.hours import NOW, Hour, rows_of_hour
 from monitor.performance.join import Pairs
 from monitor.performance.progress import Progress
 from monitor.values import DAY_MS
@@ -36,7 +36,7 @@ from sinks.store.label_join import (
     labels_of,
     predictions_of_hours,
 )
-from sinks.store.spans import Span
+from sinks.store.spans import HOUR_MS, Span
 
 __all__ = ["BUDGET", "PAGE", "Performance"]
 

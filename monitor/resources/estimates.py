@@ -63,6 +63,7 @@ class Estimates(Question):
     """
 
     path = "/v1/estimates"
+    by = None
     answer = EstimatedQuality
     is_paged = False
     verb = "Show how good predictions are by estimators, before their labels come."

@@ -9,13 +9,14 @@ from monitor.alerts.lifecycle import Transition
 from monitor.events import Partition
 from monitor.rollouts.judged_notices import judged_transitions
 from monitor.rollouts.notices import RESOLVED_AFTER_MS, resolved, verdict_reached
-from monitor.rollouts.rollout_log import HOUR_MS, Rollout, take_up
+from monitor.rollouts.rollout_log import Rollout, take_up
 from monitor.rollouts.strata import read_comparisons, rows_of_stratum
 from monitor.rollouts.sums import sums_of
 from monitor.rollouts.verdict import Comparison, Verdict, compared, verdict_of
 from monitor.watch import Watch
 from sinks.store.batch import Rows, append, empty_rows, extend
 from sinks.store.contract import Store
+from sinks.store.spans import HOUR_MS
 
 __all__ = ["Course", "Courses"]
 

@@ -20,10 +20,10 @@ from monitor.watch import Watch
 from sinks.store.batch import append, empty_rows, extend
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
+from sinks.store.spans import HOUR_MS
 
 __all__ = ["BETTER", "compare_judged", "judged_signals"]
 
-HOUR_MS = 3_600_000
 BETTER: Mapping[str, Better] = {
     "accuracy": "higher",
     "log_loss": "lower",

@@ -17,10 +17,10 @@ from monitor.clock import Clock
 from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
+from sinks.store.spans import HOUR_MS
 
 __all__ = [
     "FINEST",
-    "HOUR_MS",
     "JUDGED",
     "Better",
     "Metric",
@@ -35,7 +35,6 @@ __all__ = [
 JUDGED = "performance:"
 """What signals begin with that labels decide about."""
 
-HOUR_MS = 3_600_000
 Better = Literal["higher", "lower", "same"]
 """What is better of a metric: `same` is neither, and the candidate must not differ."""
 
