@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 from detectors.sequential.strata import Floats, Strata
 
 __all__ = ["Evidence", "lower_bound", "upper_bound"]
 
-DOUBLINGS, HALVINGS = 60, 40
+DOUBLINGS, STEPS = 60, 60
 TINY = 1e-9
+PRECISION = 1e-6
+"""Of a bound, as a part of its distance from the estimate."""
+
+
+Point = tuple[float, float]
+"""A margin, and by how much the evidence against it is more than enough."""
 
 
 class Evidence(Protocol):
@@ -48,20 +55,17 @@ def lower_bound(evidence: Evidence, strata: Strata, level: float, shift: float =
     if math.isnan(estimate):
         return -math.inf
     reach = shift or max(abs(estimate), TINY)
+
+    def excess(margin: float) -> float:
+        """Return by how much the evidence against a margin is more than enough."""
+        return float(evidence(strata, margin, shift)[-1]) - enough
+
     for _ in range(DOUBLINGS):
-        if _excludes(evidence, strata, estimate - reach, shift, enough):
-            break
+        beyond = excess(estimate - reach)
+        if beyond >= 0:
+            return _root(excess, (estimate - reach, beyond), (estimate, excess(estimate)))
         reach *= 2
-    else:
-        return -math.inf
-    low, high = estimate - reach, estimate
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if _excludes(evidence, strata, middle, shift, enough):
-            low = middle
-        else:
-            high = middle
-    return low
+    return -math.inf
 
 
 def upper_bound(evidence: Evidence, strata: Strata, level: float, shift: float = 0.0) -> float:
@@ -69,5 +73,21 @@ def upper_bound(evidence: Evidence, strata: Strata, level: float, shift: float =
     return -lower_bound(evidence, strata.swapped, level, shift)
 
 
-def _excludes(evidence: Evidence, strata: Strata, margin: float, shift: float, enough: float) -> bool:
-    return bool(evidence(strata, margin, shift)[-1] >= enough)
+def _root(excess: Callable[[float], float], low: Point, high: Point) -> float:
+    """Return the largest margin that is excluded, from one that is and one that is not.
+
+    By the Illinois rule of regula falsi (Dowell and Jarratt 1971), and by halves where that does not narrow.
+    """
+    width, weights = high[0] - low[0], [1.0, 1.0]
+    for step in range(STEPS):
+        if high[0] - low[0] <= PRECISION * width:
+            break
+        below, above = weights[0] * low[1], -weights[1] * high[1]
+        share = below / (below + above) if step % 4 < 3 and math.isfinite(below + above) else 0.5
+        margin = low[0] + min(max(share, PRECISION), 1 - PRECISION) * (high[0] - low[0])
+        value = excess(margin)
+        if value >= 0:
+            low, weights = (margin, value), [1.0, weights[1] / 2]
+        else:
+            high, weights = (margin, value), [weights[0] / 2, 1.0]
+    return low[0]
