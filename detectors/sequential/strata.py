@@ -61,6 +61,19 @@ class Strata:
         """The same with the versions exchanged: the difference has the other sign."""
         return Strata(self.champion, self.candidate)
 
+    def first(self, count: int) -> Strata:
+        """The first strata of one comparison.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        """
+        candidate, champion = (
+            Arm(arm.n[:count], arm.total[:count], arm.squares[:count]) for arm in (self.candidate, self.champion)
+        )
+        return Strata(candidate, champion)
+
     @cached_property
     def weight(self) -> Floats:
         """What a stratum's difference weighs: its observations as two equal arms would have them, halved.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from monitor.api.auditor import about
@@ -23,11 +23,11 @@ from monitor.rollouts.rollout_log import JUDGED, Better, Metric, Rollout, log_ro
 from monitor.rollouts.standing import Standing, standings
 from monitor.rollouts.strata import read_comparisons
 from monitor.rollouts.sums import fields_of, is_rate
-from monitor.rollouts.verdict import Compared, compared, levels_of
+from monitor.rollouts.verdict import Compared, Comparison, compared, course_of, levels_of
 from monitor.rollouts.wording import reason
 from monitor.values import DAY_MS, Strict, parse_duration
 from monitor.watch import Watch
-from sinks.store.contract import Query
+from sinks.store import contract
 
 __all__ = ["router"]
 
@@ -41,6 +41,9 @@ MOST_ACTIVE, MOST_METRICS = 20, 20
 MOST_BY_DEFAULT = 10
 RATE_LOSS = 0.01
 """By how much a rate may be worse where nobody says."""
+
+MOST_POINTS = 200
+"""Of a course: as many as a chart can show, each with bounds of its own."""
 
 LEAST_LOSS, MOST_LOSS = 1e-12, 1e12
 """What a metric may lose is 0, or within these: squares of it are numbers."""
@@ -151,8 +154,12 @@ def rollouts(
 
 
 @router.get("/rollouts/{rollout}", summary="One rollout, with its evidence", response_model=RolloutDetail)
-def one_rollout(rollout: str, service: TheService) -> Response:
-    return answer(_detail(service, _named(service, rollout)))
+def one_rollout(
+    rollout: str,
+    service: TheService,
+    points: Annotated[int, Query(ge=0, le=MOST_POINTS, description="of each metric's `course`, at most")] = 0,
+) -> Response:
+    return answer(_detail(service, _named(service, rollout), points))
 
 
 @router.post("/rollouts/{rollout}/stop", summary="Stop comparing versions", response_model=RolloutDetail)
@@ -184,7 +191,7 @@ def _is_in_place_of(rollout: Rollout, other: Rollout) -> bool:
 def _check_versions(service: ApiService, posted: PostedRollout) -> None:
     if posted.candidate == posted.champion:
         raise bad_parameter("candidate", "expected another version than the champion")
-    stored = service.store.read(Query("versions", {"model": posted.model}, columns=("version",)))["version"]
+    stored = service.store.read(contract.Query("versions", {"model": posted.model}, columns=("version",)))["version"]
     if posted.champion not in stored:
         choices = f"known are {', '.join(stored)}" if len(stored) else "it has none yet"
         raise bad_parameter("champion", f"{posted.model} has no version {posted.champion!r}; {choices}")
@@ -256,13 +263,13 @@ def _row(rollout: Rollout, now: Standing) -> Row:
     }
 
 
-def _detail(service: ApiService, rollout: Rollout) -> Row:
+def _detail(service: ApiService, rollout: Rollout, points: int = 0) -> Row:
     comparisons, _, _ = read_comparisons(service.store, rollout)
     facts, levels = compared(rollout, comparisons), levels_of(rollout)
     types = schema(KnownRollout)
     shown = _row(rollout, standings(service.store, [rollout])[rollout.id])
     return {name: shown[name] for name in types.names} | {
-        "compared": [_fact(fact, rollout) for fact in facts],
+        "compared": [_fact(fact, rollout) | {"course": _course(fact, rollout, comparisons, points)} for fact in facts],
         "promote_level": levels.promote,
         "rollback_level": levels.rollback,
         "assumes": [
@@ -278,10 +285,22 @@ def _fact(fact: Compared, rollout: Rollout) -> Row:
     return {
         **vars(fact.metric),
         "verdict": fact.verdict,
-        **{name: value if math.isfinite(value) else None for name, value in numbers.items()},
+        **{name: _number(value) for name, value in numbers.items()},
         "champion_n": fact.champion_n,
         "candidate_n": fact.candidate_n,
         "strata": fact.strata,
         "method": "exact" if is_rate(fact.metric.signal) else "asymptotic",
         "words": reason(fact, rollout),
     }
+
+
+def _course(
+    fact: Compared, rollout: Rollout, comparisons: Mapping[str, Sequence[Comparison]], points: int
+) -> list[Row]:
+    course = course_of(rollout, fact.metric, comparisons.get(fact.metric.signal, ()), points)
+    return [{name: _number(value) for name, value in point._asdict().items()} for point in course]
+
+
+def _number(value: float) -> float | None:
+    """Return what JSON can say; nothing of what is infinite or unknown."""
+    return value if math.isfinite(value) else None

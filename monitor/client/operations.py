@@ -115,15 +115,22 @@ def accept(model: str, signal: str, **details: Any) -> Steps[Document]:
     return mark(model, signal, "accepted", **details)
 
 
-def rollout(rollout: str) -> Steps[Document]:
+def rollout(rollout: str, *, points: int = 0) -> Steps[Document]:
     """One rollout with its ``verdict``, and the evidence for it: ``compared``, metric by metric.
+
+    Parameters
+    ----------
+    rollout : str
+        Its id.
+    points : int
+        How many of each metric's ``course``: what was known of it after earlier spans.
 
     Raises
     ------
     UnknownError
         There is no such rollout.
     """
-    return (yield Request(f"/v1/rollouts/{quoted(rollout)}", holds="compared"))
+    return (yield Request(f"/v1/rollouts/{quoted(rollout)}", {"points": points or None}, holds="compared"))
 
 
 def start_rollout(model: str, *, candidate: str, champion: str, created_by: str, **details: Any) -> Steps[Document]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from monitor.resources.contract import LengthMs, Question, Row, TimeMs, described
 
-__all__ = ["ComparedMetric", "KnownRollout", "RolloutDetail", "Rollouts"]
+__all__ = ["ComparedMetric", "CoursePoint", "KnownRollout", "RolloutDetail", "Rollouts"]
 
 Verdict = Literal["promote", "hold", "rollback"]
 
@@ -52,6 +52,18 @@ class KnownRollout(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CoursePoint(Row):
+    """What was known of a metric after one of its spans."""
+
+    end_ms: TimeMs = described("end of the span, in event time")
+    difference: float = described("candidate minus champion, over all spans up to this one")
+    low: float | None = described("what the difference is not below; null while nothing can be concluded")
+    high: float | None = described("what it is not above")
+    champion_n: int = described("observations up to this span, where both versions had some")
+    candidate_n: int = described("the candidate's")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparedMetric(Row):
     """What is known of one metric."""
 
@@ -71,6 +83,7 @@ class ComparedMetric(Row):
     strata: int = described("such spans")
     method: Literal["exact", "asymptotic"] = described("whether bounds hold at any number of observations")
     words: str = described("the same for people")
+    course: list[CoursePoint] = described("how it came to that, in the order of time; empty unless `points` asks")
 
 
 @dataclass(frozen=True, kw_only=True)

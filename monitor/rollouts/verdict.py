@@ -14,7 +14,7 @@ from detectors.sequential.bounds import Evidence
 from monitor.rollouts.rollout_log import Metric, Rollout
 from monitor.rollouts.sums import Sums, is_rate
 
-__all__ = ["Compared", "Comparison", "Levels", "Verdict", "compared", "levels_of", "verdict_of"]
+__all__ = ["Compared", "Comparison", "Levels", "Point", "Verdict", "compared", "course_of", "levels_of", "verdict_of"]
 
 Verdict = Literal["promote", "hold", "rollback"]
 
@@ -70,6 +70,17 @@ class Compared:
     strata: int
 
 
+class Point(NamedTuple):
+    """What was known of a metric after one of its spans; as in :class:`Compared`."""
+
+    end_ms: int
+    difference: float
+    low: float
+    high: float
+    candidate_n: int
+    champion_n: int
+
+
 def levels_of(rollout: Rollout) -> Levels:
     """Return how often each bound may be wrong.
 
@@ -106,6 +117,42 @@ def compared(rollout: Rollout, comparisons: Mapping[str, Sequence[Comparison]]) 
     return [_compared(metric, comparisons.get(metric.signal, ()), levels) for metric in rollout.metrics]
 
 
+def course_of(rollout: Rollout, metric: Metric, comparisons: Sequence[Comparison], points: int) -> list[Point]:
+    """Return what was known of a metric after some of its spans, evenly many spans apart, the last one among them.
+
+    Parameters
+    ----------
+    rollout : Rollout
+    metric : Metric
+    comparisons : sequence of Comparison
+        Of the metric, in the order of time.
+    points : int
+        How many at most.
+    """
+    paired, strata = _paired(comparisons), _strata(metric, comparisons)
+    if strata is None or points < 1:
+        return []
+    chosen = np.unique(np.linspace(len(paired), 1, points, dtype=np.int64))
+    levels = levels_of(rollout)
+    candidate_n, champion_n = (np.cumsum(arm.n, dtype=np.int64) for arm in (strata.candidate, strata.champion))
+    course = []
+    for count in chosen.tolist():
+        so_far, newest = strata.first(count), count - 1
+        low, high = _bounds(metric, so_far, levels)
+        numbers = int(candidate_n[newest]), int(champion_n[newest])
+        course.append(Point(paired[newest].end_ms, so_far.difference, low, high, *numbers))
+    return course
+
+
+def _bounds(metric: Metric, strata: Strata, levels: Levels) -> tuple[float, float]:
+    # The bound that allows a promotion has the one level, and the one that asks for a rollback the other.
+    below = levels.rollback if metric.better == "lower" else levels.promote
+    above = levels.rollback if metric.better == "higher" else levels.promote
+    evidence = _evidence(metric)
+    low = lower_bound(evidence, strata, below, metric.max_loss)
+    return low, upper_bound(evidence, strata, above, metric.max_loss)
+
+
 def _verdict(metric: Metric, comparisons: Sequence[Comparison], levels: Levels) -> Verdict:
     """Of every way in which the candidate may be worse, ask whether it is, and whether it is not."""
     strata, evidence = _strata(metric, comparisons), _evidence(metric)
@@ -123,20 +170,16 @@ def _holds(evidence: Evidence, strata: Strata, margin: float, shift: float, leve
 
 
 def _compared(metric: Metric, comparisons: Sequence[Comparison], levels: Levels) -> Compared:
-    strata, evidence = _strata(metric, comparisons), _evidence(metric)
+    strata = _strata(metric, comparisons)
     if strata is None:
         return Compared(metric, "hold", math.nan, -math.inf, math.inf, math.nan, math.nan, 0, 0, 0)
-    # The bound that allows a promotion has the one level, and the one that asks for a rollback the other.
-    below = levels.rollback if metric.better == "lower" else levels.promote
-    above = levels.rollback if metric.better == "higher" else levels.promote
     paired, weight = _paired(comparisons), strata.weight / strata.weight.sum()
     candidate, champion = ([each.candidate for each in paired], [each.champion for each in paired])
     return Compared(
         metric,
         _verdict(metric, comparisons, levels),
         strata.difference,
-        lower_bound(evidence, strata, below, metric.max_loss),
-        upper_bound(evidence, strata, above, metric.max_loss),
+        *_bounds(metric, strata, levels),
         float(weight @ [sums.mean for sums in candidate]),
         float(weight @ [sums.mean for sums in champion]),
         sum(sums.n for sums in candidate),

@@ -46,6 +46,19 @@ def test_the_evidence_is_in_units_of_the_data(world: World) -> None:
     assert fact["words"].startswith("missing:amount 1 % → 5 %; difference 4 % (")
 
 
+def test_the_course_of_a_metric_ends_with_what_is_known_now(world: World) -> None:
+    client = Client(world)
+    [fact] = client.get("/v1/rollouts/r", points=3).json()["compared"]
+
+    ends = [point["end_ms"] for point in fact["course"]]
+    assert ends == sorted(set(ends))
+    assert 1 < len(ends) <= 3
+    names = ("difference", "low", "high", "candidate_n", "champion_n")
+    assert [fact["course"][-1][name] for name in names] == [fact[name] for name in names]
+    assert [fact["course"] for fact in client.get("/v1/rollouts/r").json()["compared"]] == [[]]
+    assert client.request("GET", "/v1/rollouts/r?points=201").status_code == 422
+
+
 @pytest.mark.parametrize(
     ("change", "field", "says"),
     [
