@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
-from monitor.resources.contract import LengthMs, Row, TimeMs, hints
-from sinks.receivers.times import moment
+from monitor.cells import columns_of, duration, number, when
+from monitor.resources.contract import Row
 
 __all__ = ["as_json", "as_rows", "as_table", "duration", "json_line", "number", "printable", "sparkline", "when"]
 
@@ -75,35 +75,12 @@ def printable(text: str) -> str:
 
 def as_rows(row: type[Row], rows: Iterable[Mapping[str, Any]], *, title: str = "") -> None:
     """Print rows as the table that their declaration describes."""
-    columns = [(each.replace("_", " "), each) if isinstance(each, str) else each for each in row.table]
-    writers = [_writer(row, shown) for _, shown in columns]
-    as_table([heading for heading, _ in columns], ([write(each) for write in writers] for each in rows), title=title)
-
-
-def _writer(
-    row: type[Row], shown: str | Callable[[Mapping[str, Any]], object]
-) -> Callable[[Mapping[str, Any]], object]:
-    """Return what writes a cell: by the type of its field, or as the declaration says."""
-    if callable(shown):
-        return shown
-    *outer, name = shown.split(".")
-    for part in outer:
-        kind = hints(row)[part]
-        if not isinstance(kind, type) or not issubclass(kind, Row):
-            break
-        row = kind
-    write = _WRITERS.get(hints(row).get(name), _text)
-
-    def cell(values: Mapping[str, Any]) -> object:
-        for part in outer:
-            values = values[part]
-        return write(values.get(name))
-
-    return cell
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+    columns = columns_of(row)
+    as_table(
+        [column.heading for column in columns],
+        ([column.write(each) for column in columns] for each in rows),
+        title=title,
+    )
 
 
 _STYLES = {
@@ -114,49 +91,6 @@ _STYLES = {
     "learning": "dim",
     "no_data": "dim",
 }
-
-
-def number(value: float | None) -> str:
-    """Write a number with four significant digits; nothing for a missing one.
-
-    Examples
-    --------
-    >>> number(0.123456), number(None)
-    ('0.1235', '')
-    """
-    return "" if value is None or math.isnan(value) else f"{value:.4g}"
-
-
-def when(time_ms: int | None) -> str:
-    """Write a time as ISO 8601 in UTC; nothing for a missing one, which is None, 0, or the -1 of a record.
-
-    Examples
-    --------
-    >>> when(1_700_000_000_000)
-    '2023-11-14T22:13:20Z'
-    """
-    if time_ms in (None, 0, -1):
-        return ""
-    text = moment(time_ms).isoformat(timespec="milliseconds" if time_ms % 1000 else "seconds")
-    return text.replace("+00:00", "Z")
-
-
-def duration(length_ms: int | None) -> str:
-    """Write a length of time in its two largest units; nothing for a missing one.
-
-    Examples
-    --------
-    >>> duration(5_400_000), duration(90_000), duration(0), duration(None)
-    ('1h 30m', '1m 30s', '0s', '')
-    """
-    if length_ms is None:
-        return ""
-    rest_s, parts = round(length_ms / 1000), []
-    for unit, size_s in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, rest_s = divmod(rest_s, size_s)
-        parts.append((count, unit))
-    first = next((index for index, (count, _) in enumerate(parts) if count), 3)
-    return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
 
 
 def sparkline(values: Sequence[float | None], least_top: float = 0.0) -> str:
@@ -172,16 +106,6 @@ def sparkline(values: Sequence[float | None], least_top: float = 0.0) -> str:
         " " if value is None or not math.isfinite(value) else BARS[min(7, int(max(0.0, value) / top * 7 + 0.5))]
         for value in values
     )
-
-
-_WRITERS: dict[Any, Callable[[Any], str]] = {
-    TimeMs: when,
-    TimeMs | None: when,
-    LengthMs: duration,
-    LengthMs | None: duration,
-    float: number,
-    float | None: number,
-}
 
 
 def _finite(value: Any) -> Any:

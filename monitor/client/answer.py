@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from monitor.client.connection import AsyncConnection, Connection
+from monitor.client.displays import MOST_ROWS, drawn_history, table
 from monitor.client.errors import ClientError
 from monitor.client.requests import MEDIA, Paging, Request
 from monitor.resources.contract import Question
+from monitor.resources.history import History
 
 if TYPE_CHECKING:
     import pandas
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "Answer", "AsyncAnswer"]
 
 FORMATS = tuple(MEDIA)
+
+POINTS_SHOWN, MOST_SHOWN = 120, 5_000
+"""Buckets of a series that a notebook draws, and of all series together that are read for it."""
 
 
 class Answer:
@@ -45,6 +51,13 @@ class Answer:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for document in self.pages():
             yield from document["items"]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: of a history lines over time, of anything else a table of the first rows."""
+        if isinstance(self._question, History):
+            stepped = replace(self._question, step=self._question.step or "auto", points=POINTS_SHOWN, limit=MOST_SHOWN)
+            return drawn_history(Answer(self._connection, stepped))
+        return table(self.row, Answer(self._connection, _first(self._question)))
 
     def pages(self) -> Iterator[dict[str, Any]]:
         """Yield the documents that hold the rows; what else they hold differs by question."""
@@ -170,6 +183,14 @@ class AsyncAnswer:
         package = _need("polars")
         frame: polars.DataFrame = package.from_arrow(await self.arrow())
         return frame
+
+
+def _first(question: Question) -> Question:
+    """Return a question for the rows that are shown, and one beyond, so that it can be said that there are more."""
+    if "limit" not in {each.name for each in fields(question)}:
+        return question
+    limit: dict[str, Any] = {"limit": min(getattr(question, "limit", None) or MOST_ROWS + 1, MOST_ROWS + 1)}
+    return replace(question, **limit)
 
 
 def _whole(question: Question, form: str) -> Request:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from monitor.client.displays import Explained, ShownAlert, ShownIncident, ShownRollout
 from monitor.client.requests import Request, Steps, all_rows, quoted
 from monitor.resources.contract import Moment, written
 from monitor.resources.subscriptions import Subscriptions
@@ -38,7 +39,7 @@ __all__ = [
 Document = dict[str, Any]
 
 
-def alert(alert_id: str) -> Steps[Document]:
+def alert(alert_id: str) -> Steps[ShownAlert]:
     """One alert from its start: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.
 
     Raises
@@ -46,7 +47,7 @@ def alert(alert_id: str) -> Steps[Document]:
     UnknownError
         There is no such alert.
     """
-    return (yield Request(f"/v1/alerts/{quoted(alert_id)}", holds="transitions"))
+    return ShownAlert((yield Request(f"/v1/alerts/{quoted(alert_id)}", holds="transitions")))
 
 
 def explain(alert_id: str) -> Steps[Document]:
@@ -62,7 +63,7 @@ def explain(alert_id: str) -> Steps[Document]:
 
 def explain_window(
     model: str, signal: str, at: Moment, *, segment: str = "", version: str | None = None
-) -> Steps[Document]:
+) -> Steps[Explained]:
     """Why the window that holds a time alarmed or did not: ``outcome``, ``words``, ``contrasts``, ``alerts`` ….
 
     Raises
@@ -71,7 +72,7 @@ def explain_window(
         There is no such window; the message names the nearest ones.
     """
     question = ExplainWindow(model, signal, at, segment=segment, version=version)
-    return (yield Request(question.path, question.wire(), holds="contrasts"))
+    return Explained((yield Request(question.path, question.wire(), holds="contrasts")))
 
 
 def subscriptions() -> Steps[list[Document]]:
@@ -79,7 +80,7 @@ def subscriptions() -> Steps[list[Document]]:
     return all_rows(Subscriptions())
 
 
-def incident(incident_id: str) -> Steps[Document]:
+def incident(incident_id: str) -> Steps[ShownIncident]:
     """One incident with its ``causes`` and ``alerts``, found by the id of any of its alerts.
 
     Raises
@@ -87,7 +88,7 @@ def incident(incident_id: str) -> Steps[Document]:
     UnknownError
         No alert that fired has this id.
     """
-    return (yield Request(f"/v1/incidents/{quoted(incident_id)}", holds="alerts"))
+    return ShownIncident((yield Request(f"/v1/incidents/{quoted(incident_id)}", holds="alerts")))
 
 
 def mark(model: str, signal: str, says: str, **details: Any) -> Steps[Document]:
@@ -115,7 +116,7 @@ def accept(model: str, signal: str, **details: Any) -> Steps[Document]:
     return mark(model, signal, "accepted", **details)
 
 
-def rollout(rollout: str, *, points: int = 0) -> Steps[Document]:
+def rollout(rollout: str, *, points: int = 0) -> Steps[ShownRollout]:
     """One rollout with its ``verdict``, and the evidence for it: ``compared``, metric by metric.
 
     Parameters
@@ -130,10 +131,12 @@ def rollout(rollout: str, *, points: int = 0) -> Steps[Document]:
     UnknownError
         There is no such rollout.
     """
-    return (yield Request(f"/v1/rollouts/{quoted(rollout)}", {"points": points or None}, holds="compared"))
+    return ShownRollout(
+        (yield Request(f"/v1/rollouts/{quoted(rollout)}", {"points": points or None}, holds="compared"))
+    )
 
 
-def start_rollout(model: str, *, candidate: str, champion: str, created_by: str, **details: Any) -> Steps[Document]:
+def start_rollout(model: str, *, candidate: str, champion: str, created_by: str, **details: Any) -> Steps[ShownRollout]:
     """Compare a candidate version with its champion from the next window on, and return the rollout.
 
     Parameters
@@ -149,10 +152,10 @@ def start_rollout(model: str, *, candidate: str, champion: str, created_by: str,
         There is no such version or signal, or the candidate is compared already.
     """
     body = {"model": model, "candidate": candidate, "champion": champion, "created_by": created_by, **details}
-    return (yield Request("/v1/rollouts", method="POST", body=body, holds="compared"))
+    return ShownRollout((yield Request("/v1/rollouts", method="POST", body=body, holds="compared")))
 
 
-def stop_rollout(rollout: str, *, created_by: str, reason: str = "") -> Steps[Document]:
+def stop_rollout(rollout: str, *, created_by: str, reason: str = "") -> Steps[ShownRollout]:
     """Compare the versions of a rollout no more, and return it.
 
     Raises
@@ -161,7 +164,9 @@ def stop_rollout(rollout: str, *, created_by: str, reason: str = "") -> Steps[Do
         There is no such rollout.
     """
     body = {"created_by": created_by, "reason": reason}
-    return (yield Request(f"/v1/rollouts/{quoted(rollout)}/stop", method="POST", body=body, holds="compared"))
+    return ShownRollout(
+        (yield Request(f"/v1/rollouts/{quoted(rollout)}/stop", method="POST", body=body, holds="compared"))
+    )
 
 
 def set_clocks_back(model: str, **details: Any) -> Steps[Document]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from monitor.client.displays import Distributed
 from monitor.client.requests import Request, Steps, all_rows, quoted
 from monitor.clock import SystemClock
 from monitor.resources.contract import written
@@ -52,7 +53,7 @@ def model(name: str) -> Steps[Document]:
     return (yield Request(f"/v1/models/{quoted(name)}", holds="signals"))
 
 
-def distribution(model: str, signal: str, **span: Any) -> Steps[Document]:
+def distribution(model: str, signal: str, **span: Any) -> Steps[Distributed]:
     """How a signal is distributed in a span of time, beside another one: ``current``, ``baseline``, ``cells`` ….
 
     Parameters
@@ -67,7 +68,7 @@ def distribution(model: str, signal: str, **span: Any) -> Steps[Document]:
         There is no such signal, or the two cannot be compared.
     """
     question = Distributions(model=model, signal=signal, **span)
-    return (yield Request(question.path, question.wire(), holds="cells"))
+    return Distributed((yield Request(question.path, question.wire(), holds="cells")))
 
 
 # -- alerts ------------------------------------------------------------------------------------------------------------
