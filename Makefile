@@ -30,7 +30,7 @@ endif
 	@$(leeway) demo --source $(SOURCE) $(if $(filter 0,$(SERVE)),--no-serve,--serve) $(ARGS)
 
 test: $(installed) kafka peers ## run every test, against a real Kafka broker too: ARGS="-k psi", TESTERS=3 processes
-	@.ci/packages docker-compose clickhouse-server openssl go
+	@.ci/packages docker-compose clickhouse-server openssl go chromium
 	@$(python) -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: $(installed) kafka peers ## run every test and print which lines none of them ran: ARGS="tests/routing"

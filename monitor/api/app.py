@@ -13,7 +13,17 @@ from prometheus_client import Gauge
 from monitor import resources
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
-from monitor.api import acknowledge, alertmanager, alertmanager_silences, events, explain, health, openapi, problems
+from monitor.api import (
+    acknowledge,
+    alertmanager,
+    alertmanager_silences,
+    events,
+    explain,
+    health,
+    openapi,
+    problems,
+    whoami,
+)
 from monitor.api.access import AccessControl
 from monitor.api.auditor import Auditor
 from monitor.api.body_limit import BodyLimit
@@ -50,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     *(import_module(f"monitor.api.{name}").router for name in resources.names()),
     explain.router,
     acknowledge.router,
+    whoami.router,
     *ALERTMANAGER,
     events.router,
 )

@@ -11,15 +11,15 @@ from fastapi.dependencies.models import Dependant
 from starlette.datastructures import QueryParams
 
 from monitor.api.problems import ProblemError, bad_parameter
-from monitor.api.web_login import CALLBACK
 
 __all__ = ["refuse_unknown"]
 
 
 async def refuse_unknown(request: Request) -> None:
     """Raise a problem that names each parameter that the route does not have, and the nearest that it has."""
-    # A provider sends browsers back with whatever it likes to say.
-    if not request.query_params or request.scope["route"].path == CALLBACK:
+    # The query of a page is what it shows, which its module reads; and a provider sends browsers back with whatever
+    # it likes to say.
+    if not request.query_params or not request.scope["route"].include_in_schema:
         return
     parameters = dict(_parameters(request.scope["route"].dependant))
     names = sorted(parameters)

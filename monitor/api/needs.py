@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from monitor.access.roles import Need
 
-__all__ = ["FREE", "LOGGING_IN", "NEEDS", "OWN_PART", "PERSONAL", "WHOLE", "has_own_part", "need_of"]
+__all__ = ["FREE", "LOGGING_IN", "NEEDS", "OWN_PART", "PERSONAL", "STATIC", "WHOLE", "has_own_part", "need_of"]
 
 FREE = ("/healthz", "/readyz", "/-/healthy", "/-/ready")
 
 LOGGING_IN = ("GET /login", "GET /login/callback", "GET /logout", "POST /logout")
 """Who logs in shows nothing yet."""
+
+STATIC = ("GET /static/{of_build}/{name:path}",)
+"""Scripts and styles, the same for everybody: a page that asks people to log in has them too."""
+
+SHELLS = ("/models/{model}", "/models/{model}/compare", "/models/{model}/signals/{signal:path}")
+"""Pages that show nothing by themselves: their modules ask the API as whoever looks at them."""
 
 VIEWED = (
     "/", "/alerts", "/alerts/{alert_id}", "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/receivers",
@@ -22,15 +28,15 @@ VIEWED = (
     "/v1/models/{model}/configuration/versions",
     "/v1/performance", "/v1/problems", "/v1/rollouts", "/v1/rollouts/{rollout}",
     "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
-    "/v1/subscriptions/{subscription}", "/v1/top", "/v1/unregistered-models",
+    "/v1/subscriptions/{subscription}", "/v1/top", "/v1/unregistered-models", "/v1/whoami",
 )  # fmt: skip
 
 NEEDS: dict[str, Need] = {
     **{f"GET {path}": "nothing" for path in FREE},
-    **dict.fromkeys(LOGGING_IN, "nothing"),
+    **dict.fromkeys((*LOGGING_IN, *STATIC), "nothing"),
     "HEAD /-/healthy": "nothing",
     "HEAD /-/ready": "nothing",
-    **{f"GET {path}": "viewer" for path in VIEWED},
+    **{f"GET {path}": "viewer" for path in (*VIEWED, *SHELLS)},
     "POST /api/v2/silences": "editor",
     "DELETE /api/v2/silence/{name}": "editor",
     "POST /v1/alerts/{alert_id}/ack": "editor",
@@ -66,7 +72,8 @@ NEEDS: dict[str, Need] = {
 OWN_PART = frozenset(
     {
         # They show nothing of any model.
-        "GET /", "GET /docs", "GET /openapi.json", "GET /v1/problems",
+        "GET /", "GET /docs", "GET /openapi.json", "GET /v1/problems", "GET /v1/whoami",
+        *(f"GET {path}" for path in SHELLS),
         # Of the rest, that of their own models alone: `monitor.api.own_part`.
         "GET /alerts", "GET /alerts/{alert_id}", "GET /v1/alerts", "GET /v1/alerts/stream", "GET /v1/alerts/summary",
         "GET /v1/alerts/{alert_id}", "POST /v1/alerts/{alert_id}/ack", "GET /v1/baselines", "GET /v1/clocks",

@@ -36,6 +36,8 @@ OPERATIONS = {
     "protects, since when, and why. What fires comes first. With a `signal`, it says how small a shift can be found.",
     "GET /v1/series/summary": "A row for each model: how many detectors fire, are blind, learn and protect, and its "
     "alerts beside the false alarms that its configuration accepts for the same time.",
+    "GET /v1/whoami": "Who asks, by the token or the session, with the role, and every operation that is allowed: a "
+    "page offers what is in `may`. Where the service asks for no token, that is everything.",
     "GET /v1/explain": "Finds the window of a signal that holds the time `at`, and says what was expected, what there "
     "was, what would have alarmed, and who was notified. Without a window there, it names the nearest ones (404).",
     "GET /v1/history": "Scores by the time at which windows end, in ms since the epoch. With `step`, such as `1h` or "

@@ -54,6 +54,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "explain": ("monitor.cli.explain", "Say why a window alarmed, or did not."),
     "doctor": ("monitor.cli.doctor", "Say what keeps a service from working, and what to do."),
     "token": ("monitor.cli.token", "Make, list and revoke tokens: who may ask and change what."),
+    "whoami": ("monitor.cli.whoami", "Show as whom a service sees you, and with which role."),
     "erase": ("monitor.cli.erase", "Erase a data subject from everything that is kept, and prove it."),
     "export": ("monitor.cli.export", "Print all that is held about a data subject."),
     "estimator": ("monitor.cli.estimator", "Fit and show what says how good predictions are before labels come."),

@@ -168,6 +168,7 @@ class Leeway:
     job_runs = asks(JobRuns)
 
     alert = does(operations.alert)
+    whoami = does(operations.whoami)
     explain = does(operations.explain)
     explain_window = does(operations.explain_window)
     subscriptions = does(operations.subscriptions)
@@ -331,6 +332,7 @@ class AsyncLeeway:
     job_runs = asks_async(JobRuns)
 
     alert = does_async(operations.alert)
+    whoami = does_async(operations.whoami)
     explain = does_async(operations.explain)
     explain_window = does_async(operations.explain_window)
     subscriptions = does_async(operations.subscriptions)

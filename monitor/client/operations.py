@@ -34,6 +34,7 @@ __all__ = [
     "stop_rollout",
     "stream_of",
     "subscriptions",
+    "whoami",
 ]
 
 Document = dict[str, Any]
@@ -73,6 +74,11 @@ def explain_window(
     """
     question = ExplainWindow(model, signal, at, segment=segment, version=version)
     return Explained((yield Request(question.path, question.wire(), holds="contrasts")))
+
+
+def whoami() -> Steps[Document]:
+    """As whom the service sees this client: ``name``, ``role``, ``namespaces``, and what it ``may``."""
+    return (yield Request("/v1/whoami", holds="may"))
 
 
 def subscriptions() -> Steps[list[Document]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shlex import join
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from monitor.alerts.alert_log import ROLLOUT
 from monitor.alerts.lifecycle import POSTED
@@ -27,19 +27,20 @@ MOST_LISTED = 200
 
 
 @router.get("/alerts")
-def list_alerts(service: TheService) -> Response:
+def list_alerts(request: Request, service: TheService) -> Response:
     alerts = sorted(standing_alerts(service.store, None), key=lambda row: (row["state"] != "firing", -row["at_ms"]))
-    return page("alerts.html", alerts=alerts[:MOST_LISTED], omitted=max(0, len(alerts) - MOST_LISTED))
+    return page(request, "alerts.html", alerts=alerts[:MOST_LISTED], omitted=max(0, len(alerts) - MOST_LISTED))
 
 
 @router.get("/alerts/{alert_id}")
-def show_alert(service: TheService, alert_id: str) -> Response:
+def show_alert(request: Request, service: TheService, alert_id: str) -> Response:
     try:
         document = read_alert(service.store, alert_id)
     except ProblemError as problem:
-        return page("missing.html", 404, detail=problem.detail)
+        return page(request, "missing.html", 404, detail=problem.detail)
     alert = document["alert"]
     return page(
+        request,
         "alert.html",
         **document,
         acknowledged=acknowledged(service, alert),

@@ -40,7 +40,7 @@ async def come_back(request: Request, code: str = "", state: str = "", error: st
             operation, auditor = f"GET {CALLBACK}", request.app.state.auditor
             await auditor.refused(request.scope, operation, None, problem.status_code, problem.detail)
         headers = retry_after(problem)
-        return page("login.html", problem.status_code, headers, detail=problem.detail, root=_root(request))
+        return page(request, "login.html", problem.status_code, headers, detail=problem.detail)
     answer = RedirectResponse(_root(request) + path, 303)
     _keep(request, answer, SESSION_COOKIE, session, login.session_s)
     _drop(request, answer, LOGIN_COOKIE)
@@ -50,13 +50,13 @@ async def come_back(request: Request, code: str = "", state: str = "", error: st
 @router.get("/logout")
 def ask_to_log_out(request: Request) -> Response:
     _login(request)
-    return page("logout.html", headers=FORMS)
+    return page(request, "logout.html", headers=FORMS)
 
 
 @router.post("/logout")
 def log_out(request: Request) -> Response:
     _login(request)
-    answer = page("login.html", detail="You have logged out here.", root=_root(request))
+    answer = page(request, "login.html", detail="You have logged out here.")
     _drop(request, answer, SESSION_COOKIE)
     return answer
 

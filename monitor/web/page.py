@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from monitor.web.assets import assets, build
 from sinks.receivers.times import utc
 
-__all__ = ["page", "rendered", "shown"]
+__all__ = ["NAVIGATION", "PLAIN", "SCRIPTED", "page", "rendered", "shown"]
 
-# Nothing is fetched and nothing runs, whatever an alert's texts hold.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_OWN = "style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+PLAIN = f"default-src 'none'; img-src 'self'; {_OWN}"
+"""Of pages without scripts: nothing runs, whatever an alert's texts hold."""
+
+SCRIPTED = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; font-src 'self'; img-src 'self' data: blob:; "
+    f"require-trusted-types-for 'script'; trusted-types 'none'; {_OWN}"
+)
+"""Of pages that a module draws. Only our files run, and no text ever becomes markup: browsers refuse to take it."""
+
+NAVIGATION = (("Alerts", "/alerts"), ("API", "/docs"))
+"""What every page links to, and its path."""
 
 _TEMPLATES = Environment(
     loader=PackageLoader("monitor.web", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -21,16 +33,33 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters["utc"] = utc
 
 
-def page(template: str, status: int = 200, headers: Mapping[str, str] | None = None, **names: Any) -> Response:
+def page(
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    *,
+    policy: str = PLAIN,
+    **names: Any,
+) -> Response:
     """Return a page; every text in it is escaped."""
-    return shown(rendered(template, **names), status, headers)
+    return shown(rendered(request, template, **names), status, headers, policy)
 
 
-def rendered(template: str, **names: Any) -> str:
+def rendered(request: Request, template: str, **names: Any) -> str:
     """Return the text of a page; every text in it is escaped."""
-    return _TEMPLATES.get_template(template).render(**names)
+    root = request.scope.get("root_path", "")
+    path = request.scope["path"].removeprefix(root)
+    around = {
+        "root": root,
+        "static": f"{root}/static/{build()}",
+        "libraries": [name for name in assets() if name.startswith(("lib/", "vendor/")) and name.endswith(".js")],
+        "navigation": [(title, root + to, path == to) for title, to in NAVIGATION],
+        "logs_in": request.app.state.web_login is not None,
+    }
+    return _TEMPLATES.get_template(template).render(around | names)
 
 
-def shown(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def shown(text: str, status: int = 200, headers: Mapping[str, str] | None = None, policy: str = PLAIN) -> Response:
     """Return a page whose text has been made."""
-    return Response(text, status, {"Content-Security-Policy": POLICY, **(headers or {})}, media_type="text/html")
+    return Response(text, status, {"Content-Security-Policy": policy, **(headers or {})}, media_type="text/html")

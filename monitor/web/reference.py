@@ -26,12 +26,13 @@ def show_reference(request: Request) -> Response:
     # Made once: it takes longer than most questions.
     made = getattr(state, "reference", None)
     if made is None or made[0] is not document:
-        state.reference = made = document, _reference(document)
+        state.reference = made = document, _reference(request, document)
     return shown(made[1])
 
 
-def _reference(document: Mapping[str, Any]) -> str:
+def _reference(request: Request, document: Mapping[str, Any]) -> str:
     return rendered(
+        request,
         "reference.html",
         version=document["info"]["version"],
         groups=_groups(document),

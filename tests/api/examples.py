@@ -63,6 +63,7 @@ ASKED = {
     "/v1/rollouts/{rollout}": "",
     "/v1/dead-letters": "",
     "/v1/tokens": "",
+    "/v1/whoami": "",
     "/v1/audit": "",
     "/v1/jobs": "",
     "/v1/jobs/runs": "",

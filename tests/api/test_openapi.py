@@ -64,6 +64,7 @@ SAMPLES = [
     "/v1/marks",
     "/v1/dead-letters",
     "/v1/tokens",
+    "/v1/whoami",
     "/v1/audit",
     "/v1/jobs",
     "/v1/jobs/runs",

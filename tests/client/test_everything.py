@@ -78,6 +78,7 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "run_job": lambda leeway: leeway.run_job("keep_lifetimes", created_by="ann"),
     "pause_job": lambda leeway: leeway.pause_job("keep_lifetimes", created_by="ann", reason="slow"),
     "resume_job": lambda leeway: leeway.resume_job("log_status", created_by="ann"),
+    "whoami": lambda leeway: leeway.whoami(),
     "audit": lambda leeway: list(leeway.audit()),
     "tokens": lambda leeway: leeway.tokens(),
     "create_token": lambda leeway: leeway.create_token("cd", "viewer", namespaces=["default"], expires="90d"),

@@ -1,0 +1,56 @@
+"""Pages that are drawn in the browser: what the server sends of each, and the table of them.
+
+The server sends names and which module draws; everything else is asked of the API, as any client would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from monitor.web.page import SCRIPTED, page
+
+__all__ = ["SHELLS", "Shell", "router"]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A page that a module draws.
+
+    Attributes
+    ----------
+    path : str
+        Its address; what stands in braces is given to the module.
+    module : str
+        ``static/pages/MODULE.js``, whose default export is the component.
+    title : str
+        Until the module says a better one.
+    """
+
+    path: str
+    module: str
+    title: str
+
+
+SHELLS: tuple[Shell, ...] = (
+    Shell("/models/{model}", "model", "Model"),
+    Shell("/models/{model}/compare", "compare", "Compare"),
+    Shell("/models/{model}/signals/{signal:path}", "signal", "Signal"),
+)
+"""Every such page. A line here, one in each of the tables of `monitor/api/needs.py`, a module and a test make one."""
+
+router = APIRouter(include_in_schema=False)
+
+
+def _add(shell: Shell) -> None:
+    async def show(request: Request) -> Response:
+        names: dict[str, Any] = request.path_params
+        return page(request, "shell.html", policy=SCRIPTED, shell=shell, names=names)
+
+    router.add_api_route(shell.path, show, name=f"show_{shell.module}")
+
+
+for _shell in SHELLS:
+    _add(_shell)

@@ -1,0 +1,56 @@
+// Whether the service answers. A restart is said in a banner; what was asked meanwhile is asked again.
+import { html, useEffect, useState } from "../vendor/htm-preact.js";
+import { root } from "./address.js";
+
+const LOOK_MS = 1_000;
+const listeners = new Set();
+let isAway = false;
+let returns = 0;
+let back = null;
+
+/** Note that a question had no answer; returns when the service answers again. */
+export function away() {
+  back ??= look();
+  return back;
+}
+
+async function look() {
+  isAway = true;
+  tell();
+  do {
+    await new Promise((done) => setTimeout(done, LOOK_MS));
+  } while (!(await answers()));
+  isAway = false;
+  back = null;
+  returns += 1;
+  tell();
+}
+
+async function answers() {
+  try {
+    return (await fetch(`${root}/healthz`, { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}
+
+function tell() {
+  listeners.forEach((listener) => listener());
+}
+
+/** `{isAway, returns}`: whether it is away, and how often it has come back. */
+export function useService() {
+  const [state, setState] = useState({ isAway, returns });
+  useEffect(() => {
+    const listener = () => setState({ isAway, returns });
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, []);
+  return state;
+}
+
+export function ServiceBanner() {
+  const { isAway: away_ } = useService();
+  return html`<div role="status">${away_ && html`<p class="banner"><strong>The service does not answer.</strong>
+    It may be starting again. What you see is from before; the page goes on by itself as soon as it answers.</p>`}</div>`;
+}

@@ -1,0 +1,46 @@
+"""One service and one browser for all tests of pages.
+
+Playwright runs an event loop in this thread for as long as it is open, in which nothing else may run one: so it is
+closed with the last test of this folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.web.browser.looking import Look, chromium
+from tests.web.browser.site import Site, drifted, serving_site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[Site]:
+    with serving_site(drifted()) as site:
+        yield site
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def look(site: Site, browser: Browser) -> Iterator[Callable[[str], Look]]:
+    """Open pages by their paths; whatever they said to the console, or asked of others, fails the test."""
+    looks: list[Look] = []
+
+    def open_page(path: str) -> Look:
+        looks.append(Look.at(browser, site.url, path))
+        return looks[-1]
+
+    yield open_page
+    for each in looks:
+        each.page.context.close()
+        assert each.messages == []
+        assert each.foreign == []
