@@ -154,7 +154,9 @@ class Replay:
             self._ingest.finish()
             self._advance(done, on_transition)
             on_progress(done.counters)
-            work_out_ended(self._watches, self._store)
+            for transition in work_out_ended(self._watches, self._store):
+                done.transitions.append(transition)
+                on_transition(transition)
             if checkpoint_every:
                 self.save()
         finally:
@@ -330,7 +332,7 @@ def replay_course(course: Course, store: Store, new_source: Callable[[], Source]
         done.windows += evaluated.windows
         done.scores += evaluated.scores
         done.transitions += evaluated.transitions
-    work_out_ended([course.watches[course.windows[-1][1]]], store)
+    done.transitions += work_out_ended([course.watches[course.windows[-1][1]]], store)
     return done
 
 
@@ -483,7 +485,7 @@ def _a_name(topic: str, item: str) -> str:
 
 def results(store: Store, models: Iterable[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield every score, finding and alert transition of a replay, by table, as dicts in the order of their keys."""
-    for table in ("scores", "findings", "alerts", "rollout_strata"):
+    for table in ("scores", "findings", "alerts", "performance_alerts", "rollout_strata"):
         for model in sorted(models):
             columns = store.read(Query(table, {"model": model}))
             names = list(columns)

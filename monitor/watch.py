@@ -285,6 +285,12 @@ class Watch:
         """Whether charts watch ``signal``, by its values or by how often per-event detectors fire on it."""
         return self.is_charted(signal) or (self.model.spec.detect.rule == "change" and signal in self.finding_layouts)
 
+    @property
+    def judged_signals(self) -> tuple[str, ...]:
+        """The signals that labels make, of hours of predictions."""
+        plan = self.model.spec.performance_plan
+        return () if plan is None else plan.signals
+
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""
         return {name: params for name, params in self.uses.get(signal, {}).items() if name not in WINDOWED}

@@ -1,4 +1,8 @@
-"""The log of what becomes of alerts: two tables of the same columns, by event time and by the clock."""
+"""The log of what becomes of alerts: tables of the same columns, each in an order of its own.
+
+Windows, hours that labels judge, and silences are followed apart, each by its own time: hours that labels judge come
+later than windows, and whoever follows a table would miss what is dated before what it has read.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +18,33 @@ from sinks.store.contract import Columns, Query, Store
 from sinks.store.rows import row_count
 
 __all__ = [
+    "ALARM_TABLES",
     "ALERTS",
     "ALERT_TABLES",
     "FRESHNESS",
     "FRESHNESS_ALERTS",
+    "PERFORMANCE",
+    "PERFORMANCE_ALERTS",
     "ROLLOUT",
     "is_verdict",
     "read_alert_log",
     "table_of",
 ]
 
-ALERTS, FRESHNESS_ALERTS = "alerts", "freshness_alerts"
-ALERT_TABLES = (ALERTS, FRESHNESS_ALERTS)
-"""What stands in the first is of event time, and a replay writes it; what stands in the second is of the clock."""
+ALERTS, FRESHNESS_ALERTS, PERFORMANCE_ALERTS = "alerts", "freshness_alerts", "performance_alerts"
+ALERT_TABLES = (ALERTS, FRESHNESS_ALERTS, PERFORMANCE_ALERTS)
+"""What stands in the second is of the clock; the others are of event time, and a replay writes them."""
+
+ALARM_TABLES = (ALERTS, PERFORMANCE_ALERTS)
+"""The alarms for which a model has a budget, and of which people say whether they were false."""
 
 FRESHNESS = "LeewayFreshness"
 """The `alertname` of alerts about silences, which stand in the second."""
+
+PERFORMANCE = "LeewayPerformance"
+"""The `alertname` of alerts about what labels say, which stand in the third."""
+
+_TABLE_OF = {FRESHNESS: FRESHNESS_ALERTS, PERFORMANCE: PERFORMANCE_ALERTS}
 
 ROLLOUT = "LeewayRollout"
 """The `alertname` of verdicts on rollouts, which stand in the first: they are no alarms, and no budget has them."""
@@ -54,7 +69,7 @@ def table_of(labels: Mapping[str, str]) -> str:
     >>> table_of({"alertname": "LeewayFreshness"}), table_of({})
     ('freshness_alerts', 'alerts')
     """
-    return FRESHNESS_ALERTS if labels.get("alertname") == FRESHNESS else ALERTS
+    return _TABLE_OF.get(labels.get("alertname", ""), ALERTS)
 
 
 def read_alert_log(store: Store, query: Query, tables: Sequence[str] = ALERT_TABLES) -> Columns:

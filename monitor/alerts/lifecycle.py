@@ -270,6 +270,8 @@ class Lifecycle:
         Copied onto every alert; names that Leeway sets itself keep Leeway's value.
     policy : AlertPolicy
     window_ms : int
+    alert_name : str
+        The label ``alertname``.
 
     Examples
     --------
@@ -285,9 +287,15 @@ class Lifecycle:
     """
 
     def __init__(
-        self, model: str, namespace: str, labels: Mapping[str, str], policy: AlertPolicy, window_ms: int
+        self,
+        model: str,
+        namespace: str,
+        labels: Mapping[str, str],
+        policy: AlertPolicy,
+        window_ms: int,
+        alert_name: str = ALERT_NAME,
     ) -> None:
-        self._model = model
+        self._model, self._alert_name = model, alert_name
         self._namespace = namespace
         self._labels = {key: value for key, value in labels.items() if key != "severity"}
         self._policy = policy
@@ -426,7 +434,7 @@ class Lifecycle:
         versions = {verdict.version for verdict in new.values() if verdict.version}
         named = dict(zip(self._policy.group_by, group, strict=True))
         labels = self._labels | {
-            "alertname": ALERT_NAME,
+            "alertname": self._alert_name,
             "alert_id": alert_id,
             "cause": top.signal,
             "model": self._model,

@@ -64,6 +64,12 @@ class Change(NamedTuple):
         Whether ``before`` is what the reference has that the model was built on.
     since_ms : int
         When it most likely began; 0 if nothing is known of that.
+    unit : str
+        ``%`` of a share where ``what`` does not say so, or a currency.
+    better : str
+        Of a metric: ``higher`` or ``lower``; empty where neither is.
+    age_ms : int
+        Of what is made of labels: how long after their hour predictions were judged; else 0.
     """
 
     what: str
@@ -72,6 +78,9 @@ class Change(NamedTuple):
     by_day: bool
     against_reference: bool = False
     since_ms: int = 0
+    unit: str = ""
+    better: str = ""
+    age_ms: int = 0
 
 
 class Failure(NamedTuple):

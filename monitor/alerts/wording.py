@@ -11,6 +11,7 @@ from functools import cache
 from typing import Protocol
 
 from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Share, Status, Verdict, Why
+from monitor.values import format_duration
 from sinks.receivers.times import utc
 
 __all__ = ["Moved", "Said", "detail", "listed", "moved_most", "reason", "title"]
@@ -24,6 +25,9 @@ KINDS = {
     "serving": "serving metrics",
 }
 """What several signals of a kind are called, in the order in which a title lists them."""
+
+OF_ALL = "coverage"
+"""What begins so is of all predictions, rather than of those that have a label."""
 
 NEARLY_CONSTANT = 0.1
 """Of the usual spread: below that, a reader had better think of one value."""
@@ -305,8 +309,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         if change.what == "typical value" and verdict.effect < MILD
         else "",
         "" if version is None else f"it began when {_came(version)}, after {_version(version.former)}",
-        f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with "
-        + ("the reference" if change.against_reference else "the same hours of earlier days"),
+        _compared(verdict, change),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
@@ -337,7 +340,25 @@ def _beside(change: Change) -> str:
     span = " over the day" if change.by_day else ""
     if change.what == "spread":
         return f"{_spread(change.after / change.before)} {_usual(change)}{span}"
-    return f"{change.what} {usual} → {current}{span}"
+    return f"{change.what} {usual} → {current}{span}{_worth(change)}"
+
+
+def _worth(change: Change) -> str:
+    """Say of a metric whether that is good: of some of them more is worse."""
+    if not change.better or change.after == change.before:
+        return ""
+    is_better = (change.after > change.before) == (change.better == "higher")
+    return ", which is better" if is_better else ", which is worse"
+
+
+def _compared(verdict: Verdict, change: Change) -> str:
+    """Say of how many events it is, and with what they are compared."""
+    against = "the reference" if change.against_reference else "the same hours of earlier days"
+    if not change.age_ms:
+        return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with {against}"
+    subject = "prediction" if change.what.startswith(OF_ALL) else "labelled prediction"
+    judged = f"judged {format_duration(change.age_ms)} after their hour, which ended at {utc(verdict.at_ms)}"
+    return f"of {_plural(verdict.n, subject, ',')} {judged}; compared with {against}"
 
 
 def _events(count: int) -> str:
@@ -379,11 +400,12 @@ def _amounts(change: Change) -> tuple[str, str]:
     """Say what there was and what there is, so that they can be told apart."""
     if change.what == "events":
         return _apart(round(change.before, 1), round(change.after, 1))
-    is_rate = change.what in RATES or change.what.endswith((" anomalies", " drifts"))
+    is_rate = change.unit == "%" or change.what in RATES or change.what.endswith((" anomalies", " drifts"))
     if is_rate or change.what.startswith("share of"):
         usual, current = _apart(100 * change.before, 100 * change.after)
         return f"{usual} %", f"{current} %"
-    return _apart(change.before, change.after)
+    usual, current = _apart(change.before, change.after)
+    return (f"{usual} {change.unit}", f"{current} {change.unit}") if change.unit else (usual, current)
 
 
 def _apart(usual: float, current: float) -> tuple[str, str]:
@@ -465,8 +487,8 @@ def _counted(kind: str, names: list[str]) -> str:
     return f"{len(names)} {KINDS.get(kind, f'{kind} signals')}"
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+def _plural(count: int, noun: str, form: str = "") -> str:
+    return f"{count:{form}} {noun}{'s' * (count != 1)}"
 
 
 def _name(verdict: Verdict) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from monitor.alerts.alert_log import ALERTS
+from monitor.alerts.alert_log import ALARM_TABLES
 from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, listed, lists
@@ -17,6 +17,7 @@ from monitor.api.reading import Order, Page, Row
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.tables import schema
 from monitor.api.times import parse_time
+from monitor.config.performance import is_judged
 from monitor.errors import InputError
 from monitor.evaluate.mark_log import Mark, log_mark, read_marks
 from monitor.resources.marks import KnownMark, Marks
@@ -94,9 +95,10 @@ def marks(service: TheService, form: InPages, question: Annotated[Marks, Depends
 
 def _check_series(service: ApiService, watch: Watch, posted: PostedMark) -> None:
     """Raise a problem that says what there is, unless there is such a series with a normal of its own."""
-    if watch.model.spec.detect.rule != "change":
+    if watch.model.spec.detect.rule != "change" and not is_judged(posted.signal):
         raise bad_parameter("model", f"{watch.name} has no normal levels: they come with `detect.rule: change`")
     signals = [s for s in dict.fromkeys(("volume", *watch.layouts, *watch.vectors)) if watch.has_normal_levels(s)]
+    signals += watch.judged_signals
     if posted.signal not in signals:
         raise ProblemError("unknown-signal", f"{watch.name} has no signal {posted.signal!r}, but {', '.join(signals)}")
     segments = sorted(name for segmentation in watch.segmentations for name in segmentation.names.values())
@@ -120,7 +122,7 @@ def _at_ms(service: ApiService, posted: PostedMark) -> int | None:
 
 def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row | None:
     """Return the alert that a signal had at a time, the newest without one: how long that signal was alarmed in it."""
-    for alert in standing_alerts(service.store, [posted.model], tables=[ALERTS]):
+    for alert in standing_alerts(service.store, [posted.model], tables=ALARM_TABLES):
         ends_ms = alert["ends_ms"]
         if at_ms is None and ends_ms is not None and posted.says == "accepted":
             continue

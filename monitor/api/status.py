@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from monitor.alerts.alert_log import ALERTS, ROLLOUT
+from monitor.alerts.alert_log import ALARM_TABLES, ROLLOUT
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days, smallest_shifts
@@ -18,10 +18,12 @@ from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
+from monitor.config.performance import is_judged
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.mark_log import read_marks
 from monitor.evaluate.realised import accepted
+from monitor.performance.alarms import LEARN_HOURS
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
@@ -73,7 +75,7 @@ def protection_summary(
 ) -> Response:
     models = _models(service, question)
     rows, alerts = side_by_side(
-        lambda: read_protection(service, models), lambda: standing_alerts(service.store, models, tables=[ALERTS])
+        lambda: read_protection(service, models), lambda: standing_alerts(service.store, models, tables=ALARM_TABLES)
     )
     of_models: dict[str, list[Row]] = {name: [] for name in models}
     for row in rows:
@@ -124,14 +126,16 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
     decides = {name: _decides(name, service.watches.get(name), newest) for name in models}
     of_deciding = [row for row in newest if decides[row["model"]](row["signal"], row["detector"])]
     deciding = {_detected(row): row for row in served(of_deciding)}
-    ends_ms: dict[str, int] = {}
+    ends_ms: dict[tuple[str, bool], int] = {}
     for row in newest:
-        ends_ms[row["model"]] = max(ends_ms.get(row["model"], row["window_end_ms"]), row["window_end_ms"])
+        # Hours wait for labels, and are no further behind than others of them.
+        of_kind = row["model"], is_judged(row["signal"])
+        ends_ms[of_kind] = max(ends_ms.get(of_kind, row["window_end_ms"]), row["window_end_ms"])
     unjudged = [key for key, row in deciding.items() if key in judged and row["status"] not in JUDGED]
     first_ms = _narrowed(store, {key: judged[key].first_ms for key in deciding if key in judged}, min)
     last_ms = _narrowed(store, {key: judged[key].last_ms for key in unjudged}, max)
     rows = [
-        _row(row, judged.get(key, NEVER), first_ms.get(key), last_ms.get(key), ends_ms[row["model"]])
+        _row(row, judged.get(key, NEVER), first_ms.get(key), last_ms.get(key), _newest_of(row, ends_ms))
         for key, row in deciding.items()
     ]
     rows = list(_with_ends_of_learning(service, rows))
@@ -140,6 +144,10 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
         expected = _expected(service.watches[name]) if name in service.watches else ()
         rows += [_never_seen(name, *pair) for pair in expected if pair not in signals]
     return sorted(rows, key=_rank)
+
+
+def _newest_of(row: Row, ends_ms: Mapping[tuple[str, bool], int]) -> int:
+    return ends_ms[row["model"], is_judged(row["signal"])]
 
 
 # -- which detectors decide ------------------------------------------------------------------------------------------
@@ -158,6 +166,8 @@ def _decides(model: str, watch: Watch | None, newest: Iterable[Row]) -> Callable
 
 def _expected(watch: Watch) -> Iterator[tuple[str, str]]:
     """Yield the signals and the detectors that are to decide about them."""
+    for signal in watch.judged_signals:
+        yield signal, CHANGE
     for signal in dict.fromkeys((*watch.layouts, *watch.uses)):
         if watch.has_normal_levels(signal):
             yield signal, CHANGE
@@ -278,7 +288,8 @@ def _windows_to_come(watch: Watch, row: Row, windows: int, events: int) -> int |
     windows, events : int
         That were learned from.
     """
-    needed = watch.model.spec.detect.defaults.learn_windows - windows
+    of_hours = is_judged(row["signal"])
+    needed = (LEARN_HOURS if of_hours else watch.model.spec.detect.defaults.learn_windows) - windows
     if needed >= 0 or row["signal"] == "volume" or (row["segment"], row["signal"]) in watch.reference:
         return max(needed, 0) + 1
     # With so many events there would be coordinates, were all of them values.

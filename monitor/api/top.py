@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from monitor.alerts.alert_log import ALERTS
+from monitor.alerts.alert_log import ALARM_TABLES
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import Span, TheService, models_in, question_of, span_of
@@ -84,7 +84,7 @@ def _detected(row: Row) -> Series:
 
 def _alert_ids(store: Store, models: Sequence[str] | None, span: Span) -> dict[Series, list[str]]:
     ids: dict[Series, list[str]] = {}
-    for alert in standing_alerts(store, models, span, tables=[ALERTS]):
+    for alert in standing_alerts(store, models, span, tables=ALARM_TABLES):
         if alert["state"] in ("firing", "resolved"):
             for series in _moved(alert["model"], alert["signals"]):
                 ids.setdefault(series, []).append(alert["alert_id"])

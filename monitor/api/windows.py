@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Response
 
 from detectors.change import legend
 from detectors.change.residuals import to_residual
-from monitor.alerts.alert_log import ALERTS
+from monitor.alerts.alert_log import ALARM_TABLES
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, judged_by, newest_days, unit_of
 from monitor.api.incidents import Book
@@ -256,7 +256,7 @@ def _contrast(
 
 def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
     """Yield the alerts that held in a window, and in which the series moved."""
-    standing = standing_alerts(service.store, [window.model], (window.start_ms, window.end_ms), tables=[ALERTS])
+    standing = standing_alerts(service.store, [window.model], (window.start_ms, window.end_ms), tables=ALARM_TABLES)
     moved = [alert for alert in standing if any(_is_of(window, signal) for signal in alert["signals"])]
     if not moved:
         return

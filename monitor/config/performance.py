@@ -10,10 +10,26 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
+from detectors.performance.evidence import CHARTED
 from monitor.config.schema import FieldSpec, Schema
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
-__all__ = ["EstimateSpec", "Performance", "PerformancePlan", "plan_of"]
+__all__ = [
+    "COVERAGE",
+    "PERFORMANCE",
+    "EstimateSpec",
+    "Performance",
+    "PerformancePlan",
+    "is_judged",
+    "metric_of",
+    "plan_of",
+]
+
+PERFORMANCE = "performance:"
+"""What the signals of metrics begin with."""
+
+COVERAGE = "coverage"
+"""The signal that says how many predictions have a label."""
 
 Kind = Literal["binary", "multiclass", "regression"]
 
@@ -139,6 +155,33 @@ class PerformancePlan:
     def label_signals(self) -> tuple[str, ...]:
         """The signals of labels that are read: of the label itself, then of weight and value."""
         return tuple(signal for signal in (self.label, self.weight, self.value) if signal is not None)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """The signals that are made of labels: metrics that can be followed, and how many labels there are."""
+        return (*(f"{PERFORMANCE}{name}" for name in self.metrics if name in CHARTED), COVERAGE)
+
+
+def is_judged(signal: str) -> bool:
+    """Whether a signal is made of labels.
+
+    Examples
+    --------
+    >>> is_judged("performance:accuracy"), is_judged("coverage"), is_judged("feature:amount")
+    (True, True, False)
+    """
+    return signal.startswith(PERFORMANCE) or signal == COVERAGE
+
+
+def metric_of(signal: str) -> str:
+    """Return of which metric a signal is.
+
+    Examples
+    --------
+    >>> metric_of("performance:accuracy")
+    'accuracy'
+    """
+    return signal.removeprefix(PERFORMANCE)
 
 
 def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from monitor import checkpoint
-from monitor.alerts.alert_log import ROLLOUT
+from monitor.alerts.alert_log import PERFORMANCE, ROLLOUT
 from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
@@ -74,13 +74,13 @@ def without_subject(stage: str, name: str, state: Mapping[str, Any], subject: Su
     Parameters
     ----------
     stage : str
-        ``ingest``, ``evaluate``, ``digest``; what others keep is hashes and ids.
+        ``ingest``, ``evaluate``, ``performance``, ``digest``; what others keep is hashes and ids.
     name : str
         The topic, or the model.
     state : mapping
     subject : Subject
     """
-    if stage == "evaluate":
+    if stage in ("evaluate", "performance"):
         return _evaluation(state, subject, name) if name in subject.models else state
     if stage == DIGEST:
         alerts = {of: {**item, "alert": _alert(item["alert"], subject)} for of, item in state["alerts"].items()}
@@ -117,7 +117,7 @@ def _said(name: str, value: Any, subject: Subject) -> Any:
 def _alert(alert: Mapping[str, Any], subject: Subject) -> Mapping[str, Any]:
     """An alert that a digest has collected, as its next summary would name it."""
     labels, others = alert["labels"], Voice(subject)
-    is_own = labels.get("alertname") in (ALERT_NAME, ROLLOUT)
+    is_own = labels.get("alertname") in (ALERT_NAME, PERFORMANCE, ROLLOUT)
     fields = subject.fields.get(labels.get("model", ""), frozenset())
     voice = Voice(subject, "leeway", "it says itself", fields) if is_own else others
     return {**each_text(alert, others.text), "annotations": each_text(alert["annotations"], voice.text)}

@@ -88,6 +88,8 @@ def budget_of(watch: Watch) -> Budget:
     windows = detect.false_alarms.per_ms / detect.defaults.step_ms
     segments = 1 + sum(len(segmentation.names) for segmentation in watch.segmentations)
     tests = sum(len(uses) - len(watch.detectors_for(signal)) for signal, uses in watch.uses.items())
+    # Signals that labels make have their part of it, under whichever rule the others are.
+    tests += len(watch.judged_signals)
     tail = min(0.05, detect.false_alarms.count / max(1.0, windows * segments * tests))
     return Budget(tail, detect.defaults.learn_windows, detect.false_alarms.count / windows)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,11 @@ from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.events import SeriesKey
-from monitor.panes.reading import PaneRows
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import Rows
 
-__all__ = ["DETECTOR", "DETECTORS", "Changes"]
+__all__ = ["DETECTOR", "DETECTORS", "Changes", "SeriesEvidence", "signals_of"]
 
 DETECTOR = "change"
 DETECTORS = [DETECTOR, "skew"]
@@ -66,6 +65,32 @@ SMALLEST_EFFECT = 0.05
 """Standard deviations of the reference, or differences of 2 asin √share, below which a change does not matter."""
 
 
+class SeriesEvidence(Protocol):
+    """What windows say of series, and by which contrasts.
+
+    Attributes
+    ----------
+    contrasts : dict of SeriesKey to Contrasts
+    formers : dict of SeriesKey to SeriesKey
+        Of series that began in the last batch: of which they inherit what was learned.
+    """
+
+    contrasts: dict[SeriesKey, Contrasts]
+    formers: dict[SeriesKey, SeriesKey]
+
+    def parts(self, panes: Any, ends_ms: range) -> dict[SeriesKey, Part]:
+        """Return what the windows of a batch say, by series; those without anything are left out."""
+        ...
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """State for a checkpoint."""
+        ...
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Continue from a snapshot."""
+        ...
+
+
 class Changes:
     """The changes of a model's signals; a :class:`~monitor.evaluate.kinds.SeriesKind`.
 
@@ -74,18 +99,28 @@ class Changes:
     watch : Watch
     shown : sequence of str or None
         Makes no difference: a signal has one test.
+    evidence : SeriesEvidence or None
+        Of other series than those of panes.
+    settings : Settings or None
+        Those of the charts, if not those of panes.
     """
 
-    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        shown: Sequence[str] | None,
+        evidence: SeriesEvidence | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         detect = watch.model.spec.detect
         self._watch = watch
         self._is_on = detect.rule == DETECTOR
         self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms, detect.defaults.offset)
-        settings = settings_of(watch)
+        settings = settings_of(watch) if settings is None else settings
         self._charts = ModelCharts(settings)
         self._skews = Skews(settings.false_alarms * SKEW_SHARE / (1 - SKEW_SHARE), settings.signals)
         self._newest_skews = np.empty((0, skew.VERDICT))
-        self._evidence = ModelEvidence(watch)
+        self._evidence = ModelEvidence(watch) if evidence is None else evidence
         # In the order in which they began, which is that of the charts.
         self._begun: list[SeriesKey] = []
         # Those that the charts let go of within a batch: what was said of them before that is said all the same.
@@ -99,7 +134,7 @@ class Changes:
         """Take in what people say of signals, for windows to come."""
         self._new_normals.marks = marks
 
-    def advance(self, panes: PaneRows, ends_ms: range) -> Iterator[Verdicts]:
+    def advance(self, panes: Any, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on windows."""
         if not self._is_on:
             return
@@ -292,7 +327,10 @@ class Changes:
         current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour)
         new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
         since_ms = self._since_ms(verdict, end_ms) if status == legend.EXCEEDS else 0
-        change = Change(contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms)
+        change = Change(
+            contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms, unit=contrasts.unit,
+            better=contrasts.better, age_ms=contrasts.age_ms,
+        )  # fmt: skip
         return Facts(change=change, new_values=new_values)
 
     def _since_ms(self, verdict: Floats, end_ms: int) -> int:
@@ -463,15 +501,20 @@ def _write(measured: Measured, d: int, evidence: Floats, thresholds: Floats, eff
     measured.codes[:, d, STATUS] = statuses
 
 
+def signals_of(watch: Watch) -> int:
+    """Return how many signals share the budget of a model, counting segments: those that labels make, too."""
+    segments = 1 + sum(len(segmentation.names) for segmentation in watch.segmentations)
+    return segments * (len(sharing_budget(watch.uses)) + len(watch.judged_signals))
+
+
 def settings_of(watch: Watch) -> Settings:
     """Return what a configuration says to the charts of its signals."""
     detect = watch.model.spec.detect
-    segments = 1 + sum(len(segmentation.names) for segmentation in watch.segmentations)
     # Where there is a reference, skew has its share of the budget.
     share = 1 - SKEW_SHARE if watch.reference else 1.0
     return Settings(
         false_alarms=share * detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
-        signals=segments * len(sharing_budget(watch.uses)),
+        signals=signals_of(watch),
         windows_per_day=max(1, DAY_MS // detect.defaults.step_ms),
         learn_windows=detect.defaults.learn_windows,
     )

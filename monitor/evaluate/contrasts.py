@@ -157,6 +157,8 @@ class Contrasts(ABC):
         The version from which they inherit.
     ready_ms : int or None
         End of the window with which they had all coordinates, 0 if from the beginning; None before that.
+    unit, better, age_ms : str, str, int
+        As a :class:`~monitor.alerts.verdict.Change` has them.
     """
 
     kinds: Kinds
@@ -166,6 +168,9 @@ class Contrasts(ABC):
     version_ms: int = 0
     former: str | None = None
     ready_ms: int | None = 0
+    unit: str = ""
+    better: str = ""
+    age_ms: int = 0
 
     def reference(self) -> Floats:
         """Return what the configured data set has, float64[K, 2]: expectation and variance, NaN without one."""

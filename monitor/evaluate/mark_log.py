@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from monitor.clock import Clock
+from monitor.config.performance import is_judged
 from monitor.events import SeriesKey
 from sinks.store.batch import append
 from sinks.store.change_log import ChangeLog, Row
@@ -120,7 +121,7 @@ def marks_in_effect(store: Store, model: str) -> list[Mark]:
     return [mark for mark in read_marks(store, model) if mark.effective_ms and mark.says != "adopted"]
 
 
-def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Mark]:
+def take_up(store: Store, model: str, next_end_ms: int, step_ms: int, *, judged: bool = False) -> list[Mark]:
     """Settle when new marks take effect, and return all that have settled.
 
     Parameters
@@ -129,12 +130,14 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Ma
     model : str
     next_end_ms, step_ms : int
         End of the first window that is not evaluated yet, and how far apart windows are.
+    judged : bool
+        Of signals that are made of labels, or of all others: their windows are not equally far.
 
     Raises
     ------
     StoreError
     """
-    marks = read_marks(store, model)
+    marks = [mark for mark in read_marks(store, model) if is_judged(mark.signal) == judged]
     unsettled = [vars(mark) for mark in marks if not mark.effective_ms]
     settled = [
         row | {"effective_ms": _first_end(row["from_ms"], next_end_ms, step_ms, row["says"])} for row in unsettled

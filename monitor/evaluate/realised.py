@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from monitor.alerts.alert_log import is_verdict
+from monitor.alerts.alert_log import ALARM_TABLES, is_verdict
 from monitor.config.detect import Budget
 from monitor.evaluate.change import DETECTOR
 from monitor.watch import Watch
@@ -97,5 +97,9 @@ class RealisedAlerts:
 
     def _fired(self, model: str, since_ms: int) -> int:
         where, low = {"model": model, "state": "firing"}, {"starts_ms": since_ms}
-        rows = rows_of(self._store.read(Query("alerts", where, low=low, columns=("alert_id", "labels"))))
+        rows = [
+            row
+            for table in ALARM_TABLES
+            for row in rows_of(self._store.read(Query(table, where, low=low, columns=("alert_id", "labels"))))
+        ]
         return len({row["alert_id"] for row in rows if not is_verdict(row["labels"])})

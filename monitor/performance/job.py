@@ -7,8 +7,10 @@ from itertools import islice
 
 import structlog
 
+from monitor.alerts.lifecycle import Transition
 from monitor.errors import LeewayError
 from monitor.evaluate.horizon import standing
+from monitor.performance.alarms import alarm_judged
 from monitor.performance.performance import Performance
 from monitor.rollouts.judged import compare_judged
 from monitor.threads import in_words
@@ -42,7 +44,9 @@ def work_out(watches: Iterable[Watch], store: Store, now_ms: int, is_enough: Cal
         try:
             performance = Performance(watch, store)
             written += performance.advance(partitions, now_ms, is_enough=is_enough)
-            compare_judged(store, watch, performance.progress().judged_ms)
+            judged_ms = performance.progress().judged_ms
+            compare_judged(store, watch, judged_ms)
+            alarm_judged(store, watch, judged_ms)
         except Exception as error:
             failures[watch.name] = error
             log.error("the performance of a model is not worked out", model=watch.name, reason=in_words(error))
@@ -69,15 +73,19 @@ def _in_one(failures: Mapping[str, Exception]) -> Exception:
     return LeewayError(f"not worked out: {first}{others}; the log of the process says more")
 
 
-def work_out_ended(watches: Iterable[Watch], store: Store) -> None:
-    """Work out everything, of models all of whose partitions have ended.
+def work_out_ended(watches: Iterable[Watch], store: Store) -> list[Transition]:
+    """Work out everything, of models all of whose partitions have ended; return what became of alerts.
 
     Raises
     ------
     StoreError
     """
+    transitions: list[Transition] = []
     for watch in watches:
         if watch.model.spec.performance_plan is not None:
             performance = Performance(watch, store)
             performance.advance(None, 0, at_once=True)
-            compare_judged(store, watch, performance.progress().judged_ms)
+            judged_ms = performance.progress().judged_ms
+            compare_judged(store, watch, judged_ms)
+            transitions += alarm_judged(store, watch, judged_ms)
+    return transitions

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from monitor.alerts.alert_log import FRESHNESS_ALERTS, ROLLOUT, table_of
+from monitor.alerts.alert_log import FRESHNESS_ALERTS, PERFORMANCE_ALERTS, ROLLOUT, table_of
 from monitor.evaluate.change import DETECTORS
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
@@ -74,7 +74,10 @@ class Pictures:
         )
         for row in rows_of(self._store.read(newest)):
             for moved in json.loads(row["signals"])[:1]:
-                if table == FRESHNESS_ALERTS:
+                if table == PERFORMANCE_ALERTS:
+                    # Nothing is drawn of panes: hours of labels have none.
+                    yield from self._history(where["model"], moved, row["at_ms"])
+                elif table == FRESHNESS_ALERTS:
                     yield from self._silence(self._watches[where["model"]], moved, row["at_ms"])
                 else:
                     yield from self._moved(self._watches[where["model"]], moved, row)

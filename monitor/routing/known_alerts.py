@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from monitor.alerts.alert_log import ALERTS, FRESHNESS_ALERTS, table_of
+from monitor.alerts.alert_log import ALERTS, FRESHNESS_ALERTS, PERFORMANCE_ALERTS, table_of
 from monitor.alerts.lifecycle import POSTED
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
@@ -42,7 +42,7 @@ __all__ = ["FLAPPING", "ROUTES", "KnownAlerts"]
 FLAPPING = "flapping"
 """The stage of ``checkpoints`` that holds how often alerts changed that may be held for flapping."""
 
-ROUTES = {ALERTS: "route", FRESHNESS_ALERTS: "route_freshness"}
+ROUTES = {ALERTS: "route", FRESHNESS_ALERTS: "route_freshness", PERFORMANCE_ALERTS: "route_performance"}
 """By log of alerts, the stage of ``checkpoints`` that holds the transition from which each model is read."""
 
 Row = dict[str, Any]

@@ -29,6 +29,17 @@ DECLARED = (
         keep="alerts",
     ),
     table(
+        "performance_alerts",
+        "model:name alert_id:str:own sequence:int state:name at_ms:int starts_ms:int ends_ms:int version:name "
+        "segment:name:segment severity:name title:text:quoted labels:text:left signals:text:document",
+        "model alert_id sequence",
+        rising="at_ms",
+        row="a transition of an alert about what labels say: as in `alerts`, but by hours of predictions that are "
+        "judged",
+        time="at_ms",
+        keep="alerts",
+    ),
+    table(
         "notifications",
         "alert_id:str:own sequence:int receiver:name outcome:name reason:text:free attempts:int at_ms:int",
         "alert_id sequence receiver",

@@ -1,0 +1,225 @@
+"""What judged hours say of a metric, and of how many predictions have a label: the contrasts of signals made of labels.
+
+Hours of few labels are added up until there are enough to say something: none is left out, and what they say together
+stands in the hour that completed them.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
+from detectors.performance import METRICS, Question, Sums
+from detectors.performance.evidence import FEWEST_EVENTS, Scale, count_share, form_of, measure
+from detectors.performance.schemes import Binary
+from monitor.config.performance import COVERAGE, PerformancePlan, metric_of
+from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
+from monitor.performance.hours import OTHER
+
+__all__ = ["JudgedContrasts", "JudgedRow", "Observed", "contrasts_for"]
+
+SMALLEST_SPREAD = 1e-6
+"""Of one event, in the units of a metric's scale: where all of the first ones were alike."""
+
+
+@dataclass(frozen=True)
+class JudgedRow:
+    """What was known of some predictions of an hour when it was judged.
+
+    Attributes
+    ----------
+    predictions, labelled : int
+    sums : Sums
+        Of those that have a label.
+    classes : dict of str to (int, int)
+        By predicted class: predictions, and how many of them have a label.
+    """
+
+    predictions: int
+    labelled: int
+    sums: Sums
+    classes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> JudgedRow:
+        """Return what a row of ``performance`` holds."""
+        counts = zip(map(int, row["class_predictions"]), map(int, row["class_labelled"]), strict=True)
+        classes = dict(zip(row["classes"], counts, strict=True))
+        return cls(int(row["predictions"]), int(row["labelled"]), Sums.from_row(row), classes)
+
+
+class Observed(NamedTuple):
+    """A contrast in an hour, as `detectors.change.windows.watch_windows` takes it."""
+
+    value: float
+    events: float
+    unit: float = 1.0
+
+
+class JudgedContrasts(Contrasts):
+    """What a signal made of labels is watched by.
+
+    Parameters
+    ----------
+    plan : PerformancePlan
+
+    Attributes
+    ----------
+    learned : int
+        Labels that were seen of those without which there is no scale; ``DESCRIBED`` once there is one.
+    last_ms : int
+        End of the newest hour that had anything.
+    """
+
+    learned = DESCRIBED
+    last_ms = 0
+
+    def __init__(self, plan: PerformancePlan) -> None:
+        self.age_ms = plan.judge_at_ms[0]
+
+    def is_in(self, row: JudgedRow) -> bool:
+        """Whether an hour has anything that the signal is made of."""
+        return row.labelled > 0
+
+    @abstractmethod
+    def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        """Take in an hour; return of how many events what is said is, and what is said of each contrast."""
+
+    def scale(self) -> Scale | None:
+        """Where a mean lies; None of what is counted."""
+        return None
+
+
+class _Pooled(JudgedContrasts):
+    """A metric: sums of hours of few labels wait for more."""
+
+    def __init__(self, plan: PerformancePlan, name: str) -> None:
+        super().__init__(plan)
+        self._name, self._kind = name, plan.scheme.kind
+        self._pool: Sums | None = None
+        metric = METRICS[name]
+        self.better = metric.better if metric.better in ("higher", "lower") else ""
+        if metric.needs_value:
+            self.unit = plan.currency or ""
+
+    def name(self, row: int) -> str:
+        return self._name
+
+    def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        pool = row.sums if self._pool is None else self._pool + row.sums
+        observed = self._of(pool, end_ms)
+        self._pool = pool if observed is None else None
+        return row.labelled if observed is None else pool.labels, [observed]
+
+    @abstractmethod
+    def _of(self, pool: Sums, end_ms: int) -> Observed | None:
+        """Return what events say; None while they are too few."""
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"pool": None if self._pool is None else self._pool.to_row()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._pool = None if state["pool"] is None else Sums.from_row(state["pool"])
+
+    def inherit(self, former: Contrasts) -> None:
+        super().inherit(former)
+        # Labels of the former version that wait are of that version.
+        self._pool = None
+
+
+class ShareContrasts(_Pooled):
+    """A metric that is a share of events."""
+
+    kinds = ((RATE, SHARES),)
+
+    def __init__(self, plan: PerformancePlan, name: str) -> None:
+        super().__init__(plan, name)
+        self.unit = "%"
+
+    def in_units(self, row: int, value: float) -> float:
+        return share_at(value)
+
+    def _of(self, pool: Sums, end_ms: int) -> Observed | None:
+        hits, events = count_share(pool, self._name, self._kind)
+        return Observed(hits, events) if events >= FEWEST_EVENTS else None
+
+
+class MeanContrasts(_Pooled):
+    """A metric that is a mean of events, or about as sure as one, on a scale that its first labels give."""
+
+    kinds = ((SCORE, LOCATION),)
+
+    def __init__(self, plan: PerformancePlan, name: str) -> None:
+        super().__init__(plan, name)
+        self._question = Question(plan.scheme.kind, plan.min_labels, plan.beta)
+        self._form = form_of(name, plan.scheme.kind)
+        self.unit = "%" if self._form == "angle" else self.unit
+        self._scale: Scale | None = None
+        self.ready_ms = None
+        self.learned = 0
+
+    def scale(self) -> Scale | None:
+        return self._scale
+
+    def in_units(self, row: int, value: float) -> float:
+        return (self._scale or Scale(self._form)).value(value)
+
+    def _of(self, pool: Sums, end_ms: int) -> Observed | None:
+        if self._scale is None:
+            self.learned = pool.labels
+        measured = measure(pool, self._name, self._question, self._form)
+        if measured is None:
+            return None
+        if self._scale is None:
+            if measured.events < REFERENCE_EVENTS:
+                return None
+            center = Scale(self._form).at(measured.value)
+            self._scale = Scale(self._form, center, max(measured.variance**0.5, SMALLEST_SPREAD))
+            self.ready_ms, self.learned = end_ms, DESCRIBED
+        unit = measured.variance / self._scale.spread**2
+        return Observed(self._scale.at(measured.value), measured.events, unit)
+
+    def snapshot(self) -> dict[str, Any]:
+        scale = None if self._scale is None else list(self._scale)
+        return super().snapshot() | {"scale": scale, "ready_ms": self.ready_ms, "learned": self.learned}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self._scale = None if state["scale"] is None else Scale(*state["scale"])
+        self.ready_ms, self.learned = state["ready_ms"], state["learned"]
+
+
+class CoverageContrasts(JudgedContrasts):
+    """How many predictions have a label: of all, and of those of each class of binary predictions."""
+
+    unit, better = "%", "higher"
+
+    def __init__(self, plan: PerformancePlan) -> None:
+        super().__init__(plan)
+        self._classes = [plan.scheme.positive, OTHER] if isinstance(plan.scheme, Binary) else []
+        self.kinds = ((RATE, SHARES),) * (1 + len(self._classes))
+
+    def is_in(self, row: JudgedRow) -> bool:
+        return row.predictions > 0
+
+    def name(self, row: int) -> str:
+        return COVERAGE if row == 0 else f"{COVERAGE} of predicted {self._classes[row - 1]!r}"
+
+    def in_units(self, row: int, value: float) -> float:
+        return share_at(value)
+
+    def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        counts = [(row.predictions, row.labelled), *(row.classes.get(name, (0, 0)) for name in self._classes)]
+        return row.predictions, [Observed(labelled, count) if count else None for count, labelled in counts]
+
+
+def contrasts_for(plan: PerformancePlan, signal: str) -> JudgedContrasts:
+    """Return the contrasts of a signal that is made of labels."""
+    if signal == COVERAGE:
+        return CoverageContrasts(plan)
+    name = metric_of(signal)
+    made = ShareContrasts if form_of(name, plan.scheme.kind) == "share" else MeanContrasts
+    return made(plan, name)

@@ -1,0 +1,135 @@
+"""What judged hours say of every series that is made of labels, before any chart is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monitor.config.performance import PerformancePlan
+from monitor.evaluate.contrasts import Contrasts
+from monitor.evaluate.former_versions import former_version
+from monitor.evaluate.model_evidence import Part
+from monitor.events import SeriesKey
+from monitor.performance.contrasts import JudgedContrasts, JudgedRow, contrasts_for
+from monitor.values import DAY_MS
+from sinks.store.spans import HOUR_MS
+
+__all__ = ["JudgedEvidence", "JudgedHours"]
+
+JudgedHours = Mapping[int, Mapping[tuple[str, str], JudgedRow]]
+"""By the end of an hour, what was judged of each version and segment."""
+
+FORGOTTEN_MS = 60 * DAY_MS
+"""A series that had nothing for so long begins anew: charts have let go of it long before."""
+
+
+class JudgedEvidence:
+    """The contrasts of all series of a model that are made of labels.
+
+    Hours are taken one by one, so that it makes no difference how many come at a time.
+
+    Parameters
+    ----------
+    plan : PerformancePlan
+
+    Attributes
+    ----------
+    contrasts : dict of SeriesKey to Contrasts
+    formers : dict of SeriesKey to SeriesKey
+        Of series that began in the last batch: of which they inherit what was learned.
+    """
+
+    def __init__(self, plan: PerformancePlan) -> None:
+        self._plan = plan
+        self.contrasts: dict[SeriesKey, Contrasts] = {}
+        self.formers: dict[SeriesKey, SeriesKey] = {}
+        self._came_ms: dict[str, int] = {}
+
+    def parts(self, hours: JudgedHours, ends_ms: range) -> dict[SeriesKey, Part]:
+        """Return what hours say, by series; those without anything are left out."""
+        self.formers = {}
+        self._forget(ends_ms[0])
+        parts: dict[SeriesKey, Part] = {}
+        for t, end_ms in enumerate(ends_ms):
+            for (version, segment), row in sorted(hours.get(end_ms, {}).items()):
+                self._came_ms.setdefault(version, end_ms - HOUR_MS)
+                for signal in self._plan.signals:
+                    self._take((version, segment, signal), row, (t, end_ms), parts, len(ends_ms))
+        return parts
+
+    def _take(
+        self, key: SeriesKey, row: JudgedRow, at: tuple[int, int], parts: dict[SeriesKey, Part], count: int
+    ) -> None:
+        t, end_ms = at
+        contrasts = self._of(key, end_ms)
+        if contrasts is None:
+            contrasts = contrasts_for(self._plan, key[2])
+            if not contrasts.is_in(row):
+                return
+            self._begin(key, contrasts, end_ms)
+        elif not contrasts.is_in(row):
+            return
+        contrasts.last_ms = end_ms
+        if key not in parts:
+            parts[key] = Part.nothing(len(contrasts.kinds), count)
+        part, (events, observed) = parts[key], contrasts.observe(row, end_ms)
+        part.present[t], part.events[t] = 1, events
+        part.evidence.learned[t] = contrasts.learned
+        # Of an hour whose labels wait for more it is said what was expected of so many.
+        part.evidence.events[:, t] = max(events, 1)
+        for k, of_contrast in enumerate(observed):
+            if of_contrast is not None:
+                evidence = part.evidence
+                evidence.values[k, t], evidence.events[k, t], evidence.units[k, t] = of_contrast
+
+    def _of(self, key: SeriesKey, end_ms: int) -> JudgedContrasts | None:
+        contrasts = self.contrasts.get(key)
+        assert contrasts is None or isinstance(contrasts, JudgedContrasts)
+        return None if contrasts is None or contrasts.last_ms < end_ms - FORGOTTEN_MS else contrasts
+
+    def _begin(self, key: SeriesKey, begun: JudgedContrasts, end_ms: int) -> None:
+        """Let a series begin, with what the version before has learned."""
+        versions = {
+            other: contrasts
+            for other, contrasts in self.contrasts.items()
+            if other[1:] == key[1:] and self._of(other, end_ms) is not None
+        }
+        former = former_version(key, end_ms, versions)
+        if former is not None:
+            begun.inherit(self.contrasts[former])
+            begun.former = former[0]
+            self.formers[key] = former
+        begun.began_ms, begun.version_ms = end_ms, self._came_ms[key[0]]
+        self.contrasts[key] = begun
+
+    def _forget(self, end_ms: int) -> None:
+        if any(self._of(key, end_ms) is None for key in self.contrasts):
+            self.contrasts = {key: each for key, each in self.contrasts.items() if self._of(key, end_ms) is not None}
+            versions = {version for version, _, _ in self.contrasts}
+            self._came_ms = {version: ms for version, ms in self._came_ms.items() if version in versions}
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """State for a checkpoint."""
+        return [
+            {
+                "key": list(key),
+                "began_ms": contrasts.began_ms,
+                "version_ms": contrasts.version_ms,
+                "former": contrasts.former,
+                "last_ms": contrasts.last_ms,
+                "contrasts": contrasts.snapshot(),
+            }
+            for key, contrasts in sorted(self.contrasts.items())
+            if isinstance(contrasts, JudgedContrasts)
+        ]
+
+    def restore(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Continue from a snapshot."""
+        for state in states:
+            version, segment, signal = state["key"]
+            contrasts = contrasts_for(self._plan, signal)
+            contrasts.restore(state["contrasts"])
+            contrasts.began_ms, contrasts.last_ms = state["began_ms"], state["last_ms"]
+            contrasts.version_ms, contrasts.former = state["version_ms"], state["former"]
+            self.contrasts[version, segment, signal] = contrasts
+            self._came_ms[version] = min(self._came_ms.get(version, contrasts.version_ms), contrasts.version_ms)

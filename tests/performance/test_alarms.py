@@ -1,0 +1,115 @@
+"""The quality of a model alarms: from labels to alerts, the same whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from monitor.config import Configuration
+from monitor.events import Partition
+from monitor.ingest.ingest import Ingest
+from monitor.ingest.readers import Readers
+from monitor.performance.job import work_out_ended
+from monitor.watch import Watch, compile_watch
+from sinks.store.contract import Store
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, rows
+from tests.performance.test_performance import Cut, as_bytes
+
+SPEC: dict[str, Any] = {
+    "sources": [
+        {"kafka": "scores", "event_time": {"path": "at", "unit": "ms"}, "allowed_lateness": "10m", "max_ahead": "400d"},
+        {"kafka": "truth", "kind": "labels", "event_time": {"path": "at", "unit": "ms"}, "allowed_lateness": "10m"},
+    ],
+    "schema": {
+        "id": "id",
+        "version": "version",
+        "features": {"country": {"type": "category"}},
+        "prediction": {"score": {"type": "numeric"}},
+        "labels": {"bad": {"type": "category"}},
+    },
+    "segments": [{"by": ["country"], "values": ["DE"]}],
+    "performance": {
+        "label": "bad", "positive": "true", "judge_at": ["1h", "1d"], "metrics": ["accuracy"],
+    },
+    "baseline": {"kind": "rolling"},
+    "detect": {"false_alarms": "1 per 30d", "pane": "10s"},
+    "keep": {"for": {"predictions": "forever", "labels": "forever"}},
+}  # fmt: skip
+
+DROP_MS = START_MS + 8 * DAY_MS
+
+
+@pytest.fixture(scope="module")
+def configuration() -> Configuration:
+    return configured("m", **SPEC)
+
+
+@pytest.fixture(scope="module")
+def watch(configuration: Configuration) -> Watch:
+    return compile_watch(configuration, "m")
+
+
+def stream(
+    days: int, drop_from_ms: int, hourly: int = 60, errors: tuple[float, float] = (0.1, 0.3)
+) -> dict[Partition, list[bytes]]:
+    rng = np.random.default_rng(7)
+    predictions: list[dict[str, Any]] = []
+    labels: list[dict[str, Any]] = []
+    for number in range(days * 24 * hourly):
+        at_ms = START_MS + number * HOUR_MS // hourly
+        is_wrong = rng.random() < errors[at_ms >= drop_from_ms]
+        score = float(rng.integers(0, 9)) / 8
+        said = (score >= 0.5) != is_wrong
+        country = "DE" if rng.random() < 0.5 else "FR"
+        predictions.append({"id": f"p{number}", "at": at_ms, "version": "1", "country": country, "score": score})
+        labels.append({"id": f"p{number}", "at": at_ms + int(rng.integers(0, 30)) * 60_000, "bad": bool(said)})
+    labels.sort(key=lambda label: label["at"])
+    return {("scores", 0): as_bytes(predictions), ("truth", 0): as_bytes(labels)}
+
+
+def ended(watch: Watch, messages: dict[Partition, list[bytes]]) -> Store:
+    store = MemoryStore()
+    ingest = Ingest(Readers([watch]), store, Cut(messages, [(each, 10**9) for each in messages]))
+    ingest.open()
+    while ingest.step(10_000, 0.0):
+        pass
+    ingest.finish()
+    work_out_ended([watch], store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def dropped(watch: Watch) -> Store:
+    return ended(watch, stream(9, DROP_MS))
+
+
+def test_a_drop_of_accuracy_becomes_an_alert_that_says_from_what_to_what(dropped: Store) -> None:
+    firing, *_ = rows(dropped, "performance_alerts")
+    assert firing["state"] == "firing"
+    assert DROP_MS < firing["at_ms"] <= DROP_MS + 6 * HOUR_MS
+    labels, signals = json.loads(firing["labels"]), json.loads(firing["signals"])
+    assert (labels["alertname"], labels["cause"]) == ("LeewayPerformance", "performance:accuracy")
+    assert signals[0]["contrast"] == "accuracy"
+    assert re.search(r"accuracy (89|9\d)\S* % → [567]\S* %, which is worse", firing["title"])
+    assert re.search(r"of \d+ labelled predictions judged 1h after their hour", signals[0]["reason"])
+    # It belongs to no other log.
+    assert not rows(dropped, "alerts")
+
+
+def test_hours_are_scored_behind_those_that_are_learned_from(dropped: Store) -> None:
+    scores = [row for row in rows(dropped, "scores") if not row["segment"]]
+    by_signal = {
+        signal: [row for row in scores if row["signal"] == signal] for signal in {row["signal"] for row in scores}
+    }
+    assert by_signal.keys() == {"performance:accuracy", "coverage"}
+    statuses = [row["status"] for row in by_signal["performance:accuracy"]]
+    assert statuses[:24] == ["learning"] * 24
+    assert set(statuses[24 : 8 * 24]) == {"ok"}
+    assert statuses[-1] == "drift"
+    # Labels come in time throughout.
+    assert {row["status"] for row in by_signal["coverage"]} == {"learning", "ok"}
