@@ -19,6 +19,9 @@ OPERATIONS = {
     "GET /v1/problems": "Every kind of problem that a `type` may name, with its status.",
     "GET /v1/unregistered-models": "Names that messages give models and that no model has, with how many messages there"
     " are, since when, where the first one stands, and why.",
+    "GET /v1/fleet": "A row for each model: its gravest alert and since when, how far it was from normal in each "
+    "part of the last days, its newest window, its last event, and how many labels there are. What needs a look is "
+    "first.",
     "GET /v1/models": "Every model by name, with its owner, its labels and where its events come from.",
     "GET /v1/models/{model}": "The configuration of a model with all defaults, the detectors of each signal, and the "
     "state of each series in its newest window.",

@@ -29,6 +29,7 @@ from monitor.resources.dead_letters import DeadLetters
 from monitor.resources.deployments import Deployments
 from monitor.resources.estimates import Estimates
 from monitor.resources.findings import Findings
+from monitor.resources.fleet import Fleet
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
 from monitor.resources.jobs import JobRuns, Jobs
@@ -144,6 +145,7 @@ class Leeway:
         return Answer(self._connection, question)
 
     models = asks(Models)
+    fleet = asks(Fleet)
     unregistered_models = asks(UnregisteredModels)
     history = asks(History)
     findings = asks(Findings)
@@ -308,6 +310,7 @@ class AsyncLeeway:
         return AsyncAnswer(self._connection, question)
 
     models = asks_async(Models)
+    fleet = asks_async(Fleet)
     unregistered_models = asks_async(UnregisteredModels)
     history = asks_async(History)
     findings = asks_async(Findings)

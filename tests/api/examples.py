@@ -32,6 +32,7 @@ ASKED = {
     "/readyz": "",
     "/v1/problems": "",
     "/v1/models": "",
+    "/v1/fleet": "",
     "/v1/unregistered-models": "",
     "/v1/models/{model}": "",
     "/v1/models/{model}/configuration": "",

@@ -24,6 +24,7 @@ from tests.api.world import HOUR_MS, MINUTE_MS, NOW_MS, Client, World, score, st
 
 LISTS = [
     "/v1/models",
+    "/v1/fleet",
     "/v1/unregistered-models",
     "/v1/series",
     "/v1/series/summary",

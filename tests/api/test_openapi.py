@@ -30,6 +30,7 @@ SAMPLES = [
     "/v1/status",
     "/v1/problems",
     "/v1/models",
+    "/v1/fleet",
     "/v1/unregistered-models",
     "/v1/models/{model}",
     "/v1/rollouts",

@@ -31,6 +31,7 @@ TWINS = {
 
 CALLS: dict[str, Callable[[Leeway], Any]] = {
     "models": lambda leeway: list(leeway.models()),
+    "fleet": lambda leeway: list(leeway.fleet()),
     "unregistered_models": lambda leeway: list(leeway.unregistered_models()),
     "model": lambda leeway: leeway.model("fraud"),
     "history": lambda leeway: list(leeway.history("fraud")),
