@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from detectors.performance import METRICS, Binary, Multiclass, Question, Regression, Scheme, estimates
+from detectors.performance import (
+    LOSSES,
+    METRICS,
+    Binary,
+    Estimate,
+    Multiclass,
+    Question,
+    Regression,
+    Scheme,
+    Skill,
+    Truth,
+    estimates,
+    losses_of,
+    skill_of,
+)
 
 SEED = 20_261_128
 MANY = 2_000_000
@@ -64,18 +78,21 @@ STREAMS: dict[str, tuple[Scheme, Callable[[np.random.Generator, int], Events]]] 
 }
 
 
-def coverage(name: str, replicas: int, sizes: Sequence[int]) -> dict[str, list[float]]:
+SKILL = "skill:prior"
+
+
+def coverage(name: str, replicas: int, sizes: Sequence[int], only: Sequence[str] = ()) -> dict[str, list[float]]:
     """Return by metric which share of the intervals that there are holds the true value, for each size."""
     scheme, stream = STREAMS[name]
-    metrics = [n for n, m in METRICS.items() if scheme.kind in m.kinds and n not in ("confusion", "value_total")]
-    question = Question(scheme.kind, min_labels=2)
-    true = estimates(scheme.fold(**stream(np.random.default_rng(SEED), MANY)), metrics, question)
+    there_are = [n for n, m in METRICS.items() if scheme.kind in m.kinds and n not in ("confusion", "value_total")]
+    metrics = [metric for metric in (*there_are, SKILL) if not only or metric in only]
+    true = _estimated(scheme, stream(np.random.default_rng(SEED), MANY), metrics)
     holds = {metric: [0.0] * len(sizes) for metric in metrics if not math.isnan(true[metric].value)}
     for at, size in enumerate(sizes):
         intervals = dict.fromkeys(holds, 0)
         for replica in range(replicas):
             random = np.random.default_rng([SEED, size, replica])
-            for metric, estimate in estimates(scheme.fold(**stream(random, size)), holds, question).items():
+            for metric, estimate in _estimated(scheme, stream(random, size), holds).items():
                 holds[metric][at] += estimate.low <= true[metric].value <= estimate.high
                 intervals[metric] += not math.isnan(estimate.low)
         for metric, count in intervals.items():
@@ -83,16 +100,27 @@ def coverage(name: str, replicas: int, sizes: Sequence[int]) -> dict[str, list[f
     return holds
 
 
+def _estimated(scheme: Scheme, events: Events, metrics: Iterable[str]) -> dict[str, Estimate | Skill]:
+    """Metrics of some events, and the skill beside the prior by the first loss of its kind."""
+    sums, loss = scheme.fold(**events), LOSSES[scheme.kind][0]
+    question = Question(scheme.kind, min_labels=2)
+    answers: dict[str, Estimate | Skill] = dict(estimates(sums, [name for name in metrics if name != SKILL], question))
+    prior = Truth.of([sums]).answer(loss)
+    losses = None if prior is None else losses_of(sums, loss, prior)
+    return answers if losses is None or SKILL not in metrics else {**answers, SKILL: skill_of(losses, 2)}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicas", type=int, default=1_000)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--metric", nargs="+", default=(), dest="only", help="only these")
     options = parser.parse_args(arguments)
     print(f"| events | metric | {' | '.join(f'{size:,} labels' for size in options.sizes)} |")
     print(f"|{'---|' * (2 + len(options.sizes))}")
     for name in STREAMS:
-        for metric, shares in coverage(name, options.replicas, options.sizes).items():
+        for metric, shares in coverage(name, options.replicas, options.sizes, options.only).items():
             print(f"| {name} | `{metric}` | {' | '.join(f'{share:.1%}' for share in shares)} |", flush=True)
 
 

@@ -3,21 +3,29 @@
 from detectors.performance.delays import hours_until, labelled_within
 from detectors.performance.metric import Estimate, Metric, Question
 from detectors.performance.metrics import METRICS, estimates
+from detectors.performance.naive import LOSSES, Losses, Truth, losses_of
 from detectors.performance.schemes import Binary, Multiclass, Regression, Scheme
+from detectors.performance.skill import Skill, skill_of
 from detectors.performance.sums import Sums, add_up
 
 __all__ = [
+    "LOSSES",
     "METRICS",
     "Binary",
     "Estimate",
+    "Losses",
     "Metric",
     "Multiclass",
     "Question",
     "Regression",
     "Scheme",
+    "Skill",
     "Sums",
+    "Truth",
     "add_up",
     "estimates",
     "hours_until",
     "labelled_within",
+    "losses_of",
+    "skill_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BINS", "CELLS", "reliability_bins", "score_cells"]
+__all__ = ["BINS", "CELLS", "cell_middles", "reliability_bins", "score_cells"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -39,6 +39,23 @@ def score_cells(scores: Floats) -> Integers:
     index = 1 + (exponent.astype(np.int64) + _OCTAVES) * _PER_OCTAVE + step
     index = np.where((exponent < -_OCTAVES) | (distance == 0), 0, index)
     return np.where(scores > 0.5, CELLS - 1 - index, index)
+
+
+def cell_middles(cells: Integers) -> Floats:
+    """Return the scores in the middle of cells.
+
+    Examples
+    --------
+    >>> middles = cell_middles(np.arange(CELLS))
+    >>> bool((score_cells(middles) == np.arange(CELLS)).all()), float(middles[_MIDDLE])
+    (True, 0.5)
+    """
+    index = np.minimum(cells, CELLS - 1 - cells)
+    exponent, step = np.divmod(index - 1, _PER_OCTAVE)
+    middle = np.ldexp(0.5 + (step + 0.5) / (2 * _PER_OCTAVE), exponent - _OCTAVES)
+    distance = np.where(index == 0, np.ldexp(0.5, -_OCTAVES - 1), np.minimum(middle, 0.5))
+    middles: Floats = np.where(cells > _MIDDLE, 1.0 - distance, distance)
+    return middles
 
 
 def reliability_bins(scores: Floats) -> Integers:

@@ -19,7 +19,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 from sinks.store.spans import HOUR_MS
 
-__all__ = ["NEWEST_MS", "Chosen", "LabelledSpan", "hours_of", "spans"]
+__all__ = ["NEWEST_MS", "Chosen", "LabelledSpan", "hours_of", "rows_of_hours", "spans"]
 
 NEWEST_MS = 0
 """The age of rows of what is known now."""
@@ -164,6 +164,11 @@ class Chosen:
             return range(first, end, max(end - first, 1))
         return range(first // self.step_ms * self.step_ms, end, self.step_ms)
 
+    def start_of(self, row: Mapping[str, Any]) -> int:
+        """Return the start of the step that a row belongs to."""
+        steps, hour_ms = self.steps(), int(row["hour_ms"])
+        return steps[(hour_ms - steps.start) // steps.step]
+
     def key_of(self, row: Mapping[str, Any]) -> tuple[str | None, str]:
         """Return version and segment that a row is added to."""
         together = None if self.by != "version" and "version" not in self.where else row["version"]
@@ -214,8 +219,8 @@ def spans(store: Store, chosen: Chosen, scheme: str) -> Iterator[LabelledSpan]:
     steps = chosen.steps()
     held: dict[tuple[str | None, str], LabelledSpan] = {}
     start, numbers = -1, 0
-    for row in _rows(store, chosen):
-        step = steps[(row["hour_ms"] - steps.start) // steps.step]
+    for row in rows_of_hours(store, chosen):
+        step = chosen.start_of(row)
         if step != start:
             yield from _in_order(held, scheme)
             held, start, numbers = {}, step, 0
@@ -248,7 +253,15 @@ def _in_order(held: Mapping[tuple[str | None, str], LabelledSpan], scheme: str) 
         yield held[key]
 
 
-def _rows(store: Store, chosen: Chosen) -> Iterator[dict[str, Any]]:
+def rows_of_hours(store: Store, chosen: Chosen) -> Iterator[dict[str, Any]]:
+    """Yield the rows of hours, in the order of time.
+
+    Raises
+    ------
+    ProblemError
+        If there are too many.
+    StoreError
+    """
     low, high = ({"hour_ms": end} for end in chosen.span)
     after: tuple[Any, ...] = ()
     for _ in range(0, MAX_HOURS, PAGE_ROWS):

@@ -17,6 +17,7 @@ from monitor.api.labelled_hours import NEWEST_MS, LabelledSpan, hours_of, spans
 from monitor.api.parameters import TheService, check_model, duration_ms, question_of, span_of
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
+from monitor.api.skill import Skills
 from monitor.api.too_good import Failures
 from monitor.config.performance import PerformancePlan
 from monitor.resources.performance import MAX_ROWS, MetricDetail, MetricEstimate, Performance
@@ -44,6 +45,7 @@ class Terms:
     by : Question
     currency : str or None
     age : str
+    skills : sequence of str
     """
 
     scheme: str
@@ -51,6 +53,7 @@ class Terms:
     by: Question
     currency: str | None
     age: str
+    skills: Sequence[str] = ()
 
     def estimated(self, labelled: LabelledSpan) -> dict[str, Estimate]:
         """Return the metrics of a span."""
@@ -67,10 +70,11 @@ def performance(
     chosen = hours_of(service, question, span_of(service, question), age_ms)
     terms = _terms(service, question, plan)
     failures = Failures(service, chosen, terms.scheme, terms.estimated)
+    skills = Skills(service.store, chosen, plan, terms.skills)
     rows: list[Row] = []
     size = 0
     for labelled in spans(service.store, chosen, terms.scheme):
-        of_span = list(_rows(question.model, labelled, terms, failures))
+        of_span = [*_rows(labelled, terms, failures), *_skills(labelled, terms, skills)]
         rows += of_span
         size += sum(1 + len(row["detail"]) for row in of_span)
         if size > MAX_ROWS:
@@ -78,9 +82,9 @@ def performance(
             raise bad_parameter("step", message)
     if not rows and question.step is None:
         nothing = LabelledSpan(*chosen.span, question.version, question.segment)
-        rows = list(_rows(question.model, nothing, terms, failures))
+        rows = [*_rows(nothing, terms, failures), *_skills(nothing, terms, skills)]
     head = {"from_ms": chosen.span[0], "to_ms": chosen.span[1]}
-    return listed_whole(form, rows, MetricEstimate, head)
+    return listed_whole(form, [{"model": question.model, **row} for row in rows], MetricEstimate, head)
 
 
 def _plan(service: ApiService, model: str) -> PerformancePlan | None:
@@ -105,12 +109,17 @@ def _terms(service: ApiService, question: Performance, plan: PerformancePlan | N
         raise bad_parameter("model", f"{question.model!r} has no `spec.performance`: nothing is compared with labels")
     kind = scheme.partition(":")[0]
     fitting = [name for name, metric in METRICS.items() if kind in metric.kinds]
+    skills = [] if plan is None else [naive.metric for naive in plan.naive]
+    there_are = [*fitting, *skills]
     for name in question.metrics or ():
-        if name not in fitting:
-            raise bad_parameter("metric", f"there is no {name!r} of {kind} predictions; there are {', '.join(fitting)}")
+        if name not in there_are:
+            raise bad_parameter(
+                "metric", f"there is no {name!r} of {kind} predictions; there are {', '.join(there_are)}"
+            )
     by = Question(kind) if plan is None else Question(kind, plan.min_labels, plan.beta)
-    metrics = question.metrics or (fitting if plan is None else plan.metrics)
-    return Terms(scheme, list(dict.fromkeys(metrics)), by, None if plan is None else plan.currency, question.age)
+    chosen = dict.fromkeys(question.metrics or (fitting if plan is None else [*plan.metrics, *skills]))
+    metrics, of_skill = ([name for name in chosen if name in group] for group in (METRICS, skills))
+    return Terms(scheme, metrics, by, None if plan is None else plan.currency, question.age, of_skill)
 
 
 def _stored_scheme(service: ApiService, model: str) -> str | None:
@@ -118,20 +127,15 @@ def _stored_scheme(service: ApiService, model: str) -> str | None:
     return next((row["scheme"] for row in rows_of(service.store.read(newest))), None)
 
 
-def _rows(model: str, labelled: LabelledSpan, terms: Terms, failures: Failures) -> Iterator[Row]:
+def _rows(labelled: LabelledSpan, terms: Terms, failures: Failures) -> Iterator[Row]:
     sums = labelled.sums(terms.scheme)
-    delay_ms = labelled.delay_ms(0.5)
+    shared = _shared(labelled, sums, terms)
     for name, estimate in terms.estimated(labelled).items():
         metric = METRICS[name]
         too_good = failures.too_good(labelled, name, metric.better, estimate)
         yield {
-            "model": model,
+            **shared,
             "metric": name,
-            "version": labelled.version,
-            "segment": labelled.segment,
-            "from_ms": labelled.from_ms,
-            "to_ms": labelled.to_ms,
-            "age": terms.age,
             "value": _number(estimate.value),
             "low": _number(estimate.low),
             "high": _number(estimate.high),
@@ -139,29 +143,68 @@ def _rows(model: str, labelled: LabelledSpan, terms: Terms, failures: Failures) 
             "better": metric.better,
             "currency": terms.currency if metric.needs_value else None,
             "labels": sums.labels,
-            "predictions": labelled.predictions,
-            "coverage": labelled.coverage,
-            "unusable": sum(sums.count(reason) for reason in UNUSABLE),
-            "delay_median_ms": delay_ms,
             "too_good": too_good is not None,
             "alert_id": None if too_good is None else too_good.failing.alert_id,
-            "reason": _reason(labelled, sums, estimate, terms.age) if too_good is None else too_good.sentence,
+            "reason": _reason(labelled, sums, estimate.reason, terms.age) if too_good is None else too_good.sentence,
             "detail": [{name: row.get(name) for name in DETAIL} for row in estimate.detail],
         }
+
+
+def _skills(labelled: LabelledSpan, terms: Terms, skills: Skills) -> Iterator[Row]:
+    sums = labelled.sums(terms.scheme)
+    shared = _shared(labelled, sums, terms)
+    for compared in skills.of(labelled):
+        skill = compared.skill
+        yield {
+            **shared,
+            "metric": compared.naive.metric,
+            "value": _number(skill.value),
+            "low": _number(skill.low),
+            "high": _number(skill.high),
+            "bound": 0.0,
+            "better": "higher",
+            "currency": None,
+            "labels": skill.labels,
+            "too_good": False,
+            "alert_id": None,
+            "verdict": skill.verdict,
+            "baseline": compared.naive.words,
+            "loss": compared.naive.loss,
+            "model_loss": _number(skill.model),
+            "baseline_loss": _number(skill.naive),
+            "reason": _reason(labelled, sums, compared.sentence, terms.age),
+            "detail": [],
+        }
+
+
+def _shared(labelled: LabelledSpan, sums: Sums, terms: Terms) -> Row:
+    """What all metrics of a span have in common; what only some have is null."""
+    return {
+        "version": labelled.version,
+        "segment": labelled.segment,
+        "from_ms": labelled.from_ms,
+        "to_ms": labelled.to_ms,
+        "age": terms.age,
+        "predictions": labelled.predictions,
+        "coverage": labelled.coverage,
+        "unusable": sum(sums.count(reason) for reason in UNUSABLE),
+        "delay_median_ms": labelled.delay_ms(0.5),
+        **dict.fromkeys(("verdict", "baseline", "loss", "model_loss", "baseline_loss")),
+    }
 
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _reason(labelled: LabelledSpan, sums: Sums, estimate: Estimate, age: str) -> str:
+def _reason(labelled: LabelledSpan, sums: Sums, reason: str, age: str) -> str:
     """Why there is no value or interval: the first of what stands in its way."""
     if labelled.others:
         hours = "an hour was" if labelled.others == 1 else f"{labelled.others:,} hours were"
         left_out = f"{hours} summed up under another configuration, and left out"
-        return f"{estimate.reason}; {left_out}" if sums.labels and estimate.reason else left_out
+        return f"{reason}; {left_out}" if sums.labels and reason else left_out
     if not labelled.predictions:
         return "no predictions" if age == NEWEST else f"no predictions, or none that were judged at {age} yet"
     if not labelled.labelled:
         return f"no labels yet of {labelled.predictions:,} predictions"
-    return estimate.reason
+    return reason

@@ -154,8 +154,16 @@ class Form:
         """How many rows to ask for: all of them, but for a table."""
         return TABLE_ROWS + 1 if self.limit is None and self.name == "table" else self.limit
 
-    def show(self, answer: Answer, ahead: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-        """Print an answer, and return the rows if they had to be held for it; JSON has those ``ahead`` first."""
+    def show(
+        self,
+        answer: Answer,
+        ahead: Sequence[dict[str, Any]] = (),
+        say: Callable[[Sequence[dict[str, Any]]], None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Print an answer, and return the rows if they had to be held for it.
+
+        JSON has those ``ahead`` first; before a table, ``say`` prints what people should read of its rows first.
+        """
         if self.name not in ("json", "table"):
             write_parts(answer.stream(self.name), self.name, self.output)
             return []
@@ -163,6 +171,8 @@ class Form:
         if self.name == "json":
             self._write_lines([*ahead, *rows])
             return rows
+        if say is not None:
+            say(rows)
         is_cut = self.limit is None and len(rows) > TABLE_ROWS
         as_rows(answer.row, rows[:TABLE_ROWS] if is_cut else rows)
         if is_cut:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
 from detectors.performance.evidence import CHARTED
+from monitor.config.naive import ConstantAnswer, Naive, NaiveSpec, PriorAnswer, naive_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
@@ -37,6 +38,7 @@ OUTCOMES = ("tp", "fp", "fn", "tn")
 MAX_PAIRS = 10_000
 MAX_AGES = 10
 MAX_ESTIMATES = 8
+MAX_NAIVE = 8
 NAME_OF_ESTIMATE = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,62}$"
 LARGEST_VALUE = 1e12
 
@@ -100,6 +102,12 @@ class Performance(Strict):
     metrics: list[str] = Field(
         default_factory=list, description="which are worked out; all that fit what is compared if absent"
     )
+    baselines: dict[Annotated[str, Field(pattern=NAME_OF_ESTIMATE)], NaiveSpec] | None = Field(
+        default=None,
+        max_length=MAX_NAIVE,
+        description="answers that cost nothing, by name: the metric `skill:NAME` says how much less the model loses; "
+        "`{prior: {kind: prior}}` if absent",
+    )
     estimates: dict[Annotated[str, Field(pattern=NAME_OF_ESTIMATE)], EstimateSpec] = Field(
         default_factory=dict,
         max_length=MAX_ESTIMATES,
@@ -138,6 +146,8 @@ class PerformancePlan:
     min_labels : int
     beta : float
     currency : str or None
+    naive : tuple of Naive
+        What predictions are compared with that costs nothing.
     """
 
     prediction: str
@@ -150,6 +160,7 @@ class PerformancePlan:
     min_labels: int
     beta: float
     currency: str | None
+    naive: tuple[Naive, ...] = ()
 
     @property
     def label_signals(self) -> tuple[str, ...]:
@@ -198,17 +209,22 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
     _refuse_hidden(kind, performance, schema.prediction[prediction], schema.labels[label])
     weight = _number(("weight",), performance.weight, label, schema.labels)
     value = performance.value if isinstance(performance.value, str) else None
+    scheme = _scheme(kind, performance)
+    specs = {"prior": PriorAnswer(kind="prior")} if performance.baselines is None else performance.baselines
+    naive = naive_of(specs, scheme, performance.judge_at)
+    metrics, skills = _metrics(kind, performance, [each.metric for each in naive])
     return PerformancePlan(
         prediction=f"prediction:{prediction}",
         label=f"label:{label}",
         weight=weight,
         value=_number(("value",), value, label, schema.labels),
-        scheme=_scheme(kind, performance),
-        metrics=_metrics(kind, performance),
+        scheme=scheme,
+        metrics=metrics,
         judge_at_ms=tuple(performance.judge_at),
         min_labels=performance.min_labels,
         beta=performance.beta,
         currency=performance.currency,
+        naive=tuple(each for each in naive if each.metric in skills),
     )
 
 
@@ -250,6 +266,10 @@ def _refuse_hidden(kind: Kind, performance: Performance, prediction: FieldSpec, 
         if spec.is_digest and names_classes:
             named_in = "positive" if kind == "binary" else "value"
             raise WrongPartError((named_in,), "the classes are digests (`privacy: hash`), and cannot be named here")
+    for name, baseline in (performance.baselines or {}).items():
+        if label.is_digest and isinstance(baseline, ConstantAnswer):
+            message = "the classes are digests (`privacy: hash`), and cannot be named here"
+            raise WrongPartError(("baselines", name, "answer"), message)
     if kind == "multiclass" and prediction.is_digest != label.is_digest:
         part = "prediction" if prediction.is_digest else "label"
         message = "its classes are digests (`privacy: hash`), which never equal names: have both as digests, or none"
@@ -300,16 +320,19 @@ def _of_pairs(matrix: Mapping[str, float]) -> dict[tuple[str, str], float]:
     return pairs
 
 
-def _metrics(kind: Kind, performance: Performance) -> tuple[str, ...]:
+def _metrics(kind: Kind, performance: Performance, skills: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The metrics, and the skills, that are worked out."""
     fitting = [name for name, metric in METRICS.items() if kind in metric.kinds]
     if performance.value is None:
         fitting = [name for name in fitting if not METRICS[name].needs_value]
     for index, name in enumerate(performance.metrics):
-        if name not in METRICS:
-            raise WrongPartError(("metrics", index), f"there is no {name!r}; there are {', '.join(fitting)}")
-        if name not in fitting:
+        if name not in METRICS and name not in skills:
+            there_are = ", ".join([*fitting, *skills])
+            raise WrongPartError(("metrics", index), f"there is no {name!r}; there are {there_are}")
+        if name in METRICS and name not in fitting:
             reason = "needs `value`" if METRICS[name].needs_value else f"is none of {kind} predictions"
             raise WrongPartError(("metrics", index), f"{name} {reason}; there are {', '.join(fitting)}")
         if name in performance.metrics[:index]:
             raise WrongPartError(("metrics", index), f"{name!r} is named twice")
-    return tuple(performance.metrics or fitting)
+    chosen = performance.metrics or [*fitting, *skills]
+    return tuple(name for name in chosen if name in METRICS), tuple(name for name in chosen if name in skills)

@@ -24,6 +24,7 @@ from monitor.config import (
     layers,
     listener_tls,
     model,
+    naive,
     oidc,
     performance,
     privacy,
@@ -71,6 +72,10 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.keep.for", keep.KeepFor),
     ("spec.freshness", freshness.Freshness),
     ("spec.performance", performance.Performance),
+    ("spec.performance.baselines.NAME, kind: prior", naive.PriorAnswer),
+    ("spec.performance.baselines.NAME, kind: constant", naive.ConstantAnswer),
+    ("spec.performance.baselines.NAME, kind: seasonal", naive.SeasonalAnswer),
+    ("spec.performance.baselines.NAME, kind: moving_average", naive.MovingAverageAnswer),
     ("spec.performance.estimates.NAME", performance.EstimateSpec),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (

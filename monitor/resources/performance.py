@@ -53,7 +53,7 @@ class MetricEstimate(Row):
     )
 
     model: str
-    metric: str = described("such as `recall`")
+    metric: str = described("such as `recall`, or `skill:NAME`")
     version: str | None = described("null is all versions together")
     segment: str = described("empty is all traffic")
     from_ms: TimeMs
@@ -77,7 +77,14 @@ class MetricEstimate(Row):
         "does meanwhile: the better number is the symptom"
     )
     alert_id: str | None = described("the alert about that; else null")
-    reason: str = described("why there is no value, or no interval, or why it is too good")
+    verdict: Literal["better", "no_better", "worse", "unknown"] | None = described(
+        "of `skill:NAME`: what the interval says of the model beside what costs nothing; `no_better` where it holds 0"
+    )
+    baseline: str | None = described("of `skill:NAME`: what the model is compared with, in words")
+    loss: Literal["brier", "error", "squared"] | None = described("of `skill:NAME`: what an event costs")
+    model_loss: float | None = described("of `skill:NAME`: what it costs by the model, on average")
+    baseline_loss: float | None = described("of `skill:NAME`: what the same events cost by the naive answer")
+    reason: str = described("why there is no value, or no interval, or why it is too good, or no better than nothing")
     detail: list[MetricDetail] = described("what is behind metrics that are a table or have a curve")
 
 

@@ -33,7 +33,9 @@ def labelled(**performance: Any) -> Model:
 def labelled_days() -> World:
     """Labels take up to 30 hours, so that the last day has some of them."""
     worth = {"tp": 120, "fp": -8, "fn": -450, "tn": 0}
-    world = World(clock=ManualClock(NOON_MS), configuration=configured(labelled(value=worth, currency="EUR")))
+    naive = {"prior": {"kind": "prior"}, "nothing": {"kind": "constant", "answer": 0, "loss": "error"}}
+    compared = labelled(value=worth, currency="EUR", baselines=naive)
+    world = World(clock=ManualClock(NOON_MS), configuration=configured(compared))
     random = np.random.default_rng(7)
     for hour in range(-24 * DAYS, 0):
         is_new = hour >= -48

@@ -341,6 +341,49 @@ BROKEN = {
     "metric that is named twice": _performance(
         f"{_BINARY}, metrics: [brier, brier]", "84: spec.performance.metrics.1: 'brier' is named twice"
     ),
+    "loss of another kind": _performance(
+        f"{_NUMBERS}, baselines: {{mean: {{kind: prior, loss: brier}}}}",
+        "81: spec.performance.baselines.mean.loss: 'brier' is no loss of regression predictions; there are squared",
+    ),
+    "naive answer of no kind": _performance(
+        f"{_NUMBERS}, baselines: {{mean: {{kind: median}}}}",
+        "68: spec.performance.baselines.mean.kind: unknown kind; it is prior",
+        one=True,
+    ),
+    "naive answer that is no probability": _performance(
+        f"{_BINARY}, baselines: {{all: {{kind: constant, answer: 2}}}}",
+        "101: spec.performance.baselines.all.answer: probabilities are predicted, and 2 is none",
+    ),
+    "naive answer that is no number": _performance(
+        f"{_NUMBERS}, baselines: {{all: {{kind: constant, answer: '2'}}}}",
+        "83: spec.performance.baselines.all.answer: numbers are predicted, and '2' is none",
+    ),
+    "naive answer beyond all numbers": _performance(
+        f"{_NUMBERS}, baselines: {{all: {{kind: constant, answer: 1e61}}}}",
+        "83: spec.performance.baselines.all.answer: 1e+61 is beyond all numbers",
+    ),
+    "naive answer that is no class": _performance(
+        f"{_CLASSES}, baselines: {{all: {{kind: constant, answer: 2}}}}",
+        "83: spec.performance.baselines.all.answer: classes are predicted: name one",
+    ),
+    "season of half an hour": _performance(
+        f"{_CLASSES}, baselines: {{day: {{kind: seasonal, period: 90m}}}}",
+        "83: spec.performance.baselines.day.period: hours are added up",
+    ),
+    "season that no label is known of in time": _performance(
+        f"{_CLASSES}, judge_at: [1d], baselines: {{day: {{kind: seasonal, period: 1d}}}}",
+        "99: spec.performance.baselines.day.period: no label counts so soon: hours are judged 1d after they end",
+    ),
+    "naive answer that is digested": _private(
+        f"{_CLASSES}, baselines: {{all: {{kind: constant, answer: a}}}}",
+        "fraud: {type: category}",
+        "fraud: {type: category, privacy: hash}",
+        "83: spec.performance.baselines.all.answer: the classes are digests",
+    ),
+    "skill of no naive answer": _performance(
+        f"{_NUMBERS}, metrics: ['skill:mean']",
+        "59: spec.performance.metrics.0: there is no 'skill:mean'; there are bias",
+    ),
     "key of performance is misspelt": _performance(
         f"{_BINARY}, treshold: 0.5", "67: spec.performance.treshold: unknown key; did you mean 'threshold'?", one=True
     ),

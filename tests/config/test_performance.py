@@ -9,6 +9,7 @@ import yaml
 
 from detectors.performance import Binary, Multiclass, Regression
 from monitor.config.model import Model
+from monitor.config.naive import History, Naive
 from monitor.config.performance import PerformancePlan
 from monitor.watch import watch_of
 from tests.config.broken import LABELLED
@@ -54,6 +55,30 @@ def test_classes_have_the_worth_of_their_pairs() -> None:
 def test_it_is_judged_at_stated_ages() -> None:
     settled = plan(prediction="score", label="loss", judge_at=["30m", "90d"], metrics=["mae"])
     assert (settled.judge_at_ms, settled.metrics) == ((1_800_000, 90 * 86_400_000), ("mae",))
+
+
+def test_what_it_is_compared_with_is_the_prior_unless_it_is_named() -> None:
+    compared = {"prediction": "said", "label": "fraud"}
+    assert [each.metric for each in plan(**compared).naive] == ["skill:prior"]
+    assert plan(**compared, metrics=["accuracy"]).naive == plan(**compared, baselines={}).naive == ()
+    chosen = plan(**compared, baselines={"one": {"kind": "constant", "answer": "1"}}, metrics=["skill:one"])
+    assert (chosen.naive, chosen.metrics) == ((Naive("one", "error", answer="1"),), ())
+
+
+def test_what_was_true_before_counts_once_it_was_known() -> None:
+    week, average = plan(
+        prediction="score",
+        label="loss",
+        judge_at=["90m", "2d", "7d"],
+        baselines={"week": {"kind": "seasonal"}, "average": {"kind": "moving_average", "over": "3h"}},
+    ).naive
+    hour_ms, day_ms = 3_600_000, 86_400_000
+    assert week.history == History(7 * day_ms, 7 * day_ms, age_ms=2 * day_ms)
+    assert average.history == History(7 * day_ms + 3 * hour_ms, 7 * day_ms + hour_ms, age_ms=7 * day_ms)
+    assert [week.words, average.words] == [
+        "answering the mean of the hour 7d before",
+        "answering the mean of 3h that ended 7d before",
+    ]
 
 
 def test_without_the_key_nothing_is_compared() -> None:

@@ -1,0 +1,191 @@
+"""What a model is compared with that costs nothing: answers without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from detectors.performance import Binary, Multiclass, Scheme
+from detectors.performance.naive import Answer, loss_of
+from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, format_duration
+
+__all__ = [
+    "SKILL",
+    "ConstantAnswer",
+    "History",
+    "MovingAverageAnswer",
+    "Naive",
+    "NaiveSpec",
+    "PriorAnswer",
+    "SeasonalAnswer",
+    "naive_of",
+]
+
+SKILL = "skill:"
+"""Before the name of a naive answer: the metric that compares with it."""
+
+HOUR_MS = DAY_MS // 24
+LONGEST_MS = 366 * DAY_MS
+LARGEST_ANSWER = 1e60
+
+Loss = Annotated[
+    Literal["brier", "error", "squared"] | None,
+    Field(
+        description="what an event costs: `brier` (a probability's squared error) or `error` (1 where the class is "
+        "wrong) of probabilities, `error` of classes, `squared` of numbers; the first of these if absent"
+    ),
+]
+
+
+class PriorAnswer(Strict):
+    """The best answer for all that is the same: the mean, the share of the positive, the most frequent class."""
+
+    kind: Literal["prior"]
+    loss: Loss = None
+
+
+class ConstantAnswer(Strict):
+    """Always the same answer."""
+
+    kind: Literal["constant"]
+    answer: str | float = Field(
+        union_mode="left_to_right",
+        description="a number, the probability of the positive class, or a class in quotes",
+    )
+    loss: Loss = None
+
+
+class SeasonalAnswer(Strict):
+    """What was true so long before, such as of the same hour of the week before."""
+
+    kind: Literal["seasonal"]
+    period: DurationMs = Field(default=7 * DAY_MS, gt=0, le=LONGEST_MS, description="so long before, in whole hours")
+    loss: Loss = None
+
+
+class MovingAverageAnswer(Strict):
+    """What was true of the newest hours that were judged, at the last age of `judge_at`, when an hour begins."""
+
+    kind: Literal["moving_average"]
+    over: DurationMs = Field(
+        default=DAY_MS, gt=0, le=LONGEST_MS, description="of so many hours; `1h` is the last value"
+    )
+    loss: Loss = None
+
+
+NaiveSpec = Annotated[PriorAnswer | ConstantAnswer | SeasonalAnswer | MovingAverageAnswer, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True)
+class History:
+    """The hours whose labels a naive answer for an hour is made of.
+
+    Attributes
+    ----------
+    first_ms, last_ms : int
+        The first and the last of these hours begin so long before the hour.
+    age_ms : int
+        What was known at this age of theirs, which is not after the hour begins.
+    """
+
+    first_ms: int
+    last_ms: int
+    age_ms: int
+
+
+@dataclass(frozen=True)
+class Naive:
+    """A naive answer, settled.
+
+    Attributes
+    ----------
+    name : str
+    loss : str
+        One of `detectors.performance.naive.LOSSES`.
+    answer : float, str or None
+        What it is, where it is the same for all time.
+    history : History or None
+        Of what it is made, where it is made of earlier hours; without either it is the prior of what is asked for.
+    """
+
+    name: str
+    loss: str
+    answer: Answer | None = None
+    history: History | None = None
+
+    @property
+    def metric(self) -> str:
+        """The name of the metric that compares with it."""
+        return f"{SKILL}{self.name}"
+
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        if self.answer is not None:
+            return f"always answering {self.answer if isinstance(self.answer, str) else f'{self.answer:g}'}"
+        if self.history is None:
+            usual = {"brier": "share of the positive", "error": "most frequent class", "squared": "mean"}
+            return f"always answering the {usual[self.loss]}"
+        span_ms = self.history.first_ms - self.history.last_ms + HOUR_MS
+        average = "usual class" if self.loss == "error" else "mean"
+        if span_ms == HOUR_MS:
+            return f"answering the {average} of the hour {format_duration(self.history.first_ms)} before"
+        ends = format_duration(self.history.last_ms - HOUR_MS)
+        return f"answering the {average} of {format_duration(span_ms)} that ended {ends} before"
+
+
+def naive_of(specs: Mapping[str, NaiveSpec], scheme: Scheme, judge_at_ms: Sequence[int]) -> tuple[Naive, ...]:
+    """Settle what predictions are compared with.
+
+    Raises
+    ------
+    WrongPartError
+        Of a part, from ``baselines`` on, that does not fit what is predicted.
+    """
+    return tuple(_naive(name, spec, scheme, judge_at_ms) for name, spec in specs.items())
+
+
+def _naive(name: str, spec: Any, scheme: Scheme, judge_at_ms: Sequence[int]) -> Naive:
+    try:
+        loss = loss_of(scheme.kind, spec.loss)
+    except ValueError as error:
+        raise WrongPartError(("baselines", name, "loss"), str(error)) from error
+    if isinstance(spec, ConstantAnswer):
+        return Naive(name, loss, answer=_answer(name, spec.answer, scheme))
+    if isinstance(spec, SeasonalAnswer | MovingAverageAnswer):
+        return Naive(name, loss, history=_history(name, spec, judge_at_ms))
+    return Naive(name, loss)
+
+
+def _answer(name: str, answer: Answer, scheme: Scheme) -> Answer:
+    part = ("baselines", name, "answer")
+    if isinstance(scheme, Multiclass):
+        if not isinstance(answer, str):
+            raise WrongPartError(part, f'classes are predicted: name one, in quotes: "{answer:g}"')
+        return answer
+    if isinstance(answer, str):
+        raise WrongPartError(part, f"numbers are predicted, and {answer!r} is none")
+    if isinstance(scheme, Binary) and not 0 <= answer <= 1:
+        raise WrongPartError(part, f"probabilities are predicted, and {answer:g} is none")
+    if not abs(answer) <= LARGEST_ANSWER:
+        raise WrongPartError(part, f"{answer:g} is beyond all numbers that are compared")
+    return answer
+
+
+def _history(name: str, spec: SeasonalAnswer | MovingAverageAnswer, judge_at_ms: Sequence[int]) -> History:
+    """Hours end, and are judged, before the one begins that is answered."""
+    part, length_ms = ("period", spec.period) if isinstance(spec, SeasonalAnswer) else ("over", spec.over)
+    if length_ms % HOUR_MS:
+        raise WrongPartError(("baselines", name, part), "hours are added up: it is a multiple of `1h`")
+    if isinstance(spec, MovingAverageAnswer):
+        age_ms = judge_at_ms[-1]
+        last_ms = HOUR_MS - -age_ms // HOUR_MS * HOUR_MS
+        return History(last_ms + length_ms - HOUR_MS, last_ms, age_ms)
+    ages_ms = [age_ms for age_ms in judge_at_ms if age_ms <= length_ms - HOUR_MS]
+    if not ages_ms:
+        message = f"no label counts so soon: hours are judged {format_duration(judge_at_ms[0])} after they end at first"
+        raise WrongPartError(("baselines", name, part), message)
+    return History(length_ms, length_ms, ages_ms[-1])
