@@ -22,6 +22,7 @@ from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import SourceSpec
+from monitor.config.pictures import LINKED
 from monitor.configurations.in_force import former_watch
 from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
@@ -39,6 +40,7 @@ from monitor.ingest.names import Names
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Outlet
+from monitor.pictures.links import Links, PictureSeals
 from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retries, Streams
 from monitor.routing.incident_labels import IncidentNames, groups_by_incident
@@ -548,8 +550,14 @@ def _receiver(
 
 
 def _lent(configuration: Configuration, watches: Mapping[str, Watch], store: Store, kind: str) -> dict[str, Any]:
-    """What a receiver needs of the service: the pictures in mails, and the cluster of its topic."""
-    return {"draw": Pictures(store, watches)} if kind == "email" else _cluster_of(configuration, kind)
+    """What a receiver needs of the service: the pictures in mails, links to pictures, the cluster of its topic."""
+    spec = configuration.service.spec
+    if kind == "email":
+        return {"draw": Pictures(store, watches)}
+    if kind in LINKED and spec.pictures is not None:
+        seals = PictureSeals(spec.pictures.key.get_secret_value())
+        return {"link": Links(Pictures(store, watches), seals, spec.external_url, spec.pictures.lifetime)}
+    return _cluster_of(configuration, kind)
 
 
 def _cluster_of(configuration: Configuration, kind: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from monitor.access.roles import MAY, Need
 from monitor.access.tokens import Token, bound
 from monitor.api.auditor import Auditor
 from monitor.api.identities import Identities
-from monitor.api.needs import FREE, LOGGING_IN, PERSONAL, STATIC, has_own_part, need_of
+from monitor.api.needs import FREE, LOGGING_IN, PERSONAL, SEALED, STATIC, has_own_part, need_of
 from monitor.api.problems import ProblemError, problem
 from monitor.api.rates import Rates, client_of
 
@@ -61,7 +61,7 @@ class AccessControl:
         try:
             if need != "nothing":
                 await self._admit(scope, operation, need)
-            elif operation in LOGGING_IN or operation in STATIC or operation in self._exceptions:
+            elif operation in (*LOGGING_IN, *SEALED, *STATIC) or operation in self._exceptions:
                 self._rates.take_request(client_of(scope, None))
             if need == "ingest":
                 receive = self._rates.metered(client_of(scope, token_of(scope)), receive)

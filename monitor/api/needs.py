@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from monitor.access.roles import Need
 
-__all__ = ["FREE", "LOGGING_IN", "NEEDS", "OWN_PART", "PERSONAL", "STATIC", "WHOLE", "has_own_part", "need_of"]
+__all__ = [
+    "FREE",
+    "LOGGING_IN",
+    "NEEDS",
+    "OWN_PART",
+    "PERSONAL",
+    "SEALED",
+    "STATIC",
+    "WHOLE",
+    "has_own_part",
+    "need_of",
+]
 
 FREE = ("/healthz", "/readyz", "/-/healthy", "/-/ready")
 
 LOGGING_IN = ("GET /login", "GET /login/callback", "GET /logout", "POST /logout")
 """Who logs in shows nothing yet."""
+
+SEALED = ("GET /pictures/{sealed}",)
+"""The address itself is what is asked for: it is signed, names one picture, and is good for some days."""
 
 STATIC = ("GET /static/{of_build}/{name:path}",)
 """Scripts and styles, the same for everybody: a page that asks people to log in has them too."""
@@ -34,7 +48,7 @@ VIEWED = (
 
 NEEDS: dict[str, Need] = {
     **{f"GET {path}": "nothing" for path in FREE},
-    **dict.fromkeys((*LOGGING_IN, *STATIC), "nothing"),
+    **dict.fromkeys((*LOGGING_IN, *SEALED, *STATIC), "nothing"),
     "HEAD /-/healthy": "nothing",
     "HEAD /-/ready": "nothing",
     **{f"GET {path}": "viewer" for path in (*VIEWED, *SHELLS)},

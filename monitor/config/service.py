@@ -15,6 +15,7 @@ from monitor.config.heartbeat import Heartbeat
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.listener_tls import ListenerTls
+from monitor.config.pictures import LINKED, PictureLinks
 from monitor.config.privacy import Privacy
 from monitor.config.quotas import Quota
 from monitor.config.rates import ApiRates
@@ -260,6 +261,9 @@ class ServiceSpec(Strict):
     heartbeat: Heartbeat | None = Field(
         default=None, description="who is pinged while everything works, and notices when it does not"
     )
+    pictures: PictureLinks | None = Field(
+        default=None, description="signs links to pictures of alerts, for receivers that show them by links"
+    )
     traces: Traces | None = Field(default=None, description="where spans of what the stages do are sent")
     self_test: SelfTest | None = Field(
         default=None, description="`{}` has a model with a drift that is known run through Leeway every 15 minutes"
@@ -278,6 +282,20 @@ class ServiceSpec(Strict):
         if isinstance(self.access, Access) and self.access.certificates and not authorities:
             message = "nobody is asked for a certificate: `spec.api.tls.client_ca` says of which authorities"
             raise WrongPartError(("access", "certificates"), message)
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_have_an_address(self) -> Self:
+        by_links = [
+            index
+            for index, each in enumerate(self.receivers)
+            if each.kind in LINKED and getattr(each, "pictures", False)
+        ]
+        if by_links and self.pictures is None:
+            message = "pictures by links are signed: `spec.pictures.key` has the key"
+            raise WrongPartError(("receivers", by_links[0], "pictures"), message)
+        if self.pictures is not None and not self.external_url:
+            raise WrongPartError(("pictures",), "links to pictures start with `spec.external_url`: say what it is")
         return self
 
     @model_validator(mode="after")

@@ -6,12 +6,13 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
 
-from monitor.alerts.alert_log import FRESHNESS_ALERTS, PERFORMANCE_ALERTS, ROLLOUT, table_of
+from monitor.alerts.alert_log import ALERT_TABLES, FRESHNESS_ALERTS, PERFORMANCE_ALERTS, ROLLOUT, table_of
 from monitor.evaluate.change import DETECTORS
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
@@ -27,7 +28,7 @@ from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Pictures"]
+__all__ = ["PictureOf", "Pictures"]
 
 ALERTS_AT_MOST = 3
 """Alerts of a notification that are drawn: the page behind the link shows all."""
@@ -40,6 +41,15 @@ AFTER_ONSET = 36
 """So many windows after the onset are shown at most."""
 
 log = structlog.get_logger("leeway.notify")
+
+
+class PictureOf(NamedTuple):
+    """One picture of an alert, as it stood at one of its transitions."""
+
+    model: str
+    alert_id: str
+    sequence: int
+    number: int
 
 
 class Pictures:
@@ -57,30 +67,58 @@ class Pictures:
 
     def __call__(self, notification: Notification) -> list[Picture]:
         """Draw a notification; what the store does not give is left out."""
+        return [picture for _, picture in self.named(notification)]
+
+    def named(self, notification: Notification) -> list[tuple[PictureOf, Picture]]:
+        """Draw a notification, and say by what each picture can be drawn again."""
         try:
-            return [picture for alert in notification.alerts[:ALERTS_AT_MOST] for picture in self._of(alert)]
+            return [named for alert in notification.alerts[:ALERTS_AT_MOST] for named in self._of(alert)]
         except Exception as error:  # noqa: BLE001 -- nobody goes without a notification because of a picture
             reason = in_words(error)
             log.warning("a notification goes out without pictures", group_key=notification.group_key, reason=reason)
             return []
 
-    def _of(self, alert: Alert) -> Iterator[Picture]:
+    def of(self, shown: PictureOf) -> Picture | None:
+        """Draw one picture again; None if the store has no more of it.
+
+        Raises
+        ------
+        StoreError
+        """
+        if shown.model not in self._watches:
+            return None
+        where = {"model": shown.model, "alert_id": shown.alert_id, "sequence": shown.sequence}
+        for table in ALERT_TABLES:
+            for row in self._transitions(table, where):
+                pictures = self._drawn(table, shown.model, row)
+                return next(islice(pictures, shown.number, None), None)
+        return None
+
+    def _of(self, alert: Alert) -> Iterator[tuple[PictureOf, Picture]]:
         where = {"model": alert.labels.get("model", ""), "alert_id": alert.labels.get("alert_id", "")}
         if where["model"] not in self._watches or alert.labels.get("alertname") == ROLLOUT:
             return
         table = table_of(alert.labels)
-        newest = Query(
-            table, where, columns=("at_ms", "state", "signals"), order=("sequence",), descending=True, limit=1
-        )
-        for row in rows_of(self._store.read(newest)):
-            for moved in json.loads(row["signals"])[:1]:
-                if table == PERFORMANCE_ALERTS:
-                    # Nothing is drawn of panes: hours of labels have none.
-                    yield from self._history(where["model"], moved, row["at_ms"])
-                elif table == FRESHNESS_ALERTS:
-                    yield from self._silence(self._watches[where["model"]], moved, row["at_ms"])
-                else:
-                    yield from self._moved(self._watches[where["model"]], moved, row)
+        for row in self._transitions(table, where):
+            for number, picture in enumerate(self._drawn(table, where["model"], row)):
+                yield PictureOf(**where, sequence=row["sequence"], number=number), picture
+
+    def _transitions(self, table: str, where: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the newest of some transitions."""
+        columns = ("at_ms", "sequence", "state", "signals")
+        newest = Query(table, where, columns=columns, order=("sequence",), descending=True, limit=1)
+        return rows_of(self._store.read(newest))
+
+    def _drawn(self, table: str, model: str, row: Mapping[str, Any]) -> Iterator[Picture]:
+        """Draw the strongest signal of an alert as a transition has it."""
+        for moved in json.loads(row["signals"])[:1]:
+            if table == PERFORMANCE_ALERTS:
+                # Nothing is drawn of panes: hours of labels have none.
+                yield from self._history(model, moved, row["at_ms"])
+            elif table == FRESHNESS_ALERTS:
+                yield from self._silence(self._watches[model], moved, row["at_ms"])
+            else:
+                yield from self._moved(self._watches[model], moved, row)
 
     def _silence(self, watch: Watch, silence: Mapping[str, Any], at_ms: int) -> Iterator[Picture]:
         """How many events came before it, and in it."""

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from monitor.web import alerts, assets, login, reference, shells
+from monitor.web import alerts, assets, login, pictures, reference, shells
 
 __all__ = ["PAGES"]
 
-PAGES: tuple[APIRouter, ...] = (alerts.router, reference.router, login.router, shells.router, assets.router)
+PAGES: tuple[APIRouter, ...] = (
+    alerts.router,
+    reference.router,
+    login.router,
+    shells.router,
+    assets.router,
+    pictures.router,
+)
 """Every page, for :func:`monitor.api.app.create_app`."""

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 __all__ = [
     "Alert",
     "Delivered",
+    "LinkedPicture",
     "Notification",
     "Outcome",
     "Picture",
@@ -153,6 +154,21 @@ class Picture:
 
     caption: str
     png: bytes
+
+
+@dataclass(frozen=True)
+class LinkedPicture:
+    """A chart of what moved, where it can be seen: for channels that show pictures from addresses alone.
+
+    Attributes
+    ----------
+    caption : str
+        What it shows, for whoever does not see it too.
+    url : str
+    """
+
+    caption: str
+    url: str
 
 
 def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:

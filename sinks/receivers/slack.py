@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
+from sinks.receivers.contract import Delivered, LinkedPicture, Notification, Outcome, Refused, Retry
 from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
@@ -23,8 +24,10 @@ PASSING = {"ratelimited", "internal_error", "fatal_error", "service_unavailable"
 """Errors of Slack's API that another try may not meet."""
 
 
-def message(notification: Notification, title: str, text: str) -> dict[str, Any]:
-    """Return the body: a line for notifications on phones, and an attachment with the rest.
+def message(
+    notification: Notification, title: str, text: str, pictures: Sequence[LinkedPicture] = ()
+) -> dict[str, Any]:
+    """Return the body: a line for notifications on phones, an attachment with the rest, and one for each picture.
 
     Examples
     --------
@@ -46,7 +49,7 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
     }
     if link:
         attachment["title_link"] = link
-    return {"text": title, "attachments": [attachment]}
+    return {"text": title, "attachments": [attachment, *map(_shown, pictures)]}
 
 
 class SlackParameters(Posted, Worded):
@@ -64,6 +67,12 @@ class SlackParameters(Posted, Worded):
     channel: str = Field(
         default="",
         description="its id, or its name with `#`; with a webhook in place of the webhook's own, if it allows that",
+    )
+
+    pictures: bool = Field(
+        default=False,
+        description="whether small charts of what moved are shown, by links that whoever has them can open: "
+        "`spec.pictures` signs them",
     )
 
     @model_validator(mode="after")
@@ -84,11 +93,16 @@ class Slack:
     Parameters
     ----------
     parameters : SlackParameters
+    link : callable or None
+        From a notification to where its pictures are.
     """
 
     Parameters = SlackParameters
 
-    def __init__(self, parameters: SlackParameters) -> None:
+    def __init__(
+        self, parameters: SlackParameters, *, link: Callable[[Notification], Sequence[LinkedPicture]] | None = None
+    ) -> None:
+        self._link = link if parameters.pictures else None
         self.name, self.send_resolved = parameters.name, parameters.send_resolved
         self._text = parameters.words()
         self._channel = {"channel": parameters.channel} if parameters.channel else {}
@@ -99,12 +113,18 @@ class Slack:
 
     def send(self, notification: Notification) -> Outcome:
         """Write it, once."""
-        body = message(notification, *self._text.of(notification)) | self._channel
+        pictures = self._link(notification) if self._link is not None else ()
+        body = message(notification, *self._text.of(notification), pictures) | self._channel
         return self._post.send(json.dumps(body).encode(), read=_outcome if self._is_app else None)
 
     def close(self) -> None:
         """Close connections."""
         self._post.close()
+
+
+def _shown(picture: LinkedPicture) -> dict[str, Any]:
+    caption = _escaped(fitted(picture.caption, LONGEST_TITLE, _escaped_length))
+    return {"fallback": caption, "text": caption, "image_url": picture.url}
 
 
 def _outcome(answer: bytes) -> Outcome:

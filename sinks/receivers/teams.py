@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
-from sinks.receivers.contract import Notification, Outcome
+from sinks.receivers.contract import LinkedPicture, Notification, Outcome
 from sinks.receivers.limits import fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
@@ -18,14 +19,22 @@ __all__ = ["Teams", "TeamsParameters", "message"]
 STYLES = {"critical": "attention", "warning": "warning", "info": "accent"}
 # Teams refuses messages of more than 28 KB; the card around title and text takes the rest.
 LONGEST_TITLE_BYTES, LONGEST_TEXT_BYTES = 2_000, 22_000
+LONGEST_CAPTION = 300
 
 
-def message(notification: Notification, title: str, text: str) -> dict[str, Any]:
+def message(
+    notification: Notification, title: str, text: str, pictures: Sequence[LinkedPicture] = ()
+) -> dict[str, Any]:
     """Return the body: an adaptive card (schema 1.4) in the envelope that a workflow's webhook expects."""
+    images = [
+        {"type": "Image", "url": each.url, "altText": fitted(each.caption, LONGEST_CAPTION, len), "size": "Stretch"}
+        for each in pictures
+    ]
+    room = LONGEST_TEXT_BYTES - len(json.dumps(images))
     severities = {alert.labels.get("severity", "") for alert in notification.alerts}
     worst = next((level for level in STYLES if level in severities), "warning")
     style = "good" if notification.status == "resolved" else STYLES[worst]
-    lines = _lines(fitted(text, LONGEST_TEXT_BYTES, lambda part: len(json.dumps(_lines(part)))))
+    lines = _lines(fitted(text, room, lambda part: len(json.dumps(_lines(part)))))
     link = next((alert.generator_url for alert in notification.by_gravity if alert.generator_url), "")
     headline = fitted(title, LONGEST_TITLE_BYTES, lambda part: len(json.dumps(part)))
     head = {"type": "Container", "style": style, "bleed": True, "items": [_block(headline, weight="Bolder")]}
@@ -34,7 +43,7 @@ def message(notification: Notification, title: str, text: str) -> dict[str, Any]
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
-        "body": [head, *lines],
+        "body": [head, *lines, *images],
     }
     if link:
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open in Leeway", "url": link}]
@@ -47,6 +56,11 @@ class TeamsParameters(Posted, Worded):
 
     kind: Literal["teams"]
     url: SecretUrl = Field(description="of a workflow that is started by a webhook, by reference")
+    pictures: bool = Field(
+        default=False,
+        description="whether small charts of what moved are shown, by links that whoever has them can open: "
+        "`spec.pictures` signs them",
+    )
 
 
 class Teams:
@@ -57,18 +71,24 @@ class Teams:
     Parameters
     ----------
     parameters : TeamsParameters
+    link : callable or None
+        From a notification to where its pictures are.
     """
 
     Parameters = TeamsParameters
 
-    def __init__(self, parameters: TeamsParameters) -> None:
+    def __init__(
+        self, parameters: TeamsParameters, *, link: Callable[[Notification], Sequence[LinkedPicture]] | None = None
+    ) -> None:
+        self._link = link if parameters.pictures else None
         self.name, self.send_resolved = parameters.name, parameters.send_resolved
         self._text = parameters.words()
         self._post = parameters.post_to(parameters.url.get_secret_value())
 
     def send(self, notification: Notification) -> Outcome:
         """Write it, once."""
-        return self._post.send(json.dumps(message(notification, *self._text.of(notification))).encode())
+        pictures = self._link(notification) if self._link is not None else ()
+        return self._post.send(json.dumps(message(notification, *self._text.of(notification), pictures)).encode())
 
     def close(self) -> None:
         """Close connections."""

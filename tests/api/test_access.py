@@ -22,7 +22,7 @@ from monitor.access.tokens import digest_of
 from monitor.api import live_tokens, streams
 from monitor.api.app import ROUTERS, create_app
 from monitor.api.live_tokens import KEPT_S, REREAD_S, USED_S
-from monitor.api.needs import FREE, LOGGING_IN, NEEDS, STATIC
+from monitor.api.needs import FREE, LOGGING_IN, NEEDS, SEALED, STATIC
 from monitor.client.inprocess import InProcess
 from monitor.config.service import Service
 from monitor.errors import InputError
@@ -91,8 +91,8 @@ def test_every_route_says_what_it_needs() -> None:
     assert operations == set(NEEDS) | {"HEAD /openapi.json"}
 
 
-def test_only_probes_and_logging_in_are_free() -> None:
-    free = {operation for operation, need in NEEDS.items() if need == "nothing"} - {*LOGGING_IN, *STATIC}
+def test_only_probes_logging_in_and_signed_addresses_are_free() -> None:
+    free = {operation for operation, need in NEEDS.items() if need == "nothing"} - {*LOGGING_IN, *SEALED, *STATIC}
     assert {operation.partition(" ")[2] for operation in free} == set(FREE)
 
 

@@ -467,6 +467,19 @@ BROKEN = {
         "12: spec.access.certificates: two entries have one subject",
         one=False,
     ),
+    "pictures by links that nobody signs": _service(
+        "receivers: [{kind: slack, name: ops, url: 'https://hooks.example.org/x', pictures: true}]",
+        "76: spec.receivers.0.pictures: pictures by links are signed",
+        one=False,
+    ),
+    "links to pictures of nowhere": _service(
+        "pictures: {key: 0123456789abcdef0123456789abcdef}",
+        "3: spec.pictures: links to pictures start with `spec.external_url`",
+        one=False,
+    ),
+    "key of pictures that can be guessed": _service(
+        "pictures: {key: short}", "14: spec.pictures.key: expected 32 characters or more", one=False
+    ),
     "issuer that anybody may change": _service(
         "access: {oidc: {issuer: 'http://login.example.org', audience: a, roles: {map: {a: viewer}}}}",
         "19: spec.access.oidc.issuer: expected https://",

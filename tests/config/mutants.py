@@ -25,10 +25,17 @@ def mutant(seed: int) -> str:
     return (mutated if chance.random() < 0.5 else replaced)(text, chance)
 
 
+def configurations() -> list[Path]:
+    """The files of `configs/` that are Leeway's own; others are for Prometheus and Grafana."""
+    others = ROOT / "configs" / "prometheus", ROOT / "configs" / "grafana"
+    files = sorted((ROOT / "configs").rglob("*.yaml"))
+    return [file for file in files if not any(file.is_relative_to(folder) for folder in others)]
+
+
 @cache
 def examples() -> list[str]:
     """The files of `configs/`, and what the documentation shows, in a file of its own."""
-    files = [path.read_text() for path in sorted((ROOT / "configs").rglob("*.yaml")) if "prometheus" not in path.parts]
+    files = [path.read_text() for path in configurations()]
     pages = [path.read_text() for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]]
     blocks = [block for page in pages for block in re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)]
     texts = [re.sub(r"\$\{\w+\}", "${ADDRESS}", text) for text in files + blocks]

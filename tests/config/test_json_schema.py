@@ -16,7 +16,7 @@ from monitor.config.document import read_documents
 from monitor.config.json_schema import KINDS, json_schema
 from tests.cli.console import Console
 from tests.config.broken import BROKEN, written
-from tests.config.mutants import MODEL, SERVICE, examples
+from tests.config.mutants import MODEL, SERVICE, configurations, examples
 from tests.config.test_layers import EVERYBODYS, PAYMENTS, own
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def test_the_schema_that_comes_with_leeway_is_that_of_the_code(kind: str, leeway
     jsonschema.Draft202012Validator.check_schema(json_schema(kind))
 
 
-OURS = [path for path in sorted((ROOT / "configs").rglob("*.yaml")) if "prometheus" not in path.parts]
+OURS = configurations()
 
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ from numpy.typing import NDArray
 
 from monitor.alerts.alert_log import FRESHNESS, FRESHNESS_ALERTS
 from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.api.app import ROUTERS
+from monitor.config import Configuration, Service
 from monitor.pictures import digits
 from monitor.pictures.drawing import LINE, LOUD, QUIET
 from monitor.pictures.expected import Series, drawn
+from monitor.pictures.links import Links, PictureSeals
 from monitor.pictures.pictures import Pictures
 from monitor.pictures.plot import BAND, HEIGHT, ONSET, WIDTH, Point, plot
 from monitor.routing.message import alert_of
 from monitor.watch import compile_watch
+from monitor.web import PAGES
 from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.store.batch import append
 from sinks.store.contract import Store
 from sinks.store.memory import MemoryStore
-from tests.api.world import Client, World
+from tests.api.world import NOW_MS, Client, World
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
 from tests.pictures.test_pictures import colours, pixels
 
@@ -85,6 +90,36 @@ def test_what_moved_is_drawn_in_its_units_beside_what_is_usual(store: Store, pic
     [onset] = {x for _, x in np.argwhere((image == ONSET).all(axis=2)).tolist()}
     red = [x for _, x in np.argwhere((image == LOUD).all(axis=2)).tolist()]
     assert min(red) - onset in (0, 1)
+
+
+def linking(key: str) -> Configuration:
+    """The configuration of the same models, with links to pictures."""
+    spec = {"pictures": {"key": key, "lifetime": "1d"}, "external_url": "https://leeway.example/drift/"}
+    access = {"access": {"tokens": [{"name": "ann", "role": "admin", "token": "a" * 40}]}}
+    return replace(CONFIGURATION, service=Service.model_validate({"spec": spec | access}))
+
+
+def test_a_link_shows_the_same_picture_without_a_token_until_it_is_over(store: Store, pictures: Pictures) -> None:
+    firing = next(row for row in rows(store, "alerts") if row["state"] == "firing")
+    alert = alert_of(firing, json.loads(firing["labels"]), "firing", "")
+    notification = Notification("slack", "{}", {}, (alert,), at_ms=NOW_MS)
+    key, prefix = "k" * 32, "https://leeway.example/drift"
+    [linked] = Links(pictures, PictureSeals(key), prefix + "/", DAY_MS)(notification)
+    [picture] = of(pictures, firing)
+    address = linked.url.removeprefix(prefix)
+    world = World(store=store, configuration=linking(key))
+    client = Client(world, routers=[*ROUTERS, *PAGES])
+
+    shown = client.get(address)
+    assert (linked.caption, shown.content) == (picture.caption, picture.png)
+    assert shown.headers["content-type"] == "image/png"
+    assert shown.headers["cross-origin-resource-policy"] == "cross-origin"
+    altered = address[:-2] + ("AA" if address[-2:] != "AA" else "BB")
+    assert [client.get(path).status_code for path in (altered, "/pictures/none")] == [404] * 2
+    other = World(store=store, configuration=linking("o" * 32))
+    assert Client(other, routers=[*ROUTERS, *PAGES]).get(address).status_code == 404
+    world.clock.advance(2 * DAY_MS)
+    assert client.get(address).status_code == 404
 
 
 def test_a_rate_is_drawn_in_percent_and_an_alert_that_lasts_with_its_onset(store: Store, pictures: Pictures) -> None:

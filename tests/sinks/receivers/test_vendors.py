@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
+from sinks.receivers import build, read_parameters
+from sinks.receivers.contract import Alert, Delivered, LinkedPicture, Outcome, Refused, Retry
 from tests.sinks.receivers.listener import Answer, Listener
 from tests.sinks.receivers.notifications import LABELS, group, notification, receiver_of
 
@@ -25,7 +26,8 @@ SLACK = {
             "minItems": 1,
             "items": {
                 "type": "object",
-                "required": ["fallback", "color", "title", "text", "ts"],
+                "required": ["fallback", "text"],
+                "anyOf": [{"required": ["color", "title", "ts"]}, {"required": ["image_url"]}],
                 "properties": {
                     "color": {"pattern": "^#[0-9a-f]{6}$"},
                     "title_link": {"type": "string", "pattern": "^https?://"},
@@ -219,6 +221,22 @@ def test_slack_is_written_to_as_an_app_with_a_token() -> None:
 def test_slack_is_not_fooled_by_what_looks_like_its_marks(server: Listener) -> None:
     send("slack", server, group((Alert("firing", {}, {"summary": "a <!channel> & b"}, 0),)))
     assert server.requests[0].body["text"] == "ALERT: a &lt;!channel&gt; &amp; b"
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_pictures_are_shown_by_links_where_they_are_asked_for(kind: str, server: Listener) -> None:
+    pictures = [LinkedPicture("a <b> & c " * 60, f"https://leeway.example/pictures/{n}" + "x" * 400) for n in range(3)]
+    config = {"kind": kind, "name": kind, "url": server.url(""), "allow_private": True}
+    for is_shown in (True, False):
+        receiver = build(read_parameters(config | {"pictures": is_shown}), link=lambda _: pictures)
+        assert receiver.send(group((ENORMOUS,))) == Delivered()
+        receiver.close()
+
+    pictured, plain = (request.body for request in server.requests)
+    Draft202012Validator(SCHEMAS[kind]).validate(pictured)
+    assert [url for url in strings(pictured) if "/pictures/" in url] == [picture.url for picture in pictures]
+    assert not [url for url in strings(plain) if "/pictures/" in url]
+    assert len(json.dumps(pictured)) <= 28_000
 
 
 def strings(document: Any) -> list[str]:
