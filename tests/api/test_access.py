@@ -29,16 +29,12 @@ from monitor.errors import InputError
 from monitor.web import PAGES
 from sinks.store.change_log import ChangeLog
 from sinks.store.contract import StoreError
-from tests.api.world import Client, World, configured, model, serving, step
+from tests.api.world import Client, World, configured, document, model, serving, step
 from tests.services.alertmanager import amtool
 from tests.services.cache import UnavailableError
 
 ROLES: tuple[Role, ...] = get_args(Role)
-OPERATIONS = [
-    (method.upper(), path)
-    for path, operations in create_app(World()).openapi()["paths"].items()
-    for method in operations
-]
+OPERATIONS = [(method.upper(), path) for path, operations in document()["paths"].items() for method in operations]
 GUARDED = [operation for operation in OPERATIONS if operation[1] not in FREE]
 
 

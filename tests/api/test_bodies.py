@@ -15,13 +15,13 @@ import pytest
 from monitor.api.body_limit import AT_ONCE
 from monitor.config import Configuration, Service
 from monitor.config.service import Api, ServiceSpec
-from tests.api.world import Client, World, model
+from tests.api.world import Client, World, document, model
 
 JSON = "application/json"
 NAMES = dict.fromkeys(("incident_id", "subscription", "alert_id", "name", "model", "job", "rollout"), "x")
 ROUTES = [
     (method.upper(), "/v1/events?stream=fraud" if path == "/v1/events" else path.format(stream="fraud", **NAMES))
-    for path, operations in Client(World()).get("/openapi.json").json()["paths"].items()
+    for path, operations in document()["paths"].items()
     for method in operations
     if method in {"post", "put", "patch"}
 ]

@@ -19,7 +19,7 @@ from monitor.api.app import create_app
 from monitor.client.inprocess import InProcess
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import TABLES, Query
-from tests.api.world import World, score, step
+from tests.api.world import World, document, score, step
 
 QUOTED = "' OR '1'='1"
 TEXTS = [
@@ -119,7 +119,7 @@ def contents(world: World) -> str:
     return repr({name: world.store.read(Query(name)) for name in TABLES})
 
 
-DOCUMENT = create_app(World()).openapi()
+DOCUMENT = document()
 
 
 def routes() -> list[tuple[str, str, str, str]]:

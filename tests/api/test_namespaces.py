@@ -32,7 +32,7 @@ from sinks.store.contract import READABLE, TABLES, Query, Store
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
 from tests.api.full_world import full_world
-from tests.api.world import World, configured, model, step
+from tests.api.world import World, configured, document, model, step
 
 OWN, OTHER = "fraud", "churn"
 SPACES = {name: f"{name}-team" for name in (OWN, OTHER)}
@@ -40,7 +40,7 @@ ROLES = ("viewer", "editor", "admin", "ingest")
 HIDDEN = "unmentionable"
 """In every text that only the other namespace has."""
 
-DOCUMENT = create_app(World()).openapi()
+DOCUMENT = document()
 OPERATIONS = [
     (method.upper(), path)
     for path, operations in DOCUMENT["paths"].items()

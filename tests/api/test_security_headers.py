@@ -7,18 +7,14 @@ from typing import Any
 
 import pytest
 
-from monitor.api.app import ROUTERS, create_app
+from monitor.api.app import ROUTERS
 from monitor.api.http_protocol import REFUSED, TIMED_OUT
 from monitor.api.security_headers import HEADERS
 from monitor.config.service import Service
 from monitor.web import PAGES
-from tests.api.world import Client, World, configured, model
+from tests.api.world import Client, World, configured, document, model
 
-OPERATIONS = [
-    (method.upper(), path)
-    for path, operations in create_app(World()).openapi()["paths"].items()
-    for method in operations
-]
+OPERATIONS = [(method.upper(), path) for path, operations in document()["paths"].items() for method in operations]
 
 
 @pytest.fixture(scope="module")

@@ -20,19 +20,19 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from monitor.access.issuer import Issuer
 from monitor.access.roles import MAY, Role
 from monitor.api import issuer_keys, sign_on
-from monitor.api.app import ROUTERS, create_app
+from monitor.api.app import ROUTERS
 from monitor.api.issuer_keys import AGAIN_S, REREAD_S
 from monitor.api.needs import FREE, NEEDS
 from monitor.config.service import Service
 from monitor.errors import SourceError
 from monitor.web import PAGES
 from tests.api.issuer import AUDIENCE, ISSUER, FakeIssuer, claims
-from tests.api.world import NOW_MS, Client, World, configured, model
+from tests.api.world import NOW_MS, Client, World, configured, document, model
 
 ROLES: tuple[Role, ...] = get_args(Role)
 OPERATIONS = [
     (method.upper(), path)
-    for path, operations in create_app(World()).openapi()["paths"].items()
+    for path, operations in document()["paths"].items()
     for method in operations
     if path not in FREE
 ]

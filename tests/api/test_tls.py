@@ -36,7 +36,7 @@ from monitor.tls.client import ClientTls
 from monitor.tls.files import WrongFileError
 from monitor.tls.listener import ListenerCertificate
 from monitor.web import PAGES
-from tests.api.world import Client, World, configured, model
+from tests.api.world import Client, World, configured, document, model
 from tests.cli.console import Console
 from tests.service.shop import wait_until
 from tests.services.alertmanager import amtool
@@ -45,7 +45,7 @@ from tests.services.certificates import DAY, Authority
 ROLES: tuple[Role, ...] = get_args(Role)
 OPERATIONS = [
     (method.upper(), path)
-    for path, operations in create_app(World()).openapi()["paths"].items()
+    for path, operations in document()["paths"].items()
     for method in operations
     if path not in FREE
 ]
