@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from tests.services.kafka import Broker, Cluster, SecureBroker, ThreeBrokers
 from tests.services.peers import Frouros, Moa, Peer
 
 MANY_TESTS = 25
+BROKERS = {"kafka", "three_brokers", "secure_kafka"}
+STARTED_BROKERS = ExitStack()
+"""Each of them takes a fiftieth of a core while nobody asks it, so they end before the session does where they can."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,28 +35,24 @@ def log_of_one_s_own() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Cluster]:
+def kafka() -> Cluster:
     """A broker that all tests share, started by the first that asks; `LEEWAY_TEST_KAFKA` names another."""
     address = os.environ.get("LEEWAY_TEST_KAFKA")
     if address:
-        yield Cluster(address)
-        return
-    with Broker() as broker:
-        yield broker
+        return Cluster(address)
+    return STARTED_BROKERS.enter_context(Broker())
 
 
 @pytest.fixture(scope="session")
-def three_brokers() -> Iterator[ThreeBrokers]:
+def three_brokers() -> ThreeBrokers:
     """A cluster of three for tests that stop one of them, always ours; all of them run before a test and after it."""
-    with ThreeBrokers() as cluster:
-        yield cluster
+    return STARTED_BROKERS.enter_context(ThreeBrokers())
 
 
 @pytest.fixture(scope="session")
-def secure_kafka() -> Iterator[SecureBroker]:
+def secure_kafka() -> SecureBroker:
     """A broker with TLS and SASL, always ours."""
-    with SecureBroker() as broker:
-        yield broker
+    return STARTED_BROKERS.enter_context(SecureBroker())
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def unique_name(request: pytest.FixtureRequest) -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the broker, so that `-m "not kafka"` leaves it out; a real ClickHouse is not broken on purpose."""
     for item in items:
-        if {"kafka", "three_brokers", "secure_kafka"} & set(getattr(item, "fixturenames", ())):
+        if _asks_for_brokers(item):
             item.add_marker(pytest.mark.kafka)
     if os.environ.get("LEEWAY_TEST_CLICKHOUSE"):
         breaking = [item for item in items if "clickhouse_endpoint" in getattr(item, "fixturenames", ())]
@@ -145,6 +145,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in breaking]
     if hasattr(config, "workerinput"):
         items.sort(key=_turn_of(items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End the brokers when the tests that need them are over, where those come in one piece."""
+    workerinput = getattr(item.config, "workerinput", {})
+    if workerinput.get("has_whole_files") and not (_needs_brokers(item.path) or _asks_for_brokers(item)):
+        STARTED_BROKERS.close()
+
+
+def pytest_sessionfinish() -> None:
+    STARTED_BROKERS.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["has_whole_files"] = node.config.getvalue("dist") == "loadfile"
+
+
+def _asks_for_brokers(item: pytest.Item) -> bool:
+    return bool(BROKERS & set(getattr(item, "fixturenames", ())))
 
 
 def pytest_collection_finish() -> None:
