@@ -245,8 +245,13 @@ def beside(checkout: Path, folder: Path, windows: int, requests: int) -> dict[st
     """Ask this version and another one each question in turn; return the ratios of times and of processor time."""
     python = ("env", f"PYTHONPATH={checkout}", str(checkout / ".venv/bin/python"))
     # By the other version, since older ones may refuse the store of a newer one.
-    filling = "import pathlib, sys; from bench.history import fill; fill(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
-    subprocess.run([*python, "-c", filling, str(folder / "other"), str(windows)], check=True, cwd=checkout)
+    filling = (
+        "import pathlib, sys; from bench import history;"
+        "windows, history.MODELS, history.SIGNALS = map(int, sys.argv[2:]);"
+        "history.fill(pathlib.Path(sys.argv[1]), windows)"
+    )
+    arguments = [str(folder / "other"), *map(str, (windows, MODELS, SIGNALS))]
+    subprocess.run([*python, "-c", filling, *arguments], check=True, cwd=checkout)
     shutil.copytree(folder / "other", folder / "own", symlinks=True)
     found: dict[str, float] = {}
     draw = random.Random(1)
