@@ -30,6 +30,7 @@ from monitor.resources.deployments import Deployments
 from monitor.resources.estimates import Estimates
 from monitor.resources.findings import Findings
 from monitor.resources.fleet import Fleet
+from monitor.resources.heatmap import Heatmap
 from monitor.resources.history import History
 from monitor.resources.incidents import Incidents
 from monitor.resources.jobs import JobRuns, Jobs
@@ -153,6 +154,7 @@ class Leeway:
     status = asks(Protection)
     status_summary = asks(ProtectionSummary)
     top = asks(Top)
+    heatmap = asks(Heatmap)
     performance = asks(Performance)
     labels = asks(Labels)
     estimates = asks(Estimates)
@@ -318,6 +320,7 @@ class AsyncLeeway:
     status = asks_async(Protection)
     status_summary = asks_async(ProtectionSummary)
     top = asks_async(Top)
+    heatmap = asks_async(Heatmap)
     performance = asks_async(Performance)
     labels = asks_async(Labels)
     estimates = asks_async(Estimates)

@@ -42,6 +42,7 @@ ASKED = {
     "/v1/explain": "model=fraud&signal=feature:amount&at=500000",
     "/v1/history": "model=fraud",
     "/v1/top": "",
+    "/v1/heatmap": "model=fraud",
     "/v1/performance": "model=fraud&metric=recall",
     "/v1/labels": "model=fraud",
     "/v1/estimates": "model=fraud",

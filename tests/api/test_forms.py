@@ -31,6 +31,7 @@ LISTS = [
     "/v1/history?model=fraud",
     "/v1/history?model=fraud&step=10m",
     "/v1/top",
+    "/v1/heatmap?model=fraud",
     "/v1/performance?model=fraud",
     "/v1/labels?model=fraud",
     "/v1/estimates?model=fraud",

@@ -42,6 +42,7 @@ SAMPLES = [
     "/v1/history?step=1h",
     "/v1/history?step=auto&points=3",
     "/v1/top",
+    "/v1/heatmap?model=fraud",
     "/v1/performance?model=fraud",
     "/v1/labels?model=fraud",
     "/v1/estimates?model=fraud",

@@ -35,6 +35,7 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "unregistered_models": lambda leeway: list(leeway.unregistered_models()),
     "model": lambda leeway: leeway.model("fraud"),
     "history": lambda leeway: list(leeway.history("fraud")),
+    "heatmap": lambda leeway: list(leeway.heatmap("fraud")),
     "findings": lambda leeway: list(leeway.findings("fraud")),
     "baselines": lambda leeway: list(leeway.baselines("fraud")),
     "status": lambda leeway: list(leeway.status("fraud")),

@@ -27,7 +27,7 @@ HOSTILE = f"{MARKUP}/\"'&#%2F"
 RIGHT_TO_LEFT = "\u202eמחיר\u202c"
 LONG = "n" * 200
 FEATURES = ("amount", HOSTILE, RIGHT_TO_LEFT, LONG)
-SIGNALS = tuple(f"feature:{name}" for name in (*FEATURES, "country"))
+SIGNALS = ("volume", "prediction:score", *(f"feature:{name}" for name in (*FEATURES, "country")))
 EDITOR, VIEWER = "editor" * 8, "viewer" * 8
 """Secrets of who may change things, and of who may not."""
 

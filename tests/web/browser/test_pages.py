@@ -14,8 +14,8 @@ from tests.web.browser.site import HOSTILE, MARKUP, Site
 Open = Callable[[str], Look]
 
 WALKED: dict[str, tuple[str, str]] = {
-    "model": ("/models/fraud", "What moved most"),
-    "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "fraud"),
+    "model": ("/models/fraud", "Every signal, the strongest first"),
+    "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),
     "compare": ("/models/fraud/compare", "fraud"),
 }
 """By module: the path of a page, and what it shows once it is there."""

@@ -47,7 +47,7 @@ export function Failure({ error, retry }) {
 /** A table whose cells are `[header, row => cell, isNumber]`; it scrolls by itself where it is wide. */
 export function Table({ caption, columns, rows, keyOf, empty = "There is nothing to show." }) {
   if (!rows.length) return html`<p class="empty">${empty}</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}><table>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label=${caption}><table>
     <thead><tr>${columns.map(([header, , isNumber]) => html`<th scope="col" class=${isNumber ? "number" : ""}>${header}</th>`)}</tr></thead>
     <tbody>${rows.map((row, index) => html`<tr key=${keyOf ? keyOf(row) : index}>${columns.map(([, cell, isNumber]) =>
       html`<td class=${isNumber ? "number" : ""}>${cell(row)}</td>`)}</tr>`)}</tbody></table></div>`;

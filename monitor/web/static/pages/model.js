@@ -1,39 +1,160 @@
-// A model: what is wrong now, and how every signal has been.
-import { html, address, Card, Crumbs, Facts, Failure, State, Table, Time, useTitle } from "../lib/ui.js";
-import { useAsk } from "../lib/api.js";
-import { signalParts, times } from "../lib/format.js";
-import { useAlertStream } from "../lib/live.js";
+// A model: what is wrong now and since when, and how every signal has been.
+import { html, address, Card, Crumbs, Facts, Failure, OutsideLink, State, Table, Time, useMemo, useRef, useState, useTitle } from "../lib/ui.js";
+import { apiAddress, useAsk } from "../lib/api.js";
 import { spanOf, useQuery } from "../lib/address.js";
+import { TimeChart } from "../lib/chart.js";
+import { ago, count, length, number, percent, shortTime, signalParts, times } from "../lib/format.js";
+import { HeatLegend, Heatmap } from "../lib/heatmap.js";
+import { useAlertStream, useSteadyOrder } from "../lib/live.js";
+import { savePicture } from "../lib/save.js";
+import { SpanChoice } from "../lib/span.js";
+import { colour } from "../lib/states.js";
 
 const REFRESH_MS = 30_000;
+const MOST_NAMED = 5;
 
 export default function Model({ model }) {
   useTitle(model);
-  const { query } = useQuery();
-  const detail = useAsk(`/v1/models/${encodeURIComponent(model)}`, {}, { everyMs: REFRESH_MS });
+  const { query, change, href } = useQuery();
+  const summary = useAsk("/v1/series/summary", { model }, { everyMs: REFRESH_MS });
   const alerts = useAsk("/v1/alerts", { model, state: "firing" });
-  useAlertStream(() => { detail.reload(); alerts.reload(); }, { model });
-  if (detail.error) return html`<h1>${model}</h1><${Failure} error=${detail.error} retry=${detail.reload} />`;
-  const newestMs = Math.max(0, ...(detail.data?.series ?? []).map((each) => each.window_end_ms));
-  const span = spanOf(query, newestMs);
-  return html`
-    <${Crumbs} trail=${[["Models", address(["alerts"])], [model]]} />
-    <div class="head"><h1>${model}</h1></div>
-    ${alerts.data && html`<${Verdict} alerts=${alerts.data.items} />`}
-    ${span && html`<${Movers} model=${model} span=${span} />`}`;
+  useAlertStream(() => { summary.reload(); alerts.reload(); }, { model });
+  if (summary.error) return html`<h1>${model}</h1><${Failure} error=${summary.error} retry=${summary.reload} />`;
+  const protection = summary.data?.items[0];
+  const span = spanOf(query, protection?.window_end_ms);
+  const { version = null, segment = "" } = query;
+  return html`<div>
+    <${Crumbs} trail=${[["Models", address(["models"])], [model]]} />
+    <div class="head"><div><h1>${model}</h1>
+      ${span && html`<p class="quiet">${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""},
+        ${" "}<${Time} ms=${span.from} /> to <${Time} ms=${span.to} /></p>`}</div>
+      <div class="row"><${SpanChoice} ...${{ span, query, change, href }} />
+        <a class="button" href=${address(["models", model, "compare"], query)}>Compare</a></div></div>
+    <${Verdict} alerts=${alerts} protection=${protection} />
+    ${summary.data && !span && html`<${Card} title="Nothing is judged yet"><p>No window of this model has ended. Once its events come, the first one
+      does within a window's length.</p><//>`}
+    ${span && html`<${Signals} ...${{ model, span, version, segment, query }} />
+      <div class="columns"><div><${Movers} ...${{ model, span, alerts, query }} /><${Volume} ...${{ model, span, version, segment, change }} /></div>
+        <div><${Budget} protection=${protection} /><${Deployments} ...${{ model, span }} /></div></div>`}</div>`;
 }
 
-function Verdict({ alerts }) {
-  if (!alerts.length) return html`<div class="verdict ok"><p class="first">Nothing fires.</p></div>`;
-  return html`<div class="verdict firing"><p class="first">${alerts.length === 1 ? "One alert fires" : `${alerts.length} alerts fire`}</p>
-    <ul>${alerts.map((alert) => html`<li><a href=${address(["alerts", alert.alert_id])}>${alert.title}</a>, since <${Time} ms=${alert.starts_ms} /></li>`)}</ul></div>`;
+/** What is wrong now, since when, from what to what: the first thing that is read. */
+function Verdict({ alerts, protection }) {
+  if (alerts.error) return html`<${Failure} error=${alerts.error} retry=${alerts.reload} />`;
+  if (!alerts.data || !protection) return html`<div class="verdict" aria-busy="true"><p class="first">Asking …</p></div>`;
+  const firing = alerts.data.items;
+  const notes = [
+    protection.blind > 0 && html`<${State} of="blind" label="${protection.blind} blind" />`,
+    protection.learning > 0 && html`<${State} of="learning" label="${protection.learning} learning" />`,
+    html`<${State} of="protecting" label="${protection.protecting} protecting" />`,
+  ];
+  const since = firing.length ? Math.min(...firing.map((alert) => alert.starts_ms)) : null;
+  return html`<section class="verdict ${firing.length ? "firing" : protection.blind ? "blind" : "ok"}" aria-label="What is wrong now">
+    <p class="first">${firing.length
+      ? html`${firing.length === 1 ? "One alert fires" : `${firing.length} alerts fire`}, since <${Time} ms=${since} /> <span class="quiet small">(${ago(since)})</span>`
+      : protection.blind ? "Nothing fires, but not everything is seen." : "Nothing fires."}</p>
+    ${firing.length > 0 && html`<ul>${firing.map((alert) => html`<li key=${alert.alert_id}><a href=${address(["alerts", alert.alert_id])}>${alert.title}</a>
+      ${" "}<${State} of=${alert.severity} />${alert.acknowledged_by && html` <${State} of="acknowledged" label="taken on by ${alert.acknowledged_by}" />`}
+      ${moved(alert).length > 0 && html`<br /><span class="small">${moved(alert).join(" · ")}</span>`}</li>`)}</ul>`}
+    <p class="row">${notes} <span class="small quiet">newest window <${Time} ms=${protection.window_end_ms} /> (${ago(protection.window_end_ms)})</span></p></section>`;
 }
 
-function Movers({ model, span }) {
-  const top = useAsk("/v1/top", { model, from: span.from, to: span.to });
-  return html`<${Card} title="What moved most"><${Failure} error=${top.error} retry=${top.reload} />
-    ${top.data && html`<${Table} caption="Signals that moved most" rows=${top.data.items} columns=${[
-      ["signal", (row) => html`<a href=${address(["models", model, "signals", row.signal])}>${signalParts(row.signal).name}</a>`],
+/** What an alert says of its first signals, unless its title does. */
+function moved(alert) {
+  const reasons = alert.signals.map((each) => each.reason).filter((reason) => reason && !alert.title.includes(reason));
+  const more = reasons.length - MOST_NAMED;
+  return more > 0 ? [...reasons.slice(0, MOST_NAMED), `and ${more} more`] : reasons;
+}
+
+function Signals({ model, span, version, segment, query }) {
+  const parameters = { model, segment, version, from: span.from, to: span.to };
+  const heat = useAsk("/v1/heatmap", parameters, { everyMs: REFRESH_MS });
+  const deployments = useDeployments(model, span);
+  const [filter, setFilter] = useState("");
+  const [isTable, setTable] = useState(false);
+  const canvas = useRef(null);
+  const rows = heat.data?.items ?? [];
+  const matching = useMemo(() => rows.filter((row) => row.signal.toLowerCase().includes(filter.toLowerCase())), [rows, filter]);
+  const [steady, handlers] = useSteadyOrder(matching, (row) => row.signal);
+  const hrefOf = (row, from, to) => {
+    // A cell leads to a day around it, where what is before and behind can be seen.
+    const around = from === undefined ? query : { ...query, span: null, from: from - 43_200_000, to: to + 43_200_000, at: to };
+    return address(["models", model, "signals", row.signal], around);
+  };
+  const picture = () => savePicture(canvas.current, {
+    title: `${model}: effect over threshold`, ground: colour("surface"), ink: colour("text"), labels: { names: steady.map((row) => row.signal), top: 22, height: 20 },
+  });
+  const aside = html`<div class="row"><label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
+    <button class="bare" aria-pressed=${String(isTable)} onClick=${() => setTable(!isTable)}>Table</button>
+    ${!isTable && steady.length > 0 && html`<button class="bare" onClick=${picture}>PNG</button>`}
+    <a class="button bare" href=${apiAddress("/v1/heatmap", { ...parameters, format: "csv" })} download="${model}.csv">CSV</a></div>`;
+  return html`<${Card} title="Every signal, the strongest first" aside=${aside} aria-busy=${String(!heat.data && !heat.error)}>
+    <${Failure} error=${heat.error} retry=${heat.reload} />
+    <div class=${heat.isLoading && heat.data ? "stale" : ""} ...${handlers}>
+    ${heat.data && !steady.length && html`<p class="empty">${filter ? "No signal has this in its name." : "No window of this span was judged."}</p>`}
+    ${steady.length > 0 && (isTable
+      ? html`<${Table} caption="Every signal" keyOf=${(row) => row.signal} rows=${steady} columns=${[
+          ["signal", (row) => html`<a href=${hrefOf(row)}>${row.signal}</a>`],
+          ["largest effect over threshold", (row) => times(row.strength), true],
+          ["windows in drift", (row) => `${count(row.drift_windows)} of ${count(row.windows)}`, true]]} />`
+      : html`<${Heatmap} rows=${steady} nameOf=${nameOf} hrefOf=${hrefOf} marks=${deployments} canvasRef=${canvas}
+          label="Effect over threshold of ${steady.length} signals" /><${HeatLegend} />`)}</div><//>`;
+}
+
+function nameOf(row) {
+  const { kind, name } = signalParts(row.signal);
+  return kind === "feature" || !kind ? name : `${name} (${kind})`;
+}
+
+function Movers({ model, span, alerts, query }) {
+  const top = useAsk("/v1/top", { model, from: span.from, to: span.to, limit: 8 });
+  const reasons = new Map((alerts.data?.items ?? []).flatMap((alert) => alert.signals.map((each) => [each.signal, each.reason])));
+  return html`<${Card} title="What moved most" aria-busy=${String(!top.data && !top.error)}><${Failure} error=${top.error} retry=${top.reload} />
+    ${top.data && html`<${Table} caption="Signals that moved most" rows=${top.data.items} empty="Nothing was in drift." columns=${[
+      ["signal", (row) => html`<a href=${address(["models", model, "signals", row.signal], { ...query, segment: row.segment || null, version: row.version, at: row.worst_ms })}>${nameOf(row)}</a>
+        ${row.segment && html`<br /><span class="small quiet">${row.segment}</span>`}
+        ${reasons.get(row.signal) && html`<br /><span class="small">${reasons.get(row.signal)}</span>`}`],
       ["effect over threshold", (row) => times(row.strength), true],
-      ["at its worst", (row) => html`<${Time} ms=${row.worst_ms} />`]]} />`}<//>`;
+      ["in drift", (row) => percent(row.drift_share), true],
+      ["from", (row) => html`<${Time} ms=${row.first_drift_ms} />`]]} />`}<//>`;
+}
+
+function Budget({ protection }) {
+  const { false_alarms: stated, per_ms: per, accepted, alerts, marked_false: marked, days } = protection;
+  return html`<${Card} title="False alarms: stated and real">
+    <${Facts} of=${[
+      ["accepted", stated === null ? "–" : `${number(stated)} per ${length(per)}`, stated === null ? "the configuration is not at hand" : `${number(accepted)} in these ${number(Math.round(days * 10) / 10)} days`],
+      ["alerts fired", count(alerts), "true ones among them"],
+      ["marked as false", count(marked), alerts ? `of ${count(alerts)}` : null]]} /><//>`;
+}
+
+function Volume({ model, span, version, segment, change }) {
+  const history = useAsk("/v1/history", { model, signal: "volume", segment, version, from: span.from, to: span.to, step: "auto", points: 300, limit: 5000 });
+  const deployments = useDeployments(model, span);
+  const [ends, values] = useMemo(() => perBucket(history.data?.items ?? []), [history.data]);
+  return html`<${Card} title="Events" aria-busy=${String(!history.data && !history.error)}><${Failure} error=${history.error} retry=${history.reload} />
+    ${history.data && html`<${TimeChart} title="${model}: events per ${length(history.data.step_ms)}" times=${ends} marks=${deployments} format=${count} fromZero
+      series=${[{ label: `events per ${length(history.data.step_ms)}`, values, tone: "series-1" }]} onSpan=${(from, to) => change({ from, to, span: null })} />`}<//>`;
+}
+
+/** Events of each bucket: of one detector, and of all versions. */
+function perBucket(items) {
+  const [detector] = items.map((item) => item.detector);
+  const sums = new Map();
+  items.filter((item) => item.detector === detector).forEach((item) => sums.set(item.bucket_end_ms, (sums.get(item.bucket_end_ms) ?? 0) + item.n));
+  return [[...sums.keys()], [...sums.values()]];
+}
+
+/** What was deployed in a span, as marks. */
+function useDeployments(model, span) {
+  const answer = useAsk("/v1/deployments", { model, from: span.from, to: span.to });
+  return useMemo(() => (answer.data?.items ?? []).map((each) => ({ at_ms: each.at_ms, label: each.name, link: each.link, version: each.version })), [answer.data]);
+}
+
+function Deployments({ model, span }) {
+  const deployments = useDeployments(model, span);
+  return html`<${Card} title="Deployments"><${Table} caption="Deployments" rows=${deployments} empty="None was announced in this span." columns=${[
+    ["at", (row) => html`<${Time} ms=${row.at_ms} />`],
+    ["what", (row) => html`<${OutsideLink} to=${row.link}>${row.label}<//>`],
+    ["version", (row) => row.version]]} /><//>`;
 }

@@ -1,5 +1,202 @@
-import { html } from "../lib/ui.js";
+// A signal: from what to what it has changed, how that went over time, and why it alarmed or did not.
+import { html, address, Card, Choices, Crumbs, Facts, Failure, State, Table, Time, useMemo, useState, useTitle } from "../lib/ui.js";
+import { useAsk } from "../lib/api.js";
+import { spanOf, useQuery } from "../lib/address.js";
+import { TimeChart } from "../lib/chart.js";
+import { Contrasts, foremost, inUnit } from "../lib/contrasts.js";
+import { Distribution } from "../lib/distribution.js";
+import { count, length, number, percent, signalParts, times as inThresholds } from "../lib/format.js";
+import { useAlertStream } from "../lib/live.js";
+import { Marks } from "../lib/mark.js";
+import { SpanChoice } from "../lib/span.js";
 
-export default function Page({ model }) {
-  return html`<h1>${model}</h1>`;
+const REFRESH_MS = 30_000, DAY_MS = 86_400_000;
+const OUTCOMES = { alarmed: "drift", stands: "drift", quiet: "ok", learning: "learning", not_judged: "no_data" };
+const WORDS = { alarmed: "alarmed", stands: "still alarmed", quiet: "quiet", learning: "learning", not_judged: "not judged" };
+
+export default function Signal({ model, signal }) {
+  const { kind, name } = signalParts(signal);
+  useTitle(`${name} of ${model}`);
+  const { query, change, href } = useQuery();
+  const { segment = "", version = null } = query;
+  const series = useAsk("/v1/series", { model, signal }, { everyMs: REFRESH_MS });
+  useAlertStream(series.reload, { model });
+  const all = series.data?.items ?? [];
+  const own = all.filter((row) => row.segment === segment && (!version || row.version === version));
+  const newestMs = Math.max(0, ...own.map((row) => row.window_end_ms ?? 0)) || null;
+  const span = spanOf(query, newestMs);
+  const at = Number(query.at) || newestMs;
+  return html`<div>
+    <${Crumbs} trail=${[["Models", address(["models"])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
+    <div class="head"><div><h1>${name}</h1><p class="quiet">${kind || "signal"} of ${model}, ${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""}</p></div>
+      <${SpanChoice} ...${{ span, query, change, href }} /></div>
+    <${Failure} error=${series.error} retry=${series.reload} />
+    ${series.data && !newestMs && html`<${Card} title="Nothing is judged yet"><p>${all.length
+      ? html`Of this segment no window was judged; there are <${Segments} ...${{ all, href }} />.` : "No window of this signal has ended."}</p><//>`}
+    ${span && html`<${Window} ...${{ model, signal, segment, version, span, at, query, change, href }} reload=${series.reload} newestMs=${newestMs} />`}
+    ${all.length > 0 && html`<${SeriesTable} ...${{ all, href }} />`}</div>`;
+}
+
+function Segments({ all, href }) {
+  const names = [...new Set(all.map((row) => row.segment))].slice(0, 20);
+  return html`<span>${names.map((each) => html` <a href=${href({ segment: each })}>${each || "all traffic"}</a>`)}</span>`;
+}
+
+function Window({ model, signal, segment, version, span, at, query, change, href, reload, newestMs }) {
+  // A window ends behind its last event: the moment before lies in it.
+  const explained = useAsk("/v1/explain", { model, signal, segment, version, at: at - 1 });
+  const window_ = explained.data;
+  const [against, setAgainst] = useState("week");
+  const beside = useBeside({ model, signal, segment, version, window: window_, against, span });
+  return html`<div>
+    <${Verdict} ...${{ model, signal, explained, beside, newestMs, href }} />
+    <${Marks} ...${{ model, signal, segment, version }} done=${() => { explained.reload(); reload(); }} />
+    <div class="card-gap"><${Course} ...${{ model, signal, segment, version, span, at, change }} /></div>
+    <div class="columns"><div><${Beside} ...${{ beside, against, setAgainst, signal }} /></div>
+      <div>${window_ && html`<${Why} ...${{ explained: window_ }} />`}<${Quality} beside=${beside} /><${FindingList} ...${{ model, signal, version, span }} /></div></div></div>`;
+}
+
+/** First: from what to what, then what became of it, in words. */
+function Verdict({ explained, beside, newestMs, href }) {
+  if (explained.error) {
+    return html`<div><${Failure} error=${explained.error} retry=${explained.reload} />
+      <p><a href=${href({ at: null })}>Show the newest window</a></p></div>`;
+  }
+  const { data } = explained;
+  if (!data) return html`<div class="verdict" aria-busy="true"><p class="first">Asking …</p></div>`;
+  const tone = OUTCOMES[data.outcome];
+  const [first, ...words] = data.words;
+  return html`<section class="verdict ${tone} ${explained.isLoading ? "stale" : ""}" aria-label="What changed">
+    <p class="first">${changed(data, beside.data)} <${State} of=${tone} label=${WORDS[data.outcome]} /></p>
+    <p>The window <${Time} ms=${data.window_start_ms} /> to <${Time} ms=${data.window_end_ms} />, ${count(data.n)} events, version ${data.version || "unnamed"}${
+      data.window_end_ms < newestMs && html` · <a href=${href({ at: null })}>the newest window</a>`}</p>
+    ${words.length > 0 && html`<ul>${words.map((each) => html`<li>${each}</li>`)}</ul>`}
+    ${data.alerts.length > 0 && html`<ul>${data.alerts.map((alert) => html`<li><a href=${address(["alerts", alert.alert_id])}>${alert.title}</a> <${State} of=${alert.state} />
+      ${" "}since <${Time} ms=${alert.starts_ms} />${alert.receivers.length > 0 && html`; ${alert.receivers.map((each) => `${each.receiver}: ${each.why}`).join(", ")}`}</li>`)}</ul>`}</section>`;
+}
+
+/** What changed, in units: by the rule's own contrast, else by the distribution beside its baseline. */
+function changed(explained, beside) {
+  const contrast = foremost(explained.contrasts);
+  if (contrast) return html`${contrast.contrast}: ${inUnit(contrast.expected, contrast.unit)} → ${inUnit(contrast.actual, contrast.unit)}`;
+  if (!beside?.baseline) return "";
+  if (beside.kind === "numeric") return html`mean ${number(beside.baseline.mean)} → ${number(beside.current.mean)}`;
+  if (beside.kind === "category") {
+    const sums = [beside.cells.baseline, beside.cells.current].map((counts) => counts.reduce((total, each) => total + each, 0) || 1);
+    const moves = beside.cells.names.map((name, index) => [name ?? "all others", beside.cells.baseline[index] / sums[0], beside.cells.current[index] / sums[1]]);
+    const [most] = moves.sort((a, b) => Math.abs(b[2] - b[1]) - Math.abs(a[2] - a[1]));
+    return most ? html`${most[0]} ${percent(most[1])} → ${percent(most[2])}` : "";
+  }
+  return "";
+}
+
+/** Effect against its threshold, or evidence against its own, over time. */
+function Course({ model, signal, segment, version, span, at, change }) {
+  const history = useAsk("/v1/history", { model, signal, segment, version, from: span.from, to: span.to, step: "auto", points: 400, limit: 10000 }, { everyMs: REFRESH_MS });
+  const deployments = useAsk("/v1/deployments", { model, from: span.from, to: span.to });
+  const marks = useMemo(() => (deployments.data?.items ?? []).map((each) => ({ at_ms: each.at_ms, label: each.name })), [deployments.data]);
+  const [chosen, choose] = useState(null);
+  const [what, setWhat] = useState("effect");
+  const items = history.data?.items ?? [];
+  const detectors = useMemo(() => strongestFirst(items), [items]);
+  const detector = detectors.includes(chosen) ? chosen : detectors[0];
+  const course = useMemo(() => courseOf(items.filter((item) => item.detector === detector)), [items, detector]);
+  const hasEvidence = course.evidence.some((value) => value !== null) && course.limit.some((value) => value);
+  const shown = hasEvidence ? what : "effect";
+  const aside = html`<div class="row">${detectors.length > 1 && html`<label>Detector<select value=${detector} onChange=${(event) => choose(event.target.value)}>
+      ${detectors.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`}
+    ${hasEvidence && html`<div class="choices">${[["effect", "Effect"], ["evidence", "Evidence"]].map(([each, label]) =>
+      html`<button aria-pressed=${String(shown === each)} onClick=${() => setWhat(each)}>${label}</button>`)}</div>`}</div>`;
+  const series = shown === "effect"
+    ? [{ label: "effect", values: course.effect, tone: "series-1" }, { label: "threshold", values: course.least, tone: "threshold", dash: true }]
+    : [{ label: "evidence, beyond its usual variation", values: course.evidence, tone: "series-1" }, { label: "threshold", values: course.limit, tone: "threshold", dash: true }];
+  const drift = { label: "in drift", values: course.drift[shown], tone: "drift", points: true, width: 0 };
+  return html`<${Card} title=${shown === "effect" ? "Effect against its threshold" : "Evidence against its threshold"} aside=${aside} aria-busy=${String(!history.data && !history.error)}>
+    <${Failure} error=${history.error} retry=${history.reload} />
+    ${history.data && html`<div class=${history.isLoading ? "stale" : ""}><${TimeChart} title="${signal} of ${model}: ${shown} by ${detector ?? "no detector"}" times=${course.times} marks=${marks} fromZero
+      series=${course.hasDrift ? [...series, drift] : series} at=${at} onPick=${(ms) => change({ at: ms })} onSpan=${(from, to) => change({ from, to, span: null })} /></div>
+      <p class="small quiet">Click a point, or press Enter on it, to hear why that window alarmed or did not; draw over a part to look closer.</p>`}<//>`;
+}
+
+function strongestFirst(items) {
+  const strongest = new Map();
+  items.forEach((item) => {
+    const strength = (item.worst.effect ?? 0) / (item.worst.min_effect || 1) + (item.statuses.drift ? 1000 : 0);
+    strongest.set(item.detector, Math.max(strongest.get(item.detector) ?? 0, strength));
+  });
+  return [...strongest.keys()].sort((a, b) => strongest.get(b) - strongest.get(a) || a.localeCompare(b));
+}
+
+/** The worst window of each bucket, of any version. */
+function courseOf(items) {
+  const worst = new Map();
+  items.forEach((item) => {
+    const former = worst.get(item.bucket_end_ms);
+    if (!former || (item.worst.effect ?? -1) > (former.worst.effect ?? -1)) worst.set(item.bucket_end_ms, item);
+  });
+  const rows = [...worst.values()];
+  const pick = (value) => rows.map((row) => value(row) ?? null);
+  const only = (value) => pick((row) => (row.statuses.drift ? value(row.worst) : null));
+  return {
+    times: rows.map((row) => row.worst.window_end_ms), effect: pick((row) => row.worst.effect), least: pick((row) => row.worst.min_effect),
+    evidence: pick((row) => row.worst.surprise), limit: pick((row) => row.worst.surprise_limit),
+    drift: { effect: only((score) => score.effect), evidence: only((score) => score.surprise) }, hasDrift: rows.some((row) => row.statuses.drift),
+  };
+}
+
+const AGAINST = [["week", "the week before"], ["day", "the day before"], ["hours", "the same hours a week before"]];
+
+/** The distribution of the window's day, or of what drifts, beside one from before. */
+function useBeside({ model, signal, segment, version, window: shown, against, span }) {
+  const isVolume = signal === "volume" || !shown;
+  const ends = isVolume ? {} : endsOf(shown, against, span);
+  return useAsk(isVolume ? null : "/v1/distributions", { model, signal: signal.replace(/^missing:/, "feature:"), segment, version, ...ends });
+}
+
+function endsOf({ window_start_ms: from, window_end_ms: to, alerts }, against) {
+  // Of an alarm that stands: all that it is about so far, at most a day of it.
+  const start = Math.max(to - DAY_MS, Math.min(from, ...alerts.map((alert) => alert.starts_ms)));
+  if (against === "hours") return { from: start, to, against_from: start - 7 * DAY_MS, against_to: to - 7 * DAY_MS };
+  return { from: start, to, against_from: start - (against === "day" ? 1 : 7) * DAY_MS, against_to: start };
+}
+
+function Beside({ beside, against, setAgainst, signal }) {
+  const { data, error } = beside;
+  if (signal === "volume") return null;
+  const aside = html`<label>Beside<select value=${against} onChange=${(event) => setAgainst(event.target.value)}>${AGAINST.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
+  const strongest = data?.distances[0];
+  return html`<${Card} title="Distribution, before and now" aside=${aside} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${beside.reload} />
+    ${data && html`<div class=${beside.isLoading ? "stale" : ""}><p class="small quiet">now: <${Time} ms=${data.current.from_ms} /> to <${Time} ms=${data.current.to_ms} />, ${count(data.current.n)} values;
+        before: <${Time} ms=${data.baseline.from_ms} /> to <${Time} ms=${data.baseline.to_ms} />, ${count(data.baseline.n)} values</p>
+      <${Distribution} cells=${data.cells} before="before" after="now" label=${signal} />
+      ${strongest && html`<p class="small quiet">${strongest.detector} ${number(strongest.effect)}, ${inThresholds(strongest.effect / strongest.min_effect)} what matters (${number(strongest.min_effect)})</p>`}</div>`}<//>`;
+}
+
+function Why({ explained }) {
+  if (!explained.contrasts.length) return null;
+  return html`<${Card} title=${explained.outcome === "quiet" ? "Why it did not alarm" : "Why it alarmed"}><${Contrasts} contrasts=${explained.contrasts} />
+    ${explained.evidence !== null && html`<p class="small quiet">Evidence ${number(explained.evidence)}, threshold ${number(explained.threshold)}.</p>`}<//>`;
+}
+
+function Quality({ beside: { data } }) {
+  if (!data?.baseline) return null;
+  const share = (side, part) => (side.n + side.missing + side.invalid ? side[part] / (side.n + side.missing + side.invalid) : null);
+  const fact = (label, part) => [label, html`${percent(share(data.baseline, part))} → ${percent(share(data.current, part))}`, `${count(data.current[part])} now`];
+  return html`<${Card} title="Missing and out of range"><${Facts} of=${[fact("missing", "missing"), fact("invalid", "invalid"), fact("out of range", "out_of_range")]} /><//>`;
+}
+
+function FindingList({ model, signal, version, span }) {
+  const findings = useAsk("/v1/findings", { model, signal, version, from: span.from, to: span.to, limit: 50 });
+  if (findings.error?.status === 403) return null;
+  return html`<${Card} title="Findings, event by event" aria-busy=${String(!findings.data && !findings.error)}><${Failure} error=${findings.error} retry=${findings.reload} />
+    ${findings.data && html`<${Table} caption="Findings" rows=${findings.data.items} empty="No per-event detector fired in this span." columns=${[
+      ["at", (row) => html`<${Time} ms=${row.event_ms} />`], ["detector", (row) => html`${row.detector} <${State} of=${row.status} />`],
+      ["value", (row) => number(row.value), true], ["log position", (row) => html`<code>${row.topic}/${row.partition}:${row.offset}</code>`]]} />`}<//>`;
+}
+
+function SeriesTable({ all, href }) {
+  return html`<${Card} title="Segments and versions"><${Table} caption="Segments and versions" rows=${all} columns=${[
+    ["segment", (row) => html`<a href=${href({ segment: row.segment, version: row.version })}>${row.segment || "all traffic"}</a>`], ["version", (row) => row.version || "–"],
+    ["detector", (row) => row.detector], ["state", (row) => html`<${State} of=${row.state} />${row.reason && html`<br /><span class="small quiet">${row.reason}</span>`}`],
+    ["newest window", (row) => html`<${Time} ms=${row.window_end_ms} />`]]} /><//>`;
 }
