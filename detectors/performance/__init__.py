@@ -3,7 +3,7 @@
 from detectors.performance.delays import hours_until, labelled_within
 from detectors.performance.metric import Estimate, Metric, Question
 from detectors.performance.metrics import METRICS, estimates
-from detectors.performance.naive import LOSSES, Losses, Truth, losses_of
+from detectors.performance.naive import LOSSES, Losses, Truth, losses_of, losses_of_field
 from detectors.performance.schemes import Binary, Multiclass, Regression, Scheme
 from detectors.performance.skill import Skill, skill_of
 from detectors.performance.sums import Sums, add_up
@@ -27,5 +27,6 @@ __all__ = [
     "hours_until",
     "labelled_within",
     "losses_of",
+    "losses_of_field",
     "skill_of",
 ]

@@ -14,7 +14,7 @@ from fractions import Fraction
 from detectors.performance.cells import cell_middles
 from detectors.performance.sums import WEIGHT_BITS, Count, Quantity, Sums
 
-__all__ = ["LOSSES", "Answer", "Losses", "Truth", "loss_of", "losses_of"]
+__all__ = ["LOSSES", "Answer", "Losses", "Truth", "loss_of", "losses_of", "losses_of_field"]
 
 LOSSES = {"binary": ("brier", "error"), "multiclass": ("error",), "regression": ("squared",)}
 """What is lost by an event, by the kind of scheme; the first one unless another is named.
@@ -136,6 +136,34 @@ def loss_of(kind: str, loss: str | None) -> str:
     if loss is not None and loss not in LOSSES[kind]:
         raise ValueError(f"{loss!r} is no loss of {kind} predictions; there are {', '.join(LOSSES[kind])}")
     return LOSSES[kind][0] if loss is None else loss
+
+
+def losses_of_field(sums: Sums) -> Losses:
+    """Return what is lost by the model and by the field that answers each event, of events that it answers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors.performance import Regression
+    >>> scheme = Regression(naive=("feature:rule", "squared"))
+    >>> sums = scheme.fold(np.array([1.0, 2.0]), np.array([1.0, 4.0]), naive=np.array([2.0, np.nan]))
+    >>> losses = losses_of_field(sums)
+    >>> losses.labels, int(losses.model), int(losses.naive)
+    (1, 0, 1)
+    """
+    weight, weight_2, model, naive, model_2, naive_2, both = (
+        sums.exact(quantity)
+        for quantity in (
+            Quantity.ANSWERED_WEIGHT,
+            Quantity.ANSWERED_WEIGHT_2,
+            Quantity.MODEL_LOSS,
+            Quantity.NAIVE_LOSS,
+            Quantity.MODEL_LOSS_2,
+            Quantity.NAIVE_LOSS_2,
+            Quantity.BOTH_LOSSES,
+        )
+    )
+    return Losses(sums.count(Count.ANSWERED), weight, weight_2, model, naive, model_2, naive_2, both)
 
 
 def losses_of(sums: Sums, loss: str, answer: Answer, threshold: float = 0.5) -> Losses | None:

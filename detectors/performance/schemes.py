@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Names = Sequence[str | None]
+Naive = tuple[str, str]
+"""A field that answers without a model, and what is lost by an event."""
 
 LARGEST_WEIGHT = 65_536
 LARGEST = 2.0**200
@@ -36,10 +38,21 @@ class Scheme(Protocol):
     kind: ClassVar[str]
 
     @property
+    def naive(self) -> Naive | None:
+        """Which field answers each event without a model, and what is lost by an event."""
+
+    @property
     def id(self) -> str:
         """A text that is the same for schemes whose sums may be added."""
 
-    def fold(self, prediction: Any, label: Any, weight: Floats | None = None, value: Floats | None = None) -> Sums:
+    def fold(
+        self,
+        prediction: Any,
+        label: Any,
+        weight: Floats | None = None,
+        value: Floats | None = None,
+        naive: Any = None,
+    ) -> Sums:
         """Sum up events.
 
         Parameters
@@ -50,6 +63,8 @@ class Scheme(Protocol):
             How much each event counts: more than 0, at most 65,536. Without it each counts once.
         value : float64[n] or None
             What each event was worth, NaN where that is not known; read if the scheme takes values from labels.
+        naive
+            Like ``prediction``: what answers each event without a model; read if the scheme has ``naive``.
         """
 
 
@@ -67,6 +82,8 @@ class Binary:
         What a true positive, false positive, false negative and true negative are worth.
     has_values : bool
         Whether each event says what it was worth instead.
+    naive : tuple of str and str, or None
+        Which field answers each event without a model, and what is lost by an event: ``brier`` or ``error``.
 
     Examples
     --------
@@ -79,14 +96,22 @@ class Binary:
     threshold: float = 0.5
     values: tuple[float, float, float, float] | None = None
     has_values: bool = False
+    naive: Naive | None = None
 
     kind: ClassVar[str] = "binary"
 
     @property
     def id(self) -> str:
-        return _id("binary", self.positive, self.threshold, self.values, self.has_values)
+        return _id("binary", self.positive, self.threshold, self.values, self.has_values, *_named(self.naive))
 
-    def fold(self, prediction: Floats, label: Names, weight: Floats | None = None, value: Floats | None = None) -> Sums:
+    def fold(
+        self,
+        prediction: Floats,
+        label: Names,
+        weight: Floats | None = None,
+        value: Floats | None = None,
+        naive: Floats | None = None,
+    ) -> Sums:
         """See :meth:`Scheme.fold`."""
         out = SumBuilder(self.id)
         has_label = np.array([name is not None for name in label], dtype=np.bool_)
@@ -104,7 +129,15 @@ class Binary:
         _losses(out, score, is_positive, weights)
         worth = None if self.values is None else np.array(self.values)[outcome]
         _add_values(out, value[counted] if self.has_values and value is not None else worth, fixed)
+        if self.naive is not None and naive is not None:
+            answer = naive[counted]
+            model, other = (self._loss(self.naive[1], each, is_positive) for each in (score, answer))
+            _add_naive(out, model, other, (answer >= 0) & (answer <= 1), fixed)
         return out.sums()
+
+    def _loss(self, loss: str, probability: Floats, is_positive: Bools) -> Floats:
+        squared: Floats = (probability - is_positive) ** 2
+        return squared if loss == "brier" else ((probability >= self.threshold) != is_positive).astype(np.float64)
 
     @staticmethod
     def _scores(out: SumBuilder, score: Floats, is_positive: Bools, fixed: Integers) -> None:
@@ -128,6 +161,8 @@ class Multiclass:
         What a pair of true and predicted class is worth; pairs that are not named are worth 0.
     has_values : bool
         Whether each event says what it was worth instead.
+    naive : tuple of str and str, or None
+        Which field answers each event without a model, and ``error``.
 
     Examples
     --------
@@ -137,15 +172,23 @@ class Multiclass:
 
     values: Mapping[tuple[str, str], float] | None = None
     has_values: bool = False
+    naive: Naive | None = None
 
     kind: ClassVar[str] = "multiclass"
 
     @property
     def id(self) -> str:
         values = None if self.values is None else sorted(self.values.items())
-        return _id("multiclass", values, self.has_values)
+        return _id("multiclass", values, self.has_values, *_named(self.naive))
 
-    def fold(self, prediction: Names, label: Names, weight: Floats | None = None, value: Floats | None = None) -> Sums:
+    def fold(
+        self,
+        prediction: Names,
+        label: Names,
+        weight: Floats | None = None,
+        value: Floats | None = None,
+        naive: Names | None = None,
+    ) -> Sums:
         """See :meth:`Scheme.fold`."""
         out = SumBuilder(self.id)
         has_label = np.array([name is not None for name in label], dtype=np.bool_)
@@ -158,6 +201,11 @@ class Multiclass:
             out.pair(*pair, event_weight)
         worth = None if self.values is None else np.array([self.values.get(pair, 0.0) for pair in pairs])
         _add_values(out, value[counted] if self.has_values and value is not None else worth, fixed)
+        if self.naive is not None and naive is not None:
+            answers = [naive[row] for row in counted.tolist()]
+            errs = [label[row] != answer for row, answer in zip(counted.tolist(), answers, strict=True)]
+            has_answer = np.array([answer is not None for answer in answers], dtype=np.bool_)
+            _add_naive(out, (~agreed).astype(np.float64), np.array(errs, dtype=np.float64), has_answer, fixed)
         return out.sums()
 
 
@@ -169,6 +217,8 @@ class Regression:
     ----------
     has_values : bool
         Whether each event says what it was worth.
+    naive : tuple of str and str, or None
+        Which field answers each event without a model, and ``squared``.
 
     Examples
     --------
@@ -178,15 +228,21 @@ class Regression:
     """
 
     has_values: bool = False
+    naive: Naive | None = None
 
     kind: ClassVar[str] = "regression"
 
     @property
     def id(self) -> str:
-        return _id("regression", self.has_values)
+        return _id("regression", self.has_values, *_named(self.naive))
 
     def fold(
-        self, prediction: Floats, label: Floats, weight: Floats | None = None, value: Floats | None = None
+        self,
+        prediction: Floats,
+        label: Floats,
+        weight: Floats | None = None,
+        value: Floats | None = None,
+        naive: Floats | None = None,
     ) -> Sums:
         """See :meth:`Scheme.fold`."""
         out = SumBuilder(self.id)
@@ -202,7 +258,16 @@ class Regression:
         out.floats(Quantity.SYMMETRIC, weights * symmetric)
         out.floats(Quantity.SYMMETRIC_2, weights * symmetric**2)
         _add_values(out, value[counted] if self.has_values and value is not None else None, fixed)
+        if self.naive is not None and naive is not None:
+            answer = naive[counted]
+            usable = np.abs(answer) <= LARGEST
+            _add_naive(out, error**2, (np.where(usable, answer, 0.0) - y) ** 2, usable, fixed)
         return out.sums()
+
+
+def _named(naive: Naive | None) -> tuple[Naive, ...]:
+    """What is added to ids; those of schemes without it stay as they were."""
+    return () if naive is None else (naive,)
 
 
 def _id(kind: str, *parts: object) -> str:
@@ -259,6 +324,19 @@ def _add_values(out: SumBuilder, values: Floats | None, fixed: Integers) -> None
     out.weights(Quantity.VALUE_WEIGHT, np.zeros(len(weights), dtype=np.int64), weights)
     out.floats(Quantity.VALUE, _as_floats(weights) * worth)
     out.floats(Quantity.VALUE_2, _as_floats(weights) * worth**2)
+
+
+def _add_naive(out: SumBuilder, model: Floats, naive: Floats, has_answer: Bools, fixed: Integers) -> None:
+    """Add what the model and a naive answer lose, of events that have one."""
+    out.count(Count.ANSWERED, int(has_answer.sum()))
+    weights, model, naive = _as_floats(fixed[has_answer]), model[has_answer], naive[has_answer]
+    out.floats(Quantity.ANSWERED_WEIGHT, weights)
+    out.floats(Quantity.ANSWERED_WEIGHT_2, weights**2)
+    out.floats(Quantity.MODEL_LOSS, weights * model)
+    out.floats(Quantity.MODEL_LOSS_2, weights * model**2)
+    out.floats(Quantity.NAIVE_LOSS, weights * naive)
+    out.floats(Quantity.NAIVE_LOSS_2, weights * naive**2)
+    out.floats(Quantity.BOTH_LOSSES, weights * model * naive)
 
 
 def _moments(out: SumBuilder, y: Floats, error: Floats, weights: Floats) -> None:

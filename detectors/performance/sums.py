@@ -40,6 +40,7 @@ class Count(IntEnum):
     BAD_WEIGHT = 5
     ZERO_ACTUAL = 6
     MANY_CLASSES = 7
+    ANSWERED = 8
 
 
 UNUSABLE = (Count.NO_PREDICTION, Count.OUT_OF_RANGE, Count.WILD, Count.BAD_WEIGHT)
@@ -74,6 +75,14 @@ class Quantity(IntEnum):
     SQUARED_2 = 20
     BIN_WEIGHT = 21
     BIN_POSITIVE = 22
+    # Of events that a field has a naive answer for: their weights, and what is lost by the model and by the answer.
+    ANSWERED_WEIGHT = 30
+    ANSWERED_WEIGHT_2 = 31
+    MODEL_LOSS = 32
+    MODEL_LOSS_2 = 33
+    NAIVE_LOSS = 34
+    NAIVE_LOSS_2 = 35
+    BOTH_LOSSES = 36
     # Regression: y is true, e is the prediction less y.
     Y = 40
     Y_2 = 41

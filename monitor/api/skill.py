@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from detectors.performance import Binary, Losses, Skill, Sums, Truth, losses_of, skill_of
+from detectors.performance import Binary, Losses, Skill, Sums, Truth, losses_of, losses_of_field, skill_of
 from monitor.api.labelled_hours import HELD_NUMBERS, Chosen, LabelledSpan, rows_of_hours
 from monitor.api.problems import bad_parameter
 from monitor.config.naive import History, Naive
@@ -79,16 +79,15 @@ class Skills:
     def _skill(self, naive: Naive, labelled: LabelledSpan) -> Skill:
         assert self.plan is not None
         sums = labelled.sums(self.plan.scheme.id)
+        if naive.signal is not None:
+            return _without_some(sums, skill_of(losses_of_field(sums), self.plan.min_labels), "it says nothing")
         if naive.history is None:
             answer = Truth.of([sums]).answer(naive.loss) if naive.answer is None else naive.answer
             losses = Losses() if answer is None else losses_of(sums, naive.loss, answer, self._threshold)
             return Skill(reason=MANY_CLASSES) if losses is None else skill_of(losses, self.plan.min_labels)
         key = labelled.from_ms, labelled.version, labelled.segment
         skill = skill_of(self._trailing[naive.name].get(key, Losses()), self.plan.min_labels)
-        if sums.labels == skill.labels:
-            return skill
-        unanswered = f"of {sums.labels - skill.labels:,} labels there was no earlier one to answer by"
-        return replace(skill, reason="; ".join(each for each in (unanswered, skill.reason) if each))
+        return _without_some(sums, skill, "there is no earlier one to answer by")
 
     def _losses(self, naive: Naive, history: History) -> Mapping[_Key, Losses]:
         """Of each span, what is lost in the hours that there is an answer for."""
@@ -110,6 +109,14 @@ class Skills:
     def _threshold(self) -> float:
         scheme = None if self.plan is None else self.plan.scheme
         return scheme.threshold if isinstance(scheme, Binary) else 0.5
+
+
+def _without_some(sums: Sums, skill: Skill, reason: str) -> Skill:
+    """Say how many labels there are that the naive answer has none for."""
+    if sums.labels == skill.labels:
+        return skill
+    unanswered = f"of {sums.labels - skill.labels:,} labels {reason}"
+    return replace(skill, reason="; ".join(each for each in (unanswered, skill.reason) if each))
 
 
 _Key = tuple[int, str | None, str]

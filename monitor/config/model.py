@@ -336,9 +336,14 @@ class ModelSpec(Strict):
         if not self.schema_.labels:
             raise WrongPartError(("performance",), "schema.labels has nothing that predictions could be compared with")
         try:
-            plan_of(self.performance, self.schema_)
+            plan = plan_of(self.performance, self.schema_)
         except WrongPartError as error:
             raise WrongPartError(("performance", *error.path), str(error)) from error
+        apart = any(source.kind == "prediction" for source in self.sources)
+        for naive in plan.naive:
+            if apart and naive.signal is not None and naive.signal.startswith("feature:"):
+                message = "features come on another source than predictions: have it in schema.prediction"
+                raise WrongPartError(("performance", "baselines", naive.name, "field"), message)
         if not self.keep.labels and not self.keep.summaries_only:
             raise WrongPartError(("keep", "labels"), "`performance` needs labels to be kept")
         return self

@@ -10,11 +10,14 @@ from pydantic import Field
 
 from detectors.performance import Binary, Multiclass, Scheme
 from detectors.performance.naive import Answer, loss_of
+from monitor.config.schema import FieldSpec
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, format_duration
 
 __all__ = [
+    "NEVER_SHOWN",
     "SKILL",
     "ConstantAnswer",
+    "FieldAnswer",
     "History",
     "MovingAverageAnswer",
     "Naive",
@@ -30,6 +33,7 @@ SKILL = "skill:"
 HOUR_MS = DAY_MS // 24
 LONGEST_MS = 366 * DAY_MS
 LARGEST_ANSWER = 1e60
+NEVER_SHOWN = ("drop", "personal")
 
 Loss = Annotated[
     Literal["brier", "error", "squared"] | None,
@@ -76,7 +80,17 @@ class MovingAverageAnswer(Strict):
     loss: Loss = None
 
 
-NaiveSpec = Annotated[PriorAnswer | ConstantAnswer | SeasonalAnswer | MovingAverageAnswer, Field(discriminator="kind")]
+class FieldAnswer(Strict):
+    """What a field of the event says, such as the answer of a rule or of the model's predecessor."""
+
+    kind: Literal["field"]
+    field: str = Field(min_length=1, description="a part of the prediction, or a feature that comes with it")
+    loss: Loss = None
+
+
+NaiveSpec = Annotated[
+    PriorAnswer | ConstantAnswer | SeasonalAnswer | MovingAverageAnswer | FieldAnswer, Field(discriminator="kind")
+]
 
 
 @dataclass(frozen=True)
@@ -108,13 +122,16 @@ class Naive:
     answer : float, str or None
         What it is, where it is the same for all time.
     history : History or None
-        Of what it is made, where it is made of earlier hours; without either it is the prior of what is asked for.
+        Of what it is made, where it is made of earlier hours.
+    signal : str or None
+        Of the field that answers; without any of these it is the prior of what is asked for.
     """
 
     name: str
     loss: str
     answer: Answer | None = None
     history: History | None = None
+    signal: str | None = None
 
     @property
     def metric(self) -> str:
@@ -124,6 +141,8 @@ class Naive:
     @property
     def words(self) -> str:
         """What it does, for people."""
+        if self.signal is not None:
+            return f"the field {self.signal.partition(':')[2]}"
         if self.answer is not None:
             return f"always answering {self.answer if isinstance(self.answer, str) else f'{self.answer:g}'}"
         if self.history is None:
@@ -137,27 +156,61 @@ class Naive:
         return f"answering the {average} of {format_duration(span_ms)} that ended {ends} before"
 
 
-def naive_of(specs: Mapping[str, NaiveSpec], scheme: Scheme, judge_at_ms: Sequence[int]) -> tuple[Naive, ...]:
+def naive_of(
+    specs: Mapping[str, NaiveSpec], scheme: Scheme, judge_at_ms: Sequence[int], fields: Mapping[str, FieldSpec]
+) -> tuple[Naive, ...]:
     """Settle what predictions are compared with.
+
+    Parameters
+    ----------
+    specs : mapping
+        By name.
+    scheme : Scheme
+    judge_at_ms : sequence of int
+    fields : mapping of str to FieldSpec
+        Those that may answer, by their signals.
 
     Raises
     ------
     WrongPartError
         Of a part, from ``baselines`` on, that does not fit what is predicted.
     """
-    return tuple(_naive(name, spec, scheme, judge_at_ms) for name, spec in specs.items())
+    naive = tuple(_naive(name, spec, scheme, (judge_at_ms, fields)) for name, spec in specs.items())
+    answering = [each.name for each in naive if each.signal is not None]
+    if len(answering) > 1:
+        message = f"one field is stored with each prediction, and {answering[0]!r} has one already"
+        raise WrongPartError(("baselines", answering[1], "kind"), message)
+    return naive
 
 
-def _naive(name: str, spec: Any, scheme: Scheme, judge_at_ms: Sequence[int]) -> Naive:
+def _naive(name: str, spec: Any, scheme: Scheme, by: tuple[Sequence[int], Mapping[str, FieldSpec]]) -> Naive:
+    judge_at_ms, fields = by
+    signal = _signal(name, spec.field, scheme, fields) if isinstance(spec, FieldAnswer) else None
+    is_class = signal is not None and fields[signal].type == "category"
     try:
-        loss = loss_of(scheme.kind, spec.loss)
+        loss = loss_of(scheme.kind, spec.loss or ("error" if is_class else None))
     except ValueError as error:
         raise WrongPartError(("baselines", name, "loss"), str(error)) from error
     if isinstance(spec, ConstantAnswer):
         return Naive(name, loss, answer=_answer(name, spec.answer, scheme))
     if isinstance(spec, SeasonalAnswer | MovingAverageAnswer):
         return Naive(name, loss, history=_history(name, spec, judge_at_ms))
-    return Naive(name, loss)
+    return Naive(name, loss, signal=signal)
+
+
+def _signal(name: str, field: str, scheme: Scheme, fields: Mapping[str, FieldSpec]) -> str:
+    part = ("baselines", name, "field")
+    signals = [signal for signal in (f"prediction:{field}", f"feature:{field}") if signal in fields]
+    if not signals:
+        there_are = ", ".join(sorted(signal.partition(":")[2] for signal in fields)) or "nothing does"
+        raise WrongPartError(part, f"{field!r} does not come beside the prediction: {there_are}")
+    spec = fields[signals[0]]
+    types = {"binary": ("numeric", "category"), "multiclass": ("category",), "regression": ("numeric",)}[scheme.kind]
+    if spec.type not in types:
+        raise WrongPartError(part, f"{field!r} is a {spec.type}, and {scheme.kind} predictions need a {types[0]}")
+    if spec.privacy in NEVER_SHOWN:
+        raise WrongPartError(part, f"`privacy: {spec.privacy}` leaves nothing that may be compared")
+    return signals[0]
 
 
 def _answer(name: str, answer: Answer, scheme: Scheme) -> Answer:

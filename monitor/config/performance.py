@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
 from detectors.performance.evidence import CHARTED
-from monitor.config.naive import ConstantAnswer, Naive, NaiveSpec, PriorAnswer, naive_of
+from monitor.config.naive import NEVER_SHOWN, ConstantAnswer, Naive, NaiveSpec, PriorAnswer, naive_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
@@ -49,7 +49,6 @@ _KINDS: Mapping[tuple[str, str], Kind] = {
 }
 """What is compared, by the types of prediction and label."""
 
-_NEVER_SHOWN = ("drop", "personal")
 _ValueOfOutcome = Annotated[float, Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE, allow_inf_nan=False)]
 
 
@@ -163,6 +162,11 @@ class PerformancePlan:
     naive: tuple[Naive, ...] = ()
 
     @property
+    def naive_signal(self) -> str | None:
+        """The signal of the field that answers without a model, if there is one."""
+        return None if self.scheme.naive is None else self.scheme.naive[0]
+
+    @property
     def label_signals(self) -> tuple[str, ...]:
         """The signals of labels that are read: of the label itself, then of weight and value."""
         return tuple(signal for signal in (self.label, self.weight, self.value) if signal is not None)
@@ -211,20 +215,25 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
     value = performance.value if isinstance(performance.value, str) else None
     scheme = _scheme(kind, performance)
     specs = {"prior": PriorAnswer(kind="prior")} if performance.baselines is None else performance.baselines
-    naive = naive_of(specs, scheme, performance.judge_at)
+    fields = {signal: spec for signal, spec in schema.signals().items() if signal != f"prediction:{prediction}"}
+    naive = naive_of(specs, scheme, performance.judge_at, fields)
+    _refuse_digests(
+        kind, schema.labels[label], specs, {each.name: fields[each.signal] for each in naive if each.signal}
+    )
     metrics, skills = _metrics(kind, performance, [each.metric for each in naive])
+    naive = tuple(each for each in naive if each.metric in skills)
     return PerformancePlan(
         prediction=f"prediction:{prediction}",
         label=f"label:{label}",
         weight=weight,
         value=_number(("value",), value, label, schema.labels),
-        scheme=scheme,
+        scheme=_scheme(kind, performance, next(((each.signal, each.loss) for each in naive if each.signal), None)),
         metrics=metrics,
         judge_at_ms=tuple(performance.judge_at),
         min_labels=performance.min_labels,
         beta=performance.beta,
         currency=performance.currency,
-        naive=tuple(each for each in naive if each.metric in skills),
+        naive=naive,
     )
 
 
@@ -260,20 +269,29 @@ def _kind(performance: Performance, prediction: FieldSpec, label: FieldSpec) -> 
 def _refuse_hidden(kind: Kind, performance: Performance, prediction: FieldSpec, label: FieldSpec) -> None:
     """Sums of an hour may be of one event, so they are no place for what is never shown."""
     for part, spec in (("prediction", prediction), ("label", label)):
-        if spec.privacy in _NEVER_SHOWN:
+        if spec.privacy in NEVER_SHOWN:
             raise WrongPartError((part,), f"`privacy: {spec.privacy}` leaves nothing that may be compared")
         names_classes = kind == "binary" or isinstance(performance.value, dict)
         if spec.is_digest and names_classes:
             named_in = "positive" if kind == "binary" else "value"
             raise WrongPartError((named_in,), "the classes are digests (`privacy: hash`), and cannot be named here")
-    for name, baseline in (performance.baselines or {}).items():
-        if label.is_digest and isinstance(baseline, ConstantAnswer):
-            message = "the classes are digests (`privacy: hash`), and cannot be named here"
-            raise WrongPartError(("baselines", name, "answer"), message)
     if kind == "multiclass" and prediction.is_digest != label.is_digest:
         part = "prediction" if prediction.is_digest else "label"
         message = "its classes are digests (`privacy: hash`), which never equal names: have both as digests, or none"
         raise WrongPartError((part,), message)
+
+
+def _refuse_digests(
+    kind: Kind, label: FieldSpec, specs: Mapping[str, NaiveSpec], answering: Mapping[str, FieldSpec]
+) -> None:
+    """Digests are neither named nor compared with names."""
+    for name, spec in specs.items():
+        if isinstance(spec, ConstantAnswer) and label.is_digest:
+            message = "the classes are digests (`privacy: hash`), and cannot be named here"
+            raise WrongPartError(("baselines", name, "answer"), message)
+        if name in answering and kind != "regression" and answering[name].is_digest != label.is_digest:
+            message = "of it and the label one has digests (`privacy: hash`), which never equal names"
+            raise WrongPartError(("baselines", name, "field"), message)
 
 
 def _number(part: tuple[str], name: str | None, label: str, labels: Mapping[str, FieldSpec]) -> str | None:
@@ -283,23 +301,23 @@ def _number(part: tuple[str], name: str | None, label: str, labels: Mapping[str,
         raise WrongPartError(part, f"{name!r} is not a numeric label of the schema")
     if name == label:
         raise WrongPartError(part, f"{name!r} is what predictions are compared with")
-    if labels[name].privacy in _NEVER_SHOWN:
+    if labels[name].privacy in NEVER_SHOWN:
         raise WrongPartError(part, f"`privacy: {labels[name].privacy}` leaves nothing that may be summed up")
     return f"label:{name}"
 
 
-def _scheme(kind: Kind, performance: Performance) -> Scheme:
+def _scheme(kind: Kind, performance: Performance, naive: tuple[str, str] | None = None) -> Scheme:
     matrix = performance.value if isinstance(performance.value, dict) else None
     from_label = isinstance(performance.value, str)
     if kind == "binary":
         threshold = 0.5 if performance.threshold is None else performance.threshold
         values = None if matrix is None else _of_outcomes(matrix)
-        return Binary(str(performance.positive), threshold, values, from_label)
+        return Binary(str(performance.positive), threshold, values, from_label, naive)
     if kind == "multiclass":
-        return Multiclass(None if matrix is None else _of_pairs(matrix), from_label)
+        return Multiclass(None if matrix is None else _of_pairs(matrix), from_label, naive)
     if matrix is not None:
         raise WrongPartError(("value",), "errors of numbers have no outcomes: name a numeric label")
-    return Regression(from_label)
+    return Regression(from_label, naive)
 
 
 def _of_outcomes(matrix: Mapping[str, float]) -> tuple[float, float, float, float]:

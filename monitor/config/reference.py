@@ -76,6 +76,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.performance.baselines.NAME, kind: constant", naive.ConstantAnswer),
     ("spec.performance.baselines.NAME, kind: seasonal", naive.SeasonalAnswer),
     ("spec.performance.baselines.NAME, kind: moving_average", naive.MovingAverageAnswer),
+    ("spec.performance.baselines.NAME, kind: field", naive.FieldAnswer),
     ("spec.performance.estimates.NAME", performance.EstimateSpec),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (

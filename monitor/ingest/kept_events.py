@@ -52,6 +52,7 @@ class Keeper:
         plan = watch.model.spec.performance_plan
         is_joined = plan is not None and plan.prediction in {*self._numeric, *self._category} - self._hidden
         self._compared = plan.prediction if plan is not None and is_joined else ""
+        self._naive = plan.naive_signal if plan is not None else None
         self._without = frozenset(keep.without) | self._hidden
         self._segmentations = [
             (segmentation.names, [self._category.index(signal) for signal in segmentation.by])
@@ -144,13 +145,8 @@ class Keeper:
         ids = shared.pop("id")
         is_named = np.array([text != "" for text in ids], dtype=np.bool_)
         hashes = digests(Texts.of(ids)).view(np.int64)
-        numbers, names = np.full(len(batch), np.nan), [""] * len(batch)
-        if self._compared in self._numeric:
-            column = batch.numeric[self._numeric.index(self._compared)]
-            numbers = np.where(np.isfinite(column), column, np.nan)
-        else:
-            picked = batch.category[self._category.index(self._compared)].tolist()
-            names = [name if isinstance(name, str) else "" for name in picked]
+        numbers, names = self._values(batch, self._compared)
+        naive_numbers, naive_names = self._values(batch, self._naive)
         return {
             **shared,
             "known_ms": known_ms,
@@ -158,7 +154,20 @@ class Keeper:
             "segments": self._segments(batch, index),
             "value": numbers,
             "label": names,
+            "naive_value": naive_numbers,
+            "naive_label": naive_names,
         }
+
+    def _values(self, batch: Events, signal: str | None) -> tuple[NDArray[np.float64], list[str]]:
+        """The numbers or names of a signal; NaN and empty texts where there are none."""
+        numbers, names = np.full(len(batch), np.nan), [""] * len(batch)
+        if signal in self._numeric:
+            column = batch.numeric[self._numeric.index(signal)]
+            numbers = np.where(np.isfinite(column), column, np.nan)
+        elif signal in self._category:
+            picked = batch.category[self._category.index(signal)].tolist()
+            names = [name if isinstance(name, str) else "" for name in picked]
+        return numbers, names
 
     def _is_shown_prediction(self, signal: str) -> bool:
         return signal.startswith("prediction:") and signal not in self._hidden

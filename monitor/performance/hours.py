@@ -89,6 +89,7 @@ def _row(plan: PerformancePlan, hour: Hour, rows: Integers) -> Row:
             _labels(plan, hour, labelled),
             hour.joined.numbers[plan.weight][labelled] if plan.weight else None,
             hour.joined.numbers[plan.value][labelled] if plan.value else None,
+            _naive(plan, hour.predicted, labelled) if plan.naive_signal else None,
         ).to_row(),
     }
 
@@ -104,6 +105,19 @@ def _classes(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Seque
 
 def _predictions(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
     return _names(predicted["label"], rows) if isinstance(plan.scheme, Multiclass) else predicted["value"][rows]
+
+
+def _naive(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
+    """What a field says in place of the model; a class in place of a probability is one that is certain."""
+    names = _names(predicted["naive_label"], rows)
+    if isinstance(plan.scheme, Multiclass):
+        return names
+    numbers = np.array(predicted["naive_value"], dtype=np.float64)[rows]
+    if isinstance(plan.scheme, Binary):
+        for row, name in enumerate(names):
+            if name is not None:
+                numbers[row] = name == plan.scheme.positive
+    return numbers
 
 
 def _labels(plan: PerformancePlan, hour: Hour, rows: Integers) -> Any:

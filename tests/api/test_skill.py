@@ -91,7 +91,7 @@ def test_labels_without_an_earlier_one_are_left_out_and_counted() -> None:
     world.labelled_hour(NOON_MS - 7 * DAY_MS, [0.9, 0.1], ["yes", "no"], age_ms=DAY_MS)
     (row,) = ask(world, f"&from={NOON_MS - 2 * DAY_MS}")
     assert (row["labels"], row["baseline_loss"]) == (2, 0.25)
-    assert row["reason"].startswith("of 2 labels there was no earlier one to answer by; 2 labels, and an interval")
+    assert row["reason"].startswith("of 2 labels there is no earlier one to answer by; 2 labels, and an interval")
 
 
 def test_a_moving_average_has_only_hours_that_were_judged_by_then() -> None:

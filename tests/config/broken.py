@@ -374,11 +374,51 @@ BROKEN = {
         f"{_CLASSES}, judge_at: [1d], baselines: {{day: {{kind: seasonal, period: 1d}}}}",
         "99: spec.performance.baselines.day.period: no label counts so soon: hours are judged 1d after they end",
     ),
-    "naive answer that is digested": _private(
-        f"{_CLASSES}, baselines: {{all: {{kind: constant, answer: a}}}}",
-        "fraud: {type: category}",
-        "fraud: {type: category, privacy: hash}",
-        "83: spec.performance.baselines.all.answer: the classes are digests",
+    "naive answer that is digested": Broken(
+        LABELLED.replace("said: {type: category}", "said: {type: category, privacy: hash}").replace(
+            "fraud: {type: category}", "fraud: {type: category, privacy: hash}"
+        )
+        + f"  performance: {{{_CLASSES}, baselines: {{all: {{kind: constant, answer: a}}}}}}\n",
+        "11:83: spec.performance.baselines.all.answer: the classes are digests",
+        is_of_one_value=False,
+    ),
+    "naive field that is none": _performance(
+        f"{_NUMBERS}, baselines: {{rule: {{kind: field, field: rule}}}}",
+        "81: spec.performance.baselines.rule.field: 'rule' does not come beside the prediction: amount, country, said",
+    ),
+    "naive field that is compared itself": _performance(
+        f"{_NUMBERS}, baselines: {{rule: {{kind: field, field: score}}}}",
+        "81: spec.performance.baselines.rule.field: 'score' does not come beside the prediction",
+    ),
+    "naive field of another type": _performance(
+        f"{_NUMBERS}, baselines: {{rule: {{kind: field, field: said}}}}",
+        "81: spec.performance.baselines.rule.field: 'said' is a category, and regression predictions need a numeric",
+    ),
+    "naive class that has a squared error": _performance(
+        f"{_CLASSES}, baselines: {{rule: {{kind: prior, loss: squared}}}}",
+        "81: spec.performance.baselines.rule.loss: 'squared' is no loss of multiclass predictions",
+    ),
+    "naive fields for one prediction": _performance(
+        f"{_BINARY}, baselines: {{a: {{kind: field, field: said}}, b: {{kind: field, field: amount}}}}",
+        "114: spec.performance.baselines.b.kind: one field is stored with each prediction, and 'a' has one already",
+    ),
+    "naive field that is never shown": _private(
+        f"{_NUMBERS}, baselines: {{rule: {{kind: field, field: amount}}}}",
+        "amount: {type: numeric, range: [0, 100]}",
+        "amount: {type: numeric, privacy: drop}",
+        "81: spec.performance.baselines.rule.field: `privacy: drop` leaves nothing",
+    ),
+    "naive field of digests": _private(
+        f"{_BINARY}, baselines: {{rule: {{kind: field, field: said}}}}",
+        "said: {type: category}",
+        "said: {type: category, privacy: hash}",
+        "99: spec.performance.baselines.rule.field: of it and the label one has digests",
+    ),
+    "naive field of another source": Broken(
+        LABELLED.replace("[{http: fraud}, ", "[{http: fraud, kind: features}, {http: scores, kind: prediction}, ")
+        + f"  performance: {{{_NUMBERS}, baselines: {{rule: {{kind: field, field: amount}}}}}}\n",
+        "11:81: spec.performance.baselines.rule.field: features come on another source",
+        is_of_one_value=False,
     ),
     "skill of no naive answer": _performance(
         f"{_NUMBERS}, metrics: ['skill:mean']",

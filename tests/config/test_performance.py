@@ -81,6 +81,16 @@ def test_what_was_true_before_counts_once_it_was_known() -> None:
     ]
 
 
+def test_a_field_of_the_event_may_answer_in_place_of_the_model() -> None:
+    rule = {"baselines": {"rule": {"kind": "field", "field": "amount"}}}
+    settled = plan(prediction="score", label="loss", **rule)
+    assert settled.scheme == Regression(naive=("feature:amount", "squared"))
+    assert (settled.naive_signal, settled.naive[0].words) == ("feature:amount", "the field amount")
+    by_class = {"baselines": {"rule": {"kind": "field", "field": "said"}}}
+    assert plan(prediction="score", label="fraud", positive="yes", **by_class).naive[0].loss == "error"
+    assert plan(prediction="score", label="loss", **rule, metrics=["mae"]).scheme == Regression()
+
+
 def test_without_the_key_nothing_is_compared() -> None:
     assert model(None).spec.performance_plan is None
 

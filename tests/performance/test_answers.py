@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
 from monitor.clock import ManualClock
 from monitor.events import ENDED
@@ -18,7 +18,8 @@ def test_metrics_that_are_asked_for_equal_those_of_scikit_learn() -> None:
     configuration = configured("m", **SPEC, baseline={"kind": "rolling"}, detect={"pane": "10s"})
     store = run(compile_watch(configuration, "m"), stream(3))
     world = World(store=store, clock=ManualClock(START_MS + DAY_MS), configuration=configuration)
-    answer = Client(world).get("/v1/performance?model=m&metric=accuracy&metric=roc_auc").json()["items"]
+    query = "metric=accuracy&metric=roc_auc&metric=skill:rule"
+    *answer, skill = Client(world).get(f"/v1/performance?model=m&{query}").json()["items"]
 
     labels = rows(store, "labels")
     joined = []
@@ -28,8 +29,8 @@ def test_metrics_that_are_asked_for_equal_those_of_scikit_learn() -> None:
             newest([row for row in of_event if row["signal"] == f"label:{name}"], ENDED) for name in ("bad", "times")
         )
         if bad and times and 0 <= event["value"] <= 1:
-            joined.append((event["value"], bad["label"] == "true", times["value"]))
-    score, true, weight = map(np.array, zip(*joined, strict=True))
+            joined.append((event["value"], bad["label"] == "true", times["value"], event["naive_value"]))
+    score, true, weight, rule = map(np.array, zip(*joined, strict=True))
 
     assert {row["labels"] for row in answer} == {len(joined)}
     expected = {
@@ -38,3 +39,10 @@ def test_metrics_that_are_asked_for_equal_those_of_scikit_learn() -> None:
     }
     for row in answer:
         assert row["value"] == pytest.approx(expected[row["metric"]], abs=1e-12)
+
+    # Of an event the rule says nothing, or what is no probability.
+    answered = (rule >= 0) & (rule <= 1)
+    losses = [brier_score_loss(true[answered], of[answered], sample_weight=weight[answered]) for of in (score, rule)]
+    assert 0 < skill["labels"] == answered.sum() < len(joined)
+    assert [skill["model_loss"], skill["baseline_loss"]] == pytest.approx(losses, abs=1e-12)
+    assert skill["reason"].startswith(f"of {len(joined) - skill['labels']} labels it says nothing")

@@ -47,13 +47,14 @@ SPEC: dict[str, Any] = {
     "schema": {
         "id": "id",
         "version": "version",
-        "features": {"country": {"type": "category"}},
+        "features": {"country": {"type": "category"}, "rule": {"type": "numeric"}},
         "prediction": {"score": {"type": "numeric"}},
         "labels": {"bad": {"type": "category"}, "loss": {"type": "numeric"}, "times": {"type": "numeric"}},
     },
     "segments": [{"by": ["country"], "values": ["DE", "FR"]}],
     "performance": {
         "label": "bad", "positive": "true", "weight": "times", "value": "loss", "judge_at": ["30m", "3h"],
+        "baselines": {"rule": {"kind": "field", "field": "rule"}, "prior": {"kind": "prior"}},
     },
     "keep": {"for": {"predictions": "forever", "labels": "forever"}},
 }  # fmt: skip
@@ -124,6 +125,7 @@ def stream(seed: int, count: int = 60) -> dict[Partition, list[bytes]]:
         version, country = str(rng.choice(["1", "2"])), str(rng.choice(["DE", "FR", "PL"]))
         score = None if rng.random() < 0.05 else float(rng.integers(0, 20)) / 16
         event = {"id": identity, "at": at_ms, "version": version, "country": country, "score": score}
+        event["rule"] = None if number % 11 == 0 else number % 7 / 5
         predictions.append(event if rng.random() < 0.97 else {**event, "id": None})
         for said_ms in at_ms + rng.normal(HOUR_MS, 2 * HOUR_MS, rng.integers(0, 4)):
             labels.append({"id": identity, "at": int(said_ms), **_said(rng)})
@@ -206,7 +208,9 @@ def reference(watch: Watch, store: Store) -> dict[tuple[Any, ...], dict[str, Any
                 for name in ("bad", "times", "loss")
             ]
             for segment in ("", *row["segments"]):
-                found.setdefault((hour_ms, age_ms, row["version"], segment), []).append((row["value"], *said))
+                found.setdefault((hour_ms, age_ms, row["version"], segment), []).append(
+                    (row["value"], *said, row["naive_value"])
+                )
     return {key: summed(watch, events) for key, events in sorted(found.items())}
 
 
@@ -222,9 +226,10 @@ def summed(watch: Watch, events: list[tuple[Any, ...]]) -> dict[str, Any]:
     assert plan is not None
     labelled = [event for event in events if event[1] is not None]
     numbers = [[np.nan if said is None else said["value"] for _, *_, said in part] for part in
-               ([event[:3] for event in labelled], labelled)]  # fmt: skip
-    scores = np.array([event[0] for event in labelled])
-    sums = plan.scheme.fold(scores, [event[1]["label"] for event in labelled], *map(np.array, numbers))
+               ([event[:3] for event in labelled], [event[:4] for event in labelled])]  # fmt: skip
+    scores, rules = (np.array([event[at] for event in labelled]) for at in (0, -1))
+    weights, values = map(np.array, numbers)
+    sums = plan.scheme.fold(scores, [event[1]["label"] for event in labelled], weights, values, rules)
     return {"predictions": len(events), "labelled": len(labelled), **sums.to_row()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,22 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from detectors.performance import LOSSES, Binary, Multiclass, Regression, Skill, Sums, Truth, losses_of, skill_of
+from detectors.performance import (
+    LOSSES,
+    Binary,
+    Multiclass,
+    Regression,
+    Skill,
+    Sums,
+    Truth,
+    add_up,
+    losses_of,
+    losses_of_field,
+    skill_of,
+)
 from detectors.performance.naive import Answer, loss_of
 from detectors.performance.skill import FAR_FROM_ZERO, FEW_LOSSES, NAIVE_IS_RIGHT
+from detectors.performance.sums import Count
 from tests.detectors.performance.streams import SCHEMES, events
 
 Batch = dict[str, Any]
@@ -127,6 +141,33 @@ def test_hours_add_up_to_the_losses_of_all_their_events_exactly(kind: str, loss:
     assert first is not None
     assert second is not None
     assert first + second == entire
+
+
+@pytest.mark.parametrize(("kind", "loss"), CASES)
+def test_a_field_that_answers_single_events_is_compared_on_those_that_it_answers(kind: str, loss: str) -> None:
+    batch, other = large(kind, 7), large(kind, 7, skilled=0.6)
+    said = np.array(other["prediction"])
+    has_answer = np.arange(len(said)) % 5 != 0
+    if kind == "multiclass":
+        naive: Any = [name if answers else None for name, answers in zip(said.tolist(), has_answer, strict=True)]
+    else:
+        naive = np.where(has_answer, said, np.array([np.nan, np.inf])[np.arange(len(said)) % 2])
+    scheme = replace(SCHEMES[kind], naive=("feature:rule", loss))  # type: ignore[type-var]
+    sums = scheme.fold(**batch, naive=naive)
+    assert sums.scheme != SCHEMES[kind].id
+    model, rule, weight = (
+        each[has_answer]
+        for each in (*(event_losses(kind, loss, batch, each) for each in (batch["prediction"], said)), batch["weight"])
+    )
+    shown = losses_of_field(sums)
+    sizes = [shown.weight, shown.weight_2, shown.model, shown.naive, shown.model_2, shown.naive_2, shown.both]
+    assert shown.labels == has_answer.sum()
+    factors = [1, weight, model, rule, model**2, rule**2, model * rule]
+    assert [float(size) for size in sizes] == pytest.approx([float((weight * factor).sum()) for factor in factors])
+    halves = [slice(0, 150), slice(150, None)]
+    parts = [scheme.fold(**{k: v[half] for k, v in batch.items()}, naive=naive[half]) for half in halves]
+    assert add_up(parts, scheme.id) == sums
+    assert scheme.fold(**batch).count(Count.ANSWERED) == 0
 
 
 @pytest.mark.parametrize(("kind", "loss"), CASES)
