@@ -28,11 +28,14 @@ SEALED = ("GET /pictures/{sealed}",)
 STATIC = ("GET /static/{of_build}/{name:path}",)
 """Scripts and styles, the same for everybody: a page that asks people to log in has them too."""
 
-SHELLS = ("/models/{model}", "/models/{model}/compare", "/models/{model}/signals/{signal:path}")
+SHELLS = (
+    "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare", "/models/{model}/signals/{signal:path}",
+    "/pipeline", "/rollouts",
+)  # fmt: skip
 """Pages that show nothing by themselves: their modules ask the API as whoever looks at them."""
 
 VIEWED = (
-    "/", "/alerts", "/alerts/{alert_id}", "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/receivers",
+    "/alerts", "/alerts/{alert_id}", "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/receivers",
     "/api/v2/silence/{name}", "/api/v2/silences", "/api/v2/status", "/docs", "/metrics", "/openapi.json", "/v1/alerts",
     "/v1/alerts/stream", "/v1/alerts/summary", "/v1/alerts/{alert_id}", "/v1/alerts/{alert_id}/explain",
     "/v1/baselines", "/v1/clocks", "/v1/compare", "/v1/dead-letters", "/v1/deployments", "/v1/distributions",
@@ -87,7 +90,7 @@ NEEDS: dict[str, Need] = {
 OWN_PART = frozenset(
     {
         # They show nothing of any model.
-        "GET /", "GET /docs", "GET /openapi.json", "GET /v1/problems", "GET /v1/whoami",
+        "GET /docs", "GET /openapi.json", "GET /v1/problems", "GET /v1/whoami",
         *(f"GET {path}" for path in SHELLS),
         # Of the rest, that of their own models alone: `monitor.api.own_part`.
         "GET /alerts", "GET /alerts/{alert_id}", "GET /v1/alerts", "GET /v1/alerts/stream", "GET /v1/alerts/summary",

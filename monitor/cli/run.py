@@ -110,7 +110,7 @@ def serve(service: Service, listener: socket.socket) -> None:
     from monitor.api.http_protocol import Connection
     from monitor.web import PAGES
 
-    app = create_app(service, (*ROUTERS, *PAGES) if "api" in service.roles else HEALTH)
+    app = create_app(service, (*PAGES, *ROUTERS) if "api" in service.roles else HEALTH)
     http: Any = partial(Connection, app.state.connections)
     certificate = service.certificate
     if certificate is not None:

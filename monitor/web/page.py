@@ -24,7 +24,9 @@ SCRIPTED = (
 )
 """Of pages that a module draws. Only our files run, and no text ever becomes markup: browsers refuse to take it."""
 
-NAVIGATION = (("Alerts", "/alerts"), ("API", "/docs"))
+NAVIGATION = (
+    ("Models", "/"), ("Alerts", "/alerts"), ("Rollouts", "/rollouts"), ("Pipeline", "/pipeline"), ("API", "/docs"),
+)  # fmt: skip
 """What every page links to, and its path."""
 
 _TEMPLATES = Environment(

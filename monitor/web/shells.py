@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
+from monitor.api.health import INDEX
 from monitor.web.page import SCRIPTED, page
 
 __all__ = ["SHELLS", "Shell", "router"]
@@ -35,19 +37,28 @@ class Shell:
 
 
 SHELLS: tuple[Shell, ...] = (
+    Shell("/", "fleet", "Models"),
+    Shell("/incidents/{incident}", "incident", "Incident"),
     Shell("/models/{model}", "model", "Model"),
     Shell("/models/{model}/compare", "compare", "Compare"),
     Shell("/models/{model}/signals/{signal:path}", "signal", "Signal"),
+    Shell("/pipeline", "pipeline", "Pipeline"),
+    Shell("/rollouts", "rollouts", "Rollouts"),
 )
 """Every such page. A line here, one in each of the tables of `monitor/api/needs.py`, a module and a test make one."""
 
 router = APIRouter(include_in_schema=False)
 
+VARY = {"Vary": "Accept"}
+"""The same address is a text for whoever does not ask for a page."""
+
 
 def _add(shell: Shell) -> None:
     async def show(request: Request) -> Response:
+        if shell.path == "/" and "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse(INDEX, headers=VARY)
         names: dict[str, Any] = request.path_params
-        return page(request, "shell.html", policy=SCRIPTED, shell=shell, names=names)
+        return page(request, "shell.html", headers=VARY, policy=SCRIPTED, shell=shell, names=names)
 
     router.add_api_route(shell.path, show, name=f"show_{shell.module}")
 

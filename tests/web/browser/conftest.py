@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.web.browser.looking import Look, chromium
+from tests.web.browser.operated import operated
 from tests.web.browser.site import Site, drifted, serving_site
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
-    with serving_site(drifted()) as site:
+    with serving_site(operated(drifted())) as site:
         yield site
 
 

@@ -115,7 +115,7 @@ class Site:
 
     def start(self) -> None:
         self.world.metrics = CollectorRegistry()
-        app = create_app(self.world, (*ROUTERS, *PAGES), alert_poll_s=0.1)
+        app = create_app(self.world, (*PAGES, *ROUTERS), alert_poll_s=0.1)
         config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="error", lifespan="off")
         server = uvicorn.Server(config)
         socket = config.bind_socket()

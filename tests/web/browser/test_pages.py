@@ -14,6 +14,10 @@ from tests.web.browser.site import HOSTILE, MARKUP, Site
 Open = Callable[[str], Look]
 
 WALKED: dict[str, tuple[str, str]] = {
+    "fleet": ("/", "All 1"),
+    "incident": ("/incidents/a", "Who was notified"),
+    "pipeline": ("/pipeline", "Leeway is ready"),
+    "rollouts": ("/rollouts", "candidate v8"),
     "model": ("/models/fraud", "Every signal, the strongest first"),
     "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),
     "compare": ("/models/fraud/compare", "fraud"),

@@ -1,0 +1,28 @@
+// The service's own figures, as Prometheus reads them.
+import { useEffect, useState } from "../vendor/htm-preact.js";
+import { root } from "./address.js";
+
+const SAMPLE = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/;
+const LABEL = /([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"/g;
+const ESCAPES = { "\\n": "\n", '\\"': '"', "\\\\": "\\" };
+
+/** Samples of some metrics, `{name, labels, value}`, of the process that answers; null until they are known. */
+export function useMetrics(names, { everyMs }) {
+  const [samples, setSamples] = useState(null);
+  useEffect(() => {
+    const read = () => { if (!document.hidden) scrape(names).then(setSamples, () => {}); };
+    read();
+    const timer = setInterval(read, everyMs);
+    return () => clearInterval(timer);
+  }, [names.join(" "), everyMs]);
+  return samples;
+}
+
+async function scrape(names) {
+  const answer = await fetch(`${root}/metrics`, { cache: "no-store" });
+  if (!answer.ok) return [];
+  return (await answer.text()).split("\n").map((line) => SAMPLE.exec(line)).filter((sample) => sample && names.includes(sample[1])).map(([, name, labels, value]) => ({
+    name, value: Number(value),
+    labels: Object.fromEntries([...(labels ?? "").matchAll(LABEL)].map(([, label, text]) => [label, text.replace(/\\[n"\\]/g, (escape) => ESCAPES[escape])])),
+  }));
+}

@@ -1,0 +1,208 @@
+// An incident: what moved, since when, what may be behind it, who was notified, and what to do.
+import { html, address, Card, Crumbs, Failure, OutsideLink, State, Table, Time, useCallback, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
+import { ask, tell, useAsk } from "../lib/api.js";
+import { useMay } from "../lib/account.js";
+import { Action } from "../lib/act.js";
+import { ago, count, exactTime, length, percent } from "../lib/format.js";
+import { useAlertStream } from "../lib/live.js";
+
+const DAY_MS = 86_400_000;
+const MOST_ALERTS = 20, MOST_SIGNALS = 50;
+const SAYS = { false: "False alarm", real: "Real", harmless: "Real, but harmless", accepted: "New normal" };
+
+export default function IncidentPage({ incident: id }) {
+  const incident = useAsk(`/v1/incidents/${encodeURIComponent(id)}`);
+  const [details, loadDetails] = useDetails(incident.data);
+  const reload = () => { incident.reload(); loadDetails(); };
+  useAlertStream(reload);
+  useTitle(incident.data?.title ?? "Incident");
+  if (!incident.data) {
+    return html`<h1>Incident</h1><${Failure} error=${incident.error} retry=${incident.reload} />
+      ${!incident.error && html`<p class="quiet" aria-busy="true">One moment …</p>`}`;
+  }
+  const shown = incident.data;
+  const marks = details.flatMap((detail) => detail.marks);
+  return html`
+    <${Crumbs} trail=${[["Models", address([])], ["Alerts", address(["alerts"])], ["Incident"]]} />
+    <${Verdict} incident=${shown} details=${details} reload=${reload} />
+    <${Moved} details=${details} incident=${shown} marks=${marks} reload=${reload} />
+    <div class="grid"><${Causes} incident=${shown} /><${Course} incident=${shown} details=${details} marks=${marks} /></div>
+    <${Notified} alerts=${shown.alerts} />
+    ${shown.alerts.length > 1 && html`<${Alerts} incident=${shown} />`}`;
+}
+
+/** What the API says of each alert: `{alert, notifications, acknowledged, marks}`; the alerts that fire first. */
+function useDetails(incident) {
+  const [details, setDetails] = useState([]);
+  const [turn, setTurn] = useState(0);
+  const ids = incident ? [...incident.alerts].sort(firingFirst).slice(0, MOST_ALERTS).map((alert) => alert.alert_id) : [];
+  useEffect(() => {
+    if (!ids.length) return undefined;
+    const control = new AbortController(), how = { signal: control.signal };
+    const models = [...new Set(incident.alerts.map((alert) => alert.model))].filter(Boolean).slice(0, MOST_ALERTS);
+    const asked = Promise.all([
+      Promise.all(ids.map((id) => ask(`/v1/alerts/${encodeURIComponent(id)}`, {}, how))),
+      // An alert that somebody posted may name a model that is none of ours.
+      Promise.all(models.map((model) => ask("/v1/marks", { model, limit: 100 }, how).catch(() => ({ items: [] })))),
+    ]);
+    asked.then(([found, marks]) => {
+      const said = marks.flatMap((page) => page.items);
+      setDetails(found.map((detail) => ({ ...detail, marks: said.filter((mark) => isAbout(mark, detail.alert)) })));
+    }, () => {});
+    return () => control.abort();
+  }, [ids.join(" "), turn]);
+  return [details, useCallback(() => setTurn((former) => former + 1), [])];
+}
+
+const firingFirst = (one, other) => (one.state === other.state ? one.fired_ms - other.fired_ms : one.state === "firing" ? -1 : 1);
+
+function isAbout(mark, alert) {
+  return mark.alert_id === alert.alert_id || (mark.says === "accepted" && mark.model === alert.model
+    && alert.signals.some((each) => each.signal === mark.signal) && mark.from_ms >= alert.starts_ms && mark.from_ms < (alert.ends_ms ?? Infinity));
+}
+
+function Verdict({ incident, details, reload }) {
+  const isFiring = incident.state === "firing";
+  const taken = details.filter((each) => each.acknowledged?.holds);
+  const [cause] = incident.causes;
+  return html`<section class="verdict ${incident.state}" aria-label="What is wrong">
+    <div class="row"><${State} of=${incident.state} /><span>${incident.severity}, since <${Time} ms=${incident.starts_ms} />
+      ${isFiring ? ` (${ago(incident.starts_ms)})` : html` until <${Time} ms=${incident.ends_ms} />, for ${length(incident.ends_ms - incident.starts_ms)}`}</span>
+      ${taken.length > 0 && html`<${State} of="acknowledged" label="taken on by ${taken[0].acknowledged.created_by}" />`}</div>
+    <h1 class="first">${incident.title}</h1>
+    ${cause && html`<p>Likely cause: ${cause.reason}</p>`}
+    <div class="row">
+      ${isFiring && html`<${Action} kind="first" needs="POST /v1/incidents/{incident_id}/ack" label="I take it on" title="Take it on"
+        about="It is not repeated until it changes, and everybody sees that you are on it."
+        fields=${[{ name: "comment", label: "What you do about it" }]} done=${reload}
+        send=${async (values) => { await tell("POST", `/v1/incidents/${encodeURIComponent(incident.id)}/ack`, values); return "Taken on."; }} />
+      ${taken.length > 0 && html`<${Action} needs="POST /v1/incidents/{incident_id}/ack" label="Give it back" about="It is repeated again." done=${reload}
+        send=${async (values) => { await tell("POST", `/v1/incidents/${encodeURIComponent(incident.id)}/ack`, { ...values, undo: true }); return "Given back."; }} />`}`}
+      <${Silence} incident=${incident} />
+      <a class="button" href=${address(["alerts", incident.id])}>As a plain page</a></div></section>`;
+}
+
+function Silence({ incident }) {
+  const ids = incident.alerts.map((alert) => alert.alert_id);
+  const scopes = [["alerts", ids.length === 1 ? "this alert" : "these alerts"], ...incident.models.map((model) => [`model ${model}`, `everything about ${model}`])];
+  const lengths = [["1", "1 hour"], ["4", "4 hours"], ["24", "1 day"], ["168", "1 week"]];
+  const send = async ({ scope, hours, comment, created_by: createdBy }) => {
+    const matcher = scope === "alerts" ? { name: "alert_id", value: ids.map(escaped).join("|"), isRegex: true } : { name: "model", value: scope.slice(6), isRegex: false };
+    const startsAt = new Date(), endsAt = new Date(startsAt.getTime() + Number(hours) * 3_600_000);
+    await tell("POST", "/api/v2/silences", { matchers: [{ isEqual: true, ...matcher }], startsAt, endsAt, createdBy, comment });
+    return `Silent until ${exactTime(endsAt.getTime())}.`;
+  };
+  return html`<${Action} needs="POST /api/v2/silences" label="Silence …" title="Silence" send=${send} about="Nobody is notified meanwhile. Everything goes on being watched and shown."
+    fields=${[{ name: "scope", label: "What", kind: "one", options: scopes }, { name: "hours", label: "For", kind: "one", options: lengths, value: "4" },
+      { name: "comment", label: "Why", isRequired: true }]} />`;
+}
+
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+const sinceOf = (row) => row.since_ms ?? row.alert.starts_ms;
+
+function Moved({ details, incident, marks, reload }) {
+  const rows = details.flatMap(({ alert }) => alert.signals.map((each) => ({ ...each, alert })));
+  const [most, setMost] = useState(MOST_SIGNALS);
+  const hasSegment = rows.some((row) => row.segment), hasVersion = rows.some((row) => row.version);
+  const to = (row) => Math.min(row.alert.ends_ms ?? Infinity, Date.now()) + 1;
+  const columns = [
+    ["what changed", (row) => html`<strong>${row.reason || row.signal}</strong>`],
+    ["signal", (row) => row.signal && html`<a href=${address(["models", row.alert.model, "signals", row.signal],
+      { segment: row.segment || null, version: row.version, from: sinceOf(row) - DAY_MS, to: Math.max(to(row), sinceOf(row) + 1) })}>${row.signal}</a>
+      <small class="block">${row.alert.model}</small>`],
+    hasSegment && ["segment", (row) => row.segment || "all traffic"],
+    hasVersion && ["version", (row) => row.version],
+    ["since", (row) => html`<${Time} ms=${row.onset_ms ?? row.since_ms ?? row.alert.starts_ms} />`],
+    ["said of it", (row) => marks.filter((mark) => mark.signal === row.signal && mark.segment === row.segment && mark.model === row.alert.model)
+      .map((mark) => html`<span class="block" title=${mark.reason}>${SAYS[mark.says]} (${mark.created_by})</span>`)],
+  ].filter(Boolean);
+  return html`<${Card} title="What changed" aside=${html`<${Marks} rows=${rows} reload=${reload} />`}>
+    <${Table} caption="Signals that moved" columns=${columns} rows=${rows.slice(0, most)} empty="The alerts name no signals." />
+    ${rows.length > most && html`<p><button onClick=${() => setMost(rows.length)}>Show all ${count(rows.length)} signals</button></p>`}
+    ${incident.alerts.length > MOST_ALERTS && html`<p class="small quiet">Of ${count(MOST_ALERTS)} of the ${count(incident.alerts.length)} alerts, those that fire first.</p>`}<//>`;
+}
+
+function Marks({ rows, reload }) {
+  const options = rows.filter((row) => row.signal).map((row, index) => [String(index), `${row.alert.model}: ${row.signal}${row.segment && ` (${row.segment})`}`]).slice(0, MOST_SIGNALS);
+  if (!options.length) return null;
+  const mark = (says) => async ({ signals, reason, created_by }) => {
+    for (const index of signals) {
+      const { alert, signal, segment = "", version = "" } = rows[index], at = sinceOf(rows[index]);
+      await tell("POST", "/v1/marks", { model: alert.model, signal, segment, version, says, at, reason, created_by });
+    }
+    return `${SAYS[says]}: said of ${count(signals.length)} ${signals.length === 1 ? "signal" : "signals"}.`;
+  };
+  const signals = { name: "signals", label: "Of which signals", kind: "several", options, value: options.map(([index]) => index) };
+  const why = (isRequired) => ({ name: "reason", label: "Why", kind: "text", isRequired });
+  return html`<div class="row">
+    <${Action} needs="POST /v1/marks" label="False alarm" about="Nothing was wrong: the signals go on being judged as before, and false alarms are counted against the budget."
+      fields=${[signals, why(false)]} send=${mark("false")} done=${reload} />
+    <${Action} needs="POST /v1/marks" label="It was real" about="Whoever reads about it later knows, and it is no part of what is normal." fields=${[signals, why(false)]} send=${mark("real")} done=${reload} />
+    <${Action} needs="POST /v1/marks" label="Accept as new normal" about="Levels since the alert began are what is expected from now on, and the alert is over."
+      fields=${[signals, why(true)]} send=${mark("accepted")} done=${reload} /></div>`;
+}
+
+const KINDS = { deployment: "deployment", version: "a new version of", messages_lost: "messages lost of", alert: "alert", topic: "topic", together: "one after the other:" };
+const nameOf = (cause) => `${KINDS[cause.kind] ?? cause.kind} ${cause.name}`;
+
+function Causes({ incident }) {
+  const { causes } = incident;
+  return html`<${Card} title="What may be behind it">${causes.length ? html`<ol class="causes">${causes.map((cause) => html`<li>
+      <div class="row spread"><strong>${cause.link ? html`<${OutsideLink} to=${cause.link}>${nameOf(cause)}<//>` : nameOf(cause)}</strong>
+        <meter min="0" max="1" value=${cause.score} aria-label="how likely, from 0 to 1">${percent(cause.score)}</meter></div>
+      <span>${cause.reason}</span></li>`)}</ol>`
+    : html`<p class="quiet">No deployment, new version or loss of messages came before it. Announce the next one: <code>leeway deployments add</code>.</p>`}<//>`;
+}
+
+/** What happened, in order: `{ms, tone, text}`. */
+function stepsOf(incident, details, marks) {
+  const steps = incident.causes.filter((cause) => cause.at_ms).map((cause) => ({ ms: cause.at_ms, tone: "mark", text: nameOf(cause) }));
+  for (const alert of incident.alerts) {
+    steps.push({ ms: alert.starts_ms, tone: "warning", text: `first window of: ${alert.title}` }, { ms: alert.fired_ms, tone: "drift", text: `fired (${alert.severity}): ${alert.title}` });
+    if (alert.ends_ms !== null) steps.push({ ms: alert.ends_ms, tone: "ok", text: `over: ${alert.title}` });
+  }
+  for (const { notifications, acknowledged } of details) {
+    steps.push(...notifications.map((each) => ({ ms: each.at_ms, tone: each.outcome === "delivered" ? "learning" : "warning", text: `${each.receiver}: ${each.outcome}${each.reason && `, ${each.reason}`}` })));
+    if (acknowledged) steps.push({ ms: acknowledged.at_ms, tone: "learning", text: `${acknowledged.created_by} took it on${acknowledged.comment && `: ${acknowledged.comment}`}` });
+  }
+  steps.push(...marks.map((mark) => ({ ms: mark.created_ms, tone: "ok", text: `${mark.created_by} said of ${mark.signal}: ${SAYS[mark.says].toLowerCase()}${mark.reason && `, ${mark.reason}`}` })));
+  return steps.sort((one, other) => one.ms - other.ms);
+}
+
+function Course({ incident, details, marks }) {
+  const steps = useMemo(() => stepsOf(incident, details, marks), [incident, details]);
+  const [most, setMost] = useState(MOST_SIGNALS);
+  return html`<${Card} title="What happened"><ol class="course">${steps.slice(0, most).map((step) => html`<li class=${step.tone}>
+      <span class="when"><${Time} ms=${step.ms} /><small>${offset(step.ms - incident.starts_ms)}</small></span><span>${step.text}</span></li>`)}</ol>
+    ${steps.length > most && html`<p><button onClick=${() => setMost(steps.length)}>Show all ${count(steps.length)} steps</button></p>`}<//>`;
+}
+
+const offset = (ms) => (ms === 0 ? "start" : ms < 0 ? `${length(-ms)} before` : `+${length(ms)}`);
+
+function Notified({ alerts }) {
+  const mayAsk = useMay("GET /v1/alerts/{alert_id}/explain");
+  const [chosen, choose] = useState(null);
+  const sorted = [...alerts].sort(firingFirst);
+  const id = chosen ?? sorted[0].alert_id;
+  const explained = useAsk(mayAsk ? `/v1/alerts/${encodeURIComponent(id)}/explain` : null);
+  if (!mayAsk) return null;
+  const aside = alerts.length > 1 && html`<label>Of<select value=${id} onChange=${(event) => choose(event.target.value)}>
+    ${sorted.slice(0, 200).map((alert) => html`<option value=${alert.alert_id}>${alert.title}</option>`)}</select></label>`;
+  return html`<${Card} title="Who was notified, and why or why not" aside=${aside}><${Failure} error=${explained.error} retry=${explained.reload} />
+    ${explained.data && html`<${Table} caption="Receivers" rows=${explained.data.receivers} empty="No receiver would be notified of it: no route leads to one." columns=${[
+      ["receiver", (row) => row.receiver],
+      ["notified", (row) => html`<${State} of=${row.why === "delivered" ? "delivered" : row.why === "none" ? "no_data" : "pending"} label=${row.meaning} />`],
+      ["because", (row) => row.detail],
+      ["when", (row) => (row.at_ms === null ? "" : html`<${Time} ms=${row.at_ms} />`)]]} />`}<//>`;
+}
+
+function Alerts({ incident }) {
+  return html`<${Card} title="${count(incident.alerts.length)} alerts belong to it"><${Table} caption="Alerts" rows=${incident.alerts.slice(0, 500)} keyOf=${(row) => row.alert_id} columns=${[
+    ["state", (row) => html`<${State} of=${row.state} />`],
+    ["alert", (row) => html`<a href=${address(["alerts", row.alert_id])}>${row.title}</a><small class="block">${row.severity}</small>`],
+    ["model", (row) => (row.model ? html`<a href=${address(["models", row.model])}>${row.model}</a>` : "")],
+    ["belongs here", (row) => row.because],
+    ["fired", (row) => html`<${Time} ms=${row.fired_ms} />`],
+    ["over", (row) => (row.ends_ms === null ? "" : html`<${Time} ms=${row.ends_ms} />`)]]} /><//>`;
+}

@@ -1,0 +1,39 @@
+"""What became of the drift of :func:`tests.web.browser.site.drifted`: who was notified, what failed."""
+
+from __future__ import annotations
+
+import json
+
+from tests.api.world import HOUR_MS, MINUTE_MS, World
+from tests.web.browser.site import MARKUP, NOW_MS
+
+__all__ = ["operated"]
+
+
+def operated(world: World) -> World:
+    """Add notifications, decisions, an acknowledgement, dead letters, jobs, and a rollout."""
+    fired_ms = NOW_MS - 9 * HOUR_MS
+    sent = {"alert_id": "a", "sequence": 0, "attempts": 1, "at_ms": fired_ms + MINUTE_MS}
+    world.add("notifications", [sent | {"receiver": "log/0", "outcome": "delivered"}])
+    made = {"alert_id": "a", "sequence": 0, "at_ms": fired_ms + MINUTE_MS, "route": "{}"}
+    world.add("decisions", [made | {"receiver": "log/0", "why": "delivered", "detail": "it was never notified"}])
+    letter = {"topic": MARKUP, "model": "fraud", "action": "rejected", "reason": "not_json", "record_ms": fired_ms}
+    letters = [letter | {"offset": n, "payload": b"\xff<b>", "payload_bytes": 4, "detail": MARKUP} for n in range(3)]
+    world.add("dead_letters", letters)
+    run = {"started_ms": fired_ms, "ended_ms": fired_ms + 40, "instance": "a:8080"}
+    failed = {"job": "keep_lifetimes", "outcome": "failed", "reason": MARKUP, "failures": 1}
+    world.add("job_runs", [run | {"job": "log_status", "outcome": "done"}, run | failed])
+    world.add("versions", [{"model": "fraud", "version": "v8", "first_ms": fired_ms - HOUR_MS}])
+    metrics = [{"signal": "missing:amount", "better": "lower", "max_loss": 0.01}]
+    rollout = {
+        "id": "r", "model": "fraud", "candidate": "v8", "champion": "v7", "metrics": json.dumps(metrics),
+        "level": 0.05, "lasts_ms": 14 * 24 * HOUR_MS, "from_ms": fired_ms, "stratum_ms": HOUR_MS, "created_by": "ann",
+        "created_ms": fired_ms, "reason": MARKUP,
+    }  # fmt: skip
+    world.add("rollouts", [rollout])
+    sides = {f"{side}_{name}": n for side in ("candidate", "champion") for name, n in (("n", 900), ("squares", 8.1))}
+    for hour in range(1, 9):
+        means = {"candidate_mean": 0.012 + 0.002 * (hour % 3), "champion_mean": 0.01}
+        row = {"model": "fraud", "rollout": "r", "end_ms": fired_ms + hour * HOUR_MS, "signal": "missing:amount"}
+        world.add("rollout_strata", [row | {"verdict": "hold"} | sides | means])
+    return world

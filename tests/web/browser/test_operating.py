@@ -1,0 +1,213 @@
+"""What people do on pages: find the model that needs a look, say what an alert was, retry, run and pause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from monitor.config import Model
+from sinks.store.contract import Query
+from sinks.store.rows import rows_of
+from tests.api.world import HOUR_MS, score, step
+from tests.web.browser.looking import Look
+from tests.web.browser.operated import operated
+from tests.web.browser.site import EDITOR, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+Open = Callable[[str], Look]
+MODELS = 1_000
+
+
+def rows(site: Site, table: str, **where: Any) -> list[dict[str, Any]]:
+    return rows_of(site.world.store.read(Query(table, where)))
+
+
+@pytest.fixture(scope="module")
+def large(browser: Browser) -> Iterator[Site]:
+    """A thousand models, of which one fires."""
+    world = drifted()
+    fraud = world.configuration.models["fraud"]
+    models = {f"m{n:04d}": _named(fraud, f"m{n:04d}", "abc"[n % 3]) for n in range(MODELS)}
+    world.configuration = replace(world.configuration, models=models)
+    windows = [score(0, model=name, signal="volume", window_end_ms=NOW_MS, window_ms=HOUR_MS) for name in models]
+    world.add("scores", windows)
+    world.add("alerts", [step("z", 0, "firing", NOW_MS, model="m0777", severity="critical", title="volume 9 → 0")])
+    with serving_site(world) as site:
+        yield site
+
+
+def _named(model: Model, name: str, namespace: str) -> Model:
+    metadata = model.metadata.model_copy(update={"name": name, "namespace": namespace, "labels": {"tier": "1"}})
+    return model.model_copy(update={"metadata": metadata})
+
+
+@pytest.fixture
+def look_at(browser: Browser) -> Iterator[Callable[..., Look]]:
+    looks: list[Look] = []
+
+    def open_page(site: Site, path: str, **options: Any) -> Look:
+        looks.append(Look.at(browser, site.url, path, **options))
+        return looks[-1]
+
+    yield open_page
+    for each in looks:
+        each.page.context.close()
+        assert each.messages == []
+        assert each.foreign == []
+
+
+def test_of_a_thousand_models_the_one_that_fires_comes_first_and_few_are_drawn(
+    large: Site, look_at: Callable[..., Look]
+) -> None:
+    shown = look_at(large, "/")
+    models = shown.page.locator(".fleet li")
+    models.first.wait_for()
+    assert "m0777" in models.first.inner_text()
+    assert "volume 9 → 0" in models.first.inner_text()
+    assert models.count() < MODELS / 2
+    while models.count() < MODELS:
+        count = models.count()
+        shown.page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+        shown.page.wait_for_function("(count) => document.querySelectorAll('.fleet li').length > count", arg=count)
+    assert shown.page.get_by_role("button", name="Show more").count() == 0
+
+
+def test_models_are_found_by_words_and_namespace_and_the_address_says_so(
+    large: Site, look_at: Callable[..., Look]
+) -> None:
+    shown = look_at(large, "/")
+    shown.page.get_by_label("Find").fill("m012 TIER=1")
+    shown.page.get_by_text("10 of 1,000 shown").wait_for()
+    shown.page.get_by_label("Namespace").select_option("b")
+    shown.page.wait_for_function("() => document.querySelectorAll('.fleet li').length === 3")
+    again = look_at(large, shown.page.url.removeprefix(large.url))
+    assert again.page.locator(".fleet li").count() == 3
+    again.page.get_by_role("button", name="1 fire").click()
+    again.page.get_by_text("No model is like that.").wait_for()
+
+
+def test_the_front_is_a_text_for_whoever_does_not_ask_for_a_page(site: Site, look: Open) -> None:
+    answer = look("/").page.request.get(f"{site.url}/", headers={"Accept": "*/*"})
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "/v1/alerts" in answer.text()
+
+
+def test_an_incident_says_what_changed_since_when_why_and_who_knows(look: Open) -> None:
+    shown = look("/incidents/a")
+    shown.page.get_by_text("the receiver took it").wait_for()
+    text = shown.text
+    assert text.index("warning, since 14 May 2024, 08:00") < text.index("Likely cause: deployment")
+    assert "feature:amount 50.1 → 60.2" in text
+    assert shown.page.locator(".course li").all_inner_texts()[0].endswith(f"deployment {MARKUP}")
+    assert shown.page.locator("a[href^=javascript]").count() == 0
+    shown.page.get_by_role("link", name="feature:amount", exact=True).click()
+    shown.page.wait_for_url("**/models/fraud/signals/**")
+
+
+def test_what_people_say_of_an_alert_is_kept(site: Site, look: Open) -> None:
+    shown = look("/incidents/a")
+    dialog = shown.page.get_by_role("dialog")
+    shown.page.get_by_role("button", name="I take it on").click()
+    shown.page.get_by_label("Your name").fill("ann")
+    shown.page.get_by_label("What you do about it").fill("rolling back")
+    shown.page.get_by_role("button", name="Take it on", exact=True).click()
+    shown.page.get_by_text("taken on by ann").wait_for()
+    assert [row["comment"] for row in rows(site, "acknowledgements")] == ["rolling back"]
+    shown.page.get_by_role("button", name="Give it back").click()
+    dialog.get_by_role("button", name="Give it back").click()
+    shown.page.get_by_text("taken on by ann").wait_for(state="detached")
+
+    shown.page.get_by_role("button", name="False alarm").click()
+    dialog.get_by_role("checkbox").nth(1).uncheck()
+    dialog.get_by_label("Why").fill(MARKUP)
+    dialog.get_by_role("button", name="False alarm").click()
+    shown.page.get_by_text("False alarm (ann)").wait_for()
+    assert [(row["signal"], row["says"]) for row in rows(site, "marks")] == [("feature:amount", "false")]
+
+    shown.page.get_by_role("button", name="Silence …").click()
+    dialog.get_by_label("Why").fill("known")
+    dialog.get_by_label("What").select_option("model fraud")
+    dialog.get_by_role("button", name="Silence").click()
+    shown.page.get_by_text("Silent until").wait_for()
+    assert [row["matchers"] for row in rows(site, "silences")] == ['model="fraud"']
+
+
+def test_a_change_that_is_refused_says_why_and_keeps_what_was_written(look: Open) -> None:
+    shown = look("/incidents/a")
+    shown.page.get_by_role("button", name="Accept as new normal").click()
+    dialog = shown.page.get_by_role("dialog")
+    dialog.get_by_label("Why").fill("x")
+    dialog.get_by_label("Your name").fill("ann")
+    shown.page.route("**/v1/marks", lambda route: route.fulfill(status=409, json={"title": "No", "detail": "not now"}))
+    dialog.get_by_role("button", name="Accept as new normal").click()
+    dialog.get_by_role("alert").wait_for()
+    assert "not now" in dialog.inner_text()
+    assert dialog.get_by_label("Why").input_value() == "x"
+    shown.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    shown.messages.clear()  # the browser notes the 409
+
+
+@pytest.mark.parametrize("secret", [VIEWER, EDITOR])
+def test_who_may_not_is_not_offered_it_and_refused_it(secret: str, look_at: Callable[..., Look]) -> None:
+    world = operated(drifted(asks_for_tokens=True))
+    with serving_site(world) as site:
+        headers = {"Authorization": f"Bearer {secret}"}
+        shown = look_at(site, "/incidents/a", extra_http_headers=headers)
+        shown.page.get_by_text("the receiver took it").wait_for()
+        may = secret == EDITOR
+        assert shown.page.get_by_role("button", name="I take it on").count() == int(may)
+        assert shown.page.get_by_role("button", name=re.compile("False alarm|normal|Silence")).count() == 3 * may
+        taken = shown.page.request.post(f"{site.url}/v1/incidents/a/ack", data={"created_by": "vic"}, headers=headers)
+        assert taken.status == (200 if may else 403)
+        pipeline = look_at(site, "/pipeline", extra_http_headers=headers)
+        pipeline.page.get_by_text("Dead letters").wait_for()
+        assert pipeline.page.get_by_role("button", name=re.compile("Retry|Run|Pause")).count() == 0
+
+
+def test_dead_letters_are_put_back_and_jobs_run_and_pause(site: Site, look: Open) -> None:
+    shown = look("/pipeline")
+    shown.page.get_by_role("button", name="Retry all that are shown").click()
+    dialog = shown.page.get_by_role("dialog")
+    dialog.get_by_label("Your name").fill("ann")
+    dialog.get_by_role("button", name="Retry").click()
+    shown.page.get_by_text("3 of 3 put back on the stream.").wait_for()
+    assert site.world.retried == [(MARKUP, 0, 2), (MARKUP, 0, 1), (MARKUP, 0, 0)]
+
+    job = shown.page.get_by_role("row").filter(has_text="keep_lifetimes")
+    job.get_by_role("button", name="Run now").click()
+    shown.page.get_by_role("dialog").get_by_role("button", name="Run keep_lifetimes now").click()
+    job.get_by_text("Asked for.").wait_for()
+    job.get_by_role("button", name="Pause").click()
+    shown.page.get_by_label("Why").fill("moving")
+    shown.page.get_by_role("dialog").get_by_role("button", name="Pause keep_lifetimes").click()
+    job.get_by_text("by ann: moving").wait_for()
+    job.get_by_role("button", name="Resume").click()
+    shown.page.get_by_role("dialog").get_by_role("button", name="Resume keep_lifetimes").click()
+    job.get_by_text("by ann: moving").wait_for(state="detached")
+    assert [row["asked_by"] for row in rows(site, "job_runs", outcome="asked")] == ["ann"]
+
+
+def test_what_keeps_leeway_from_being_ready_comes_first(site: Site, look: Open) -> None:
+    site.world.reasons.append(f"the source {MARKUP} does not answer")
+    try:
+        shown = look("/pipeline")
+        shown.page.get_by_text("Leeway is not ready").wait_for()
+        assert f"the source {MARKUP} does not answer" in shown.text
+        assert all("503" in message for message in shown.messages)
+        shown.messages.clear()
+    finally:
+        site.world.reasons.clear()
+
+
+def test_a_rollout_shows_what_may_be_concluded(look: Open) -> None:
+    shown = look("/rollouts")
+    shown.page.get_by_text("candidate v8 beside champion v7").wait_for()
+    assert "hold: not decided" in shown.text
+    assert re.search(r"Difference\s+0\.\d+ %", shown.text)
