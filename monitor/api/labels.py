@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -15,8 +16,9 @@ from monitor.api.parameters import TheService, check_model, question_of, span_of
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
 from monitor.performance.waiting import waiting
-from monitor.resources.labels import HoldsBack, LabelCoverage, Labels
+from monitor.resources.labels import HoldsBack, LabelCoverage, Labels, Said
 from monitor.resources.performance import MAX_ROWS
+from sinks.store.label_counts import label_counts
 
 __all__ = ["router"]
 
@@ -32,11 +34,16 @@ HELD = Field(
     description="partitions for which hours that are to be judged wait, the furthest behind first; null for who is "
     "bound to namespaces, since partitions are of the service"
 )
+SAID = Field(
+    description="how many labels state a time of the span, and what they do; null where nothing is compared, and for "
+    "who is bound to namespaces"
+)
 
 
 @lists(
     router,
     Labels,
+    said=(Said | None, SAID),
     judged_ms=(int | None, JUDGED),
     known_ms=(int | None, KNOWN),
     held_back_by=(list[HoldsBack] | None, HELD),
@@ -49,8 +56,22 @@ def labels(service: TheService, form: Whole, question: Annotated[Labels, Depends
         rows.append(_row(question.model, labelled))
         if len(rows) > MAX_ROWS:
             raise bad_parameter("step", f"the answer has more than {MAX_ROWS:,} rows: ask for longer steps")
-    head = {"from_ms": chosen.span[0], "to_ms": chosen.span[1], **_waiting(service, question.model)}
+    head = {
+        "from_ms": chosen.span[0],
+        "to_ms": chosen.span[1],
+        "said": _said(service, question.model, chosen.span),
+        **_waiting(service, question.model),
+    }
     return listed_whole(form, rows, LabelCoverage, head)
+
+
+def _said(service: ApiService, model: str, span: tuple[int, int]) -> Row | None:
+    """What the labels of a span do, of all versions and segments: of those of no prediction none is known."""
+    watch = service.watches.get(model)
+    plan = None if watch is None else watch.model.spec.performance_plan
+    if plan is None or isinstance(service.store, OwnStore):
+        return None
+    return asdict(label_counts(service.store, model, plan.label, span))
 
 
 def _waiting(service: ApiService, model: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def status(question: Labels, target: Target, form: Form) -> None:
     with target.opened() as leeway:
         answer = leeway.ask(question)
         if form.name == "table":
-            _show_waiting(answer.document())
+            document = answer.document()
+            _show_waiting(document)
+            _show_corrections(document["said"])
         form.show(answer)
 
 
@@ -38,3 +40,11 @@ def _show_waiting(document: Mapping[str, Any]) -> None:
         first = document["held_back_by"][0]
         reached = "of which nothing is known" if first["known_ms"] is None else f"known up to {when(first['known_ms'])}"
         click.echo(f"The next ones wait for {first['topic']}/{first['partition']}, {reached}.")
+
+
+def _show_corrections(counts: Mapping[str, int] | None) -> None:
+    """Say what labels do that is not seen in how many predictions have one."""
+    parts = {"corrected": "correct what was said", "taken_back": "take it back", "unmatched": "are of no prediction"}
+    shown = [f"{counts[name]:,} {does}" for name, does in parts.items() if counts[name]] if counts else []
+    if counts and shown:
+        click.echo(f"Of {counts['labels']:,} labels of this time, {', '.join(shown)}.")

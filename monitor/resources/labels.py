@@ -8,7 +8,7 @@ from typing import Literal
 from monitor.resources.contract import LengthMs, Moment, Question, Row, TimeMs, described
 from monitor.resources.performance import share
 
-__all__ = ["ClassCoverage", "HoldsBack", "LabelCoverage", "Labels"]
+__all__ = ["ClassCoverage", "HoldsBack", "LabelCoverage", "Labels", "Said"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,16 @@ class HoldsBack(Row):
     topic: str = described("of predictions or labels")
     partition: int
     known_ms: TimeMs | None = described("up to when it is known; null where nothing of it is")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said(Row):
+    """The labels that state a time of the span, by what they do."""
+
+    labels: int = described("of what predictions are compared with")
+    corrected: int = described("those that say something else than the one before them of the same event")
+    taken_back: int = described("those that take back what was said")
+    unmatched: int = described("those of whose event no prediction is stored")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,6 +178,21 @@ def test_the_status_of_labels_shows_coverage_by_class_and_how_long_they_take(wor
     assert (row["delay_median_ms"], row["delay_p90_ms"]) == (4 * HOUR_MS, None)
 
 
+def test_it_is_said_what_labels_correct_and_what_is_of_no_prediction(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = {"model": "fraud", "signal": "label:fraud", "topic": "truth", "event_ms": NOON_MS}
+    for offset, (digest, label, retracted) in enumerate([(1, "yes", 0), (1, "no", 0), (1, "", 1), (2, "no", 0)]):
+        said = {"offset": offset, "id_digest": digest, "id": str(digest), "label": label, "retracted": retracted}
+        world.add("labels", [shared | said])
+    world.add("predicted", [{"model": "fraud", "event_ms": NOON_MS, "id_digest": 1}])
+    with serving(world) as address:
+        head = httpx.get(f"{address}/v1/labels?model=fraud").json()
+        shown = Console(capsys)("labels", "status", "fraud", "--url", address).out
+    assert head["said"] == {"labels": 4, "corrected": 1, "taken_back": 1, "unmatched": 1}
+    assert "Of 4 labels of this time, 1 correct what was said, 1 take it back, 1 are of no prediction." in shown
+
+
 def test_it_is_said_what_hours_wait_for(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
