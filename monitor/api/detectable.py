@@ -98,6 +98,8 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
 
 def unit_of(contrast: ExpectedContrast) -> Unit:
     """Return what values of a contrast are."""
+    if contrast.scale is not None and contrast.scale.form == "angle":
+        return "share"
     return UNITS.get(contrast.family, "share")
 
 

@@ -22,12 +22,14 @@ from monitor.api.reading import Row, read_all
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import parse_time
 from monitor.api.window_words import words
+from monitor.config.performance import is_judged
 from monitor.errors import InputError
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay
 from monitor.evaluate.window_contrasts import Measured, filters_along, measured_windows
 from monitor.panes.distributions import Part
+from monitor.performance.alarms import measured_hours
 from monitor.resources.history import Score
 from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
 from monitor.values import DAY_MS
@@ -221,6 +223,9 @@ def _standing(row: Row) -> Row:
 
 def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> Sequence[Measured]:
     """Return what the windows of the day up to this one have."""
+    if is_judged(window.signal):
+        ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
+        return measured_hours(store, watch, (window.version, window.segment, window.signal), day, ends_ms)
     part = Part(day.from_ms, window.end_ms, window.version, window.segment)
     days = [day] * len(range(part.from_ms, part.to_ms, day.window_ms))
     return measured_windows(store, watch, part, window.signal, days)

@@ -42,6 +42,7 @@ from detectors.change.legend import (
 )
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
+from detectors.performance.evidence import Scale
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
 from monitor.alerts.verdict import Failure
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
@@ -220,6 +221,10 @@ class Contrasts(ABC):
 
     def groups(self) -> dict[str, Any] | None:
         """Return the groups of a number's values, as JSON has them; None of anything else."""
+        return None
+
+    def scale(self) -> Scale | None:
+        """Return the scale of a metric that is no share; None of anything else."""
         return None
 
     def inherit(self, former: Contrasts) -> None:

@@ -22,6 +22,7 @@ from detectors.change.expectation import expected_at
 from detectors.change.model import ModelCharts, Settings
 from detectors.change.residuals import for_events
 from detectors.change.windows import CHARTED_DAYS
+from detectors.performance.evidence import Scale
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
@@ -132,6 +133,8 @@ def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: 
             [contrasts.name(row) for row in expected_rows], morning, [first + row for row in expected_rows]
         ),
     }
+    if 0 in expected_rows and (scale := contrasts.scale()) is not None:
+        document["scale"] = scale
     return {
         "model": model,
         "signal": signal,
@@ -204,6 +207,8 @@ class ExpectedContrast:
         Of a number's values.
     learned_events : float64 array [H]
         Of a share: of how many events an hour it was learned; NaN where that is not known.
+    scale : Scale or None
+        Of a metric that is no share.
     """
 
     name: str
@@ -213,6 +218,7 @@ class ExpectedContrast:
     expected: Floats
     groups: Groups | None
     learned_events: Floats
+    scale: Scale | None = None
 
     @property
     def kind(self) -> int:
@@ -267,6 +273,8 @@ class ExpectedContrast:
 
     def in_units(self, value: float) -> float:
         """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
+        if self.scale is not None:
+            return self.scale.value(value)
         if self.family == legend.LOCATION:
             return self.groups.value(value) if self.groups is not None else float("nan")
         if self.family == legend.SPREAD:
@@ -365,23 +373,25 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     """Read a row of ``expectations``."""
     document = msgspec.json.decode(row["contrasts"])
     groups = None if document["groups"] is None else Groups.from_json(document["groups"])
+    # Rows from before labels were followed have none.
+    scale = None if document.get("scale") is None else Scale(*document["scale"])
     plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
-    contrasts = [_contrast(written, groups) for written in document["contrasts"]]
+    contrasts = [_contrast(written, groups, scale) for written in document["contrasts"]]
     rows = document.get("rows", len(contrasts))
     # Rows from before findings were counted do not say it: then a number had this many contrasts, and nothing else had.
     is_number = document.get("is_number", rows == len(NumberContrasts.kinds))
     return ExpectedDay(**plain, contrasts=contrasts, rows=rows, is_number=is_number)
 
 
-def _contrast(written: Mapping[str, Any], groups: Groups | None) -> ExpectedContrast:
+def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | None) -> ExpectedContrast:
     row, filters = np.zeros(legend.ROW), np.zeros((legend.SCALES, legend.FILTER))
     for name, column in ROWS.items():
         row[column] = written[name]
-    for scale, name in enumerate(SCALES):
+    for by, name in enumerate(SCALES):
         for key, column in FILTERS.items():
-            filters[scale, column] = written[name].get(key, 0.0)
+            filters[by, column] = written[name].get(key, 0.0)
     sampling = np.array([written["sampling"][name] for name in SCALES], dtype=np.float64)
     expected = np.array(written["expected"], dtype=np.float64)
     # Rows of earlier versions do not say it.
     learned_events = np.array(written.get("learned_events", [None] * len(expected)), dtype=np.float64)
-    return ExpectedContrast(written["name"], row, filters, sampling, expected, groups, learned_events)
+    return ExpectedContrast(written["name"], row, filters, sampling, expected, groups, learned_events, scale)

@@ -20,10 +20,12 @@ from monitor.alerts.alert_log import PERFORMANCE, PERFORMANCE_ALERTS
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.change import DETECTOR, Changes, signals_of
+from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
 from monitor.evaluate.model import follow, policy_of
 from monitor.evaluate.verdict_columns import Verdicts
-from monitor.performance.contrasts import JudgedRow
+from monitor.events import SeriesKey
+from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.performance.evidence import JudgedEvidence, JudgedHours
 from monitor.values import DAY_MS
 from monitor.watch import Watch
@@ -32,7 +34,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 from sinks.store.spans import HOUR_MS
 
-__all__ = ["LEARN_HOURS", "STAGE", "JudgedSignals", "alarm_judged", "read_hours"]
+__all__ = ["LEARN_HOURS", "STAGE", "JudgedSignals", "alarm_judged", "measured_hours", "read_hours"]
 
 STAGE = "performance"
 """Under which checkpoints stand."""
@@ -58,17 +60,17 @@ class JudgedSignals:
         plan, detect = watch.model.spec.performance_plan, watch.model.spec.detect
         assert plan is not None
         self._watch = watch
-        settings = Settings(
+        self.settings = Settings(
             false_alarms=detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
             signals=signals_of(watch),
             windows_per_day=24,
             learn_windows=LEARN_HOURS,
         )
-        self.changes = Changes(_by_hours(watch), None, JudgedEvidence(plan), settings)
+        self.changes = Changes(_by_hours(watch), None, JudgedEvidence(plan), self.settings)
         self.lifecycle = _lifecycle_of(watch)
         learned = (
             plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms[0], plan.signals, plan.beta,
-            settings, detect.time_zone, sorted(detect.holidays), detect.adopt_after, sorted(watch.segment_names),
+            self.settings, detect.time_zone, sorted(detect.holidays), detect.adopt_after, sorted(watch.segment_names),
         )  # fmt: skip
         self.config = xxhash.xxh3_64_hexdigest(repr(learned).encode())
 
@@ -193,6 +195,32 @@ def read_hours(store: Store, watch: Watch, ends_ms: range) -> JudgedHours:
             of_hour = hours.setdefault(int(row["hour_ms"]) + HOUR_MS, {})
             of_hour[row["version"], row["segment"]] = JudgedRow.read(row)
     return hours
+
+
+def measured_hours(
+    store: Store, watch: Watch, key: SeriesKey, day: ExpectedDay, ends_ms: range
+) -> list[dict[str, tuple[float, float]]]:
+    """Return what each of some hours has of the contrasts of a series, by name, as `to_residual` takes them.
+
+    Labels that had waited for others before the first of these hours are left out.
+
+    Raises
+    ------
+    StoreError
+    """
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    contrasts = contrasts_for(plan, key[2])
+    for scale in (contrast.scale for contrast in day.contrasts if contrast.scale is not None):
+        contrasts.use_scale(scale)
+    hours = read_hours(store, watch, ends_ms)
+    measured: list[dict[str, tuple[float, float]]] = []
+    for end_ms in ends_ms:
+        row = hours.get(end_ms, {}).get(key[:2])
+        _, observed = (0, []) if row is None else contrasts.observe(row, end_ms)
+        of_hour = {contrasts.name(k): each[:2] for k, each in enumerate(observed) if each is not None}
+        measured.append(of_hour)
+    return measured
 
 
 def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
-from detectors.performance.evidence import FEWEST_EVENTS, Scale, count_share, form_of, measure
+from detectors.performance.evidence import FEWEST_COUNTED, Scale, count_share, form_of, measure
 from detectors.performance.schemes import Binary
 from monitor.config.performance import COVERAGE, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
@@ -88,9 +88,8 @@ class JudgedContrasts(Contrasts):
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
         """Take in an hour; return of how many events what is said is, and what is said of each contrast."""
 
-    def scale(self) -> Scale | None:
-        """Where a mean lies; None of what is counted."""
-        return None
+    def use_scale(self, scale: Scale) -> None:
+        """Go by a scale that was found before."""
 
 
 class _Pooled(JudgedContrasts):
@@ -144,7 +143,7 @@ class ShareContrasts(_Pooled):
 
     def _of(self, pool: Sums, end_ms: int) -> Observed | None:
         hits, events = count_share(pool, self._name, self._kind)
-        return Observed(hits, events) if events >= FEWEST_EVENTS else None
+        return Observed(hits, events) if events >= FEWEST_COUNTED else None
 
 
 class MeanContrasts(_Pooled):
@@ -163,6 +162,9 @@ class MeanContrasts(_Pooled):
 
     def scale(self) -> Scale | None:
         return self._scale
+
+    def use_scale(self, scale: Scale) -> None:
+        self._scale = scale
 
     def in_units(self, row: int, value: float) -> float:
         return (self._scale or Scale(self._form)).value(value)

@@ -1,0 +1,324 @@
+"""False alarms of signals that labels make, and how soon they find that a model became worse.
+
+``python -m bench.performance_alarms`` draws streams of labelled predictions of which nothing changes, and counts alerts
+against the share of the budget that a signal has; then it lets accuracy drop, of all events or of one segment that has
+a tenth of them, and measures how many hours it takes. river's detectors see the same errors, event by event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from river import drift
+from scipy import stats
+
+from detectors.performance import Binary, Scheme
+from monitor.config.model import Model
+from monitor.config.performance import COVERAGE
+from monitor.performance.alarms import JudgedSignals
+from monitor.performance.contrasts import JudgedRow
+from monitor.performance.evidence import JudgedHours
+from monitor.values import DAY_MS
+from monitor.watch import Watch, watch_of
+from sinks.store.spans import HOUR_MS
+
+__all__ = ["main"]
+
+Floats = NDArray[np.float64]
+
+SEED = 7_000_000
+"""Seeds of what is measured; what was tuned by had smaller ones."""
+
+START_MS = 1_704_067_200_000
+WARM_DAYS = 28
+LABELS = 60
+"""Of an hour, on average, unless a stream says otherwise."""
+
+DROPS = (0.02, 0.05, 0.10)
+SEGMENT, OF_SEGMENT = "part=small", 0.1
+PEERS: dict[str, Callable[[], Any]] = {
+    "DDM": drift.binary.DDM,
+    "ADWIN": drift.ADWIN,
+    "HDDM_A": drift.binary.HDDMA,
+}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Labelled predictions of which nothing changes.
+
+    Attributes
+    ----------
+    metric : str
+    labels : float
+        An hour, on average; by day twice as many as by night.
+    errors : callable
+        From a generator and a number of hours to the probability of an error, or the scale of errors, in each.
+    tails : float
+        Degrees of freedom of Student's t for errors of numbers; 0 of probabilities.
+    """
+
+    metric: str
+    labels: float
+    errors: Callable[[np.random.Generator, int], Floats]
+    tails: float = 0.0
+
+
+def steady(level: float) -> Callable[[np.random.Generator, int], Floats]:
+    """Return a level that stays."""
+    return lambda rng, hours: np.full(hours, level)
+
+
+def by_day(level: float, swing: float) -> Callable[[np.random.Generator, int], Floats]:
+    """Return a level that follows the hour of the day."""
+    return lambda rng, hours: level + swing * np.sin(2 * np.pi * np.arange(hours) / 24)
+
+
+def wandering(level: float, carry: float, spread: float) -> Callable[[np.random.Generator, int], Floats]:
+    """Return a level of which the logarithm of the odds is an autoregression of order 1, of this standard deviation."""
+
+    def draw(rng: np.random.Generator, hours: int) -> Floats:
+        steps = rng.normal(0, spread * np.sqrt(1 - carry**2), hours)
+        odds, state = np.empty(hours), rng.normal(0, spread)
+        for hour in range(hours):
+            state = carry * state + steps[hour]
+            odds[hour] = state
+        return np.asarray(1 / (1 + np.exp(-(np.log(level / (1 - level)) + odds))))
+
+    return draw
+
+
+STREAMS: dict[str, Stream] = {
+    "accuracy, 1 % errors": Stream("accuracy", LABELS, steady(0.01)),
+    "accuracy, 10 % errors": Stream("accuracy", LABELS, steady(0.1)),
+    "accuracy, 30 % errors": Stream("accuracy", LABELS, steady(0.3)),
+    "accuracy, 5 to 15 % by the hour of the day": Stream("accuracy", LABELS, by_day(0.1, 0.05)),
+    "accuracy, wandering within hours (0.5)": Stream("accuracy", LABELS, wandering(0.1, 0.5, 0.3)),
+    "accuracy, wandering within a day (0.9)": Stream("accuracy", LABELS, wandering(0.1, 0.9, 0.3)),
+    "accuracy, 3 labels an hour": Stream("accuracy", 3, steady(0.1)),
+    "recall, 10 % errors": Stream("recall", LABELS, steady(0.1)),
+    "roc_auc": Stream("roc_auc", LABELS, steady(0.1)),
+    "log_loss": Stream("log_loss", LABELS, steady(0.1)),
+    "mae, Student's t with 3 degrees": Stream("mae", LABELS, steady(1.0), tails=3.0),
+    "rmse, Student's t with 3 degrees": Stream("rmse", LABELS, steady(1.0), tails=3.0),
+    "bias, Student's t with 3 degrees": Stream("bias", LABELS, steady(1.0), tails=3.0),
+    "mae, 3 labels an hour": Stream("mae", 3, steady(1.0), tails=3.0),
+}
+
+
+@cache
+def watch(metric: str, budget: str, *, numbers: bool, segments: bool) -> Watch:
+    """Return a model of one metric."""
+    spec = {
+        "sources": [{"http": "m"}, {"http": "truth", "kind": "labels"}],
+        "schema": {
+            "id": "id",
+            "features": {"part": {"type": "category"}},
+            "prediction": {"score": {"type": "numeric"}},
+            "labels": {"truth": {"type": "numeric" if numbers else "category"}},
+        },
+        "segments": [{"by": ["part"], "values": ["small"]}] if segments else [],
+        "performance": {"metrics": [metric]} | ({} if numbers else {"positive": "yes"}),
+        "baseline": {"kind": "rolling"},
+        "detect": {"false_alarms": budget},
+        "keep": {"labels": True},
+    }
+    model = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "m"}, "spec": spec}
+    return watch_of(Model.model_validate(model), None)
+
+
+class Alarms(NamedTuple):
+    """When alerts of a series fired, as ends of hours since the stream began, and the share of the budget a day."""
+
+    hours: list[int]
+    accepted_per_day: float
+
+
+def alarmed(model: Watch, hours: JudgedHours, count: int) -> Alarms:
+    """Lead a model's signals through hours."""
+    signals = JudgedSignals(model)
+    ends_ms = range(START_MS + HOUR_MS, START_MS + count * HOUR_MS + 1, HOUR_MS)
+    _, transitions = signals.advance(hours, ends_ms)
+    budget, signal = model.model.spec.detect.false_alarms, model.judged_signals[0]
+    fired = [
+        (each.at_ms - START_MS) // HOUR_MS
+        for each in transitions
+        if each.state == "firing" and any(member["signal"] != COVERAGE for member in each.signals)
+    ]
+    assert signal != COVERAGE
+    share = len(model.segment_names) / signals.settings.signals
+    return Alarms(fired, share * budget.count * DAY_MS / budget.per_ms)
+
+
+def labels_of(rng: np.random.Generator, labels: float, hours: int) -> NDArray[np.int64]:
+    """Draw how many labels hours have: twice as many by day as by night."""
+    return rng.poisson(labels * (1 + np.sin(2 * np.pi * np.arange(hours) / 24) / 3), hours)
+
+
+def folded(scheme: Scheme, rng: np.random.Generator, level: float, count: int, tails: float) -> tuple[JudgedRow, Any]:
+    """Draw the labelled predictions of an hour; return its row, and which of them are wrong."""
+    if isinstance(scheme, Binary):
+        wrong, score = rng.random(count) < level, rng.random(count)
+        truths = np.where((score >= 0.5) != wrong, "yes", "no").tolist()
+        return JudgedRow(count, count, scheme.fold(score, truths)), wrong
+    truth = rng.normal(0, 10, count)
+    errors = level * rng.standard_t(tails, count)
+    return JudgedRow(count, count, scheme.fold(truth + errors, truth)), errors
+
+
+def stationary(stream: Stream, budget: str, days: int, seed: int) -> tuple[Alarms, dict[str, int]]:
+    """Return the false alarms of a stream, and those of river's detectors on its errors, where it has any."""
+    rng, hours = np.random.default_rng(seed), 24 * days
+    model = watch(stream.metric, budget, numbers=stream.tails > 0, segments=False)
+    plan = model.model.spec.performance_plan
+    assert plan is not None
+    levels, counts = stream.errors(rng, hours), labels_of(rng, stream.labels, hours)
+    rows: dict[int, dict[tuple[str, str], JudgedRow]] = {}
+    wrong: list[Any] = []
+    for hour in range(hours):
+        if counts[hour]:
+            row, of_hour = folded(plan.scheme, rng, float(levels[hour]), int(counts[hour]), stream.tails)
+            rows[START_MS + (hour + 1) * HOUR_MS] = {("", ""): row}
+            wrong.append(of_hour)
+    peers = {} if stream.tails else {name: len(list(fires(make(), wrong))) for name, make in PEERS.items()}
+    return alarmed(model, rows, hours), peers
+
+
+def fires(detector: Any, wrong: Sequence[Any]) -> Iterator[int]:
+    """Yield the hours in which one of river's detectors fires, which begins anew then."""
+    for hour, of_hour in enumerate(wrong):
+        for error in of_hour.tolist():
+            detector.update(error)
+            if detector.drift_detected:
+                yield hour
+
+
+def dropped(drop: float, budget: str, seed: int, days: int, *, in_segment: bool) -> dict[str, float]:
+    """Return by which hour after a drop of accuracy each method fired; NaN if it did not within ``days``."""
+    rng, hours = np.random.default_rng(seed), 24 * (WARM_DAYS + days)
+    # Somewhere in a week: not always at its beginning.
+    at = 24 * WARM_DAYS - int(rng.integers(0, 7 * 24))
+    model = watch("accuracy", budget, numbers=False, segments=in_segment)
+    plan = model.model.spec.performance_plan
+    assert plan is not None
+    rows: dict[int, dict[tuple[str, str], JudgedRow]] = {}
+    errors: dict[str, list[Any]] = {"": [], SEGMENT: []}
+    for hour, count in enumerate(labels_of(rng, LABELS, hours).tolist()):
+        is_small = rng.random(count) < OF_SEGMENT if in_segment else np.ones(count, dtype=np.bool_)
+        now = drop if hour >= at else 0.0
+        wrong, score = rng.random(count) < 0.1 + now * is_small, rng.random(count)
+        truths = np.where((score >= 0.5) != wrong, "yes", "no")
+        parts = {"": np.ones(count, dtype=np.bool_)} | ({SEGMENT: is_small} if in_segment else {})
+        rows[START_MS + (hour + 1) * HOUR_MS] = {
+            ("", name): JudgedRow(int(of.sum()), int(of.sum()), plan.scheme.fold(score[of], truths[of].tolist()))
+            for name, of in parts.items()
+            if of.any()
+        }
+        for name, of in parts.items():
+            errors[name].append(wrong[of])
+    found = {"leeway": next((float(hour - at) for hour in alarmed(model, rows, hours).hours if hour > at), np.nan)}
+    for name, make in PEERS.items():
+        for of, wrong in errors.items():
+            if wrong:
+                hours_fired = (hour + 1 - at for hour in fires(make(), wrong) if hour >= at)
+                found[f"{name}{' by segment' if of else ''}"] = float(next(hours_fired, np.nan))
+    return found
+
+
+def false_alarms(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Count false alarms, stream by stream, and print a table."""
+    days, replicas, answers = arguments.days, arguments.replicas, []
+    heads = [f"{replicas} streams of {days} days", "accepted", "alerts", "ratio", "95 % upper bound", *PEERS]
+    print(f"\n| {' | '.join(heads)} |")
+    print("|" + len(heads) * "---|")
+    for number, (name, stream) in enumerate(STREAMS.items()):
+        if arguments.only and not any(part in name for part in arguments.only):
+            continue
+        count, accepted, peers = 0, 0.0, dict.fromkeys(PEERS, 0)
+        for replica in range(replicas):
+            of_leeway, of_peers = stationary(stream, arguments.budget, days, arguments.seed + 1000 * number + replica)
+            count, accepted = count + len(of_leeway.hours), accepted + of_leeway.accepted_per_day * (days - 1)
+            peers = {peer: peers[peer] + of_peers.get(peer, 0) for peer in PEERS}
+        answers.append(answer := _ratio(name, count, accepted) | ({} if stream.tails else peers))
+        _print_ratio(answer)
+    total = _ratio("all", sum(each["alerts"] for each in answers), sum(each["accepted"] for each in answers))
+    _print_ratio(total)
+    return [*answers, total]
+
+
+def _ratio(name: str, count: int, accepted: float) -> dict[str, Any]:
+    upper = float(stats.chi2.ppf(0.95, 2 * count + 2)) / 2
+    return {
+        "stream": name, "alerts": count, "accepted": accepted, "ratio": count / accepted,
+        "upper": upper / accepted,
+    }  # fmt: skip
+
+
+def _print_ratio(answer: dict[str, Any]) -> None:
+    peers = " | ".join(str(answer.get(peer, "")) for peer in PEERS)
+    print(
+        f"| {answer['stream']} | {answer['accepted']:.1f} | {answer['alerts']} | {answer['ratio']:.2f}"
+        f" | {answer['upper']:.2f} | {peers} |",
+        flush=True,
+    )
+
+
+def delays(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure detection delays, and print a table."""
+    answers = []
+    print(f"\n| drop, {arguments.replicas} times | detector | found | median hours | 90 % of them within |")
+    print("|---|---|---|---|---|")
+    courses = [(drop, False) for drop in DROPS] + [(drop, True) for drop in DROPS[1:]]
+    for number, (drop, in_segment) in enumerate(courses):
+        found = [
+            dropped(drop, arguments.budget, arguments.seed + 100_000 * (number + 1) + replica, arguments.found_within,
+                    in_segment=in_segment)
+            for replica in range(arguments.replicas)
+        ]  # fmt: skip
+        of_what = f"{100 * drop:.0f} points{' within a tenth of the events' if in_segment else ''}"
+        for detector in found[0]:
+            hours = np.array([each[detector] for each in found])
+            # What was not found took longer than all that was.
+            ranked = np.where(np.isnan(hours), np.inf, hours)
+            median, most = (float(np.quantile(ranked, share, method="higher")) for share in (0.5, 0.9))
+            answers.append({
+                "drop": of_what, "detector": detector, "found": float(np.isfinite(hours).mean()),
+                "median": median if np.isfinite(median) else None, "most": most if np.isfinite(most) else None,
+            })  # fmt: skip
+            shown = [f"{value:.0f}" if np.isfinite(value) else "more" for value in (median, most)]
+            print(f"| {of_what} | {detector} | {answers[-1]['found']:.0%} | {shown[0]} | {shown[1]} |", flush=True)
+    return answers
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print both tables, and all figures as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m bench.performance_alarms", description=__doc__)
+    parser.add_argument("--replicas", type=int, default=40, help="streams of each kind")
+    parser.add_argument("--days", type=int, default=90, help="of a stream of which nothing changes")
+    parser.add_argument("--found-within", type=int, default=14, help="days behind a drop")
+    parser.add_argument("--budget", default="1 per 7d", help="false alarms of the whole model, of five signals")
+    parser.add_argument("--quick", action="store_true", help="8 streams of each kind, of 45 days")
+    parser.add_argument("--only", nargs="*", default=[], help="streams whose names have one of these in them")
+    parser.add_argument("--no-delays", action="store_true", help="false alarms alone")
+    parser.add_argument("--no-false-alarms", action="store_true", help="delays alone")
+    parser.add_argument("--seed", type=int, default=SEED)
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.replicas, given.days = 8, 45
+    answer: dict[str, Any] = {}
+    if not given.no_false_alarms:
+        answer["false_alarms"] = false_alarms(given)
+    if not given.no_delays:
+        answer["delays"] = delays(given)
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Hours that labels judge make the same verdicts and alerts however many of them come at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor import checkpoint
+from monitor.performance.alarms import JudgedSignals, alarm_judged
+from monitor.watch import Watch, compile_watch
+from sinks.store.batch import append, empty_rows
+from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Store
+from sinks.store.memory import MemoryStore
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, rows
+from tests.performance.test_alarms import SPEC
+
+DAYS = 10
+DROP_MS = START_MS + 8 * DAY_MS
+METRICS = ["accuracy", "recall", "roc_auc", "log_loss", "value_per_event"]
+WORTH = {"tp": 120, "fp": -8, "fn": -450, "tn": 0}
+
+
+def compiled(**performance: Any) -> Watch:
+    return compile_watch(configured("m", **{**SPEC, "performance": {**SPEC["performance"], **performance}}), "m")
+
+
+@pytest.fixture(scope="module")
+def watch() -> Watch:
+    return compiled(metrics=METRICS, value=WORTH, currency="EUR")
+
+
+@pytest.fixture(scope="module")
+def judged(watch: Watch) -> dict[str, list[Any]]:
+    """Rows of ``performance``: two versions, a segment with few labels, hours without any, a drop, and few labels."""
+    plan, rng, written = watch.model.spec.performance_plan, np.random.default_rng(3), empty_rows("performance")
+    assert plan is not None
+    for hour in range(DAYS * 24):
+        hour_ms = START_MS + hour * HOUR_MS
+        if hour % 29 == 5:
+            continue
+        dropped = 0.25 * (hour_ms >= DROP_MS)
+        for segment, labels in (("", 60), ("country=DE", 4)):
+            version = "2" if hour >= 120 else "1"
+            count = int(rng.poisson(labels * 1.25))
+            labelled = int(rng.binomial(count, 0.3 if hour >= 9 * 24 else 0.8))
+            score, wrong = rng.random(labelled), rng.random(labelled) < 0.1 + dropped
+            truths = np.where((score >= 0.5) != wrong, "true", "false").tolist()
+            for name, value in {
+                "model": "m", "hour_ms": hour_ms, "age_ms": HOUR_MS, "version": version, "segment": segment,
+                "predictions": count, "labelled": labelled, "classes": ["other", "true"],
+                "class_predictions": [count - count // 2, count // 2],
+                "class_labelled": [labelled - labelled // 2, labelled // 2], "delay_hours": [], "delay_labels": [],
+                **plan.scheme.fold(score, truths).to_row(),
+            }.items():  # fmt: skip
+                written[name].append(value)
+    return written
+
+
+TABLES = ("scores", "expectations", "performance_alerts", "marks")
+
+
+class Dying(MemoryStore):
+    """Ends a process before one of the appends."""
+
+    appends_before_death = 10**9
+
+    def append(self, table: str, columns: Any, *, token: str) -> None:
+        self.appends_before_death -= 1
+        if self.appends_before_death < 0:
+            raise KeyboardInterrupt
+        super().append(table, columns, token=token)
+
+
+def evaluated(store: Store, watch: Watch, judged: dict[str, list[Any]], until: list[int]) -> Store:
+    append(store, "performance", judged)
+    for hours in [*until, DAYS * 24 + 1]:
+        alarm_judged(store, watch, START_MS + hours * HOUR_MS)
+    return store
+
+
+def results(store: Store) -> dict[str, list[dict[str, Any]]]:
+    return {table: rows(store, table) for table in TABLES}
+
+
+@pytest.fixture(scope="module")
+def whole(watch: Watch, judged: dict[str, list[Any]]) -> dict[str, list[dict[str, Any]]]:
+    return results(evaluated(MemoryStore(), watch, judged, []))
+
+
+def test_a_drop_and_labels_that_stop_are_found_in_every_way_and_named(whole: dict[str, list[dict[str, Any]]]) -> None:
+    fired = [row for row in whole["performance_alerts"] if row["state"] in ("firing", "updated")]
+    assert all(row["at_ms"] > DROP_MS for row in fired)
+    moved = {signal["signal"]: signal for row in fired for signal in json.loads(row["signals"])}
+    # A loss that began to be learned ten days ago is not sure yet, and says what it sees.
+    assert {f"performance:{name}" for name in METRICS} - {"performance:log_loss"} | {"coverage"} <= moved.keys()
+    losses = [
+        row["detail"] for row in whole["scores"] if row["signal"] == "performance:log_loss" and not row["segment"]
+    ]
+    assert losses[-1].startswith("evidence") or losses[-1].startswith("log_loss")
+    assert re.search(r"log_loss 0\.4\d* → 0\.[678]\d*, which is worse", losses[-1])
+    assert " EUR → -" in moved["performance:value_per_event"]["reason"]
+    assert "predictions judged 1h after" in moved["coverage"]["reason"]
+    assert moved["coverage"]["onset_ms"] >= START_MS + 9 * DAY_MS - 2 * HOUR_MS
+
+
+@settings(max_examples=3, deadline=None)
+@given(
+    until=st.lists(st.integers(1, DAYS * 24), max_size=6).map(sorted),
+    deaths=st.lists(st.integers(0, 6), max_size=3),
+)
+def test_neither_batches_nor_deaths_change_a_row(
+    watch: Watch, judged: dict[str, list[Any]], whole: dict[str, list[dict[str, Any]]], until: list[int],
+    deaths: list[int],
+) -> None:  # fmt: skip
+    store = Dying()
+    append(store, "performance", judged)
+    for number, hours in enumerate([*until, DAYS * 24 + 1, DAYS * 24 + 1]):
+        store.appends_before_death = deaths[number] if number < len(deaths) else 10**9
+        try:
+            alarm_judged(store, watch, START_MS + hours * HOUR_MS)
+        except KeyboardInterrupt:
+            continue
+    # Numbers that are undefined equal nothing.
+    assert repr(results(store)) == repr(whole)
+
+
+def test_the_embedded_store_holds_the_same(
+    watch: Watch, judged: dict[str, list[Any]], whole: dict[str, list[dict[str, Any]]], tmp_path: Any
+) -> None:
+    store = ChdbStore(tmp_path / "store")
+    store.migrate()
+    try:
+        assert repr(results(evaluated(store, watch, judged, [30, 150]))) == repr(whole)
+    finally:
+        store.close()
+
+
+def test_another_version_inherits_what_the_one_before_it_has_learned(whole: dict[str, list[dict[str, Any]]]) -> None:
+    of_second = [row for row in whole["scores"] if row["version"] == "2" and row["signal"] == "performance:roc_auc"]
+    assert of_second[0]["status"] == "ok"
+
+
+def test_hours_of_few_labels_are_added_up_and_none_is_left_out(
+    watch: Watch, judged: dict[str, list[Any]], whole: dict[str, list[dict[str, Any]]]
+) -> None:
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    labelled = sum(
+        count for count, segment in zip(judged["labelled"], judged["segment"], strict=True) if segment == "country=DE"
+    )
+    state = checkpoint.load(evaluated(MemoryStore(), watch, judged, []), "performance", "m", 0)
+    assert state is not None
+    waiting = {
+        tuple(each["key"]): each["contrasts"]["pool"] for each in state[1]["changes"][1:] if "pool" in each["contrasts"]
+    }
+    key = ("2", "country=DE", "performance:accuracy")
+    assert waiting[key] is not None
+    assert labelled > 500
+
+
+def test_a_changed_configuration_learns_again_and_alarms_about_nothing_that_is_behind(
+    watch: Watch, judged: dict[str, list[Any]]
+) -> None:
+    store = evaluated(MemoryStore(), watch, judged, [8 * 24])
+    before = len(rows(store, "performance_alerts"))
+    assert before
+    changed = compiled(metrics=METRICS[:1], value=WORTH, currency="EUR")
+    later = JudgedSignals(changed)
+    assert later.config != JudgedSignals(watch).config
+    alarm_judged(store, changed, START_MS + (DAYS * 24 + 1) * HOUR_MS)
+    assert len(rows(store, "performance_alerts")) == before
