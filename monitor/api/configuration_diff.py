@@ -14,6 +14,7 @@ from monitor.configurations.difference import changed_fields, changed_series
 from monitor.errors import InputError
 from monitor.evaluate.backtest import backtest, span_of
 from monitor.panes.coverage import complete_ms
+from monitor.performance.backtest import with_labels
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 
@@ -92,7 +93,7 @@ def _backtested(service: ApiService, watch: Watch, days: int) -> dict[str, Any]:
     # Events may be old: of what there is, the last days.
     end_ms = complete_ms(service.store, watch.name) or service.clock.now_ms()
     span = span_of(service.store, watch, end_ms - days * DAY_MS)
-    done = backtest(service.store, watch, span, skip_changed=True)
+    done = with_labels(service.store, watch, backtest(service.store, watch, span, skip_changed=True))
     return {
         "from_ms": span.from_ms,
         "to_ms": span.to_ms,

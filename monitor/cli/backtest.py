@@ -103,6 +103,7 @@ def command(config: str, scope: Scope, *, detail: str | None, fail_on_alert: boo
 def _evaluated(store: Store, watch: Watch, span: Span, detail: str | None, *, skip_changed: bool) -> Backtest:
     from monitor.cli.progress import Progress
     from monitor.evaluate.backtest import backtest
+    from monitor.performance.backtest import with_labels
 
     windows = 0
     with Progress(f"evaluating {watch.name}", lambda: windows, "windows") as progress:
@@ -113,7 +114,8 @@ def _evaluated(store: Store, watch: Watch, span: Span, detail: str | None, *, sk
             progress.at(done, done)
 
         keep = () if detail is None else (detail,)
-        return backtest(store, watch, span, at, keep=keep, skip_changed=skip_changed)
+        done = backtest(store, watch, span, at, keep=keep, skip_changed=skip_changed)
+        return with_labels(store, watch, done, keep)
 
 
 def _opened(configuration: Configuration, store_dir: Path | None) -> Store:

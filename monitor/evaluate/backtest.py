@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
 from monitor.alerts.lifecycle import Transition
+from monitor.config.performance import is_judged
 from monitor.errors import InputError
 from monitor.evaluate.former_sources import read_differently
 from monitor.evaluate.horizon_log import read_bases
@@ -31,7 +32,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.derived import TIERS
 from sinks.store.rows import rows_of
 
-__all__ = ["Backtest", "SignalCount", "Span", "backtest", "span_of"]
+__all__ = ["Backtest", "SignalCount", "Span", "Tally", "alarmed_before", "backtest", "span_of"]
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def backtest(
     configured = {*watch.layouts, *watch.finding_layouts, "volume"}
     stored = {kind.signal.removeprefix(FINDINGS) for kind in panes}
     signals = sorted(configured) if stored - configured else None
-    series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), _Tally(span, keep), 0
+    series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), Tally(span, keep), 0
     transitions: list[Transition] = []
     series.decide(marks_in_effect(store, watch.name))
     batches = in_batches(ends, sum(kind.cells for kind in panes))
@@ -237,7 +238,7 @@ def backtest(
     spec = watch.model.spec
     live = fired(rows_of(store.read(Query("alerts", {"model": watch.name}))), span.from_ms, span.to_ms)
     now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
-    alarmed = _alarmed_before(store, watch.name, span)
+    alarmed = alarmed_before(store, watch.name, span, judged=False)
     return Backtest(
         model=watch.name,
         span=span,
@@ -246,11 +247,7 @@ def backtest(
         windows=sum(span.from_ms < end_ms for end_ms in ends),
         tests=tally.tests,
         outcomes=compare(live, now),
-        signals={
-            signal: SignalCount(alarmed[signal], counts["alarmed"], counts["decided"], counts["learning"])
-            for signal in sorted(tally.counts.keys() | alarmed.keys())
-            for counts in [tally.counts.get(signal, Counter())]
-        },
+        signals=tally.signals(alarmed),
         allowed=spec.detect.false_alarms.count * (span.to_ms - span.from_ms) / spec.detect.false_alarms.per_ms,
         not_judged=not_judged,
         transitions=transitions,
@@ -338,7 +335,7 @@ def _refusal(watch: Watch, signal: str, panes: Sequence[Panes]) -> str:
 
 
 @dataclass
-class _Tally:
+class Tally:
     """What is counted of the windows of a span, while series after series is evaluated."""
 
     span: Span
@@ -360,13 +357,22 @@ class _Tally:
         if signal in self.keep:
             extend(self.scores, inside.rows(model, ""))
 
+    def signals(self, before: Counter[str]) -> dict[str, SignalCount]:
+        """What was counted of each signal, beside in how many windows it was alarmed before."""
+        return {
+            signal: SignalCount(before[signal], counts["alarmed"], counts["decided"], counts["learning"])
+            for signal in sorted(self.counts.keys() | before.keys())
+            for counts in [self.counts.get(signal, Counter())]
+        }
+
 
 # -- the comparison --------------------------------------------------------------------------------------------
 
 
-def _alarmed_before(store: Store, model: str, span: Span) -> Counter[str]:
-    """In how many windows each signal was alarmed, as stored."""
+def alarmed_before(store: Store, model: str, span: Span, *, judged: bool) -> Counter[str]:
+    """In how many windows each signal was alarmed, as stored: of those that labels make, or of the others."""
     low, high = {"window_end_ms": span.from_ms + 1}, {"window_end_ms": span.to_ms + 1}
     columns = ("signal", "segment", "version", "window_end_ms")
     rows = store.read(Query("scores", {"model": model, "status": "drift"}, low, high, columns=columns))
-    return Counter(signal for signal, *_ in set(zip(*(rows[name] for name in columns), strict=True)))
+    windows = set(zip(*(rows[name] for name in columns), strict=True))
+    return Counter(signal for signal, *_ in windows if is_judged(signal) == judged)

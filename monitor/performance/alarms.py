@@ -34,7 +34,16 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 from sinks.store.spans import HOUR_MS
 
-__all__ = ["LEARN_HOURS", "STAGE", "JudgedSignals", "alarm_judged", "measured_hours", "read_hours"]
+__all__ = [
+    "LEARN_HOURS",
+    "STAGE",
+    "JudgedSignals",
+    "alarm_judged",
+    "hours_between",
+    "judged_span",
+    "measured_hours",
+    "read_hours",
+]
 
 STAGE = "performance"
 """Under which checkpoints stand."""
@@ -143,7 +152,7 @@ class _Course:
         transitions: list[Transition] = []
         if self._next_ms is None or self._next_ms > last_ms:
             return transitions
-        for ends_ms in _batches(self._next_ms, last_ms):
+        for ends_ms in hours_between(self._next_ms, last_ms):
             transitions += self._evaluate(ends_ms)
         self._save(last_ms + HOUR_MS)
         return transitions
@@ -167,7 +176,7 @@ class _Course:
         if first_ms is None:
             return
         self._signals.changes.decide(marks_in_effect(self._store, self._watch.name))
-        for ends_ms in _batches(max(first_ms, next_ms - MOST_LEARNED_MS), next_ms - HOUR_MS):
+        for ends_ms in hours_between(max(first_ms, next_ms - MOST_LEARNED_MS), next_ms - HOUR_MS):
             for _ in self._signals.changes.advance(read_hours(self._store, self._watch, ends_ms), ends_ms):
                 pass
 
@@ -223,6 +232,16 @@ def measured_hours(
     return measured
 
 
+def judged_span(store: Store, watch: Watch) -> tuple[int | None, int | None]:
+    """Return the ends of the first and the newest hour that were judged at the first age; None if there are none.
+
+    Raises
+    ------
+    StoreError
+    """
+    return _end_of(store, watch, newest=False), _end_of(store, watch, newest=True)
+
+
 def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
     """Return the end of the first or the newest hour that was judged at the first age; None if there is none."""
     plan = watch.model.spec.performance_plan
@@ -233,7 +252,8 @@ def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
     return int(hours_ms[0]) + HOUR_MS if len(hours_ms) else None
 
 
-def _batches(first_ms: int, last_ms: int) -> Iterator[range]:
+def hours_between(first_ms: int, last_ms: int) -> Iterator[range]:
+    """Yield the ends of hours from one to another, some of them at a time."""
     for start_ms in range(first_ms, last_ms + 1, HOURS_AT_ONCE * HOUR_MS):
         stop_ms = min(start_ms + HOURS_AT_ONCE * HOUR_MS, last_ms + 1)
         yield range(start_ms, stop_ms, HOUR_MS)

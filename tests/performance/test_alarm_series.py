@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,11 @@ class Dying(MemoryStore):
 
     appends_before_death = 10**9
 
-    def append(self, table: str, columns: Any, *, token: str) -> None:
+    def append(self, table: str, columns: Mapping[str, Sequence[Any]], token: str) -> None:
         self.appends_before_death -= 1
         if self.appends_before_death < 0:
             raise KeyboardInterrupt
-        super().append(table, columns, token=token)
+        super().append(table, columns, token)
 
 
 def evaluated(store: Store, watch: Watch, judged: dict[str, list[Any]], until: list[int]) -> Store:

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.clock import ManualClock
 from monitor.config import Configuration
+from monitor.evaluate.backtest import backtest, span_of
+from monitor.evaluate.mark_log import Mark, log_mark, read_marks, take_up
 from monitor.events import Partition
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
+from monitor.performance.alarms import alarm_judged
+from monitor.performance.backtest import with_labels
 from monitor.performance.job import work_out_ended
 from monitor.watch import Watch, compile_watch
-from sinks.store.contract import Store
+from sinks.store.batch import append
+from sinks.store.contract import Query, Store
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, rows
 from tests.performance.test_performance import Cut, as_bytes
@@ -113,3 +119,50 @@ def test_hours_are_scored_behind_those_that_are_learned_from(dropped: Store) -> 
     assert statuses[-1] == "drift"
     # Labels come in time throughout.
     assert {row["status"] for row in by_signal["coverage"]} == {"learning", "ok"}
+
+
+def test_a_backtest_finds_the_same_alerts_and_says_where_nothing_was_judged(watch: Watch, dropped: Store) -> None:
+    done = with_labels(dropped, watch, backtest(dropped, watch, span_of(dropped, watch)), ["performance:accuracy"])
+    assert [(outcome.which, outcome.now[0].alert_id) for outcome in done.outcomes] == [
+        ("both", rows(dropped, "performance_alerts")[0]["alert_id"])
+    ]
+    stored = [row for row in rows(dropped, "scores") if row["signal"] == "performance:accuracy"]
+    assert sorted(map(repr, done.scores["surprise"])) == sorted(repr(row["surprise"]) for row in stored)
+    count = done.signals["performance:accuracy"]
+    assert count.before == count.now > 0
+    # Under an age at which nothing was judged nothing is said, and why.
+    other = compile_watch(configured("m", **{**SPEC, "performance": {**SPEC["performance"], "judge_at": ["2h"]}}), "m")
+    silent = with_labels(dropped, other, backtest(dropped, other, span_of(dropped, other)))
+    assert "judged at this age" in silent.not_judged["performance:accuracy"]
+
+
+def test_a_label_that_is_corrected_later_changes_no_score_and_no_alert(watch: Watch) -> None:
+    messages = stream(3, START_MS + 10 * DAY_MS, hourly=20)
+    corrections = [
+        {**label, "at": label["at"] + 3 * HOUR_MS, "bad": not label["bad"]}
+        for label in map(json.loads, messages["truth", 0])
+    ]
+    corrected = ended(watch, {**messages, ("truth", 1): as_bytes(corrections)})
+    untouched = ended(watch, {**messages, ("truth", 1): []})
+    judged, kept = ({row["hour_ms"]: row for row in rows(store, "performance", age_ms=DAY_MS, segment="")}
+                    for store in (corrected, untouched))  # fmt: skip
+    assert kept.keys() <= judged.keys()
+    assert all(judged[hour_ms]["sums"] != row["sums"] for hour_ms, row in kept.items())
+    # Labels that are known for longer let more hours be judged; those that were stay what they are.
+    for table in ("scores", "performance_alerts"):
+        assert set(map(repr, rows(untouched, table))) <= set(map(repr, rows(corrected, table)))
+
+
+def test_a_level_that_is_accepted_is_the_new_normal_and_ends_the_alert(watch: Watch, dropped: Store) -> None:
+    store = MemoryStore()
+    append(store, "performance", {name: list(column) for name, column in dropped.read(Query("performance")).items()})
+    alarm_judged(store, watch, DROP_MS + 14 * HOUR_MS)
+    mark = Mark("m", "performance:accuracy", "", "", "accepted", DROP_MS, 0, "ann", "a harder product", 0)
+    log_mark(store, ManualClock(now_ms=DROP_MS + 15 * HOUR_MS), mark)
+    # Windows of events leave it to hours of labels.
+    assert take_up(store, "m", DROP_MS + 20 * HOUR_MS, 300_000) == []
+    alarm_judged(store, watch, START_MS + 20 * DAY_MS)
+    assert [each.effective_ms for each in read_marks(store, "m")] == [DROP_MS + 14 * HOUR_MS]
+    scores = [row for row in rows(store, "scores") if row["signal"] == "performance:accuracy" and not row["segment"]]
+    assert any("accepted by ann" in row["detail"] for row in scores)
+    assert scores[-1]["status"] == "ok"

@@ -1,0 +1,67 @@
+"""What would have fired of signals that labels make, under another configuration: beside a backtest of stored panes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from monitor.alerts.alert_log import PERFORMANCE_ALERTS
+from monitor.alerts.counterparts import compare, fired
+from monitor.alerts.lifecycle import Transition
+from monitor.evaluate.backtest import Backtest, Tally, alarmed_before
+from monitor.evaluate.mark_log import marks_in_effect
+from monitor.performance.alarms import JudgedSignals, hours_between, judged_span, read_hours
+from monitor.watch import Watch
+from sinks.store.batch import joined
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["with_labels"]
+
+NOT_JUDGED = (
+    "no hour is stored that was judged at this age under this comparison: they are worked out once the service runs"
+    " with it, or by a replay"
+)
+
+
+def with_labels(store: Store, watch: Watch, done: Backtest, keep: Collection[str] = ()) -> Backtest:
+    """Return a backtest with what hours of labels say: those that are judged by the end of its span.
+
+    Parameters
+    ----------
+    store : Store
+        Only read.
+    watch : Watch
+        The other configuration.
+    done : Backtest
+    keep : collection of str
+        Signals whose scores within the span are wanted.
+
+    Raises
+    ------
+    StoreError
+    """
+    if not watch.judged_signals:
+        return done
+    first_ms, last_ms = judged_span(store, watch)
+    if first_ms is None or last_ms is None:
+        return replace(done, not_judged=done.not_judged | dict.fromkeys(watch.judged_signals, NOT_JUDGED))
+    span, tally, transitions = done.span, Tally(done.span, keep), list[Transition]()
+    signals = JudgedSignals(watch)
+    signals.changes.decide(marks_in_effect(store, watch.name))
+    for ends_ms in hours_between(first_ms, min(last_ms, span.to_ms)):
+        verdicts, of_hours = signals.advance(read_hours(store, watch, ends_ms), ends_ms)
+        transitions += of_hours
+        for of_series in verdicts:
+            tally.take(watch.name, of_series)
+    stored = rows_of(store.read(Query(PERFORMANCE_ALERTS, {"model": watch.name})))
+    now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
+    outcomes = [*done.outcomes, *compare(fired(stored, span.from_ms, span.to_ms), now)]
+    return replace(
+        done,
+        tests=done.tests + tally.tests,
+        outcomes=sorted(outcomes, key=lambda outcome: outcome.starts_ms),
+        signals=done.signals | tally.signals(alarmed_before(store, watch.name, span, judged=True)),
+        transitions=[*done.transitions, *transitions],
+        scores=joined([done.scores, tally.scores]),
+    )
