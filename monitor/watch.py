@@ -283,6 +283,8 @@ class Watch:
 
     def has_normal_levels(self, signal: str) -> bool:
         """Whether charts watch ``signal``, by its values or by how often per-event detectors fire on it."""
+        if signal in self.judged_signals:
+            return True
         return self.is_charted(signal) or (self.model.spec.detect.rule == "change" and signal in self.finding_layouts)
 
     @property

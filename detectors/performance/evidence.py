@@ -16,7 +16,7 @@ from detectors.performance.metric import Question
 from detectors.performance.metrics import METRICS
 from detectors.performance.sums import Quantity, Sums
 
-__all__ = ["CHARTED", "FEWEST", "FEWEST_COUNTED", "Form", "Measured", "Scale", "count_share", "form_of", "measure"]
+__all__ = ["CHARTED", "FEWEST", "Form", "Measured", "Scale", "count_share", "form_of", "measure"]
 
 Form = Literal["share", "angle", "logarithm", "plain"]
 
@@ -55,7 +55,7 @@ there were (``value_total``), and what is larger the fewer there are (``ece``)."
 FEWEST: Mapping[str, int] = {"roc_auc": 100, "pr_auc": 100, "r2": 100, "mcc": 50, "f_beta": 50, "balanced_accuracy": 50}
 """Labels that are needed at once to say something, where that is not `FEWEST_EVENTS`."""
 
-FEWEST_EVENTS, FEWEST_COUNTED = 30, 30
+FEWEST_EVENTS = 30
 
 ROOM = 1e-9
 """What lies between 0 and 1 is kept this far from both, and sizes from 0."""

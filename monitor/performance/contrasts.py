@@ -1,7 +1,7 @@
 """What judged hours say of a metric, and of how many predictions have a label: the contrasts of signals made of labels.
 
-Hours of few labels are added up until there are enough to say something: none is left out, and what they say together
-stands in the hour that completed them.
+Shares are counted hour by hour, however few labels there are. Of other metrics, hours of few labels are added up until
+there are enough to say something: none is left out, and what they say together stands in the hour that completed them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
-from detectors.performance.evidence import FEWEST_COUNTED, Scale, count_share, form_of, measure
+from detectors.performance.evidence import Scale, count_share, form_of, measure
 from detectors.performance.schemes import Binary
 from monitor.config.performance import COVERAGE, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
@@ -143,7 +143,8 @@ class ShareContrasts(_Pooled):
 
     def _of(self, pool: Sums, end_ms: int) -> Observed | None:
         hits, events = count_share(pool, self._name, self._kind)
-        return Observed(hits, events) if events >= FEWEST_COUNTED else None
+        # Charts know what few events are worth; one without anything to count says nothing.
+        return Observed(hits, events) if events else None
 
 
 class MeanContrasts(_Pooled):

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import checkpoint
+from detectors.performance import add_up
+from detectors.performance.sums import Quantity
 from monitor.performance.alarms import JudgedSignals, alarm_judged
+from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import append, empty_rows
 from sinks.store.chdb import ChdbStore
@@ -148,22 +150,23 @@ def test_another_version_inherits_what_the_one_before_it_has_learned(whole: dict
     assert of_second[0]["status"] == "ok"
 
 
-def test_hours_of_few_labels_are_added_up_and_none_is_left_out(
-    watch: Watch, judged: dict[str, list[Any]], whole: dict[str, list[dict[str, Any]]]
-) -> None:
-    plan = watch.model.spec.performance_plan
+def test_hours_of_few_labels_are_added_up_and_none_is_left_out(watch: Watch) -> None:
+    plan, rng = watch.model.spec.performance_plan, np.random.default_rng(5)
     assert plan is not None
-    labelled = sum(
-        count for count, segment in zip(judged["labelled"], judged["segment"], strict=True) if segment == "country=DE"
-    )
-    state = checkpoint.load(evaluated(MemoryStore(), watch, judged, []), "performance", "m", 0)
-    assert state is not None
-    waiting = {
-        tuple(each["key"]): each["contrasts"]["pool"] for each in state[1]["changes"][1:] if "pool" in each["contrasts"]
-    }
-    key = ("2", "country=DE", "performance:accuracy")
-    assert waiting[key] is not None
-    assert labelled > 500
+    contrasts = contrasts_for(plan, "performance:log_loss")
+    rows_of_hours = [plan.scheme.fold(rng.random(4), ["true", "false"] * 2) for _ in range(200)]
+    said = [contrasts.observe(JudgedRow(4, 4, sums), hour) for hour, sums in enumerate(rows_of_hours)]
+    completed = [hour for hour, (_, (observed,)) in enumerate(said) if observed is not None]
+    # The first 200 labels give a scale, and then every eight hours make 30 labels.
+    assert completed == list(range(49, 200, 8))
+    assert [said[hour][0] for hour in completed] == [200, *[32] * (len(completed) - 1)]
+    pooled = add_up(rows_of_hours[50:58], plan.scheme.id)
+    (value,) = said[57][1]
+    scale = contrasts.scale()
+    assert value is not None
+    assert scale is not None
+    mean = float(pooled.exact(Quantity.LOG_LOSS)) / 32
+    assert scale.value(value.value) == pytest.approx(mean)
 
 
 def test_a_changed_configuration_learns_again_and_alarms_about_nothing_that_is_behind(
