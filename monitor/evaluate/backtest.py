@@ -357,11 +357,11 @@ class Tally:
         if signal in self.keep:
             extend(self.scores, inside.rows(model, ""))
 
-    def signals(self, before: Counter[str]) -> dict[str, SignalCount]:
+    def signals(self, alarmed: Counter[str]) -> dict[str, SignalCount]:
         """What was counted of each signal, beside in how many windows it was alarmed before."""
         return {
-            signal: SignalCount(before[signal], counts["alarmed"], counts["decided"], counts["learning"])
-            for signal in sorted(self.counts.keys() | before.keys())
+            signal: SignalCount(alarmed[signal], counts["alarmed"], counts["decided"], counts["learning"])
+            for signal in sorted(self.counts.keys() | alarmed.keys())
             for counts in [self.counts.get(signal, Counter())]
         }
 
