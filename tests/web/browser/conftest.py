@@ -6,12 +6,12 @@ closed with the last test of this folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.web.browser.looking import Look, chromium
+from tests.web.browser.looking import Look, Open, chromium
 from tests.web.browser.operated import operated
 from tests.web.browser.site import Site, drifted, serving_site
 
@@ -32,12 +32,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def look(site: Site, browser: Browser) -> Iterator[Callable[[str], Look]]:
+def look(site: Site, browser: Browser) -> Iterator[Open]:
     """Open pages by their paths; whatever they said to the console, or asked of others, fails the test."""
     looks: list[Look] = []
 
-    def open_page(path: str) -> Look:
-        looks.append(Look.at(browser, site.url, path))
+    def open_page(path: str, secret: str = "", of: Site = site) -> Look:
+        options = {"extra_http_headers": {"Authorization": f"Bearer {secret}"}} if secret else {}
+        looks.append(Look.at(browser, of.url, path, **options))
         return looks[-1]
 
     yield open_page

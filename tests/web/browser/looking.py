@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tests.web.browser.site import Site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-__all__ = ["WIDTHS", "Look", "chromium"]
+__all__ = ["WIDTHS", "Look", "Open", "chromium"]
 
 WIDTHS = (360, 1280, 2560)
 PATIENCE_MS = 20_000
@@ -25,6 +27,12 @@ REACHABLE = """() => [...document.querySelectorAll('a[href], button, input, sele
 WITHOUT_FOCUS = "() => document.activeElement === document.body"
 FOCUSED = "() => document.activeElement.outerHTML.slice(0, 200)"
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class Open(Protocol):
+    """Opens a page, of another service or as the holder of a token where that is said."""
+
+    def __call__(self, path: str, secret: str = ..., of: Site = ...) -> Look: ...
 
 
 @contextmanager

@@ -51,9 +51,8 @@ def watched() -> Model:
 def drifted(*, asks_for_tokens: bool = False) -> World:
     """Eight days of hours of the model; in the last nine hours its amount, and one hostile signal, have moved."""
     tokens = [{"name": "ann", "role": "editor", "token": EDITOR}, {"name": "vic", "role": "viewer", "token": VIEWER}]
-    access = {"tokens": tokens} if asks_for_tokens else None
     world = World(clock=ManualClock(NOW_MS), configuration=configured(watched()))
-    service = Service.model_validate({"spec": {"access": access}})
+    service = Service.model_validate({"spec": {"access": {"tokens": tokens} if asks_for_tokens else None}})
     world.configuration = replace(world.configuration, service=service)
     rng = np.random.default_rng(17)
     panes, scores = [], []

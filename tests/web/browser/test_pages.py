@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
 
 from monitor.web.shells import SHELLS
-from tests.web.browser.looking import Look
+from tests.web.browser.looking import Open
 from tests.web.browser.site import HOSTILE, MARKUP, Site
-
-Open = Callable[[str], Look]
 
 WALKED: dict[str, tuple[str, str]] = {
     "fleet": ("/", "All 1"),
@@ -20,7 +17,7 @@ WALKED: dict[str, tuple[str, str]] = {
     "rollouts": ("/rollouts", "candidate v8"),
     "model": ("/models/fraud", "Every signal, the strongest first"),
     "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),
-    "compare": ("/models/fraud/compare", "fraud"),
+    "compare": ("/models/fraud/compare", "Ranked by divergence"),
 }
 """By module: the path of a page, and what it shows once it is there."""
 

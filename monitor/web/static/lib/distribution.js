@@ -2,7 +2,7 @@
 import { html, State, Table } from "./ui.js";
 import { count, number, percent } from "./format.js";
 
-const BINS = 48, WIDE = 640, TALL = 190, LEFT = 58, BOTTOM = 22;
+const BINS = 48, WIDE = 480, TALL = 160, LEFT = 56, BOTTOM = 22;
 const QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95];
 const MOST_NAMES = 12;
 
@@ -12,6 +12,20 @@ export function Distribution({ cells, before, after, label }) {
   if (cells.names) return html`<${Categories} ...${{ cells, before, after, label }} />`;
   if (cells.low) return html`<${Numbers} ...${{ cells, before, after, label }} />`;
   return html`<p class="empty">A vector has no histogram.</p>`;
+}
+
+/** From what to what a distribution has moved, in its own units: the median, or the category that moved most. */
+export function movement(cells) {
+  const sums = cells.baseline && [sum(cells.baseline), sum(cells.current)];
+  if (!sums || !sums[0] || !sums[1]) return "";
+  if (cells.low) {
+    const [from, to] = [cells.baseline, cells.current].map((counts) => quantile(closed(cells, counts), 0.5));
+    return `median ${number(from)} → ${number(to)}`;
+  }
+  if (!cells.names?.length) return "";
+  const moves = cells.names.map((name, index) => [name ?? "all others", cells.baseline[index] / sums[0], cells.current[index] / sums[1]]);
+  const [[name, from, to]] = moves.sort((a, b) => Math.abs(b[2] - b[1]) - Math.abs(a[2] - a[1]));
+  return `${name} ${percent(from)} → ${percent(to)}`;
 }
 
 export function SideLegend({ before, after }) {

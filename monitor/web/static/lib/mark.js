@@ -19,7 +19,7 @@ export function Marks({ model, signal, segment, version, done }) {
 function Saying({ says, close, done, ...of }) {
   const account = useAccount();
   const dialog = useRef(null);
-  const [fields, setFields] = useState({ reason: "", created_by: account?.name || "" });
+  const [fields, setFields] = useState({ reason: "", created_by: "" });
   const [failure, setFailure] = useState(null);
   const [isSending, setSending] = useState(false);
   useEffect(() => { dialog.current.showModal(); }, []);
@@ -29,7 +29,7 @@ function Saying({ says, close, done, ...of }) {
     event.preventDefault();
     setSending(true);
     try {
-      await tell("POST", "/v1/marks", { ...of, version: of.version ?? "", says, ...fields });
+      await tell("POST", "/v1/marks", { ...of, version: of.version ?? "", says, ...fields, created_by: account?.name || fields.created_by });
       close();
       done?.();
     } catch (error) {

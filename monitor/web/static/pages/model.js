@@ -33,9 +33,9 @@ export default function Model({ model }) {
     <${Verdict} alerts=${alerts} protection=${protection} />
     ${summary.data && !span && html`<${Card} title="Nothing is judged yet"><p>No window of this model has ended. Once its events come, the first one
       does within a window's length.</p><//>`}
-    ${span && html`<${Signals} ...${{ model, span, version, segment, query }} />
+    ${span && protection && html`<div><${Signals} ...${{ model, span, version, segment, query }} />
       <div class="columns"><div><${Movers} ...${{ model, span, alerts, query }} /><${Volume} ...${{ model, span, version, segment, change }} /></div>
-        <div><${Budget} protection=${protection} /><${Deployments} ...${{ model, span }} /></div></div>`}</div>`;
+        <div><${Budget} protection=${protection} /><${Deployments} ...${{ model, span }} /></div></div></div>`}</div>`;
 }
 
 /** What is wrong now, since when, from what to what: the first thing that is read. */

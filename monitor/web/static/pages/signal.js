@@ -4,7 +4,7 @@ import { useAsk } from "../lib/api.js";
 import { spanOf, useQuery } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
 import { Contrasts, foremost, inUnit } from "../lib/contrasts.js";
-import { Distribution } from "../lib/distribution.js";
+import { Distribution, movement } from "../lib/distribution.js";
 import { count, length, number, percent, signalParts, times as inThresholds } from "../lib/format.js";
 import { useAlertStream } from "../lib/live.js";
 import { Marks } from "../lib/mark.js";
@@ -25,7 +25,8 @@ export default function Signal({ model, signal }) {
   const own = all.filter((row) => row.segment === segment && (!version || row.version === version));
   const newestMs = Math.max(0, ...own.map((row) => row.window_end_ms ?? 0)) || null;
   const span = spanOf(query, newestMs);
-  const at = Number(query.at) || newestMs;
+  // What is behind the newest window has no verdict yet.
+  const at = Math.min(Number(query.at) || Infinity, newestMs ?? Infinity);
   return html`<div>
     <${Crumbs} trail=${[["Models", address(["models"])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
     <div class="head"><div><h1>${name}</h1><p class="quiet">${kind || "signal"} of ${model}, ${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""}</p></div>
@@ -33,7 +34,7 @@ export default function Signal({ model, signal }) {
     <${Failure} error=${series.error} retry=${series.reload} />
     ${series.data && !newestMs && html`<${Card} title="Nothing is judged yet"><p>${all.length
       ? html`Of this segment no window was judged; there are <${Segments} ...${{ all, href }} />.` : "No window of this signal has ended."}</p><//>`}
-    ${span && html`<${Window} ...${{ model, signal, segment, version, span, at, query, change, href }} reload=${series.reload} newestMs=${newestMs} />`}
+    ${span && newestMs && html`<${Window} ...${{ model, signal, segment, version, span, at, query, change, href }} reload=${series.reload} newestMs=${newestMs} />`}
     ${all.length > 0 && html`<${SeriesTable} ...${{ all, href }} />`}</div>`;
 }
 
@@ -81,13 +82,7 @@ function changed(explained, beside) {
   if (contrast) return html`${contrast.contrast}: ${inUnit(contrast.expected, contrast.unit)} → ${inUnit(contrast.actual, contrast.unit)}`;
   if (!beside?.baseline) return "";
   if (beside.kind === "numeric") return html`mean ${number(beside.baseline.mean)} → ${number(beside.current.mean)}`;
-  if (beside.kind === "category") {
-    const sums = [beside.cells.baseline, beside.cells.current].map((counts) => counts.reduce((total, each) => total + each, 0) || 1);
-    const moves = beside.cells.names.map((name, index) => [name ?? "all others", beside.cells.baseline[index] / sums[0], beside.cells.current[index] / sums[1]]);
-    const [most] = moves.sort((a, b) => Math.abs(b[2] - b[1]) - Math.abs(a[2] - a[1]));
-    return most ? html`${most[0]} ${percent(most[1])} → ${percent(most[2])}` : "";
-  }
-  return "";
+  return movement(beside.cells);
 }
 
 /** Effect against its threshold, or evidence against its own, over time. */

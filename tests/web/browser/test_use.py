@@ -1,0 +1,124 @@
+"""What people do on pages: look closer, go back, take figures home, and say what an alarm was, if they may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sinks.store.contract import Query
+from sinks.store.rows import rows_of
+from tests.api.world import HOUR_MS, step
+from tests.web.browser.looking import Open
+from tests.web.browser.site import EDITOR, HOSTILE, NOW_MS, VIEWER, Site, drifted, serving_site
+
+SIGNAL = "/models/fraud/signals/feature%3Aamount"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Site]:
+    """A service that asks who is there."""
+    with serving_site(drifted(asks_for_tokens=True)) as site:
+        yield site
+
+
+def test_what_is_shown_stands_in_the_address_and_the_way_back_works(look: Open) -> None:
+    shown = look("/models/fraud")
+    page = shown.page
+    page.get_by_role("link", name="Day", exact=True).click()
+    page.wait_for_url("**/models/fraud?span=1d")
+    page.get_by_text("13 May 2024, 17:00 to 14 May 2024, 17:00").wait_for()
+    page.go_back()
+    page.get_by_text("7 May 2024, 17:00 to 14 May 2024, 17:00").wait_for()
+    page.goto(f"{page.url}?from={NOW_MS - HOUR_MS * 48}&to={NOW_MS}")
+    page.get_by_text("12 May 2024, 17:00 to 14 May 2024, 17:00").first.wait_for()
+    time = page.locator("main time").first
+    assert time.get_attribute("title") == "2024-05-12 08:00:00 UTC", "Tokyo is nine hours ahead"
+
+
+def test_the_heat_map_is_read_and_followed_by_keyboard(look: Open) -> None:
+    shown = look("/models/fraud")
+    field = shown.page.locator(".heat .field")
+    field.focus()
+    field.press("ArrowLeft")
+    assert "3.0× its threshold, in drift" in shown.page.inner_text(".reading >> nth=0")
+    field.press("ArrowDown")
+    assert "amount, " in shown.page.inner_text(".reading >> nth=0")
+    field.press("Enter")
+    shown.page.wait_for_url("**/signals/**at=**")
+    shown.page.get_by_text("still alarmed").first.wait_for()
+
+
+def test_the_signal_says_first_from_what_to_what_it_changed(look: Open) -> None:
+    shown = look(SIGNAL)
+    verdict = shown.page.get_by_role("region", name="What changed")
+    verdict.get_by_text("mean 5").wait_for()
+    first = verdict.inner_text().splitlines()[0]
+    assert first.startswith("mean 52.")
+    assert "→ 61." in first
+    chart = shown.page.get_by_role("group", name="Arrow keys read the values")
+    chart.focus()
+    for key in ("ArrowLeft", *["PageUp"] * 3, "Enter"):
+        chart.press(key)
+    verdict.locator(".badge", has_text="quiet").wait_for()
+    assert "at=" in shown.page.url
+
+
+def test_figures_are_taken_home_and_no_spreadsheet_runs_them(look: Open) -> None:
+    shown = look(SIGNAL)
+    with shown.page.expect_download() as download:
+        shown.page.get_by_role("button", name="CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0] == "time,effect,threshold,in drift"
+    assert lines[-1] == "2024-05-14T08:00:00.000Z,0.6,0.2,0.6"
+    with shown.page.expect_download() as download:
+        shown.page.get_by_role("button", name="PNG").click()
+    assert Path(download.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    cells = shown.page.evaluate(
+        """async () => { const blobs = []; URL.createObjectURL = (blob) => { blobs.push(blob); return 'blob:x'; };
+        HTMLAnchorElement.prototype.click = () => {};
+        const { saveCsv } = await import([...document.scripts].at(-1).src.replace('app.js', 'lib/save.js'));
+        saveCsv([['name', ['=1+1', 'a,"b']], ['n', [-1, null]]], 'x');
+        return await blobs[0].text(); }"""
+    )
+    assert cells == 'name,n\r\n\'=1+1,-1\r\n"a,""b",\r\n'
+
+
+def test_who_may_says_that_a_level_is_the_new_normal(guarded: Site, look: Open) -> None:
+    shown = look(SIGNAL, EDITOR, guarded)
+    shown.page.get_by_role("button", name="Accept as new normal").click()
+    dialog = shown.page.get_by_role("dialog")
+    assert shown.violations() == []
+    dialog.get_by_role("textbox").fill(f"prices rose {HOSTILE}")
+    dialog.get_by_role("button", name="Accept as new normal").click()
+    dialog.wait_for(state="detached")
+    [mark] = rows_of(guarded.world.store.read(Query("marks", {"signal": "feature:amount"})))
+    assert (mark["says"], mark["created_by"], mark["reason"]) == ("accepted", "ann", f"prices rose {HOSTILE}")
+
+
+def test_who_may_not_is_offered_nothing(guarded: Site, look: Open) -> None:
+    shown = look(SIGNAL, VIEWER, guarded)
+    shown.page.get_by_text("vic (viewer)").wait_for()
+    shown.page.get_by_text("still alarmed").first.wait_for()
+    assert shown.page.get_by_role("button", name="Accept as new normal").count() == 0
+    assert shown.page.get_by_role("button", name="Mark as false alarm").count() == 0
+
+
+def test_an_alert_that_fires_appears_by_itself(site: Site, look: Open) -> None:
+    shown = look("/models/fraud")
+    shown.page.get_by_text("One alert fires").wait_for()
+    site.world.add("alerts", [step("b", 0, "firing", NOW_MS, title="score 0.2 → 0.9", starts_ms=NOW_MS)])
+    shown.page.get_by_text("2 alerts fire").wait_for()
+    site.world.add("alerts", [step("b", 1, "resolved", NOW_MS + 1, title="score 0.2 → 0.9", starts_ms=NOW_MS)])
+    shown.page.get_by_text("One alert fires").wait_for()
+
+
+def test_two_versions_or_spans_are_compared(look: Open) -> None:
+    shown = look("/models/fraud/compare?way=week")
+    shown.page.get_by_text("now: 13 May 2024, 17:00").wait_for()
+    shown.page.get_by_text("before: 6 May 2024, 17:00").wait_for()
+    shown.page.get_by_role("combobox", name="Compare").select_option("before")
+    shown.page.get_by_text("before: 12 May 2024, 17:00").wait_for()
+    row = shown.page.get_by_role("row").filter(has_text="feature:country").first
+    assert "62.5 % → " in row.inner_text()
