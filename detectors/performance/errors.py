@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from detectors.performance.interval import Z
+from detectors.performance.interval import Z, wilson
 from detectors.performance.means import count_of, mean_of, spread_around
 from detectors.performance.metric import Estimate, Question, nothing
 from detectors.performance.sums import WEIGHT_BITS, Quantity, Sums
 
-__all__ = ["bias", "mae", "mape", "r2", "rmse", "smape"]
+__all__ = ["bias", "interval_coverage", "interval_width", "mae", "mape", "pinball", "r2", "rmse", "smape"]
+
+NO_QUANTILE = "it is not said which quantile predictions are to be (`quantile`)"
+NO_INTERVALS = "no event says between what its number is to be (`interval`)"
 
 LARGEST_RATIO = 2**200
 """Of squared errors to the spread of true values: its square, and what is made of it, still is a float."""
@@ -43,6 +46,27 @@ def mape(sums: Sums, question: Question) -> Estimate:
 def smape(sums: Sums, question: Question) -> Estimate:
     """The mean of ``2 |prediction - true| / (|prediction| + |true|)``, from 0 to 2; 0 where both are 0."""
     return mean_of(sums, Quantity.SYMMETRIC, Quantity.SYMMETRIC_2)
+
+
+def pinball(sums: Sums, question: Question) -> Estimate:
+    """The mean of ``max(q (true - prediction), (q - 1) (true - prediction))``; the normal interval."""
+    weight = sums.weight(Quantity.PINBALL_WEIGHT)
+    return mean_of(sums, Quantity.PINBALL, Quantity.PINBALL_2, weight) if weight else nothing(NO_QUANTILE)
+
+
+def interval_coverage(sums: Sums, question: Question) -> Estimate:
+    """The share of intervals that hold the true value; Wilson's interval."""
+    weight = sums.weight(Quantity.INTERVAL_WEIGHT)
+    if not weight:
+        return nothing(NO_INTERVALS)
+    share = sums.weight(Quantity.COVERED) / weight
+    return Estimate(share, *wilson(share, count_of(sums) * weight / sums.weight(Quantity.WEIGHT)))
+
+
+def interval_width(sums: Sums, question: Question) -> Estimate:
+    """The mean width of intervals; the normal interval."""
+    weight = sums.weight(Quantity.INTERVAL_WEIGHT)
+    return mean_of(sums, Quantity.WIDTH, Quantity.WIDTH_2, weight) if weight else nothing(NO_INTERVALS)
 
 
 def r2(sums: Sums, question: Question) -> Estimate:

@@ -75,9 +75,11 @@ class Metric:
     estimate : callable
         Works it out of sums of at least one label.
     better : str
-        ``higher``, ``lower``, or ``zero`` for what should be near it; empty for tables.
+        ``higher``, ``lower``, or ``zero`` for what should be near it; empty for tables and for what is to be neither.
     needs_value : bool
         Whether it is about what outcomes are worth.
+    needs : str
+        The key of the configuration without which there is nothing to work it out of; empty for most.
     without : Count or None
         As what events with a label are counted that say nothing of it, if there are such.
     """
@@ -88,6 +90,7 @@ class Metric:
     estimate: Callable[[Sums, Question], Estimate]
     better: str = "higher"
     needs_value: bool = False
+    needs: str = ""
     without: Count | None = None
 
     def events(self, sums: Sums) -> int:

@@ -219,6 +219,10 @@ class Regression:
         Whether each event says what it was worth.
     naive : tuple of str and str, or None
         Which field answers each event without a model, and ``squared``.
+    quantile : float or None
+        Which quantile the prediction is to be.
+    interval : tuple of str and str, or None
+        Which fields say between what the number is to be.
 
     Examples
     --------
@@ -229,12 +233,16 @@ class Regression:
 
     has_values: bool = False
     naive: Naive | None = None
+    quantile: float | None = None
+    interval: tuple[str, str] | None = None
 
     kind: ClassVar[str] = "regression"
 
     @property
     def id(self) -> str:
-        return _id("regression", self.has_values, *_named(self.naive))
+        optional = {"quantile": self.quantile, "interval": self.interval}
+        parts = [(name, part) for name, part in optional.items() if part is not None]
+        return _id("regression", self.has_values, *_named(self.naive), *parts)
 
     def fold(
         self,
@@ -243,8 +251,9 @@ class Regression:
         weight: Floats | None = None,
         value: Floats | None = None,
         naive: Floats | None = None,
+        interval: tuple[Floats, Floats] | None = None,
     ) -> Sums:
-        """See :meth:`Scheme.fold`."""
+        """See :meth:`Scheme.fold`; ``interval`` is what the two fields say, NaN where they say nothing."""
         out = SumBuilder(self.id)
         wild = ~((np.abs(prediction) <= LARGEST) & (np.abs(label) <= LARGEST))
         apart = {Count.NO_PREDICTION: np.isnan(prediction), Count.WILD: wild}
@@ -262,6 +271,11 @@ class Regression:
             answer = naive[counted]
             usable = np.abs(answer) <= LARGEST
             _add_naive(out, error**2, (np.where(usable, answer, 0.0) - y) ** 2, usable, fixed)
+        if self.quantile is not None:
+            _add_pinball(out, self.quantile, error, fixed)
+        if self.interval is not None and interval is not None:
+            low, high = (end[counted] for end in interval)
+            _add_interval(out, y, (low, high), fixed)
         return out.sums()
 
 
@@ -337,6 +351,27 @@ def _add_naive(out: SumBuilder, model: Floats, naive: Floats, has_answer: Bools,
     out.floats(Quantity.NAIVE_LOSS, weights * naive)
     out.floats(Quantity.NAIVE_LOSS_2, weights * naive**2)
     out.floats(Quantity.BOTH_LOSSES, weights * model * naive)
+
+
+def _add_pinball(out: SumBuilder, quantile: float, error: Floats, fixed: Integers) -> None:
+    """Add what is lost by a prediction that is to be a quantile: too low a one costs more, the higher the quantile."""
+    loss, weights = np.maximum(-quantile * error, (1 - quantile) * error), _as_floats(fixed)
+    out.weights(Quantity.PINBALL_WEIGHT, np.zeros(len(fixed), dtype=np.int64), fixed)
+    out.floats(Quantity.PINBALL, weights * loss)
+    out.floats(Quantity.PINBALL_2, weights * loss**2)
+
+
+def _add_interval(out: SumBuilder, y: Floats, interval: tuple[Floats, Floats], fixed: Integers) -> None:
+    """Add which intervals hold the truth; one whose ends are in the wrong order holds nothing, and has no width."""
+    low, high = interval
+    usable = (np.abs(low) <= LARGEST) & (np.abs(high) <= LARGEST)
+    out.count(Count.NO_INTERVAL, int((~usable).sum()))
+    y, low, high, fixed = y[usable], low[usable], high[usable], fixed[usable]
+    holds, width, weights = (low <= y) & (y <= high), np.maximum(high - low, 0.0), _as_floats(fixed)
+    out.weights(Quantity.INTERVAL_WEIGHT, np.zeros(len(fixed), dtype=np.int64), fixed)
+    out.weights(Quantity.COVERED, np.zeros(int(holds.sum()), dtype=np.int64), fixed[holds])
+    out.floats(Quantity.WIDTH, weights * width)
+    out.floats(Quantity.WIDTH_2, weights * width**2)
 
 
 def _moments(out: SumBuilder, y: Floats, error: Floats, weights: Floats) -> None:

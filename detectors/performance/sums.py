@@ -41,6 +41,7 @@ class Count(IntEnum):
     ZERO_ACTUAL = 6
     MANY_CLASSES = 7
     ANSWERED = 8
+    NO_INTERVAL = 9
 
 
 UNUSABLE = (Count.NO_PREDICTION, Count.OUT_OF_RANGE, Count.WILD, Count.BAD_WEIGHT)
@@ -99,6 +100,13 @@ class Quantity(IntEnum):
     SHARE_WEIGHT = 52
     SYMMETRIC = 53
     SYMMETRIC_2 = 54
+    PINBALL_WEIGHT = 55
+    PINBALL = 56
+    PINBALL_2 = 57
+    INTERVAL_WEIGHT = 58
+    COVERED = 59
+    WIDTH = 60
+    WIDTH_2 = 61
     # The scores of each bin of reliability, from here on.
     BIN_SCORES = 100
 

@@ -340,10 +340,14 @@ class ModelSpec(Strict):
         except WrongPartError as error:
             raise WrongPartError(("performance", *error.path), str(error)) from error
         apart = any(source.kind == "prediction" for source in self.sources)
-        for naive in plan.naive:
-            if apart and naive.signal is not None and naive.signal.startswith("feature:"):
+        beside: list[tuple[tuple[str, ...], str | None]]
+        beside = [(("baselines", naive.name, "field"), naive.signal) for naive in plan.naive]
+        ends = zip(("low", "high"), plan.interval or (None, None), strict=True)
+        beside += [(("interval", end), signal) for end, signal in ends]
+        for part, signal in beside:
+            if apart and signal is not None and signal.startswith("feature:"):
                 message = "features come on another source than predictions: have it in schema.prediction"
-                raise WrongPartError(("performance", "baselines", naive.name, "field"), message)
+                raise WrongPartError(("performance", *part), message)
         if not self.keep.labels and not self.keep.summaries_only:
             raise WrongPartError(("keep", "labels"), "`performance` needs labels to be kept")
         return self

@@ -25,6 +25,7 @@ __all__ = [
     "PriorAnswer",
     "SeasonalAnswer",
     "naive_of",
+    "signal_beside",
 ]
 
 SKILL = "skill:"
@@ -185,7 +186,11 @@ def naive_of(
 
 def _naive(name: str, spec: Any, scheme: Scheme, by: tuple[Sequence[int], Mapping[str, FieldSpec]]) -> Naive:
     judge_at_ms, fields = by
-    signal = _signal(name, spec.field, scheme, fields) if isinstance(spec, FieldAnswer) else None
+    signal = (
+        signal_beside(("baselines", name, "field"), spec.field, scheme.kind, fields)
+        if isinstance(spec, FieldAnswer)
+        else None
+    )
     is_class = signal is not None and fields[signal].type == "category"
     try:
         loss = loss_of(scheme.kind, spec.loss or ("error" if is_class else None))
@@ -198,16 +203,29 @@ def _naive(name: str, spec: Any, scheme: Scheme, by: tuple[Sequence[int], Mappin
     return Naive(name, loss, signal=signal)
 
 
-def _signal(name: str, field: str, scheme: Scheme, fields: Mapping[str, FieldSpec]) -> str:
-    part = ("baselines", name, "field")
+def signal_beside(part: tuple[str, ...], field: str, kind: str, fields: Mapping[str, FieldSpec]) -> str:
+    """Return the signal of a field that comes with the prediction, and is compared with labels like it.
+
+    Parameters
+    ----------
+    part : tuple of str
+        Which part of ``performance`` names it.
+    field, kind : str
+    fields : mapping of str to FieldSpec
+        Those that there are, by their signals.
+
+    Raises
+    ------
+    WrongPartError
+    """
     signals = [signal for signal in (f"prediction:{field}", f"feature:{field}") if signal in fields]
     if not signals:
         there_are = ", ".join(sorted(signal.partition(":")[2] for signal in fields)) or "nothing does"
         raise WrongPartError(part, f"{field!r} does not come beside the prediction: {there_are}")
     spec = fields[signals[0]]
-    types = {"binary": ("numeric", "category"), "multiclass": ("category",), "regression": ("numeric",)}[scheme.kind]
+    types = {"binary": ("numeric", "category"), "multiclass": ("category",), "regression": ("numeric",)}[kind]
     if spec.type not in types:
-        raise WrongPartError(part, f"{field!r} is a {spec.type}, and {scheme.kind} predictions need a {types[0]}")
+        raise WrongPartError(part, f"{field!r} is a {spec.type}, and {kind} predictions need a {types[0]}")
     if spec.privacy in NEVER_SHOWN:
         raise WrongPartError(part, f"`privacy: {spec.privacy}` leaves nothing that may be compared")
     return signals[0]

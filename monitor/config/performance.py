@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
 from detectors.performance.evidence import CHARTED
-from monitor.config.naive import NEVER_SHOWN, ConstantAnswer, Naive, NaiveSpec, PriorAnswer, naive_of
+from monitor.config.naive import NEVER_SHOWN, ConstantAnswer, Naive, NaiveSpec, PriorAnswer, naive_of, signal_beside
 from monitor.config.schema import FieldSpec, Schema
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
@@ -19,6 +19,7 @@ __all__ = [
     "COVERAGE",
     "PERFORMANCE",
     "EstimateSpec",
+    "IntervalSpec",
     "Performance",
     "PerformancePlan",
     "is_judged",
@@ -56,6 +57,13 @@ class EstimateSpec(Strict):
     """An estimator that was fitted on labelled events."""
 
     uri: str = Field(min_length=1, description="the file that `leeway estimator fit` wrote")
+
+
+class IntervalSpec(Strict):
+    """Between what each predicted number is to be."""
+
+    low: str = Field(min_length=1, description="a numeric part of the prediction, or a feature that comes with it")
+    high: str = Field(min_length=1, description="the same of the upper end")
 
 
 class Performance(Strict):
@@ -100,6 +108,15 @@ class Performance(Strict):
     )
     metrics: list[str] = Field(
         default_factory=list, description="which are worked out; all that fit what is compared if absent"
+    )
+    quantile: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="numbers: which quantile the prediction is to be, such as 0.9, for `pinball`",
+    )
+    interval: IntervalSpec | None = Field(
+        default=None, description="numbers: which fields are the ends of an interval, for `interval_coverage`"
     )
     baselines: dict[Annotated[str, Field(pattern=NAME_OF_ESTIMATE)], NaiveSpec] | None = Field(
         default=None,
@@ -167,6 +184,11 @@ class PerformancePlan:
         return None if self.scheme.naive is None else self.scheme.naive[0]
 
     @property
+    def interval(self) -> tuple[str, str] | None:
+        """The signals of the fields between which a number is to be, if there are such."""
+        return self.scheme.interval if isinstance(self.scheme, Regression) else None
+
+    @property
     def label_signals(self) -> tuple[str, ...]:
         """The signals of labels that are read: of the label itself, then of weight and value."""
         return tuple(signal for signal in (self.label, self.weight, self.value) if signal is not None)
@@ -222,12 +244,14 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
     )
     metrics, skills = _metrics(kind, performance, [each.metric for each in naive])
     naive = tuple(each for each in naive if each.metric in skills)
+    answering = next(((each.signal, each.loss) for each in naive if each.signal), None)
+    interval = None if performance.interval is None else _interval(performance.interval, fields)
     return PerformancePlan(
         prediction=f"prediction:{prediction}",
         label=f"label:{label}",
         weight=weight,
         value=_number(("value",), value, label, schema.labels),
-        scheme=_scheme(kind, performance, next(((each.signal, each.loss) for each in naive if each.signal), None)),
+        scheme=_scheme(kind, performance, answering, interval),
         metrics=metrics,
         judge_at_ms=tuple(performance.judge_at),
         min_labels=performance.min_labels,
@@ -260,6 +284,9 @@ def _kind(performance: Performance, prediction: FieldSpec, label: FieldSpec) -> 
         raise WrongPartError(("kind",), message)
     if inferred == "binary" and performance.positive is None:
         raise WrongPartError(("positive",), "name the class whose probability the prediction is")
+    for key in ("quantile", "interval"):
+        if inferred != "regression" and getattr(performance, key) is not None:
+            raise WrongPartError((key,), f"only numbers have one, and this is {inferred}")
     for key in ("positive", "threshold"):
         if inferred != "binary" and getattr(performance, key) is not None:
             raise WrongPartError((key,), f"only what is binary has one, and this is {inferred}")
@@ -306,7 +333,20 @@ def _number(part: tuple[str], name: str | None, label: str, labels: Mapping[str,
     return f"label:{name}"
 
 
-def _scheme(kind: Kind, performance: Performance, naive: tuple[str, str] | None = None) -> Scheme:
+def _interval(interval: IntervalSpec, fields: Mapping[str, FieldSpec]) -> tuple[str, str]:
+    low, high = (
+        signal_beside(("interval", end), name, "regression", fields)
+        for end, name in (("low", interval.low), ("high", interval.high))
+    )
+    return low, high
+
+
+def _scheme(
+    kind: Kind,
+    performance: Performance,
+    naive: tuple[str, str] | None = None,
+    interval: tuple[str, str] | None = None,
+) -> Scheme:
     matrix = performance.value if isinstance(performance.value, dict) else None
     from_label = isinstance(performance.value, str)
     if kind == "binary":
@@ -317,7 +357,7 @@ def _scheme(kind: Kind, performance: Performance, naive: tuple[str, str] | None 
         return Multiclass(None if matrix is None else _of_pairs(matrix), from_label, naive)
     if matrix is not None:
         raise WrongPartError(("value",), "errors of numbers have no outcomes: name a numeric label")
-    return Regression(from_label, naive)
+    return Regression(from_label, naive, performance.quantile, interval)
 
 
 def _of_outcomes(matrix: Mapping[str, float]) -> tuple[float, float, float, float]:
@@ -343,12 +383,16 @@ def _metrics(kind: Kind, performance: Performance, skills: Sequence[str]) -> tup
     fitting = [name for name, metric in METRICS.items() if kind in metric.kinds]
     if performance.value is None:
         fitting = [name for name in fitting if not METRICS[name].needs_value]
+    fitting = [
+        name for name in fitting if not METRICS[name].needs or getattr(performance, METRICS[name].needs) is not None
+    ]
     for index, name in enumerate(performance.metrics):
         if name not in METRICS and name not in skills:
             there_are = ", ".join([*fitting, *skills])
             raise WrongPartError(("metrics", index), f"there is no {name!r}; there are {there_are}")
         if name in METRICS and name not in fitting:
-            reason = "needs `value`" if METRICS[name].needs_value else f"is none of {kind} predictions"
+            needs = "value" if METRICS[name].needs_value else METRICS[name].needs
+            reason = f"needs `{needs}`" if needs and kind in METRICS[name].kinds else f"is none of {kind} predictions"
             raise WrongPartError(("metrics", index), f"{name} {reason}; there are {', '.join(fitting)}")
         if name in performance.metrics[:index]:
             raise WrongPartError(("metrics", index), f"{name!r} is named twice")

@@ -77,6 +77,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.performance.baselines.NAME, kind: seasonal", naive.SeasonalAnswer),
     ("spec.performance.baselines.NAME, kind: moving_average", naive.MovingAverageAnswer),
     ("spec.performance.baselines.NAME, kind: field", naive.FieldAnswer),
+    ("spec.performance.interval", performance.IntervalSpec),
     ("spec.performance.estimates.NAME", performance.EstimateSpec),
 )
 SERVICE_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (

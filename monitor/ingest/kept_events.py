@@ -53,6 +53,7 @@ class Keeper:
         is_joined = plan is not None and plan.prediction in {*self._numeric, *self._category} - self._hidden
         self._compared = plan.prediction if plan is not None and is_joined else ""
         self._naive = plan.naive_signal if plan is not None else None
+        self._interval = (plan.interval if plan is not None else None) or (None, None)
         self._without = frozenset(keep.without) | self._hidden
         self._segmentations = [
             (segmentation.names, [self._category.index(signal) for signal in segmentation.by])
@@ -147,6 +148,7 @@ class Keeper:
         hashes = digests(Texts.of(ids)).view(np.int64)
         numbers, names = self._values(batch, self._compared)
         naive_numbers, naive_names = self._values(batch, self._naive)
+        low, high = (self._values(batch, end)[0] for end in self._interval)
         return {
             **shared,
             "known_ms": known_ms,
@@ -156,6 +158,8 @@ class Keeper:
             "label": names,
             "naive_value": naive_numbers,
             "naive_label": naive_names,
+            "low": low,
+            "high": high,
         }
 
     def _values(self, batch: Events, signal: str | None) -> tuple[NDArray[np.float64], list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.performance import Binary, Multiclass, Regression
+from detectors.performance import Binary, Multiclass, Regression, Sums
 from monitor.config.performance import PerformancePlan
 from monitor.performance.join import NONE, Joined
 from sinks.store.spans import HOUR_MS
@@ -84,14 +84,22 @@ def _row(plan: PerformancePlan, hour: Hour, rows: Integers) -> Row:
         "class_labelled": [of_labelled[name] for name in sorted(classes)],
         "delay_hours": sorted(delays),
         "delay_labels": [delays[hours] for hours in sorted(delays)],
-        **plan.scheme.fold(
-            _predictions(plan, hour.predicted, labelled),
-            _labels(plan, hour, labelled),
-            hour.joined.numbers[plan.weight][labelled] if plan.weight else None,
-            hour.joined.numbers[plan.value][labelled] if plan.value else None,
-            _naive(plan, hour.predicted, labelled) if plan.naive_signal else None,
-        ).to_row(),
+        **_sums(plan, hour, labelled).to_row(),
     }
+
+
+def _sums(plan: PerformancePlan, hour: Hour, labelled: Integers) -> Sums:
+    arguments = (
+        _predictions(plan, hour.predicted, labelled),
+        _labels(plan, hour, labelled),
+        hour.joined.numbers[plan.weight][labelled] if plan.weight else None,
+        hour.joined.numbers[plan.value][labelled] if plan.value else None,
+        _naive(plan, hour.predicted, labelled) if plan.naive_signal else None,
+    )
+    if isinstance(plan.scheme, Regression) and plan.interval:
+        low, high = (np.array(hour.predicted[end], dtype=np.float64)[labelled] for end in ("low", "high"))
+        return plan.scheme.fold(*arguments, interval=(low, high))
+    return plan.scheme.fold(*arguments)
 
 
 def _classes(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Sequence[str]:

@@ -63,7 +63,9 @@ class MetricEstimate(Row):
     low: float | None = described("of the 95 % confidence interval")
     high: float | None = described("its upper end")
     bound: float = described("how far the value may be from that of the single events, as scores are counted in cells")
-    better: Literal["higher", "lower", "zero", ""] = described("which values are good; empty of tables")
+    better: Literal["higher", "lower", "zero", ""] = described(
+        "which values are good; empty of tables, and of `interval_coverage`"
+    )
     currency: str | None = described("what it is worth in")
     labels: int = described("events that the metric is made of")
     predictions: int = described("of this time, with a label or without")

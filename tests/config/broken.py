@@ -420,6 +420,22 @@ BROKEN = {
         "11:81: spec.performance.baselines.rule.field: features come on another source",
         is_of_one_value=False,
     ),
+    "quantile of classes": _performance(
+        f"{_CLASSES}, quantile: 0.9", "49: spec.performance.quantile: only numbers have one, and this is multiclass"
+    ),
+    "quantile that is none": _performance(
+        f"{_NUMBERS}, quantile: 1", "49: spec.performance.quantile: Input should be less than 1", one=True
+    ),
+    "interval without an end": _performance(
+        f"{_NUMBERS}, interval: {{low: amount}}", "49: spec.performance.interval.high: required key", one=True
+    ),
+    "interval of names": _performance(
+        f"{_NUMBERS}, interval: {{low: amount, high: country}}",
+        "73: spec.performance.interval.high: 'country' is a category, and regression predictions need a numeric",
+    ),
+    "pinball of no quantile": _performance(
+        f"{_NUMBERS}, metrics: [pinball]", "59: spec.performance.metrics.0: pinball needs `quantile`"
+    ),
     "skill of no naive answer": _performance(
         f"{_NUMBERS}, metrics: ['skill:mean']",
         "59: spec.performance.metrics.0: there is no 'skill:mean'; there are bias",

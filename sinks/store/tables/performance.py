@@ -10,11 +10,13 @@ DECLARED = (
     table(
         "predicted",
         "model:name event_ms:uneven topic:name partition:count offset:even known_ms:uneven id_digest:int version:name "
-        "segments:names:rows subject:text:rows value:float label:name:rows naive_value:float naive_label:name:rows",
+        "segments:names:rows subject:text:rows value:float label:name:rows naive_value:float naive_label:name:rows "
+        "low:float high:float",
         "model event_ms topic partition offset",
         row="a prediction that labels are joined with, by 64 bits of its id, of models with "
         "`spec.performance`; `known_ms` is its own time, or the watermark of its partition if that was "
-        "further, `naive_value` and `naive_label` what the field says that it is compared with, if there is one",
+        "further, `naive_value` and `naive_label` what the field says that it is compared with, "
+        "if there is one, `low` and `high` the ends of its interval",
         time="event_ms",
         keep="predictions",
         part="week",

@@ -14,7 +14,7 @@ __all__ = ["SCHEMES", "events"]
 SCHEMES: dict[str, Scheme] = {
     "binary": Binary("yes", 0.4, (120.0, -8.0, -450.0, 0.5)),
     "multiclass": Multiclass({("a", "b"): -3.25, ("a", "a"): 1.0}),
-    "regression": Regression(has_values=True),
+    "regression": Regression(has_values=True, quantile=0.8, interval=("feature:low", "feature:high")),
 }
 
 SCORES = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.3, 0.4, 0.5, 1.0]))
@@ -35,9 +35,13 @@ def events(draw: st.DrawFn, kind: str, *, least: int = 1, weighted: bool = True)
     size = draw(st.integers(least, 40))
     listed = [draw(st.lists(values, min_size=size, max_size=size)) for values in (of, labels, WEIGHTS, NUMBERS)]
     prediction, label, weight, value = listed
-    return {
+    arguments: dict[str, Any] = {
         "prediction": prediction if kind == "multiclass" else np.array(prediction, dtype=np.float64),
         "label": np.array(label, dtype=np.float64) if kind == "regression" else label,
         "weight": np.array(weight, dtype=np.float64) if weighted else None,
         "value": np.array(value, dtype=np.float64),
     }
+    if kind == "regression":
+        ends = [draw(st.lists(NUMBERS, min_size=size, max_size=size)) for _ in range(2)]
+        arguments["interval"] = tuple(np.array(end, dtype=np.float64) for end in ends)
+    return arguments

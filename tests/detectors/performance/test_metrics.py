@@ -74,6 +74,11 @@ def smape(batch: Batch) -> float:
     return float(np.average(terms, weights=batch["weight"]))
 
 
+def held(batch: Batch) -> Any:
+    low, high = batch["interval"]
+    return (low <= batch["label"]) & (batch["label"] <= high)
+
+
 def worth(batch: Batch) -> Iterator[float]:
     for row, (prediction, label) in enumerate(zip(batch["prediction"], batch["label"], strict=True)):
         if isinstance(prediction, str):
@@ -103,6 +108,13 @@ ORACLES: dict[str, Callable[[Batch], Any]] = {
     "mape": mape,
     "smape": smape,
     "r2": of_numbers(metrics.r2_score),
+    "pinball": lambda batch: metrics.mean_pinball_loss(
+        batch["label"], batch["prediction"], sample_weight=batch["weight"], alpha=0.8
+    ),
+    "interval_coverage": lambda batch: np.average(held(batch), weights=batch["weight"]),
+    "interval_width": lambda batch: np.average(
+        np.maximum(batch["interval"][1] - batch["interval"][0], 0), weights=batch["weight"]
+    ),
     "value_per_event": lambda batch: np.average(list(worth(batch)), weights=batch["weight"]),
     "value_total": lambda batch: np.dot(list(worth(batch)), batch["weight"]),
 }

@@ -206,7 +206,8 @@ def verdicts_of(batches: list[Batch]) -> dict[str, int]:
 def test_without_an_interval_it_is_said_why(
     batch: dict[str, list[float]], answer: float, verdict: str, reason: str
 ) -> None:
-    sums = Regression().fold(**{name: np.array(values, dtype=np.float64) for name, values in batch.items()})
+    prediction, label = (np.array(batch[name], dtype=np.float64) for name in ("prediction", "label"))
+    sums = Regression().fold(prediction, label)
     losses = losses_of(sums, "squared", answer)
     assert losses is not None
     shown = skill_of(losses, 2)

@@ -19,10 +19,10 @@ from tests.detectors.performance.streams import SCHEMES, events
 
 
 def rows_of(batch: dict[str, Any], rows: list[int]) -> dict[str, Any]:
-    return {
-        key: [values[row] for row in rows] if isinstance(values, list) else values[np.array(rows, dtype=np.int64)]
-        for key, values in batch.items()
-    }
+    index = np.array(rows, dtype=np.int64)
+    of_lists = {key: [values[row] for row in rows] for key, values in batch.items() if isinstance(values, list)}
+    of_pairs = {key: tuple(end[index] for end in ends) for key, ends in batch.items() if isinstance(ends, tuple)}
+    return {key: values[index] for key, values in batch.items() if key not in of_lists | of_pairs} | of_lists | of_pairs
 
 
 @pytest.mark.parametrize("kind", SCHEMES)
