@@ -184,9 +184,9 @@ def test_links_lead_somewhere() -> None:
     client = Client(bad_night(watched()), routers=(*ROUTERS, *PAGES))
     urls = {url for text in map(json.dumps, DASHBOARDS.values()) for url in re.findall(r'"url": "([^"]+)"', text)}
     ours = {url.removeprefix("${leeway}") for url in urls if url.startswith("${leeway}")}
-    assert {url: client.get(url.replace("${__value.raw:percentencode}", ALERT)).status_code for url in ours} == (
-        dict.fromkeys(ours, 200)
-    )
+    assert {
+        url: client.get(re.sub(r"\$\{(?:model|__value\.raw):percentencode\}", ALERT, url)).status_code for url in ours
+    } == (dict.fromkeys(ours, 200))
     for url in urls - {f"${{leeway}}{path}" for path in ours}:
         uid = urlsplit(url).path.removeprefix("/d/")
         variables = re.findall(r"var-(\w+)", url)

@@ -29,7 +29,8 @@ STATIC = ("GET /static/{of_build}/{name:path}",)
 """Scripts and styles, the same for everybody: a page that asks people to log in has them too."""
 
 SHELLS = (
-    "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare", "/models/{model}/signals/{signal:path}",
+    "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare", "/models/{model}/performance",
+    "/models/{model}/signals/{signal:path}",
     "/pipeline", "/rollouts",
 )  # fmt: skip
 """Pages that show nothing by themselves: their modules ask the API as whoever looks at them."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
+
+from tests.api.labelled_days import labelled
 from tests.api.world import HOUR_MS, MINUTE_MS, World
 from tests.web.browser.site import MARKUP, NOW_MS
 
@@ -12,6 +16,7 @@ __all__ = ["operated"]
 
 def operated(world: World) -> World:
     """Add notifications, decisions, an acknowledgement, dead letters, jobs, and a rollout."""
+    _label(world)
     fired_ms = NOW_MS - 9 * HOUR_MS
     sent = {"alert_id": "a", "sequence": 0, "attempts": 1, "at_ms": fired_ms + MINUTE_MS}
     world.add("notifications", [sent | {"receiver": "log/0", "outcome": "delivered"}])
@@ -37,3 +42,21 @@ def operated(world: World) -> World:
         row = {"model": "fraud", "rollout": "r", "end_ms": fired_ms + hour * HOUR_MS, "signal": "missing:amount"}
         world.add("rollout_strata", [row | {"verdict": "hold"} | sides | means])
     return world
+
+
+def _label(world: World) -> None:
+    """Two days of labels, which take up to a day; the last version is worse."""
+    model, compared = world.configuration.models["fraud"], labelled().spec
+    schema = model.spec.schema_.model_copy(update={"id": "id", "labels": compared.schema_.labels})
+    spec = model.spec.model_copy(
+        update={"schema_": schema, "sources": compared.sources, "performance": compared.performance}
+    )
+    world.configuration = replace(world.configuration, models={"fraud": model.model_copy(update={"spec": spec})})
+    world.__dict__.pop("watches", None)
+    rng = np.random.default_rng(5)
+    for hour in range(-48, 0):
+        positive = rng.random(60) < 0.3
+        scores = 1 / (1 + np.exp(-rng.normal((1 if hour > -20 else 3) * positive - 1.5, 1.0)))
+        is_known = rng.integers(0, 24, 60) < -hour
+        labels = [("yes" if one else "no") if known else None for one, known in zip(positive, is_known, strict=True)]
+        world.labelled_hour(NOW_MS + hour * HOUR_MS, scores.tolist(), labels, version="v8" if hour > -20 else "v7")

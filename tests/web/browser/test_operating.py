@@ -211,3 +211,11 @@ def test_a_rollout_shows_what_may_be_concluded(look: Open) -> None:
     shown.page.get_by_text("candidate v8 beside champion v7").wait_for()
     assert "hold: not decided" in shown.text
     assert re.search(r"Difference\s+0\.\d+ %", shown.text)
+    assert shown.page.locator(".chart canvas").count() == 1
+
+
+def test_performance_says_which_versions_differ_and_how_sure_that_is(look: Open) -> None:
+    shown = look("/models/fraud/performance?span=7d")
+    shown.page.get_by_text("differs by version").first.wait_for()
+    assert re.search(r"recall differs by version: v7 9\d\.\d %, v8 [3-5]\d\.\d %", shown.text)
+    assert re.search(r"recall.*?in this time\s+8\d\.\d %\s+8\d\.\d % to 8\d\.\d %", shown.text, flags=re.DOTALL)

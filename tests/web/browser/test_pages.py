@@ -14,6 +14,7 @@ WALKED: dict[str, tuple[str, str]] = {
     "fleet": ("/", "All 1"),
     "incident": ("/incidents/a", "Who was notified"),
     "pipeline": ("/pipeline", "Leeway is ready"),
+    "performance": ("/models/fraud/performance", "predictions have a label"),
     "rollouts": ("/rollouts", "candidate v8"),
     "model": ("/models/fraud", "Every signal, the strongest first"),
     "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),

@@ -20,13 +20,13 @@ export default function Fleet() {
   const models = fleet.data?.items ?? [];
   const { query, change } = useQuery();
   const shown = useMemo(() => models.filter((model) => matches(model, query)), [fleet.data, query]);
-  return html`
+  return html`<div>
     <div class="head"><h1>Models</h1>${fleet.data && html`<${Filters} models=${models} query=${query} change=${change} />`}</div>
     <${Failure} error=${fleet.error} retry=${fleet.reload} />
     <${Incidents} asked=${incidents} />
     <div aria-busy=${fleet.isLoading && !fleet.data ? "true" : "false"}>
       ${fleet.data && (models.length ? html`<${Counts} models=${models} query=${query} change=${change} shown=${shown.length} />
-        <${List} models=${shown} days=${(fleet.data.to_ms - fleet.data.from_ms) / 86_400_000} />` : html`<${Nothing} />`)}</div>`;
+        <${List} models=${shown} days=${(fleet.data.to_ms - fleet.data.from_ms) / 86_400_000} />` : html`<${Nothing} />`)}</div></div>`;
 }
 
 function Nothing() {

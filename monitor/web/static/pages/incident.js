@@ -17,18 +17,18 @@ export default function IncidentPage({ incident: id }) {
   useAlertStream(reload);
   useTitle(incident.data?.title ?? "Incident");
   if (!incident.data) {
-    return html`<h1>Incident</h1><${Failure} error=${incident.error} retry=${incident.reload} />
-      ${!incident.error && html`<p class="quiet" aria-busy="true">One moment …</p>`}`;
+    return html`<div><h1>Incident</h1><${Failure} error=${incident.error} retry=${incident.reload} />
+      ${!incident.error && html`<p class="quiet" aria-busy="true">One moment …</p>`}</div>`;
   }
   const shown = incident.data;
   const marks = details.flatMap((detail) => detail.marks);
-  return html`
+  return html`<div>
     <${Crumbs} trail=${[["Models", address([])], ["Alerts", address(["alerts"])], ["Incident"]]} />
     <${Verdict} incident=${shown} details=${details} reload=${reload} />
     <${Moved} details=${details} incident=${shown} marks=${marks} reload=${reload} />
     <div class="grid"><${Causes} incident=${shown} /><${Course} incident=${shown} details=${details} marks=${marks} /></div>
     <${Notified} alerts=${shown.alerts} />
-    ${shown.alerts.length > 1 && html`<${Alerts} incident=${shown} />`}`;
+    ${shown.alerts.length > 1 && html`<${Alerts} incident=${shown} />`}</div>`;
 }
 
 /** What the API says of each alert: `{alert, notifications, acknowledged, marks}`; the alerts that fire first. */

@@ -24,11 +24,12 @@ export default function Model({ model }) {
   const span = spanOf(query, protection?.window_end_ms);
   const { version = null, segment = "" } = query;
   return html`<div>
-    <${Crumbs} trail=${[["Models", address(["models"])], [model]]} />
+    <${Crumbs} trail=${[["Models", address([])], [model]]} />
     <div class="head"><div><h1>${model}</h1>
       ${span && html`<p class="quiet">${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""},
         ${" "}<${Time} ms=${span.from} /> to <${Time} ms=${span.to} /></p>`}</div>
       <div class="row"><${SpanChoice} ...${{ span, query, change, href }} />
+        <a class="button" href=${address(["models", model, "performance"], query)}>Performance</a>
         <a class="button" href=${address(["models", model, "compare"], query)}>Compare</a></div></div>
     <${Verdict} alerts=${alerts} protection=${protection} />
     ${summary.data && !span && html`<${Card} title="Nothing is judged yet"><p>No window of this model has ended. Once its events come, the first one

@@ -17,12 +17,12 @@ export default function Pipeline() {
   const ready = useAsk("/readyz", {}, { everyMs: REFRESH_MS });
   const status = useAsk(useMay("GET /v1/status") ? "/v1/status" : null, {}, { everyMs: REFRESH_MS });
   const samples = useMetrics([...OF_PARTITIONS, ...OF_PARTS], { everyMs: REFRESH_MS });
-  return html`<div class="head"><h1>Pipeline</h1><span class="quiet small">of the process that answers; stored figures are of all</span></div>
+  return html`<div><div class="head"><h1>Pipeline</h1><span class="quiet small">of the process that answers; stored figures are of all</span></div>
     <${Readiness} ready=${ready} />
     <${Stages} status=${status} samples=${samples ?? []} />
     <${Partitions} samples=${samples ?? []} />
     <${DeadLetters} />
-    <${Jobs} />`;
+    <${Jobs} /></div>`;
 }
 
 function Readiness({ ready }) {

@@ -2,6 +2,7 @@
 import { html, address, Card, Facts, Failure, State, Time, useTitle } from "../lib/ui.js";
 import { tell, useAsk } from "../lib/api.js";
 import { Action } from "../lib/act.js";
+import { TimeChart } from "../lib/chart.js";
 import { useQuery } from "../lib/address.js";
 import { count, length, number, percent, signalParts } from "../lib/format.js";
 
@@ -16,7 +17,7 @@ export default function Rollouts() {
   const rollouts = useAsk("/v1/rollouts", { model: query.model, limit: 100 }, { everyMs: REFRESH_MS });
   const items = rollouts.data?.items ?? [];
   const chosen = query.rollout ?? items[0]?.id;
-  return html`<div class="head"><h1>Rollouts</h1></div>
+  return html`<div><div class="head"><h1>Rollouts</h1></div>
     <${Failure} error=${rollouts.error} retry=${rollouts.reload} />
     ${rollouts.data && !items.length && html`<div class="card"><h2>Nothing is compared</h2>
       <p>Have a candidate compared with its champion while both serve: <code>leeway rollout start MODEL --candidate v8 --champion v7 --metric missing:amount=0.005</code></p></div>`}
@@ -24,14 +25,14 @@ export default function Rollouts() {
       <${State} of=${LOOKS[each.verdict]} label=${WORDS[each.verdict]} />
       <a href=${href({ rollout: each.id })} aria-current=${each.id === chosen ? "true" : null} onClick=${(event) => { event.preventDefault(); change({ rollout: each.id }); }}>
         ${each.model}: ${each.champion} → ${each.candidate}</a><span class="small quiet">${each.state}${each.from_ms !== null && html`, since <${Time} ms=${each.from_ms} />`}</span></li>`)}</ul></nav>`}
-    ${chosen && html`<${Rollout} key=${chosen} id=${chosen} />`}`;
+    ${chosen && html`<${Rollout} key=${chosen} id=${chosen} />`}</div>`;
 }
 
 function Rollout({ id }) {
   const asked = useAsk(`/v1/rollouts/${encodeURIComponent(id)}`, { points: 200 }, { everyMs: REFRESH_MS });
-  if (!asked.data) return html`<${Failure} error=${asked.error} retry=${asked.reload} />${!asked.error && html`<p class="quiet" aria-busy="true">One moment …</p>`}`;
+  if (!asked.data) return asked.error ? html`<${Failure} error=${asked.error} retry=${asked.reload} />` : html`<p class="quiet" aria-busy="true">One moment …</p>`;
   const rollout = asked.data, isOpen = ["waiting", "running"].includes(rollout.state);
-  return html`<section class="verdict ${rollout.verdict === "rollback" ? "drift" : rollout.verdict === "promote" ? "ok" : "learning"}" aria-label="Verdict">
+  return html`<div><section class="verdict ${rollout.verdict === "rollback" ? "drift" : rollout.verdict === "promote" ? "ok" : "learning"}" aria-label="Verdict">
       <div class="row"><${State} of=${LOOKS[rollout.verdict]} label=${WORDS[rollout.verdict]} /><span class="quiet">${rollout.state}</span></div>
       <h2 class="first"><a href=${address(["models", rollout.model])}>${rollout.model}</a>: candidate ${rollout.candidate} beside champion ${rollout.champion}</h2>
       <ul>${rollout.compared.map((metric) => html`<li>${metric.words}</li>`)}</ul>
@@ -44,7 +45,7 @@ function Rollout({ id }) {
       ["A verdict may be wrong", percent(rollout.level), "of the time, however often one looks"],
       ["Started by", rollout.created_by, rollout.reason]]} />
       <p class="small quiet">It holds if ${rollout.assumes.join("; ")}.</p><//>
-    <div class="grid">${rollout.compared.map((metric) => html`<${Metric} key=${metric.signal} metric=${metric} rollout=${rollout} />`)}</div>`;
+    <div class="grid">${rollout.compared.map((metric) => html`<${Metric} key=${metric.signal} metric=${metric} rollout=${rollout} />`)}</div></div>`;
 }
 
 function Metric({ metric, rollout }) {
@@ -55,5 +56,14 @@ function Metric({ metric, rollout }) {
       [`Champion ${rollout.champion}`, written(metric.champion_mean), `${count(metric.champion_n)} events`],
       [`Candidate ${rollout.candidate}`, written(metric.candidate_mean), `${count(metric.candidate_n)} events`],
       ["Difference", written(metric.difference), metric.low === null ? "nothing can be concluded yet" : `${written(metric.low)} to ${written(metric.high)}, at any time`],
-      ["Allowed", metric.better === "same" ? `± ${written(metric.max_loss)}` : `${metric.better === "lower" ? "+" : "−"} ${written(metric.max_loss)}`, `${metric.better} is better`.replace("same is better", "it must not differ")]]} /><//>`;
+      ["Allowed", metric.better === "same" ? `± ${written(metric.max_loss)}` : `${metric.better === "lower" ? "+" : "−"} ${written(metric.max_loss)}`, metric.better === "same" ? "it must not differ" : `${metric.better} is better`]]} />
+    ${metric.course.length > 0 && html`<${TimeChart} title="${metric.signal}: candidate minus champion" times=${metric.course.map((each) => each.end_ms)} format=${written} height=${200}
+      series=${[{ label: "difference", values: metric.course.map((each) => each.difference), tone: "series-1" }, ...allowed(metric)]}
+      band=${{ label: "bounds, at any time", low: metric.course.map((each) => each.low), high: metric.course.map((each) => each.high) }} />`}<//>`;
+}
+
+/** The largest loss as lines: beyond it the candidate is worse than it may be. */
+function allowed({ better, max_loss: loss, course }) {
+  const limits = { lower: [loss], higher: [-loss], same: [loss, -loss] }[better];
+  return limits.map((limit) => ({ label: "allowed", values: course.map(() => limit), tone: "threshold", dash: true }));
 }

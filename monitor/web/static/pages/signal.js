@@ -28,7 +28,7 @@ export default function Signal({ model, signal }) {
   // What is behind the newest window has no verdict yet.
   const at = Math.min(Number(query.at) || Infinity, newestMs ?? Infinity);
   return html`<div>
-    <${Crumbs} trail=${[["Models", address(["models"])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
+    <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
     <div class="head"><div><h1>${name}</h1><p class="quiet">${kind || "signal"} of ${model}, ${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""}</p></div>
       <${SpanChoice} ...${{ span, query, change, href }} /></div>
     <${Failure} error=${series.error} retry=${series.reload} />
