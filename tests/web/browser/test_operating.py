@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,13 @@ from monitor.config import Model
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, score, step
-from tests.web.browser.looking import Look
+from tests.web.browser.looking import Open
 from tests.web.browser.operated import operated
 from tests.web.browser.site import EDITOR, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-Open = Callable[[str], Look]
 MODELS = 1_000
 
 
@@ -47,25 +46,8 @@ def _named(model: Model, name: str, namespace: str) -> Model:
     return model.model_copy(update={"metadata": metadata})
 
 
-@pytest.fixture
-def look_at(browser: Browser) -> Iterator[Callable[..., Look]]:
-    looks: list[Look] = []
-
-    def open_page(site: Site, path: str, **options: Any) -> Look:
-        looks.append(Look.at(browser, site.url, path, **options))
-        return looks[-1]
-
-    yield open_page
-    for each in looks:
-        each.page.context.close()
-        assert each.messages == []
-        assert each.foreign == []
-
-
-def test_of_a_thousand_models_the_one_that_fires_comes_first_and_few_are_drawn(
-    large: Site, look_at: Callable[..., Look]
-) -> None:
-    shown = look_at(large, "/")
+def test_of_a_thousand_models_the_one_that_fires_comes_first_and_few_are_drawn(large: Site, look: Open) -> None:
+    shown = look("/", of=large)
     models = shown.page.locator(".fleet li")
     models.first.wait_for()
     assert "m0777" in models.first.inner_text()
@@ -78,15 +60,13 @@ def test_of_a_thousand_models_the_one_that_fires_comes_first_and_few_are_drawn(
     assert shown.page.get_by_role("button", name="Show more").count() == 0
 
 
-def test_models_are_found_by_words_and_namespace_and_the_address_says_so(
-    large: Site, look_at: Callable[..., Look]
-) -> None:
-    shown = look_at(large, "/")
+def test_models_are_found_by_words_and_namespace_and_the_address_says_so(large: Site, look: Open) -> None:
+    shown = look("/", of=large)
     shown.page.get_by_label("Find").fill("m012 TIER=1")
     shown.page.get_by_text("10 of 1,000 shown").wait_for()
     shown.page.get_by_label("Namespace").select_option("b")
     shown.page.wait_for_function("() => document.querySelectorAll('.fleet li').length === 3")
-    again = look_at(large, shown.page.url.removeprefix(large.url))
+    again = look(shown.page.url.removeprefix(large.url), of=large)
     assert again.page.locator(".fleet li").count() == 3
     again.page.get_by_role("button", name="1 fire").click()
     again.page.get_by_text("No model is like that.").wait_for()
@@ -155,18 +135,18 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_written(look: Open
 
 
 @pytest.mark.parametrize("secret", [VIEWER, EDITOR])
-def test_who_may_not_is_not_offered_it_and_refused_it(secret: str, look_at: Callable[..., Look]) -> None:
+def test_who_may_not_is_not_offered_it_and_refused_it(secret: str, look: Open) -> None:
     world = operated(drifted(asks_for_tokens=True))
     with serving_site(world) as site:
         headers = {"Authorization": f"Bearer {secret}"}
-        shown = look_at(site, "/incidents/a", extra_http_headers=headers)
+        shown = look("/incidents/a", secret, site)
         shown.page.get_by_text("the receiver took it").wait_for()
         may = secret == EDITOR
         assert shown.page.get_by_role("button", name="I take it on").count() == int(may)
         assert shown.page.get_by_role("button", name=re.compile("False alarm|normal|Silence")).count() == 3 * may
         taken = shown.page.request.post(f"{site.url}/v1/incidents/a/ack", data={"created_by": "vic"}, headers=headers)
         assert taken.status == (200 if may else 403)
-        pipeline = look_at(site, "/pipeline", extra_http_headers=headers)
+        pipeline = look("/pipeline", secret, site)
         pipeline.page.get_by_text("Dead letters").wait_for()
         assert pipeline.page.get_by_role("button", name=re.compile("Retry|Run|Pause")).count() == 0
 

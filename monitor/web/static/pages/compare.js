@@ -20,7 +20,7 @@ export default function Compare({ model }) {
   const segments = useMemo(() => unique(all, "segment"), [series.data]);
   const sides = span && sidesOf(span, query);
   return html`<div>
-    <${Crumbs} trail=${[["Models", address(["models"])], [model, address(["models", model])], ["Compare"]]} />
+    <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model])], ["Compare"]]} />
     <div class="head"><div><h1>Compare ${model}</h1><p class="quiet">Two parts of its events, signal by signal: what differs most comes first.</p></div>
       <${SpanChoice} ...${{ span, query, change, href }} /></div>
     <${Failure} error=${series.error} retry=${series.reload} />
