@@ -182,12 +182,12 @@ def test_amtool_shows_when_a_silence_counts_and_changes_it_without_losing_that()
     intervals = [{"weekdays": ["monday:friday"], "times": [{"start_time": "22:00", "end_time": "24:00"}]}]
     with serving(made) as url:
         body = {**SILENCE, "endsAt": "2099-01-01T00:00:00Z", "comment": "loads", "leeway": {"intervals": intervals}}
-        name = httpx.post(f"{url}/api/v2/silences", json=body).json()["silenceID"]
+        name = httpx.post(f"{url}/api/v2/silences", json=body, timeout=60).json()["silenceID"]
         [shown] = json.loads(amtool(f"--alertmanager.url={url}", "silence", "query", "-o", "json"))
         assert shown["comment"] == "loads [only monday:friday 22:00-24:00 UTC]"
         assert shown["status"]["state"] in ("active", "pending")
         amtool(f"--alertmanager.url={url}", "silence", "update", "--duration=48h", name)
-        changed = httpx.get(f"{url}/api/v2/silence/{name}").json()
+        changed = httpx.get(f"{url}/api/v2/silence/{name}", timeout=60).json()
     assert changed["endsAt"] < "2099"
     assert (changed["comment"], changed["leeway"]) == (shown["comment"], {"intervals": intervals})
 

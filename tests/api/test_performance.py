@@ -199,7 +199,7 @@ def test_it_is_said_what_hours_wait_for(
     facts = Waiting(NOON_MS, NOON_MS - HOUR_MS, [(("truth", 1), NOON_MS - HOUR_MS), (("truth", 0), None)], 3)
     monkeypatch.setattr(labels, "waiting", lambda store, watch: facts)
     with serving(world) as address:
-        head = httpx.get(f"{address}/v1/labels?model=fraud").json()
+        head = httpx.get(f"{address}/v1/labels?model=fraud", timeout=60).json()
         shown = Console(capsys)("labels", "status", "fraud", "--url", address).out
     assert head["judged_ms"] == NOON_MS
     assert head["held_back_by"][0] == {"topic": "truth", "partition": 1, "known_ms": NOON_MS - HOUR_MS}

@@ -90,9 +90,9 @@ def told(url: str, mark: str, posts: list[list[dict[str, Any]]]) -> tuple[list[b
             alert | {"labels": alert["labels"] | ({"mark": mark} if any(alert["labels"].values()) else {})}
             for alert in alerts
         ]
-        taken.append(httpx.post(f"{url}/api/v2/alerts", json=marked).is_success)
+        taken.append(httpx.post(f"{url}/api/v2/alerts", json=marked, timeout=60).is_success)
     query = {"filter": f'mark="{mark}"'}
-    found = httpx.get(f"{url}/api/v2/alerts", params=query).json()
+    found = httpx.get(f"{url}/api/v2/alerts", params=query, timeout=60).json()
     return taken, [
         {name: alert.get(name) for name in ("labels", "annotations", "startsAt", "endsAt")} for alert in found
     ]
@@ -120,7 +120,9 @@ def test_what_is_posted_is_what_alertmanager_makes_of_it(script: str, ours: str,
 )
 def test_what_is_no_list_of_alerts_is_refused_by_both(body: bytes, ours: str, theirs: str) -> None:
     kind = {"Content-Type": "application/json"}
-    codes = [httpx.post(f"{url}/api/v2/alerts", content=body, headers=kind).status_code for url in (ours, theirs)]
+    codes = [
+        httpx.post(f"{url}/api/v2/alerts", content=body, headers=kind, timeout=60).status_code for url in (ours, theirs)
+    ]
     assert [code // 100 for code in codes] == [4, 4]
 
 
@@ -130,7 +132,7 @@ def test_amtool_adds_alerts_and_finds_them_among_leeway_s_own(ours: str) -> None
     [found] = json.loads(amtool(flag, "alert", "query", "-o", "json", "alertname=Cpu"))
     assert found["annotations"] == {"summary": "too hot"}
     assert [receiver["name"] for receiver in found["receivers"]] == ["pager", "log"]
-    groups = httpx.get(f"{ours}/api/v2/alerts/groups", params={"filter": "model=churn"}).json()
+    groups = httpx.get(f"{ours}/api/v2/alerts/groups", params={"filter": "model=churn"}, timeout=60).json()
     together = [{alert["labels"].get("alertname", "") for alert in group["alerts"]} for group in groups]
     assert {"", "Cpu"} in together, "told together with Leeway's own"
     amtool(flag, "silence", "add", "--comment=x", "--author=ann", "alertname=Cpu")

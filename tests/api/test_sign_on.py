@@ -320,6 +320,10 @@ def test_an_issuer_that_hangs_holds_nobody_up(issuer: FakeIssuer, monkeypatch: p
             headers = {"Authorization": f"Bearer {token}"}
             async with httpx.AsyncClient(transport=transport, base_url="http://leeway", headers=headers) as several:
                 answers = await asyncio.gather(*[several.get("/v1/models") for _ in range(10)])
+            # The thread that asks the issuer may begin after all of them have been answered.
+            async with asyncio.timeout(60):
+                while not issuer.asked:
+                    await asyncio.sleep(0.01)
             released.set()
             return {answer.status_code for answer in answers}
 

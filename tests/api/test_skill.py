@@ -61,7 +61,7 @@ def test_a_model_that_is_no_better_than_nothing_is_called_that_first(capsys: pyt
     world = world_of(baselines={"nothing": {"kind": "constant", "answer": 0, "loss": "error"}})
     hours(world, 5, skilled=False, version="v8")
     with serving(world) as address:
-        answer = httpx.get(f"{address}/v1/performance?model=fraud&metric=skill:nothing").json()
+        answer = httpx.get(f"{address}/v1/performance?model=fraud&metric=skill:nothing", timeout=60).json()
         shown = Console(capsys)("performance", "fraud", "--by", "version", "--url", address).out.splitlines()
     (row,) = answer["items"]
     assert row["verdict"] == "no_better"

@@ -83,7 +83,7 @@ class Served:
     def client(self, certificate: tuple[Path, Path] | None = None) -> httpx.Client:
         cert, key = map(str, certificate) if certificate else ("", "")
         verify = ClientTls(str(self.folder / "authority.pem"), cert, key).context()
-        return self.clients.enter_context(httpx.Client(base_url=self.url, verify=verify))
+        return self.clients.enter_context(httpx.Client(base_url=self.url, verify=verify, timeout=60))
 
     def connect(self) -> socket.socket:
         return self.clients.enter_context(socket.create_connection(self.address, timeout=20))

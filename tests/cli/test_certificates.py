@@ -119,7 +119,7 @@ def test_a_service_that_runs_says_when_its_certificate_ends_and_takes_up_a_new_o
     authority.sign_server(lasts=DAY + timedelta(hours=1))
     with (
         Running("run", folder / "leeway.yaml") as service,
-        httpx.Client(base_url=service.url, verify=context) as client,
+        httpx.Client(base_url=service.url, verify=context, timeout=60) as client,
     ):
         assert service.url.startswith("https://")
 

@@ -173,7 +173,7 @@ def test_the_client_shows_its_token(guarded: Guarded, ann: str) -> None:
 
 
 def test_a_table_obeys_no_stranger(guarded: Guarded, ann: str, leeway: Console) -> None:
-    assert httpx.get(f"{guarded.url}/v1/%1b%5B2J%C2%9B").status_code == 401
+    assert httpx.get(f"{guarded.url}/v1/%1b%5B2J%C2%9B", timeout=60).status_code == 401
     words = ("audit", "--url", guarded.url, "--token-file", "ann.token")
     said, documents = leeway(*words), leeway(*words, "--json")
     assert r"/v1/\x1b[2J\x9b" in said.out

@@ -33,7 +33,7 @@ def packages(tmp_path: Path) -> Path:
 
 
 def leeway(packages: Path, *arguments: object) -> str:
-    process = in_a_process(*arguments, cwd=packages, packages=packages, timeout_s=240)
+    process = in_a_process(*arguments, cwd=packages, packages=packages, timeout_s=800)
     assert process.returncode == 0, process.stderr
     return process.stdout
 

@@ -36,8 +36,8 @@ def test_what_is_lost_repeated_or_comes_under_another_key_is_seen() -> None:
     alert = {"labels": {"alert_id": "a"}, "status": "firing", "annotations": {"summary": "a fires"}}
     with Inbox("one", {"taken": 1}, seed=1) as one, Inbox("other", {"500": 1}, seed=1) as other:
         for key in ("k", "k", "l"):
-            httpx.post(one.url, content=json.dumps({"groupKey": key, "alerts": [alert]}))
-        httpx.post(other.url, content=json.dumps({"groupKey": "k", "alerts": [alert]}))
+            httpx.post(one.url, content=json.dumps({"groupKey": key, "alerts": [alert]}), timeout=60)
+        httpx.post(other.url, content=json.dumps({"groupKey": "k", "alerts": [alert]}), timeout=60)
         assert one.heard == {("a", "a fires")}
         assert one.repeated == 1
         assert one.keys == {"a": {"k", "l"}}

@@ -21,7 +21,7 @@ LEEWAY = [sys.executable, "-c", "from monitor.cli import main; main()"]
 
 
 def leeway(
-    *arguments: object, cwd: Path = ROOT, packages: Path = ROOT, timeout_s: float = 120
+    *arguments: object, cwd: Path = ROOT, packages: Path = ROOT, timeout_s: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [*LEEWAY, *map(str, arguments)]
@@ -95,7 +95,7 @@ class Running:
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         assert self.process.poll() is None, f"it ended with {self.process.returncode}: {''.join(self.log)}"
-        return httpx.get(self.url + path, params=parameters or None, timeout=30)
+        return httpx.get(self.url + path, params=parameters or None, timeout=60)
 
     def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         answer = self.get(path, **parameters)
@@ -105,7 +105,7 @@ class Running:
 
     def post(self, stream: str, content: bytes, **headers: str) -> dict[str, Any]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = httpx.post(f"{self.url}/v1/events/{stream}", content=content, headers=named, timeout=30)
+        answer = httpx.post(f"{self.url}/v1/events/{stream}", content=content, headers=named, timeout=60)
         assert answer.status_code == 202, answer.text
         found: dict[str, Any] = answer.json()
         return found

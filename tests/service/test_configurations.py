@@ -71,7 +71,7 @@ def serving(path: Path, store: Store) -> Iterator[Served]:
     with (
         shop.serving(load(path), store) as service,
         served(service) as url,
-        httpx.Client(base_url=url) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield Served(service, client, url)
 
@@ -362,7 +362,7 @@ def apart(files: Configuration, store: Store) -> Iterator[tuple[list[Service], S
             running.callback(service.raise_failure)
             running.callback(service.stop)
         url = running.enter_context(served(services[0]))
-        yield services, Served(services[0], running.enter_context(httpx.Client(base_url=url)), url)
+        yield services, Served(services[0], running.enter_context(httpx.Client(base_url=url, timeout=60)), url)
 
 
 def test_changes_while_events_come_are_in_force_in_every_process_and_a_replay_writes_the_same_rows(

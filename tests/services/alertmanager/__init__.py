@@ -30,7 +30,7 @@ VERSION = "0.28.1"
 MODULE = "github.com/prometheus/alertmanager"
 PROGRAMS = f"{MODULE}/cmd"
 PREFIX = "answer "
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def ask(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def ask(questions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     oracle = once(default_cache() / f"alertmanager-oracle-{digest(*SOURCES)}", "alertmanager", _build) / "oracle"
     asked = "".join(json.dumps(question) + "\n" for question in questions)
     done = subprocess.run(
-        [oracle, "-test.run", "TestOracle"], input=asked, capture_output=True, text=True, check=False, timeout=240
+        [oracle, "-test.run", "TestOracle"], input=asked, capture_output=True, text=True, check=False, timeout=800
     )
     if done.returncode:
         raise UnavailableError(f"Alertmanager's packages failed:\n{done.stdout[-2_000:]}{done.stderr[-2_000:]}")

@@ -22,7 +22,7 @@ from tests.services.processes import free_port, watch_over
 
 __all__ = ["DebianServer", "DebianServerError"]
 
-START_S = 60.0
+START_S = 240.0
 STOP_S = 30.0
 
 _CONFIGURATION = """\

@@ -23,7 +23,7 @@ from tests.services.processes import free_port, is_free, watch_over
 __all__ = ["Broker"]
 
 CLUSTER_ID = "bGVld2F5LXRlc3RzLWthZg"  # any 16 bytes in base64; a fixed one keeps two runs alike
-START_S = 60.0
+START_S = 240.0
 STOP_S, ARCHIVE_S = 30.0, 240.0
 CLASSES = "broker.jsa"
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")

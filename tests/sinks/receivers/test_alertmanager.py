@@ -24,7 +24,7 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 def firing(url: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx.get(f"{url}/api/v2/alerts").json()
+    found: list[dict[str, Any]] = httpx.get(f"{url}/api/v2/alerts", timeout=60).json()
     return found
 
 

@@ -66,7 +66,7 @@ def test_it_delivers_an_alert(packages: Path) -> None:
     with Running("run", config, "--port", 0, cwd=packages, packages=packages) as service:
         shop.wait_until(lambda: service.get("/readyz").status_code == 200, "it is ready")
         alert = {"labels": {"alertname": "DiskFull"}, "annotations": {"summary": "no space is left"}}
-        assert httpx.post(f"{service.url}/api/v2/alerts", json=[alert]).status_code == 200
+        assert httpx.post(f"{service.url}/api/v2/alerts", json=[alert], timeout=60).status_code == 200
         shop.wait_until(diary.is_file, "the alert is delivered")
     [line] = diary.read_text().splitlines()
     [delivered] = json.loads(line)["alerts"]
