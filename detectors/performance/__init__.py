@@ -3,9 +3,9 @@
 from detectors.performance.delays import hours_until, labelled_within
 from detectors.performance.metric import Estimate, Metric, Question
 from detectors.performance.metrics import METRICS, estimates
-from detectors.performance.naive import LOSSES, Losses, Truth, losses_of, losses_of_field
+from detectors.performance.naive import LOSSES, Losses, Truth, losses_of, losses_of_field, worths_of
 from detectors.performance.schemes import Binary, Multiclass, Regression, Scheme
-from detectors.performance.skill import Skill, skill_of
+from detectors.performance.skill import Skill, gain_of, skill_of
 from detectors.performance.sums import Sums, add_up
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "Truth",
     "add_up",
     "estimates",
+    "gain_of",
     "hours_until",
     "labelled_within",
     "losses_of",
     "losses_of_field",
     "skill_of",
+    "worths_of",
 ]

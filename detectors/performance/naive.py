@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from detectors.performance.cells import cell_middles
+from detectors.performance.schemes import Binary, Multiclass, Scheme
 from detectors.performance.sums import WEIGHT_BITS, Count, Quantity, Sums
 
-__all__ = ["LOSSES", "Answer", "Losses", "Truth", "loss_of", "losses_of", "losses_of_field"]
+__all__ = ["LOSSES", "Answer", "Losses", "Truth", "loss_of", "losses_of", "losses_of_field", "worths_of"]
 
 LOSSES = {"binary": ("brier", "error"), "multiclass": ("error",), "regression": ("squared",)}
 """What is lost by an event, by the kind of scheme; the first one unless another is named.
@@ -105,6 +106,9 @@ class Truth:
         """
         weight, total, classes = Fraction(), Fraction(), Counter[str]()
         for sums in parts:
+            if sums.count(Count.MANY_CLASSES):
+                # Which classes there were is not known any more.
+                continue
             weight += _weight(sums)
             total += sums.exact(Quantity.Y) + _positive(sums)
             for (true, _), pair_weight in sums.pairs.items():
@@ -114,15 +118,59 @@ class Truth:
     def answer(self, loss: str) -> Answer | None:
         """Return what loses least where nothing is known of an event; None if that is not known either.
 
-        That is the mean, or the share of the positive; for ``error`` the class that is most frequent, of several the
-        first by name, and of two the negative one: as probability 0 or 1.
+        That is the mean, or the share of the positive; for ``error`` and ``value`` the class that is most frequent, of
+        several the first by name, and of two the negative one: as probability 0 or 1.
         """
         if self.classes:
             return min(self.classes, key=lambda name: (-self.classes[name], name))
         if not self.weight:
             return None
         mean = self.total / self.weight
-        return float(mean > Fraction(1, 2)) if loss == "error" else float(mean)
+        return float(mean > Fraction(1, 2)) if loss in ("error", "value") else float(mean)
+
+
+def worths_of(sums: Sums, scheme: Scheme, answer: Answer) -> Losses:
+    """Return what events are worth with the other sign, by the model's predictions and by the same answer for all.
+
+    Parameters
+    ----------
+    sums : Sums
+        Of fewer classes than there can be pairs of.
+    scheme : Binary or Multiclass
+        One that says what outcomes are worth.
+    answer : float or str
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors.performance import Binary
+    >>> scheme = Binary("yes", values=(120, -8, -450, 0))
+    >>> worths = worths_of(scheme.fold(np.array([0.9, 0.8, 0.1]), ["yes", "no", "yes"]), scheme, 0.0)
+    >>> int(worths.model), int(worths.naive)
+    (338, 900)
+    """
+    if isinstance(scheme, Binary) and scheme.values is not None:
+        # Of all that are positive the answer makes true or missed ones, and of the others false or left ones.
+        positive, negative = (0, 1) if float(answer) >= scheme.threshold else (2, 3)
+        by_answer = [scheme.values[outcome] for outcome in (positive, negative, positive, negative)]
+        weights = [sums.fixed(Quantity.OUTCOMES, outcome) for outcome in range(4)]
+        return _worths(sums, zip(weights, scheme.values, by_answer, strict=True))
+    values = scheme.values or {} if isinstance(scheme, Multiclass) else {}
+    pairs = sums.pairs.items()
+    return _worths(
+        sums,
+        ((w, values.get(pair, 0.0), values.get((pair[0], str(answer)), 0.0)) for pair, w in pairs),
+    )
+
+
+def _worths(sums: Sums, groups: Iterable[tuple[int, float, float]]) -> Losses:
+    """Sums over groups of events: their weight, and what each is worth by the model and by the answer."""
+    totals = [Fraction()] * 5
+    for weight, by_model, by_answer in groups:
+        share, model, naive = Fraction(weight, _UNIT), -Fraction(by_model), -Fraction(by_answer)
+        parts = (model, naive, model * model, naive * naive, model * naive)
+        totals = [total + share * part for total, part in zip(totals, parts, strict=True)]
+    return _losses(sums, *totals)
 
 
 def loss_of(kind: str, loss: str | None) -> str:

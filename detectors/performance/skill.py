@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Literal
 
 from detectors.performance.interval import Z
-from detectors.performance.means import ALIKE
+from detectors.performance.means import ALIKE, spread_around
 from detectors.performance.naive import Losses
 
-__all__ = ["Skill", "skill_of"]
+__all__ = ["Skill", "gain_of", "skill_of"]
 
 Verdict = Literal["better", "no_better", "worse", "unknown"]
 
@@ -92,6 +92,41 @@ def skill_of(losses: Losses, min_labels: int = 100) -> Skill:
     if losses.size > _LOST_DIGITS * losses.naive_2:
         return replace(skill, reason=FAR_FROM_ZERO)
     return _with_interval(skill, losses, (a, b))
+
+
+def gain_of(worths: Losses, min_labels: int = 100) -> Skill:
+    """Return what an event is worth more by the model than by a naive answer, with the interval of that difference.
+
+    Parameters
+    ----------
+    worths : Losses
+        What `detectors.performance.naive.worths_of` returns, or a sum of such.
+    min_labels : int
+        Fewer labels give no interval.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from detectors.performance import Binary
+    >>> from detectors.performance.naive import worths_of
+    >>> scheme = Binary("yes", values=(120, -8, -450, 0))
+    >>> sums = scheme.fold(np.tile([0.9, 0.8, 0.1], 100), ["yes", "no", "yes"] * 100)
+    >>> gain = gain_of(worths_of(sums, scheme, 0.0))
+    >>> round(gain.value, 2), gain.verdict
+    (187.33, 'better')
+    """
+    if not worths.labels:
+        return Skill(reason="no labels")
+    model, naive = worths.model / worths.weight, worths.naive / worths.weight
+    gain = Skill(float(naive - model), model=float(model), naive=float(naive), labels=worths.labels)
+    if worths.labels < min_labels:
+        return replace(gain, reason=f"{worths.labels:,} labels, and an interval needs {min_labels:,}")
+    square = (worths.model_2 - 2 * worths.both + worths.naive_2) / worths.weight
+    count = float(worths.weight**2 / worths.weight_2)
+    (low, high), reason = spread_around(gain.value, float(square), count)
+    if reason:
+        return replace(gain, reason=reason, verdict="unknown" if gain.value > 0 else "no_better")
+    return replace(gain, low=low, high=high, verdict="better" if low > 0 else "worse" if high < 0 else "no_better")
 
 
 def _with_interval(skill: Skill, losses: Losses, means: tuple[Fraction, Fraction]) -> Skill:

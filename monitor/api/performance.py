@@ -19,6 +19,7 @@ from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
 from monitor.api.skill import Skills
 from monitor.api.too_good import Failures
+from monitor.config.naive import VALUE
 from monitor.config.performance import PerformancePlan
 from monitor.resources.performance import MAX_ROWS, MetricDetail, MetricEstimate, Performance
 from monitor.values import format_duration
@@ -163,7 +164,7 @@ def _skills(labelled: LabelledSpan, terms: Terms, skills: Skills) -> Iterator[Ro
             "high": _number(skill.high),
             "bound": 0.0,
             "better": "higher",
-            "currency": None,
+            "currency": terms.currency if compared.naive.loss == VALUE else None,
             "labels": skill.labels,
             "too_good": False,
             "alert_id": None,

@@ -7,10 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from detectors.performance import Binary, Losses, Skill, Sums, Truth, losses_of, losses_of_field, skill_of
+from detectors.performance import (
+    Binary,
+    Losses,
+    Skill,
+    Sums,
+    Truth,
+    gain_of,
+    losses_of,
+    losses_of_field,
+    skill_of,
+    worths_of,
+)
+from detectors.performance.naive import Answer
+from detectors.performance.sums import Count
 from monitor.api.labelled_hours import HELD_NUMBERS, Chosen, LabelledSpan, rows_of_hours
 from monitor.api.problems import bad_parameter
-from monitor.config.naive import History, Naive
+from monitor.config.naive import VALUE, History, Naive
 from monitor.config.performance import PerformancePlan
 from sinks.store.contract import Store
 
@@ -35,6 +48,8 @@ class Compared(NamedTuple):
         if skill.verdict not in ("no_better", "worse"):
             return skill.reason
         compared = "worse than" if skill.verdict == "worse" else "not shown to be better than"
+        if loss == VALUE:
+            return f"{compared} {self.naive.words}: {-skill.model:.4g} an event instead of {-skill.naive:.4g}"
         losses = f"{_WRITTEN[loss].format(skill.model)} instead of {_INSTEAD[loss].format(skill.naive)}"
         return f"{compared} {self.naive.words}: {losses}"
 
@@ -66,7 +81,7 @@ class Skills:
     def __post_init__(self) -> None:
         for naive in self._naive():
             if naive.history is not None:
-                self._trailing[naive.name] = self._losses(naive, naive.history)
+                self._trailing[naive.metric] = self._losses(naive, naive.history)
 
     def _naive(self) -> list[Naive]:
         naive = () if self.plan is None else self.plan.naive
@@ -81,12 +96,13 @@ class Skills:
         sums = labelled.sums(self.plan.scheme.id)
         if naive.signal is not None:
             return _without_some(sums, skill_of(losses_of_field(sums), self.plan.min_labels), "it says nothing")
+        if sums.count(Count.MANY_CLASSES):
+            return Skill(reason=MANY_CLASSES)
         if naive.history is None:
             answer = Truth.of([sums]).answer(naive.loss) if naive.answer is None else naive.answer
-            losses = Losses() if answer is None else losses_of(sums, naive.loss, answer, self._threshold)
-            return Skill(reason=MANY_CLASSES) if losses is None else skill_of(losses, self.plan.min_labels)
+            return self._compared(naive, Losses() if answer is None else self._lost(naive, sums, answer))
         key = labelled.from_ms, labelled.version, labelled.segment
-        skill = skill_of(self._trailing[naive.name].get(key, Losses()), self.plan.min_labels)
+        skill = self._compared(naive, self._trailing[naive.metric].get(key, Losses()))
         return _without_some(sums, skill, "there is no earlier one to answer by")
 
     def _losses(self, naive: Naive, history: History) -> Mapping[_Key, Losses]:
@@ -100,15 +116,25 @@ class Skills:
             answer = None if trailing is None else trailing.of(row["hour_ms"]).answer(naive.loss)
             if answer is None or row["scheme"] != scheme:
                 continue
-            of_hour = losses_of(Sums.from_row(row), naive.loss, answer, self._threshold)
+            sums = Sums.from_row(row)
+            if sums.count(Count.MANY_CLASSES):
+                continue
             key = max(self.chosen.start_of(row), self.chosen.span[0]), *self.chosen.key_of(row)
-            losses[key] += Losses() if of_hour is None else of_hour
+            losses[key] += self._lost(naive, sums, answer)
         return losses
 
-    @property
-    def _threshold(self) -> float:
-        scheme = None if self.plan is None else self.plan.scheme
-        return scheme.threshold if isinstance(scheme, Binary) else 0.5
+    def _lost(self, naive: Naive, sums: Sums, answer: Answer) -> Losses:
+        assert self.plan is not None
+        scheme = self.plan.scheme
+        if naive.loss == VALUE:
+            return worths_of(sums, scheme, answer)
+        threshold = scheme.threshold if isinstance(scheme, Binary) else 0.5
+        return losses_of(sums, naive.loss, answer, threshold) or Losses()
+
+    def _compared(self, naive: Naive, losses: Losses) -> Skill:
+        assert self.plan is not None
+        compared = gain_of if naive.loss == VALUE else skill_of
+        return compared(losses, self.plan.min_labels)
 
 
 def _without_some(sums: Sums, skill: Skill, reason: str) -> Skill:

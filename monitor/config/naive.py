@@ -14,8 +14,10 @@ from monitor.config.schema import FieldSpec
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, format_duration
 
 __all__ = [
+    "GAIN",
     "NEVER_SHOWN",
     "SKILL",
+    "VALUE",
     "ConstantAnswer",
     "FieldAnswer",
     "History",
@@ -29,7 +31,13 @@ __all__ = [
 ]
 
 SKILL = "skill:"
-"""Before the name of a naive answer: the metric that compares with it."""
+"""Before the name of a naive answer: the metric that compares what is lost with it."""
+
+GAIN = "gain:"
+"""The same of the metric that compares what events are worth."""
+
+VALUE = "value"
+"""What is lost where it is that what an event is worth."""
 
 HOUR_MS = DAY_MS // 24
 LONGEST_MS = 366 * DAY_MS
@@ -119,7 +127,7 @@ class Naive:
     ----------
     name : str
     loss : str
-        One of `detectors.performance.naive.LOSSES`.
+        One of `detectors.performance.naive.LOSSES`, or ``value``.
     answer : float, str or None
         What it is, where it is the same for all time.
     history : History or None
@@ -137,7 +145,7 @@ class Naive:
     @property
     def metric(self) -> str:
         """The name of the metric that compares with it."""
-        return f"{SKILL}{self.name}"
+        return f"{GAIN if self.loss == VALUE else SKILL}{self.name}"
 
     @property
     def words(self) -> str:
@@ -147,10 +155,10 @@ class Naive:
         if self.answer is not None:
             return f"always answering {self.answer if isinstance(self.answer, str) else f'{self.answer:g}'}"
         if self.history is None:
-            usual = {"brier": "share of the positive", "error": "most frequent class", "squared": "mean"}
-            return f"always answering the {usual[self.loss]}"
+            usual = {"brier": "share of the positive", "squared": "mean"}
+            return f"always answering the {usual.get(self.loss, 'most frequent class')}"
         span_ms = self.history.first_ms - self.history.last_ms + HOUR_MS
-        average = "usual class" if self.loss == "error" else "mean"
+        average = "usual class" if self.loss in ("error", VALUE) else "mean"
         if span_ms == HOUR_MS:
             return f"answering the {average} of the hour {format_duration(self.history.first_ms)} before"
         ends = format_duration(self.history.last_ms - HOUR_MS)

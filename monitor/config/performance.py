@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -11,7 +11,16 @@ from pydantic import Field, field_validator, model_validator
 
 from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
 from detectors.performance.evidence import CHARTED
-from monitor.config.naive import NEVER_SHOWN, ConstantAnswer, Naive, NaiveSpec, PriorAnswer, naive_of, signal_beside
+from monitor.config.naive import (
+    NEVER_SHOWN,
+    VALUE,
+    ConstantAnswer,
+    Naive,
+    NaiveSpec,
+    PriorAnswer,
+    naive_of,
+    signal_beside,
+)
 from monitor.config.schema import FieldSpec, Schema
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
@@ -121,8 +130,8 @@ class Performance(Strict):
     baselines: dict[Annotated[str, Field(pattern=NAME_OF_ESTIMATE)], NaiveSpec] | None = Field(
         default=None,
         max_length=MAX_NAIVE,
-        description="answers that cost nothing, by name: the metric `skill:NAME` says how much less the model loses; "
-        "`{prior: {kind: prior}}` if absent",
+        description="answers that cost nothing, by name: the metric `skill:NAME` says how much less the model loses, "
+        "and with `value` by outcome `gain:NAME` how much more an event is worth; `{prior: {kind: prior}}` if absent",
     )
     estimates: dict[Annotated[str, Field(pattern=NAME_OF_ESTIMATE)], EstimateSpec] = Field(
         default_factory=dict,
@@ -242,6 +251,8 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
     _refuse_digests(
         kind, schema.labels[label], specs, {each.name: fields[each.signal] for each in naive if each.signal}
     )
+    if isinstance(performance.value, dict):
+        naive += tuple(replace(each, loss=VALUE) for each in naive if each.signal is None)
     metrics, skills = _metrics(kind, performance, [each.metric for each in naive])
     naive = tuple(each for each in naive if each.metric in skills)
     answering = next(((each.signal, each.loss) for each in naive if each.signal), None)

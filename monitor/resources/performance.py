@@ -53,7 +53,7 @@ class MetricEstimate(Row):
     )
 
     model: str
-    metric: str = described("such as `recall`, or `skill:NAME`")
+    metric: str = described("such as `recall`, `skill:NAME` or `gain:NAME`")
     version: str | None = described("null is all versions together")
     segment: str = described("empty is all traffic")
     from_ms: TimeMs
@@ -83,7 +83,9 @@ class MetricEstimate(Row):
         "of `skill:NAME`: what the interval says of the model beside what costs nothing; `no_better` where it holds 0"
     )
     baseline: str | None = described("of `skill:NAME`: what the model is compared with, in words")
-    loss: Literal["brier", "error", "squared"] | None = described("of `skill:NAME`: what an event costs")
+    loss: Literal["brier", "error", "squared", "value"] | None = described(
+        "of `skill:NAME`: what an event costs; of `gain:NAME` it is `value`, what it is worth with the other sign"
+    )
     model_loss: float | None = described("of `skill:NAME`: what it costs by the model, on average")
     baseline_loss: float | None = described("of `skill:NAME`: what the same events cost by the naive answer")
     reason: str = described("why there is no value, or no interval, or why it is too good, or no better than nothing")

@@ -70,6 +70,24 @@ def test_a_model_that_is_no_better_than_nothing_is_called_that_first(capsys: pyt
     assert shown[0] == f"fraud (version v8, from 2023-11-07T22:00:00Z) is {row['reason']}."
 
 
+def test_a_model_may_be_worth_more_than_nothing_although_it_errs_as_often() -> None:
+    naive = {"nothing": {"kind": "constant", "answer": 0}, "week": WEEK}
+    worth = {"tp": 100, "fp": -1, "fn": -100, "tn": 0}
+    world = world_of(baselines=naive, value=worth, currency="EUR", judge_at=["1h"])
+    for days in (0, 7):
+        for age_ms in (0, HOUR_MS):
+            at_ms = NOON_MS - days * DAY_MS
+            world.labelled_hour(at_ms, [0.9, 0.9, 0.9, 0.1] * 25, ["yes", "no", "no", "no"] * 25, age_ms=age_ms)
+    rows = {row["metric"]: row for row in ask(world, f"&from={NOON_MS}")}
+    gain, skill = rows["gain:nothing"], rows["skill:nothing"]
+    assert skill["verdict"] == "worse"
+    # (100 - 2) / 4 by the model, and (-100) / 4 by doing nothing.
+    assert (gain["value"], gain["model_loss"], gain["baseline_loss"]) == (49.5, -24.5, 25.0)
+    assert (gain["verdict"], gain["currency"], gain["loss"], gain["labels"]) == ("better", "EUR", "value", 100)
+    # Most were negative a week before, which is the same answer.
+    assert rows["gain:week"]["value"] == gain["value"]
+
+
 def test_the_same_hour_of_a_week_before_is_known_when_the_hour_begins() -> None:
     world = world_of(baselines={"week": WEEK}, judge_at=["1h", "2d"])
     # A week before, in one hour all were positive and in the other none; what came later than two days does not count.

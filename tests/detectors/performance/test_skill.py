@@ -17,19 +17,24 @@ from detectors.performance import (
     LOSSES,
     Binary,
     Multiclass,
+    Question,
     Regression,
     Skill,
     Sums,
     Truth,
     add_up,
+    estimates,
+    gain_of,
     losses_of,
     losses_of_field,
     skill_of,
+    worths_of,
 )
 from detectors.performance.naive import Answer, loss_of
 from detectors.performance.skill import FAR_FROM_ZERO, FEW_LOSSES, NAIVE_IS_RIGHT
 from detectors.performance.sums import Count
 from tests.detectors.performance.streams import SCHEMES, events
+from tests.detectors.performance.test_metrics import worth
 
 Batch = dict[str, Any]
 THRESHOLD = 0.4
@@ -141,6 +146,42 @@ def test_hours_add_up_to_the_losses_of_all_their_events_exactly(kind: str, loss:
     assert first is not None
     assert second is not None
     assert first + second == entire
+
+
+@pytest.mark.parametrize(("kind", "answers"), [("binary", (0.0, 1.0)), ("multiclass", ("a", "b"))])
+def test_what_a_model_is_worth_more_is_that_of_its_single_events(kind: str, answers: tuple[Answer, Answer]) -> None:
+    batch, scheme = large(kind, 11), SCHEMES[kind]
+    for answer in answers:
+        said = np.full(len(batch["label"]), answer).tolist()
+        naive = {**batch, "prediction": said if kind == "multiclass" else np.array(said)}
+        # What the metric that is there anyway says of both is what an oracle says of each.
+        model, other = (
+            estimates(scheme.fold(**each), ["value_per_event"], Question(kind))["value_per_event"].value
+            for each in (batch, naive)
+        )
+        shown = gain_of(worths_of(scheme.fold(**batch), scheme, answer))
+        assert shown.value == pytest.approx(model - other)
+        assert (-shown.model, -shown.naive) == pytest.approx((model, other))
+        events_worth = np.array([list(worth({**each, "label": batch["label"]})) for each in (batch, naive)])
+        difference, weight = events_worth[0] - events_worth[1], batch["weight"]
+        spread = np.average((difference - shown.value) ** 2, weights=weight) * (weight**2).sum() / weight.sum() ** 2
+        assert (shown.low, shown.high) == pytest.approx(stats.norm.interval(0.95, shown.value, math.sqrt(spread)))
+    halves = [scheme.fold(**{k: v[half] for k, v in batch.items()}) for half in (slice(0, 150), slice(150, None))]
+    first, second = (worths_of(half, scheme, answers[0]) for half in halves)
+    assert first + second == worths_of(scheme.fold(**batch), scheme, answers[0])
+
+
+def test_a_gain_without_an_interval_says_why() -> None:
+    scheme = SCHEMES["binary"]
+    alike, few, none = (scheme.fold(np.full(count, 0.9), ["yes"] * count) for count in (200, 3, 0))
+    gains = [gain_of(worths_of(sums, scheme, answer)) for sums, answer in ((alike, 1.0), (few, 0.0), (none, 0.0))]
+    assert [(gain.verdict, gain.reason[:12]) for gain in gains] == [
+        ("no_better", "all events g"),
+        ("unknown", "3 labels, an"),
+        ("unknown", "no labels"),
+    ]
+    many = Multiclass().fold([f"c{index}" for index in range(10_001)], ["c1"] * 10_001)
+    assert Truth.of([many]).answer("error") is None
 
 
 @pytest.mark.parametrize(("kind", "loss"), CASES)
