@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint structure bench bench-kafka bench-config bench-store bench-calibration detector-table run lock docs kafka peers soak clean
+.PHONY: help demo test coverage lint structure bench bench-kafka bench-config bench-store bench-calibration bench-web detector-table run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -58,6 +58,10 @@ bench-store: $(installed) ## measure the stores: rows a second, bytes a row, his
 
 bench-calibration: $(installed) ## measure false alarms against their budget, and what is found: ARGS="--long"
 	@$(python) -m bench.calibration $(ARGS)
+
+bench-web: $(installed) ## measure the pages in a real browser: first look, change of span, bytes, heat map: ARGS="--rows 2000000"
+	@.ci/packages chromium
+	@$(python) -m bench.pages $(ARGS)
 
 detector-table: $(installed) peers ## measure false alarms, delays and misses of all change detectors: ARGS="--quick"
 	@$(python) -m bench.detector_table $(ARGS)

@@ -25,7 +25,8 @@ MOST_ROWS = 200_000
 """Buckets that are read at once; more come in pages."""
 
 JUDGED = ("ok", "warning", "drift")
-COLUMNS = ("signal", "windows", *JUDGED, "severity", "worst_effect", "worst_min_effect")
+WORST = ("effect", "min_effect", "surprise", "surprise_limit")
+COLUMNS = ("signal", "windows", *JUDGED, "severity", *(f"worst_{name}" for name in WORST))
 
 
 @lists(router, Heatmap)
@@ -122,11 +123,16 @@ def _add(signals: dict[str, _Cells], buckets: Columns, first_ms: int, cells: int
 
 
 def _strengths(buckets: Columns) -> npt.NDArray[np.float64]:
-    """Return the largest effect in units of what matters, to four digits; NaN where nothing was judged."""
-    effect, least = (np.asarray(buckets[f"worst_{name}"], np.float64) for name in ("effect", "min_effect"))
+    """Return how near buckets were to an alarm, or how large a drift was, to four digits; NaN where nothing was judged.
+
+    An alarm needs an effect that matters, and evidence that neither chance nor usual variation explains.
+    """
+    effect, least, evidence, limit = (np.asarray(buckets[f"worst_{name}"], np.float64) for name in WORST)
     with np.errstate(divide="ignore", invalid="ignore"):
         strength = np.where(least > 0, effect / least, np.nan)
-    strength = np.fmax(strength, np.where(np.asarray(buckets["drift"]) > 0, buckets["severity"], np.nan))
+        # Where nothing is large enough to be measured there is no effect, but evidence that it is quiet.
+        strength = np.where(limit > 0, np.fmin(strength, np.maximum(evidence, 0) / limit), strength)
+    strength = np.where(np.asarray(buckets["drift"]) > 0, np.fmax(buckets["severity"], 1.0), strength)
     judged = np.sum([np.asarray(buckets[status], np.int64) for status in JUDGED], axis=0)
     strength[(judged == 0) | ~np.isfinite(strength)] = np.nan
     rounded: npt.NDArray[np.float64] = strength.round(4)

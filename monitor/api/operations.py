@@ -45,8 +45,8 @@ OPERATIONS = {
     "was, what would have alarmed, and who was notified. Without a window there, it names the nearest ones (404).",
     "GET /v1/history": "Scores by the time at which windows end, in ms since the epoch. With `step`, such as `1h` or "
     "`auto`, they come in buckets of time, each with its worst window.",
-    "GET /v1/heatmap": "The largest `effect / min_effect` of each signal in each cell of time, and in which cells "
-    "windows were in drift: what a whole model has been like, in one answer. Open ends are where the scores end.",
+    "GET /v1/heatmap": "How large the drift of each signal was in each cell of time, or how near it was to one, and in "
+    "which cells windows were in drift: what a whole model has been like, in one answer.",
     "GET /v1/top": "Signals that drifted in `[from, to)`, by their largest `effect / min_effect`, with the window it "
     "comes from, the share of windows in drift, and the alerts in which they moved.",
     "GET /v1/performance": "Metrics of the predictions in `[from, to)` that have a label, each with a 95 % confidence "

@@ -23,8 +23,9 @@ class HeatRow(Row):
     windows: int = described("verdicts of all detectors, segments and versions that were asked for")
     drift_windows: int = described("those of them in drift")
     strengths: list[float | None] = described(
-        "the largest `effect / min_effect` of a cell's windows, of any detector, to four digits; null where none was "
-        "judged. From 1 on it is large enough to matter; whether it alarmed is another question"
+        "of each cell the largest of any detector, to four digits: of windows in drift `effect / min_effect`, and 1 at "
+        "least; of others how near they were, the smaller of that and `surprise / surprise_limit`, since an alarm "
+        "needs both; null where none was judged"
     )
     drift_cells: list[int] = described("which cells, counted from 0, have a window in drift")
 

@@ -18,19 +18,29 @@ STATUSES: tuple[Status, ...] = ("ok", "warning", "drift", "no_data", "learning")
 def scores() -> list[dict[str, Any]]:
     rng = random.Random(8)
     return [
-        score(end, signal=signal, detector=detector, segment=segment, status=status, effect=effect, min_effect=least)
+        score(
+            end,
+            signal=signal,
+            detector=detector,
+            segment=segment,
+            status=status,
+            effect=effect,
+            min_effect=least,
+            **beyond,
+        )
         for end in range(5, 180, 5)
         for signal in ("volume", "feature:amount")
         for segment in ("", "country=DE")
         for detector, least in (("psi", 0.1), ("ks", 0.0))
         for status in rng.choices(STATUSES, [5, 1, 2, 1, 2])
         for effect in (rng.choice([rng.random(), float("nan")]),)
+        for beyond in ({"surprise": rng.uniform(-1, 12), "surprise_limit": 8.0 if signal == "volume" else 0.0},)
         if rng.random() < 0.9
     ]
 
 
 def by_hand(rows: list[dict[str, Any]], signal: str, first_min: int, cell_min: int, cells: int) -> list[float | None]:
-    """The largest judged window of each cell; where the worst window of a detector was not judged, it counts too."""
+    """The strongest detector and segment of each cell; where the worst window of one was not judged, it counts too."""
     strengths: list[float | None] = []
     for cell in range(cells):
         low, high = first_min + cell * cell_min, first_min + (cell + 1) * cell_min
@@ -43,11 +53,25 @@ def by_hand(rows: list[dict[str, Any]], signal: str, first_min: int, cell_min: i
                     if (row["signal"], row["detector"], row["segment"]) == (signal, detector, segment)
                     and low * MINUTE_MS < row["window_end_ms"] <= high * MINUTE_MS
                 ]
-                numbers = [row["effect"] for row in windows if row["effect"] == row["effect"]]
-                if detector == "psi" and numbers and any(row["status"] in heatmap.JUDGED for row in windows):
-                    judged.append(round(max(numbers) / 0.1, 4))
+                if any(row["status"] in heatmap.JUDGED for row in windows):
+                    judged += _near(windows)
         strengths.append(max(judged, default=None))
     return strengths
+
+
+def _near(windows: list[dict[str, Any]]) -> list[float]:
+    """How large the drift of one detector in a cell is, or how near its window with the largest effect was to one."""
+    drift = [row["effect"] / row["min_effect"] for row in windows if row["status"] == "drift" and row["min_effect"]]
+    if any(row["status"] == "drift" for row in windows):
+        return [round(max([1.0, *(each for each in drift if each == each)]), 4)]
+    worst = max(
+        windows, key=lambda row: (row["effect"] if row["effect"] == row["effect"] else -1, row["window_end_ms"])
+    )
+    ratios = (
+        [worst["effect"] / worst["min_effect"]] if worst["min_effect"] and worst["effect"] == worst["effect"] else []
+    )
+    ratios += [max(0.0, worst["surprise"]) / worst["surprise_limit"]] if worst["surprise_limit"] else []
+    return [round(min(ratios), 4)] if ratios else []
 
 
 @pytest.fixture

@@ -188,6 +188,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "anomaly_dependence",
             "finding_rates",
             "long_spans",
+            "pages",
             "pane_bytes",
             "performance_intervals",
             "performance_join",

@@ -42,7 +42,7 @@ def test_the_heat_map_is_read_and_followed_by_keyboard(look: Open) -> None:
     field = shown.page.locator(".heat .field")
     field.focus()
     field.press("ArrowLeft")
-    assert "3.0× its threshold, in drift" in shown.page.inner_text(".reading >> nth=0")
+    assert "3.0× what matters, in drift" in shown.page.inner_text(".reading >> nth=0")
     field.press("ArrowDown")
     assert "amount, " in shown.page.inner_text(".reading >> nth=0")
     field.press("Enter")

@@ -75,8 +75,9 @@ export function TimeChart({ title, times, series, band = null, marks = [], forma
           ["time", (row) => shortTime(row.ms)], ...all.map((each) => [each.label, (row) => written(each.values[row.index]), true])]} />`
       : html`<div class="plot" ref=${place} tabindex=${times.length ? 0 : null} role="group" onKeyDown=${pressed}
           aria-label="${title}. Arrow keys read the values one by one."></div>`}
-    <ul class="legend">${series.map((each) => html`<li><svg width="22" height="8" aria-hidden="true"><line x1="0" x2="22" y1="4" y2="4"
-        stroke="var(--${each.tone ?? "series-1"})" stroke-width="3" stroke-dasharray=${each.dash ? "5 4" : null} /></svg>${each.label}${
+    <ul class="legend">${series.map((each) => html`<li><svg width="22" height="8" aria-hidden="true">${each.width === 0
+        ? html`<circle cx="11" cy="4" r="3.5" fill="var(--${each.tone ?? "series-1"})" />`
+        : html`<line x1="0" x2="22" y1="4" y2="4" stroke="var(--${each.tone ?? "series-1"})" stroke-width="3" stroke-dasharray=${each.dash ? "5 4" : null} />`}</svg>${each.label}${
         shown !== null && html` <output>${written(each.values[shown])}</output>`}</li>`)}
       ${band && html`<li><svg width="22" height="10" aria-hidden="true"><rect width="22" height="10" fill="var(--band)" stroke="var(--series-1)" stroke-width=".5" /></svg>${band.label}${
         shown !== null && html` <output>${written(band.low[shown])} to ${written(band.high[shown])}</output>`}</li>`}
@@ -89,7 +90,7 @@ export function TimeChart({ title, times, series, band = null, marks = [], forma
 
 function line({ values, tone = "series-1", dash, width = 2, points = false, isEdge = false }) {
   if (isEdge) return { stroke: colour("series-1"), width: 0.5, points: { show: false } };
-  const isLonely = values.filter((value) => value !== null).length < 40;
+  const isLonely = !dash && values.filter((value) => value !== null).length < 40;
   return { stroke: colour(tone), width, dash: dash ? [6, 4] : undefined, points: { show: points || isLonely, size: 5, fill: colour(tone) } };
 }
 

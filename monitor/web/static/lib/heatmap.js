@@ -1,6 +1,6 @@
-// Signals by time: how large each change was, in units of what matters; drift is marked beside the colour.
+// Signals by time: how large a drift was, or how near to one; drift is marked beside the colour.
 import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
-import { shortTime, times } from "./format.js";
+import { percent, shortTime, times } from "./format.js";
 import { colour, heatColour, onScheme } from "./states.js";
 
 const ROW = 20, HEAD = 22;
@@ -64,7 +64,7 @@ function reading(row, column, { firstMs, cellMs, marks, nameOf }) {
   const from = firstMs + column * cellMs, to = from + cellMs, strength = row.strengths[column];
   const drift = row.drift_cells.includes(column) ? ", in drift" : "";
   const marked = marks.filter((mark) => from < mark.at_ms && mark.at_ms <= to).map((mark) => `; ${mark.label}`).join("");
-  return `${nameOf(row)}, ${shortTime(from)} to ${shortTime(to)}: ${strength === null ? "not judged" : `${times(strength)} its threshold`}${drift}${marked}`;
+  return `${nameOf(row)}, ${shortTime(from)} to ${shortTime(to)}: ${strength === null ? "not judged" : drift ? `${times(strength)} what matters${drift}` : `${percent(strength)} of what alarms`}${marked}`;
 }
 
 function draw(canvas, { rows, width, cells, firstMs, cellMs, marks }) {
@@ -138,8 +138,8 @@ export function HeatLegend() {
     }
   }, [turn]);
   return html`<span class="ramp">0 <canvas ref=${canvas} width="160" height="14" role="img"
-    aria-label="Blue below the threshold, orange to brown beyond it"></canvas> 8× the threshold; orange from 1× on;
-    a bar below a cell: in drift; empty: not judged</span>`;
+    aria-label="Blue below an alarm, orange to brown in drift"></canvas> 8× what matters; blue: how near to an alarm,
+    orange with a bar below: in drift, empty: not judged</span>`;
 }
 
 function clamp(value, size) {

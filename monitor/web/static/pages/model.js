@@ -35,7 +35,7 @@ export default function Model({ model }) {
     ${summary.data && !span && html`<${Card} title="Nothing is judged yet"><p>No window of this model has ended. Once its events come, the first one
       does within a window's length.</p><//>`}
     ${span && protection && html`<div><${Signals} ...${{ model, span, version, segment, query }} />
-      <div class="columns"><div><${Movers} ...${{ model, span, alerts, query }} /><${Volume} ...${{ model, span, version, segment, change }} /></div>
+      <div class="columns"><div><${Movers} ...${{ model, span, query }} /><${Volume} ...${{ model, span, version, segment, change }} /></div>
         <div><${Budget} protection=${protection} /><${Deployments} ...${{ model, span }} /></div></div></div>`}</div>`;
 }
 
@@ -83,7 +83,7 @@ function Signals({ model, span, version, segment, query }) {
     return address(["models", model, "signals", row.signal], around);
   };
   const picture = () => savePicture(canvas.current, {
-    title: `${model}: effect over threshold`, ground: colour("surface"), ink: colour("text"), labels: { names: steady.map((row) => row.signal), top: 22, height: 20 },
+    title: `${model}: drift of every signal`, ground: colour("surface"), ink: colour("text"), labels: { names: steady.map((row) => row.signal), top: 22, height: 20 },
   });
   const aside = html`<div class="row"><label>Filter<input type="search" value=${filter} onInput=${(event) => setFilter(event.target.value)} /></label>
     <button class="bare" aria-pressed=${String(isTable)} onClick=${() => setTable(!isTable)}>Table</button>
@@ -96,10 +96,10 @@ function Signals({ model, span, version, segment, query }) {
     ${steady.length > 0 && (isTable
       ? html`<${Table} caption="Every signal" keyOf=${(row) => row.signal} rows=${steady} columns=${[
           ["signal", (row) => html`<a href=${hrefOf(row)}>${row.signal}</a>`],
-          ["largest effect over threshold", (row) => times(row.strength), true],
+          ["strongest", (row) => times(row.strength), true],
           ["windows in drift", (row) => `${count(row.drift_windows)} of ${count(row.windows)}`, true]]} />`
       : html`<${Heatmap} rows=${steady} nameOf=${nameOf} hrefOf=${hrefOf} marks=${deployments} canvasRef=${canvas}
-          label="Effect over threshold of ${steady.length} signals" /><${HeatLegend} />`)}</div><//>`;
+          label="Drift of ${steady.length} signals" /><${HeatLegend} />`)}</div><//>`;
 }
 
 function nameOf(row) {
@@ -107,7 +107,8 @@ function nameOf(row) {
   return kind === "feature" || !kind ? name : `${name} (${kind})`;
 }
 
-function Movers({ model, span, alerts, query }) {
+function Movers({ model, span, query }) {
+  const alerts = useAsk("/v1/alerts", { model, from: span.from, to: span.to, limit: 200 });
   const top = useAsk("/v1/top", { model, from: span.from, to: span.to, limit: 8 });
   const reasons = new Map((alerts.data?.items ?? []).flatMap((alert) => alert.signals.map((each) => [each.signal, each.reason])));
   return html`<${Card} title="What moved most" aria-busy=${String(!top.data && !top.error)}><${Failure} error=${top.error} retry=${top.reload} />
@@ -130,7 +131,7 @@ function Budget({ protection }) {
 }
 
 function Volume({ model, span, version, segment, change }) {
-  const history = useAsk("/v1/history", { model, signal: "volume", segment, version, from: span.from, to: span.to, step: "auto", points: 300, limit: 5000 });
+  const history = useAsk("/v1/history", { model, signal: "volume", segment, version, from: span.from, to: span.to, step: "auto", points: 120, limit: 5000 });
   const deployments = useDeployments(model, span);
   const [ends, values] = useMemo(() => perBucket(history.data?.items ?? []), [history.data]);
   return html`<${Card} title="Events" aria-busy=${String(!history.data && !history.error)}><${Failure} error=${history.error} retry=${history.reload} />

@@ -48,13 +48,14 @@ function Window({ model, signal, segment, version, span, at, query, change, href
   const explained = useAsk("/v1/explain", { model, signal, segment, version, at: at - 1 });
   const window_ = explained.data;
   const [against, setAgainst] = useState("week");
-  const beside = useBeside({ model, signal, segment, version, window: window_, against, span });
+  const beside = useBeside({ model, signal, segment, version, window: window_, against });
   return html`<div>
     <${Verdict} ...${{ model, signal, explained, beside, newestMs, href }} />
     <${Marks} ...${{ model, signal, segment, version }} done=${() => { explained.reload(); reload(); }} />
+    ${window_ && html`<div class="card-gap"><${Why} explained=${window_} /></div>`}
     <div class="card-gap"><${Course} ...${{ model, signal, segment, version, span, at, change }} /></div>
     <div class="columns"><div><${Beside} ...${{ beside, against, setAgainst, signal }} /></div>
-      <div>${window_ && html`<${Why} ...${{ explained: window_ }} />`}<${Quality} beside=${beside} /><${FindingList} ...${{ model, signal, version, span }} /></div></div></div>`;
+      <div><${Quality} beside=${beside} />${isDistributed(signal) && html`<${FindingList} ...${{ model, signal, version, span }} />`}</div></div></div>`;
 }
 
 /** First: from what to what, then what became of it, in words. */
@@ -91,13 +92,16 @@ function Course({ model, signal, segment, version, span, at, change }) {
   const deployments = useAsk("/v1/deployments", { model, from: span.from, to: span.to });
   const marks = useMemo(() => (deployments.data?.items ?? []).map((each) => ({ at_ms: each.at_ms, label: each.name })), [deployments.data]);
   const [chosen, choose] = useState(null);
-  const [what, setWhat] = useState("effect");
+  const [what, setWhat] = useState(null);
   const items = history.data?.items ?? [];
   const detectors = useMemo(() => strongestFirst(items), [items]);
   const detector = detectors.includes(chosen) ? chosen : detectors[0];
   const course = useMemo(() => courseOf(items.filter((item) => item.detector === detector)), [items, detector]);
   const hasEvidence = course.evidence.some((value) => value !== null) && course.limit.some((value) => value);
-  const shown = hasEvidence ? what : "effect";
+  const known = (values) => values.filter((value) => value !== null).length;
+  // A window in which nothing is material has no effect, but evidence that it is quiet.
+  const fuller = known(course.effect) * 2 < known(course.evidence) ? "evidence" : "effect";
+  const shown = hasEvidence ? what ?? fuller : "effect";
   const aside = html`<div class="row">${detectors.length > 1 && html`<label>Detector<select value=${detector} onChange=${(event) => choose(event.target.value)}>
       ${detectors.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`}
     ${hasEvidence && html`<div class="choices">${[["effect", "Effect"], ["evidence", "Evidence"]].map(([each, label]) =>
@@ -139,13 +143,18 @@ function courseOf(items) {
   };
 }
 
+/** Whether there may be a distribution: volume, coverage and metrics of performance are figures of a window. */
+function isDistributed(signal) {
+  return !["", "performance"].includes(signalParts(signal).kind);
+}
+
 const AGAINST = [["week", "the week before"], ["day", "the day before"], ["hours", "the same hours a week before"]];
 
 /** The distribution of the window's day, or of what drifts, beside one from before. */
-function useBeside({ model, signal, segment, version, window: shown, against, span }) {
-  const isVolume = signal === "volume" || !shown;
-  const ends = isVolume ? {} : endsOf(shown, against, span);
-  return useAsk(isVolume ? null : "/v1/distributions", { model, signal: signal.replace(/^missing:/, "feature:"), segment, version, ...ends });
+function useBeside({ model, signal, segment, version, window: shown, against }) {
+  const isKept = shown && isDistributed(signal);
+  const ends = isKept ? endsOf(shown, against) : {};
+  return useAsk(isKept ? "/v1/distributions" : null, { model, signal: signal.replace(/^missing:/, "feature:"), segment, version, ...ends });
 }
 
 function endsOf({ window_start_ms: from, window_end_ms: to, alerts }, against) {
@@ -157,7 +166,7 @@ function endsOf({ window_start_ms: from, window_end_ms: to, alerts }, against) {
 
 function Beside({ beside, against, setAgainst, signal }) {
   const { data, error } = beside;
-  if (signal === "volume") return null;
+  if (!isDistributed(signal) || error?.kind === "unknown-signal") return null;
   const aside = html`<label>Beside<select value=${against} onChange=${(event) => setAgainst(event.target.value)}>${AGAINST.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
   const strongest = data?.distances[0];
   return html`<${Card} title="Distribution, before and now" aside=${aside} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${beside.reload} />
@@ -182,7 +191,7 @@ function Quality({ beside: { data } }) {
 
 function FindingList({ model, signal, version, span }) {
   const findings = useAsk("/v1/findings", { model, signal, version, from: span.from, to: span.to, limit: 50 });
-  if (findings.error?.status === 403) return null;
+  if (findings.error?.status === 403 || findings.error?.kind === "unknown-signal") return null;
   return html`<${Card} title="Findings, event by event" aria-busy=${String(!findings.data && !findings.error)}><${Failure} error=${findings.error} retry=${findings.reload} />
     ${findings.data && html`<${Table} caption="Findings" rows=${findings.data.items} empty="No per-event detector fired in this span." columns=${[
       ["at", (row) => html`<${Time} ms=${row.event_ms} />`], ["detector", (row) => html`${row.detector} <${State} of=${row.status} />`],
