@@ -49,9 +49,10 @@ class Compared(NamedTuple):
             return skill.reason
         compared = "worse than" if skill.verdict == "worse" else "not shown to be better than"
         if loss == VALUE:
-            return f"{compared} {self.naive.words}: {-skill.model:.4g} an event instead of {-skill.naive:.4g}"
-        losses = f"{_WRITTEN[loss].format(skill.model)} instead of {_INSTEAD[loss].format(skill.naive)}"
-        return f"{compared} {self.naive.words}: {losses}"
+            losses = f"worth {-skill.model:.4g} an event instead of {-skill.naive:.4g}"
+        else:
+            losses = f"{_WRITTEN[loss].format(skill.model)} instead of {_INSTEAD[loss].format(skill.naive)}"
+        return "; ".join(filter(None, (f"{compared} {self.naive.words}: {losses}", skill.reason)))
 
 
 @dataclass

@@ -66,7 +66,10 @@ def test_a_model_that_is_no_better_than_nothing_is_called_that_first(capsys: pyt
     (row,) = answer["items"]
     assert row["verdict"] == "no_better"
     share = f"{row['model_loss']:.1%} instead of {row['baseline_loss']:.1%}"
-    assert row["reason"] == f"not shown to be better than always answering 0: wrong in {share}"
+    # The model says what doing nothing says of each event.
+    assert row["reason"].startswith(
+        f"not shown to be better than always answering 0: wrong in {share}; all events gave"
+    )
     assert shown[0] == f"fraud (version v8, from 2023-11-07T22:00:00Z) is {row['reason']}."
 
 
@@ -110,6 +113,18 @@ def test_labels_without_an_earlier_one_are_left_out_and_counted() -> None:
     (row,) = ask(world, f"&from={NOON_MS - 2 * DAY_MS}")
     assert (row["labels"], row["baseline_loss"]) == (2, 0.25)
     assert row["reason"].startswith("of 2 labels there is no earlier one to answer by; 2 labels, and an interval")
+
+
+def test_a_verdict_says_of_how_many_labels_it_is_not() -> None:
+    world = world_of(baselines={"week": {**WEEK, "loss": "error"}}, metrics=["skill:week"])
+    for days, age_ms in ((0, 0), (1, 0), (7, DAY_MS)):
+        world.labelled_hour(NOON_MS - days * DAY_MS, [0.9, 0.1] * 30, ["no", "no", "no", "yes"] * 15, age_ms=age_ms)
+    (row,) = ask(world, f"&from={NOON_MS - 2 * DAY_MS}")
+    assert (row["verdict"], row["labels"]) == ("worse", 60)
+    assert row["reason"] == (
+        "worse than answering the usual class of the hour 7d before: wrong in 75.0% instead of 25.0%; "
+        "of 60 labels there is no earlier one to answer by"
+    )
 
 
 def test_a_moving_average_has_only_hours_that_were_judged_by_then() -> None:
