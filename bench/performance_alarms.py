@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from scipy import stats
 
 from detectors.performance import Binary, Scheme
 from monitor.config.model import Model
-from monitor.config.performance import COVERAGE
+from monitor.config.performance import COVERAGE, PERFORMANCE
 from monitor.performance.alarms import JudgedSignals
 from monitor.performance.contrasts import JudgedRow
 from monitor.performance.evidence import JudgedHours
@@ -43,6 +43,9 @@ LABELS = 60
 
 DROPS = (0.02, 0.05, 0.10)
 SEGMENT, OF_SEGMENT = "part=small", 0.1
+OF_ANY = 0.05
+"""A drop that is smaller is not looked for within a segment."""
+
 PEERS: dict[str, Callable[[], Any]] = {
     "DDM": drift.binary.DDM,
     "ADWIN": drift.ADWIN,
@@ -57,6 +60,7 @@ class Stream:
     Attributes
     ----------
     metric : str
+        Or coverage, and then an error is that there is no label.
     labels : float
         An hour, on average; by day twice as many as by night.
     errors : callable
@@ -110,6 +114,8 @@ STREAMS: dict[str, Stream] = {
     "rmse, Student's t with 3 degrees": Stream("rmse", LABELS, steady(1.0), tails=3.0),
     "bias, Student's t with 3 degrees": Stream("bias", LABELS, steady(1.0), tails=3.0),
     "mae, 3 labels an hour": Stream("mae", 3, steady(1.0), tails=3.0),
+    "coverage, 20 % have no label": Stream(COVERAGE, LABELS, steady(0.2)),
+    "coverage, 3 predictions an hour": Stream(COVERAGE, 3, steady(0.2)),
 }
 
 
@@ -141,18 +147,17 @@ class Alarms(NamedTuple):
     accepted_per_day: float
 
 
-def alarmed(model: Watch, hours: JudgedHours, count: int) -> Alarms:
-    """Lead a model's signals through hours."""
+def alarmed(model: Watch, signal: str, hours: JudgedHours, count: int) -> Alarms:
+    """Lead a model's signals through hours, and say when alerts about one of them fired."""
     signals = JudgedSignals(model)
     ends_ms = range(START_MS + HOUR_MS, START_MS + count * HOUR_MS + 1, HOUR_MS)
     _, transitions = signals.advance(hours, ends_ms)
-    budget, signal = model.model.spec.detect.false_alarms, model.judged_signals[0]
+    budget = model.model.spec.detect.false_alarms
     fired = [
         (each.at_ms - START_MS) // HOUR_MS
         for each in transitions
-        if each.state == "firing" and any(member["signal"] != COVERAGE for member in each.signals)
+        if each.state == "firing" and any(member["signal"] == signal for member in each.signals)
     ]
-    assert signal != COVERAGE
     share = len(model.segment_names) / signals.settings.signals
     return Alarms(fired, share * budget.count * DAY_MS / budget.per_ms)
 
@@ -176,7 +181,9 @@ def folded(scheme: Scheme, rng: np.random.Generator, level: float, count: int, t
 def stationary(stream: Stream, budget: str, days: int, seed: int) -> tuple[Alarms, dict[str, int]]:
     """Return the false alarms of a stream, and those of river's detectors on its errors, where it has any."""
     rng, hours = np.random.default_rng(seed), 24 * days
-    model = watch(stream.metric, budget, numbers=stream.tails > 0, segments=False)
+    of_coverage = stream.metric == COVERAGE
+    metric = "accuracy" if of_coverage else stream.metric
+    model = watch(metric, budget, numbers=stream.tails > 0, segments=False)
     plan = model.model.spec.performance_plan
     assert plan is not None
     levels, counts = stream.errors(rng, hours), labels_of(rng, stream.labels, hours)
@@ -184,11 +191,17 @@ def stationary(stream: Stream, budget: str, days: int, seed: int) -> tuple[Alarm
     wrong: list[Any] = []
     for hour in range(hours):
         if counts[hour]:
-            row, of_hour = folded(plan.scheme, rng, float(levels[hour]), int(counts[hour]), stream.tails)
+            count = int(counts[hour])
+            level = 0.1 if of_coverage else float(levels[hour])
+            labelled = count - int(rng.binomial(count, levels[hour])) if of_coverage else count
+            row, of_hour = folded(plan.scheme, rng, level, labelled, stream.tails)
+            row = replace(row, predictions=count)
             rows[START_MS + (hour + 1) * HOUR_MS] = {("", ""): row}
             wrong.append(of_hour)
-    peers = {} if stream.tails else {name: len(list(fires(make(), wrong))) for name, make in PEERS.items()}
-    return alarmed(model, rows, hours), peers
+    has_errors = not (stream.tails or of_coverage)
+    peers = {name: len(list(fires(make(), wrong))) for name, make in PEERS.items()} if has_errors else {}
+    signal = COVERAGE if of_coverage else f"{PERFORMANCE}{metric}"
+    return alarmed(model, signal, rows, hours), peers
 
 
 def fires(detector: Any, wrong: Sequence[Any]) -> Iterator[int]:
@@ -223,7 +236,8 @@ def dropped(drop: float, budget: str, seed: int, days: int, *, in_segment: bool)
         }
         for name, of in parts.items():
             errors[name].append(wrong[of])
-    found = {"leeway": next((float(hour - at) for hour in alarmed(model, rows, hours).hours if hour > at), np.nan)}
+    of_leeway = alarmed(model, f"{PERFORMANCE}accuracy", rows, hours).hours
+    found = {"leeway": next((float(hour - at) for hour in of_leeway if hour > at), np.nan)}
     for name, make in PEERS.items():
         for of, wrong in errors.items():
             if wrong:
@@ -245,8 +259,8 @@ def false_alarms(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         for replica in range(replicas):
             of_leeway, of_peers = stationary(stream, arguments.budget, days, arguments.seed + 1000 * number + replica)
             count, accepted = count + len(of_leeway.hours), accepted + of_leeway.accepted_per_day * (days - 1)
-            peers = {peer: peers[peer] + of_peers.get(peer, 0) for peer in PEERS}
-        answers.append(answer := _ratio(name, count, accepted) | ({} if stream.tails else peers))
+            peers = {peer: peers[peer] + of_peers[peer] for peer in of_peers}
+        answers.append(answer := _ratio(name, count, accepted) | peers)
         _print_ratio(answer)
     total = _ratio("all", sum(each["alerts"] for each in answers), sum(each["accepted"] for each in answers))
     _print_ratio(total)
@@ -275,7 +289,7 @@ def delays(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     answers = []
     print(f"\n| drop, {arguments.replicas} times | detector | found | median hours | 90 % of them within |")
     print("|---|---|---|---|---|")
-    courses = [(drop, False) for drop in DROPS] + [(drop, True) for drop in DROPS[1:]]
+    courses = [(drop, False) for drop in arguments.drops] + [(drop, True) for drop in arguments.drops if drop >= OF_ANY]
     for number, (drop, in_segment) in enumerate(courses):
         found = [
             dropped(drop, arguments.budget, arguments.seed + 100_000 * (number + 1) + replica, arguments.found_within,
@@ -300,12 +314,13 @@ def delays(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print both tables, and all figures as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.performance_alarms", description=__doc__)
-    parser.add_argument("--replicas", type=int, default=40, help="streams of each kind")
-    parser.add_argument("--days", type=int, default=90, help="of a stream of which nothing changes")
+    parser.add_argument("--replicas", type=int, default=16, help="streams of each kind")
+    parser.add_argument("--days", type=int, default=60, help="of a stream of which nothing changes")
     parser.add_argument("--found-within", type=int, default=14, help="days behind a drop")
     parser.add_argument("--budget", default="1 per 7d", help="false alarms of the whole model, of five signals")
     parser.add_argument("--quick", action="store_true", help="8 streams of each kind, of 45 days")
     parser.add_argument("--only", nargs="*", default=[], help="streams whose names have one of these in them")
+    parser.add_argument("--drops", type=float, nargs="*", default=DROPS, help="by how much accuracy drops")
     parser.add_argument("--no-delays", action="store_true", help="false alarms alone")
     parser.add_argument("--no-false-alarms", action="store_true", help="delays alone")
     parser.add_argument("--seed", type=int, default=SEED)

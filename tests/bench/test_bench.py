@@ -19,6 +19,7 @@ from bench import (
     formats,
     history,
     init,
+    performance_alarms,
     performance_join,
     replay,
     rollouts,
@@ -190,6 +191,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "long_spans",
             "pages",
             "pane_bytes",
+            "performance_alarms",
             "performance_intervals",
             "performance_join",
             "real",
@@ -352,3 +354,17 @@ def test_performance_join_prints_what_joining_costs_and_how_old_a_metric_is(caps
     assert figures["labels"] > 0
     assert figures["events_per_cpu_s"] > 0
     assert figures["latency_median_min"] <= figures["latency_p99_min"]
+
+
+def test_performance_alarms_print_ratios_and_delays_beside_those_of_river(capsys: pytest.CaptureFixture[str]) -> None:
+    performance_alarms.main(
+        ["--replicas", "1", "--days", "3", "--only", "3 labels", "--found-within", "1", "--drops", "0.1"]
+    )
+
+    *_, last = capsys.readouterr().out.splitlines()
+    figures = json.loads(last)
+    assert [each["stream"] for each in figures["false_alarms"]] == [
+        "accuracy, 3 labels an hour", "mae, 3 labels an hour", "all"
+    ]  # fmt: skip
+    assert all(each["ratio"] <= each["upper"] for each in figures["false_alarms"])
+    assert {each["detector"] for each in figures["delays"]} >= {"leeway", *performance_alarms.PEERS}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.alerts.alert_log import FRESHNESS_ALERTS
+from monitor.alerts.alert_log import FRESHNESS_ALERTS, PERFORMANCE, table_of
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.alerting import Alerting
 from monitor.delivery.target import Target
@@ -89,7 +89,7 @@ class World:
         self, alert_id: str, state: str = "firing", *, title: str = "", reason: str = "", **changes: str
     ) -> None:
         """Write a transition, an hour after what it is about began."""
-        now_ms = self.clock.now_ms()
+        now_ms = self.clock.now_ms() - int(changes.pop("ago_ms", "0"))
         sequence = self.sequence[alert_id] = self.sequence.get(alert_id, -1) + 1
         labels = {"alertname": "LeewayDrift", "alert_id": alert_id, "model": "fraud", "severity": "warning", **changes}
         row = {
@@ -99,7 +99,8 @@ class World:
             "signals": json.dumps([{"reason": reason}] if reason else []),
             "labels": json.dumps(labels),
         }
-        self.store.append("alerts", {name: [value] for name, value in row.items()}, token=f"{alert_id}/{sequence}")
+        columns = {name: [value] for name, value in row.items()}
+        self.store.append(table_of(labels), columns, token=f"{alert_id}/{sequence}")
 
     def passes(self, seconds: int, each: int = 1) -> None:
         """Let time pass, with a step each second, or more seldom."""
@@ -491,6 +492,18 @@ def test_a_router_that_another_follows_while_the_store_is_away_waits_with_what_w
     world.started()
     world.passes(120)
     assert said(world.mail) == [("fraud", ["a"], [])]
+
+
+def test_what_labels_say_is_notified_although_windows_of_a_later_time_were_read_before() -> None:
+    world = World()
+    world.passes(6 * 3600, each=600)
+    world.happens("a")
+    world.passes(60, each=5)
+    # Hours of predictions are judged hours later.
+    world.happens("b", ago_ms=str(180 * MINUTE_MS), alertname=PERFORMANCE, model="churn")
+    world.happens("c", ago_ms=str(120 * MINUTE_MS), alertname=PERFORMANCE, cause="performance:accuracy")
+    world.passes(600, each=5)
+    assert said(world.mail) == [("fraud", ["a"], []), ("churn", ["b"], []), ("fraud", ["a", "c"], [])]
 
 
 def test_transitions_that_were_read_before_the_store_went_away_are_notified() -> None:

@@ -1,0 +1,66 @@
+"""What charts are told of a metric: shares as counts, and means with the variance that one event has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+from detectors.performance import METRICS, Binary, Multiclass, Question, Regression
+from detectors.performance.evidence import CHARTED, FEWEST, FEWEST_EVENTS, Scale, count_share, form_of, measure
+
+RNG = np.random.default_rng(11)
+
+
+def test_shares_are_counts_and_weights_make_fewer_events_of_them() -> None:
+    score, truth = RNG.random(500), RNG.random(500) < 0.3
+    names = np.where(truth, "yes", "no").tolist()
+    said = score >= 0.5
+    sums = Binary("yes").fold(score, names)
+    assert count_share(sums, "accuracy", "binary") == pytest.approx([(said == truth).sum(), 500])
+    assert count_share(sums, "recall", "binary") == pytest.approx([(said & truth).sum(), truth.sum()])
+    weights = RNG.integers(1, 9, 500).astype(float)
+    hits, events = count_share(Binary("yes").fold(score, names, weights), "precision", "binary")
+    of_said = weights[said]
+    assert events == pytest.approx(of_said.sum() ** 2 / (of_said**2).sum())
+    assert hits / events == pytest.approx((of_said * truth[said]).sum() / of_said.sum())
+    assert count_share(Binary("yes").fold(np.full(3, 0.1), ["no"] * 3), "precision", "binary") == (0.0, 0.0)
+    several = Multiclass().fold(["a", "b", "c", "a"], ["a", "b", "a", "a"])
+    assert count_share(several, "accuracy", "multiclass") == pytest.approx([3, 4])
+
+
+def test_means_have_the_variance_of_one_event_on_their_scale() -> None:
+    truth = RNG.normal(0, 5, 2_000)
+    errors = RNG.standard_t(5, 2_000)
+    sums, question = Regression().fold(truth + errors, truth), Question("regression")
+    mae = measure(sums, "mae", question, "logarithm")
+    rmse = measure(sums, "rmse", question, "logarithm")
+    assert mae is not None
+    assert rmse is not None
+    assert mae.value == pytest.approx(mean_absolute_error(truth, truth + errors))
+    assert mae.variance == pytest.approx(np.abs(errors).var() / mae.value**2)
+    assert rmse.value == pytest.approx(root_mean_squared_error(truth, truth + errors))
+    # The logarithm of a root is half that of what is in it; its interval is not quite symmetric.
+    assert rmse.variance == pytest.approx((errors**2).var() / (4 * rmse.value**4), rel=0.01)
+    bias = measure(sums, "bias", question, "plain")
+    assert bias is not None
+    assert bias.variance == pytest.approx(errors.var())
+
+
+def test_too_few_events_say_nothing_and_equal_ones_leave_nothing_to_chance() -> None:
+    few = Regression().fold(np.ones(FEWEST_EVENTS - 1), np.zeros(FEWEST_EVENTS - 1))
+    alike = Regression().fold(np.ones(FEWEST_EVENTS), np.zeros(FEWEST_EVENTS))
+    assert measure(few, "mae", Question("regression"), "logarithm") is None
+    assert measure(alike, "mae", Question("regression"), "logarithm") == (1.0, 0.0, FEWEST_EVENTS)
+    assert measure(alike, "r2", Question("regression"), "plain") is None
+    assert measure(Regression().fold(np.ones(0), np.zeros(0)), "mae", Question("regression"), "logarithm") is None
+
+
+def test_every_metric_that_can_be_followed_has_a_form_and_a_scale_that_leads_back() -> None:
+    assert METRICS.keys() >= CHARTED
+    assert METRICS.keys() - CHARTED == {"ece", "confusion", "value_total"}
+    assert FEWEST.keys() <= CHARTED
+    for name in CHARTED:
+        for kind in METRICS[name].kinds:
+            scale = Scale(form_of(name, kind), center=0.4, spread=0.7)
+            assert scale.value(scale.at(0.8)) == pytest.approx(0.8)
