@@ -121,9 +121,10 @@ def _tried(
 def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
     """Return what will be watched: detectors by signal, windows, the budget and how many tests share it.
 
-    ``privacy`` says of private fields what their values become. ``slices_at_most`` counts segments that the baseline's
-    data set will name; the data set is not read here. ``change`` is what `monitor.evaluate.foresight.foresee` says;
-    null under another rule.
+    ``judged`` says which signals labels make, how long after their hour predictions are judged, and which metrics have
+    no signal; null where nothing is compared with labels. ``privacy`` says of private fields what their values become.
+    ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here. ``change``
+    is what `monitor.evaluate.foresight.foresee` says; null under another rule.
     """
     from monitor.config.references import WINDOWED, uses_for
 
@@ -145,8 +146,23 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
         "tests_per_window": windowed * segments,
         "tests_per_budget_period": round(windowed * segments * windows),
         "signals": uses,
+        "judged": _judged(model),
         "privacy": {signal: _privacy(spec.privacy) for signal, spec in model.spec.schema_.private_signals().items()},
         "change": _foreseen(model, events_per_hour),
+    }
+
+
+def _judged(model: Model) -> dict[str, Any] | None:
+    from monitor.config.performance import metric_of
+
+    plan = model.spec.performance_plan
+    if plan is None:
+        return None
+    followed = {metric_of(signal) for signal in plan.signals}
+    return {
+        "signals": list(plan.signals),
+        "age_ms": plan.judge_at_ms[0],
+        "not_followed": [name for name in plan.metrics if name not in followed],
     }
 
 
@@ -180,6 +196,11 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
 
     for each in plans:
         rows = [(signal, _uses(uses)) for signal, uses in each["signals"].items()]
+        if each["judged"] is not None:
+            age = format_duration(each["judged"]["age_ms"])
+            rows += [
+                (signal, f"change, by hours of labels at the age of {age}") for signal in each["judged"]["signals"]
+            ]
         click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {each['baseline']}")
         as_table(("signal", "detectors"), rows)
         if each["change"] is not None:
@@ -270,6 +291,9 @@ def _blind(shown: dict[str, Any]) -> Iterator[str]:
     ]
     if with_limits:
         yield f"`min_effect` of {', '.join(with_limits)} has no say in alarms: it only ranks distances"
+    if shown["judged"] is not None and shown["judged"]["not_followed"]:
+        names = ", ".join(shown["judged"]["not_followed"])
+        yield f"{names}: shown, and no signal, since it follows how many labels come"
     if shown["baseline"] != "dataset":
         yield "nothing is compared with what the model was built on: only a `dataset` baseline has skew"
 

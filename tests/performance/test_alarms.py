@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from monitor.cli.check import plan
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.evaluate.backtest import backtest, span_of
@@ -19,6 +22,7 @@ from monitor.ingest.readers import Readers
 from monitor.performance.alarms import alarm_judged
 from monitor.performance.backtest import with_labels
 from monitor.performance.job import work_out_ended
+from monitor.performance.performance import Performance
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import append
 from sinks.store.contract import Query, Store
@@ -166,3 +170,47 @@ def test_a_level_that_is_accepted_is_the_new_normal_and_ends_the_alert(watch: Wa
     scores = [row for row in rows(store, "scores") if row["signal"] == "performance:accuracy" and not row["segment"]]
     assert any("accepted by ann" in row["detail"] for row in scores)
     assert scores[-1]["status"] == "ok"
+
+
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_whatever_the_order_of_topics_and_the_crashes_the_same_is_said(watch: Watch, data: st.DataObject) -> None:
+    messages = stream(3, START_MS + 2 * DAY_MS, hourly=8)
+    topics = st.sampled_from(sorted(messages))
+    parts = data.draw(st.lists(st.tuples(topics, st.integers(1, 300)), max_size=8))
+    crashes = data.draw(st.frozensets(st.integers(0, 8), max_size=3))
+    whole = ended(watch, messages)
+    # when
+    store, there = MemoryStore(), dict.fromkeys(messages, False)
+    source = Cut(messages, [*parts, *((each, 10**9) for each in messages)])
+    ingest = Ingest(Readers([watch]), store, source)
+    ingest.open()
+    for number in range(len(parts)):
+        ingest.step(10_000, 0.0)
+        performance = Performance(watch, store)
+        performance.advance(there, START_MS + number * HOUR_MS)
+        alarm_judged(store, watch, performance.progress().judged_ms)
+        if number % 3 == 0:
+            ingest.save()
+        if number in crashes:
+            ingest = Ingest(Readers([watch]), store, source)
+            ingest.open()
+    source._parts += [(each, 10**9) for each in messages]
+    while ingest.step(10_000, 0.0) or source._parts:
+        pass
+    ingest.finish()
+    work_out_ended([watch], store)
+    # then
+    for table in ("scores", "expectations", "performance_alerts"):
+        assert repr(rows(store, table)) == repr(rows(whole, table))
+
+
+def test_check_names_the_signals_that_labels_make_and_the_metrics_that_have_none() -> None:
+    spec = {**SPEC, "performance": {**SPEC["performance"], "metrics": ["accuracy", "ece"]}}
+    configuration = configured("m", **spec)
+    shown = plan(configuration.models["m"])
+    assert shown["judged"] == {
+        "signals": ["performance:accuracy", "coverage"], "age_ms": HOUR_MS, "not_followed": ["ece"]
+    }  # fmt: skip
+    # Two features and predictions, volume, accuracy and coverage, of all and of a segment.
+    assert shown["change"]["signals"] == 2 * (len(shown["signals"]) + 2)
