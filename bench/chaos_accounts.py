@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.alerts.alert_log import ALERT_TABLES
 from monitor.messages import LogPosition
 from monitor.routing.transitions import NOTIFIED_STATES
 from sinks.store.contract import Query, Store
@@ -185,7 +186,7 @@ def unheard(store: Store, heard: Collection[tuple[str, str]]) -> list[tuple[str,
         What it has taken: titles and statuses.
     """
     due = set()
-    for table in ("alerts", "freshness_alerts"):
+    for table in ALERT_TABLES:
         for title, state in _rows(store.read(Query(table, columns=("title", "state"))), "title", "state"):
             if state in NOTIFIED_STATES:
                 due.add((title, "resolved" if state == "resolved" else "firing"))
@@ -211,7 +212,7 @@ def unnoted(store: Store, receivers: Iterable[str]) -> list[str]:
     unsent = set(_rows(store.read(Query("decisions", where={"why": "known"})), *key))
     names = list(receivers)
     missing = []
-    for table in ("alerts", "freshness_alerts"):
+    for table in ALERT_TABLES:
         columns = store.read(Query(table, columns=("alert_id", "sequence", "state", "title")))
         for alert_id, sequence, state, title in _rows(columns, "alert_id", "sequence", "state", "title"):
             for name in names if state in NOTIFIED_STATES else ():

@@ -36,6 +36,7 @@ from bench.chaos_schedule import FAULTS, Happening, schedule
 from bench.chaos_traffic import PARTITIONS, PostedAlerts, Traffic
 from bench.chaos_world import HOSTILE, PANE_MS, World
 from bench.fleet import Patience
+from monitor.alerts.alert_log import ALERT_TABLES
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
 
@@ -155,7 +156,7 @@ class _Run:
     def keep(self, folder: Path) -> None:
         """Write down what the store says of alerts, and of who was notified: the disk it lies on goes with the run."""
         with closing(self._world.store()) as store:
-            for table in ("alerts", "freshness_alerts", "notifications", "decisions"):
+            for table in (*ALERT_TABLES, "notifications", "decisions"):
                 lines = (json.dumps(row) + "\n" for row in rows_of(store.read(Query(table))))
                 (folder / f"{table}.jsonl").write_text("".join(lines))
 

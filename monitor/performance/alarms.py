@@ -8,7 +8,7 @@ are evaluated again, and give the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
 from monitor.evaluate.model import follow, policy_of
 from monitor.evaluate.verdict_columns import Verdicts
-from monitor.events import SeriesKey
+from monitor.events import ENDED, SeriesKey
 from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.performance.evidence import JudgedEvidence, JudgedHours
 from monitor.values import DAY_MS
@@ -100,7 +100,9 @@ class JudgedSignals:
         return {"config": self.config, "lifecycle": self.lifecycle.snapshot(), "changes": self.changes.snapshot()}
 
 
-def alarm_judged(store: Store, watch: Watch, judged_ms: int) -> list[Transition]:
+def alarm_judged(
+    store: Store, watch: Watch, judged_ms: int, is_enough: Callable[[], bool] = lambda: False
+) -> list[Transition]:
     """Evaluate the hours that are judged by now; return what became of alerts.
 
     Parameters
@@ -110,6 +112,8 @@ def alarm_judged(store: Store, watch: Watch, judged_ms: int) -> list[Transition]
         Of a model with ``spec.performance``.
     judged_ms : int
         Hours are judged that are as old as the first age at this time.
+    is_enough : callable
+        Once it says so, the rest is left to the next call.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def alarm_judged(store: Store, watch: Watch, judged_ms: int) -> list[Transition]
     # To load a state takes longer than to see that nothing is new.
     if len(positions) and int(positions[0]) > last_ms:
         return []
-    return _Course(store, watch).run(last_ms)
+    return _Course(store, watch).run(last_ms, is_enough)
 
 
 class _Course:
@@ -147,14 +151,16 @@ class _Course:
         else:
             self._learn(self._next_ms)
 
-    def run(self, last_ms: int) -> list[Transition]:
+    def run(self, last_ms: int, is_enough: Callable[[], bool]) -> list[Transition]:
         """Evaluate up to an end of an hour."""
         transitions: list[Transition] = []
         if self._next_ms is None or self._next_ms > last_ms:
             return transitions
         for ends_ms in hours_between(self._next_ms, last_ms):
             transitions += self._evaluate(ends_ms)
-        self._save(last_ms + HOUR_MS)
+            self._save(ends_ms[-1] + HOUR_MS)
+            if is_enough():
+                break
         return transitions
 
     def _evaluate(self, ends_ms: range) -> list[Transition]:
@@ -164,11 +170,25 @@ class _Course:
         scores = empty_rows("scores")
         for of_series in verdicts:
             extend(scores, of_series.rows(model, ""))
+        idle = self._idle(ends_ms)
+        scores["idle"] = [idle.get(end_ms, "") for end_ms in scores["window_end_ms"]]
         note_adopted(store, list(_adopted(model, verdicts)))
         append(store, "expectations", signals.changes.expectations())
         append(store, "scores", scores)
         append(store, PERFORMANCE_ALERTS, to_columns(transitions))
         return transitions
+
+    def _idle(self, ends_ms: range) -> dict[int, str]:
+        """Return which partitions hours were judged without, as they were taken for silent, by the ends of hours."""
+        plan = self._watch.model.spec.performance_plan
+        assert plan is not None
+        age_ms = plan.judge_at_ms[0]
+        span = {"at_ms": ends_ms[0] + age_ms}, {"at_ms": ends_ms[-1] + age_ms + 1}
+        idle = {}
+        for row in rows_of(self._store.read(Query("performance_horizons", {"model": self._watch.name}, *span))):
+            counted = zip(row["partitions"], row["counted_ms"], strict=True)
+            idle[int(row["at_ms"]) - age_ms] = ",".join(sorted(name for name, ms in counted if ms < ENDED))
+        return idle
 
     def _learn(self, next_ms: int) -> None:
         """Learn from stored hours as the new configuration would have; nothing alarms."""

@@ -46,7 +46,7 @@ def work_out(watches: Iterable[Watch], store: Store, now_ms: int, is_enough: Cal
             written += performance.advance(partitions, now_ms, is_enough=is_enough)
             judged_ms = performance.progress().judged_ms
             compare_judged(store, watch, judged_ms)
-            alarm_judged(store, watch, judged_ms)
+            alarm_judged(store, watch, judged_ms, is_enough)
         except Exception as error:
             failures[watch.name] = error
             log.error("the performance of a model is not worked out", model=watch.name, reason=in_words(error))

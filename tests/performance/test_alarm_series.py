@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from detectors.performance import add_up
 from detectors.performance.sums import Quantity
+from monitor.events import ENDED
 from monitor.performance.alarms import JudgedSignals, alarm_judged
 from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.watch import Watch, compile_watch
@@ -180,3 +181,25 @@ def test_a_changed_configuration_learns_again_and_alarms_about_nothing_that_is_b
     assert later.config != JudgedSignals(watch).config
     alarm_judged(store, changed, START_MS + (DAYS * 24 + 1) * HOUR_MS)
     assert len(rows(store, "performance_alerts")) == before
+
+
+def test_an_hour_that_did_not_wait_for_a_silent_partition_says_so(watch: Watch, judged: dict[str, list[Any]]) -> None:
+    store = MemoryStore()
+    ends = START_MS + 3 * HOUR_MS
+    decided: dict[str, list[Any]] = {"model": ["m"], "at_ms": [ends + HOUR_MS], "partitions": [["truth/0", "truth/1"]]}
+    append(store, "performance_horizons", {**decided, "counted_ms": [[ENDED, 5]]})
+    evaluated(store, watch, judged, [])
+    marked = {(row["window_end_ms"], row["idle"]) for row in rows(store, "scores") if row["idle"]}
+    assert marked == {(ends, "truth/1")}
+
+
+def test_what_is_left_when_there_is_enough_comes_with_the_next_call(
+    watch: Watch, judged: dict[str, list[Any]], whole: dict[str, list[dict[str, Any]]]
+) -> None:
+    store = MemoryStore()
+    append(store, "performance", judged)
+    judged_ms = START_MS + (DAYS * 24 + 1) * HOUR_MS
+    alarm_judged(store, watch, judged_ms, lambda: True)
+    assert max(row["window_end_ms"] for row in rows(store, "scores")) == START_MS + 7 * DAY_MS
+    alarm_judged(store, watch, judged_ms, lambda: True)
+    assert repr(results(store)) == repr(whole)
