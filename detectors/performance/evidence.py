@@ -44,6 +44,9 @@ _FORMS: Mapping[str, Form] = {
     "rmse": "logarithm",
     "mape": "logarithm",
     "smape": "logarithm",
+    "pinball": "logarithm",
+    "interval_coverage": "angle",
+    "interval_width": "logarithm",
     "r2": "plain",
     "value_per_event": "plain",
 }
