@@ -31,7 +31,7 @@ STATIC = ("GET /static/{of_build}/{name:path}",)
 SHELLS = (
     "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare", "/models/{model}/performance",
     "/models/{model}/signals/{signal:path}",
-    "/pipeline", "/rollouts",
+    "/pipeline", "/rollouts", "/silences",
 )  # fmt: skip
 """Pages that show nothing by themselves: their modules ask the API as whoever looks at them."""
 

@@ -25,7 +25,8 @@ SCRIPTED = (
 """Of pages that a module draws. Only our files run, and no text ever becomes markup: browsers refuse to take it."""
 
 NAVIGATION = (
-    ("Models", "/"), ("Alerts", "/alerts"), ("Rollouts", "/rollouts"), ("Pipeline", "/pipeline"), ("API", "/docs"),
+    ("Models", "/"), ("Alerts", "/alerts"), ("Silences", "/silences"), ("Rollouts", "/rollouts"),
+    ("Pipeline", "/pipeline"), ("API", "/docs"),
 )  # fmt: skip
 """What every page links to, and its path."""
 

@@ -45,6 +45,7 @@ SHELLS: tuple[Shell, ...] = (
     Shell("/models/{model}/signals/{signal:path}", "signal", "Signal"),
     Shell("/pipeline", "pipeline", "Pipeline"),
     Shell("/rollouts", "rollouts", "Rollouts"),
+    Shell("/silences", "silences", "Silences"),
 )
 """Every such page. A line here, one in each of the tables of `monitor/api/needs.py`, a module and a test make one."""
 

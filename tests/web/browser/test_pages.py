@@ -15,6 +15,7 @@ WALKED: dict[str, tuple[str, str]] = {
     "incident": ("/incidents/a", "Who was notified"),
     "pipeline": ("/pipeline", "Leeway is ready"),
     "performance": ("/models/fraud/performance", "predictions have a label"),
+    "silences": ("/silences", "Nobody has subscribed"),
     "rollouts": ("/rollouts", "candidate v8"),
     "model": ("/models/fraud", "Every signal, the strongest first"),
     "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),

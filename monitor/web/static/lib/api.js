@@ -52,7 +52,7 @@ async function sent(path, parameters, { headers, ...how }) {
     return null;
   }
   if (answer.status === 502 || answer.status === 504) return null; // what a proxy says of a service that is away
-  if (answer.ok) return answer.status === 204 ? {} : answer.json();
+  if (answer.ok) return answer.text().then((text) => (text ? JSON.parse(text) : {}));
   if (answer.status === 401 && "logsIn" in document.documentElement.dataset) {
     const to = location.pathname.slice(root.length) + location.search;
     location.assign(`${root}/login?${search({ to })}`);

@@ -21,7 +21,7 @@ export default function Fleet() {
   const { query, change } = useQuery();
   const shown = useMemo(() => models.filter((model) => matches(model, query)), [fleet.data, query]);
   return html`<div>
-    <div class="head"><h1>Models</h1>${fleet.data && html`<${Filters} models=${models} query=${query} change=${change} />`}</div>
+    <h1>Models</h1>
     <${Failure} error=${fleet.error} retry=${fleet.reload} />
     <${Incidents} asked=${incidents} />
     <div aria-busy=${fleet.isLoading && !fleet.data ? "true" : "false"}>
@@ -80,6 +80,7 @@ function Counts({ models, query, change, shown }) {
   return html`<div class="row spread counts"><div class="choices" role="group" aria-label="Models by health">
       ${chip("", `All ${count(models.length)}`)}
       ${HEALTHS.filter(([health]) => counts[health]).map(([health, verb]) => chip(health, html`<${State} of=${LOOKS[health]} label="${count(counts[health])} ${verb}" />`))}</div>
+    <${Filters} models=${models} query=${query} change=${change} />
     <span class="small quiet" role="status">${shown === models.length ? "" : `${count(shown)} of ${count(models.length)} shown`}</span></div>`;
 }
 

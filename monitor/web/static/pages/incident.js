@@ -117,10 +117,11 @@ function Moved({ details, incident, marks, reload }) {
     ["said of it", (row) => marks.filter((mark) => mark.signal === row.signal && mark.segment === row.segment && mark.model === row.alert.model)
       .map((mark) => html`<span class="block" title=${mark.reason}>${SAYS[mark.says]} (${mark.created_by})</span>`)],
   ].filter(Boolean);
-  return html`<${Card} title="What changed" aside=${html`<${Marks} rows=${rows} reload=${reload} />`}>
+  return html`<${Card} title="What changed">
     <${Table} caption="Signals that moved" columns=${columns} rows=${rows.slice(0, most)} empty="The alerts name no signals." />
     ${rows.length > most && html`<p><button onClick=${() => setMost(rows.length)}>Show all ${count(rows.length)} signals</button></p>`}
-    ${incident.alerts.length > MOST_ALERTS && html`<p class="small quiet">Of ${count(MOST_ALERTS)} of the ${count(incident.alerts.length)} alerts, those that fire first.</p>`}<//>`;
+    ${incident.alerts.length > MOST_ALERTS && html`<p class="small quiet">Of ${count(MOST_ALERTS)} of the ${count(incident.alerts.length)} alerts, those that fire first.</p>`}
+    <${Marks} rows=${rows} reload=${reload} /><//>`;
 }
 
 function Marks({ rows, reload }) {
@@ -135,7 +136,7 @@ function Marks({ rows, reload }) {
   };
   const signals = { name: "signals", label: "Of which signals", kind: "several", options, value: options.map(([index]) => index) };
   const why = (isRequired) => ({ name: "reason", label: "Why", kind: "text", isRequired });
-  return html`<div class="row">
+  return html`<div class="row marks">
     <${Action} needs="POST /v1/marks" label="False alarm" about="Nothing was wrong: the signals go on being judged as before, and false alarms are counted against the budget."
       fields=${[signals, why(false)]} send=${mark("false")} done=${reload} />
     <${Action} needs="POST /v1/marks" label="It was real" about="Whoever reads about it later knows, and it is no part of what is normal." fields=${[signals, why(false)]} send=${mark("real")} done=${reload} />
