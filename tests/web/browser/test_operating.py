@@ -141,6 +141,7 @@ def test_who_may_not_is_not_offered_it_and_refused_it(secret: str, look: Open) -
         headers = {"Authorization": f"Bearer {secret}"}
         shown = look("/incidents/a", secret, site)
         shown.page.get_by_text("the receiver took it").wait_for()
+        shown.page.get_by_text("feature:amount 50.1 → 60.2").wait_for()
         may = secret == EDITOR
         assert shown.page.get_by_role("button", name="I take it on").count() == int(may)
         assert shown.page.get_by_role("button", name=re.compile("False alarm|normal|Silence")).count() == 3 * may
