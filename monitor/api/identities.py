@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBearer
@@ -89,7 +89,8 @@ class Identities:
         if self.web_login is None or not is_browser or "authorization" in headers:
             return None
         root, query = scope.get("root_path", ""), scope.get("query_string", b"").decode("latin-1")
-        path = scope["path"].removeprefix(root) + (f"?{query}" if query else "")
+        # Names of signals stand in paths, with whatever they hold.
+        path = quote(scope["path"].removeprefix(root)) + (f"?{query}" if query else "")
         return f"{root}{LOGIN}?{urlencode({'to': own_path(path)})}"
 
     async def note_use(self, token: Token) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import monitor.web
 from monitor.api.app import ROUTERS
+from monitor.config import Service
 from monitor.web import PAGES
 from monitor.web.assets import assets, build
-from tests.api.world import Client, World
+from tests.api.world import Client, World, configured, model
 
 STATIC = Path(monitor.web.__file__).with_name("static")
 VENDOR = STATIC / "vendor"
@@ -62,6 +64,17 @@ def test_a_file_that_is_the_same_is_not_sent_again(client: Client) -> None:
 )
 def test_nothing_else_is_sent(name: str, client: Client) -> None:
     assert client.get(f"/static/{build()}/{name}").status_code == 404
+
+
+def test_below_a_prefix_pages_and_their_files_are_there_too() -> None:
+    service = Service.model_validate({"spec": {"api": {"prefix": "/leeway"}}})
+    world = World(configuration=replace(configured(model("fraud")), service=service))
+    client = Client(world, routers=(*ROUTERS, *PAGES))
+    text = client.get("/leeway/models/fraud").text
+    addresses = re.findall(r'(?:href|src)="(/[^"]*)"', text)
+    assert 'data-root="/leeway"' in text
+    assert len([address for address in addresses if "/static/" in address]) > 5
+    assert {client.get(address).status_code for address in addresses} == {200}
 
 
 def test_every_file_that_pages_name_is_there_and_modules_name_only_their_like() -> None:

@@ -260,6 +260,15 @@ def test_a_session_ends(issuer: FakeIssuer) -> None:
     assert browser.go("/v1/models", headers={"Accept": "*/*"}).status_code == 401
 
 
+def test_a_page_of_a_signal_with_an_odd_name_is_come_back_to(issuer: FakeIssuer) -> None:
+    browser, page = Browser(with_login()), "/models/fraud/signals/feature%3Aa%3F%23%25?span=1d"
+    first = browser.go(page)
+    back = browser.log_in(issuer, "viewers", path=first.headers["location"])
+    assert httpx.URL(HOME + back.headers["location"]) == httpx.URL(HOME + page)
+    shown = browser.go(back.headers["location"])
+    assert (shown.status_code, '"signal": "feature:a?#%"' in shown.text) == (200, True)
+
+
 def test_a_cookie_that_is_changed_or_of_another_service_is_none(issuer: FakeIssuer) -> None:
     browser = Browser(with_login())
     browser.log_in(issuer, "viewers")

@@ -115,7 +115,7 @@ function Movers({ model, span, query }) {
     ${top.data && html`<${Table} caption="Signals that moved most" rows=${top.data.items} empty="Nothing was in drift." columns=${[
       ["signal", (row) => html`<a href=${address(["models", model, "signals", row.signal], { ...query, segment: row.segment || null, version: row.version, at: row.worst_ms })}>${nameOf(row)}</a>
         ${row.segment && html`<br /><span class="small quiet">${row.segment}</span>`}
-        ${reasons.get(row.signal) && html`<br /><span class="small">${reasons.get(row.signal)}</span>`}`],
+        ${reasons.get(row.signal) && html`<span class="small clamp" title=${reasons.get(row.signal)}>${reasons.get(row.signal)}</span>`}`],
       ["effect over threshold", (row) => times(row.strength), true],
       ["in drift", (row) => percent(row.drift_share), true],
       ["from", (row) => html`<${Time} ms=${row.first_drift_ms} />`]]} />`}<//>`;
