@@ -47,7 +47,7 @@ KNOWN: dict[str, list[str]] = {
 
 # A schema does not say everything: which text is a time or a matcher, and what does not go together. What is valid by
 # its schema may be refused, but never fail.
-REFUSED = ["2xx", 400, 404, 409, 422]
+REFUSED = ["2xx", 400, 404, 409, 412, 422]
 
 
 @dataclass
@@ -90,13 +90,26 @@ def outcomes(
     # Here, since whoever only collects tests need not have it.
     from schemathesis import engine, openapi
 
-    configuration = _configuration(examples, seed, phases, token)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    schema = openapi.from_asgi("/openapi.json", app, config=configuration, headers=headers)
-    operations: Any = schema.get_all_operations()
+
+    def schema(phases: Sequence[str]) -> Any:
+        configuration = _configuration(examples, seed, phases, token)
+        return openapi.from_asgi("/openapi.json", app, config=configuration, headers=headers)
+
+    everything = schema(phases)
+    operations: Any = everything.get_all_operations()
     result = {operation.ok().label: Outcome() for operation in operations}
+    _run(engine.from_schema(everything), result)
+    # Beside the operations that make what they delete, those that delete are sent few requests.
+    scarce = [label for label, outcome in result.items() if outcome.requests < examples]
+    if scarce and "fuzzing" in phases:
+        _run(engine.from_schema(schema(["fuzzing"]).include(name=scarce)), result)
+    return result
+
+
+def _run(engine: Any, result: dict[str, Outcome]) -> None:
     event: Any
-    for event in engine.from_schema(schema).execute():
+    for event in engine.execute():
         kind = type(event).__name__
         if kind == "FatalError":
             raise event.exception
@@ -104,7 +117,6 @@ def outcomes(
             result.setdefault(event.label, Outcome()).failures[repr(event.value)] = ""
         if kind == "ScenarioFinished":
             _add(result, event.recorder)
-    return result
 
 
 def _add(result: dict[str, Outcome], recorder: Any) -> None:
