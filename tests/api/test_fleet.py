@@ -106,3 +106,14 @@ def test_a_namespace_is_shown_alone(world: World) -> None:
     world.configuration = replace(world.configuration, service=Service())
     assert [row["model"] for row in Client(world).items("/v1/fleet", namespace="fraud-team")] == ["fraud"]
     assert Client(world).get("/v1/fleet", namespace="nobody").status_code == 404
+
+
+def test_an_answer_is_packed_for_whoever_can_unpack_it(world: World) -> None:
+    world.configuration = configured(*(model(f"m{n}") for n in range(300)))
+    client = Client(world)
+    packed = client.request("GET", "/v1/fleet", headers={"Accept-Encoding": "gzip"})
+    plain = client.request("GET", "/v1/fleet", headers={"Accept-Encoding": "identity"})
+    assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < len(plain.content) / 10
+    assert client.request("GET", "/v1/fleet?format=csv").text.count("\n") == 301
