@@ -290,8 +290,7 @@ class Watch:
     @property
     def judged_signals(self) -> tuple[str, ...]:
         """The signals that labels make, of hours of predictions."""
-        plan = self.model.spec.performance_plan
-        return () if plan is None else plan.signals
+        return self.model.spec.judged_signals
 
     def detectors_for(self, signal: str) -> Mapping[str, Mapping[str, Any]]:
         """Detectors and scorers on ``signal`` that need every observation in order: they run in ingest."""

@@ -156,7 +156,7 @@ def _judged(model: Model) -> dict[str, Any] | None:
     from monitor.config.performance import metric_of
 
     plan = model.spec.performance_plan
-    if plan is None:
+    if plan is None or not model.spec.judged_signals:
         return None
     followed = {metric_of(signal) for signal in plan.signals}
     return {

@@ -66,8 +66,7 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
     """
     detect = model.spec.detect
     segments = 1 + sum(len(each.values) if each.values is not None else each.top for each in model.spec.segments)
-    plan = model.spec.performance_plan
-    signals = segments * (len(sharing_budget(uses_for(model))) + (0 if plan is None else len(plan.signals)))
+    signals = segments * (len(sharing_budget(uses_for(model))) + len(model.spec.judged_signals))
     step_ms = detect.defaults.step_ms
     events = None if events_per_hour is None else events_per_hour * step_ms / (DAY_MS / 24)
     a_day = detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms

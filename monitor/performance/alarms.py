@@ -121,6 +121,8 @@ def alarm_judged(
     """
     plan = watch.model.spec.performance_plan
     assert plan is not None
+    if not watch.judged_signals:
+        return []
     last_ms = _end_of(store, watch, newest=True)
     if last_ms is None:
         return []
