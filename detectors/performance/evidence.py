@@ -1,14 +1,16 @@
 """What the labels of some hours say of a metric, as charts take it: a number, of how many events, and its variance.
 
 A metric that is a share of events is counted, so that its tails are right for few of them. Others are means, or nearly
-so: of n events they have a variance that goes with 1/n, on a scale on which they are about normal. That is the
-logarithm for sizes of errors, whose tails are long, and ``2 asin √x`` for what lies between 0 and 1.
+so: of n events they have a variance that goes with 1/n, on a scale on which they are about normal. For sizes of errors
+and losses, whose tails are long, that is ``log(1 + x / typical)``: a logarithm above what is typical, a plain number
+below it, where a loss of a millionth and one of a thousandth both say that all went well. It is ``2 asin √x`` for what
+lies between 0 and 1 and is no mean of sizes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from detectors.performance.interval import Z
@@ -18,7 +20,7 @@ from detectors.performance.sums import Quantity, Sums
 
 __all__ = ["CHARTED", "FEWEST", "Form", "Measured", "Scale", "count_share", "form_of", "measure"]
 
-Form = Literal["share", "angle", "logarithm", "plain"]
+Form = Literal["share", "angle", "size", "plain"]
 
 TP, FP, FN, TN = range(4)
 _SHARES: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -37,16 +39,16 @@ _FORMS: Mapping[str, Form] = {
     "precision": "angle",
     "recall": "angle",
     "mcc": "plain",
-    "log_loss": "logarithm",
-    "brier": "logarithm",
+    "log_loss": "size",
+    "brier": "size",
     "bias": "plain",
-    "mae": "logarithm",
-    "rmse": "logarithm",
-    "mape": "logarithm",
-    "smape": "logarithm",
-    "pinball": "logarithm",
+    "mae": "size",
+    "rmse": "size",
+    "mape": "size",
+    "smape": "size",
+    "pinball": "size",
     "interval_coverage": "angle",
-    "interval_width": "logarithm",
+    "interval_width": "size",
     "r2": "plain",
     "value_per_event": "plain",
 }
@@ -72,7 +74,7 @@ class Measured(NamedTuple):
     value : float
         In its own units.
     variance : float
-        That one event contributes on the metric's scale: the value of n of them has this, divided by n.
+        That one event contributes, in the square of these units: the value of n of them has this, divided by n.
     events : float
     """
 
@@ -86,44 +88,56 @@ class Scale(NamedTuple):
 
     Examples
     --------
-    >>> scale = Scale("logarithm", center=math.log(4.0), spread=0.5)
-    >>> scale.at(4.0), round(scale.value(scale.at(9.0)), 9)
-    (0.0, 9.0)
+    >>> scale = Scale.of("size", Measured(4.0, variance=16.0, events=200))
+    >>> scale.at(4.0), round(scale.value(scale.at(9.0)), 9), round(scale.variance(Measured(4.0, 16.0, 30)), 9)
+    (0.0, 9.0, 1.0)
     """
 
     form: Form
     center: float = 0.0
     spread: float = 1.0
+    typical: float = 1.0
+
+    @classmethod
+    def of(cls, form: Form, measured: Measured, smallest: float = 0.0) -> Scale:
+        """Return the scale on which a value is 0, and one event of those that it is of has a variance of 1.
+
+        Parameters
+        ----------
+        form : Form
+        measured : Measured
+        smallest : float
+            What an event's standard deviation is at least.
+        """
+        about = cls(form, typical=max(measured.value, ROOM) if form == "size" else 1.0)
+        return about._replace(center=about.at(measured.value), spread=max(about.variance(measured) ** 0.5, smallest))
 
     def at(self, value: float) -> float:
         """Return where a value lies."""
-        return (_TO[self.form](value) - self.center) / self.spread
+        return (self._to(value) - self.center) / self.spread
 
     def value(self, at: float) -> float:
         """Return the value that lies there."""
-        return _FROM[self.form](self.center + at * self.spread)
+        return self._from(self.center + at * self.spread)
 
+    def variance(self, measured: Measured) -> float:
+        """Return the variance that one event contributes there."""
+        return measured.variance * (self._slope(measured.value) / self.spread) ** 2
 
-def _angle(value: float) -> float:
-    return 2 * math.asin(math.sqrt(min(max(value, 0.0), 1.0)))
+    def _to(self, value: float) -> float:
+        if self.form in ("share", "angle"):
+            return 2 * math.asin(math.sqrt(min(max(value, 0.0), 1.0)))
+        return math.log1p(max(value, 0.0) / self.typical) if self.form == "size" else value
 
+    def _from(self, at: float) -> float:
+        if self.form in ("share", "angle"):
+            return math.sin(min(max(at, 0.0), math.pi) / 2) ** 2
+        return self.typical * max(math.expm1(min(at, 700.0)), 0.0) if self.form == "size" else at
 
-def _share_of(angle: float) -> float:
-    return math.sin(min(max(angle, 0.0), math.pi) / 2) ** 2
-
-
-_TO: Mapping[Form, Callable[[float], float]] = {
-    "share": _angle,
-    "angle": _angle,
-    "logarithm": lambda value: math.log(max(value, ROOM)),
-    "plain": lambda value: value,
-}
-_FROM: Mapping[Form, Callable[[float], float]] = {
-    "share": _share_of,
-    "angle": _share_of,
-    "logarithm": lambda at: math.exp(min(at, 700.0)),
-    "plain": lambda at: at,
-}
+    def _slope(self, value: float) -> float:
+        if self.form in ("share", "angle"):
+            return 1 / math.sqrt(max(value * (1 - value), ROOM))
+        return 1 / (self.typical + max(value, 0.0)) if self.form == "size" else 1.0
 
 
 def form_of(name: str, kind: str) -> Form:
@@ -132,7 +146,7 @@ def form_of(name: str, kind: str) -> Form:
     Examples
     --------
     >>> form_of("recall", "binary"), form_of("recall", "multiclass"), form_of("mae", "regression")
-    ('share', 'angle', 'logarithm')
+    ('share', 'angle', 'size')
     """
     return "share" if name == "accuracy" or (kind == "binary" and name in _SHARES) else _FORMS[name]
 
@@ -166,7 +180,7 @@ def count_share(sums: Sums, name: str, kind: str) -> tuple[float, float]:
     return hits / total * events, events
 
 
-def measure(sums: Sums, name: str, question: Question, form: Form) -> Measured | None:
+def measure(sums: Sums, name: str, question: Question) -> Measured | None:
     """Return a metric that is no count, of some events; None if they are too few to say how far chance goes.
 
     Parameters
@@ -175,16 +189,14 @@ def measure(sums: Sums, name: str, question: Question, form: Form) -> Measured |
     name : str
     question : Question
         `min_labels` does not matter.
-    form : Form
-        ``angle``, ``logarithm`` or ``plain``.
 
     Examples
     --------
     >>> import numpy as np
     >>> from detectors.performance import Regression
     >>> sums = Regression().fold(np.arange(40.0), np.arange(40.0) + np.tile([1.0, 3.0], 20))
-    >>> measure(sums, "mae", Question("regression"), "logarithm")
-    Measured(value=2.0, variance=0.25, events=40.0)
+    >>> measure(sums, "mae", Question("regression"))
+    Measured(value=2.0, variance=1.0, events=40.0)
     """
     metric = METRICS[name]
     events = float(metric.events(sums)) if sums.labels else 0.0
@@ -198,8 +210,4 @@ def measure(sums: Sums, name: str, question: Question, form: Form) -> Measured |
         # Of means it is known that chance plays no part where all events are alike; of curves nothing is.
         return Measured(value, 0.0, events) if name not in FEWEST else None
     error = (estimate.high - estimate.low) / (2 * Z)
-    if form == "angle":
-        error /= math.sqrt(max(value * (1 - value), ROOM))
-    elif form == "logarithm":
-        error /= max(value, ROOM)
     return Measured(value, error * error * events, events)
