@@ -69,7 +69,7 @@ class Change(NamedTuple):
     better : str
         Of a metric: ``higher`` or ``lower``; empty where neither is.
     age_ms : int
-        Of what is made of labels: how long after their hour predictions were judged; else 0.
+        Of what is made of labels: how long after its hour each prediction was judged; else 0.
     """
 
     what: str

@@ -357,8 +357,8 @@ def _compared(verdict: Verdict, change: Change) -> str:
     if not change.age_ms:
         return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with {against}"
     subject = "prediction" if change.what.startswith(OF_ALL) else "labelled prediction"
-    judged = f"judged {format_duration(change.age_ms)} after their hour, which ended at {utc(verdict.at_ms)}"
-    return f"of {_plural(verdict.n, subject, ',')} {judged}; compared with {against}"
+    judged = f"each judged {format_duration(change.age_ms)} after its hour, in the window up to {utc(verdict.at_ms)}"
+    return f"of {_plural(verdict.n, subject, ',')}, {judged}; compared with {against}"
 
 
 def _events(count: int) -> str:

@@ -23,7 +23,7 @@ from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.mark_log import read_marks
 from monitor.evaluate.realised import accepted
-from monitor.performance.alarms import LEARN_HOURS
+from monitor.performance.alarms import learned_windows
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
@@ -289,7 +289,8 @@ def _windows_to_come(watch: Watch, row: Row, windows: int, events: int) -> int |
         That were learned from.
     """
     of_hours = is_judged(row["signal"])
-    needed = (LEARN_HOURS if of_hours else watch.model.spec.detect.defaults.learn_windows) - windows
+    learned = learned_windows(watch) if of_hours else watch.model.spec.detect.defaults.learn_windows
+    needed = learned - windows
     if needed >= 0 or row["signal"] == "volume" or (row["segment"], row["signal"]) in watch.reference:
         return max(needed, 0) + 1
     # With so many events there would be coordinates, were all of them values.

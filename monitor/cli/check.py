@@ -198,9 +198,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
         rows = [(signal, _uses(uses)) for signal, uses in each["signals"].items()]
         if each["judged"] is not None:
             age = format_duration(each["judged"]["age_ms"])
-            rows += [
-                (signal, f"change, by hours of labels at the age of {age}") for signal in each["judged"]["signals"]
-            ]
+            rows += [(signal, f"change, by labels at the age of {age}") for signal in each["judged"]["signals"]]
         click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {each['baseline']}")
         as_table(("signal", "detectors"), rows)
         if each["change"] is not None:

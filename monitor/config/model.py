@@ -20,7 +20,7 @@ from monitor.config.keep import Keep, KeepOrNone
 from monitor.config.performance import EstimateSpec, Performance, PerformancePlan, plan_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.config.streams import Topics, is_pattern, reader_of
-from monitor.values import DAY_MS, DurationMs, Name, Strict, WrongPartError
+from monitor.values import DurationMs, Name, Strict, WrongPartError
 
 __all__ = [
     "Alerts",
@@ -331,9 +331,9 @@ class ModelSpec(Strict):
 
     @property
     def judged_signals(self) -> tuple[str, ...]:
-        """The signals that labels make, hour by hour; none where windows are longer than an hour."""
+        """The signals that labels make."""
         plan = self.performance_plan
-        return plan.signals if plan is not None and self.detect.defaults.step_ms <= DAY_MS // 24 else ()
+        return () if plan is None else plan.signals
 
     @model_validator(mode="after")
     def _performance_fits(self) -> ModelSpec:

@@ -39,6 +39,13 @@ __all__ = [
 PERFORMANCE = "performance:"
 """What the signals of metrics begin with."""
 
+ALARMING: Mapping[str, frozenset[str]] = {
+    "binary": frozenset({"accuracy", "precision", "recall", "brier", "value_per_event"}),
+    "multiclass": frozenset({"accuracy", "balanced_accuracy", "value_per_event"}),
+    "regression": frozenset({"bias", "mae", "pinball", "interval_coverage", "value_per_event"}),
+}
+"""Metrics that alarm where nobody chooses."""
+
 COVERAGE = "coverage"
 """The signal that says how many predictions have a label."""
 
@@ -118,6 +125,12 @@ class Performance(Strict):
     metrics: list[str] = Field(
         default_factory=list, description="which are worked out; all that fit what is compared if absent"
     )
+    alarm_on: list[str] | None = Field(
+        default=None,
+        description="which metrics alarm when they move, and `coverage`, whether labels come: those that `metrics` "
+        "names, or without it `accuracy`, `precision`, `recall` and `brier` of two classes, `accuracy` and "
+        "`balanced_accuracy` of several, `bias` and `mae` of numbers, and `value_per_event`; `[]`: none",
+    )
     quantile: float | None = Field(
         default=None,
         gt=0,
@@ -173,6 +186,8 @@ class PerformancePlan:
     currency : str or None
     naive : tuple of Naive
         What predictions are compared with that costs nothing.
+    alarm_on : tuple of str
+        Metrics that are signals, and ``coverage`` where it is one.
     """
 
     prediction: str
@@ -186,6 +201,7 @@ class PerformancePlan:
     beta: float
     currency: str | None
     naive: tuple[Naive, ...] = ()
+    alarm_on: tuple[str, ...] = (COVERAGE,)
 
     @property
     def naive_signal(self) -> str | None:
@@ -205,7 +221,7 @@ class PerformancePlan:
     @property
     def signals(self) -> tuple[str, ...]:
         """The signals that are made of labels: metrics that can be followed, and how many labels there are."""
-        return (*(f"{PERFORMANCE}{name}" for name in self.metrics if name in CHARTED), COVERAGE)
+        return tuple(name if name == COVERAGE else f"{PERFORMANCE}{name}" for name in self.alarm_on)
 
 
 def is_judged(signal: str) -> bool:
@@ -269,6 +285,7 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
         beta=performance.beta,
         currency=performance.currency,
         naive=naive,
+        alarm_on=_alarm_on(kind, performance, metrics),
     )
 
 
@@ -387,6 +404,19 @@ def _of_pairs(matrix: Mapping[str, float]) -> dict[tuple[str, str], float]:
             raise WrongPartError(("value", name), "a pair is `true/predicted`, the names of two classes")
         pairs[true, predicted] = number
     return pairs
+
+
+def _alarm_on(kind: Kind, performance: Performance, metrics: Sequence[str]) -> tuple[str, ...]:
+    """The metrics that are signals; few unless somebody chooses, since they share a budget and most move together."""
+    followed = [name for name in metrics if name in CHARTED]
+    if performance.alarm_on is None:
+        return (*(name for name in followed if performance.metrics or name in ALARMING[kind]), COVERAGE)
+    choices = [*followed, COVERAGE]
+    for index, name in enumerate(performance.alarm_on):
+        if name not in choices or name in performance.alarm_on[:index]:
+            reason = "is named twice" if name in choices else "is none that alarms"
+            raise WrongPartError(("alarm_on", index), f"{name!r} {reason}; there are {', '.join(choices)}")
+    return tuple(performance.alarm_on)
 
 
 def _metrics(kind: Kind, performance: Performance, skills: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,5 +1,7 @@
 """The quality of a model as signals that alarm: hours of predictions, as they were judged at the first age.
 
+Where the windows of a model are longer than an hour, hours are added up to these, a day at most.
+
 What was known of an hour at an age never changes. So these scores and alerts are a function of the log, too, and later
 corrections change what is shown and not what has alarmed. They come later than windows of events, by labels, and have a
 log and a checkpoint of their own. Rows are written before the checkpoint; after a crash the hours since the last one
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 
@@ -35,12 +37,12 @@ from sinks.store.rows import rows_of
 from sinks.store.spans import HOUR_MS
 
 __all__ = [
-    "LEARN_HOURS",
     "STAGE",
     "JudgedSignals",
+    "JudgedWindows",
     "alarm_judged",
-    "hours_between",
     "judged_span",
+    "learned_windows",
     "measured_hours",
     "read_hours",
 ]
@@ -48,12 +50,52 @@ __all__ = [
 STAGE = "performance"
 """Under which checkpoints stand."""
 
-LEARN_HOURS = 24
-"""Hours of a signal before it may alarm."""
-
-HOURS_AT_ONCE = 7 * 24
+AT_ONCE_MS = 7 * DAY_MS
 MOST_LEARNED_MS = 70 * DAY_MS
 """How much teaches a changed configuration at most."""
+
+
+class JudgedWindows(NamedTuple):
+    """Into which windows hours are added up.
+
+    Attributes
+    ----------
+    step_ms : int
+        How long one is.
+    offset_ms : int
+        Where one begins, after a multiple of that.
+
+    Examples
+    --------
+    >>> by_days = JudgedWindows(DAY_MS, 5 * HOUR_MS)
+    >>> [by_days.of(hour * HOUR_MS) // HOUR_MS for hour in (4, 5, 28, 29)], by_days.last(28 * HOUR_MS) // HOUR_MS
+    ([5, 29, 29, 53], 5)
+    """
+
+    step_ms: int
+    offset_ms: int
+
+    @classmethod
+    def of_model(cls, watch: Watch) -> JudgedWindows:
+        """Return those of a model: as long as its own, if these are of whole hours and divide a day evenly."""
+        defaults = watch.model.spec.detect.defaults
+        step_ms = min(defaults.step_ms, DAY_MS)
+        if step_ms % HOUR_MS or DAY_MS % step_ms:
+            step_ms = HOUR_MS
+        return cls(step_ms, defaults.offset // HOUR_MS * HOUR_MS % step_ms)
+
+    def of(self, hour_ms: int) -> int:
+        """Return the end of the window in which an hour lies."""
+        return self.last(hour_ms) + self.step_ms
+
+    def last(self, at_ms: int) -> int:
+        """Return the end of the last window that is over at a time."""
+        return at_ms - (at_ms - self.offset_ms) % self.step_ms
+
+    def between(self, first_ms: int, last_ms: int) -> Iterator[range]:
+        """Yield the ends of windows from one to another, some of them at a time."""
+        for start_ms in range(first_ms, last_ms + 1, AT_ONCE_MS):
+            yield range(start_ms, min(start_ms + AT_ONCE_MS, last_ms + 1), self.step_ms)
 
 
 class JudgedSignals:
@@ -69,17 +111,19 @@ class JudgedSignals:
         plan, detect = watch.model.spec.performance_plan, watch.model.spec.detect
         assert plan is not None
         self._watch = watch
+        self.windows = windows = JudgedWindows.of_model(watch)
         self.settings = Settings(
             false_alarms=detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
             signals=signals_of(watch),
-            windows_per_day=24,
-            learn_windows=LEARN_HOURS,
+            windows_per_day=DAY_MS // windows.step_ms,
+            learn_windows=learned_windows(watch),
         )
-        self.changes = Changes(_by_hours(watch), None, JudgedEvidence(plan), self.settings)
-        self.lifecycle = _lifecycle_of(watch)
+        self.changes = Changes(_by_windows(watch, windows), None, JudgedEvidence(plan), self.settings)
+        self.lifecycle = _lifecycle_of(watch, windows.step_ms)
         learned = (
             plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms[0], plan.signals, plan.beta,
-            self.settings, detect.time_zone, sorted(detect.holidays), detect.adopt_after, sorted(watch.segment_names),
+            self.settings, windows, detect.time_zone, sorted(detect.holidays), detect.adopt_after,
+            sorted(watch.segment_names),
         )  # fmt: skip
         self.config = xxhash.xxh3_64_hexdigest(repr(learned).encode())
 
@@ -123,10 +167,10 @@ def alarm_judged(
     assert plan is not None
     if not watch.judged_signals:
         return []
-    last_ms = _end_of(store, watch, newest=True)
-    if last_ms is None:
+    newest_ms, windows = _end_of(store, watch, newest=True), JudgedWindows.of_model(watch)
+    if newest_ms is None:
         return []
-    last_ms = min(last_ms, (judged_ms - plan.judge_at_ms[0]) // HOUR_MS * HOUR_MS)
+    last_ms = min(newest_ms, windows.last(judged_ms - plan.judge_at_ms[0]))
     where = {"stage": STAGE, "name": watch.name}
     positions = store.read(Query("checkpoints", where, columns=("position",)))["position"]
     # To load a state takes longer than to see that nothing is new.
@@ -146,28 +190,30 @@ class _Course:
         if loaded is None:
             self._next_ms = _end_of(store, watch, newest=False)
             return
-        self._next_ms, state = loaded
+        next_ms, state = loaded
+        # Under other windows than before, the next one is that of the hour that comes next.
+        self._next_ms = next_ms = self._signals.windows.of(next_ms - HOUR_MS)
         self._signals.lifecycle.restore(state["lifecycle"])
         if state["config"] == self._signals.config:
             self._signals.changes.restore(state["changes"])
         else:
-            self._learn(self._next_ms)
+            self._learn(next_ms)
 
     def run(self, last_ms: int, is_enough: Callable[[], bool]) -> list[Transition]:
         """Evaluate up to an end of an hour."""
         transitions: list[Transition] = []
         if self._next_ms is None or self._next_ms > last_ms:
             return transitions
-        for ends_ms in hours_between(self._next_ms, last_ms):
+        for ends_ms in self._signals.windows.between(self._next_ms, last_ms):
             transitions += self._evaluate(ends_ms)
-            self._save(ends_ms[-1] + HOUR_MS)
+            self._save(ends_ms[-1] + ends_ms.step)
             if is_enough():
                 break
         return transitions
 
     def _evaluate(self, ends_ms: range) -> list[Transition]:
         store, model, signals = self._store, self._watch.name, self._signals
-        signals.changes.decide(take_up(store, model, ends_ms[0], HOUR_MS, judged=True))
+        signals.changes.decide(take_up(store, model, ends_ms[0], ends_ms.step, judged=True))
         verdicts, transitions = signals.advance(read_hours(store, self._watch, ends_ms), ends_ms)
         scores = empty_rows("scores")
         for of_series in verdicts:
@@ -181,16 +227,17 @@ class _Course:
         return transitions
 
     def _idle(self, ends_ms: range) -> dict[int, str]:
-        """Return which partitions hours were judged without, as they were taken for silent, by the ends of hours."""
+        """Return which partitions hours were judged without, as they were taken for silent, by the ends of windows."""
         plan = self._watch.model.spec.performance_plan
         assert plan is not None
         age_ms = plan.judge_at_ms[0]
-        span = {"at_ms": ends_ms[0] + age_ms}, {"at_ms": ends_ms[-1] + age_ms + 1}
-        idle = {}
+        span = {"at_ms": ends_ms[0] - ends_ms.step + HOUR_MS + age_ms}, {"at_ms": ends_ms[-1] + age_ms + 1}
+        idle: dict[int, set[str]] = {}
         for row in rows_of(self._store.read(Query("performance_horizons", {"model": self._watch.name}, *span))):
             counted = zip(row["partitions"], row["counted_ms"], strict=True)
-            idle[int(row["at_ms"]) - age_ms] = ",".join(sorted(name for name, ms in counted if ms < ENDED))
-        return idle
+            end_ms = self._signals.windows.of(int(row["at_ms"]) - age_ms - HOUR_MS)
+            idle.setdefault(end_ms, set()).update(name for name, ms in counted if ms < ENDED)
+        return {end_ms: ",".join(sorted(names)) for end_ms, names in idle.items()}
 
     def _learn(self, next_ms: int) -> None:
         """Learn from stored hours as the new configuration would have; nothing alarms."""
@@ -198,7 +245,9 @@ class _Course:
         if first_ms is None:
             return
         self._signals.changes.decide(marks_in_effect(self._store, self._watch.name))
-        for ends_ms in hours_between(max(first_ms, next_ms - MOST_LEARNED_MS), next_ms - HOUR_MS):
+        windows = self._signals.windows
+        first_ms = max(first_ms, windows.of(next_ms - MOST_LEARNED_MS))
+        for ends_ms in windows.between(first_ms, next_ms - windows.step_ms):
             for _ in self._signals.changes.advance(read_hours(self._store, self._watch, ends_ms), ends_ms):
                 pass
 
@@ -209,7 +258,7 @@ class _Course:
 
 
 def read_hours(store: Store, watch: Watch, ends_ms: range) -> JudgedHours:
-    """Return what was judged of some hours at the first age, of the segments that are configured.
+    """Return what was judged of the hours of some windows at the first age, of the segments that are configured.
 
     Raises
     ------
@@ -218,13 +267,15 @@ def read_hours(store: Store, watch: Watch, ends_ms: range) -> JudgedHours:
     plan = watch.model.spec.performance_plan
     assert plan is not None
     where = {"model": watch.name, "age_ms": plan.judge_at_ms[0]}
-    low, high = {"hour_ms": ends_ms[0] - HOUR_MS}, {"hour_ms": ends_ms[-1]}
+    low, high = {"hour_ms": ends_ms[0] - ends_ms.step}, {"hour_ms": ends_ms[-1]}
     hours: dict[int, dict[tuple[str, str], JudgedRow]] = {}
     for row in rows_of(store.read(Query("performance", where, low, high))):
         # Sums of other comparisons say nothing of this one.
         if row["scheme"] == plan.scheme.id and row["segment"] in watch.segment_names:
-            of_hour = hours.setdefault(int(row["hour_ms"]) + HOUR_MS, {})
-            of_hour[row["version"], row["segment"]] = JudgedRow.read(row)
+            end_ms = ends_ms[(int(row["hour_ms"]) - low["hour_ms"]) // ends_ms.step]
+            of_window, key = hours.setdefault(end_ms, {}), (row["version"], row["segment"])
+            judged = JudgedRow.read(row)
+            of_window[key] = of_window[key] + judged if key in of_window else judged
     return hours
 
 
@@ -255,7 +306,7 @@ def measured_hours(
 
 
 def judged_span(store: Store, watch: Watch) -> tuple[int | None, int | None]:
-    """Return the ends of the first and the newest hour that were judged at the first age; None if there are none.
+    """Return the ends of the first and the newest window of which something was judged; None if there are none.
 
     Raises
     ------
@@ -265,20 +316,18 @@ def judged_span(store: Store, watch: Watch) -> tuple[int | None, int | None]:
 
 
 def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
-    """Return the end of the first or the newest hour that was judged at the first age; None if there is none."""
+    """Return the end of the first or the newest window of which something was judged; None if there is none."""
     plan = watch.model.spec.performance_plan
     assert plan is not None
     where = {"model": watch.name, "age_ms": plan.judge_at_ms[0], "scheme": plan.scheme.id, "segment": ""}
     query = Query("performance", where, order=("hour_ms",), descending=newest, limit=1, columns=("hour_ms",))
     hours_ms = store.read(query)["hour_ms"]
-    return int(hours_ms[0]) + HOUR_MS if len(hours_ms) else None
+    return JudgedWindows.of_model(watch).of(int(hours_ms[0])) if len(hours_ms) else None
 
 
-def hours_between(first_ms: int, last_ms: int) -> Iterator[range]:
-    """Yield the ends of hours from one to another, some of them at a time."""
-    for start_ms in range(first_ms, last_ms + 1, HOURS_AT_ONCE * HOUR_MS):
-        stop_ms = min(start_ms + HOURS_AT_ONCE * HOUR_MS, last_ms + 1)
-        yield range(start_ms, stop_ms, HOUR_MS)
+def learned_windows(watch: Watch) -> int:
+    """Return how many windows of a signal that labels make come before it may alarm: a day of them at least."""
+    return max(DAY_MS // JudgedWindows.of_model(watch).step_ms, watch.model.spec.detect.defaults.learn_windows)
 
 
 def _adopted(model: str, verdicts: list[Verdicts]) -> Iterator[Mark]:
@@ -291,15 +340,16 @@ def _adopted(model: str, verdicts: list[Verdicts]) -> Iterator[Mark]:
                 )
 
 
-def _by_hours(watch: Watch) -> Watch:
-    """Return a model as if its windows were hours, which the rule `change` judges."""
+def _by_windows(watch: Watch, windows: JudgedWindows) -> Watch:
+    """Return a model as if these were its windows, which the rule `change` judges."""
     spec = watch.model.spec
-    defaults = spec.detect.defaults.model_copy(update={"window": HOUR_MS, "every": None, "offset": 0})
+    update = {"window": windows.step_ms, "every": None, "offset": windows.offset_ms}
+    defaults = spec.detect.defaults.model_copy(update=update)
     detect = spec.detect.model_copy(update={"rule": DETECTOR, "defaults": defaults})
     return replace(watch, model=watch.model.model_copy(update={"spec": spec.model_copy(update={"detect": detect})}))
 
 
-def _lifecycle_of(watch: Watch) -> Lifecycle:
+def _lifecycle_of(watch: Watch, step_ms: int) -> Lifecycle:
     metadata = watch.model.metadata
-    policy = policy_of(watch.model.spec.alerts, HOUR_MS)
-    return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, HOUR_MS, PERFORMANCE)
+    policy = policy_of(watch.model.spec.alerts, step_ms)
+    return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, step_ms, PERFORMANCE)

@@ -10,7 +10,7 @@ from monitor.alerts.counterparts import compare, fired
 from monitor.alerts.lifecycle import Transition
 from monitor.evaluate.backtest import Backtest, Tally, alarmed_before
 from monitor.evaluate.mark_log import marks_in_effect
-from monitor.performance.alarms import JudgedSignals, hours_between, judged_span, read_hours
+from monitor.performance.alarms import JudgedSignals, judged_span, read_hours
 from monitor.watch import Watch
 from sinks.store.batch import joined
 from sinks.store.contract import Query, Store
@@ -49,7 +49,7 @@ def with_labels(store: Store, watch: Watch, done: Backtest, keep: Collection[str
     span, tally, transitions = done.span, Tally(done.span, keep), list[Transition]()
     signals = JudgedSignals(watch)
     signals.changes.decide(marks_in_effect(store, watch.name))
-    for ends_ms in hours_between(first_ms, min(last_ms, span.to_ms)):
+    for ends_ms in signals.windows.between(first_ms, min(last_ms, signals.windows.last(span.to_ms))):
         verdicts, of_hours = signals.advance(read_hours(store, watch, ends_ms), ends_ms)
         transitions += of_hours
         for of_series in verdicts:

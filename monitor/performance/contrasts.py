@@ -43,6 +43,15 @@ class JudgedRow:
     sums: Sums
     classes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
+    def __add__(self, other: JudgedRow) -> JudgedRow:
+        """Return what was known of the predictions of two hours together."""
+        classes = dict(self.classes)
+        for name, (predictions, labelled) in other.classes.items():
+            of_both = classes.get(name, (0, 0))
+            classes[name] = of_both[0] + predictions, of_both[1] + labelled
+        sums = self.sums + other.sums
+        return JudgedRow(self.predictions + other.predictions, self.labelled + other.labelled, sums, classes)
+
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> JudgedRow:
         """Return what a row of ``performance`` holds."""

@@ -12,7 +12,6 @@ from monitor.evaluate.model_evidence import Part
 from monitor.events import SeriesKey
 from monitor.performance.contrasts import JudgedContrasts, JudgedRow, contrasts_for
 from monitor.values import DAY_MS
-from sinks.store.spans import HOUR_MS
 
 __all__ = ["JudgedEvidence", "JudgedHours"]
 
@@ -52,7 +51,7 @@ class JudgedEvidence:
         parts: dict[SeriesKey, Part] = {}
         for t, end_ms in enumerate(ends_ms):
             for (version, segment), row in sorted(hours.get(end_ms, {}).items()):
-                self._came_ms.setdefault(version, end_ms - HOUR_MS)
+                self._came_ms.setdefault(version, end_ms - ends_ms.step)
                 for signal in self._plan.signals:
                     self._take((version, segment, signal), row, (t, end_ms), parts, len(ends_ms))
         return parts

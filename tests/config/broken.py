@@ -341,6 +341,12 @@ BROKEN = {
     "metric that is named twice": _performance(
         f"{_BINARY}, metrics: [brier, brier]", "84: spec.performance.metrics.1: 'brier' is named twice"
     ),
+    "metric that cannot alarm": _performance(
+        f"{_BINARY}, alarm_on: [ece]", "78: spec.performance.alarm_on.0: 'ece' is none that alarms; there are accuracy"
+    ),
+    "metric that alarms twice": _performance(
+        f"{_BINARY}, alarm_on: [brier, brier]", "85: spec.performance.alarm_on.1: 'brier' is named twice"
+    ),
     "loss of another kind": _performance(
         f"{_NUMBERS}, baselines: {{mean: {{kind: prior, loss: brier}}}}",
         "81: spec.performance.baselines.mean.loss: 'brier' is no loss of regression predictions; there are squared",

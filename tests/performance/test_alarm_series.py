@@ -31,8 +31,9 @@ METRICS = ["accuracy", "recall", "roc_auc", "log_loss", "value_per_event"]
 WORTH = {"tp": 120, "fp": -8, "fn": -450, "tn": 0}
 
 
-def compiled(**performance: Any) -> Watch:
-    return compile_watch(configured("m", **{**SPEC, "performance": {**SPEC["performance"], **performance}}), "m")
+def compiled(detect: Mapping[str, Any] | None = None, **performance: Any) -> Watch:
+    changed = {"performance": {**SPEC["performance"], **performance}, "detect": {**SPEC["detect"], **(detect or {})}}
+    return compile_watch(configured("m", **{**SPEC, **changed}), "m")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_a_drop_and_labels_that_stop_are_found_in_every_way_and_named(whole: dic
     assert losses[-1].startswith("evidence") or losses[-1].startswith("log_loss")
     assert re.search(r"log_loss 0\.4\d* → 0\.[678]\d*, which is worse", losses[-1])
     assert " EUR → -" in moved["performance:value_per_event"]["reason"]
-    assert "predictions judged 1h after" in moved["coverage"]["reason"]
+    assert "predictions, each judged 1h after" in moved["coverage"]["reason"]
     assert moved["coverage"]["onset_ms"] >= START_MS + 9 * DAY_MS - 2 * HOUR_MS
 
 
@@ -125,7 +126,8 @@ def test_neither_batches_nor_deaths_change_a_row(
 ) -> None:  # fmt: skip
     store = Dying()
     append(store, "performance", judged)
-    for number, hours in enumerate([*until, DAYS * 24 + 1, DAYS * 24 + 1]):
+    # More often than it dies.
+    for number, hours in enumerate([*until, *[DAYS * 24 + 1] * 4]):
         store.appends_before_death = deaths[number] if number < len(deaths) else 10**9
         try:
             alarm_judged(store, watch, START_MS + hours * HOUR_MS)
@@ -133,6 +135,35 @@ def test_neither_batches_nor_deaths_change_a_row(
             continue
     # Numbers that are undefined equal nothing.
     assert repr(results(store)) == repr(whole)
+
+
+def test_hours_are_added_up_to_the_windows_of_the_model_whatever_comes_at_a_time(judged: dict[str, list[Any]]) -> None:
+    detect = {"defaults": {"window": "6h", "offset": "2h"}}
+    watch = compiled(detect, metrics=METRICS, value=WORTH, currency="EUR")
+    at_once, bit_by_bit = MemoryStore(), MemoryStore()
+    evaluated(at_once, watch, judged, [])
+    evaluated(bit_by_bit, watch, judged, [5, 6, 7, 20, 21, 100, 101, 150])
+
+    assert repr(results(at_once)) == repr(results(bit_by_bit))
+    scores = [row for row in rows(at_once, "scores") if row["signal"] == "coverage" and not row["segment"]]
+    assert {(row["window_end_ms"] - START_MS) // HOUR_MS % 6 for row in scores} == {2}
+    labelled = sum(n for n, segment in zip(judged["predictions"], judged["segment"], strict=True) if not segment)
+    # The last window is over with the next day's second hour.
+    assert labelled - 4 * 120 < sum(row["n"] for row in scores) <= labelled
+    [first, *_] = [row for row in rows(at_once, "performance_alerts") if row["state"] == "firing"]
+    assert DROP_MS < first["at_ms"] <= DROP_MS + 36 * HOUR_MS
+
+
+def test_few_metrics_alarm_unless_somebody_chooses() -> None:
+    def of(**performance: Any) -> tuple[str, ...]:
+        return compiled(**{"metrics": [], **performance}).judged_signals
+
+    few = ("performance:accuracy", "performance:precision", "performance:recall", "performance:brier", "coverage")
+    assert sorted(of()) == sorted(few)
+    assert sorted(of(value=WORTH)) == sorted((*few, "performance:value_per_event"))
+    assert of(metrics=["mcc"]) == ("performance:mcc", "coverage")
+    assert of(alarm_on=["roc_auc"]) == ("performance:roc_auc",)
+    assert of(alarm_on=[]) == ()
 
 
 def test_the_embedded_store_holds_the_same(

@@ -106,7 +106,7 @@ def test_a_drop_of_accuracy_becomes_an_alert_that_says_from_what_to_what(dropped
     assert (labels["alertname"], labels["cause"]) == ("LeewayPerformance", "performance:accuracy")
     assert signals[0]["contrast"] == "accuracy"
     assert re.search(r"accuracy (89|9\d)\S* % → [567]\S* %, which is worse", firing["title"])
-    assert re.search(r"of \d+ labelled predictions judged 1h after their hour", signals[0]["reason"])
+    assert re.search(r"of \d+ labelled predictions, each judged 1h after its hour", signals[0]["reason"])
     # It belongs to no other log.
     assert not rows(dropped, "alerts")
 

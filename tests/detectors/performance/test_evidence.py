@@ -7,7 +7,16 @@ import pytest
 from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from detectors.performance import METRICS, Binary, Multiclass, Question, Regression
-from detectors.performance.evidence import CHARTED, FEWEST, FEWEST_EVENTS, Scale, count_share, form_of, measure
+from detectors.performance.evidence import (
+    CHARTED,
+    FEWEST,
+    FEWEST_EVENTS,
+    Measured,
+    Scale,
+    count_share,
+    form_of,
+    measure,
+)
 
 RNG = np.random.default_rng(11)
 
@@ -29,20 +38,19 @@ def test_shares_are_counts_and_weights_make_fewer_events_of_them() -> None:
     assert count_share(several, "accuracy", "multiclass") == pytest.approx([3, 4])
 
 
-def test_means_have_the_variance_of_one_event_on_their_scale() -> None:
+def test_means_have_the_variance_of_one_event() -> None:
     truth = RNG.normal(0, 5, 2_000)
     errors = RNG.standard_t(5, 2_000)
     sums, question = Regression().fold(truth + errors, truth), Question("regression")
-    mae = measure(sums, "mae", question, "logarithm")
-    rmse = measure(sums, "rmse", question, "logarithm")
+    mae, rmse = (measure(sums, name, question) for name in ("mae", "rmse"))
     assert mae is not None
     assert rmse is not None
     assert mae.value == pytest.approx(mean_absolute_error(truth, truth + errors))
-    assert mae.variance == pytest.approx(np.abs(errors).var() / mae.value**2)
+    assert mae.variance == pytest.approx(np.abs(errors).var())
     assert rmse.value == pytest.approx(root_mean_squared_error(truth, truth + errors))
-    # The logarithm of a root is half that of what is in it; its interval is not quite symmetric.
-    assert rmse.variance == pytest.approx((errors**2).var() / (4 * rmse.value**4), rel=0.01)
-    bias = measure(sums, "bias", question, "plain")
+    # To first order a root moves by half of what is in it over itself; its interval is not quite symmetric.
+    assert rmse.variance == pytest.approx((errors**2).var() / (4 * rmse.value**2), rel=0.01)
+    bias = measure(sums, "bias", question)
     assert bias is not None
     assert bias.variance == pytest.approx(errors.var())
 
@@ -50,10 +58,19 @@ def test_means_have_the_variance_of_one_event_on_their_scale() -> None:
 def test_too_few_events_say_nothing_and_equal_ones_leave_nothing_to_chance() -> None:
     few = Regression().fold(np.ones(FEWEST_EVENTS - 1), np.zeros(FEWEST_EVENTS - 1))
     alike = Regression().fold(np.ones(FEWEST_EVENTS), np.zeros(FEWEST_EVENTS))
-    assert measure(few, "mae", Question("regression"), "logarithm") is None
-    assert measure(alike, "mae", Question("regression"), "logarithm") == (1.0, 0.0, FEWEST_EVENTS)
-    assert measure(alike, "r2", Question("regression"), "plain") is None
-    assert measure(Regression().fold(np.ones(0), np.zeros(0)), "mae", Question("regression"), "logarithm") is None
+    assert measure(few, "mae", Question("regression")) is None
+    assert measure(alike, "mae", Question("regression")) == (1.0, 0.0, FEWEST_EVENTS)
+    assert measure(alike, "r2", Question("regression")) is None
+    assert measure(Regression().fold(np.ones(0), np.zeros(0)), "mae", Question("regression")) is None
+
+
+def test_a_loss_of_almost_nothing_is_near_a_small_one_and_far_from_many_times_the_usual() -> None:
+    scale = Scale.of("size", Measured(0.08, variance=0.02, events=200))
+    nothing, little, usual, tenfold = (scale.at(loss) for loss in (1e-7, 1e-3, 0.08, 0.8))
+    assert usual == pytest.approx(0)
+    assert little - nothing < 0.02
+    assert tenfold > 2 * abs(nothing)
+    assert scale.variance(Measured(0.08, 0.02, 50)) == pytest.approx(1)
 
 
 def test_every_metric_that_can_be_followed_has_a_form_and_a_scale_that_leads_back() -> None:
