@@ -25,7 +25,6 @@ from monitor.config.performance import COVERAGE, PERFORMANCE
 from monitor.performance.alarms import JudgedSignals
 from monitor.performance.contrasts import JudgedRow
 from monitor.performance.evidence import JudgedHours
-from monitor.values import DAY_MS
 from monitor.watch import Watch, watch_of
 from sinks.store.spans import HOUR_MS
 
@@ -67,12 +66,18 @@ class Stream:
         From a generator and a number of hours to the probability of an error, or the scale of errors, in each.
     tails : float
         Degrees of freedom of Student's t for errors of numbers; 0 of probabilities.
+    unsure : float
+        How far from 0 or 1 probabilities are at most.
+    window : str
+        Of the model: hours are added up to longer ones.
     """
 
     metric: str
     labels: float
     errors: Callable[[np.random.Generator, int], Floats]
     tails: float = 0.0
+    unsure: float = 0.5
+    window: str = "5m"
 
 
 def steady(level: float) -> Callable[[np.random.Generator, int], Floats]:
@@ -99,6 +104,11 @@ def wandering(level: float, carry: float, spread: float) -> Callable[[np.random.
     return draw
 
 
+def quiet_nights(level: float, by_night: float) -> Callable[[np.random.Generator, int], Floats]:
+    """Return a level that half of each day's hours have, and another of the rest."""
+    return lambda rng, hours: np.where(np.arange(hours) % 24 < 12, level, by_night)
+
+
 STREAMS: dict[str, Stream] = {
     "accuracy, 1 % errors": Stream("accuracy", LABELS, steady(0.01)),
     "accuracy, 10 % errors": Stream("accuracy", LABELS, steady(0.1)),
@@ -110,6 +120,10 @@ STREAMS: dict[str, Stream] = {
     "recall, 10 % errors": Stream("recall", LABELS, steady(0.1)),
     "roc_auc": Stream("roc_auc", LABELS, steady(0.1)),
     "log_loss": Stream("log_loss", LABELS, steady(0.1)),
+    "log_loss, nearly certain, nights without errors": Stream(
+        "log_loss", LABELS, quiet_nights(0.05, 2e-4), unsure=1e-4
+    ),
+    "accuracy, 10 % errors, judged by days": Stream("accuracy", LABELS, steady(0.1), window="1d"),
     "mae, Student's t with 3 degrees": Stream("mae", LABELS, steady(1.0), tails=3.0),
     "rmse, Student's t with 3 degrees": Stream("rmse", LABELS, steady(1.0), tails=3.0),
     "bias, Student's t with 3 degrees": Stream("bias", LABELS, steady(1.0), tails=3.0),
@@ -120,7 +134,7 @@ STREAMS: dict[str, Stream] = {
 
 
 @cache
-def watch(metric: str, budget: str, *, numbers: bool, segments: bool) -> Watch:
+def watch(metric: str, budget: str, window: str = "5m", *, numbers: bool, segments: bool) -> Watch:
     """Return a model of one metric."""
     spec = {
         "sources": [{"http": "m"}, {"http": "truth", "kind": "labels"}],
@@ -133,7 +147,7 @@ def watch(metric: str, budget: str, *, numbers: bool, segments: bool) -> Watch:
         "segments": [{"by": ["part"], "values": ["small"]}] if segments else [],
         "performance": {"metrics": [metric]} | ({} if numbers else {"positive": "yes"}),
         "baseline": {"kind": "rolling"},
-        "detect": {"false_alarms": budget},
+        "detect": {"false_alarms": budget, "defaults": {"window": window}},
         "keep": {"labels": True},
     }
     model = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "m"}, "spec": spec}
@@ -141,17 +155,22 @@ def watch(metric: str, budget: str, *, numbers: bool, segments: bool) -> Watch:
 
 
 class Alarms(NamedTuple):
-    """When alerts of a series fired, as ends of hours since the stream began, and the share of the budget a day."""
+    """When alerts of a series fired, as ends of hours since the stream began, and how many its budget accepts."""
 
     hours: list[int]
-    accepted_per_day: float
+    accepted: float
 
 
 def alarmed(model: Watch, signal: str, hours: JudgedHours, count: int) -> Alarms:
     """Lead a model's signals through hours, and say when alerts about one of them fired."""
     signals = JudgedSignals(model)
-    ends_ms = range(START_MS + HOUR_MS, START_MS + count * HOUR_MS + 1, HOUR_MS)
-    _, transitions = signals.advance(hours, ends_ms)
+    windows, by_window = signals.windows, dict[int, dict[tuple[str, str], JudgedRow]]()
+    for end_ms, rows in hours.items():
+        of_window = by_window.setdefault(windows.of(end_ms - HOUR_MS), {})
+        for key, row in rows.items():
+            of_window[key] = of_window[key] + row if key in of_window else row
+    ends_ms = range(windows.of(START_MS), windows.last(START_MS + count * HOUR_MS) + 1, windows.step_ms)
+    _, transitions = signals.advance(by_window, ends_ms)
     budget = model.model.spec.detect.false_alarms
     fired = [
         (each.at_ms - START_MS) // HOUR_MS
@@ -159,7 +178,8 @@ def alarmed(model: Watch, signal: str, hours: JudgedHours, count: int) -> Alarms
         if each.state == "firing" and any(member["signal"] == signal for member in each.signals)
     ]
     share = len(model.segment_names) / signals.settings.signals
-    return Alarms(fired, share * budget.count * DAY_MS / budget.per_ms)
+    judged_ms = count * HOUR_MS - signals.settings.learn_windows * windows.step_ms
+    return Alarms(fired, share * budget.count * judged_ms / budget.per_ms)
 
 
 def labels_of(rng: np.random.Generator, labels: float, hours: int) -> NDArray[np.int64]:
@@ -167,14 +187,15 @@ def labels_of(rng: np.random.Generator, labels: float, hours: int) -> NDArray[np
     return rng.poisson(labels * (1 + np.sin(2 * np.pi * np.arange(hours) / 24) / 3), hours)
 
 
-def folded(scheme: Scheme, rng: np.random.Generator, level: float, count: int, tails: float) -> tuple[JudgedRow, Any]:
+def folded(scheme: Scheme, rng: np.random.Generator, level: float, count: int, stream: Stream) -> tuple[JudgedRow, Any]:
     """Draw the labelled predictions of an hour; return its row, and which of them are wrong."""
     if isinstance(scheme, Binary):
-        wrong, score = rng.random(count) < level, rng.random(count)
+        wrong, drawn = rng.random(count) < level, rng.random(count)
+        score = np.where(drawn >= 0.5, 1 - 2 * stream.unsure * (1 - drawn), 2 * stream.unsure * drawn)
         truths = np.where((score >= 0.5) != wrong, "yes", "no").tolist()
         return JudgedRow(count, count, scheme.fold(score, truths)), wrong
     truth = rng.normal(0, 10, count)
-    errors = level * rng.standard_t(tails, count)
+    errors = level * rng.standard_t(stream.tails, count)
     return JudgedRow(count, count, scheme.fold(truth + errors, truth)), errors
 
 
@@ -183,7 +204,7 @@ def stationary(stream: Stream, budget: str, days: int, seed: int) -> tuple[Alarm
     rng, hours = np.random.default_rng(seed), 24 * days
     of_coverage = stream.metric == COVERAGE
     metric = "accuracy" if of_coverage else stream.metric
-    model = watch(metric, budget, numbers=stream.tails > 0, segments=False)
+    model = watch(metric, budget, stream.window, numbers=stream.tails > 0, segments=False)
     plan = model.model.spec.performance_plan
     assert plan is not None
     levels, counts = stream.errors(rng, hours), labels_of(rng, stream.labels, hours)
@@ -194,7 +215,7 @@ def stationary(stream: Stream, budget: str, days: int, seed: int) -> tuple[Alarm
             count = int(counts[hour])
             level = 0.1 if of_coverage else float(levels[hour])
             labelled = count - int(rng.binomial(count, levels[hour])) if of_coverage else count
-            row, of_hour = folded(plan.scheme, rng, level, labelled, stream.tails)
+            row, of_hour = folded(plan.scheme, rng, level, labelled, stream)
             row = replace(row, predictions=count)
             rows[START_MS + (hour + 1) * HOUR_MS] = {("", ""): row}
             wrong.append(of_hour)
@@ -258,7 +279,7 @@ def false_alarms(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         count, accepted, peers = 0, 0.0, dict.fromkeys(PEERS, 0)
         for replica in range(replicas):
             of_leeway, of_peers = stationary(stream, arguments.budget, days, arguments.seed + 1000 * number + replica)
-            count, accepted = count + len(of_leeway.hours), accepted + of_leeway.accepted_per_day * (days - 1)
+            count, accepted = count + len(of_leeway.hours), accepted + of_leeway.accepted
             peers = {peer: peers[peer] + of_peers[peer] for peer in of_peers}
         answers.append(answer := _ratio(name, count, accepted) | peers)
         _print_ratio(answer)

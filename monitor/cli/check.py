@@ -153,15 +153,17 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
 
 
 def _judged(model: Model) -> dict[str, Any] | None:
-    from monitor.config.performance import metric_of
-
     plan = model.spec.performance_plan
     if plan is None or not model.spec.judged_signals:
         return None
+    from monitor.config.performance import metric_of
+    from monitor.performance.alarms import JudgedWindows
+
     followed = {metric_of(signal) for signal in plan.signals}
     return {
         "signals": list(plan.signals),
         "age_ms": plan.judge_at_ms[0],
+        "window_ms": JudgedWindows.of_model(model).step_ms,
         "not_followed": [name for name in plan.metrics if name not in followed],
     }
 
@@ -198,7 +200,9 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
         rows = [(signal, _uses(uses)) for signal, uses in each["signals"].items()]
         if each["judged"] is not None:
             age = format_duration(each["judged"]["age_ms"])
-            rows += [(signal, f"change, by labels at the age of {age}") for signal in each["judged"]["signals"]]
+            window = format_duration(each["judged"]["window_ms"])
+            uses = f"change, by labels at the age of {age}, in windows of {window}"
+            rows += [(signal, uses) for signal in each["judged"]["signals"]]
         click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {each['baseline']}")
         as_table(("signal", "detectors"), rows)
         if each["change"] is not None:

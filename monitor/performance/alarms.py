@@ -21,6 +21,7 @@ from monitor import checkpoint
 from monitor.alerts.alert_log import PERFORMANCE, PERFORMANCE_ALERTS
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.checkpoint import Checkpoint
+from monitor.config.model import Model
 from monitor.evaluate.change import DETECTOR, Changes, signals_of
 from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
@@ -50,6 +51,9 @@ __all__ = [
 STAGE = "performance"
 """Under which checkpoints stand."""
 
+DIVIDE_DAY = (1, 2, 3, 4, 6, 8, 12, 24)
+"""Into windows of how many hours a day can be cut."""
+
 AT_ONCE_MS = 7 * DAY_MS
 MOST_LEARNED_MS = 70 * DAY_MS
 """How much teaches a changed configuration at most."""
@@ -76,12 +80,10 @@ class JudgedWindows(NamedTuple):
     offset_ms: int
 
     @classmethod
-    def of_model(cls, watch: Watch) -> JudgedWindows:
-        """Return those of a model: as long as its own, if these are of whole hours and divide a day evenly."""
-        defaults = watch.model.spec.detect.defaults
-        step_ms = min(defaults.step_ms, DAY_MS)
-        if step_ms % HOUR_MS or DAY_MS % step_ms:
-            step_ms = HOUR_MS
+    def of_model(cls, model: Model) -> JudgedWindows:
+        """Return those of a model: as long as its own, or the next shorter of whole hours that make up a day."""
+        defaults = model.spec.detect.defaults
+        step_ms = max(hours for hours in DIVIDE_DAY if hours == 1 or hours * HOUR_MS <= defaults.step_ms) * HOUR_MS
         return cls(step_ms, defaults.offset // HOUR_MS * HOUR_MS % step_ms)
 
     def of(self, hour_ms: int) -> int:
@@ -111,7 +113,7 @@ class JudgedSignals:
         plan, detect = watch.model.spec.performance_plan, watch.model.spec.detect
         assert plan is not None
         self._watch = watch
-        self.windows = windows = JudgedWindows.of_model(watch)
+        self.windows = windows = JudgedWindows.of_model(watch.model)
         self.settings = Settings(
             false_alarms=detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
             signals=signals_of(watch),
@@ -167,14 +169,14 @@ def alarm_judged(
     assert plan is not None
     if not watch.judged_signals:
         return []
-    newest_ms, windows = _end_of(store, watch, newest=True), JudgedWindows.of_model(watch)
+    newest_ms, windows = _end_of(store, watch, newest=True), JudgedWindows.of_model(watch.model)
     if newest_ms is None:
         return []
     last_ms = min(newest_ms, windows.last(judged_ms - plan.judge_at_ms[0]))
     where = {"stage": STAGE, "name": watch.name}
     positions = store.read(Query("checkpoints", where, columns=("position",)))["position"]
     # To load a state takes longer than to see that nothing is new.
-    if len(positions) and int(positions[0]) > last_ms:
+    if len(positions) and windows.of(int(positions[0]) - HOUR_MS) > last_ms:
         return []
     return _Course(store, watch).run(last_ms, is_enough)
 
@@ -206,7 +208,8 @@ class _Course:
             return transitions
         for ends_ms in self._signals.windows.between(self._next_ms, last_ms):
             transitions += self._evaluate(ends_ms)
-            self._save(ends_ms[-1] + ends_ms.step)
+            # The hour that comes next, since the next window may be another one.
+            self._save(ends_ms[-1] + HOUR_MS)
             if is_enough():
                 break
         return transitions
@@ -322,12 +325,15 @@ def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
     where = {"model": watch.name, "age_ms": plan.judge_at_ms[0], "scheme": plan.scheme.id, "segment": ""}
     query = Query("performance", where, order=("hour_ms",), descending=newest, limit=1, columns=("hour_ms",))
     hours_ms = store.read(query)["hour_ms"]
-    return JudgedWindows.of_model(watch).of(int(hours_ms[0])) if len(hours_ms) else None
+    return JudgedWindows.of_model(watch.model).of(int(hours_ms[0])) if len(hours_ms) else None
 
 
 def learned_windows(watch: Watch) -> int:
     """Return how many windows of a signal that labels make come before it may alarm: a day of them at least."""
-    return max(DAY_MS // JudgedWindows.of_model(watch).step_ms, watch.model.spec.detect.defaults.learn_windows)
+    defaults = watch.model.spec.detect.defaults
+    of_day = DAY_MS // JudgedWindows.of_model(watch.model).step_ms
+    # How many short windows there are to be says nothing of hours.
+    return of_day if defaults.step_ms < HOUR_MS else max(of_day, defaults.learn_windows)
 
 
 def _adopted(model: str, verdicts: list[Verdicts]) -> Iterator[Mark]:

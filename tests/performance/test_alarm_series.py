@@ -154,6 +154,44 @@ def test_hours_are_added_up_to_the_windows_of_the_model_whatever_comes_at_a_time
     assert DROP_MS < first["at_ms"] <= DROP_MS + 36 * HOUR_MS
 
 
+def test_no_hour_is_left_out_when_windows_become_shorter(judged: dict[str, list[Any]]) -> None:
+    def by(window: str) -> Watch:
+        return compiled({"defaults": {"window": window}}, metrics=METRICS[:1], value=WORTH, currency="EUR")
+
+    def ends_of(signal: str) -> list[int]:
+        scores = [row for row in rows(store, "scores") if row["signal"] == signal and not row["segment"]]
+        return sorted({(row["window_end_ms"] - START_MS) // HOUR_MS for row in scores})
+
+    store = MemoryStore()
+    append(store, "performance", judged)
+    # The eighth day is over, and the ninth, on which accuracy drops, has begun.
+    alarm_judged(store, by("1d"), START_MS + (8 * 24 + 3) * HOUR_MS)
+    alarm_judged(store, by("1h"), START_MS + (8 * 24 + 5) * HOUR_MS)
+    assert ends_of("coverage")[-5:] == [8 * 24 + hours for hours in range(5)]
+    alarm_judged(store, by("1h"), START_MS + (8 * 24 + 13) * HOUR_MS)
+    [firing, *_] = rows(store, "performance_alerts")
+    assert DROP_MS < firing["at_ms"] <= DROP_MS + 12 * HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("defaults", "hours", "learned"),
+    [
+        ({"window": "90m", "offset": "5h30m"}, (1, 0), 24),
+        ({"window": "7h", "offset": "7h"}, (6, 1), 10),
+        ({"window": "36h"}, (24, 0), 10),
+        ({"window": "7d", "every": "1d", "offset": "5h30m", "learn_windows": 4}, (24, 5), 4),
+        ({"window": "1d", "every": "10m"}, (1, 0), 24),
+        ({"window": "1m", "learn_windows": 1440}, (1, 0), 24),
+    ],
+)
+def test_windows_are_of_whole_hours_and_make_up_days(
+    defaults: dict[str, Any], hours: tuple[int, int], learned: int
+) -> None:
+    signals = JudgedSignals(compiled({"defaults": defaults}))
+    assert signals.windows == tuple(each * HOUR_MS for each in hours)
+    assert signals.settings.learn_windows == learned
+
+
 def test_few_metrics_alarm_unless_somebody_chooses() -> None:
     def of(**performance: Any) -> tuple[str, ...]:
         return compiled(**{"metrics": [], **performance}).judged_signals

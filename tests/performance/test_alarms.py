@@ -210,7 +210,8 @@ def test_check_names_the_signals_that_labels_make_and_the_metrics_that_have_none
     configuration = configured("m", **spec)
     shown = plan(configuration.models["m"])
     assert shown["judged"] == {
-        "signals": ["performance:accuracy", "coverage"], "age_ms": HOUR_MS, "not_followed": ["ece"]
+        "signals": ["performance:accuracy", "coverage"], "age_ms": HOUR_MS, "window_ms": HOUR_MS,
+        "not_followed": ["ece"],
     }  # fmt: skip
     # Two features and predictions, volume, accuracy and coverage, of all and of a segment.
     assert shown["change"]["signals"] == 2 * (len(shown["signals"]) + 2)
