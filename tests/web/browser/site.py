@@ -19,7 +19,7 @@ from monitor.config import Model, Service
 from monitor.web import PAGES
 from tests.api.world import HOUR_MS, World, configured, score, step
 
-__all__ = ["EDITOR", "HOSTILE", "LONG", "MARKUP", "NOW_MS", "VIEWER", "Site", "drifted", "serving_site"]
+__all__ = ["EDITOR", "FEATURES", "HOSTILE", "LONG", "MARKUP", "NOW_MS", "VIEWER", "Site", "drifted", "serving_site"]
 
 NOW_MS = 1_715_673_600_000  # 2024-05-14T08:00:00Z
 MARKUP = "<img/src=x/onerror=alert(1)>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from monitor.config import Model
+from monitor.config import Model, Service
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, score, step
 from tests.web.browser.looking import Open
 from tests.web.browser.operated import operated
-from tests.web.browser.site import EDITOR, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
+from tests.web.browser.site import EDITOR, FEATURES, HOSTILE, LONG, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 MODELS = 1_000
 
@@ -220,3 +221,59 @@ def test_a_silence_is_made_and_ended_and_what_is_no_matcher_is_said(site: Site, 
     row.get_by_text("Ended.").wait_for()
     (kept,) = rows(site, "silences", created_by="bob")
     assert (kept["matchers"], kept["ends_ms"]) == ('model="fraud",severity!~"critical|none"', NOW_MS)
+
+
+def test_what_was_chosen_is_what_is_sent_whatever_fires_meanwhile(look: Open) -> None:
+    with serving_site(drifted()) as site:
+        shown = look("/incidents/a", of=site)
+        shown.page.get_by_role("button", name="False alarm").click()
+        dialog = shown.page.get_by_role("dialog")
+        dialog.get_by_role("checkbox").first.uncheck()
+        since_ms = NOW_MS - 9 * HOUR_MS
+        names = [f"feature:{name}" for name in FEATURES]
+        moved = [{"signal": name, "segment": "", "version": "v7", "since_ms": since_ms} for name in names]
+        site.world.add("alerts", [step("a", 1, "updated", NOW_MS, starts_ms=since_ms, signals=json.dumps(moved))])
+        shown.page.get_by_text(f"feature:{LONG}").first.wait_for()
+        dialog.get_by_label("Your name").fill("ann")
+        shown.page.route("**/v1/marks", lambda route: route.fulfill(status=429, json={"title": "Later"}), times=1)
+        dialog.get_by_role("button", name="False alarm").click()
+        dialog.get_by_role("alert").wait_for()
+        shown.messages.clear()  # the browser notes the 429
+        assert [each.is_checked() for each in dialog.get_by_role("checkbox").all()] == [False, True]
+        dialog.get_by_role("button", name="False alarm").click()
+        shown.page.get_by_text("False alarm (ann)").wait_for()
+        assert [row["signal"] for row in rows(site, "marks")] == [f"feature:{HOSTILE}"]
+
+
+def test_marks_are_of_the_signals_that_are_named_beside_what_is_of_no_signal(look: Open) -> None:
+    def with_a_silence(route: Route) -> None:
+        detail = route.fetch().json()
+        detail["alert"]["signals"].insert(0, {"kind": "stream", "since_ms": NOW_MS - 9 * HOUR_MS})
+        route.fulfill(json=detail)
+
+    with serving_site(drifted()) as site:
+        shown = look("/incidents/a", of=site)
+        shown.page.route("**/v1/alerts/a", with_a_silence)
+        shown.page.reload()
+        shown.page.get_by_role("button", name="It was real").click()
+        dialog = shown.page.get_by_role("dialog")
+        dialog.get_by_role("checkbox").last.uncheck()
+        dialog.get_by_label("Your name").fill("ann")
+        dialog.get_by_role("button", name="It was real").click()
+        shown.page.get_by_text("Real (ann)").wait_for()
+        assert [row["signal"] for row in rows(site, "marks")] == ["feature:amount"]
+
+
+def test_a_service_without_room_for_a_stream_is_not_said_to_be_away(look: Open) -> None:
+    world = drifted()
+    service = Service.model_validate({"spec": {"api": {"max_streams": 1}}})
+    world.configuration = replace(world.configuration, service=service)
+    with serving_site(world) as site:
+        look("/models/fraud", of=site)
+        shown = look("/models/fraud", of=site)
+        asked: list[str] = []
+        shown.page.on("request", lambda request: asked.append(request.url))
+        shown.page.wait_for_timeout(2_500)
+        assert shown.page.get_by_text("The service does not answer").count() == 0
+        assert asked == []
+        shown.messages.clear()  # the browser notes the 503

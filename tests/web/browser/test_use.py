@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,3 +123,19 @@ def test_two_versions_or_spans_are_compared(look: Open) -> None:
     shown.page.get_by_text("before: 12 May 2024, 17:00").wait_for()
     row = shown.page.get_by_role("row").filter(has_text="feature:country").first
     assert "62.5 % → " in row.inner_text()
+
+
+def test_the_alert_that_is_shown_is_the_one_that_was_false(look: Open) -> None:
+    with serving_site(drifted(asks_for_tokens=True)) as site:
+        moved = [{"signal": "feature:amount", "segment": "", "version": "v7", "since_ms": NOW_MS - 20 * HOUR_MS}]
+        former = {"starts_ms": NOW_MS - 20 * HOUR_MS, "signals": json.dumps(moved)}
+        site.world.add("alerts", [step("former", 0, "firing", NOW_MS - 20 * HOUR_MS, **former)])
+        over = {"ends_ms": NOW_MS - 18 * HOUR_MS}
+        site.world.add("alerts", [step("former", 1, "resolved", NOW_MS - 18 * HOUR_MS, **former, **over)])
+        shown = look(f"{SIGNAL}?at={NOW_MS - 19 * HOUR_MS}", EDITOR, site)
+        shown.page.get_by_role("button", name="Mark as false alarm").click()
+        dialog = shown.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Mark as false alarm").click()
+        dialog.wait_for(state="detached")
+        [mark] = rows_of(site.world.store.read(Query("marks")))
+        assert mark["alert_id"] == "former"

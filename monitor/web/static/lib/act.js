@@ -21,8 +21,10 @@ export function Action({ needs, label, title = label, about, fields = [], send, 
     ${isOpen && html`<${Dialog} title=${title} about=${about} account=${account} fields=${fields} send=${send} finish=${finish} close=${() => setOpen(false)} />`}</span>`;
 }
 
-function Dialog({ title, about, account, fields, send, finish, close }) {
+function Dialog({ title, account, finish, close, ...rest }) {
   const dialog = useRef(null);
+  // The page behind it goes on: what is sent is what was asked.
+  const [{ about, fields, send }] = useState(rest);
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
   useEffect(() => { dialog.current.showModal(); }, []);
@@ -44,7 +46,7 @@ function Dialog({ title, about, account, fields, send, finish, close }) {
     ${!account.name && html`<${Field} of=${{ name: "created_by", label: "Your name", value: localStorage.getItem(NAME) ?? "", isRequired: true }} />`}
     <${Failure} error=${error} />
     <div class="row"><button class="first" disabled=${isBusy}>${isBusy ? "One moment …" : title}</button>
-      <button type="button" onClick=${close}>Cancel</button></div></form></dialog>`;
+      <button type="button" onClick=${() => dialog.current.close()}>Cancel</button></div></form></dialog>`;
 }
 
 function valuesOf(form, fields) {
@@ -57,7 +59,7 @@ function valuesOf(form, fields) {
 function Field({ of: { name, label, kind = "line", options = [], value = "", isRequired = false } }) {
   if (kind === "several") {
     return html`<fieldset><legend>${label}</legend>${options.map(([each, text]) =>
-      html`<label class="tick"><input type="checkbox" name=${name} value=${each} checked=${value.includes(each)} />${text}</label>`)}</fieldset>`;
+      html`<label class="tick"><input type="checkbox" name=${name} value=${each} defaultChecked=${value.includes(each)} />${text}</label>`)}</fieldset>`;
   }
   if (kind === "one") {
     return html`<label>${label}<select name=${name}>${options.map(([each, text]) =>

@@ -4,7 +4,7 @@ import { root, search } from "./address.js";
 import { away } from "./service.js";
 
 const STATES = ["pending", "firing", "updated", "resolved", "cancelled"];
-const QUIET_MS = 300;
+const QUIET_MS = 300, REFUSED_MS = 30_000;
 
 /**
  * Call back when alerts change, at most every 300 ms. The stream is closed while the page is not seen: browsers allow
@@ -14,7 +14,7 @@ export function useAlertStream(changed, { model } = {}) {
   const latest = useRef(changed);
   latest.current = changed;
   useEffect(() => {
-    let source = null, timer = null, wasClosed = false;
+    let source = null, timer = null, again = null, wasClosed = false;
     const happened = () => { timer ??= setTimeout(() => { timer = null; latest.current(); }, QUIET_MS); };
     const open = () => {
       if (source || document.hidden) return;
@@ -23,13 +23,16 @@ export function useAlertStream(changed, { model } = {}) {
       source.onopen = () => { if (wasClosed) happened(); wasClosed = false; };
       source.onerror = () => {
         wasClosed = true;
-        if (source.readyState === EventSource.CLOSED) {
-          close();
-          away().then(open);
-        } else away();
+        if (source.readyState !== EventSource.CLOSED) {
+          away();
+          return;
+        }
+        // The service answers, and refuses: there may be as many streams as it has room for. Look by the clock instead.
+        close();
+        again = setTimeout(() => { happened(); open(); }, REFUSED_MS);
       };
     };
-    const close = () => { source?.close(); source = null; };
+    const close = () => { clearTimeout(again); source?.close(); source = null; };
     const seen = () => {
       if (document.hidden) { close(); wasClosed = true; } else open();
     };

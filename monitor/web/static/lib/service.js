@@ -2,11 +2,13 @@
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { root } from "./address.js";
 
-const LOOK_MS = 1_000;
+const LOOK_MS = 1_000, MOST_MS = 30_000;
 const listeners = new Set();
 let isAway = false;
 let returns = 0;
 let back = null;
+let pauseMs = LOOK_MS;
+let returnedMs = -Infinity;
 
 /** Note that a question had no answer; returns when the service answers again. */
 export function away() {
@@ -17,9 +19,12 @@ export function away() {
 async function look() {
   isAway = true;
   tell();
+  // Where the service is well and one question fails time and again, all others are not asked again each second.
+  pauseMs = performance.now() - returnedMs < 2 * pauseMs ? Math.min(2 * pauseMs, MOST_MS) : LOOK_MS;
   do {
-    await new Promise((done) => setTimeout(done, LOOK_MS));
+    await new Promise((done) => setTimeout(done, pauseMs));
   } while (!(await answers()));
+  returnedMs = performance.now();
   isAway = false;
   back = null;
   returns += 1;

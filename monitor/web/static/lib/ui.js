@@ -39,7 +39,7 @@ export function Facts({ of }) {
 /** What went wrong with a question, and what can be done. */
 export function Failure({ error, retry }) {
   if (!error) return null;
-  return html`<div class="failure" role="alert"><p><strong>${error.title}.</strong> ${error.detail}</p>
+  return html`<div class="failure" role="alert"><p><strong>${error.title ?? "That did not work"}.</strong> ${error.detail ?? String(error)}</p>
     ${error.errors?.length > 1 && html`<ul>${error.errors.map((each) => html`<li>${each.field}: ${each.message}</li>`)}</ul>`}
     ${retry && html`<p><button onClick=${retry}>Try again</button></p>`}</div>`;
 }

@@ -125,11 +125,12 @@ function Moved({ details, incident, marks, reload }) {
 }
 
 function Marks({ rows, reload }) {
-  const options = rows.filter((row) => row.signal).map((row, index) => [String(index), `${row.alert.model}: ${row.signal}${row.segment && ` (${row.segment})`}`]).slice(0, MOST_SIGNALS);
+  const named = rows.filter((row) => row.signal).slice(0, MOST_SIGNALS);
+  const options = named.map((row, index) => [String(index), `${row.alert.model}: ${row.signal}${row.segment && ` (${row.segment})`}`]);
   if (!options.length) return null;
   const mark = (says) => async ({ signals, reason, created_by }) => {
     for (const index of signals) {
-      const { alert, signal, segment = "", version = "" } = rows[index], at = sinceOf(rows[index]);
+      const { alert, signal, segment = "", version = "" } = named[index], at = sinceOf(named[index]);
       await tell("POST", "/v1/marks", { model: alert.model, signal, segment, version, says, at, reason, created_by });
     }
     return `${SAYS[says]}: said of ${count(signals.length)} ${signals.length === 1 ? "signal" : "signals"}.`;
