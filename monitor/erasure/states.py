@@ -94,8 +94,10 @@ def without_subject(stage: str, name: str, state: Mapping[str, Any], subject: Su
 def _evaluation(state: Mapping[str, Any], subject: Subject, model: str) -> Any:
     fields = subject.fields[model]
     new = _without_people(rewritten(dict(state), subject, fields), subject)
+    # States of what labels say have neither.
     for series in ("series", "volumes"):
-        new[series] = [item for item in new.get(series, []) if not is_segment_of(_segment(item), subject.key, fields)]
+        if series in new:
+            new[series] = [item for item in new[series] if not is_segment_of(_segment(item), subject.key, fields)]
     return new
 
 

@@ -30,6 +30,7 @@ from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import ENDED, SeriesKey
 from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.performance.evidence import JudgedEvidence, JudgedHours
+from monitor.performance.performance import Performance
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import append, empty_rows, extend
@@ -309,23 +310,36 @@ def measured_hours(
 
 
 def judged_span(store: Store, watch: Watch) -> tuple[int | None, int | None]:
-    """Return the ends of the first and the newest window of which something was judged; None if there are none.
+    """Return the ends of the first and the newest window all hours of which are judged; None if nothing was.
 
     Raises
     ------
     StoreError
     """
-    return _end_of(store, watch, newest=False), _end_of(store, watch, newest=True)
+    first_ms, newest_ms = _hour_of(store, watch, newest=False), _hour_of(store, watch, newest=True)
+    if first_ms is None or newest_ms is None:
+        return None, None
+    plan, windows = watch.model.spec.performance_plan, JudgedWindows.of_model(watch.model)
+    assert plan is not None
+    # Hours without predictions are judged, too; how far is known of the comparison that runs.
+    judged_ms = max(Performance(watch, store).progress().judged_ms - plan.judge_at_ms[0], newest_ms + HOUR_MS)
+    return windows.of(first_ms), min(windows.of(newest_ms), windows.last(judged_ms))
 
 
 def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
     """Return the end of the first or the newest window of which something was judged; None if there is none."""
+    hour_ms = _hour_of(store, watch, newest=newest)
+    return None if hour_ms is None else JudgedWindows.of_model(watch.model).of(hour_ms)
+
+
+def _hour_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
+    """Return the first or the newest hour of which something was judged; None if there is none."""
     plan = watch.model.spec.performance_plan
     assert plan is not None
     where = {"model": watch.name, "age_ms": plan.judge_at_ms[0], "scheme": plan.scheme.id, "segment": ""}
     query = Query("performance", where, order=("hour_ms",), descending=newest, limit=1, columns=("hour_ms",))
     hours_ms = store.read(query)["hour_ms"]
-    return JudgedWindows.of_model(watch.model).of(int(hours_ms[0])) if len(hours_ms) else None
+    return int(hours_ms[0]) if len(hours_ms) else None
 
 
 def learned_windows(watch: Watch) -> int:

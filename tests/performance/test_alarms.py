@@ -140,6 +140,19 @@ def test_a_backtest_finds_the_same_alerts_and_says_where_nothing_was_judged(watc
     assert "judged at this age" in silent.not_judged["performance:accuracy"]
 
 
+def test_a_backtest_judges_no_window_of_which_some_hours_are_not_judged_yet(dropped: Store) -> None:
+    changed = {
+        "performance": {**SPEC["performance"], "judge_at": ["1d"]},
+        "detect": {**SPEC["detect"], "defaults": {"window": "6h", "offset": "2h"}},
+    }
+    of_day_old = compile_watch(configured("m", **{**SPEC, **changed}), "m")
+    done = with_labels(dropped, of_day_old, backtest(dropped, of_day_old, span_of(dropped, of_day_old)), ["coverage"])
+    # When all ends, the eighth day is a day old, and of its last window four hours of six.
+    ends_ms = {end_ms for end_ms, signal in zip(done.scores["window_end_ms"], done.scores["signal"], strict=True)
+               if signal == "coverage"}  # fmt: skip
+    assert max(ends_ms) == START_MS + 8 * DAY_MS - 4 * HOUR_MS
+
+
 def test_a_label_that_is_corrected_later_changes_no_score_and_no_alert(watch: Watch) -> None:
     messages = stream(3, START_MS + 10 * DAY_MS, hourly=20)
     corrections = [
