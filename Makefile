@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint structure bench bench-kafka bench-config bench-store bench-calibration bench-web detector-table run lock docs kafka peers soak clean
+.PHONY: help demo test coverage lint structure bench bench-kafka bench-config bench-store bench-calibration bench-web detector-table screenshots run lock docs kafka peers soak clean
 
 python := .venv/bin/python
 leeway := .venv/bin/leeway
@@ -65,6 +65,10 @@ bench-web: $(installed) ## measure the pages in a real browser: first look, chan
 
 detector-table: $(installed) peers ## measure false alarms, delays and misses of all change detectors: ARGS="--quick"
 	@$(python) -m bench.detector_table $(ARGS)
+
+screenshots: $(installed) ## take the pictures of the documentation from the demo's pages
+	@.ci/packages chromium
+	@$(python) -m tests.web.screenshots
 
 run: $(installed) ## start the service: CONFIG=path/to/leeway.yaml
 	@test -n "$(CONFIG)" || { echo "Which configuration? make run CONFIG=path/to/leeway.yaml" >&2; exit 2; }

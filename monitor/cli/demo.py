@@ -47,6 +47,7 @@ def command(source: str, *, serve: bool, until: datetime | None, json_: bool) ->
     from monitor.cli.run import bind
     from monitor.demo.flights import load_flights, write_events, write_landings
     from monitor.demo.quality import qualities
+    from monitor.demo.report import fired
     from monitor.errors import InputError
     from monitor.logs import log_to_stderr
     from sinks.store import open_store
@@ -72,9 +73,10 @@ def command(source: str, *, serve: bool, until: datetime | None, json_: bool) ->
     try:
         with _source(source, configuration, topics) as (configured, opened):
             done = _replay(configured, store, opened, count, quiet=json_)
-        _summarise(done, qualities(store), source, json_=json_)
+        alerts = fired(done.transitions)
+        _summarise(done, alerts, qualities(store), source, json_=json_)
         if listener is not None:
-            _serve(configuration, store, listener)
+            _serve(configuration, store, listener, alerts)
     finally:
         store.close()
 
@@ -166,10 +168,7 @@ def _replay(configuration: Configuration, store: Store, source: Any, count: int,
         )
 
 
-def _summarise(done: Replayed, quality: list[Quality], source: str, *, json_: bool) -> None:
-    from monitor.demo.report import fired
-
-    alerts = fired(done.transitions)
+def _summarise(done: Replayed, alerts: list[FiredAlert], quality: list[Quality], source: str, *, json_: bool) -> None:
     other = [alert for alert in alerts if alert.why == "other"]
     if json_:
         document = {
@@ -219,11 +218,16 @@ def _counted(alerts: list[FiredAlert]) -> str:
     return ", ".join(f"{counts[why]} {why}" for why in sorted(counts, key=lambda why: why == "other"))
 
 
-def _serve(configuration: Configuration, store: Store, listener: socket) -> None:
+def _serve(configuration: Configuration, store: Store, listener: socket, alerts: list[FiredAlert]) -> None:
     from monitor.cli.run import serve
     from monitor.clock import SystemClock
     from monitor.service import Service
 
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    click.echo(f"\nLook at it: {address}", err=True)
+    for why, alert in reversed({alert.why: alert for alert in reversed(alerts)}.items()):
+        if why in ("blizzard", "injected"):
+            click.echo(f"  {alert.day}, {why}: {address}/incidents/{alert.alert_id}", err=True)
     click.echo(
         "\nAsk it, in another terminal (Ctrl-C here ends it):\n"
         f"  {program()} alerts --model flights\n"

@@ -27,10 +27,11 @@ class FiredAlert:
 
     Attributes
     ----------
-    model, day, until, severity, title, why : str
+    alert_id, model, day, until, severity, title, why : str
         ``why`` is one of `KNOWN`, ``injected`` or ``other``.
     """
 
+    alert_id: str
     model: str
     day: str
     until: str
@@ -60,7 +61,7 @@ def fired(transitions: Iterable[Transition]) -> list[FiredAlert]:
     # Each model is evaluated at its own pace, so the transitions of several come in no lasting order.
     for t in sorted(newest.values(), key=lambda t: (t.starts_ms, t.model, t.alert_id)):
         day, until = _day(t.starts_ms), _day(t.ends_ms - 1) if t.ends_ms else "still firing"
-        alerts.append(FiredAlert(t.model, day, until, t.severity, t.title, _why(t.model, day)))
+        alerts.append(FiredAlert(t.alert_id, t.model, day, until, t.severity, t.title, _why(t.model, day)))
     return alerts
 
 
