@@ -54,18 +54,25 @@ def lower_bound(evidence: Evidence, strata: Strata, level: float, shift: float =
     estimate, enough = strata.difference, -math.log(level)
     if math.isnan(estimate):
         return -math.inf
-    reach = shift or max(abs(estimate), TINY)
 
     def excess(margin: float) -> float:
         """Return by how much the evidence against a margin is more than enough."""
         return float(evidence(strata, margin, shift)[-1]) - enough
 
+    # Of strata that differ a lot from one another, the weighted mean itself may be excluded.
+    if excess(estimate) >= 0:
+        return estimate
+    reach = shift or max(abs(estimate), TINY)
+    first = estimate - reach, excess(estimate - reach)
+    is_excluded, factor = first[1] >= 0, 0.5 if first[1] >= 0 else 2.0
+    nearer = first
     for _ in range(DOUBLINGS):
-        beyond = excess(estimate - reach)
-        if beyond >= 0:
-            return _root(excess, (estimate - reach, beyond), (estimate, excess(estimate)))
-        reach *= 2
-    return -math.inf
+        reach *= factor
+        point = estimate - reach, excess(estimate - reach)
+        if (point[1] >= 0) != is_excluded:
+            return _root(excess, *((nearer, point) if is_excluded else (point, nearer)))
+        nearer = point
+    return nearer[0] if is_excluded else -math.inf
 
 
 def upper_bound(evidence: Evidence, strata: Strata, level: float, shift: float = 0.0) -> float:

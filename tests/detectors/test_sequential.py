@@ -86,6 +86,17 @@ def test_the_bounds_say_what_the_evidence_says(evidence: Evidence) -> None:
     assert all((evidence(strata.swapped, -margin, 0.01)[-1] >= ENOUGH) == (margin >= high) for margin in margins)
 
 
+@pytest.mark.parametrize("loss", [0.0, 1e-9, 0.01, 3.0, 1e6, 1e12])
+def test_a_bound_is_the_last_margin_that_is_excluded_whatever_may_be_lost(loss: float) -> None:
+    rng = np.random.default_rng(7)
+    strata = Strata(numbers(rng, [900] * 8, [0.1] * 8), numbers(rng, [900] * 8, [0.0] * 8))
+
+    low = lower_bound(mean_evidence, strata, 0.05, loss)
+
+    assert mean_evidence(strata, low, loss)[-1] >= ENOUGH
+    assert mean_evidence(strata, low + 1e-5 * (strata.difference - low), loss)[-1] < ENOUGH
+
+
 def test_nothing_is_concluded_of_few_numbers_or_of_numbers_that_do_not_vary() -> None:
     rng = np.random.default_rng(5)
     few = Strata(numbers(rng, [LEAST_EVENTS - 1], [9.0]), numbers(rng, [5_000], [0.0]))
