@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from monitor.alerts.alert_log import FRESHNESS
 from monitor.alerts.policy import SEVERITIES
 from monitor.api.contract import ApiService
-from monitor.api.forms import FORMS, Whole, listed_whole, lists
+from monitor.api.forms import FORMS, Whole, listed_whole, lists, takes_gzip
 from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts
@@ -41,8 +41,7 @@ def fleet(
     rows, span = read_fleet(service, names, question.days)
     listed = listed_whole(form, rows, FleetModel, {"from_ms": span[0], "to_ms": span[1]})
     # A thousand models are 400 KB, in which hardly anything differs from row to row.
-    takes_gzip = "gzip" in request.headers.get("accept-encoding", "") and listed.media_type == FORMS["json"]
-    return _packed(listed) if takes_gzip else listed
+    return _packed(listed) if listed.media_type == FORMS["json"] and takes_gzip(request) else listed
 
 
 def _packed(answer: Response) -> Response:

@@ -21,7 +21,7 @@ from monitor.api.reading import MAX_LIMIT, Page
 from monitor.api.tables import batch, flat, schema
 from monitor.resources.contract import Question, Row
 
-__all__ = ["FORMS", "Form", "InPages", "ReadPage", "Whole", "listed", "listed_whole", "lists", "written"]
+__all__ = ["FORMS", "Form", "InPages", "ReadPage", "Whole", "listed", "listed_whole", "lists", "takes_gzip", "written"]
 
 FORMS = {
     "json": "application/json",
@@ -153,6 +153,15 @@ def accepted(header: str) -> str:
             weighed.append((_weight(parameters), names[media]))
     best = max(weighed, key=lambda item: item[0], default=(0.0, "json"))
     return best[1] if best[0] > 0 else "json"
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether whoever asks can unpack gzip: `gzip;q=0` says that they cannot (RFC 9110, 12.5.3)."""
+    for part in request.headers.get("accept-encoding", "").split(","):
+        coding, *parameters = (word.strip().lower() for word in part.split(";"))
+        if coding == "gzip":
+            return _weight(parameters) > 0
+    return False
 
 
 def _weight(parameters: list[str]) -> float:

@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter, Request, Response
 
+from monitor.api.forms import takes_gzip
 from monitor.api.problems import ProblemError
 
 __all__ = ["Asset", "assets", "build", "router"]
@@ -48,7 +49,7 @@ async def show_asset(request: Request, of_build: str, name: str) -> Response:
     }
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if "gzip" not in request.headers.get("accept-encoding", ""):
+    if not takes_gzip(request):
         return Response(asset.content, headers=headers, media_type=asset.media_type)
     headers["Content-Encoding"] = "gzip"
     return Response(asset.packed, headers=headers, media_type=asset.media_type)

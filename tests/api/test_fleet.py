@@ -115,5 +115,7 @@ def test_an_answer_is_packed_for_whoever_can_unpack_it(world: World) -> None:
     plain = client.request("GET", "/v1/fleet", headers={"Accept-Encoding": "identity"})
     assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
     assert packed.content == plain.content
+    refused = client.request("GET", "/v1/fleet", headers={"Accept-Encoding": "gzip;q=0, identity"})
+    assert "content-encoding" not in refused.headers
     assert int(packed.headers["content-length"]) < len(plain.content) / 10
     assert client.request("GET", "/v1/fleet?format=csv").text.count("\n") == 301
