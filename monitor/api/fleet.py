@@ -17,6 +17,7 @@ from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts
 from monitor.resources.fleet import HEALTHS, STEPS, Fleet, FleetModel
+from monitor.resources.heatmap import MOST_STRENGTH
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements_of
 from monitor.values import DAY_MS
 from sinks.store.contract import Drifting, Query, Store
@@ -128,10 +129,11 @@ def _drifts(store: Store, names: Sequence[str], span: tuple[int, int]) -> dict[s
     for part in range(STEPS):
         for row in rows_of(store.drifting(Drifting(ends[part], ends[part + 1], {"model": list(names)}))):
             drift = drifts.setdefault(row["model"], _Drift())
+            strength = min(row["severity"], MOST_STRENGTH)
             # They come by severity: the first of a model is its largest.
-            drift.strengths[part] = drift.strengths[part] or round(row["severity"], 2)
-            if row["severity"] > drift.strength:
-                drift.strength, drift.signal = row["severity"], row["signal"]
+            drift.strengths[part] = drift.strengths[part] or round(strength, 2)
+            if strength > drift.strength:
+                drift.strength, drift.signal = strength, row["signal"]
     return drifts
 
 

@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, Response
 from monitor.api.buckets import LADDER_MS, chosen_step_ms, span_of_scores
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import Span, TheService, check_model, question_of, span_of
-from monitor.resources.heatmap import Heatmap, HeatRow
-from sinks.store.contract import Buckets, Columns, Store
+from monitor.resources.heatmap import MOST_STRENGTH, Heatmap, HeatRow
+from sinks.store.contract import Buckets, Columns, Query, Store
 from sinks.store.rows import row_count
 
 __all__ = ["read_heatmap", "router"]
@@ -69,7 +69,7 @@ def read_heatmap(store: Store, where: Mapping[str, str | None], span: Span, cell
     first_ms = -(-span.from_ms // cell_ms) * cell_ms - cell_ms
     cells = max(1, -(-(span.to_ms - 1 - first_ms) // cell_ms))
     conditions = {name: value for name, value in where.items() if value is not None}
-    query = Buckets(span.from_ms, span.to_ms, cell_ms, conditions, limit=MOST_ROWS)
+    query = Buckets(span.from_ms, span.to_ms, cell_ms, conditions, limit=_page_limit(store, conditions, cells))
     signals: dict[str, _Cells] = {}
     for buckets in _pages(store, query):
         _add(signals, buckets, first_ms, cells, cell_ms)
@@ -79,13 +79,20 @@ def read_heatmap(store: Store, where: Mapping[str, str | None], span: Span, cell
     return sorted(rows, key=lambda row: (-(row["strength"] or 0.0), -row["drift_windows"], row["signal"]))
 
 
+def _page_limit(store: Store, conditions: Mapping[str, str], cells: int) -> int | None:
+    """Return how many buckets a page has; None where all fit on one: to find out where a page ends takes as long."""
+    most_series = MOST_ROWS // cells
+    latest = store.read(Query("latest", conditions, limit=most_series + 1, columns=("signal",)))
+    return None if row_count(latest) <= most_series else MOST_ROWS
+
+
 def _pages(store: Store, query: Buckets) -> Iterator[Columns]:
     columns = tuple(dict.fromkeys((*COLUMNS, *query.sort_columns())))
     query = replace(query, columns=columns)
     while True:
         buckets = store.buckets(query)
         yield buckets
-        if row_count(buckets) < MOST_ROWS:
+        if query.limit is None or row_count(buckets) < query.limit:
             return
         query = replace(query, after=query.cursor(buckets))
 
@@ -128,12 +135,14 @@ def _strengths(buckets: Columns) -> npt.NDArray[np.float64]:
     An alarm needs an effect that matters, and evidence that neither chance nor usual variation explains.
     """
     effect, least, evidence, limit = (np.asarray(buckets[f"worst_{name}"], np.float64) for name in WORST)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         strength = np.where(least > 0, effect / least, np.nan)
         # Where nothing is large enough to be measured there is no effect, but evidence that it is quiet.
         strength = np.where(limit > 0, np.fmin(strength, np.maximum(evidence, 0) / limit), strength)
-    strength = np.where(np.asarray(buckets["drift"]) > 0, np.fmax(buckets["severity"], 1.0), strength)
+    strength[~np.isfinite(strength)] = np.nan
+    drifted = np.fmin(np.fmax(buckets["severity"], 1.0), MOST_STRENGTH)
+    strength = np.where(np.asarray(buckets["drift"]) > 0, drifted, strength)
     judged = np.sum([np.asarray(buckets[status], np.int64) for status in JUDGED], axis=0)
-    strength[(judged == 0) | ~np.isfinite(strength)] = np.nan
+    strength[judged == 0] = np.nan
     rounded: npt.NDArray[np.float64] = strength.round(4)
     return rounded

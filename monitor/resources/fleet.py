@@ -61,7 +61,9 @@ class FleetModel(Row):
     acknowledged: int = described("how many of them somebody has taken on")
     drifting: int = described("series whose newest window is in drift")
     signal: str = described("the one that went furthest in the time shown; empty where nothing drifted")
-    strength: float | None = described("the largest `effect / min_effect` of a window in drift of it")
+    strength: float | None = described(
+        "the largest `effect / min_effect` of a window in drift of it; 1,000,000 at most"
+    )
     strengths: list[float] = described(
         "the largest of any signal in each of 14 equal parts of the time shown, to two decimals; 0 where none drifted"
     )

@@ -6,10 +6,13 @@ from dataclasses import KW_ONLY, dataclass
 
 from monitor.resources.contract import LengthMs, Moment, Question, Row, TimeMs, described
 
-__all__ = ["CELLS", "HeatRow", "Heatmap"]
+__all__ = ["CELLS", "MOST_STRENGTH", "HeatRow", "Heatmap"]
 
 CELLS = 168
 """The hours of a week."""
+
+MOST_STRENGTH = 1e6
+"""More is as much: a drift of a detector whose ``min_effect`` is 0 is infinitely strong, which JSON cannot say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +26,9 @@ class HeatRow(Row):
     windows: int = described("verdicts of all detectors, segments and versions that were asked for")
     drift_windows: int = described("those of them in drift")
     strengths: list[float | None] = described(
-        "of each cell the largest of any detector, to four digits: of windows in drift `effect / min_effect`, and 1 at "
-        "least; of others how near they were, the smaller of that and `surprise / surprise_limit`, since an alarm "
-        "needs both; null where none was judged"
+        "of each cell the largest of any detector, to four digits: of windows in drift `effect / min_effect`, 1 at "
+        "least and 1,000,000 at most; of others how near they were, the smaller of that and `surprise / "
+        "surprise_limit`, since an alarm needs both; null where none was judged"
     )
     drift_cells: list[int] = described("which cells, counted from 0, have a window in drift")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -61,9 +62,10 @@ def by_hand(rows: list[dict[str, Any]], signal: str, first_min: int, cell_min: i
 
 def _near(windows: list[dict[str, Any]]) -> list[float]:
     """How large the drift of one detector in a cell is, or how near its window with the largest effect was to one."""
-    drift = [row["effect"] / row["min_effect"] for row in windows if row["status"] == "drift" and row["min_effect"]]
+    effects = [(row["effect"], row["min_effect"]) for row in windows if row["status"] == "drift"]
+    drift = [effect / least if least else 1e6 for effect, least in effects if effect == effect]
     if any(row["status"] == "drift" for row in windows):
-        return [round(max([1.0, *(each for each in drift if each == each)]), 4)]
+        return [round(max([1.0, *drift]), 4)]
     worst = max(
         windows, key=lambda row: (row["effect"] if row["effect"] == row["effect"] else -1, row["window_end_ms"])
     )
@@ -120,3 +122,16 @@ def test_a_model_without_scores_has_none_and_an_unknown_one_is_said() -> None:
     client = Client(World(store=MemoryStore()))
     assert client.items("/v1/heatmap", model="fraud") == []
     assert client.get("/v1/heatmap", model="frod").status_code == 404
+
+
+def test_a_drift_that_is_infinitely_strong_comes_first() -> None:
+    world = World()
+    infinite = [score(5, signal="feature:a", effect=0.5, min_effect=0.0), score(5, signal="feature:b", effect=math.inf)]
+    over = [score(5, signal="feature:c", effect=1e308, min_effect=1e-10), score(5, signal="feature:d", effect=0.5)]
+    world.add("scores", [row | {"status": "drift"} for row in (*infinite, *over)])
+    client = Client(world)
+    strengths = {row["signal"]: row["strengths"] for row in client.items("/v1/heatmap", model="fraud")}
+    assert list(strengths) == ["feature:a", "feature:b", "feature:c", "feature:d"]
+    assert [row[0] >= 1e6 for row in strengths.values()] == [True, True, True, False]
+    [fraud] = (row for row in client.items("/v1/fleet") if row["model"] == "fraud")
+    assert (fraud["signal"], fraud["strength"], max(fraud["strengths"])) == ("feature:a", 1e6, 1e6)
