@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from monitor.clock import SystemClock
 from monitor.config import Model, Service
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
@@ -277,3 +278,18 @@ def test_a_service_without_room_for_a_stream_is_not_said_to_be_away(look: Open) 
         assert shown.page.get_by_text("The service does not answer").count() == 0
         assert asked == []
         shown.messages.clear()  # the browser notes the 503
+
+
+def test_silences_begin_by_the_clock_of_the_service(site: Site, look: Open) -> None:
+    shown = look("/silences")
+    shown.page.clock.set_fixed_time("2030-01-01T00:00:00Z")
+    shown.page.reload()
+    shown.page.get_by_role("button", name="New silence").click()
+    dialog = shown.page.get_by_role("dialog")
+    dialog.get_by_label("Labels").fill("model=clocks")
+    dialog.get_by_label("Why").fill("x")
+    dialog.get_by_label("Your name").fill("ann")
+    dialog.get_by_role("button", name="Silence").click()
+    shown.page.get_by_text("Silent until").wait_for()
+    [kept] = rows(site, "silences", matchers='model="clocks"')
+    assert abs(kept["starts_ms"] - SystemClock().now_ms()) < 600_000

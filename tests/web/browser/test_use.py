@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,10 @@ from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, step
 from tests.web.browser.looking import Open
-from tests.web.browser.site import EDITOR, HOSTILE, NOW_MS, VIEWER, Site, drifted, serving_site
+from tests.web.browser.site import EDITOR, HOSTILE, LONG, NOW_MS, VIEWER, Site, drifted, serving_site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 SIGNAL = "/models/fraud/signals/feature%3Aamount"
 
@@ -139,3 +143,52 @@ def test_the_alert_that_is_shown_is_the_one_that_was_false(look: Open) -> None:
         dialog.wait_for(state="detached")
         [mark] = rows_of(site.world.store.read(Query("marks")))
         assert mark["alert_id"] == "former"
+
+
+def test_evidence_comes_first_where_an_alarm_needs_it(look: Open) -> None:
+    def judged_by_evidence(route: Route) -> None:
+        answer = route.fetch().json()
+        for item in answer["items"]:
+            item["worst"] |= {"surprise": 1.0, "surprise_limit": 8.0}
+        route.fulfill(json=answer)
+
+    shown = look("/models/fraud")
+    shown.page.route("**/v1/history?*", judged_by_evidence)
+    shown.page.goto(shown.page.url.replace("/models/fraud", SIGNAL))
+    shown.page.get_by_role("region", name="Evidence against its threshold").wait_for()
+    shown.page.get_by_role("button", name="Effect", exact=True).click()
+    shown.page.get_by_text("with the evidence for it alone").wait_for()
+
+
+@pytest.mark.parametrize("path", ["/models/fraud", "/models/fraud/performance", "/models/fraud/compare", SIGNAL])
+def test_times_that_are_none_are_left_out(path: str, look: Open) -> None:
+    odd = "from=-9007199254740991&to=9007199254740991&at=1.5&way=custom&against_from=1&against_to=9007199254740991"
+    shown = look(f"{path}?{odd}")
+    assert "has a mistake" not in shown.text
+    assert shown.page.get_by_role("alert").count() == 0
+
+
+def test_a_signal_of_one_large_value_is_drawn_and_its_figures_have_an_ending(look: Open) -> None:
+    def of_one_value(route: Route) -> None:
+        answer = route.fetch().json()
+        answer["cells"] = {"low": [2**52], "high": [2**52 + 1], "baseline": [9], "current": [9]}
+        route.fulfill(json=answer)
+
+    shown = look("/models/fraud")
+    shown.page.route("**/v1/distributions?*", of_one_value)
+    shown.page.goto(shown.page.url.replace("/models/fraud", f"/models/fraud/signals/feature%3A{LONG}"))
+    shown.page.get_by_role("img", name="histogram").wait_for()
+    with shown.page.expect_download() as download:
+        shown.page.get_by_role("button", name="CSV").click()
+    assert download.value.suggested_filename.endswith(".csv")
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(look: Open) -> None:
+    shown = look("/silences")
+    shown.page.route("**/v1/whoami", lambda route: route.fulfill(status=429, json={"title": "Later"}), times=1)
+    shown.page.route("**/v1/subscriptions", lambda route: route.fulfill(status=200, body="<html>"), times=1)
+    shown.page.reload()
+    shown.page.get_by_role("alert").get_by_text("This is no answer of the service").wait_for()
+    shown.messages.clear()  # the browser notes the 429
+    shown.page.get_by_role("button", name="Try again").click()
+    shown.page.get_by_text("Nobody has subscribed").wait_for()

@@ -5,10 +5,24 @@ import { ask } from "./api.js";
 
 let asked = null;
 
+const AGAIN_MS = 5_000;
+
 /** Who asks, as `/v1/whoami` says it; asked once. */
 export function whoami() {
-  asked ??= ask("/v1/whoami");
+  asked ??= answered();
   return asked;
+}
+
+async function answered() {
+  for (;;) {
+    try {
+      return await ask("/v1/whoami");
+    } catch (problem) {
+      // Of a service that has too much to do, nothing would be offered until the page is loaded again.
+      if (problem.status !== 429 && !(problem.status >= 500)) throw problem;
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+    }
+  }
 }
 
 /** Who looks, null until it is known. */

@@ -45,8 +45,13 @@ function read() {
   return Object.fromEntries(new URLSearchParams(location.search));
 }
 
+const LAST_MS = 253_402_300_799_999; // of the year 9999
+
 const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 export const SPANS = [["1d", "Day"], ["7d", "Week"], ["30d", "30 days"]];
+
+/** Whether a number is a time in ms. */
+export const isTime = (ms) => Number.isSafeInteger(ms) && ms > 0 && ms <= LAST_MS;
 
 /**
  * The span of time that a query means: `from` and `to` (ms) where it names them, else `span` up to `newestMs`, the
@@ -54,7 +59,7 @@ export const SPANS = [["1d", "Day"], ["7d", "Week"], ["30d", "30 days"]];
  */
 export function spanOf(query, newestMs) {
   const from = Number(query.from), to = Number(query.to);
-  if (query.from && query.to && Number.isSafeInteger(from) && Number.isSafeInteger(to) && from < to) {
+  if ([from, to].every(isTime) && from < to) {
     return { from, to, isCustom: true, name: "" };
   }
   const name = /^\d{1,4}[mhd]$/.test(query.span ?? "") ? query.span : "7d";

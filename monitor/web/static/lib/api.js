@@ -1,7 +1,7 @@
 // Asks the API, as any client: GET is tried again while the service is away, errors say what a person can do.
 import { useCallback, useEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { root, search } from "./address.js";
-import { away, useService } from "./service.js";
+import { away, noteTime, useService } from "./service.js";
 
 /** Why there is no answer, as a problem document says it. */
 export class Problem extends Error {
@@ -52,12 +52,29 @@ async function sent(path, parameters, { headers, ...how }) {
     return null;
   }
   if (answer.status === 502 || answer.status === 504) return null; // what a proxy says of a service that is away
-  if (answer.ok) return answer.text().then((text) => (text ? JSON.parse(text) : {}));
+  noteTime(answer);
+  if (answer.ok) return contentOf(answer);
   if (answer.status === 401 && "logsIn" in document.documentElement.dataset) {
     const to = location.pathname.slice(root.length) + location.search;
     location.assign(`${root}/login?${search({ to })}`);
   }
   throw new Problem(await answer.json().catch(() => ({})), answer.status);
+}
+
+/** The document in an answer, or null if it breaks off. */
+async function contentOf(answer) {
+  let text;
+  try {
+    text = await answer.text();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    return null;
+  }
+  try {
+    return text ? JSON.parse(text) : {};
+  } catch {
+    throw new Problem({ title: "This is no answer of the service", detail: "What is between it and this browser sends something else: load the page again." }, answer.status);
+  }
 }
 
 /**

@@ -130,7 +130,11 @@ function ticks(low, high) {
   const rough = (high - low) / 5, size = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * size).find((each) => each >= rough);
   const values = [];
-  for (let value = Math.ceil(low / step) * step; value <= high; value += step) values.push(Number(value.toPrecision(12)));
+  // By number: of values so large that a step is lost in them there would be no end.
+  for (let index = 0; index <= 5; index += 1) {
+    const value = (Math.ceil(low / step) + index) * step;
+    if (value <= high) values.push(Number(value.toPrecision(12)));
+  }
   return values;
 }
 

@@ -1,4 +1,5 @@
 // Numbers with their units, and times as people read them.
+import { serviceNow } from "./service.js";
 
 const PRECISE = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -52,7 +53,7 @@ export function length(ms) {
 }
 
 /** How long ago, or in how long. */
-export function ago(ms, now = Date.now()) {
+export function ago(ms, now = serviceNow()) {
   const passed = now - ms;
   return passed >= 0 ? `${length(passed)} ago` : `in ${length(-passed)}`;
 }

@@ -1,10 +1,10 @@
 // Takes a picture or figures home.
 
-/** Save a blob as a file. */
-export function save(blob, name) {
+/** Save a blob as a file of a name and an ending. */
+export function save(blob, name, ending) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = name.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 120);
+  link.download = `${name.replace(/[^\p{L}\p{N}._-]+/gu, "-").slice(0, 120)}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -12,7 +12,7 @@ export function save(blob, name) {
 /** Save columns `[[name, values]]` as CSV. */
 export function saveCsv(columns, name) {
   const rows = columns[0][1].map((_, index) => columns.map(([, values]) => cell(values[index])).join(","));
-  save(new Blob([[columns.map(([header]) => cell(header)).join(","), ...rows].join("\r\n"), "\r\n"], { type: "text/csv" }), `${name}.csv`);
+  save(new Blob([[columns.map(([header]) => cell(header)).join(","), ...rows].join("\r\n"), "\r\n"], { type: "text/csv" }), name, "csv");
 }
 
 // A spreadsheet runs what begins with one of = + - @: names are hostile, numbers are not.
@@ -38,5 +38,5 @@ export function savePicture(canvas, { title, ground, ink, labels = null }) {
   pen.font = `${12 * scale}px system-ui, sans-serif`;
   labels?.names.forEach((name, index) => pen.fillText(name, 8 * scale, head + (labels.top + (index + 0.7) * labels.height) * scale, margin - 16 * scale));
   pen.drawImage(canvas, margin, head);
-  whole.toBlob((blob) => save(blob, `${title}.png`), "image/png");
+  whole.toBlob((blob) => save(blob, title, "png"), "image/png");
 }

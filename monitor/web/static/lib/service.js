@@ -10,6 +10,17 @@ let back = null;
 let pauseMs = LOOK_MS;
 let returnedMs = -Infinity;
 
+let aheadMs = 0;
+
+/** Note when the service has answered: silences begin and end by its clock, whatever the browser's says. */
+export function noteTime(answer) {
+  const ms = Date.parse(answer.headers.get("Date") ?? "");
+  if (ms) aheadMs = Math.abs(ms - Date.now()) < 2_000 ? 0 : ms - Date.now();
+}
+
+/** The time now, in ms, as the service has it. */
+export const serviceNow = () => Date.now() + aheadMs;
+
 /** Note that a question had no answer; returns when the service answers again. */
 export function away() {
   back ??= look();

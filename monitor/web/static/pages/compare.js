@@ -1,7 +1,7 @@
 // Two parts of a model's events: which signals differ most, and how.
 import { html, address, Card, Crumbs, Failure, State, Table, Time, useMemo, useState, useTitle } from "../lib/ui.js";
 import { apiAddress, useAsk } from "../lib/api.js";
-import { spanOf, useQuery } from "../lib/address.js";
+import { isTime, spanOf, useQuery } from "../lib/address.js";
 import { Distribution, movement } from "../lib/distribution.js";
 import { count, number, percent, signalParts, times } from "../lib/format.js";
 import { SpanChoice } from "../lib/span.js";
@@ -41,7 +41,7 @@ function sidesOf(span, query) {
   const own = { from: span.from, to: span.to, version, segment };
   const isSpan = !["version", "segment"].includes(way);
   const [from, to] = [Number(query.against_from), Number(query.against_to)];
-  const against = way === "custom" && from && to ? { against_from: from, against_to: to } : { against_from: span.from - shift, against_to: span.to - shift };
+  const against = way === "custom" && [from, to].every(isTime) ? { against_from: from, against_to: to } : { against_from: span.from - shift, against_to: span.to - shift };
   if (isSpan) return { ...own, ...against };
   if (way === "version") return { ...own, against_version: query.against_version ?? null };
   return { ...own, against_segment: query.against_segment ?? "" };
@@ -53,7 +53,7 @@ function Choice({ query, change, versions, segments, sides }) {
     <option value="">${none}</option>${options.filter(Boolean).map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`;
   const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
   const end = (label, name) => html`<label>${label}<input type="datetime-local" value=${local(sides[name])}
-    onChange=${(event) => { const ms = new Date(event.target.value).getTime(); if (ms) change({ against_from: sides.against_from, against_to: sides.against_to, [name]: ms }); }} /></label>`;
+    onChange=${(event) => { const ms = new Date(event.target.value).getTime(); if (isTime(ms)) change({ against_from: sides.against_from, against_to: sides.against_to, [name]: ms }); }} /></label>`;
   return html`<section class="card row" aria-label="What is compared">
     <label>Compare<select value=${way} onChange=${(event) => change({ way: event.target.value })}>${WAYS.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>
     ${versions.length > 1 && one("version", "version", versions, "all versions")}

@@ -5,6 +5,7 @@ import { useMay } from "../lib/account.js";
 import { Action } from "../lib/act.js";
 import { ago, count, exactTime, length, percent } from "../lib/format.js";
 import { useAlertStream } from "../lib/live.js";
+import { serviceNow } from "../lib/service.js";
 
 const DAY_MS = 86_400_000;
 const MOST_ALERTS = 20, MOST_SIGNALS = 50;
@@ -88,7 +89,7 @@ function Silence({ incident }) {
   const lengths = [["1", "1 hour"], ["4", "4 hours"], ["24", "1 day"], ["168", "1 week"]];
   const send = async ({ scope, hours, comment, created_by: createdBy }) => {
     const matcher = scope === "alerts" ? { name: "alert_id", value: ids.map(escaped).join("|"), isRegex: true } : { name: "model", value: scope.slice(6), isRegex: false };
-    const startsAt = new Date(), endsAt = new Date(startsAt.getTime() + Number(hours) * 3_600_000);
+    const startsAt = new Date(serviceNow()), endsAt = new Date(startsAt.getTime() + Number(hours) * 3_600_000);
     await tell("POST", "/api/v2/silences", { matchers: [{ isEqual: true, ...matcher }], startsAt, endsAt, createdBy, comment });
     return `Silent until ${exactTime(endsAt.getTime())}.`;
   };
@@ -105,7 +106,7 @@ function Moved({ details, incident, marks, reload }) {
   const rows = details.flatMap(({ alert }) => alert.signals.map((each) => ({ ...each, alert })));
   const [most, setMost] = useState(MOST_SIGNALS);
   const hasSegment = rows.some((row) => row.segment), hasVersion = rows.some((row) => row.version);
-  const to = (row) => Math.min(row.alert.ends_ms ?? Infinity, Date.now()) + 1;
+  const to = (row) => Math.min(row.alert.ends_ms ?? Infinity, serviceNow()) + 1;
   const columns = [
     ["what changed", (row) => html`<strong>${row.reason || row.signal}</strong>`],
     ["signal", (row) => row.signal && html`<a href=${address(["models", row.alert.model, "signals", row.signal],

@@ -1,7 +1,7 @@
 // A signal: from what to what it has changed, how that went over time, and why it alarmed or did not.
 import { html, address, Card, Choices, Crumbs, Facts, Failure, State, Table, Time, useMemo, useState, useTitle } from "../lib/ui.js";
 import { useAsk } from "../lib/api.js";
-import { spanOf, useQuery } from "../lib/address.js";
+import { isTime, spanOf, useQuery } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
 import { Contrasts, foremost, inUnit } from "../lib/contrasts.js";
 import { Distribution, movement } from "../lib/distribution.js";
@@ -26,7 +26,7 @@ export default function Signal({ model, signal }) {
   const newestMs = Math.max(0, ...own.map((row) => row.window_end_ms ?? 0)) || null;
   const span = spanOf(query, newestMs);
   // What is behind the newest window has no verdict yet.
-  const at = Math.min(Number(query.at) || Infinity, newestMs ?? Infinity);
+  const at = Math.min(isTime(Number(query.at)) ? Number(query.at) : Infinity, newestMs ?? Infinity);
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
     <div class="head"><div><h1>${name}</h1><p class="quiet">${kind || "signal"} of ${model}, ${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""}</p></div>
@@ -51,7 +51,7 @@ function Window({ model, signal, segment, version, span, at, query, change, href
   const beside = useBeside({ model, signal, segment, version, window: window_, against });
   return html`<div>
     <${Verdict} ...${{ model, signal, explained, beside, newestMs, href }} />
-    <${Marks} ...${{ model, signal, segment, version }} atMs=${query.at && window_ ? window_.window_end_ms - 1 : null} done=${() => { explained.reload(); reload(); }} />
+    <${Marks} ...${{ model, signal, segment, version }} atMs=${window_ && window_.window_end_ms < newestMs ? window_.window_end_ms - 1 : null} done=${() => { explained.reload(); reload(); }} />
     ${window_ && html`<div class="card-gap"><${Why} explained=${window_} /></div>`}
     <div class="card-gap"><${Course} ...${{ model, signal, segment, version, span, at, change }} /></div>
     <div class="columns"><div><${Beside} ...${{ beside, against, setAgainst, signal }} /></div>
@@ -98,10 +98,8 @@ function Course({ model, signal, segment, version, span, at, change }) {
   const detector = detectors.includes(chosen) ? chosen : detectors[0];
   const course = useMemo(() => courseOf(items.filter((item) => item.detector === detector)), [items, detector]);
   const hasEvidence = course.evidence.some((value) => value !== null) && course.limit.some((value) => value);
-  const known = (values) => values.filter((value) => value !== null).length;
-  // A window in which nothing is material has no effect, but evidence that it is quiet.
-  const fuller = known(course.effect) * 2 < known(course.evidence) ? "evidence" : "effect";
-  const shown = hasEvidence ? what ?? fuller : "effect";
+  // Where there is evidence an effect alone alarms nobody, however large: of few events, or at a restless hour.
+  const shown = hasEvidence ? what ?? "evidence" : "effect";
   const aside = html`<div class="row">${detectors.length > 1 && html`<label>Detector<select value=${detector} onChange=${(event) => choose(event.target.value)}>
       ${detectors.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`}
     ${hasEvidence && html`<div class="choices">${[["effect", "Effect"], ["evidence", "Evidence"]].map(([each, label]) =>
@@ -114,7 +112,8 @@ function Course({ model, signal, segment, version, span, at, change }) {
     <${Failure} error=${history.error} retry=${history.reload} />
     ${history.data && html`<div class=${history.isLoading ? "stale" : ""}><${TimeChart} title="${signal} of ${model}: ${shown} by ${detector ?? "no detector"}" times=${course.times} marks=${marks} fromZero
       series=${course.hasDrift ? [...series, drift] : series} at=${at} onPick=${(ms) => change({ at: ms })} onSpan=${(from, to) => change({ from, to, span: null })} /></div>
-      <p class="small quiet">Click a point, or press Enter on it, to hear why that window alarmed or did not; draw over a part to look closer.</p>`}<//>`;
+      <p class="small quiet">Click a point, or press Enter on it, to hear why that window alarmed or did not; draw over a part to look closer.${
+        shown === "effect" && hasEvidence && " An effect beyond its threshold alarms with the evidence for it alone."}</p>`}<//>`;
 }
 
 function strongestFirst(items) {

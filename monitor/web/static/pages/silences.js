@@ -4,6 +4,7 @@ import { tell, useAsk } from "../lib/api.js";
 import { useMay } from "../lib/account.js";
 import { Action } from "../lib/act.js";
 import { exactTime } from "../lib/format.js";
+import { serviceNow } from "../lib/service.js";
 
 const REFRESH_MS = 30_000;
 const MATCHER = /^\s*([^=!~\s]+)\s*(=~|!~|!=|=)\s*(.*?)\s*$/;
@@ -38,7 +39,7 @@ async function silence({ matchers, hours, comment, created_by: createdBy }) {
     if (name === undefined) throw Object.assign(new Error(line), { title: "That is no matcher", detail: `${line}: write model=fraud, or model=~"a|b"` });
     return { name, value: value.replace(/^"(.*)"$/, "$1"), isRegex: operator.endsWith("~"), isEqual: !operator.startsWith("!") };
   });
-  const startsAt = new Date(), endsAt = new Date(startsAt.getTime() + Number(hours) * 3_600_000);
+  const startsAt = new Date(serviceNow()), endsAt = new Date(startsAt.getTime() + Number(hours) * 3_600_000);
   await tell("POST", "/api/v2/silences", { matchers: read, startsAt, endsAt, createdBy, comment });
   return `Silent until ${exactTime(endsAt.getTime())}.`;
 }
