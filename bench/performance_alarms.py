@@ -130,6 +130,10 @@ STREAMS: dict[str, Stream] = {
     "mae, 3 labels an hour": Stream("mae", 3, steady(1.0), tails=3.0),
     "coverage, 20 % have no label": Stream(COVERAGE, LABELS, steady(0.2)),
     "coverage, 3 predictions an hour": Stream(COVERAGE, 3, steady(0.2)),
+    "log_loss, nearly certain, 2 errors of 10,000": Stream("log_loss", LABELS, steady(2e-4), unsure=1e-4),
+    "log_loss, nearly certain, errors by night alone": Stream(
+        "log_loss", LABELS, quiet_nights(2e-4, 0.05), unsure=1e-4
+    ),
 }
 
 

@@ -3,7 +3,8 @@
 A metric that is a share of events is counted, so that its tails are right for few of them. Others are means, or nearly
 so: of n events they have a variance that goes with 1/n, on a scale on which they are about normal. For sizes of errors
 and losses, whose tails are long, that is ``log(1 + x / typical)``: a logarithm above what is typical, a plain number
-below it, where a loss of a millionth and one of a thousandth both say that all went well. It is ``2 asin √x`` for what
+below it, where a loss of a millionth and one of a thousandth both say that all went well; their variance is that of
+the way from one standard error below to one above. It is ``2 asin √x`` for what
 lies between 0 and 1 and is no mean of sizes.
 """
 
@@ -89,7 +90,7 @@ class Scale(NamedTuple):
     Examples
     --------
     >>> scale = Scale.of("size", Measured(4.0, variance=16.0, events=200))
-    >>> scale.at(4.0), round(scale.value(scale.at(9.0)), 9), round(scale.variance(Measured(4.0, 16.0, 30)), 9)
+    >>> scale.at(4.0), round(scale.value(scale.at(9.0)), 9), round(scale.variance(Measured(4.0, 16.0, 30)), 2)
     (0.0, 9.0, 1.0)
     """
 
@@ -122,7 +123,12 @@ class Scale(NamedTuple):
 
     def variance(self, measured: Measured) -> float:
         """Return the variance that one event contributes there."""
-        return measured.variance * (self._slope(measured.value) / self.spread) ** 2
+        if self.form != "size":
+            return measured.variance * (self._slope(measured.value) / self.spread) ** 2
+        # Where one error makes up a loss, a slope says far too little of how far below it chance may be.
+        error = math.sqrt(measured.variance / measured.events)
+        low, high = self._to(measured.value - error), self._to(measured.value + error)
+        return ((high - low) / (2 * self.spread)) ** 2 * measured.events
 
     def _to(self, value: float) -> float:
         if self.form in ("share", "angle"):
@@ -137,7 +143,7 @@ class Scale(NamedTuple):
     def _slope(self, value: float) -> float:
         if self.form in ("share", "angle"):
             return 1 / math.sqrt(max(value * (1 - value), ROOM))
-        return 1 / (self.typical + max(value, 0.0)) if self.form == "size" else 1.0
+        return 1.0
 
 
 def form_of(name: str, kind: str) -> Form:

@@ -18,8 +18,12 @@ from detectors.performance.schemes import Binary
 from monitor.config.performance import COVERAGE, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
 from monitor.performance.hours import OTHER
+from monitor.values import DAY_MS
 
 __all__ = ["JudgedContrasts", "JudgedRow", "Observed", "contrasts_for"]
+
+LONGEST_ALIKE_MS = 7 * DAY_MS
+"""For so long labels are added up where all are alike, before that is taken for how they are."""
 
 SMALLEST_SPREAD = 1e-6
 """Of one event, in the units of a metric's scale: where all of the first ones were alike."""
@@ -186,12 +190,16 @@ class MeanContrasts(_Pooled):
         if measured is None:
             return None
         if self._scale is None:
-            if measured.events < REFERENCE_EVENTS:
+            # Of the first hours alone it would be that of a night, say, from which any day is far away.
+            least_ms = DAY_MS if measured.variance else LONGEST_ALIKE_MS
+            if measured.events < REFERENCE_EVENTS or end_ms - self.began_ms < least_ms:
                 return None
             self._scale = Scale.of(self._form, measured, SMALLEST_SPREAD)
             self.ready_ms, self.learned = end_ms, DESCRIBED
-        # In an hour in which all went well by chance, events seem to differ less than they do.
-        return Observed(self._scale.at(measured.value), measured.events, max(self._scale.variance(measured), 1.0))
+        # In an hour in which all went well by chance, events seem to differ less than they do; one of which a single
+        # error makes up nearly all says no more than few events.
+        unit = max(self._scale.variance(measured), 1.0)
+        return Observed(self._scale.at(measured.value), measured.events / unit)
 
     def snapshot(self) -> dict[str, Any]:
         scale = None if self._scale is None else list(self._scale)

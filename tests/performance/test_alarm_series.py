@@ -225,7 +225,7 @@ def test_hours_of_few_labels_are_added_up_and_none_is_left_out(watch: Watch) -> 
     assert plan is not None
     contrasts = contrasts_for(plan, "performance:log_loss")
     rows_of_hours = [plan.scheme.fold(rng.random(4), ["true", "false"] * 2) for _ in range(200)]
-    said = [contrasts.observe(JudgedRow(4, 4, sums), hour) for hour, sums in enumerate(rows_of_hours)]
+    said = [contrasts.observe(JudgedRow(4, 4, sums), hour * HOUR_MS) for hour, sums in enumerate(rows_of_hours)]
     completed = [hour for hour, (_, (observed,)) in enumerate(said) if observed is not None]
     # The first 200 labels give a scale, and then every eight hours make 30 labels.
     assert completed == list(range(49, 200, 8))
@@ -237,6 +237,22 @@ def test_hours_of_few_labels_are_added_up_and_none_is_left_out(watch: Watch) -> 
     assert scale is not None
     mean = float(pooled.exact(Quantity.LOG_LOSS)) / 32
     assert scale.value(value.value) == pytest.approx(mean)
+
+
+def test_a_model_that_is_nearly_always_right_does_not_alarm_at_each_error_and_does_when_they_become_usual() -> None:
+    watch, rng, judged = compiled(metrics=[], alarm_on=["log_loss"]), np.random.default_rng(8), {}
+    plan, hours = watch.model.spec.performance_plan, 24 * 24
+    assert plan is not None
+    for hour in range(hours):
+        wrong = rng.random(60) < (2e-2 if hour >= 22 * 24 else 5e-4)
+        score = np.where(rng.random(60) < 0.5, 1e-4 * rng.random(60), 1 - 1e-4 * rng.random(60))
+        truths = np.where((score >= 0.5) != wrong, "true", "false").tolist()
+        judged[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): JudgedRow(60, 60, plan.scheme.fold(score, truths))}
+    _, transitions = JudgedSignals(watch).advance(judged, range(min(judged), max(judged) + 1, HOUR_MS))
+    fired = [(each.at_ms - START_MS) // HOUR_MS for each in transitions if each.state == "firing"]
+    # An error comes every 33 hours or so.
+    assert len([hour for hour in fired if hour <= 22 * 24]) <= 1
+    assert any(22 * 24 < hour <= 24 * 24 for hour in fired)
 
 
 def test_a_changed_configuration_learns_again_and_alarms_about_nothing_that_is_behind(

@@ -70,7 +70,10 @@ def test_a_loss_of_almost_nothing_is_near_a_small_one_and_far_from_many_times_th
     assert usual == pytest.approx(0)
     assert little - nothing < 0.02
     assert tenfold > 2 * abs(nothing)
-    assert scale.variance(Measured(0.08, 0.02, 50)) == pytest.approx(1)
+    assert scale.variance(Measured(0.08, 0.02, 50)) == pytest.approx(1, rel=0.01)
+    # One error of 50 events is no further from nothing than chance goes.
+    one = Measured(0.8, 0.8**2 * 49, 50)
+    assert scale.at(one.value) - scale.at(0.0) < 2 * (scale.variance(one) / one.events) ** 0.5
 
 
 def test_every_metric_that_can_be_followed_has_a_form_and_a_scale_that_leads_back() -> None:
