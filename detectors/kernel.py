@@ -22,7 +22,7 @@ from typing import IO, Any, Generic, ParamSpec, TypeVar
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["MAX_ABS", "Kernel", "bound", "inlined", "kernel"]
+__all__ = ["MAX_ABS", "Kernel", "bound", "inlined", "kernel", "taken_from_elsewhere"]
 
 MAX_ABS = 1e100
 """Largest size of an observation that is absorbed: squares of sums of 2**40 such values do not overflow.
@@ -155,7 +155,7 @@ def _compiled(function: Callable[P, R], *, inline: bool) -> Any:
         # Of itself the cache compares the text of the function's own file alone, although what it keeps holds all that
         # the function calls. There is no public way to tell it; a test notices if this one no longer works.
         index = compiled._cache._cache_file
-        index._source_stamp = (index._source_stamp, *_taken_from_elsewhere(function))
+        index._source_stamp = (index._source_stamp, *taken_from_elsewhere(function))
         if sys.platform != "win32":  # where every process compiles for itself
             _one_compiles(compiled)
     return compiled
@@ -166,28 +166,52 @@ def _is_in_a_file(function: Callable[P, R]) -> bool:
     return not function.__code__.co_filename.startswith("<")
 
 
-def _taken_from_elsewhere(function: Callable[..., Any]) -> Iterator[str]:
+def taken_from_elsewhere(function: Callable[..., Any]) -> Iterator[str]:
     """Yield what the compiled form of `function` is made of besides its own file.
+
+    Parameters
+    ----------
+    function : callable
+        As it was before it was compiled.
 
     Yields
     ------
     str
-        The digest of the file of each kernel that it calls, directly or not, which of them a name stands for, and the
-        numbers that any of them uses.
+        The digest of the file of each kernel that it calls, directly or not, and of this one, which has the compiler's
+        options; which kernel a name stands for; the numbers, tuples and arrays that any of them uses, which compiled
+        code holds as they were.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+
+    Examples
+    --------
+    >>> LEAST = 2
+    >>> def clipped(x: float) -> float:
+    ...     return max(x, LEAST)
+    >>> next(taken_from_elsewhere(clipped))
+    'LEAST = 2'
     """
+    import numpy as np
+
     met, waiting = {function}, [function]
     while waiting:
         user = waiting.pop()
         for name in user.__code__.co_names:
             value = user.__globals__.get(name)
-            if isinstance(value, int | float):
+            if isinstance(value, np.ndarray):
+                yield f"{name} = {value.dtype}{value.shape} {sha256(value.tobytes()).hexdigest()}"
+            elif isinstance(value, int | float | tuple | np.generic | type):
                 yield f"{name} = {value!r}"
             elif isinstance(value, Kernel):
                 yield f"{name} = {value.__module__}.{value.__name__}"
                 if value.__wrapped__ not in met:
                     met.add(value.__wrapped__)
                     waiting.append(value.__wrapped__)
-    yield from sorted({sha256(Path(used.__code__.co_filename).read_bytes()).hexdigest() for used in met})
+    files = {__file__} | {used.__code__.co_filename for used in met if _is_in_a_file(used)}
+    yield from sorted(sha256(Path(file).read_bytes()).hexdigest() for file in files)
 
 
 def _one_compiles(compiled: Any) -> None:
@@ -201,13 +225,22 @@ def _one_compiles(compiled: Any) -> None:
     compiled : numba.core.dispatcher.Dispatcher
         It has no public hook, so a method of it and one of its cache are replaced.
     """
+    import numba.core.sigutils
+
+    normalize_signature: Any = numba.core.sigutils.normalize_signature
     cache = compiled._cache
     turn = _Turn(Path(cache.cache_path), cache._impl.filename_base, cache._impl.locator.ensure_cache_path)
     load, compile_ = cache.load_overload, compiled.compile
 
-    def load_or_have_turn(signature: Any, target: Any) -> Any:
+    def load_if_right(signature: Any, target: Any) -> Any:
+        # Where locks do not work, two that compile for other types may take the same file for what they keep.
         loaded = load(signature, target)
-        return load(signature, target) if loaded is None and turn.take() else loaded
+        types, _ = normalize_signature(signature)
+        return loaded if loaded is not None and tuple(loaded.signature.args) == tuple(types) else None
+
+    def load_or_have_turn(signature: Any, target: Any) -> Any:
+        loaded = load_if_right(signature, target)
+        return load_if_right(signature, target) if loaded is None and turn.take() else loaded
 
     def compile_in_turn(signature: Any) -> Any:
         try:

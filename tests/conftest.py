@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ import pytest
 import structlog
 from xdist.scheduler import LoadFileScheduling
 
-from tests.services.cache import UnavailableError
+from tests.services.cache import UnavailableError, default_cache
 from tests.services.clickhouse import Endpoint, Faults, Target, named_or_started
 from tests.services.kafka import Broker, Cluster, SecureBroker, ThreeBrokers
+from tests.services.kernels import keep_compiled, prune
 from tests.services.peers import Frouros, Moa, Peer
 
 MANY_TESTS = 25
 BROKERS = {"kafka", "three_brokers", "secure_kafka"}
+NOT_KEPT = pytest.StashKey[str | None]()
 STARTED_BROKERS = ExitStack()
 """Each of them takes a fiftieth of a core while nobody asks it, so they end before the session does where they can."""
 
@@ -132,6 +135,20 @@ def unique_name(request: pytest.FixtureRequest) -> str:
     # Kafka allows 249 characters; a broker that outlives this run may still hold an earlier run's topics.
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", request.node.name)[:180]
     return f"{readable}-{os.urandom(6).hex()}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled kernels from one clone to the next, before the compiler is imported."""
+    folder = default_cache() / "kernels"
+    config.stash[NOT_KEPT] = keep_compiled(folder, os.environ)
+    if os.environ.get("LEEWAY_KERNELS") == str(folder.resolve()) and not hasattr(config, "workerinput"):
+        with suppress(FileNotFoundError):  # another run clears up at the same time
+            prune(folder, time.time())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if reason := config.stash[NOT_KEPT]:
+        terminalreporter.write_line(f"Kernels were compiled for this clone alone: {reason}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

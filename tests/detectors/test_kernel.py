@@ -16,6 +16,7 @@ import pytest
 import detectors
 import monitor
 from detectors.kernel import Kernel
+from tests.services.kernels import LOCATORS
 
 CALLED = """
 from detectors.kernel import inlined, kernel
@@ -36,15 +37,34 @@ from called import TEN, part
 def whole(x: float) -> float:
     return part(x) + TEN
 """
+NUMBERS = """
+import numpy as np
+
+TEN = {ten}
+"""
+ADDING = """
+from detectors.kernel import kernel
+from called import TEN
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for two files of kernels, with a disk cache of its own."""
+@kernel
+def whole(x: float) -> float:
+    return x + TEN{position}
+"""
+
+
+@pytest.fixture(params=["by path", "by content"])
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A folder for two files of kernels, with a disk cache of its own of either kind."""
     settings: Any = importlib.import_module("numba.core.config")
     if settings.BOUNDSCHECK or settings.DISABLE_JIT:
         pytest.skip("nothing is kept on disk")
-    monkeypatch.setattr(settings, "CACHE_DIR", str(tmp_path / "cache"))
+    by_content = request.param == "by content"
+    values = {"CACHE_DIR": "" if by_content else str(tmp_path / "cache"), "CACHE_LOCATOR_CLASSES": LOCATORS}
+    for name, value in values.items():
+        monkeypatch.setattr(settings, name, value)
+        monkeypatch.setenv(f"NUMBA_{name}", value)
+    monkeypatch.setenv("LEEWAY_KERNELS", str(tmp_path / "cache"))
     monkeypatch.setitem(sys.modules, "called", ModuleType("called"))
     return tmp_path
 
@@ -78,10 +98,46 @@ def test_an_edit_of_a_file_whose_kernel_is_called_is_noticed(folder: Path, how: 
     assert (edited(1.0), was_kept(edited)) == (12.0, False)
 
 
-def test_an_edit_of_a_number_in_another_file_is_noticed(folder: Path) -> None:
-    written(folder)(1.0)
-    edited = written(folder, ten=20)
+@pytest.mark.parametrize("folder", ["by content"], indirect=True)
+@pytest.mark.parametrize("how", ["inlined", "kernel"])
+def test_another_clone_compiles_only_what_differs(tmp_path: Path, folder: Path, how: str) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    written(folder, how=how)(1.0)
+    same = written(clone, how=how)
+    assert (same(1.0), was_kept(same)) == (11.0, True)
+    edited = written(clone, how=how, part="2 * x")
+    assert (edited(1.0), was_kept(edited)) == (12.0, False)
+    first = written(folder, how=how)
+    assert (first(1.0), was_kept(first)) == (11.0, True)
+
+
+@pytest.mark.parametrize(
+    ("ten", "position"),
+    [("{}", ""), ("np.uint8({})", ""), ("({}.0, 1.0)", "[0]"), ("np.array([{}.0])", "[0]")],
+    ids=["number", "numpy", "tuple", "array"],
+)
+def test_an_edit_of_numbers_in_another_file_is_noticed(folder: Path, ten: str, position: str) -> None:
+    def adding(number: int) -> Kernel[[float], float]:
+        sys.modules["called"] = loaded(folder / "called.py", NUMBERS.format(ten=ten.format(number)))
+        calling: Kernel[[float], float] = loaded(folder / "calling.py", ADDING.format(position=position)).whole
+        return calling
+
+    adding(10)(1.0)
+    again = adding(10)
+    assert (again(1.0), was_kept(again)) == (11.0, True)
+    edited = adding(20)
     assert (edited(1.0), was_kept(edited)) == (21.0, False)
+
+
+def test_code_for_other_types_is_not_run(folder: Path) -> None:
+    """Two processes may write it under one name, where locks do not work."""
+    first = written(folder)
+    assert (first(1.5), first(2)) == (11.5, 12)
+    one, other = sorted((folder / "cache").rglob("calling.whole*.nbc"))
+    one.write_bytes(other.read_bytes())
+    again = written(folder)
+    assert (again(1.5), again(2)) == (11.5, 12)
 
 
 def test_processes_that_start_together_compile_a_kernel_once(folder: Path) -> None:
@@ -91,7 +147,7 @@ def test_processes_that_start_together_compile_a_kernel_once(folder: Path) -> No
         "import sys; sys.path.append('.'); from calling import part, whole; assert whole(1.0) == 11.0;"
         " print(*(sum(of.compiled.stats.cache_misses.values()) for of in (whole, part)))"
     )
-    environment = os.environ | {"NUMBA_CACHE_DIR": "cache", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     started = [
         subprocess.Popen([sys.executable, "-c", code], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
