@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from monitor.cells import columns_of, duration, number, when
 from monitor.resources.contract import Row
+from monitor.resources.heatmap import MOST_STRENGTH
 from monitor.resources.history import SERIES
 from monitor.resources.windows import ExplainedContrast
 
@@ -136,7 +137,8 @@ def _line(key: tuple[str, ...], buckets: Sequence[Mapping[str, Any]]) -> dict[st
         "name": " · ".join(part for part in key if part),
         "largest": largest,
         "points": " ".join(f"{x},{y}" for x, y in placed),
-        "drifts": [place(at_ms, strength) for at_ms, strength, drifts in points if drifts and strength is not None],
+        # An effect without a threshold, or without bound, has no place of its own; that it drifted is shown.
+        "drifts": [place(at_ms, 1.0 if strength is None else strength) for at_ms, strength, drifts in points if drifts],
         "threshold": place(from_ms, 1.0)[1],
         "from_ms": from_ms,
         "to_ms": to_ms,
@@ -145,7 +147,7 @@ def _line(key: tuple[str, ...], buckets: Sequence[Mapping[str, Any]]) -> dict[st
 
 def _strength(score: Mapping[str, Any]) -> float | None:
     effect, least = score["effect"], score["min_effect"]
-    return None if effect is None or not least else max(effect / least, 0.0)
+    return None if effect is None or not least else min(max(effect / least, 0.0), MOST_STRENGTH)
 
 
 def _interval(fact: Mapping[str, Any]) -> dict[str, Any]:

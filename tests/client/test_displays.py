@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -139,3 +140,19 @@ def test_the_series_that_moved_most_comes_first_and_the_threshold_is_on_the_char
     assert page.count("stroke-dasharray") == 2
     assert "no rows" in drawn_history([])
     assert "largest: 0" in drawn_history([bucket("feature:c", 1, None)])
+
+
+def test_a_window_in_drift_has_its_dot_though_its_effect_has_no_threshold_or_bound() -> None:
+    series = {"model": "fraud", "signal": "volume", "segment": "", "version": "", "detector": "psi"}
+    worsts = [
+        {"effect": None, "min_effect": 0.1},
+        {"effect": 0.5, "min_effect": 0.0},
+        {"effect": 1e308, "min_effect": 1e-9},
+    ]
+    buckets = [
+        {**series, "bucket_end_ms": end_ms, "worst": worst, "statuses": {"drift": 1}}
+        for end_ms, worst in enumerate(worsts, start=1)
+    ]
+    drawn = drawn_history(buckets)
+    assert drawn.count("<circle") == 3
+    assert not re.search(r"\b(nan|inf)\b", drawn)
