@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from monitor.pictures.plot import BAND, HEIGHT, ONSET, WIDTH, Point, plot
 from monitor.routing.message import alert_of
 from monitor.watch import compile_watch
 from monitor.web import PAGES
+from monitor.web.pictures import AT_ONCE, _drawing
 from sinks.receivers.contract import Alert, Notification, Picture
 from sinks.store.batch import append
 from sinks.store.contract import Store
@@ -114,6 +116,10 @@ def test_a_link_shows_the_same_picture_without_a_token_until_it_is_over(store: S
     assert (linked.caption, shown.content) == (picture.caption, picture.png)
     assert shown.headers["content-type"] == "image/png"
     assert shown.headers["cross-origin-resource-policy"] == "cross-origin"
+    with ExitStack() as busy:
+        for _ in range(AT_ONCE):
+            busy.enter_context(_drawing)
+        assert client.get(address).status_code == 503
     altered = address[:-2] + ("AA" if address[-2:] != "AA" else "BB")
     assert [client.get(path).status_code for path in (altered, "/pictures/none")] == [404] * 2
     other = World(store=store, configuration=linking("o" * 32))
