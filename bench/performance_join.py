@@ -94,6 +94,9 @@ def append_predictions(store: Store, stream: Stream, first: int, stop: int) -> N
             "subject": [""] * count,
             "value": stream.predicted["score"][part],
             "label": [""] * count,
+            # Nothing is compared with a field, and no interval is judged.
+            **dict.fromkeys(("naive_value", "low", "high"), np.full(count, np.nan)),
+            "naive_label": [""] * count,
         }
         store.append("predicted", rows, token=f"predicted/{start}")
 

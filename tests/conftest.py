@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,7 @@ from tests.services.kernels import keep_compiled, prune
 from tests.services.peers import Frouros, Moa, Peer
 
 MANY_TESTS = 25
-BROKERS = {"kafka", "three_brokers", "secure_kafka"}
 NOT_KEPT = pytest.StashKey[str | None]()
-STARTED_BROKERS = ExitStack()
-"""Each of them takes a fiftieth of a core while nobody asks it, so they end before the session does where they can."""
 
 
 @pytest.fixture(autouse=True)
@@ -38,24 +35,28 @@ def log_of_one_s_own() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Cluster:
+def kafka() -> Iterator[Cluster]:
     """A broker that all tests share, started by the first that asks; `LEEWAY_TEST_KAFKA` names another."""
     address = os.environ.get("LEEWAY_TEST_KAFKA")
     if address:
-        return Cluster(address)
-    return STARTED_BROKERS.enter_context(Broker())
+        yield Cluster(address)
+        return
+    with Broker() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="session")
-def three_brokers() -> ThreeBrokers:
+def three_brokers() -> Iterator[ThreeBrokers]:
     """A cluster of three for tests that stop one of them, always ours; all of them run before a test and after it."""
-    return STARTED_BROKERS.enter_context(ThreeBrokers())
+    with ThreeBrokers() as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
-def secure_kafka() -> SecureBroker:
+def secure_kafka() -> Iterator[SecureBroker]:
     """A broker with TLS and SASL, always ours."""
-    return STARTED_BROKERS.enter_context(SecureBroker())
+    with SecureBroker() as broker:
+        yield broker
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what uses the broker, so that `-m "not kafka"` leaves it out; a real ClickHouse is not broken on purpose."""
     for item in items:
-        if _asks_for_brokers(item):
+        if {"kafka", "three_brokers", "secure_kafka"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
     if os.environ.get("LEEWAY_TEST_CLICKHOUSE"):
         breaking = [item for item in items if "clickhouse_endpoint" in getattr(item, "fixturenames", ())]
@@ -162,27 +163,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in breaking]
     if hasattr(config, "workerinput"):
         items.sort(key=_turn_of(items))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """End the brokers when the tests that need them are over, where those come in one piece."""
-    workerinput = getattr(item.config, "workerinput", {})
-    if workerinput.get("has_whole_files") and not (_needs_brokers(item.path) or _asks_for_brokers(item)):
-        STARTED_BROKERS.close()
-
-
-def pytest_sessionfinish() -> None:
-    STARTED_BROKERS.close()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    node.workerinput["has_whole_files"] = node.config.getvalue("dist") == "loadfile"
-
-
-def _asks_for_brokers(item: pytest.Item) -> bool:
-    return bool(BROKERS & set(getattr(item, "fixturenames", ())))
 
 
 def pytest_collection_finish() -> None:
