@@ -58,6 +58,7 @@ FITTING = {
     "alert_id": "a",
     "stream": "fraud",
     "job": "keep_lifetimes",
+    "rollout": "r",
     "step": "auto",
     "transitions": "true",
 }

@@ -185,6 +185,8 @@ def test_a_signal_of_one_large_value_is_drawn_and_its_figures_have_an_ending(loo
 
 def test_an_answer_that_breaks_off_is_asked_for_again(look: Open) -> None:
     shown = look("/silences")
+    # What the first look asks for is not to be answered so.
+    shown.page.get_by_text("Nobody has subscribed").wait_for()
     shown.page.route("**/v1/whoami", lambda route: route.fulfill(status=429, json={"title": "Later"}), times=1)
     shown.page.route("**/v1/subscriptions", lambda route: route.fulfill(status=200, body="<html>"), times=1)
     shown.page.reload()

@@ -4,7 +4,7 @@ import { Action } from "./act.js";
 import { tell } from "./api.js";
 import { exactTime } from "./format.js";
 
-/** `atMs` lies in the window that is shown, null where that is the newest. */
+/** `atMs` lies in the window that is shown, or will be; null where that is the newest. */
 export function Marks({ model, signal, segment, version, atMs, done }) {
   const mark = (says, at) => async ({ reason, created_by }) => {
     await tell("POST", "/v1/marks", { model, signal, segment, version: version ?? "", says, at, reason, created_by });

@@ -51,7 +51,7 @@ function Window({ model, signal, segment, version, span, at, query, change, href
   const beside = useBeside({ model, signal, segment, version, window: window_, against });
   return html`<div>
     <${Verdict} ...${{ model, signal, explained, beside, newestMs, href }} />
-    <${Marks} ...${{ model, signal, segment, version }} atMs=${window_ && window_.window_end_ms < newestMs ? window_.window_end_ms - 1 : null} done=${() => { explained.reload(); reload(); }} />
+    <${Marks} ...${{ model, signal, segment, version }} atMs=${at < newestMs ? at - 1 : null} done=${() => { explained.reload(); reload(); }} />
     ${window_ && html`<div class="card-gap"><${Why} explained=${window_} /></div>`}
     <div class="card-gap"><${Course} ...${{ model, signal, segment, version, span, at, change }} /></div>
     <div class="columns"><div><${Beside} ...${{ beside, against, setAgainst, signal }} /></div>
