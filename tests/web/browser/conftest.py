@@ -44,5 +44,5 @@ def look(site: Site, browser: Browser) -> Iterator[Open]:
     yield open_page
     for each in looks:
         each.page.context.close()
-        assert each.messages == []
+        assert each.unexpected == []
         assert each.foreign == []

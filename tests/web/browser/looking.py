@@ -26,6 +26,7 @@ REACHABLE = """() => [...document.querySelectorAll('a[href], button, input, sele
 
 WITHOUT_FOCUS = "() => document.activeElement === document.body"
 FOCUSED = "() => document.activeElement.outerHTML.slice(0, 200)"
+REFUSED = "Failed to load resource"
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -60,11 +61,14 @@ class Look:
         What was written to the console, and exceptions.
     foreign : list of str
         Addresses of other services that were asked for.
+    may_be_refused : bool
+        Whether the console may say that a request was.
     """
 
     page: Page
     messages: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    may_be_refused: bool = False
 
     @classmethod
     def at(cls, browser: Browser, url: str, path: str, **options: Any) -> Look:
@@ -81,6 +85,16 @@ class Look:
         look.page.goto(url + path)
         look.settle()
         return look
+
+    def allow_refusals(self) -> None:
+        """Forget what the browser noted so far, and refused requests from now on: it may note one late."""
+        self.messages.clear()
+        self.may_be_refused = True
+
+    @property
+    def unexpected(self) -> list[str]:
+        """What the console said that a test did not ask for."""
+        return [message for message in self.messages if not (self.may_be_refused and message.startswith(REFUSED))]
 
     def settle(self) -> None:
         """Wait until everything that the page shows is there."""

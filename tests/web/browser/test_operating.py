@@ -133,7 +133,7 @@ def test_a_change_that_is_refused_says_why_and_keeps_what_was_written(look: Open
     assert dialog.get_by_label("Why").input_value() == "x"
     shown.page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
-    shown.messages.clear()  # the browser notes the 409
+    shown.allow_refusals()  # the browser notes the 409
 
 
 @pytest.mark.parametrize("secret", [VIEWER, EDITOR])
@@ -184,7 +184,7 @@ def test_what_keeps_leeway_from_being_ready_comes_first(site: Site, look: Open) 
         shown.page.get_by_text("Leeway is not ready").wait_for()
         assert f"the source {MARKUP} does not answer" in shown.text
         assert all("503" in message for message in shown.messages)
-        shown.messages.clear()
+        shown.allow_refusals()
     finally:
         site.world.reasons.clear()
 
@@ -239,7 +239,7 @@ def test_what_was_chosen_is_what_is_sent_whatever_fires_meanwhile(look: Open) ->
         shown.page.route("**/v1/marks", lambda route: route.fulfill(status=429, json={"title": "Later"}), times=1)
         dialog.get_by_role("button", name="False alarm").click()
         dialog.get_by_role("alert").wait_for()
-        shown.messages.clear()  # the browser notes the 429
+        shown.allow_refusals()  # the browser notes the 429
         assert [each.is_checked() for each in dialog.get_by_role("checkbox").all()] == [False, True]
         dialog.get_by_role("button", name="False alarm").click()
         shown.page.get_by_text("False alarm (ann)").wait_for()
@@ -277,7 +277,7 @@ def test_a_service_without_room_for_a_stream_is_not_said_to_be_away(look: Open) 
         shown.page.wait_for_timeout(2_500)
         assert shown.page.get_by_text("The service does not answer").count() == 0
         assert asked == []
-        shown.messages.clear()  # the browser notes the 503
+        shown.allow_refusals()  # the browser notes the 503
 
 
 def test_silences_begin_by_the_clock_of_the_service(site: Site, look: Open) -> None:

@@ -69,7 +69,7 @@ def test_nothing_runs_that_is_not_a_file_of_ours(look: Open) -> None:
     )
     assert shown.page.evaluate("() => window.ran") is None
     assert len(shown.messages) >= 2, "the policy says what it refused"
-    shown.messages.clear()
+    shown.allow_refusals()
 
 
 def test_a_page_survives_that_the_service_starts_again_and_says_so(site: Site, look: Open) -> None:
@@ -80,7 +80,7 @@ def test_a_page_survives_that_the_service_starts_again_and_says_so(site: Site, l
     shown.page.get_by_text("The service does not answer").wait_for(state="detached")
     assert "One alert fires" in shown.text
     assert all("Failed to load resource" in message for message in shown.messages), shown.messages
-    shown.messages.clear()
+    shown.allow_refusals()
 
 
 def test_a_mistake_in_the_address_is_said_with_what_there_is(look: Open) -> None:
@@ -88,4 +88,4 @@ def test_a_mistake_in_the_address_is_said_with_what_there_is(look: Open) -> None
     shown.page.get_by_role("alert").wait_for()
     assert "no model is named 'nobody'; known are fraud" in shown.text
     assert all("404" in message for message in shown.messages)
-    shown.messages.clear()
+    shown.allow_refusals()
