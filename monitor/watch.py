@@ -37,6 +37,7 @@ from detectors.sketch import (
 )
 from monitor.config import Configuration, Model
 from monitor.config.model import ModelSpec, SegmentSpec, SourceSpec
+from monitor.config.performance import PerformancePlan
 from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
 from monitor.config.schema import MAX_VERSIONS, FieldSpec
 from monitor.dataset import Dataset, read_dataset
@@ -286,6 +287,13 @@ class Watch:
         if signal in self.judged_signals:
             return True
         return self.is_charted(signal) or (self.model.spec.detect.rule == "change" and signal in self.finding_layouts)
+
+    @property
+    def judged_plan(self) -> PerformancePlan:
+        """What is compared with which label, of a model with ``spec.performance``."""
+        plan = self.model.spec.performance_plan
+        assert plan is not None
+        return plan
 
     @property
     def judged_signals(self) -> tuple[str, ...]:

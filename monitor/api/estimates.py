@@ -48,8 +48,7 @@ def _in_whole_steps(chosen: Chosen) -> Chosen:
 
 
 def _rows(service: ApiService, watch: Watch, chosen: Chosen, question: Estimates) -> Iterator[Row]:
-    plan = watch.model.spec.performance_plan
-    assert plan is not None
+    plan = watch.judged_plan
     assert chosen.step_ms is not None
     realised = {each.from_ms: each for each in spans(service.store, chosen, plan.scheme.id)}
     by_signal = {each.signal: _windows(service, watch, chosen, question, each) for each in watch.estimators}

@@ -111,8 +111,7 @@ class JudgedSignals:
     """
 
     def __init__(self, watch: Watch) -> None:
-        plan, detect = watch.model.spec.performance_plan, watch.model.spec.detect
-        assert plan is not None
+        plan, detect = watch.judged_plan, watch.model.spec.detect
         self._watch = watch
         self.windows = windows = JudgedWindows.of_model(watch.model)
         self.settings = Settings(
@@ -166,8 +165,7 @@ def alarm_judged(
     ------
     StoreError
     """
-    plan = watch.model.spec.performance_plan
-    assert plan is not None
+    plan = watch.judged_plan
     if not watch.judged_signals:
         return []
     newest_ms, windows = _end_of(store, watch, newest=True), JudgedWindows.of_model(watch.model)
@@ -232,8 +230,7 @@ class _Course:
 
     def _idle(self, ends_ms: range) -> dict[int, str]:
         """Return which partitions hours were judged without, as they were taken for silent, by the ends of windows."""
-        plan = self._watch.model.spec.performance_plan
-        assert plan is not None
+        plan = self._watch.judged_plan
         age_ms = plan.judge_at_ms[0]
         span = {"at_ms": ends_ms[0] - ends_ms.step + HOUR_MS + age_ms}, {"at_ms": ends_ms[-1] + age_ms + 1}
         idle: dict[int, set[str]] = {}
@@ -268,8 +265,7 @@ def read_hours(store: Store, watch: Watch, ends_ms: range) -> JudgedHours:
     ------
     StoreError
     """
-    plan = watch.model.spec.performance_plan
-    assert plan is not None
+    plan = watch.judged_plan
     where = {"model": watch.name, "age_ms": plan.judge_at_ms[0]}
     low, high = {"hour_ms": ends_ms[0] - ends_ms.step}, {"hour_ms": ends_ms[-1]}
     hours: dict[int, dict[tuple[str, str], JudgedRow]] = {}
@@ -294,8 +290,7 @@ def measured_hours(
     ------
     StoreError
     """
-    plan = watch.model.spec.performance_plan
-    assert plan is not None
+    plan = watch.judged_plan
     contrasts = contrasts_for(plan, key[2])
     for scale in (contrast.scale for contrast in day.contrasts if contrast.scale is not None):
         contrasts.use_scale(scale)
@@ -319,8 +314,7 @@ def judged_span(store: Store, watch: Watch) -> tuple[int | None, int | None]:
     first_ms, newest_ms = _hour_of(store, watch, newest=False), _hour_of(store, watch, newest=True)
     if first_ms is None or newest_ms is None:
         return None, None
-    plan, windows = watch.model.spec.performance_plan, JudgedWindows.of_model(watch.model)
-    assert plan is not None
+    plan, windows = watch.judged_plan, JudgedWindows.of_model(watch.model)
     # Hours without predictions are judged, too; how far is known of the comparison that runs.
     judged_ms = max(Performance(watch, store).progress().judged_ms - plan.judge_at_ms[0], newest_ms + HOUR_MS)
     return windows.of(first_ms), min(windows.of(newest_ms), windows.last(judged_ms))
@@ -334,8 +328,7 @@ def _end_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
 
 def _hour_of(store: Store, watch: Watch, *, newest: bool) -> int | None:
     """Return the first or the newest hour of which something was judged; None if there is none."""
-    plan = watch.model.spec.performance_plan
-    assert plan is not None
+    plan = watch.judged_plan
     where = {"model": watch.name, "age_ms": plan.judge_at_ms[0], "scheme": plan.scheme.id, "segment": ""}
     query = Query("performance", where, order=("hour_ms",), descending=newest, limit=1, columns=("hour_ms",))
     hours_ms = store.read(query)["hour_ms"]

@@ -67,8 +67,7 @@ class Performance:
     """
 
     def __init__(self, watch: Watch, store: Store) -> None:
-        plan = watch.model.spec.performance_plan
-        assert plan is not None
+        plan = watch.judged_plan
         self.page, self.budget = PAGE, BUDGET
         self._store, self._model, self._spec, self._plan = store, watch.name, watch.model.spec, plan
         compared = (plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms)

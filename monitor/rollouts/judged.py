@@ -71,8 +71,7 @@ def compare_judged(store: Store, watch: Watch, judged_ms: int) -> int:
 
 
 def _compared(store: Store, watch: Watch, rollout: Rollout, judged_ms: int) -> int:
-    plan = watch.model.spec.performance_plan
-    assert plan is not None
+    plan = watch.judged_plan
     comparisons, verdict, last_ms = read_comparisons(store, rollout)
     age_ms, rows, count = plan.judge_at_ms[0], empty_rows("rollout_strata"), 0
     for hour_ms, by_version in sorted(_hours(store, rollout, max(rollout.from_ms, last_ms), age_ms).items()):
