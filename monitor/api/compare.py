@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyarrow
 from fastapi import APIRouter, Depends, Response
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from monitor.api.comparisons import TheComparisons, check_size
 from monitor.api.contract import ApiService
-from monitor.api.distributions import distance_values, refuse_other_layouts
+from monitor.api.distributions import refuse_other_layouts, row_of
 from monitor.api.forms import Whole, listed, lists
 from monitor.api.parameters import (
     Span,
@@ -27,11 +27,10 @@ from monitor.api.parameters import (
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import Page
 from monitor.api.tables import schema
-from monitor.panes.differences import Difference, cells_of, differences, kind_of
+from monitor.panes.differences import differences
 from monitor.panes.distributions import Part, Summaries, summaries
 from monitor.resources.compare import Compare, ComparedPart, SignalDifference
 from monitor.resources.distributions import Cells
-from monitor.watch import Summary, Watch
 from sinks.store.parallel import side_by_side
 
 __all__ = ["router"]
@@ -67,7 +66,7 @@ def compare(
         )
     refused = _not_comparable(stored_baseline, stored_current, question.signals)
     strongest = differences(watch, stored_baseline, stored_current)[: question.limit]
-    rows = [_row(watch, difference, cells=question.cells) for difference in strongest]
+    rows = [row_of(watch, difference, cells=question.cells) for difference in strongest]
     head = {
         "model": question.model,
         "from_ms": current.from_ms,
@@ -116,32 +115,3 @@ def _not_comparable(baseline: Summaries, current: Summaries, signals: Sequence[s
     if signals is not None or not baseline.summaries.keys() & current.summaries.keys():
         refuse_other_layouts(refused)
     return refused
-
-
-def _row(watch: Watch, difference: Difference, *, cells: bool) -> dict[str, Any]:
-    layout = watch.layouts[difference.signal]
-    distances = distance_values(difference.measured)
-    strongest = distances[0] if difference.strength > 0 else {}
-    row = {
-        "signal": difference.signal,
-        "kind": kind_of(layout),
-        "n": difference.current.n,
-        "baseline_n": difference.baseline.n,
-        **_rates("", difference.current),
-        **_rates("baseline_", difference.baseline),
-        "strength": difference.strength,
-        **{name: strongest.get(name) for name in ("detector", "statistic", "p_value", "effect", "min_effect")},
-        "distances": distances,
-    }
-    if cells:
-        aligned = cells_of(layout, difference.baseline, difference.current)
-        row["cells"] = {"low": None, "high": None, "names": None} | aligned
-    return row
-
-
-def _rates(prefix: str, summary: Summary) -> dict[str, float | None]:
-    total = summary.total
-    return {
-        f"{prefix}missing_rate": summary.missing / total if total else None,
-        f"{prefix}invalid_rate": summary.invalid / total if total else None,
-    }

@@ -12,12 +12,12 @@ from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, check_signal, closed, question_of, read_span, span_of, watched
 from monitor.api.problems import ProblemError
 from monitor.panes.compare import Measured
-from monitor.panes.differences import cells_of, differences, kind_of
+from monitor.panes.differences import Difference, cells_of, differences, kind_of
 from monitor.panes.distributions import Part, Summaries, empty_summary, summaries
 from monitor.resources.distributions import Distribution, Distributions
 from monitor.watch import Layout, Summary, Watch
 
-__all__ = ["distance_values", "refuse_other_layouts", "router"]
+__all__ = ["refuse_other_layouts", "router", "row_of"]
 
 router = APIRouter(prefix="/v1", tags=["distributions"])
 
@@ -101,3 +101,33 @@ def _side(layout: Layout, part: Part, summary: Summary) -> dict[str, Any]:
     if not isinstance(layout, NumericLayout) or not isinstance(summary, NumericSummary):
         return side
     return side | {"mean": summary.mean(layout), "min": summary.min, "max": summary.max}
+
+
+def row_of(watch: Watch, difference: Difference, *, cells: bool) -> dict[str, Any]:
+    """Return a signal on both sides as answers have it, with the aligned histograms if ``cells``."""
+    layout = watch.layouts[difference.signal]
+    distances = distance_values(difference.measured)
+    strongest = distances[0] if difference.strength > 0 else {}
+    row = {
+        "signal": difference.signal,
+        "kind": kind_of(layout),
+        "n": difference.current.n,
+        "baseline_n": difference.baseline.n,
+        **_rates("", difference.current),
+        **_rates("baseline_", difference.baseline),
+        "strength": difference.strength,
+        **{name: strongest.get(name) for name in ("detector", "statistic", "p_value", "effect", "min_effect")},
+        "distances": distances,
+    }
+    if cells:
+        aligned = cells_of(layout, difference.baseline, difference.current)
+        row["cells"] = {"low": None, "high": None, "names": None} | aligned
+    return row
+
+
+def _rates(prefix: str, summary: Summary) -> dict[str, float | None]:
+    total = summary.total
+    return {
+        f"{prefix}missing_rate": summary.missing / total if total else None,
+        f"{prefix}invalid_rate": summary.invalid / total if total else None,
+    }

@@ -46,7 +46,8 @@ VIEWED = (
     "/v1/models/{model}/configuration", "/v1/models/{model}/configuration/diff",
     "/v1/models/{model}/configuration/versions",
     "/v1/performance", "/v1/problems", "/v1/rollouts", "/v1/rollouts/{rollout}",
-    "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/status", "/v1/subscriptions",
+    "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/slices", "/v1/status",
+    "/v1/subscriptions",
     "/v1/subscriptions/{subscription}", "/v1/top", "/v1/unregistered-models", "/v1/whoami",
 )  # fmt: skip
 
@@ -56,6 +57,8 @@ NEEDS: dict[str, Need] = {
     "HEAD /-/healthy": "nothing",
     "HEAD /-/ready": "nothing",
     **{f"GET {path}": "viewer" for path in (*VIEWED, *SHELLS)},
+    # Single events of people.
+    "GET /v1/rows": "editor",
     "POST /api/v2/silences": "editor",
     "DELETE /api/v2/silence/{name}": "editor",
     "POST /v1/alerts/{alert_id}/ack": "editor",
@@ -106,8 +109,8 @@ OWN_PART = frozenset(
         "PUT /v1/models/{model}/configuration", "GET /v1/models/{model}/configuration/diff",
         "GET /v1/models/{model}/configuration/versions", "GET /v1/performance", "GET /v1/rollouts",
         "POST /v1/rollouts",
-        "GET /v1/rollouts/{rollout}", "POST /v1/rollouts/{rollout}/stop", "GET /v1/series",
-        "GET /v1/series/summary", "GET /v1/top", "GET /v1/unregistered-models",
+        "GET /v1/rollouts/{rollout}", "POST /v1/rollouts/{rollout}/stop", "GET /v1/rows", "GET /v1/series",
+        "GET /v1/series/summary", "GET /v1/slices", "GET /v1/top", "GET /v1/unregistered-models",
     }
 )  # fmt: skip
 """What whoever is bound to namespaces may ask, if the role may."""
@@ -134,6 +137,8 @@ PERSONAL = frozenset(
         "GET /v1/dead-letters",
         # Single observations, of somebody each.
         "GET /v1/findings",
+        # Whole events, of somebody each.
+        "GET /v1/rows",
         # Addresses of whoever is notified.
         "GET /v1/subscriptions",
         "GET /v1/subscriptions/{subscription}",

@@ -63,6 +63,10 @@ OPERATIONS = {
     "`against_from` and `against_to`, with every distance that applies. 409: they were counted in different cells.",
     "GET /v1/compare": "Compares `[from, to)` of a version and segment with the baseline, signal by signal. What the "
     "`against_…` parameters leave out is as on the first side. From a `strength` of 1 on, a difference matters.",
+    "GET /v1/slices": "Compares stored events that a model got wrong with the others, or any two slices by outcome, "
+    "label or loss, by the distances of `/v1/compare`. A sample by ids, whose size it states.",
+    "GET /v1/rows": "Stored events of such a slice with prediction and label, and the fields that differ most first. "
+    "Private fields never appear; the audit log has who asked.",
     "GET /v1/alerts": "Alerts as they stand, whose condition held at some time between `from` and `to`. "
     "`transitions=true` gives the log of their steps instead.",
     "GET /v1/alerts/summary": "Alerts that started in `[from, to)`, by day (UTC), model and severity, and all together "

@@ -104,6 +104,7 @@ PROBLEMS: dict[str, Kind] = {
     "method-not-allowed": Kind(405, "The method is not allowed here", ()),
     "different-layouts": Kind(409, "The two windows cannot be compared", ("against_from",)),
     "no-configuration": Kind(409, "The model's configuration is needed", ("model", "namespace")),
+    "nothing-stored": Kind(409, "Nothing is stored that would answer this", ("/v1/rows", "/v1/slices")),
     "job-paused": Kind(409, "The job is paused", ("/v1/jobs/{job}/run",)),
     "owned-by-a-file": Kind(409, "A file owns the model", ("if-match",)),
     "precondition-failed": Kind(412, "Another version is in force", ("if-match",)),

@@ -39,6 +39,8 @@ from monitor.resources.marks import Marks
 from monitor.resources.models import Models, UnregisteredModels
 from monitor.resources.performance import Performance
 from monitor.resources.rollouts import Rollouts
+from monitor.resources.rows import Rows
+from monitor.resources.slices import Slices
 from monitor.resources.status import Protection, ProtectionSummary
 from monitor.resources.top import Top
 from monitor.tls.client import ClientTls
@@ -159,6 +161,8 @@ class Leeway:
     labels = asks(Labels)
     estimates = asks(Estimates)
     compare = asks(Compare)
+    slices = asks(Slices)
+    rows = asks(Rows)
     alerts = asks(Alerts)
     alert_summary = asks(AlertSummary)
     incidents = asks(Incidents)
@@ -325,6 +329,8 @@ class AsyncLeeway:
     labels = asks_async(Labels)
     estimates = asks_async(Estimates)
     compare = asks_async(Compare)
+    slices = asks_async(Slices)
+    rows = asks_async(Rows)
     alerts = asks_async(Alerts)
     alert_summary = asks_async(AlertSummary)
     incidents = asks_async(Incidents)

@@ -1,9 +1,10 @@
-"""A world whose model `fraud` has an estimator."""
+"""A world whose model `fraud` has an estimator, and keeps its events."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from monitor.config.keep import Keep
 from monitor.config.performance import Performance
 from monitor.config.schema import FieldSpec
 from monitor.estimators.artefact import FORMAT, Artefact, Fidelity, Fitted, Knots
@@ -31,8 +32,9 @@ def with_estimates(world: World) -> World:
     )
     watch = world.watches["fraud"]
     spec = watch.model.spec
-    schema = spec.schema_.model_copy(update={"labels": {"fraud": FieldSpec(type="category")}})
-    compared = spec.model_copy(update={"schema_": schema, "performance": Performance(positive="yes")})
+    schema = spec.schema_.model_copy(update={"id": "id", "labels": {"fraud": FieldSpec(type="category")}})
+    stated = {"schema_": schema, "performance": Performance(positive="yes"), "keep": Keep(events=1.0)}
+    compared = spec.model_copy(update=stated)
     # A copy takes over what was worked out of the original.
     compared.__dict__.pop("performance_plan", None)
     model = watch.model.model_copy(update={"spec": compared})

@@ -50,6 +50,8 @@ ASKED = {
     "/v1/baselines": "",
     "/v1/distributions": f"model=fraud&signal=feature:amount&{SPAN}",
     "/v1/compare": f"model=fraud&{SPAN}",
+    "/v1/slices": "model=fraud&from=1699999200000&to=1700013600000",
+    "/v1/rows": "model=fraud&from=1699999200000&to=1700013600000",
     "/v1/alerts": "",
     "/v1/alerts/summary": "",
     "/v1/alerts/{alert_id}": "",

@@ -11,6 +11,7 @@ from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from tests.api.estimated import with_estimates
 from tests.api.world import HOUR_MS, NOW_MS, World, score, step
+from tests.slices.labelled import drawn, stored
 
 __all__ = ["ADMIN", "SUBSCRIPTION", "full_world"]
 
@@ -82,6 +83,7 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     came |= {"class_predictions": [1, 2], "class_labelled": [1, 1]}
     world.labelled_hour(NOW_MS // HOUR_MS * HOUR_MS - 5 * HOUR_MS, [0.9, 0.2, 0.7], ["yes", "no", None], **came)
     with_estimates(world).numbers("estimated:accuracy", NOW_MS // HOUR_MS * HOUR_MS - 5 * HOUR_MS, [0.9, 0.8, 0.7])
+    stored(world, drawn(12))
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, 2.0, 2.0 + start_ms])
         world.names("feature:country", start_ms, {"DE": 3}, other=1, n=4)

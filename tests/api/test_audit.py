@@ -13,7 +13,7 @@ import pytest
 from monitor.access.audit_log import Repeats
 from monitor.access.token_log import TokenLog
 from monitor.api import auditor
-from monitor.api.needs import PERSONAL
+from monitor.api.needs import NEEDS, PERSONAL
 from monitor.clock import ManualClock
 from monitor.erasure.erase import Erased
 from sinks.store.contract import StoreError
@@ -77,9 +77,10 @@ def test_questions_and_events_are_not_listed(client: Client) -> None:
 
 @pytest.mark.parametrize("path", sorted(operation.partition(" ")[2] for operation in PERSONAL))
 def test_who_reads_data_of_persons_is_listed_on_every_such_route(path: str, client: Client) -> None:
-    answer = ask(client, "viewer", "GET", path)
+    role = NEEDS[f"GET {path}"]
+    answer = ask(client, role, "GET", path)
     listed = [(entry["who"], entry["operation"], entry["subject"]) for entry in entries(client)]
-    assert listed == ([("the viewer", f"GET {path}", path)] if answer == 200 else [])
+    assert listed == ([(f"the {role}", f"GET {path}", path)] if answer == 200 else [])
 
 
 def test_the_same_look_is_listed_once_a_minute_for_each_token(world: World, client: Client) -> None:

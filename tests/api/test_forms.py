@@ -21,6 +21,7 @@ from monitor.routing.subscriptions import Subscription
 from tests.api.estimated import with_estimates
 from tests.api.full_world import rollout
 from tests.api.world import HOUR_MS, MINUTE_MS, NOW_MS, Client, World, score, step
+from tests.slices.labelled import drawn, stored
 
 LISTS = [
     "/v1/models",
@@ -39,6 +40,9 @@ LISTS = [
     "/v1/baselines",
     "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000",
     "/v1/compare?model=fraud&from=10000&to=20000&against_from=0&against_to=10000&cells=true",
+    "/v1/slices?model=fraud&from=1699999200000&to=1700013600000",
+    "/v1/slices?model=fraud&from=1699999200000&to=1700013600000&cells=true",
+    "/v1/rows?model=fraud&from=1699999200000&to=1700013600000",
     "/v1/alerts",
     "/v1/alerts?transitions=true",
     "/v1/alerts/summary",
@@ -78,6 +82,7 @@ def client() -> Client:
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     world.add("job_runs", [{"started_ms": 5, "job": "log_status", "instance": "a", "ended_ms": 9, "outcome": "done"}])
     SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))
+    stored(world, drawn(12))
     for start_ms in (0, 10_000):
         world.numbers("feature:amount", start_ms, [1.0, -2.0, 2.0 + start_ms])
         world.names("feature:country", start_ms, {"DE": 3 + start_ms}, other=1, n=4 + start_ms)

@@ -29,6 +29,8 @@ TWINS = {
 }
 """Operations that the client has no use for."""
 
+LABELLED: dict[str, Any] = {"from_": 1_699_999_200_000, "to": 1_700_013_600_000}
+
 CALLS: dict[str, Callable[[Leeway], Any]] = {
     "models": lambda leeway: list(leeway.models()),
     "fleet": lambda leeway: list(leeway.fleet()),
@@ -45,6 +47,8 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "estimates": lambda leeway: list(leeway.estimates("fraud")),
     "top": lambda leeway: list(leeway.top()),
     "compare": lambda leeway: list(leeway.compare("fraud", from_=10_000, to=20_000, against_from=0, against_to=10_000)),
+    "slices": lambda leeway: list(leeway.slices("fraud", **LABELLED)),
+    "rows": lambda leeway: list(leeway.rows("fraud", **LABELLED, limit=2)),
     "distribution": lambda leeway: leeway.distribution("fraud", "feature:amount", from_=0, to=20_000),
     "explain_window": lambda leeway: leeway.explain_window("fraud", "feature:amount", 5),
     "alerts": lambda leeway: list(leeway.alerts()),

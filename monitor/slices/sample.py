@@ -1,0 +1,195 @@
+"""Labelled events of which fields are stored: a sample of them that depends on their ids alone.
+
+Which ids are read follows from their digests, the smallest first. So the same question reads the same events whatever
+came first, and those of a shorter answer are part of those of a longer one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.performance import Binary, Multiclass
+from detectors.performance.schemes import LARGEST
+from monitor.config.performance import PerformancePlan
+from monitor.errors import InputError
+from monitor.ingest.duplicates import digests
+from monitor.packed import Texts
+from monitor.panes.distributions import Part
+from monitor.performance.join import NONE, Pairs
+from monitor.watch import Watch
+from sinks.store.batch import joined
+from sinks.store.contract import Query, Store
+from sinks.store.label_join import EARLIEST_MS
+from sinks.store.spans import HOUR_MS
+
+__all__ = ["AROUND_MS", "MOST_EVENTS", "Counts", "Sample", "TooManyEventsError", "read_sample"]
+
+MOST_EVENTS = 20_000
+"""So many labelled events an answer is made of at most."""
+
+MOST_IDS = 100_000
+"""Of so many ids predictions and labels are looked for at most."""
+
+MOST_STORED = 2_000_000
+"""Of so many stored events the ids are read at most."""
+
+AROUND_MS = HOUR_MS
+"""Fields may come on a topic of their own: so much before or after the prediction of the event."""
+
+IDS_AT_ONCE = 10_000
+PAGE = 50_000
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Columns = dict[str, Any]
+
+_KEY = ("event_ms", "topic", "partition", "offset")
+_PREDICTED = (*_KEY, "known_ms", "id_digest", "version", "segments", "value", "label")
+_LABELS = ("id_digest", "signal", *_KEY, "known_ms", "id", "value", "label", "retracted")
+
+
+class TooManyEventsError(InputError):
+    """More events are stored than are read for one answer."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of how many events a sample is.
+
+    Attributes
+    ----------
+    stored : int
+        Ids of which fields are stored, in the span and an hour around it.
+    looked_at : int
+        Of how many of these predictions and labels were looked for, those with the smallest digests.
+    unusable : int
+        Labelled events that cannot be compared, such as without a prediction.
+    """
+
+    stored: int
+    looked_at: int
+    unusable: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some labelled events, in the order of their ids' digests.
+
+    Attributes
+    ----------
+    columns : dict
+        ``event_ms``, ``topic``, ``partition``, ``offset``, ``version`` of n predictions, ``id``; what was predicted,
+        as ``predicted_value`` and ``predicted_label``; and what was true, as ``value`` and ``label``.
+    counts : Counts
+    is_all : bool
+        Whether no labelled event with stored fields was left out.
+    """
+
+    columns: Columns
+    counts: Counts
+    is_all: bool
+
+    def __len__(self) -> int:
+        return len(self.columns["event_ms"])
+
+
+def read_sample(store: Store, watch: Watch, part: Part, most: int = MOST_EVENTS) -> Sample:
+    """Read the labelled events of a part of a model's traffic, or a sample of them.
+
+    Parameters
+    ----------
+    store : Store
+    watch : Watch
+        Of a model with ``spec.performance``.
+    part : Part
+        Of the time, version and segment of predictions.
+    most : int
+
+    Raises
+    ------
+    TooManyEventsError
+        More than :data:`MOST_STORED` events are stored of the span.
+    StoreError
+    """
+    stored = _stored_digests(store, watch.name, part)
+    plan, parts, events, unusable, looked_at = watch.judged_plan, list[Columns](), 0, 0, 0
+    while not parts or (looked_at < min(len(stored), MOST_IDS) and events < most):
+        chosen = stored[looked_at : looked_at + IDS_AT_ONCE]
+        labelled = _labelled(store, watch, part, chosen)
+        usable = _usable(plan, labelled)
+        parts.append(_taken(labelled, np.flatnonzero(usable)))
+        events, unusable = events + int(usable.sum()), unusable + int((~usable).sum())
+        looked_at += len(chosen)
+    columns = _taken(joined(parts), np.arange(min(events, most)))
+    counts = Counts(len(stored), looked_at, unusable)
+    return Sample(columns, counts, looked_at == len(stored) and events <= most)
+
+
+def _stored_digests(store: Store, model: str, part: Part) -> NDArray[np.uint64]:
+    """The digests of the ids of stored events, ascending."""
+    span = {"event_ms": part.from_ms - AROUND_MS}, {"event_ms": part.to_ms + AROUND_MS}
+    pages, rows, after = [np.empty(0, dtype=np.uint64)], 0, tuple[Any, ...]()
+    while True:
+        query = Query("events", {"model": model}, *span, after=after, limit=PAGE, columns=("model", *_KEY, "id"))
+        page = store.read(query)
+        ids = [text for text in page["id"] if text]
+        pages.append(np.unique(digests(Texts.of(ids))))
+        rows += len(page["id"])
+        if rows > MOST_STORED:
+            detail = f"more than {MOST_STORED:,} events of {model} are stored of this time: ask for a shorter span"
+            raise TooManyEventsError(detail)
+        if len(page["id"]) < PAGE:
+            return np.unique(np.concatenate(pages))
+        after = query.cursor(page)
+
+
+def _labelled(store: Store, watch: Watch, part: Part, chosen: NDArray[np.uint64]) -> Columns:
+    """Predictions of some ids that have a label by now, in the order of digests."""
+    version = {} if part.version is None else {"version": part.version}
+    where = {"model": watch.name, "id_digest": chosen.view(np.int64).tolist(), **version}
+    span = {"event_ms": part.from_ms}, {"event_ms": part.to_ms}
+    predicted = store.read(Query("predicted", where, *span, columns=_PREDICTED))
+    if part.segment:
+        inside = [row for row, segments in enumerate(predicted["segments"]) if part.segment in segments]
+        predicted = _taken(predicted, np.array(inside, dtype=np.int64))
+    signal = watch.judged_plan.label
+    ids = np.unique(predicted["id_digest"]).tolist()
+    where = {"model": watch.name, "signal": signal, "id_digest": ids}
+    labels = store.read(Query("labels", where, {"event_ms": part.from_ms - EARLIEST_MS}, columns=_LABELS))
+    latest = np.full(len(predicted["event_ms"]), np.iinfo(np.int64).max)
+    row_of_label = Pairs(predicted, labels).by(latest, signal).label
+    rows = np.flatnonzero(row_of_label != NONE)
+    digest = np.asarray(predicted["id_digest"], dtype=np.int64).view(np.uint64)[rows]
+    rows = rows[np.argsort(digest, kind="stable")]
+    truth = _taken(labels, row_of_label[rows])
+    return {
+        **_taken({name: predicted[name] for name in (*_KEY, "version")}, rows),
+        "id": truth["id"],
+        "predicted_value": predicted["value"][rows],
+        "predicted_label": [predicted["label"][row] for row in rows.tolist()],
+        "value": truth["value"],
+        "label": truth["label"],
+    }
+
+
+def _usable(plan: PerformancePlan, labelled: Columns) -> NDArray[np.bool_]:
+    """Which events can be compared: those that metrics count, whatever their weight."""
+    predicted = np.asarray(labelled["predicted_value"], dtype=np.float64)
+    has_label = np.array([bool(name) for name in labelled["label"]], dtype=np.bool_)
+    if isinstance(plan.scheme, Binary):
+        return has_label & (predicted >= 0) & (predicted <= 1)
+    if isinstance(plan.scheme, Multiclass):
+        return has_label & np.array([bool(name) for name in labelled["predicted_label"]], dtype=np.bool_)
+    usable: NDArray[np.bool_] = (np.abs(predicted) <= LARGEST) & (np.abs(np.asarray(labelled["value"])) <= LARGEST)
+    return usable
+
+
+def _taken(columns: Columns, rows: Integers) -> Columns:
+    return {
+        name: values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows.tolist()]
+        for name, values in columns.items()
+    }
