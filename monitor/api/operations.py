@@ -45,6 +45,8 @@ OPERATIONS = {
     "was, what would have alarmed, and who was notified. Without a window there, it names the nearest ones (404).",
     "GET /v1/history": "Scores by the time at which windows end, in ms since the epoch. With `step`, such as `1h` or "
     "`auto`, they come in buckets of time, each with its worst window.",
+    "GET /v1/expected": "What was expected of each window of a signal at its hour, what there was, and between which "
+    "values nothing would have alarmed by itself, contrast by contrast: from what was stored when each day began.",
     "GET /v1/heatmap": "How large the drift of each signal was in each cell of time, or how near it was to one, and in "
     "which cells windows were in drift: what a whole model has been like, in one answer.",
     "GET /v1/top": "Signals that drifted in `[from, to)`, by their largest `effect / min_effect`, with the window it "

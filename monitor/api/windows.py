@@ -10,30 +10,23 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from detectors.change import legend
-from detectors.change.residuals import to_residual
 from monitor.alerts.alert_log import ALARM_TABLES
 from monitor.api.contract import ApiService
-from monitor.api.detectable import SERIES, judged_by, newest_days, unit_of
+from monitor.api.detectable import SERIES, newest_days
 from monitor.api.incidents import Book
 from monitor.api.parameters import TheService, answer, check_model, question_of
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import Row, read_all
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import parse_time
+from monitor.api.window_contrasts import CHANGE, contrast_row, measured_along, outcome_of
 from monitor.api.window_words import words
-from monitor.config.performance import is_judged
 from monitor.errors import InputError
 from monitor.evaluate.calendar import Calendar
-from monitor.evaluate.change import DETECTORS
-from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay
-from monitor.evaluate.window_contrasts import Measured, filters_along, measured_windows
-from monitor.panes.distributions import Part
-from monitor.performance.alarms import measured_hours
+from monitor.evaluate.expected_windows import NEAR_MS, contrasts_along
 from monitor.resources.history import Score
 from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
 from monitor.values import DAY_MS
-from monitor.watch import Watch
 from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -42,7 +35,6 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
-CHANGE = DETECTORS[0]
 LONGEST_MS = 366 * DAY_MS
 """A window that is longer is not looked for."""
 
@@ -77,8 +69,8 @@ class _Window:
     def outcome(self) -> Outcome:
         """What became of it."""
         if self.change is not None:
-            return _outcome(self.change)
-        outcomes = {_outcome(row) for row in self.scores}
+            return outcome_of(self.change)
+        outcomes = {outcome_of(row) for row in self.scores}
         order: tuple[Outcome, ...] = ("alarmed", "quiet", "learning", "not_judged")
         return next(outcome for outcome in order if outcome in outcomes)
 
@@ -175,14 +167,6 @@ def _no_window(service: ApiService, question: ExplainWindow, where: Mapping[str,
     return ProblemError("unknown-window", detail)
 
 
-def _outcome(row: Row) -> Outcome:
-    if row["status"] == "drift":
-        # While an alarm stands, what is compared with the threshold is evidence of more.
-        passes = row["detector"] != CHANGE or row["surprise"] > row["surprise_limit"]
-        return "alarmed" if passes else "stands"
-    return {"learning": "learning", "no_data": "not_judged"}.get(row["status"], "quiet")  # type: ignore[return-value]
-
-
 # -- what was expected -------------------------------------------------------------------------------------------------
 
 
@@ -191,69 +175,17 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
     watch = service.watches.get(window.model)
     days = newest_days(service.store, [window.model], window.signal, window.end_ms)
     day = days.get((window.model, window.signal, window.segment, window.version))
-    if watch is None or day is None or window.end_ms - day.from_ms > 2 * DAY_MS:
+    if watch is None or day is None or window.end_ms - day.from_ms > NEAR_MS:
         return
     detect = watch.model.spec.detect
     calendar = Calendar(detect.time_zone, detect.holidays, day.window_ms)
     ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
-    times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
-    *earlier_windows, measured = _measured(service.store, watch, window, day)
-    begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
-    *_, filters = filters_along(day, earlier_windows, times[:-1], begins_day=begins_day)
-    expected = [each.expected_of(times[-1], measured.get(each.name, (0.0, 0.0))[1]) for each in day.contrasts]
-    sampling = [_sampling(each, measured, at_hour) for each, at_hour in zip(day.contrasts, expected, strict=True)]
-    alarming = day.alarming(filters, sampling, first=begins_day and not earlier_windows)
-    levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]
-    for i, contrast in enumerate(day.contrasts):
-        if not math.isnan(expected[i]):
-            ends = (levels[i] - alarming[i], levels[i] + alarming[i])
-            row = _contrast(contrast, expected[i], measured.get(contrast.name), ends)
-            # Beyond its ends, and no alarm: it is what an alarm of the same day stands for.
-            yield _standing(row) if window.outcome == "stands" and _is_beyond(row) else row
-
-
-def _is_beyond(row: Row) -> bool:
-    low, high, actual = (row[name] for name in ("alarms_below", "alarms_above", "actual"))
-    return (low is not None and actual < low) or (high is not None and actual > high)
-
-
-def _standing(row: Row) -> Row:
-    return row | {"alarms_below": None, "alarms_above": None, "judged": "standing"}
-
-
-def _measured(store: Store, watch: Watch, window: _Window, day: ExpectedDay) -> Sequence[Measured]:
-    """Return what the windows of the day up to this one have."""
-    if is_judged(window.signal):
-        ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
-        return measured_hours(store, watch, (window.version, window.segment, window.signal), day, ends_ms)
-    part = Part(day.from_ms, window.end_ms, window.version, window.segment)
-    days = [day] * len(range(part.from_ms, part.to_ms, day.window_ms))
-    return measured_windows(store, watch, part, window.signal, days)
-
-
-def _sampling(contrast: ExpectedContrast, measured: Measured, expected: float) -> float:
-    if contrast.name not in measured or math.isnan(expected):
-        return float(contrast.sampling[legend.BY_WINDOW])
-    return float(to_residual(contrast.row, *measured[contrast.name], expected)[1])
-
-
-def _contrast(
-    contrast: ExpectedContrast, expected: float, measured: tuple[float, float] | None, ends: Sequence[float]
-) -> Row:
-    value, events = measured if measured is not None else (math.nan, 1 / contrast.sampling[legend.BY_WINDOW])
-    low, high = (None if math.isnan(end) else contrast.shifted(end, expected, events) for end in ends)
-    judged = judged_by(contrast)
-    actual = value / events if contrast.kind == legend.RATE else value
-    row = {
-        "contrast": contrast.name,
-        "unit": unit_of(contrast),
-        "expected": contrast.usual_in_units(expected, events),
-        "actual": contrast.in_units(actual) if contrast.kind == legend.SCORE else actual,
-        "alarms_below": low,
-        "alarms_above": high,
-        "judged": judged,
-    }
-    return _standing(row) if judged == "standing" else row
+    series = (window.version, window.segment, window.signal)
+    measured = measured_along(service.store, watch, series, [day] * len(ends_ms), ends_ms)
+    for _, contrasts in contrasts_along(day, ends_ms, measured, calendar, window.end_ms):
+        for contrast in contrasts:
+            if not math.isnan(contrast.expected):
+                yield contrast_row(contrast, window.outcome)
 
 
 # -- what became of it -------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from monitor.resources.contract import Moment, Question
 from monitor.resources.dead_letters import DeadLetters
 from monitor.resources.deployments import Deployments
 from monitor.resources.estimates import Estimates
+from monitor.resources.expected import Expected
 from monitor.resources.findings import Findings
 from monitor.resources.fleet import Fleet
 from monitor.resources.heatmap import Heatmap
@@ -157,6 +158,7 @@ class Leeway:
     status_summary = asks(ProtectionSummary)
     top = asks(Top)
     heatmap = asks(Heatmap)
+    expected = asks(Expected)
     performance = asks(Performance)
     labels = asks(Labels)
     estimates = asks(Estimates)
@@ -325,6 +327,7 @@ class AsyncLeeway:
     status_summary = asks_async(ProtectionSummary)
     top = asks_async(Top)
     heatmap = asks_async(Heatmap)
+    expected = asks_async(Expected)
     performance = asks_async(Performance)
     labels = asks_async(Labels)
     estimates = asks_async(Estimates)

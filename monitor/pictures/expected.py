@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from detectors.change import legend
-from detectors.change.residuals import to_residual
 from monitor.evaluate.calendar import Calendar
-from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day
-from monitor.evaluate.window_contrasts import Measured, filters_along, measured_windows
+from monitor.evaluate.expectations import ExpectedDay
+from monitor.evaluate.expected_windows import contrasts_along, expected_days
+from monitor.evaluate.window_contrasts import Measured, measured_windows
 from monitor.panes.distributions import Part
 from monitor.pictures.plot import Point
-from monitor.values import DAY_MS
 from monitor.watch import Watch
-from sinks.store.contract import Query, Store
-from sinks.store.rows import rows_of
+from sinks.store.contract import Store
 
 __all__ = ["UNITS", "Drawn", "Series", "drawn"]
 
@@ -26,9 +23,6 @@ UNITS = {legend.LOCATION: "", legend.SPREAD: "times its usual spread", legend.VO
 """What the numbers of a family of contrasts are; of a field's values nobody knows. Others are shares."""
 
 SHARES = "% of events"
-
-NEAR_MS = 2 * DAY_MS
-"""What was expected when a day began says nothing of windows so much later."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +96,14 @@ def drawn(store: Store, watch: Watch, series: Series, ends_ms: range) -> Drawn |
 
 def _days(store: Store, watch: Watch, series: Series, ends_ms: range) -> list[ExpectedDay | None]:
     """Return what was expected of each window, of the one contrast alone."""
-    where = {"model": watch.name, "signal": series.signal, "segment": series.segment, "version": series.version}
-    span = {"from_ms": ends_ms[0] - NEAR_MS}, {"from_ms": ends_ms[-1]}
-    rows = rows_of(store.read(Query("expectations", where, *span, order=("from_ms",))))
-    days = [_of_contrast(read_day(row), series.contrast) for row in rows]
-    starts_ms = [day.from_ms for day in days]
-    newest = [bisect_right(starts_ms, end_ms - 1) - 1 for end_ms in ends_ms]
-    return [
-        days[i] if i >= 0 and days[i].contrasts and end_ms - starts_ms[i] <= NEAR_MS else None
-        for i, end_ms in zip(newest, ends_ms, strict=True)
-    ]
+    days = expected_days(store, watch.name, (series.version, series.segment, series.signal), ends_ms)
+    of_contrast = {id(day): _of_contrast(day, series.contrast) for day in days if day is not None}
+    return [None if day is None else of_contrast[id(day)] for day in days]
 
 
-def _of_contrast(day: ExpectedDay, name: str) -> ExpectedDay:
-    return replace(day, contrasts=[contrast for contrast in day.contrasts if contrast.name == name])
+def _of_contrast(day: ExpectedDay, name: str) -> ExpectedDay | None:
+    contrasts = [contrast for contrast in day.contrasts if contrast.name == name]
+    return replace(day, contrasts=contrasts) if contrasts else None
 
 
 def _of_day(
@@ -128,36 +116,6 @@ def _of_day(
             value, events = of_window.get(name, (math.nan, 1.0))
             yield Point(end_ms, value / events)
         return
-    [contrast] = day.contrasts
-    # A day that is expected anew, after an acceptance, begins within one.
-    begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
-    times = [calendar.moment(end_ms).time_of_day for end_ms, _, _ in windows]
-    measured = [of_window for _, _, of_window in windows]
-    along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day)
-    for number, (filters, time_of_day, end_ms) in enumerate(zip(along, times, (w[0] for w in windows), strict=True)):
-        if end_ms < first_ms:
-            continue
-        value, events = measured[number].get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
-        expected = contrast.expected_of(time_of_day, events)
-        if math.isnan(expected):
-            yield Point(end_ms, _in_units(contrast, value, events))
-            continue
-        sampling = float(to_residual(contrast.row, value, events, expected)[1])
-        alarming = math.nan
-        if not contrast.row[legend.STANDING]:
-            [alarming] = day.alarming(filters, [sampling], first=begins_day and number == 0).tolist()
-        level = float(filters[0, legend.LEVEL] * filters[0, legend.CARRY])
-        low, high = (_shifted(contrast, level + side * alarming, expected, events) for side in (-1, 1))
-        usual = contrast.usual_in_units(expected, events)
-        yield Point(end_ms, _in_units(contrast, value, events), usual, low, high)
-
-
-def _in_units(contrast: ExpectedContrast, value: float, events: float) -> float:
-    if contrast.kind == legend.RATE:
-        return value / events
-    return contrast.in_units(value) if contrast.kind == legend.SCORE else value
-
-
-def _shifted(contrast: ExpectedContrast, residual: float, expected: float, events: float) -> float:
-    shifted = None if math.isnan(residual) else contrast.shifted(residual, expected, events)
-    return math.nan if shifted is None else shifted
+    of_days_ms, measured = [end_ms for end_ms, _, _ in windows], [of_window for _, _, of_window in windows]
+    for end_ms, [of_contrast] in contrasts_along(day, of_days_ms, measured, calendar, first_ms):
+        yield Point(end_ms, of_contrast.actual, of_contrast.expected, of_contrast.low, of_contrast.high)

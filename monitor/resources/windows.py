@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from monitor.resources.contract import Moment, Question, Row, TimeMs, described
+from monitor.resources.contract import Column, Moment, Question, Row, TimeMs, described
 from monitor.resources.history import Score
 from monitor.resources.status import Judged, Unit, amount
 
@@ -29,7 +30,7 @@ def _amount(row: Any, name: str) -> str:
 class ExplainedContrast(Row):
     """One contrast in a window: what was expected, what there was, and how much would have alarmed."""
 
-    table = (
+    table: ClassVar[Sequence[Column]] = (
         "contrast",
         ("expected", lambda row: _amount(row, "expected")),
         ("was", lambda row: _amount(row, "actual")),

@@ -40,6 +40,7 @@ ASKED = {
     "/v1/series": "",
     "/v1/series/summary": "",
     "/v1/explain": "model=fraud&signal=feature:amount&at=500000",
+    "/v1/expected": "model=fraud&signal=volume",
     "/v1/history": "model=fraud",
     "/v1/top": "",
     "/v1/heatmap": "model=fraud",

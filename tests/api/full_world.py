@@ -10,6 +10,7 @@ from monitor.config import Service
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from tests.api.estimated import with_estimates
+from tests.api.expected_day import expected_volume
 from tests.api.world import HOUR_MS, NOW_MS, World, score, step
 from tests.slices.labelled import drawn, stored
 
@@ -46,6 +47,8 @@ def full_world(*, asks_for_tokens: bool = False) -> World:
     moved = {"signal": "feature:amount", "segment": "", "version": "v1", "since_ms": 1_000, "reason": "amount moved"}
     signals = json.dumps([moved])
     world.add("alerts", [step("b", 0, "firing", 2_000, signals=signals)])
+    for name, of_day in expected_volume(2).items():
+        world.add(name, of_day)
     world.add("scores", [score(5, effect=float("nan")), score(10, status="drift")])
     world.add(
         "alerts", [step("a", n, state, 2_000 + n, signals=signals) for n, state in enumerate(("firing", "resolved"))]

@@ -19,6 +19,7 @@ from monitor.api.forms import FORMS, accepted
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from tests.api.estimated import with_estimates
+from tests.api.expected_day import expected_volume
 from tests.api.full_world import rollout
 from tests.api.world import HOUR_MS, MINUTE_MS, NOW_MS, Client, World, score, step
 from tests.slices.labelled import drawn, stored
@@ -31,6 +32,7 @@ LISTS = [
     "/v1/series/summary",
     "/v1/history?model=fraud",
     "/v1/history?model=fraud&step=10m",
+    "/v1/expected?model=fraud&signal=volume",
     "/v1/top",
     "/v1/heatmap?model=fraud",
     "/v1/performance?model=fraud",
@@ -81,6 +83,8 @@ def client() -> Client:
     world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     world.add("job_runs", [{"started_ms": 5, "job": "log_status", "instance": "a", "ended_ms": 9, "outcome": "done"}])
+    for name, of_day in expected_volume(3).items():
+        world.add(name, of_day)
     SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))
     stored(world, drawn(12))
     for start_ms in (0, 10_000):
@@ -162,7 +166,7 @@ def test_csv_has_the_same_columns_and_rows(path: str, client: Client) -> None:
 
 
 def test_types_are_real(client: Client) -> None:
-    scores = table(client, "/v1/history?model=fraud", "parquet")
+    scores = table(client, "/v1/history?model=fraud&signal=feature:amount", "parquet")
     assert scores.schema.field("window_end_ms").type == pyarrow.timestamp("ms", tz="UTC")
     assert scores["window_end_ms"][0].as_py() == datetime(1970, 1, 1, 0, 5, tzinfo=UTC)
     assert scores.schema.field("window_ms").type == pyarrow.int64()

@@ -38,6 +38,7 @@ SAMPLES = [
     "/v1/series",
     "/v1/series/summary",
     "/v1/explain?signal=feature:amount&at=500000",
+    "/v1/expected?model=fraud&signal=volume",
     "/v1/history",
     "/v1/history?step=1h",
     "/v1/history?step=auto&points=3",

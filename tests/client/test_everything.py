@@ -38,6 +38,7 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "model": lambda leeway: leeway.model("fraud"),
     "history": lambda leeway: list(leeway.history("fraud")),
     "heatmap": lambda leeway: list(leeway.heatmap("fraud")),
+    "expected": lambda leeway: list(leeway.expected("fraud", "feature:amount")),
     "findings": lambda leeway: list(leeway.findings("fraud")),
     "baselines": lambda leeway: list(leeway.baselines("fraud")),
     "status": lambda leeway: list(leeway.status("fraud")),

@@ -1,0 +1,133 @@
+"""What the rule `change` expected of the windows of a series, what they had, and how much would have alarmed."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from detectors.change import legend
+from detectors.change.residuals import to_residual
+from monitor.evaluate.calendar import Calendar
+from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day
+from monitor.evaluate.window_contrasts import Measured, filters_along
+from monitor.events import SeriesKey
+from monitor.values import DAY_MS
+from sinks.store.contract import Query, Store
+from sinks.store.rows import rows_of
+
+__all__ = ["NEAR_MS", "ContrastInWindow", "contrasts_along", "expected_days"]
+
+NEAR_MS = 2 * DAY_MS
+"""What was expected when a day began says nothing of windows so much later."""
+
+
+@dataclass(frozen=True)
+class ContrastInWindow:
+    """A contrast in one window, in the units of the data; NaN where nothing says it.
+
+    Attributes
+    ----------
+    contrast : ExpectedContrast
+    expected, actual : float
+    low, high : float
+        Between which nothing would have alarmed in this window by itself.
+    """
+
+    contrast: ExpectedContrast
+    expected: float
+    actual: float
+    low: float
+    high: float
+
+
+def expected_days(store: Store, model: str, series: SeriesKey, ends_ms: range) -> list[ExpectedDay | None]:
+    """Return what was expected of each window, by its end, when its day began; None where nothing was.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    series : (str, str, str)
+        Version, segment and signal.
+    ends_ms : range
+
+    Raises
+    ------
+    StoreError
+    """
+    version, segment, signal = series
+    where = {"model": model, "signal": signal, "segment": segment, "version": version}
+    span = {"from_ms": ends_ms[0] - NEAR_MS}, {"from_ms": ends_ms[-1]}
+    days = [read_day(row) for row in rows_of(store.read(Query("expectations", where, *span, order=("from_ms",))))]
+    starts_ms = [day.from_ms for day in days]
+    newest = [bisect_right(starts_ms, end_ms - 1) - 1 for end_ms in ends_ms]
+    return [
+        days[i] if i >= 0 and end_ms - starts_ms[i] <= NEAR_MS else None
+        for i, end_ms in zip(newest, ends_ms, strict=True)
+    ]
+
+
+def contrasts_along(
+    day: ExpectedDay, ends_ms: Sequence[int], measured: Sequence[Measured], calendar: Calendar, first_ms: int
+) -> Iterator[tuple[int, list[ContrastInWindow]]]:
+    """Yield the end of each window of a day that ends at ``first_ms`` or later, and its contrasts.
+
+    Parameters
+    ----------
+    day : ExpectedDay
+    ends_ms : sequence of int
+        Of its windows from the first that it expects on: what alarms depends on all of them before.
+    measured : sequence of Measured
+        What each of them has.
+    calendar : Calendar
+    first_ms : int
+    """
+    # A day that is expected anew, after an acceptance, begins within one.
+    begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
+    times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
+    along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day)
+    for number, (end_ms, time_of_day, filters) in enumerate(zip(ends_ms, times, along, strict=True)):
+        if end_ms < first_ms:
+            continue
+        numbers = [_numbers(contrast, measured[number], time_of_day) for contrast in day.contrasts]
+        sampling = [_sampling(contrast, *values) for contrast, values in zip(day.contrasts, numbers, strict=True)]
+        alarming = day.alarming(filters, sampling, first=begins_day and number == 0)
+        levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]
+        ends = np.column_stack((levels - alarming, levels + alarming)).tolist()
+        contrasts = zip(day.contrasts, numbers, ends, strict=True)
+        yield end_ms, [_in_window(contrast, *values, residuals) for contrast, values, residuals in contrasts]
+
+
+def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float) -> tuple[float, float, float]:
+    """Return what a window has, out of how many events, and what was expected of so many."""
+    value, events = measured.get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
+    return value, events, contrast.expected_of(time_of_day, events)
+
+
+def _sampling(contrast: ExpectedContrast, value: float, events: float, expected: float) -> float:
+    if math.isnan(value) or math.isnan(expected):
+        return float(contrast.sampling[legend.BY_WINDOW])
+    return float(to_residual(contrast.row, value, events, expected)[1])
+
+
+def _in_window(
+    contrast: ExpectedContrast, value: float, events: float, expected: float, residuals: Sequence[float]
+) -> ContrastInWindow:
+    actual = value / events if contrast.kind == legend.RATE else value
+    if contrast.kind == legend.SCORE:
+        actual = contrast.in_units(value)
+    if math.isnan(expected):
+        return ContrastInWindow(contrast, expected, actual, math.nan, math.nan)
+    # What an alarm stands for is compared with its new level, and no window says by itself that it has left that.
+    ends = [math.nan] * 2 if contrast.row[legend.STANDING] else residuals
+    low, high = (_shifted(contrast, residual, expected, events) for residual in ends)
+    return ContrastInWindow(contrast, contrast.usual_in_units(expected, events), actual, low, high)
+
+
+def _shifted(contrast: ExpectedContrast, residual: float, expected: float, events: float) -> float:
+    shifted = None if math.isnan(residual) else contrast.shifted(residual, expected, events)
+    return math.nan if shifted is None else shifted

@@ -1,0 +1,98 @@
+"""What was expected of a signal over time is what each window of it was explained by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from monitor.api import expected
+from tests.api import hours, test_judged_signals
+from tests.api.world import Client, serving
+from tests.cli.console import Console
+from tests.monitor.streams import HOUR_MS
+
+judged = test_judged_signals.client
+LAST_DAY = range(10 * 24, 11 * 24 - 1)
+"""The hours of it that have ended: no event came behind the last one."""
+EXPLAINED = ("contrast", "unit", "expected", "actual", "alarms_below", "alarms_above", "judged")
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    return Client(hours.world())
+
+
+def asked(client: Client, signal: str = "feature:amount", **parameters: Any) -> list[dict[str, Any]]:
+    named = {name.rstrip("_"): value for name, value in parameters.items()}
+    return client.items("/v1/expected", model="loans", signal=signal, **named)
+
+
+@pytest.mark.parametrize("signal", ["feature:amount", "feature:country", "volume"])
+def test_every_window_of_a_day_has_the_contrasts_by_which_it_is_explained(client: Client, signal: str) -> None:
+    rows = asked(client, signal, from_=hours.end_ms(LAST_DAY[4]), to=hours.end_ms(LAST_DAY[-1]) + 1)
+    for hour in (LAST_DAY[4], hours.CHANGE - 1, hours.CHANGE, hours.CHANGE + 3, LAST_DAY[-1]):
+        window = client.get("/v1/explain", model="loans", signal=signal, at=hours.end_ms(hour) - 1).json()
+        of_hour = [row for row in rows if row["window_end_ms"] == hours.end_ms(hour)]
+        assert [{name: row[name] for name in EXPLAINED} for row in of_hour] == window["contrasts"]
+        assert {(row["outcome"], row["n"], row["window_start_ms"]) for row in of_hour} == {
+            (window["outcome"], window["n"], window["window_start_ms"])
+        }
+
+
+def test_the_band_holds_quiet_windows_and_not_those_that_alarm(client: Client) -> None:
+    rows = asked(client, contrast="typical value", from_=hours.end_ms(LAST_DAY[0]), to="2100-01-01")
+    assert [row["window_end_ms"] for row in rows] == [hours.end_ms(hour) for hour in LAST_DAY]
+    quiet = [row for row in rows if row["window_end_ms"] < hours.end_ms(hours.CHANGE)]
+    assert all(row["alarms_below"] < row["actual"] < row["alarms_above"] for row in quiet)
+    # In the units of the data: 10, and a season of up to 3 in these hours.
+    assert max(row["expected"] for row in quiet) - min(row["expected"] for row in quiet) > 2
+    [alarmed] = [row for row in rows if row["window_end_ms"] == hours.end_ms(hours.CHANGE)]
+    assert (alarmed["outcome"], alarmed["actual"] > alarmed["alarms_above"]) == ("alarmed", True)
+
+
+def test_of_many_windows_each_step_shows_the_one_that_went_furthest(client: Client) -> None:
+    everything: dict[str, Any] = {"contrast": "missing", "from_": 0, "to": "2100-01-01"}
+    rows, few = asked(client, **everything), asked(client, **everything, points=12)
+    assert len(few) <= 13 < len(rows)
+    assert all(row in rows for row in few)
+    outage = [row for row in few if row["outcome"] == "alarmed" and row["actual"] > 0.5]
+    assert [row["window_end_ms"] for row in outage] == [hours.end_ms(hours.OUTAGE[0])]
+
+
+def test_without_a_start_a_week_is_shown(client: Client) -> None:
+    ends_ms = [row["window_end_ms"] for row in asked(client, "volume")]
+    assert (ends_ms[0], ends_ms[-1]) == (
+        hours.end_ms(LAST_DAY[-1]) - 7 * 24 * HOUR_MS + HOUR_MS,
+        hours.end_ms(LAST_DAY[-1]),
+    )
+
+
+def test_what_labels_make_has_a_band_too(judged: Client) -> None:
+    rows = judged.items("/v1/expected", model="fraud", signal="performance:accuracy")
+    at_ms = test_judged_signals.at(test_judged_signals.DROP - 5.5)
+    window = judged.get("/v1/explain", model="fraud", signal="performance:accuracy", at=at_ms).json()
+    [row] = [row for row in rows if row["window_start_ms"] < at_ms < row["window_end_ms"]]
+    assert {name: row[name] for name in EXPLAINED} == window["contrasts"][0]
+
+
+def test_a_span_of_too_many_windows_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expected, "MOST_WINDOWS", 100)
+    answer = client.get("/v1/expected", model="loans", signal="volume", **{"from": 0})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "from"
+    assert len(asked(client, "volume", from_=hours.end_ms(LAST_DAY[0]))) == len(LAST_DAY)
+
+
+def test_where_nothing_was_expected_there_are_no_rows(client: Client) -> None:
+    assert asked(client, contrast="typical valu") == []
+    assert asked(client, "feature:nothing") == []
+    assert asked(client, to=hours.end_ms(3)) == []
+
+
+def test_a_terminal_shows_it(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    asked_for = ("--model", "loans", "--signal", "volume", "--from", str(hours.end_ms(LAST_DAY[-1])))
+    with serving(hours.world()) as url:
+        shown = Console(capsys)("expected", *asked_for, "--url", url)
+    assert "alarms by itself below" in shown.out
+    assert len(shown.out.strip().splitlines()) == 3
