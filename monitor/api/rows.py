@@ -15,7 +15,7 @@ from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, question_of
 from monitor.api.reading import Row
-from monitor.api.sliced import OF_EVENTS, Sliced, check_stored, sliced
+from monitor.api.sliced import CHOICES, OF_EVENTS, Sliced, check_stored, sliced
 from monitor.resources.rows import EventRow, Rows
 from monitor.resources.slices import ComparedSlice, SampledEvents
 from monitor.slices.fields import Fields, fields_of
@@ -35,6 +35,7 @@ router = APIRouter(prefix="/v1", tags=["distributions"])
     current=(ComparedSlice, ...),
     baseline=(ComparedSlice, ...),
     events=(SampledEvents, OF_EVENTS),
+    choices=(list[str], CHOICES),
 )
 def rows(
     service: TheService,

@@ -21,9 +21,11 @@ from monitor.slices.sample import AROUND_MS, Sample, TooManyEventsError, read_sa
 from monitor.slices.slices import REST, Integers, Judged, UnknownSliceError, default_slice
 from monitor.watch import Watch
 
-__all__ = ["OF_EVENTS", "Sliced", "check_stored", "sliced"]
+__all__ = ["CHOICES", "OF_EVENTS", "Sliced", "check_stored", "sliced"]
 
 OF_EVENTS = Field(description="which events this is made of, and how many there are")
+
+CHOICES = Field(description="which slices there are, with the commonest classes of the sample")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Sliced:
             "current": current,
             "baseline": baseline,
             "events": _events(self.judged.sample, self.watch),
+            "choices": self.judged.choices,
         }
 
 

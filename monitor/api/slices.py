@@ -13,7 +13,7 @@ from monitor.api.distributions import row_of
 from monitor.api.forms import Whole, listed, lists
 from monitor.api.parameters import TheService, question_of
 from monitor.api.reading import Page
-from monitor.api.sliced import OF_EVENTS, check_stored, sliced
+from monitor.api.sliced import CHOICES, OF_EVENTS, check_stored, sliced
 from monitor.api.tables import schema
 from monitor.resources.compare import SignalDifference
 from monitor.resources.distributions import Cells
@@ -34,6 +34,7 @@ router = APIRouter(prefix="/v1", tags=["distributions"])
     current=(ComparedSlice, ...),
     baseline=(ComparedSlice, ...),
     events=(SampledEvents, OF_EVENTS),
+    choices=(list[str], CHOICES),
     not_stored=(list[NotStored], Field(description="signals that cannot be compared, and why")),
 )
 def slices(

@@ -122,7 +122,8 @@ class Judged:
         if name.startswith(LABEL) and kind != "regression":
             return self._with_label(name.removeprefix(LABEL))
         if name not in _SLICES[kind] or name == WORST:
-            raise UnknownSliceError(f"there is no slice {name!r} of {kind} predictions; there are {self._choices()}")
+            choices = ", ".join(_SLICES[kind])
+            raise UnknownSliceError(f"there is no slice {name!r} of {kind} predictions; there are {choices}")
         outcomes = {"right": ("tp", "tn", "right"), "wrong": ("fp", "fn", "wrong")}.get(name, (name,))
         return np.array([row for row, outcome in enumerate(self.outcomes) if outcome in outcomes], dtype=np.int64)
 
@@ -133,14 +134,21 @@ class Judged:
             return f"the {self.share:.0%} with the largest {loss}"
         return f"label {name.removeprefix(LABEL)!r}" if name.startswith(LABEL) else _WORDS[name]
 
+    @property
+    def choices(self) -> list[str]:
+        """The slices that there are, by the classes that are most frequent in the sample."""
+        names: list[str] = []
+        for name in _SLICES[self.plan.scheme.kind]:
+            names += [f"{LABEL}{label}" for label in self._classes()] if name.startswith(LABEL) else [name]
+        return names
+
+    def _classes(self) -> list[str]:
+        counts: Counter[str] = Counter(self.sample.columns["label"])
+        return sorted(counts, key=lambda name: (-counts[name], name))[:MOST_CLASSES]
+
     def _with_label(self, label: str) -> Integers:
         labels = self.sample.columns["label"]
         if labels and label not in labels:
-            counts: Counter[str] = Counter(labels)
-            commonest = sorted(counts, key=lambda name: (-counts[name], name))[:MOST_CLASSES]
-            names = ", ".join(map(repr, commonest))
+            names = ", ".join(map(repr, self._classes()))
             raise UnknownSliceError(f"no event of the sample has the label {label!r}; there are {names}")
         return np.array([row for row, name in enumerate(labels) if name == label], dtype=np.int64)
-
-    def _choices(self) -> str:
-        return ", ".join(_SLICES[self.plan.scheme.kind])

@@ -72,7 +72,13 @@ def drawn(count: int = EVENTS) -> list[dict[str, Any]]:
     return events
 
 
-def stored(world: World, events: Sequence[Mapping[str, Any]], *, unlabelled: int = 0) -> World:
+def stored(
+    world: World,
+    events: Sequence[Mapping[str, Any]],
+    *,
+    unlabelled: int = 0,
+    features: Sequence[str] = ("amount", "age", "merchant", "country"),
+) -> World:
     """Store events as ingest does; the last ones have no label."""
     names = [event["id"] for event in events]
     hashes = digests(Texts.of(names)).view(np.int64).tolist()
@@ -80,7 +86,7 @@ def stored(world: World, events: Sequence[Mapping[str, Any]], *, unlabelled: int
     for offset, (event, digest) in enumerate(zip(events, hashes, strict=True)):
         shared = {"model": "fraud", "event_ms": event["at"], "topic": "fraud", "offset": offset, "version": "v1"}
         shared["subject"] = event["customer"]
-        fields = {f"feature:{name}": event[name] for name in ("amount", "age", "merchant", "country")}
+        fields = {f"feature:{name}": event[name] for name in features}
         fields["prediction:score"] = event["score"]
         rows["events"].append(shared | {"id": event["id"], "fields": json.dumps(fields)})
         known = {"known_ms": event["at"], "id_digest": digest}

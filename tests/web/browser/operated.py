@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from monitor.config.keep import Keep
 from tests.api.labelled_days import labelled
 from tests.api.world import HOUR_MS, MINUTE_MS, World
-from tests.web.browser.site import MARKUP, NOW_MS
+from tests.slices.labelled import stored
+from tests.web.browser.site import FEATURES, HOSTILE, MARKUP, NOW_MS
 
-__all__ = ["operated"]
+__all__ = ["FORMULA", "operated"]
+
+FORMULA = "=HYPERLINK(1)"
+"""A country whose name a spreadsheet would run."""
 
 
 def operated(world: World) -> World:
     """Add notifications, decisions, an acknowledgement, dead letters, jobs, and a rollout."""
     _label(world)
+    _store_events(world)
     fired_ms = NOW_MS - 9 * HOUR_MS
     sent = {"alert_id": "a", "sequence": 0, "attempts": 1, "at_ms": fired_ms + MINUTE_MS}
     world.add("notifications", [sent | {"receiver": "log/0", "outcome": "delivered"}])
@@ -44,12 +51,30 @@ def operated(world: World) -> World:
     return world
 
 
+def _store_events(world: World) -> None:
+    """Events of the last hours: the model errs where one hostile field is large, and in a country of a hostile name."""
+    rng, events = np.random.default_rng(3), list[dict[str, Any]]()
+    for number in range(240):
+        is_fraud, is_wrong = bool(rng.random() < 0.4), bool(rng.random() < 0.3)
+        fields = {name: round(float(rng.normal(70 if is_wrong and name == HOSTILE else 50, 8)), 1) for name in FEATURES}
+        score = round(float(rng.uniform(0.5, 1) if is_fraud != is_wrong else rng.uniform(0, 0.49)), 3)
+        country = FORMULA if is_wrong and number % 2 else "DE"
+        event = {"id": f"{MARKUP}{number}", "at": NOW_MS - HOUR_MS - number * 60_000, "customer": "c", "score": score}
+        events.append(fields | event | {"country": country, "fraud": "yes" if is_fraud else "no"})
+    stored(world, events, features=(*FEATURES, "country"))
+
+
 def _label(world: World) -> None:
     """Two days of labels, which take up to a day; the last version is worse."""
     model, compared = world.configuration.models["fraud"], labelled().spec
     schema = model.spec.schema_.model_copy(update={"id": "id", "labels": compared.schema_.labels})
     spec = model.spec.model_copy(
-        update={"schema_": schema, "sources": compared.sources, "performance": compared.performance}
+        update={
+            "schema_": schema,
+            "sources": compared.sources,
+            "performance": compared.performance,
+            "keep": Keep(events=1.0, subject="customer"),
+        }
     )
     world.configuration = replace(world.configuration, models={"fraud": model.model_copy(update={"spec": spec})})
     world.__dict__.pop("watches", None)

@@ -19,7 +19,7 @@ WALKED: dict[str, tuple[str, str]] = {
     "rollouts": ("/rollouts", "candidate v8"),
     "model": ("/models/fraud", "Every signal, the strongest first"),
     "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),
-    "compare": ("/models/fraud/compare", "Ranked by divergence"),
+    "compare": ("/models/fraud/compare?way=version&against_version=v8&version=v7&span=7d", "How good it was"),
 }
 """By module: the path of a page, and what it shows once it is there."""
 

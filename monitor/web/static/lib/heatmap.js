@@ -9,9 +9,10 @@ const ROW = 20, HEAD = 22;
  * Draw a heat map.
  *
  * `rows` are those of `/v1/heatmap`; `nameOf(row)` is what stands beside one, `hrefOf(row, fromMs, toMs)` where a cell
- * leads; `marks` are `{at_ms, label}`. `canvasRef` gets the canvas, for a picture.
+ * leads; `marks` are `{at_ms, label}`. `canvasRef` gets the canvas, for a picture; `wordsOf(strength, isDrift)` says what
+ * a cell means.
  */
-export function Heatmap({ rows, nameOf, hrefOf, marks = [], label, canvasRef }) {
+export function Heatmap({ rows, nameOf, hrefOf, marks = [], label, canvasRef, wordsOf = judged }) {
   const canvas = useRef(null);
   const [cell, setCell] = useState(null);
   const [width, setWidth] = useState(0);
@@ -56,15 +57,19 @@ export function Heatmap({ rows, nameOf, hrefOf, marks = [], label, canvasRef }) 
         ${cursor && html`<div class="cursor" style=${cursor}></div>`}
       </div>
     </div>
-    <p class="reading" aria-live="polite">${cell ? reading(rows[cell.row], cell.column, { firstMs, cellMs, marks, nameOf }) : "Point at a cell, or go to the map and use the arrow keys."}</p>
+    <p class="reading" aria-live="polite">${cell ? reading(rows[cell.row], cell.column, { firstMs, cellMs, marks, nameOf, wordsOf }) : "Point at a cell, or go to the map and use the arrow keys."}</p>
   </div>`;
 }
 
-function reading(row, column, { firstMs, cellMs, marks, nameOf }) {
+function reading(row, column, { firstMs, cellMs, marks, nameOf, wordsOf }) {
   const from = firstMs + column * cellMs, to = from + cellMs, strength = row.strengths[column];
-  const drift = row.drift_cells.includes(column) ? ", in drift" : "";
   const marked = marks.filter((mark) => from < mark.at_ms && mark.at_ms <= to).map((mark) => `; ${mark.label}`).join("");
-  return `${nameOf(row)}, ${shortTime(from)} to ${shortTime(to)}: ${strength === null ? "not judged" : drift ? `${times(strength)} what matters${drift}` : `${percent(strength)} of what alarms`}${marked}`;
+  return `${nameOf(row)}, ${shortTime(from)} to ${shortTime(to)}: ${wordsOf(strength, row.drift_cells.includes(column))}${marked}`;
+}
+
+function judged(strength, isDrift) {
+  if (strength === null) return "not judged";
+  return isDrift ? `${times(strength)} what matters, in drift` : `${percent(strength)} of what alarms`;
 }
 
 function draw(canvas, { rows, width, cells, firstMs, cellMs, marks }) {

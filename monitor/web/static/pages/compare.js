@@ -1,32 +1,37 @@
 // Two parts of a model's events: which signals differ most, and how.
-import { html, address, Card, Crumbs, Failure, State, Table, Time, useMemo, useState, useTitle } from "../lib/ui.js";
+import { html, address, Card, Crumbs, Failure, Time, useMemo, useTitle } from "../lib/ui.js";
 import { apiAddress, useAsk } from "../lib/api.js";
 import { isTime, spanOf, useQuery } from "../lib/address.js";
-import { Distribution, movement } from "../lib/distribution.js";
-import { count, number, percent, signalParts, times } from "../lib/format.js";
+import { MetricSides } from "../lib/metricsides.js";
+import { Divergences } from "../lib/diffmap.js";
+import { differs, leading, Ranked } from "../lib/ranked.js";
+import { Slices } from "../lib/slices.js";
 import { SpanChoice } from "../lib/span.js";
 
-const DAY_MS = 86_400_000, MOST_DRAWN = 12;
-const WAYS = [["before", "with the time before"], ["week", "with the same hours a week before"], ["version", "two versions"], ["segment", "two segments"], ["custom", "with a span of your own"]];
+const DAY_MS = 86_400_000;
+const WAYS = [["before", "with the time before"], ["week", "with the same hours a week before"], ["version", "two versions"], ["segment", "two segments"], ["custom", "with a span of your own"], ["slices", "what it got wrong with the rest"]];
 
 export default function Compare({ model }) {
   useTitle(`Compare ${model}`);
   const { query, change, href } = useQuery();
   const series = useAsk("/v1/series", { model });
+  const detail = useAsk(`/v1/models/${encodeURIComponent(model)}`);
   const all = series.data?.items ?? [];
   const newestMs = Math.max(0, ...all.map((row) => row.window_end_ms ?? 0)) || null;
   const span = spanOf({ span: "1d", ...query }, newestMs);
   const versions = useMemo(() => unique(all, "version"), [series.data]);
   const segments = useMemo(() => unique(all, "segment"), [series.data]);
   const sides = span && sidesOf(span, query);
+  const linkOf = (item) => address(["models", model, "signals", item.signal], { version: query.version, segment: query.segment, from: sides.from, to: sides.to });
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model])], ["Compare"]]} />
     <div class="head"><div><h1>Compare ${model}</h1><p class="quiet">Two parts of its events, signal by signal: what differs most comes first.</p></div>
       <${SpanChoice} ...${{ span, query, change, href }} /></div>
-    <${Failure} error=${series.error} retry=${series.reload} />
+    <${Failure} error=${series.error ?? detail.error} retry=${() => { series.reload(); detail.reload(); }} />
     ${series.data && !span && html`<${Card} title="Nothing is stored yet"><p>No window of this model has ended.</p><//>`}
     ${span && html`<${Choice} ...${{ query, change, versions, segments, sides }} />`}
-    ${span && html`<${Difference} ...${{ model, sides, query }} />`}</div>`;
+    ${span && query.way === "slices" && html`<${Slices} ...${{ model, sides, query, change, linkOf }} />`}
+    ${span && query.way !== "slices" && detail.data && html`<${Difference} ...${{ model, sides, linkOf, segments, hasLabels: detail.data.configuration.spec.performance !== null }} />`}</div>`;
 }
 
 function unique(rows, name) {
@@ -50,7 +55,7 @@ function sidesOf(span, query) {
 function Choice({ query, change, versions, segments, sides }) {
   const { way = "before" } = query;
   const one = (label, name, options, none) => html`<label>${label}<select value=${query[name] ?? ""} onChange=${(event) => change({ [name]: event.target.value || null })}>
-    <option value="">${none}</option>${options.filter(Boolean).map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`;
+    <option value="">${none}</option>${[...new Set([...options, query[name]])].filter(Boolean).map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`;
   const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
   const end = (label, name) => html`<label>${label}<input type="datetime-local" value=${local(sides[name])}
     onChange=${(event) => { const ms = new Date(event.target.value).getTime(); if (isTime(ms)) change({ against_from: sides.against_from, against_to: sides.against_to, [name]: ms }); }} /></label>`;
@@ -67,41 +72,21 @@ function named(part) {
   return html`<${Time} ms=${part.from_ms} /> to <${Time} ms=${part.to_ms} />${part.version ? `, version ${part.version}` : ""}${part.segment ? `, ${part.segment}` : ""}`;
 }
 
-function Difference({ model, sides, query }) {
+function Difference({ model, sides, linkOf, segments, hasLabels }) {
   const parameters = { model, ...sides };
   const compared = useAsk("/v1/compare", { ...parameters, cells: true, limit: 200 });
-  const [mostDrawn, setMostDrawn] = useState(MOST_DRAWN);
   const { data, error } = compared;
   if (error) return html`<${Failure} error=${error} retry=${compared.reload} />`;
   if (!data) return html`<div class="verdict" aria-busy="true"><p class="first">Adding both sides up …</p></div>`;
-  const differing = data.items.filter((item) => item.strength >= 1);
-  const drawn = data.items.filter((item) => item.cells).slice(0, mostDrawn);
-  const linkOf = (item) => address(["models", model, "signals", item.signal], { version: query.version, segment: query.segment, from: sides.from, to: sides.to });
+  const differing = data.items.filter(differs);
   return html`<div class=${compared.isLoading ? "stale" : ""}>
-    <section class="verdict ${differing.length ? "warning" : "ok"}" aria-label="How much differs"><p class="first">${differing.length
+    <section class="verdict ${differing.length ? "warning" : data.items.length ? "ok" : ""}" aria-label="How much differs"><p class="first">${!data.items.length ? "There is no signal of which both sides have events" : differing.length
       ? `${differing.length} of ${data.items.length} signals differ by more than what matters` : `None of ${data.items.length} signals differs by more than what matters`}</p>
       ${differing.length > 0 && html`<p>${leading(differing[0])}</p>`}
       <p class="small quiet">now: ${named(data.current)}<br />before: ${named(data.baseline)}</p>
       ${data.not_comparable?.length > 0 && html`<p class="small">Counted in other bins before, and so not comparable: ${data.not_comparable.join(", ")}</p>`}</section>
-    <${Card} title="Ranked by divergence, before → now" aside=${html`<a class="button bare" href=${apiAddress("/v1/compare", { ...parameters, format: "csv" })} download="${model}-compared.csv">CSV</a>`}>
-      <${Table} caption="Signals by divergence" keyOf=${(row) => row.signal} rows=${data.items} columns=${[
-        ["signal", (row) => html`<a href=${linkOf(row)}>${row.signal}</a> ${row.strength >= 1 && html`<${State} of="warning" label="differs" />`}`],
-        ["before → now", (row) => (row.cells ? movement(row.cells) : "")],
-        ["strength", (row) => times(row.strength), true],
-        ["distance", (row) => (row.detector ? `${row.detector} ${number(row.effect)}` : "–")],
-        ["missing", (row) => `${percent(row.baseline_missing_rate)} → ${percent(row.missing_rate)}`, true],
-        ["values", (row) => `${count(row.baseline_n)} → ${count(row.n)}`, true]]} /><//>
-    <div class="grid">${drawn.map((item) => html`<${Card} key=${item.signal} title=${titleOf(item)}>
-      <${Distribution} cells=${item.cells} before="before" after="now" label=${item.signal} /><//>`)}</div>
-    ${drawn.length < data.items.filter((item) => item.cells).length && html`<button onClick=${() => setMostDrawn(mostDrawn + MOST_DRAWN)}>Draw more</button>`}</div>`;
-}
-
-function titleOf(item) {
-  const { kind, name } = signalParts(item.signal);
-  return `${kind === "feature" ? name : item.signal}: ${times(item.strength)}`;
-}
-
-function leading(item) {
-  const from = item.cells && movement(item.cells);
-  return `${item.signal} most${from ? `: ${from}` : ""}; ${item.detector} ${number(item.effect)}, ${times(item.strength)} what matters (${number(item.min_effect)}).`;
+    <${MetricSides} ...${{ model, current: data.current, baseline: data.baseline, hasLabels }} />
+    <${Ranked} items=${data.items} sides=${["before", "now"]} linkOf=${linkOf}
+      aside=${html`<a class="button bare" href=${apiAddress("/v1/compare", { ...parameters, format: "csv" })} download="${model}-compared.csv">CSV</a>`} />
+    <${Divergences} ...${{ model, sides, compared: data, segments }} /></div>`;
 }

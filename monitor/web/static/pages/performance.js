@@ -3,13 +3,13 @@ import { html, address, Card, Crumbs, Facts, Failure, State, Table, useTitle } f
 import { spanOf, useQuery } from "../lib/address.js";
 import { useAsk } from "../lib/api.js";
 import { TimeChart } from "../lib/chart.js";
-import { count, length, number, percent } from "../lib/format.js";
+import { count, length, percent } from "../lib/format.js";
+import { interval, isTable, writer } from "../lib/metricsides.js";
 import { SpanChoice } from "../lib/span.js";
 
 const REFRESH_MS = 60_000, HOUR_MS = 3_600_000;
 const POINTS = 60, MOST_NAMED = 5;
 const STEPS = [1, 2, 3, 6, 12, 24, 168];
-const NO_SHARES = ["mae", "rmse", "bias", "value", "log_loss", "mcc", "brier", "roc_auc", "pr_auc"];
 const BETTER = { higher: "higher is better", lower: "lower is better", zero: "nearer to 0 is better", "": "" };
 
 export default function Performance({ model }) {
@@ -50,16 +50,11 @@ function Figures({ model, span, query }) {
     ${versions.data && html`<${Versions} rows=${versions.data.items.filter((row) => !isTable(row))} />`}</div>`;
 }
 
-const isTable = (row) => row.better === "" && row.value === null && row.detail.length > 0;
-
 function grouped(rows) {
   const groups = new Map();
   rows.forEach((row) => groups.set(row.metric, [...(groups.get(row.metric) ?? []), row]));
   return groups;
 }
-
-const writer = (row) => (row.currency ? (value) => `${number(value)} ${row.currency}` : NO_SHARES.includes(row.metric) ? number : percent);
-const interval = (row, written) => (row.low === null ? row.reason : `${written(row.low)} to ${written(row.high)}`);
 
 /** Metrics whose intervals of two versions do not touch. */
 function apart(rows) {
