@@ -17,7 +17,7 @@ from detectors.change.acceptance import day_means, rows_of
 from detectors.change.legend import DAYS, FIRST_DAY
 from detectors.change.state import State
 
-__all__ = ["AcceptedSkews"]
+__all__ = ["FEWEST_DAYS", "AcceptedSkews", "variance_of_mean"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -68,9 +68,7 @@ class AcceptedSkews:
                 means = day_means(state.hours_known[r], range(first, day + 1))
                 means = means[~np.isnan(means)]
                 if len(means) >= FEWEST_DAYS and not np.isnan(references[r, 0]):
-                    squares = np.sum((means - means.mean()) ** 2) + USUAL_DAYS * USUAL_SPREAD**2
-                    variance = squares / (len(means) - 1 + USUAL_DAYS)
-                    references[r] = _level(state.totals[r], range(first, day + 1), means), variance / len(means)
+                    references[r] = _level(state.totals[r], range(first, day + 1), means), variance_of_mean(means)
                     self.awaited[s] = False
 
     def pass_over(self, verdicts: Floats, skewed: Floats) -> None:
@@ -91,6 +89,18 @@ class AcceptedSkews:
             return
         self.since, self.stood = np.array(snapshot["since"]), np.array(snapshot["stood"])
         self.awaited = np.array(snapshot["awaited"], dtype=np.bool_)
+
+
+def variance_of_mean(means: Floats) -> float:
+    """Return the variance of the mean of days, or of other spans that are independent, float64[n].
+
+    Examples
+    --------
+    >>> round(variance_of_mean(np.array([0.0, 1.0, 2.0])), 3)
+    0.141
+    """
+    squares = np.sum((means - means.mean()) ** 2) + USUAL_DAYS * USUAL_SPREAD**2
+    return float(squares / (len(means) - 1 + USUAL_DAYS) / len(means))
 
 
 def _level(totals: Floats, days: range, means: Floats) -> float:

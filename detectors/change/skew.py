@@ -139,6 +139,12 @@ class Skews:
         """Compare days of a series from ``day`` on: those before were another version's."""
         self.accepted.since[s] = day
 
+    def refer(self, s: int, rows: slice, reference: Floats, day: int) -> None:
+        """Compare days of a series from ``day`` on with a reference that it did not begin with, if there is any."""
+        if not np.isnan(reference[:, 0]).all():
+            self.references[rows] = reference
+            self.accepted.since[s] = max(self.accepted.since[s], day)
+
     def accept(self, s: int, day: int) -> None:
         """Refer to the level that a series has from a day on."""
         self.skewed[s] = 0.0
@@ -160,7 +166,7 @@ class Skews:
     def judge(self, state: State, day: int, weekend: Integers) -> Floats:
         """Judge a day that has ended, float64[S, VERDICT]."""
         verdicts = np.full((len(state.series), VERDICT), np.nan)
-        rate = self._false_alarms / max(self._signals, len(state.series))
+        rate = self._false_alarms / max(self._signals, len(state.series), 1)
         self.accepted.refer(state, day, self.references)
         judge_skews(
             day, rate, MATERIAL, weekend, state.rows, state.series, state.hours_known, state.totals, self.references,

@@ -21,6 +21,7 @@ from detectors.chart.legend import (
     MISSING,
     NEEDED,
     OTHER,
+    PERIOD,
     PROGRESS,
     ROLLING,
     SAMPLE,
@@ -57,7 +58,7 @@ def describe_baseline(
     if count > 0 and rules[BASELINE] != DATASET:
         about[BASELINE_FROM] = chunk_times[first, FROM_MS]
         about[BASELINE_TO] = chunk_times[(first + count - 1) % size, TO_MS]
-    if rules[BASELINE] == FIRST_EVENTS:
+    if rules[BASELINE] == FIRST_EVENTS or rules[BASELINE] == PERIOD:
         about[PROGRESS] = events
     elif rules[BASELINE] == ROLLING:
         for c in range(count):
@@ -76,7 +77,9 @@ def add_window(
     chunks_used: Integers, total: Integers, total_sums: Integers, total_extremes: Floats,
 ) -> bool:  # fmt: skip
     """Take a quiet window into the baseline; return whether that changed it."""
-    if rules[BASELINE] == DATASET or (rules[BASELINE] == FIRST_EVENTS and events_of(total_sums) >= rules[NEEDED]):
+    if rules[BASELINE] == DATASET or rules[BASELINE] == PERIOD:
+        return False
+    if rules[BASELINE] == FIRST_EVENTS and events_of(total_sums) >= rules[NEEDED]:
         return False
     size = chunk_times.shape[0]
     newest = (chunks_used[0] + chunks_used[1] - 1) % size

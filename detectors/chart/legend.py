@@ -20,7 +20,7 @@ NUMBER, READS, TAIL, TEST = range(4)
 CATEGORY, SAMPLE, MIN_SAMPLES, WINDOW_MS, STEP_MS, ENOUGH = range(6)
 BASELINE, NEEDED, SPAN_WINDOWS, CHUNK_WINDOWS, RULES = range(6, 11)
 # Kinds of baselines.
-DATASET, FIRST_EVENTS, ROLLING = range(3)
+DATASET, FIRST_EVENTS, ROLLING, PERIOD = range(4)
 # What is known of one test of one window, in numbers: what its kernel writes, and then …
 SURPRISE, THRESHOLD, NUMBERS = range(ANSWER, ANSWER + 3)
 # … and in codes.

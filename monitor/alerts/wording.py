@@ -455,6 +455,8 @@ def _why(verdict: Said) -> str:
 def _no_baseline(facts: Facts) -> str:
     if facts.unit == "days":
         return "too few earlier days at this time"
+    if facts.unit == "period":
+        return "the baseline's period is not over"
     if not facts.unit:
         return "the baseline's data set lacks this field"
     return f"baseline: {facts.seen} of {facts.needed} {facts.unit} seen"

@@ -296,8 +296,8 @@ def _blind(shown: dict[str, Any]) -> Iterator[str]:
     if shown["judged"] is not None and shown["judged"]["not_followed"]:
         names = ", ".join(shown["judged"]["not_followed"])
         yield f"{names}: shown, and no signal, since it follows how many labels come"
-    if shown["baseline"] != "dataset":
-        yield "nothing is compared with what the model was built on: only a `dataset` baseline has skew"
+    if shown["baseline"] not in ("dataset", "period"):
+        yield "nothing is compared with what the model was built on: only a baseline of a data set or a period has skew"
 
 
 def _budget(shown: dict[str, Any]) -> str:

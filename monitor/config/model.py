@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from monitor.config.baseline import Baseline, RollingBaseline
+from monitor.config.baseline import Baseline, PeriodBaseline, RollingBaseline
 from monitor.config.detect import Detect
 from monitor.config.formats import Format, JsonFormat
 from monitor.config.freshness import Freshness, FreshnessOrOff
@@ -20,7 +20,7 @@ from monitor.config.keep import Keep, KeepOrNone
 from monitor.config.performance import EstimateSpec, Performance, PerformancePlan, plan_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.config.streams import Topics, is_pattern, reader_of
-from monitor.values import DurationMs, Name, Strict, WrongPartError
+from monitor.values import DAY_MS, DurationMs, Name, Strict, WrongPartError, format_duration
 
 __all__ = [
     "Alerts",
@@ -295,6 +295,20 @@ class ModelSpec(Strict):
                 raise WrongPartError(("sources", index), message)
         if self.baseline.uri is not None:
             raise WrongPartError(("baseline", "uri"), "one data set is not that of every model that may appear")
+        return self
+
+    @model_validator(mode="after")
+    def _period_is_long_enough(self) -> ModelSpec:
+        if not isinstance(self.baseline, PeriodBaseline):
+            return self
+        length_ms, window_ms = self.baseline.to_ms - self.baseline.from_ms, self.detect.defaults.window
+        if length_ms < window_ms:
+            message = f"a period of {format_duration(length_ms)} holds no window of {format_duration(window_ms)}"
+            raise WrongPartError(("baseline", "to"), message)
+        if self.detect.rule == "change" and length_ms < 7 * DAY_MS:
+            # Skew weighs weekdays and weekends as in whole weeks, and a part of one has too few of either.
+            message = f"`detect.rule: change` compares whole weeks: name 7d at least, not {format_duration(length_ms)}"
+            raise WrongPartError(("baseline", "to"), message)
         return self
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, SecretStr
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.config import (
@@ -64,6 +64,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("spec.baseline, kind: dataset", baseline.DatasetBaseline),
     ("spec.baseline, kind: first_events", baseline.FirstEventsBaseline),
     ("spec.baseline, kind: rolling", baseline.RollingBaseline),
+    ("spec.baseline, kind: period", baseline.PeriodBaseline),
     ("spec.detect", detect.Detect),
     ("spec.detect.defaults", detect.Defaults),
     ("spec.detect.rules[]", detect.Rule),
@@ -172,6 +173,7 @@ _WRITTEN: dict[Any, str] = {
 
 _PLAIN: dict[Any, str] = {
     str: "text",
+    AwareDatetime: "time",
     SecretStr: "text",
     int: "number",
     float: "number",

@@ -95,7 +95,7 @@ def _evaluation(state: Mapping[str, Any], subject: Subject, model: str) -> Any:
     fields = subject.fields[model]
     new = _without_people(rewritten(dict(state), subject, fields), subject)
     # States of what labels say have neither.
-    for series in ("series", "volumes"):
+    for series in ("series", "volumes", "pinned"):
         if series in new:
             new[series] = [item for item in new[series] if not is_segment_of(_segment(item), subject.key, fields)]
     return new

@@ -19,6 +19,7 @@ from monitor.evaluate.former_sources import read_differently
 from monitor.evaluate.horizon_log import read_bases
 from monitor.evaluate.mark_log import marks_in_effect
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
+from monitor.evaluate.pinned import pin_stored
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import first_window_end
@@ -227,6 +228,8 @@ def backtest(
     series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), Tally(span, keep), 0
     transitions: list[Transition] = []
     series.decide(marks_in_effect(store, watch.name))
+    if series.pinned is not None and ends:
+        pin_stored(series.pinned, store, watch, ends[0], span.table)
     batches = in_batches(ends, sum(kind.cells for kind in panes))
     for batch_panes, batch in read_ahead(store, watch, batches, signals, span.table):
         verdicts = series.advance(batch_panes, batch)

@@ -1,4 +1,4 @@
-"""What a window is compared with: a data set, the first events, or the trailing quiet windows.
+"""What a window is compared with: a data set, the first events, the trailing quiet windows, or a pinned period.
 
 A baseline never contains the window under test, nor one in which its signal was alarmed; while a signal is alarmed
 its baseline stands still. A rolling baseline therefore forgets by quiet windows, not by the calendar: a drift that
@@ -18,6 +18,7 @@ from detectors.chart.legend import (
     DATASET,
     FIRST_EVENTS,
     FROM_MS,
+    PERIOD,
     ROLLING,
     SUMS,
     TIMES,
@@ -25,7 +26,7 @@ from detectors.chart.legend import (
     WINDOWS,
 )
 from detectors.sketch import CategorySummary, NumericSummary, VectorSummary, sum_categories, sum_summaries, sum_vectors
-from monitor.config.baseline import Baseline, DatasetBaseline, FirstEventsBaseline, RollingBaseline
+from monitor.config.baseline import Baseline, DatasetBaseline, FirstEventsBaseline, PeriodBaseline, RollingBaseline
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.watch import Layout, Summary
@@ -83,13 +84,15 @@ class Rules:
     Attributes
     ----------
     kind : int
-        Of `detectors.chart.legend`: a data set, the first events, or the trailing quiet windows.
+        Of `detectors.chart.legend`: a data set, the first events, the trailing quiet windows, or a period.
     needed : int
         How much it needs before anything is compared with it.
     unit : str
-        Of what: ``events`` or ``windows``; empty for a data set, which is there or not.
+        Of what: ``events``, ``windows`` or ``events of its period``; empty for a data set, which is there or not.
     span_windows, chunk_windows : int
         Windows of a rolling baseline, and of each of its chunks.
+    from_ms : int or None
+        Windows that begin before the end of a period are compared with nothing.
     """
 
     kind: int = DATASET
@@ -97,15 +100,18 @@ class Rules:
     unit: str = ""
     span_windows: int = 1
     chunk_windows: int = 1
+    from_ms: int | None = None
 
     @classmethod
-    def of(cls, baseline: Baseline, window_ms: int, enough: int) -> Rules:
+    def of(cls, baseline: Baseline, window_ms: int, enough: int, min_samples: int = 1) -> Rules:
         """Return the rules of a configured baseline."""
         if isinstance(baseline, RollingBaseline):
             windows = max(1, baseline.span // window_ms)
             return cls(ROLLING, enough, "windows", windows, -(-windows // CHUNKS))
         if isinstance(baseline, FirstEventsBaseline):
             return cls(FIRST_EVENTS, baseline.count, "events", chunk_windows=1 << 62)
+        if isinstance(baseline, PeriodBaseline):
+            return cls(PERIOD, min_samples, "events of its period", from_ms=baseline.to_ms)
         return cls()
 
     @property
@@ -127,6 +133,8 @@ class Reference:
         For a ``dataset`` baseline: the summary of its data set.
     enough : int
         Quiet windows that a rolling baseline needs before anything is compared with it.
+    min_samples : int
+        Events that a period needs.
 
     Attributes
     ----------
@@ -143,9 +151,15 @@ class Reference:
     """
 
     def __init__(
-        self, baseline: Baseline, window_ms: int, layout: Layout, dataset: Summary | None, enough: int
+        self,
+        baseline: Baseline,
+        window_ms: int,
+        layout: Layout,
+        dataset: Summary | None,
+        enough: int,
+        min_samples: int = 1,
     ) -> None:
-        self.rules = Rules.of(baseline, window_ms, enough)
+        self.rules = Rules.of(baseline, window_ms, enough, min_samples)
         self.columns = Columns(layout)
         self.ring = Counted.nothing(self.rules.chunks, len(self.columns))
         self.times = np.zeros((self.rules.chunks, TIMES), dtype=np.int64)
@@ -153,6 +167,10 @@ class Reference:
         self.total = Counted.nothing(len(self.columns))
         if isinstance(baseline, DatasetBaseline) and dataset is not None:
             self._put([(0, 0, 1, dataset)])
+
+    def pin(self, from_ms: int, to_ms: int, summary: Summary) -> None:
+        """Be what came in a period, which is over."""
+        self._put([(from_ms, to_ms, 1, summary)])
 
     def make_room(self, keys: Any) -> None:
         """Have columns for cells, or names, beside those of the baseline."""
@@ -183,8 +201,8 @@ class Reference:
         return self.total.summary(..., self.columns)
 
     def snapshot(self) -> list[list[Any]]:
-        """State for a checkpoint; a data set is read again instead."""
-        if self.rules.kind == DATASET:
+        """State for a checkpoint; a data set is read again instead, and a period stands there by itself."""
+        if self.rules.kind in (DATASET, PERIOD):
             return []
         return [
             [
@@ -196,7 +214,7 @@ class Reference:
 
     def restore(self, state: Sequence[Sequence[Any]]) -> None:
         """Continue from a snapshot."""
-        if self.rules.kind == DATASET:
+        if self.rules.kind in (DATASET, PERIOD):
             return
         chunks = [(int(a), int(b), int(c), unpack_summary(d, self.columns.layout)) for a, b, c, d in state]
         if self.rules.kind == FIRST_EVENTS and chunks:

@@ -30,6 +30,7 @@ from detectors.chart.legend import (
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion
+from monitor.config.baseline import PeriodBaseline
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, RATE_COLUMNS, REFERENCE_EVENTS, Contrasts, SignalEvidence
@@ -38,6 +39,7 @@ from monitor.evaluate.fallback import failed_back
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
+from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
@@ -99,6 +101,8 @@ class Changes:
     watch : Watch
     shown : sequence of str or None
         Makes no difference: a signal has one test.
+    pinned : PinnedPeriod or None
+        With what skews compare, if it is a period.
     evidence : SeriesEvidence or None
         Of other series than those of panes.
     settings : Settings or None
@@ -109,12 +113,12 @@ class Changes:
         self,
         watch: Watch,
         shown: Sequence[str] | None,
+        pinned: PinnedPeriod | None = None,
         evidence: SeriesEvidence | None = None,
         settings: Settings | None = None,
     ) -> None:
         detect = watch.model.spec.detect
-        self._watch = watch
-        self._is_on = detect.rule == DETECTOR
+        self._watch, self._pinned = watch, pinned
         self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms, detect.defaults.offset)
         settings = settings_of(watch) if settings is None else settings
         self._charts = ModelCharts(settings)
@@ -129,6 +133,10 @@ class Changes:
         self._referred: set[SeriesKey] = set()
         self._expectations = Expectations()
         self._new_normals = NewNormals(watch, self._calendar, self._charts, self._skews)
+
+    @property
+    def _is_on(self) -> bool:
+        return self._watch.model.spec.detect.rule == DETECTOR
 
     def decide(self, marks: Sequence[Mark]) -> None:
         """Take in what people say of signals, for windows to come."""
@@ -202,9 +210,21 @@ class Changes:
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
+            self._refer_to_period(ends_ms[windows[-1]], moment.day)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._newest_skews[:, skew.ROW] -= self._first_rows()
             self._note_skews(windows[-1:], parts)
+
+    def _refer_to_period(self, end_ms: int, day: int) -> None:
+        """Take the pinned period for a reference, of the series that can be compared with it as of a day's end."""
+        if self._pinned is None or not self._pinned.is_over(end_ms):
+            return
+        for s, (key, first_row) in enumerate(zip(self._begun, self._first_rows().astype(int).tolist(), strict=True)):
+            contrasts = self._contrasts[key]
+            rows = slice(first_row, first_row + len(contrasts.kinds))
+            is_described = contrasts.ready_ms is not None and contrasts.ready_ms <= end_ms
+            if is_described and np.isnan(self._skews.references[rows, 0]).all():
+                self._skews.refer(s, rows, contrasts.level(self._pinned.parts(*key[1:])), day + 1)
 
     def _take_effect(self, marks: Sequence[Mark], t: int, parts: Mapping[SeriesKey, Part], end_ms: int) -> None:
         """Do what people said, before window ``t``, which ends at ``end_ms``."""
@@ -256,8 +276,10 @@ class Changes:
         self._newest_skews = np.vstack((self._newest_skews, np.full((len(keys), skew.VERDICT), np.nan)))
 
     def _begin(self, key: SeriesKey) -> None:
-        first_row = int(self._first_rows()[len(self._begun)])
-        if np.isfinite(self._skews.references[first_row : first_row + len(self._contrasts[key].kinds), 0]).any():
+        first_row, contrasts = int(self._first_rows()[len(self._begun)]), self._contrasts[key]
+        references = self._skews.references[first_row : first_row + len(contrasts.kinds), 0]
+        # Until a period is over, and where nothing came in it, skew says so.
+        if np.isfinite(references).any() or (self._pinned is not None and contrasts.is_referred):
             self._referred.add(key)
         self._begun.append(key)
 
@@ -357,8 +379,12 @@ class Changes:
             return None
         return failed_back(change, answer, self._watch.layouts[key[2]])
 
-    def _skew_facts(self, contrasts: Contrasts, verdict: Floats) -> Facts:
+    def _skew_facts(self, key: SeriesKey, contrasts: Contrasts, verdict: Floats, end_ms: int) -> Facts:
         if np.isnan(verdict[skew.ROW]):
+            _, segment, signal = key
+            lacking = None if self._pinned is None else self._pinned.lacking(segment, signal, end_ms)
+            if lacking is not None:
+                return lacking
             days = verdict[skew.DAYS_SEEN]
             return Facts("too_early", 0 if np.isnan(days) else int(days), FEWEST_DAYS, "days")
         contrast = int(verdict[skew.ROW])
@@ -397,11 +423,11 @@ class Changes:
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
             failure = part.evidence.failures.get(int(occupied[window]))
+            end_ms = int(of_series.ends_ms[t])
             if d:
-                of_skew = self._skew_facts(contrasts, skews[window])
+                of_skew = self._skew_facts(key, contrasts, skews[window], end_ms)
                 stuck = failure if _is_of_values(of_skew) else None
                 return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
-            end_ms = int(of_series.ends_ms[t])
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.change is not None:
                 new_version = self._began_with(contrasts, key[0], of_window.change.since_ms)
@@ -511,7 +537,8 @@ def settings_of(watch: Watch) -> Settings:
     """Return what a configuration says to the charts of its signals."""
     detect = watch.model.spec.detect
     # Where there is a reference, skew has its share of the budget.
-    share = 1 - SKEW_SHARE if watch.reference else 1.0
+    has_reference = watch.reference or isinstance(watch.model.spec.baseline, PeriodBaseline)
+    share = 1 - SKEW_SHARE if has_reference else 1.0
     return Settings(
         false_alarms=share * detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms,
         signals=signals_of(watch),

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
+from detectors.change.accepted_skew import FEWEST_DAYS, variance_of_mean
 from detectors.change.contrasts import (
     FEWEST_SPREAD,
     OUTER_DISTANCES,
@@ -150,6 +151,8 @@ class Contrasts(ABC):
         The contrast that checkpoints of earlier versions lack.
     is_number : bool
         Whether a typical value and a spread are among them.
+    is_referred : bool
+        Whether a data set or a period has them, too.
     began_ms : int
         End of the first window that had any.
     version_ms : int
@@ -165,6 +168,7 @@ class Contrasts(ABC):
     kinds: Kinds
     added_row: int | None = None
     is_number: bool = False
+    is_referred: bool = False
     began_ms: int = 0
     version_ms: int = 0
     former: str | None = None
@@ -176,6 +180,10 @@ class Contrasts(ABC):
     def reference(self) -> Floats:
         """Return what the configured data set has, float64[K, 2]: expectation and variance, NaN without one."""
         return np.full((len(self.kinds), 2), np.nan)
+
+    def level(self, parts: Sequence[Summary]) -> Floats:
+        """Return what a period has that consists of some parts, as :meth:`reference` does; NaN of too few of them."""
+        return Contrasts.reference(self)
 
     @abstractmethod
     def name(self, row: int) -> str:
@@ -274,6 +282,7 @@ class ReferredContrasts(Contrasts):
         Of a prediction: whether one of them stands for too many.
     """
 
+    is_referred = True
     spread: float = 1.0
     """The robust standard deviation of the reference, of numbers."""
 
@@ -290,20 +299,41 @@ class ReferredContrasts(Contrasts):
             self._refer(dataset)
 
     def reference(self) -> Floats:
-        reference = super().reference()
         if not self._of_dataset or self._reference is None:
-            return reference
-        columns = Columns(self._layout, keys_of(self._reference))
-        sums, extremes = sums_of(self._reference)[None], np.array([extremes_of(self._reference)])
-        windows = Windows(np.zeros(1, dtype=np.int64), columns.counts_of(self._reference)[None], sums, extremes)
-        # One window as large as the data set, seen by contrasts of its own: it is before no other.
+            return super().reference()
+        (level,) = self._levels([self._reference])
+        return level
+
+    def level(self, parts: Sequence[Summary]) -> Floats:
+        if len(parts) < FEWEST_DAYS:
+            return super().level(parts)
+        level, *of_parts = self._levels([add_up(parts), *parts])
+        for row, expectations in enumerate(np.stack(of_parts)[:, :, 0].T):
+            defined = expectations[~np.isnan(expectations)]
+            # Parts of a period differ by more than sampling: by as much a period differs from what is usual.
+            level[row, 1] = max(level[row, 1], variance_of_mean(defined)) if len(defined) >= FEWEST_DAYS else np.nan
+        level[np.isnan(level[:, 1])] = np.nan
+        return level
+
+    def _levels(self, summaries: Sequence[Summary]) -> list[Floats]:
+        """Return what each of some summaries has of the contrasts, float64[K, 2]: expectations and variances."""
+        keys = {key for summary in summaries for key in keys_of(summary)}
+        columns = Columns(self._layout, keys)
+        windows = Windows(
+            np.arange(len(summaries), dtype=np.int64),
+            np.stack([columns.counts_of(summary) for summary in summaries]),
+            np.stack([sums_of(summary) for summary in summaries]),
+            np.array([extremes_of(summary) for summary in summaries], dtype=np.float64),
+        )
+        # Windows as large as these, seen by contrasts of their own: they are before no others.
         evidence = type(self)(self._layout, self._reference, self._learn_windows).evidence(windows, columns)
+        levels = np.full((len(summaries), len(self.kinds), 2), np.nan)
         for row, (kind, _) in enumerate(self.kinds):
-            value, events = float(evidence.values[row, 0]), float(evidence.events[row, 0])
-            if not math.isnan(value):
+            for s in np.flatnonzero(~np.isnan(evidence.values[row])).tolist():
+                value, events = float(evidence.values[row, s]), float(evidence.events[row, s])
                 total = value * events if kind == SCORE else value
-                reference[row] = to_expectation(kind, total, events, 1.0), evidence.units[row, 0] / events
-        return reference
+                levels[s, row] = to_expectation(kind, total, events, 1.0), evidence.units[row, s] / events
+        return list(levels)
 
     def evidence(self, windows: Windows, columns: Columns) -> SignalEvidence:
         """Return the evidence of windows in order, and learn from them what a reference needs."""

@@ -26,6 +26,7 @@ from monitor.evaluate.horizon_log import Basis, HorizonLog
 from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
+from monitor.evaluate.pinned import pin_stored
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.versions import SeenVersions
@@ -257,7 +258,7 @@ class Evaluation:
         behind_ms = next_end_ms - 1 if last_end_ms is None else last_end_ms
         offset_ms = self._watch.model.spec.detect.defaults.offset
         self.next_end_ms = ((behind_ms - offset_ms) // self._step_ms + 1) * self._step_ms + offset_ms
-        self._learn_again(self.next_end_ms)
+        self._learn_again(self.next_end_ms, state)
         # What is learned depends on the panes that are stored by now: whoever takes over must not learn from others.
         self.save()
 
@@ -276,8 +277,13 @@ class Evaluation:
         self._saved_ms = None
         self.save()
 
-    def _learn_again(self, next_end_ms: int) -> None:
+    def _learn_again(self, next_end_ms: int, state: Mapping[str, Any]) -> None:
         """Learn from stored panes as the new configuration would have; nothing alarms."""
+        pinned = self._series.pinned
+        if pinned is not None and "pinned" in state and pinned.is_complete_in(state["period"]):
+            # Its panes may be gone by now.
+            pinned.restore(state["period"], state["pinned"])
+            pinned = None
         table = table_for(self._store, self._watch)
         begins = begins_ms(self._store, self._watch.name, table)
         if begins is None:
@@ -287,6 +293,8 @@ class Evaluation:
         from_ms = max(begins, next_end_ms - (most_ms if needed_ms is None else min(needed_ms, most_ms)))
         ends = range(first_window_end(self._watch, from_ms), next_end_ms, self._step_ms)
         self._series.decide(marks_in_effect(self._store, self._watch.name))
+        if pinned is not None:
+            pin_stored(pinned, self._store, self._watch, ends[0] if ends else next_end_ms, table)
         if ends:
             # Sums may be left of panes that are gone, and panes there that are not added up yet.
             kinds = [

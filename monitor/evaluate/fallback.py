@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.change.accepted_skew import FEWEST_DAYS, variance_of_mean
 from detectors.change.legend import RATE, RATES
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import N
@@ -40,13 +42,22 @@ class FallbackContrasts(Contrasts):
     kinds = ((RATE, RATES),)
 
     def __init__(self, answer: float | str, layout: Layout, dataset: Summary | None = None) -> None:
-        self.answer = answer
+        self.answer, self._layout = answer, layout
         self._counts = None if dataset is None else fallbacks_in(dataset, layout, answer)
 
     def reference(self) -> Floats:
         if self._counts is None or not self._counts[1]:
             return super().reference()
         return np.array([[to_expectation(RATE, *self._counts, 1.0), 1 / self._counts[1]]])
+
+    def level(self, parts: Sequence[Summary]) -> Floats:
+        counts = np.array([fallbacks_in(part, self._layout, self.answer) for part in parts]).reshape(-1, 2)
+        counts = counts[counts[:, 1] > 0]
+        if len(counts) < FEWEST_DAYS:
+            return super().level(parts)
+        of_parts = np.array([to_expectation(RATE, part, n, 1.0) for part, n in counts.tolist()])
+        part, n = counts.sum(axis=0).tolist()
+        return np.array([[to_expectation(RATE, part, n, 1.0), max(1 / n, variance_of_mean(of_parts))]])
 
     def name(self, row: int) -> str:
         return FALLBACK

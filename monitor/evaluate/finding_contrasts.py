@@ -21,7 +21,7 @@ from detectors.sketch import FindingLayout
 from detectors.sketch.findings import COUNTED
 from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, referred_contrasts, share_at
 from monitor.evaluate.fallback import FallbackContrasts
-from monitor.watch import Watch
+from monitor.watch import Summary, Watch
 
 __all__ = ["FindingContrasts", "SignalContrasts", "contrasts_of", "rates_of_findings"]
 
@@ -136,7 +136,7 @@ class SignalContrasts(Contrasts):
         self.kinds = [kind for part in self._parts for kind in part.kinds]
         self.first_finding = 0 if own is None else len(own.kinds)
         self.fallback_row = len(self.kinds) - 1
-        self.is_number = own is not None and own.is_number
+        self.is_number, self.is_referred = own is not None and own.is_number, own is not None
         self.added_row = None if own is None else own.added_row
 
     @property
@@ -146,6 +146,9 @@ class SignalContrasts(Contrasts):
 
     def reference(self) -> Floats:
         return np.vstack([part.reference() for part in self._parts])
+
+    def level(self, parts: Sequence[Summary]) -> Floats:
+        return np.vstack([part.level(parts) for part in self._parts])
 
     def name(self, row: int) -> str:
         part, of_part = self._part(row)

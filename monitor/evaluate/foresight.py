@@ -70,7 +70,7 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
     step_ms = detect.defaults.step_ms
     events = None if events_per_hour is None else events_per_hour * step_ms / (DAY_MS / 24)
     a_day = detect.false_alarms.count * DAY_MS / detect.false_alarms.per_ms
-    share = 1 - SKEW_SHARE if model.spec.baseline.kind == "dataset" else 1.0
+    share = 1 - SKEW_SHARE if model.spec.baseline.kind in ("dataset", "period") else 1.0
     is_by_day = step_ms >= DAY_MS
     return {
         "signals": signals,

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from monitor.evaluate.change import Changes
 from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.series import Distributions
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.volume import Volumes
@@ -22,13 +23,15 @@ __all__ = ["KINDS", "SeriesKind"]
 
 
 class SeriesKind(Protocol):
-    """All series of one kind that a model has. It is made of a ``Watch``, and of the signals whose scores are shown.
+    """All series of one kind that a model has.
+
+    It is made of a ``Watch``, of the signals whose scores are shown, and of the period that is the model's baseline.
 
     Series come and go with versions and segments: one begins with its first pane. Nothing here reads a clock or a
     store, so that the same panes give the same verdicts, however many windows are taken at a time.
     """
 
-    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None: ...
+    def __init__(self, watch: Watch, shown: Sequence[str] | None, pinned: PinnedPeriod | None = None) -> None: ...
 
     def decide(self, marks: Sequence[Mark]) -> None:
         """Take in every mark of the model whose window is settled, in the order of these; each time all of them."""

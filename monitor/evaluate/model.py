@@ -13,6 +13,7 @@ from monitor.evaluate.admitted_versions import AdmittedVersions
 from monitor.evaluate.change import Changes
 from monitor.evaluate.kinds import KINDS
 from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
@@ -34,10 +35,13 @@ class ModelSeries:
     Attributes
     ----------
     versions : AdmittedVersions
+    pinned : PinnedPeriod or None
+        The baseline of all of them, if it is a period.
     """
 
     def __init__(self, watch: Watch, shown: Sequence[str] | None = None) -> None:
-        self._kinds = {name: kind(watch, shown) for name, kind in KINDS.items()}
+        self.pinned = PinnedPeriod.of(watch)
+        self._kinds = {name: kind(watch, shown, self.pinned) for name, kind in KINDS.items()}
         self.versions = AdmittedVersions(watch)
         self._expectations: list[Rows] = []
 
@@ -66,6 +70,8 @@ class ModelSeries:
         verdicts: list[Verdicts] = []
         self._expectations = []
         for stint in self.versions.stints(panes, ends_ms):
+            if self.pinned is not None:
+                self.pinned.take(stint.panes, stint.ends_ms)
             for kind in self._kinds.values():
                 kind.forget(stint.gone)
                 verdicts += kind.advance(stint.panes, stint.ends_ms)
@@ -79,10 +85,13 @@ class ModelSeries:
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
         of_kinds = {name: kind.snapshot() for name, kind in self._kinds.items()}
-        return {"versions": self.versions.snapshot(), **of_kinds}
+        of_period = {} if self.pinned is None else {"period": self.pinned.span(), "pinned": self.pinned.snapshot()}
+        return {"versions": self.versions.snapshot(), **of_period, **of_kinds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a snapshot; a kind that it lacks begins with its first pane."""
+        if self.pinned is not None:
+            self.pinned.restore(state["period"], state["pinned"])
         for name, kind in self._kinds.items():
             kind.restore(state.get(name, ()))
         if "versions" in state:

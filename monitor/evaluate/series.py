@@ -33,6 +33,7 @@ from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.baselines import Reference
 from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, Windows, distinct_keys
@@ -57,10 +58,12 @@ class Distributions:
     ----------
     watch : Watch
     shown : sequence of str or None
+    pinned : PinnedPeriod or None
+        The baseline of all of them, if it is a period.
     """
 
-    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
-        self._watch, self._shown, self._budget = watch, shown, budget_of(watch)
+    def __init__(self, watch: Watch, shown: Sequence[str] | None, pinned: PinnedPeriod | None = None) -> None:
+        self._watch, self._shown, self._pinned, self._budget = watch, shown, pinned, budget_of(watch)
         self._series: dict[SeriesKey, DistributionSeries] = {}
 
     def decide(self, marks: Sequence[Mark]) -> None:
@@ -72,7 +75,17 @@ class Distributions:
             series = self._series.get(key) or self._new(key)
             if series.detectors:
                 self._series[key] = series
-                yield from series.advance(panes.of(key), self._watch, ends_ms)
+                for ends in self._before_and_after(ends_ms):
+                    series.refer(self._pinned, ends[0])
+                    yield from series.advance(panes.of(key), self._watch, ends)
+
+    def _before_and_after(self, ends_ms: range) -> list[range]:
+        """Cut windows where the first begins that is compared with a period."""
+        if self._pinned is None:
+            return [ends_ms]
+        first_ms = self._pinned.to_ms + self._watch.model.spec.detect.defaults.window
+        first = min(max(-(-(first_ms - ends_ms[0]) // ends_ms.step), 0), len(ends_ms))
+        return [ends for ends in (ends_ms[:first], ends_ms[first:]) if ends]
 
     def _new(self, key: SeriesKey) -> DistributionSeries:
         shown = self._shown is None or key[2] in self._shown
@@ -141,7 +154,9 @@ class DistributionSeries:
         self._window_ms, self._min_samples = defaults.window, defaults.min_samples
         dataset = watch.reference.get((segment, signal))
         baseline = watch.model.spec.baseline
-        self.reference = Reference(baseline, defaults.window, self.layout, dataset, defaults.learn_windows)
+        self.reference = Reference(
+            baseline, defaults.window, self.layout, dataset, defaults.learn_windows, defaults.min_samples
+        )
         self._variation = Variation(self.detectors)
         self._rules = self._kernel_rules(defaults.step_ms)
         self._decides = not watch.is_charted(signal)
@@ -160,6 +175,19 @@ class DistributionSeries:
         rules[legend.BASELINE], rules[legend.NEEDED] = baseline.kind, baseline.needed
         rules[legend.SPAN_WINDOWS], rules[legend.CHUNK_WINDOWS] = baseline.span_windows, baseline.chunk_windows
         return rules
+
+    def refer(self, pinned: PinnedPeriod | None, end_ms: int) -> None:
+        """Compare windows with a period from the one on that ends at ``end_ms``, if that begins behind the period."""
+        if pinned is None or self._is_within(end_ms) or self.reference.summary is not None:
+            return
+        summary = pinned.summary(*self.key[1:])
+        if summary is not None and pinned.since_ms is not None:
+            self.reference.pin(pinned.since_ms, pinned.to_ms, summary)
+
+    def _is_within(self, end_ms: int) -> bool:
+        """Whether a window begins before the period of its baseline is over."""
+        from_ms = self.reference.rules.from_ms
+        return from_ms is not None and end_ms - self._window_ms < from_ms
 
     def advance(self, panes: SeriesPanes, watch: Watch, ends_ms: range) -> Iterator[Verdicts]:
         """Yield the verdicts on the windows that end at ``ends_ms`` and have panes, in order, and learn from them.
@@ -247,6 +275,8 @@ class DistributionSeries:
         match why := WHYS[codes[REASON]]:
             case "too_few":
                 return Facts(why, needed=self._min_samples, unit="events")
+            case "no_baseline" if self._is_within(int(verdicts.ends_ms[t])):
+                return Facts(why, unit="period")
             case "no_baseline":
                 rules = self.reference.rules
                 return Facts(why, int(measured.about[t, PROGRESS]), rules.needed, rules.unit)

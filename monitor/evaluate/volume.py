@@ -16,6 +16,7 @@ from detectors.distance.contract import P_X
 from monitor.alerts.verdict import Expected, Facts
 from monitor.evaluate.alarm_rule import WHYS, Budget, budget_of
 from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.variation import Variation
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks
@@ -53,9 +54,11 @@ class Volumes:
     watch : Watch
     shown : sequence of str or None
         Makes no difference: a volume has one test.
+    pinned : PinnedPeriod or None
+        Makes no difference: a volume is compared with earlier weeks and days.
     """
 
-    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+    def __init__(self, watch: Watch, shown: Sequence[str] | None, pinned: PinnedPeriod | None = None) -> None:
         self._watch, self._budget = watch, budget_of(watch)
         self._series: dict[str, VolumeSeries] = {}
 

@@ -120,7 +120,7 @@ class JudgedSignals:
             windows_per_day=DAY_MS // windows.step_ms,
             learn_windows=learned_windows(watch),
         )
-        self.changes = Changes(_by_windows(watch, windows), None, JudgedEvidence(plan), self.settings)
+        self.changes = Changes(_by_windows(watch, windows), None, evidence=JudgedEvidence(plan), settings=self.settings)
         self.lifecycle = _lifecycle_of(watch, windows.step_ms)
         learned = (
             plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms[0], plan.signals, plan.beta,

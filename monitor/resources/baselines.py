@@ -10,7 +10,12 @@ from monitor.resources.contract import Question, Row, TimeMs, described
 
 __all__ = ["Baselines", "SeriesBaseline"]
 
-KINDS = {"dataset": "a data set", "first_events": "its first events", "rolling": "its trailing quiet windows"}
+KINDS = {
+    "dataset": "a data set",
+    "first_events": "its first events",
+    "rolling": "its trailing quiet windows",
+    "period": "a pinned period",
+}
 
 
 def _in_words(row: Mapping[str, Any]) -> str:
@@ -51,11 +56,13 @@ class SeriesBaseline(Row):
     accepted_from_ms: TimeMs | None = described("from when on the level that was accepted last is the new normal")
     accepted_by: str = described("who accepted it; `detect.adopt_after` where Leeway did; empty: nobody has")
     accepted_reason: str = described("why")
-    kind: Literal["dataset", "first_events", "rolling"] | None = described(
+    kind: Literal["dataset", "first_events", "rolling", "period"] | None = described(
         "what its distances are from; null without the model's configuration"
     )
     uri: str = described("the data set that its bins are made of, and which `dataset` compares with; empty: none")
-    baseline_from_ms: TimeMs | None = described("start of its first window; null of a data set, and while it learns")
+    baseline_from_ms: TimeMs | None = described(
+        "start of its first window; null of a data set, and while it learns; of a period, where its first panes start"
+    )
     baseline_to_ms: TimeMs | None = described("end of its last window; windows that alarmed in between are not in it")
     baseline_n: int = described("its events; 0 while it learns, and where no distance is measured")
     window_end_ms: TimeMs = described("end of the newest window, of which all of this is said")

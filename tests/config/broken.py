@@ -196,6 +196,29 @@ BROKEN = {
     "baseline of no events": _with(
         "baseline: {kind: first_events, count: 0}", "34: spec.baseline.count: Input should be greater than 0"
     ),
+    "period without a zone": _with(
+        "baseline: {kind: period, from: 2026-10-01T00:00:00, to: 2026-10-29T00:00:00Z}",
+        "28: spec.baseline.from: expected a time with its zone",
+    ),
+    "period of numbers": _with(
+        "baseline: {kind: period, from: 1790812800, to: 2026-10-29T00:00:00Z}",
+        "28: spec.baseline.from: expected a time with its zone, such as 2026-10-01T00:00:00Z, got 1790812800",
+    ),
+    "period that ends before it begins": _with(
+        "baseline: {kind: period, from: 2026-10-29T00:00:00Z, to: 2026-10-01T00:00:00Z}",
+        "56: spec.baseline.to: lies before `from`",
+        one=False,
+    ),
+    "period of a day, with a rule that compares weeks": _with(
+        "baseline: {kind: period, from: 2026-10-01T00:00:00Z, to: 2026-10-02T00:00:00Z}",
+        "56: spec.baseline.to: `detect.rule: change` compares whole weeks: name 7d at least, not 1d",
+        one=False,
+    ),
+    "period without a window": _with(
+        "baseline: {kind: period, from: 2026-10-01T00:00:00Z, to: 2026-10-01T00:01:00Z}\n  detect: {rule: variation}",
+        "56: spec.baseline.to: a period of 1m holds no window of 5m",
+        one=False,
+    ),
     "data set that is not there": _with(
         "baseline: {kind: dataset, uri: nowhere.csv}", "29: spec.baseline.uri: no such file", one=False
     ),

@@ -310,7 +310,7 @@ def test_a_baseline_of_defaults_says_of_which_kind_it_is(more: str, tmp_path: Pa
     wrong = EVERYBODYS.replace("{kind: rolling, span: 14d}", "{span: 14d}")
     (only,) = mistakes_of(tmp_path, all=wrong, fraud=own("fraud", more))
     assert only.removesuffix(f" {UNCHECKED}") == (
-        "all.yaml:9:3: spec.baseline.kind: required key is missing; it is dataset, first_events or rolling"
+        "all.yaml:9:3: spec.baseline.kind: required key is missing; it is dataset, first_events, rolling or period"
     )
 
 

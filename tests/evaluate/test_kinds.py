@@ -17,6 +17,7 @@ from monitor.alerts.verdict import NO_FACTS
 from monitor.evaluate.kinds import KINDS, SeriesKind
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model import ModelSeries
+from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.evaluate.windows import Blocks, first_window_end
 from monitor.panes.reading import PaneRows, read_panes
@@ -115,7 +116,7 @@ def test_a_checkpoint_without_a_kind_lets_it_begin_anew(tmp_path: Path, stored: 
 class QuietHours:
     """A kind that somebody adds: windows with few events alarm, whatever is usual."""
 
-    def __init__(self, watch: Watch, shown: Sequence[str] | None) -> None:
+    def __init__(self, watch: Watch, shown: Sequence[str] | None, pinned: PinnedPeriod | None = None) -> None:
         self._watch = watch
 
     def decide(self, marks: Sequence[Mark]) -> None:
