@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from monitor.config import Configuration
+    from monitor.demo.canary import Canary
     from monitor.demo.quality import Quality
     from monitor.demo.report import FiredAlert
     from monitor.replay import Replayed
@@ -40,16 +41,19 @@ FOLDER = Path("data/demo")
 def command(source: str, *, serve: bool, until: datetime | None, json_: bool) -> None:
     """Watch a small model on every flight out of New York in 2013.
 
-    The model is trained on January. In February a blizzard comes; in September a failure is injected into the
-    model's twin, which answers a constant from then on. Run it from the repository's folder: make demo.
+    The model is trained on January. In February a blizzard comes; in June a worse version gets a tenth of the
+    flights; in September a failure is injected into the model's twin, which answers a constant from then on. Run it
+    from the repository's folder: make demo.
     """
     from monitor.check import load
     from monitor.cli.run import bind
+    from monitor.demo.canary import canary, start_canary
     from monitor.demo.flights import load_flights, write_events, write_landings
     from monitor.demo.quality import qualities
     from monitor.demo.report import fired
     from monitor.errors import InputError
     from monitor.logs import log_to_stderr
+    from monitor.watch import compile_watch
     from sinks.store import open_store
 
     log_to_stderr(as_json=False, quiet=True)
@@ -60,7 +64,7 @@ def command(source: str, *, serve: bool, until: datetime | None, json_: bool) ->
     listener = bind(configuration.service.spec.api) if serve and not json_ else None
     _fresh(FOLDER)
     click.echo("Training a model on January's flights: will one arrive more than 15 minutes late? ...", err=True)
-    flights = load_flights()
+    flights = load_flights(candidate=True)
     topics = {"flights": FOLDER / "flights.jsonl", "landings": FOLDER / "landings.jsonl"}
     count, landings = (
         write_events(flights, topics["flights"], until),
@@ -71,10 +75,13 @@ def command(source: str, *, serve: bool, until: datetime | None, json_: bool) ->
     spec = configuration.service.spec.store
     store = open_store(spec.kind, **spec.settings())
     try:
+        start_canary(store, until)
         with _source(source, configuration, topics) as (configured, opened):
             done = _replay(configured, store, opened, count, quiet=json_)
         alerts = fired(done.transitions)
-        _summarise(done, alerts, qualities(store), source, json_=json_)
+        watches = {name: compile_watch(configuration, name) for name in configuration.models}
+        summary = _Summary(alerts, qualities(store, watches), canary(store, watches["flights"]))
+        _summarise(done, summary, source, json_=json_)
         if listener is not None:
             _serve(configuration, store, listener, alerts)
     finally:
@@ -168,7 +175,16 @@ def _replay(configuration: Configuration, store: Store, source: Any, count: int,
         )
 
 
-def _summarise(done: Replayed, alerts: list[FiredAlert], quality: list[Quality], source: str, *, json_: bool) -> None:
+class _Summary(NamedTuple):
+    """What the year's events made."""
+
+    alerts: list[FiredAlert]
+    quality: list[Quality]
+    canary: Canary | None
+
+
+def _summarise(done: Replayed, summary: _Summary, source: str, *, json_: bool) -> None:
+    alerts = summary.alerts
     other = [alert for alert in alerts if alert.why == "other"]
     if json_:
         document = {
@@ -179,7 +195,8 @@ def _summarise(done: Replayed, alerts: list[FiredAlert], quality: list[Quality],
             "findings": done.counters.findings,
             "alerts": [vars(alert) for alert in alerts],
             "outside": len(other),
-            "quality": [vars(row) for row in quality],
+            "quality": [vars(row) for row in summary.quality],
+            "canary": None if summary.canary is None else vars(summary.canary),
         }
         as_json(document)
         return
@@ -193,24 +210,28 @@ def _summarise(done: Replayed, alerts: list[FiredAlert], quality: list[Quality],
         f"{done.counters.events:,} events, {done.windows:,} windows evaluated, {done.scores:,} scores,"
         f" {len(alerts)} alerts: {_counted(alerts)}{': ' + ', '.join(alert.day for alert in other) if other else ''}."
     )
-    _show(quality)
+    _show(summary)
 
 
-def _show(quality: list[Quality]) -> None:
+def _show(summary: _Summary) -> None:
+    from monitor.demo.canary import canary_story
     from monitor.demo.quality import story
 
     click.echo()
-    columns = ("model", "flights of", "flights", "landed", "accuracy", "95 % interval", "recall", "specificity")
-    rows = [(*_row(row), f"{row.value:.2f}") for row in quality]
-    as_table((*columns, "USD a flight"), rows, title="How good the models were, as their flights landed")
-    for line in story(quality):
+    columns = ("model", "flights of", "flights", "landed", "estimated", "accuracy", "95 % interval", "recall")
+    rows = [(*_row(row), f"{row.value:.2f}") for row in summary.quality]
+    title = "How good the models were: estimated when flights depart, and realised once they have landed"
+    as_table((*columns, "specificity", "USD a flight"), rows, title=title)
+    for line in [*(canary_story(summary.canary) if summary.canary else ()), *story(summary.quality)]:
         click.echo(line)
 
 
 def _row(row: Quality) -> tuple[str, ...]:
     counts = (f"{row.flights:,}", f"{row.labelled:,}")
     interval = f"{row.low:.1%} to {row.high:.1%}"
-    return row.model, row.span, *counts, f"{row.accuracy:.1%}", interval, f"{row.recall:.1%}", f"{row.specificity:.1%}"
+    estimated = "–" if row.estimated is None else f"{row.estimated:.1%}"
+    figures = (f"{row.accuracy:.1%}", interval, f"{row.recall:.1%}", f"{row.specificity:.1%}")
+    return row.model, row.span, *counts, estimated, *figures
 
 
 def _counted(alerts: list[FiredAlert]) -> str:

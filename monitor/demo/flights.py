@@ -16,16 +16,22 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import xxhash
 
 from monitor.errors import InputError
 
 __all__ = [
+    "CANDIDATE",
+    "CANDIDATE_FROM",
+    "CANDIDATE_TO",
+    "CHAMPION",
     "CONSTANT_FROM",
     "CONSTANT_SCORE",
     "INJECTED",
     "TWIN_FROM",
     "TWIN_TO",
     "Flights",
+    "january_scores",
     "load_flights",
     "write_events",
     "write_landings",
@@ -45,6 +51,17 @@ CONSTANT_FROM = "2013-09-16T04:00:00Z"
 CONSTANT_SCORE = 0.25
 """The constant: near the mean of what the model says on ordinary days, so that the mean hardly moves."""
 
+CHAMPION = "january"
+
+CANDIDATE = "june"
+"""The INJECTED bad version: it is given the delay of the departure before, at the same airport."""
+
+CANDIDATE_FROM, CANDIDATE_TO = "2013-06-03T05:00:00Z", "2013-06-17T05:00:00Z"
+"""Meanwhile it scores one flight in :data:`ONE_IN`, and the model the others."""
+
+ONE_IN = 10
+BLOCKS = 5
+
 
 @dataclass(frozen=True)
 class Flights:
@@ -63,8 +80,13 @@ class Flights:
     auc: float
 
 
-def load_flights() -> Flights:
+def load_flights(*, candidate: bool = False) -> Flights:
     """Join flights and weather, train the model on January, score the year.
+
+    Parameters
+    ----------
+    candidate : bool
+        Have :data:`CANDIDATE` score its share of the flights.
 
     Raises
     ------
@@ -102,21 +124,73 @@ def load_flights() -> Flights:
     frame = frame.sort_values(["ts_ms", "carrier", "flight", "origin"], kind="stable").reset_index(drop=True)
     frame["landed_ms"] = frame.ts_ms + frame.air_time * 60_000
     frame["arrived_late"] = np.where(frame.arr_delay.notna(), (frame.arr_delay > 15).astype(float), np.nan)
-    return _scored(frame)
+    frame["version"] = CHAMPION
+    return _scored(frame, candidate=candidate)
 
 
-def _scored(frame: Any) -> Flights:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+def _scored(frame: Any, *, candidate: bool) -> Flights:
     from sklearn.metrics import roc_auc_score
 
-    is_labelled = frame.arrived_late.notna()
-    january = (frame.month == 1) & is_labelled
-    inputs = frame[list(NUMERIC)].to_numpy(dtype=float)
-    model = HistGradientBoostingClassifier(max_iter=80, random_state=0)
-    model.fit(inputs[january], frame.arrived_late[january])
-    score = model.predict_proba(inputs)[:, 1].round(6)
+    january, is_labelled = _january(frame), frame.arrived_late.notna()
+    model = _trained(frame[january])
+    score = _scores(model, frame)
     rest = ~january & is_labelled
-    return Flights(frame.assign(late=score), float(roc_auc_score(frame.arrived_late[rest], score[rest])))
+    scored = frame.assign(late=score)
+    if candidate:
+        mistaken = frame.assign(dep_delay=frame.groupby("origin").dep_delay.shift(1))
+        chosen = _of_candidate(frame)
+        scored.loc[chosen, "version"] = CANDIDATE
+        scored.loc[chosen, "late"] = _scores(model, mistaken[chosen])
+    return Flights(scored, float(roc_auc_score(frame.arrived_late[rest], score[rest])))
+
+
+def january_scores(flights: Flights) -> tuple[Any, Any]:
+    """Return scores of January's flights by models that did not see them, and whether these were late.
+
+    Parameters
+    ----------
+    flights : Flights
+
+    Returns
+    -------
+    float64 array [n], bool array [n]
+        In the order of departure; each fifth is scored by a model of the other four.
+    """
+    january = flights.frame[_january(flights.frame)]
+    rows = np.arange(len(january))
+    scores = [
+        _scores(_trained(january.iloc[np.setdiff1d(rows, block)]), january.iloc[block])
+        for block in np.array_split(rows, BLOCKS)
+    ]
+    return np.concatenate(scores), january.arrived_late.to_numpy() > 0
+
+
+def _january(frame: Any) -> Any:
+    return (frame.month == 1) & frame.arrived_late.notna()
+
+
+def _trained(frame: Any) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    # Its threads wait for each other without pause: on a busy machine that takes thirty times as long.
+    with threadpool_limits(1):
+        model = HistGradientBoostingClassifier(max_iter=80, random_state=0)
+        return model.fit(frame[list(NUMERIC)].to_numpy(dtype=float), frame.arrived_late)
+
+
+def _scores(model: Any, frame: Any) -> Any:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return model.predict_proba(frame[list(NUMERIC)].to_numpy(dtype=float))[:, 1].round(6)
+
+
+def _of_candidate(frame: Any) -> Any:
+    """Return which flights the candidate scores: by their identity, as a service would that shares traffic out."""
+    from_ms, to_ms = _ms(CANDIDATE_FROM), _ms(CANDIDATE_TO)
+    share = np.array([xxhash.xxh3_64_intdigest(identity.encode()) % ONE_IN == 0 for identity in _identities(frame)])
+    return (frame.ts_ms >= from_ms) & (frame.ts_ms < to_ms) & share
 
 
 def write_events(flights: Flights, path: Path, until: datetime | None = None) -> int:
@@ -134,10 +208,7 @@ def write_events(flights: Flights, path: Path, until: datetime | None = None) ->
     int
         The number of events.
     """
-    import pandas as pd
-
-    constant_from = pd.Timestamp(CONSTANT_FROM).value // 1_000_000
-    twin_from, twin_to = _twin_ms()
+    constant_from, twin_from, twin_to = _ms(CONSTANT_FROM), _ms(TWIN_FROM), _ms(TWIN_TO)
     frame = _until(flights.frame, until)
     encoder = msgspec.json.Encoder()
     count = 0
@@ -169,7 +240,7 @@ def write_landings(flights: Flights, path: Path, until: datetime | None = None) 
     int
         The number of labels.
     """
-    twin_from, twin_to = _twin_ms()
+    twin_from, twin_to = _ms(TWIN_FROM), _ms(TWIN_TO)
     frame = _until(flights.frame, until)
     landed = frame[frame.arrived_late.notna() & frame.landed_ms.notna()]
     landed = landed.sort_values(["landed_ms", "carrier", "flight", "origin"], kind="stable")
@@ -185,10 +256,8 @@ def write_landings(flights: Flights, path: Path, until: datetime | None = None) 
     return count
 
 
-def _twin_ms() -> tuple[int, int]:
-    import pandas as pd
-
-    return pd.Timestamp(TWIN_FROM).value // 1_000_000, pd.Timestamp(TWIN_TO).value // 1_000_000
+def _ms(time: str) -> int:
+    return int(datetime.fromisoformat(time).timestamp()) * 1000
 
 
 def _until(frame: Any, until: datetime | None) -> Any:
@@ -205,15 +274,14 @@ def _identities(frame: Any) -> Any:
 def _events(frame: Any) -> Iterator[dict[str, Any]]:
     names = [*NUMERIC, *CATEGORY]
     columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in names]
-    rows = zip(
-        _identities(frame).tolist(), frame.ts_ms.tolist(), frame.late.tolist(), zip(*columns, strict=True), strict=True
-    )
-    for event_id, ts, score, values in rows:
+    heads = (_identities(frame), frame.ts_ms, frame.version, frame.late)
+    rows = zip(*(head.tolist() for head in heads), zip(*columns, strict=True), strict=True)
+    for event_id, ts, version, score, values in rows:
         yield {
             "event_id": event_id,
             "ts": ts,
             "model": "flights",
-            "version": "january",
+            "version": version,
             "features": dict(zip(names, values, strict=True)),
             "prediction": {"late": score},
         }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from monitor.alerts.lifecycle import Transition
-from monitor.demo.flights import CONSTANT_FROM, INJECTED
+from monitor.demo.flights import CANDIDATE, CONSTANT_FROM, INJECTED
 
 __all__ = ["FiredAlert", "fired", "lines"]
 
@@ -28,7 +28,7 @@ class FiredAlert:
     Attributes
     ----------
     alert_id, model, day, until, severity, title, why : str
-        ``why`` is one of `KNOWN`, ``injected`` or ``other``.
+        ``why`` is one of `KNOWN`, ``injected``, ``bad version`` or ``other``.
     """
 
     alert_id: str
@@ -43,7 +43,7 @@ class FiredAlert:
 def lines(transition: Transition) -> list[str]:
     """Return the lines for an alert that fires or ends; none for other transitions."""
     day = _day(transition.starts_ms)
-    injected = "  [INJECTED FAILURE]" if transition.model == INJECTED else ""
+    injected = "  [INJECTED FAILURE]" if transition.model == INJECTED or transition.version == CANDIDATE else ""
     if transition.state == "resolved":
         return [f"{_day(transition.ends_ms - 1)}  resolved  {transition.model}: what started on {day} is over"]
     if transition.state != "firing":
@@ -61,13 +61,15 @@ def fired(transitions: Iterable[Transition]) -> list[FiredAlert]:
     # Each model is evaluated at its own pace, so the transitions of several come in no lasting order.
     for t in sorted(newest.values(), key=lambda t: (t.starts_ms, t.model, t.alert_id)):
         day, until = _day(t.starts_ms), _day(t.ends_ms - 1) if t.ends_ms else "still firing"
-        alerts.append(FiredAlert(t.alert_id, t.model, day, until, t.severity, t.title, _why(t.model, day)))
+        alerts.append(FiredAlert(t.alert_id, t.model, day, until, t.severity, t.title, _why(t, day)))
     return alerts
 
 
-def _why(model: str, day: str) -> str:
-    if model == INJECTED and day >= CONSTANT_FROM[:10]:
+def _why(transition: Transition, day: str) -> str:
+    if transition.model == INJECTED and day >= CONSTANT_FROM[:10]:
         return "injected"
+    if transition.version == CANDIDATE:
+        return "bad version"
     return KNOWN.get(day, "other")
 
 

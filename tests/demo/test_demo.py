@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from monitor.cli import execute
-from monitor.demo.flights import CONSTANT_FROM, INJECTED
+from monitor.demo.canary import Canary, canary_story
+from monitor.demo.flights import CANDIDATE_FROM, CONSTANT_FROM, INJECTED
+from monitor.demo.quality import Quality, story
+from monitor.estimators.artefact import read_artefact
 from tests.demo.year import checkout, demo
 from tests.service import shop
 from tests.service.process import ROOT, Running, leeway
@@ -53,6 +56,33 @@ def test_the_injected_failure_alarms_on_its_first_day_and_says_so(year: dict[str
     assert by_labels[0]["title"].startswith(
         f"{INJECTED}: performance:recall moved (recall 73.1 % → 32.7 % over the day"
     )
+
+
+def test_a_bad_version_is_caught_by_its_labels_alone(year: dict[str, Any]) -> None:
+    canary = Canary(**year["canary"])
+    assert canary.verdict == "rollback"
+    assert canary.decided.startswith(CANDIDATE_FROM[:10])
+    (champion, candidate), (of_champion, of_candidate) = canary.scores, canary.estimates
+    assert candidate == pytest.approx(champion, abs=0.02)
+    assert of_candidate == pytest.approx(of_champion, abs=0.02)
+    [alert] = [alert for alert in year["alerts"] if alert["why"] == "bad version"]
+    assert "since version june came" in alert["title"]
+
+
+def test_the_readme_has_what_the_demo_says(year: dict[str, Any]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    said = [*canary_story(Canary(**year["canary"])), *story([Quality(**row) for row in year["quality"]])]
+    assert len(said) == 8
+    assert [line for line in said if line not in readme] == []
+
+
+def test_what_is_estimated_at_departure_is_near_what_comes_of_it(year: dict[str, Any]) -> None:
+    months = [row for row in year["quality"] if row["model"] == "flights"][:12]
+    fidelity = read_artefact(ROOT / "configs" / "models" / "flights.cbpe.json").fidelity
+    # The model was fitted on January itself: there it is better than what is estimated of others' flights.
+    off_by = [abs(row["estimated"] - row["accuracy"]) for row in months[1:]]
+    assert sum(off_by) / len(off_by) < fidelity.error
+    assert all(row["estimated"] is None for row in year["quality"] if row["model"] == INJECTED)
 
 
 def test_a_year_stays_within_its_budget(year: dict[str, Any]) -> None:
