@@ -17,6 +17,7 @@ from monitor.api import (
     acknowledge,
     alertmanager,
     alertmanager_silences,
+    effective_configuration,
     events,
     explain,
     health,
@@ -61,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     explain.router,
     acknowledge.router,
     whoami.router,
+    effective_configuration.router,
     *ALERTMANAGER,
     events.router,
 )

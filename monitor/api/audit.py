@@ -20,5 +20,7 @@ router = APIRouter(prefix="/v1", tags=["access"])
 @lists(router, Audit)
 def audit(service: TheService, form: InPages, question: Annotated[Audit, Depends(question_of(Audit))]) -> Response:
     span = span_of(service, question)
-    read = pages_of(service.store, "audit", {"who": question.who}, span, descending=True)
+    read = pages_of(
+        service.store, "audit", {"who": question.who, "operation": question.operation}, span, descending=True
+    )
     return listed(form, read, schema(AuditEntry), span._asdict())

@@ -29,8 +29,8 @@ STATIC = ("GET /static/{of_build}/{name:path}",)
 """Scripts and styles, the same for everybody: a page that asks people to log in has them too."""
 
 SHELLS = (
-    "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare", "/models/{model}/performance",
-    "/models/{model}/signals/{signal:path}",
+    "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare",
+    "/models/{model}/configuration", "/models/{model}/performance", "/models/{model}/signals/{signal:path}",
     "/pipeline", "/rollouts", "/silences",
 )  # fmt: skip
 """Pages that show nothing by themselves: their modules ask the API as whoever looks at them."""
@@ -44,8 +44,8 @@ VIEWED = (
     "/v1/incidents", "/v1/incidents/{incident_id}", "/v1/jobs", "/v1/jobs/runs", "/v1/labels", "/v1/marks",
     "/v1/models", "/v1/models/{model}",
     "/v1/models/{model}/configuration", "/v1/models/{model}/configuration/diff",
-    "/v1/models/{model}/configuration/versions",
-    "/v1/performance", "/v1/problems", "/v1/rollouts", "/v1/rollouts/{rollout}",
+    "/v1/models/{model}/configuration/effective", "/v1/models/{model}/configuration/versions",
+    "/v1/performance", "/v1/problems", "/v1/rollouts", "/v1/rollouts/{rollout}", "/v1/schemas/{kind}",
     "/v1/series", "/v1/series/summary", "/v1/silences/{silence_id}", "/v1/slices", "/v1/status",
     "/v1/subscriptions",
     "/v1/subscriptions/{subscription}", "/v1/top", "/v1/unregistered-models", "/v1/whoami",
@@ -94,7 +94,7 @@ NEEDS: dict[str, Need] = {
 OWN_PART = frozenset(
     {
         # They show nothing of any model.
-        "GET /docs", "GET /openapi.json", "GET /v1/problems", "GET /v1/whoami",
+        "GET /docs", "GET /openapi.json", "GET /v1/problems", "GET /v1/schemas/{kind}", "GET /v1/whoami",
         *(f"GET {path}" for path in SHELLS),
         # Of the rest, that of their own models alone: `monitor.api.own_part`.
         "GET /alerts", "GET /alerts/{alert_id}", "GET /v1/alerts", "GET /v1/alerts/stream", "GET /v1/alerts/summary",
@@ -106,7 +106,8 @@ OWN_PART = frozenset(
         "GET /v1/marks", "POST /v1/marks",
         "GET /v1/models", "GET /v1/models/{model}", "GET /v1/models/{model}/configuration",
         "PUT /v1/models/{model}/configuration", "GET /v1/models/{model}/configuration/diff",
-        "GET /v1/models/{model}/configuration/versions", "GET /v1/performance", "GET /v1/rollouts",
+        "GET /v1/models/{model}/configuration/effective", "GET /v1/models/{model}/configuration/versions",
+        "GET /v1/performance", "GET /v1/rollouts",
         "POST /v1/rollouts",
         "GET /v1/rollouts/{rollout}", "POST /v1/rollouts/{rollout}/stop", "GET /v1/rows", "GET /v1/series",
         "GET /v1/series/summary", "GET /v1/slices", "GET /v1/top", "GET /v1/unregistered-models",

@@ -33,6 +33,10 @@ OPERATIONS = {
     "stays; a file of that name holds from then on.",
     "GET /v1/models/{model}/configuration/diff": "What differs between two versions: which fields, which series keep "
     "what they have learned, and with `days` what would have fired.",
+    "GET /v1/models/{model}/configuration/effective": "Every value that the process which answers goes by, defaults "
+    "included, with what says it: the model's document, defaults of files, or Leeway's own default; and the line.",
+    "GET /v1/schemas/{kind}": "What may stand in a configuration file of this kind, with what it means, as JSON Schema "
+    "(draft 2020-12): `leeway schema` prints the same.",
     "GET /v1/models/{model}/configuration/versions": "Every version that was accepted, the last one first, and which "
     "processes do not go by that one.",
     "GET /v1/series": "A row for each series and detector that decides about it: whether it fires, is blind, learns or "

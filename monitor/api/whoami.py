@@ -21,6 +21,10 @@ class Whoami(BaseModel):
     name: str = Field(description="of the token or the person; empty where the service asks nobody", examples=["ann"])
     role: Role | None = Field(description="null where the service asks nobody")
     namespaces: list[str] = Field(description="to which the token is bound; empty: all")
+    created_by: str | None = Field(
+        description="who made the token; null of one that the configuration has, and of others"
+    )
+    expires_ms: int | None = Field(description="when it ends, in ms since the epoch; null: not by itself, or not known")
     may: list[str] = Field(description="operations, such as `POST /v1/marks`, that would not be refused for the role")
 
 
@@ -28,9 +32,16 @@ class Whoami(BaseModel):
 async def whoami(request: Request) -> Whoami:
     token = token_of(request.scope)
     if token is None:
-        return Whoami(name="", role=None, namespaces=[], may=sorted(NEEDS))
+        return Whoami(name="", role=None, namespaces=[], created_by=None, expires_ms=None, may=sorted(NEEDS))
     may = sorted(operation for operation in NEEDS if _may(token, operation))
-    return Whoami(name=token.name, role=token.role, namespaces=list(token.namespaces), may=may)
+    return Whoami(
+        name=token.name,
+        role=token.role,
+        namespaces=list(token.namespaces),
+        created_by=token.created_by or None,
+        expires_ms=token.expires_ms or None,
+        may=may,
+    )
 
 
 def _may(token: Token, operation: str) -> bool:

@@ -41,7 +41,7 @@ def command(
     """Print the configuration of MODEL that is in force in a running service, to be changed and applied.
 
     With --effective it is a document that says everything itself, and a comment in each line names what says so: the
-    line of the document, or Leeway's own default; of a model of a file, with --config, the file and line of each layer.
+    line of the document, or Leeway's own default; of a model of a file, the file and line of each layer.
     """
     if config is not None and not effective:
         raise click.UsageError("--config CONFIG is for --effective.")
@@ -50,12 +50,22 @@ def command(
         return
     with service.client() as leeway:
         stored = leeway.configurations.get(model, version)
-    if effective:
+        whole = leeway.configurations.effective(model) if effective and stored["owner"] == "file" else None
+    if whole is not None and version is None:
+        _show_whole(whole, json_=json_ or form == "json")
+    elif effective:
         _show_posted(stored, json_=json_ or form == "json")
     elif json_ or form == "json":
         as_json(stored)
     else:
         click.echo(stored["document"], nl=not stored["document"].endswith("\n"))
+
+
+def _show_whole(whole: Mapping[str, Any], *, json_: bool) -> None:
+    """Show what a service says of a model of a file: it has read the files, this command has not."""
+    from monitor.config.effective import Setting
+
+    _show(whole["model"], [Setting(**item | {"path": tuple(item["path"])}) for item in whole["items"]], json_=json_)
 
 
 def _show_posted(stored: Mapping[str, Any], *, json_: bool) -> None:

@@ -41,6 +41,22 @@ def versions(model: str) -> Steps[Document]:
     return every
 
 
+def effective(model: str) -> Steps[Document]:
+    """Return all that a model is watched with (``items``), and of each value the ``layer`` and ``line`` that says it.
+
+    Raises
+    ------
+    UnknownError
+        There is no such model.
+    """
+    return (yield Request(_path(model, "/effective"), holds="items"))
+
+
+def schema(kind: str = "model") -> Steps[Document]:
+    """Return the JSON Schema of a kind of file: ``model``, ``defaults`` or ``service``."""
+    return (yield Request(f"/v1/schemas/{quoted(kind)}", holds="$defs"))
+
+
 def diff(
     model: str,
     document: str | None = None,
@@ -126,6 +142,8 @@ class Configurations:
 
     get = does(get)
     versions = does(versions)
+    effective = does(effective)
+    schema = does(schema)
     diff = does(diff)
     plan = does(plan)
     apply = does(apply)
@@ -146,6 +164,8 @@ class AsyncConfigurations:
 
     get = does_async(get)
     versions = does_async(versions)
+    effective = does_async(effective)
+    schema = does_async(schema)
     diff = does_async(diff)
     plan = does_async(plan)
     apply = does_async(apply)

@@ -36,6 +36,9 @@ class Audit(Question):
     verb = "Show what was changed, by whom, and what was refused."
 
     who: str | None = described("only this token's", default=None)
+    operation: str | None = described(
+        "only this operation's, such as `POST /v1/tokens`, or this command's", default=None
+    )
     from_: Moment | None = None
     to: Moment | None = None
     limit: int | None = None

@@ -41,6 +41,7 @@ SHELLS: tuple[Shell, ...] = (
     Shell("/incidents/{incident}", "incident", "Incident"),
     Shell("/models/{model}", "model", "Model"),
     Shell("/models/{model}/compare", "compare", "Compare"),
+    Shell("/models/{model}/configuration", "configuration", "Configuration"),
     Shell("/models/{model}/performance", "performance", "Performance"),
     Shell("/models/{model}/signals/{signal:path}", "signal", "Signal"),
     Shell("/pipeline", "pipeline", "Pipeline"),

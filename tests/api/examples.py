@@ -36,6 +36,7 @@ ASKED = {
     "/v1/unregistered-models": "",
     "/v1/models/{model}": "",
     "/v1/models/{model}/configuration": "",
+    "/v1/models/{model}/configuration/effective": "",
     "/v1/models/{model}/configuration/versions": "",
     "/v1/series": "",
     "/v1/series/summary": "",

@@ -25,6 +25,7 @@ SAMPLES = [
     "/v1/models/{model}/configuration",
     "/v1/models/{model}/configuration/versions",
     "/v1/models/{model}/configuration/diff",
+    "/v1/models/{model}/configuration/effective",
     "/healthz",
     "/readyz",
     "/v1/status",

@@ -98,6 +98,8 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "send": lambda leeway: leeway.send("fraud", [{"amount": 1.0}]),
     "configurations.get": lambda leeway: leeway.configurations.get("fraud"),
     "configurations.versions": lambda leeway: leeway.configurations.versions("fraud"),
+    "configurations.effective": lambda leeway: leeway.configurations.effective("fraud"),
+    "configurations.schema": lambda leeway: leeway.configurations.schema(),
     "configurations.diff": lambda leeway: leeway.configurations.diff("fraud"),
     "configurations.plan": lambda leeway: leeway.configurations.plan("fraud", json.dumps(DOCUMENT)),
     "configurations.release": lambda leeway: leeway.configurations.release("fraud", created_by="ann", reason="files"),

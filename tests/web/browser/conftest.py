@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.web.browser.governed import governed
 from tests.web.browser.looking import Look, Open, chromium
 from tests.web.browser.operated import operated
 from tests.web.browser.site import Site, drifted, serving_site
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
-    with serving_site(operated(drifted())) as site:
+    with serving_site(governed(operated(drifted()))) as site:
         yield site
 
 

@@ -19,7 +19,19 @@ from monitor.config import Model, Service
 from monitor.web import PAGES
 from tests.api.world import HOUR_MS, World, configured, score, step
 
-__all__ = ["EDITOR", "FEATURES", "HOSTILE", "LONG", "MARKUP", "NOW_MS", "VIEWER", "Site", "drifted", "serving_site"]
+__all__ = [
+    "EDITOR",
+    "FEATURES",
+    "HOSTILE",
+    "LONG",
+    "MARKUP",
+    "NOW_MS",
+    "VIEWER",
+    "Site",
+    "described",
+    "drifted",
+    "serving_site",
+]
 
 NOW_MS = 1_715_673_600_000  # 2024-05-14T08:00:00Z
 MARKUP = "<img/src=x/onerror=alert(1)>"
@@ -32,8 +44,8 @@ EDITOR, VIEWER = "editor" * 8, "viewer" * 8
 """Secrets of who may change things, and of who may not."""
 
 
-def watched() -> Model:
-    """A model with names that try to be markup, parts of addresses, or too long to be shown."""
+def described() -> dict[str, Any]:
+    """The document of a model with names that try to be markup, parts of addresses, or too long to be shown."""
     features = {name: {"type": "numeric", "range": [0, 100]} for name in FEATURES}
     schema = {
         "features": features | {"country": {"type": "category"}},
@@ -45,13 +57,13 @@ def watched() -> Model:
         "detect": {"rule": "change", "false_alarms": "1 per 30d", "defaults": {"window": "1h"}},
     }
     metadata = {"name": "fraud", "owner": MARKUP, "namespace": "risk", "labels": {"team": HOSTILE}}
-    return Model.model_validate({"apiVersion": "leeway/v1", "kind": "Model", "metadata": metadata, "spec": spec})
+    return {"apiVersion": "leeway/v1", "kind": "Model", "metadata": metadata, "spec": spec}
 
 
 def drifted(*, asks_for_tokens: bool = False) -> World:
     """Eight days of hours of the model; in the last nine hours its amount, and one hostile signal, have moved."""
     tokens = [{"name": "ann", "role": "editor", "token": EDITOR}, {"name": "vic", "role": "viewer", "token": VIEWER}]
-    world = World(clock=ManualClock(NOW_MS), configuration=configured(watched()))
+    world = World(clock=ManualClock(NOW_MS), configuration=configured(Model.model_validate(described())))
     service = Service.model_validate({"spec": {"access": {"tokens": tokens} if asks_for_tokens else None}})
     world.configuration = replace(world.configuration, service=service)
     rng = np.random.default_rng(17)

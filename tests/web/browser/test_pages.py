@@ -17,6 +17,7 @@ WALKED: dict[str, tuple[str, str]] = {
     "performance": ("/models/fraud/performance", "predictions have a label"),
     "silences": ("/silences", "Nobody has subscribed"),
     "rollouts": ("/rollouts", "candidate v8"),
+    "configuration": ("/models/fraud/configuration?from=1&to=2", "What holds, and what says it"),
     "model": ("/models/fraud", "Every signal, the strongest first"),
     "signal": (f"/models/fraud/signals/{quote(f'feature:{HOSTILE}', safe='')}", "Effect against its threshold"),
     "compare": ("/models/fraud/compare?way=version&against_version=v8&version=v7&span=7d", "How good it was"),

@@ -27,8 +27,18 @@ export async function ask(path, parameters = {}, { signal } = {}) {
 }
 
 /** Change something; it is sent once, and nobody tries again but the person. */
-export async function tell(method, path, body, parameters = {}) {
-  const answer = await sent(path, parameters, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+export function tell(method, path, body, parameters = {}) {
+  return sentOnce(path, parameters, { method, body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+}
+
+/** Put a document of YAML; `replaces` is the digest of the only one that it may replace. */
+export function putYaml(path, body, parameters, { replaces = null, signal } = {}) {
+  const headers = { "Content-Type": "application/yaml", ...(replaces !== null && { "If-Match": `"${replaces}"` }) };
+  return sentOnce(path, parameters, { method: "PUT", body, headers, signal });
+}
+
+async function sentOnce(path, parameters, how) {
+  const answer = await sent(path, parameters, how);
   if (answer === null) {
     away();
     throw new Problem({ title: "The service did not answer", detail: "It is not certain that this was done: look, and try again." }, 0);

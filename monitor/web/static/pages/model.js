@@ -30,7 +30,8 @@ export default function Model({ model }) {
         ${" "}<${Time} ms=${span.from} /> to <${Time} ms=${span.to} /></p>`}</div>
       <div class="row"><${SpanChoice} ...${{ span, query, change, href }} />
         <a class="button" href=${address(["models", model, "performance"], query)}>Performance</a>
-        <a class="button" href=${address(["models", model, "compare"], query)}>Compare</a></div></div>
+        <a class="button" href=${address(["models", model, "compare"], query)}>Compare</a>
+        <a class="button" href=${address(["models", model, "configuration"])}>Configuration</a></div></div>
     <${Verdict} alerts=${alerts} protection=${protection} />
     ${summary.data && !span && html`<${Card} title="Nothing is judged yet"><p>No window of this model has ended. Once its events come, the first one
       does within a window's length.</p><//>`}
