@@ -29,7 +29,7 @@ STATIC = ("GET /static/{of_build}/{name:path}",)
 """Scripts and styles, the same for everybody: a page that asks people to log in has them too."""
 
 SHELLS = (
-    "/", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare",
+    "/", "/access", "/incidents/{incident}", "/models/{model}", "/models/{model}/compare",
     "/models/{model}/configuration", "/models/{model}/performance", "/models/{model}/signals/{signal:path}",
     "/pipeline", "/rollouts", "/silences",
 )  # fmt: skip

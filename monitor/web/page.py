@@ -26,7 +26,7 @@ SCRIPTED = (
 
 NAVIGATION = (
     ("Models", "/"), ("Alerts", "/alerts"), ("Silences", "/silences"), ("Rollouts", "/rollouts"),
-    ("Pipeline", "/pipeline"), ("API", "/docs"),
+    ("Pipeline", "/pipeline"), ("Access", "/access"), ("API", "/docs"),
 )  # fmt: skip
 """What every page links to, and its path."""
 

@@ -38,6 +38,7 @@ class Shell:
 
 SHELLS: tuple[Shell, ...] = (
     Shell("/", "fleet", "Models"),
+    Shell("/access", "access", "Access"),
     Shell("/incidents/{incident}", "incident", "Incident"),
     Shell("/models/{model}", "model", "Model"),
     Shell("/models/{model}/compare", "compare", "Compare"),

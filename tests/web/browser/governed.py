@@ -12,7 +12,7 @@ from monitor.configurations.log import Change, ConfigurationLog
 from tests.api.world import HOUR_MS, World
 from tests.web.browser.site import HOSTILE, MARKUP, NOW_MS, described
 
-__all__ = ["DOCUMENT", "FILE", "FILED", "governed"]
+__all__ = ["DOCUMENT", "FILE", "FILED", "filed", "governed"]
 
 FILED, FILE = "filed", "models/<b>filed</b>.yaml"
 """A model of a file."""
@@ -26,10 +26,16 @@ def governed(world: World) -> World:
     second = Change("fraud", DOCUMENT, author="ann", reason=f"quieter {HOSTILE}")
     for hours, change in ((5, first), (2, second)):
         ConfigurationLog(world.store, ManualClock(NOW_MS - hours * HOUR_MS)).put(change)
+    world.configuration = replace(world.configuration, texts={"fraud": DOCUMENT}, posted=frozenset({"fraud"}))
+    return world
+
+
+def filed(world: World) -> World:
+    """Add a model of a file."""
     of_file = DOCUMENT.replace("name: fraud", f"name: {FILED}").replace("http: fraud", f"http: {FILED}")
     ConfigurationLog(world.store, world.clock).put(Change(FILED, of_file, owner="file", file=FILE))
     models = world.configuration.models | {FILED: Model.model_validate(yaml.safe_load(of_file))}
-    texts = {"fraud": DOCUMENT, FILED: of_file}
-    world.configuration = replace(world.configuration, models=models, texts=texts, posted=frozenset({"fraud"}))
+    texts = {**world.configuration.texts, FILED: of_file}
+    world.configuration = replace(world.configuration, models=models, texts=texts)
     world.__dict__.pop("watches", None)
     return world

@@ -40,8 +40,10 @@ RIGHT_TO_LEFT = "\u202eמחיר\u202c"
 LONG = "n" * 200
 FEATURES = ("amount", HOSTILE, RIGHT_TO_LEFT, LONG)
 SIGNALS = ("volume", "prediction:score", *(f"feature:{name}" for name in (*FEATURES, "country")))
-EDITOR, VIEWER = "editor" * 8, "viewer" * 8
-"""Secrets of who may change things, and of who may not."""
+ADMIN, EDITOR, VIEWER = "admin" * 8, "editor" * 8, "viewer" * 8
+"""Secrets of who may do everything, of who may change things, and of who may not."""
+OF_RISK = {"viewer": "viewer-of-risk" * 3, "admin": "admin-of-risk" * 3}
+"""Secrets that are bound to the namespace of the model, by role."""
 
 
 def described() -> dict[str, Any]:
@@ -62,7 +64,11 @@ def described() -> dict[str, Any]:
 
 def drifted(*, asks_for_tokens: bool = False) -> World:
     """Eight days of hours of the model; in the last nine hours its amount, and one hostile signal, have moved."""
-    tokens = [{"name": "ann", "role": "editor", "token": EDITOR}, {"name": "vic", "role": "viewer", "token": VIEWER}]
+    holders = (("ann", "editor", EDITOR), ("vic", "viewer", VIEWER), ("ada", "admin", ADMIN))
+    tokens = [{"name": name, "role": role, "token": secret} for name, role, secret in holders]
+    tokens += [
+        {"name": f"{role} of risk", "role": role, "token": OF_RISK[role], "namespaces": ["risk"]} for role in OF_RISK
+    ]
     world = World(clock=ManualClock(NOW_MS), configuration=configured(Model.model_validate(described())))
     service = Service.model_validate({"spec": {"access": {"tokens": tokens} if asks_for_tokens else None}})
     world.configuration = replace(world.configuration, service=service)

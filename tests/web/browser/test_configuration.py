@@ -12,7 +12,7 @@ from monitor.clock import ManualClock
 from monitor.configurations.log import Change, ConfigurationLog, Version
 from monitor.values import DAY_MS
 from tests.api.world import HOUR_MS
-from tests.web.browser.governed import DOCUMENT, FILE, FILED, governed
+from tests.web.browser.governed import DOCUMENT, FILE, FILED, filed, governed
 from tests.web.browser.looking import Look, Open
 from tests.web.browser.site import EDITOR, HOSTILE, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
 
@@ -39,7 +39,7 @@ CHECK, APPLY = "Check, and see what it does", "Apply …"
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Site]:
     """A service that asks who is there, with a model of the API and one of a file."""
-    with serving_site(governed(drifted(asks_for_tokens=True))) as site:
+    with serving_site(filed(governed(drifted(asks_for_tokens=True)))) as site:
         yield site
 
 

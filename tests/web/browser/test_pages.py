@@ -11,6 +11,7 @@ from tests.web.browser.looking import Open
 from tests.web.browser.site import HOSTILE, MARKUP, Site
 
 WALKED: dict[str, tuple[str, str]] = {
+    "access": ("/access", "This service asks nobody who they are"),
     "fleet": ("/", "All 1"),
     "incident": ("/incidents/a", "Who was notified"),
     "pipeline": ("/pipeline", "Leeway is ready"),

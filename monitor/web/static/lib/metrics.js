@@ -1,20 +1,23 @@
 // The service's own figures, as Prometheus reads them.
 import { useEffect, useState } from "../vendor/htm-preact.js";
+import { useMay } from "./account.js";
 import { root } from "./address.js";
 
 const SAMPLE = /^([a-z_]+)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /([a-zA-Z_]+)="((?:[^"\\]|\\.)*)"/g;
 const ESCAPES = { "\\n": "\n", '\\"': '"', "\\\\": "\\" };
 
-/** Samples of some metrics, `{name, labels, value}`, of the process that answers; null until they are known. */
+/** Samples of some metrics, `{name, labels, value}`, of the process that answers; null until they are known, and to whoever may not. */
 export function useMetrics(names, { everyMs }) {
   const [samples, setSamples] = useState(null);
+  const may = useMay("GET /metrics");
   useEffect(() => {
+    if (!may) return undefined;
     const read = () => { if (!document.hidden) scrape(names).then(setSamples, () => {}); };
     read();
     const timer = setInterval(read, everyMs);
     return () => clearInterval(timer);
-  }, [names.join(" "), everyMs]);
+  }, [names.join(" "), everyMs, may]);
   return samples;
 }
 

@@ -12,10 +12,11 @@ export function SpanChoice({ span, query, change, href }) {
       href=${(name) => href({ span: name, ...cleared })} onChoose=${(name) => { setOpen(false); change({ span: name, ...cleared }); }} />
     <button aria-expanded=${String(isOpen)} aria-pressed=${String(Boolean(span?.isCustom))} onClick=${() => setOpen(!isOpen)}>${
       span?.isCustom ? `${shortTime(span.from)} to ${shortTime(span.to)}` : "From … to"}</button>
-    ${isOpen && span && html`<${Ends} span=${span} chosen=${(from, to) => { setOpen(false); change({ from, to, span: null }); }} />`}</div>`;
+    ${isOpen && span && html`<${LocalEnds} span=${span} chosen=${(from, to) => { setOpen(false); change({ from, to, span: null }); }} />`}</div>`;
 }
 
-function Ends({ span, chosen }) {
+/** From one time to another, in the viewer's zone. */
+export function LocalEnds({ span, chosen }) {
   const [ends, setEnds] = useState([local(span.from), local(span.to)]);
   const [from, to] = ends.map((text) => new Date(text).getTime());
   const isRight = from < to;
