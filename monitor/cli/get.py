@@ -50,9 +50,9 @@ def command(
         return
     with service.client() as leeway:
         stored = leeway.configurations.get(model, version)
-        whole = leeway.configurations.effective(model) if effective and stored["owner"] == "file" else None
-    if whole is not None and version is None:
-        _show_whole(whole, json_=json_ or form == "json")
+        answered = leeway.configurations.effective(model) if effective and stored["owner"] == "file" else None
+    if answered is not None and version is None:
+        _show_answered(answered, json_=json_ or form == "json")
     elif effective:
         _show_posted(stored, json_=json_ or form == "json")
     elif json_ or form == "json":
@@ -61,11 +61,13 @@ def command(
         click.echo(stored["document"], nl=not stored["document"].endswith("\n"))
 
 
-def _show_whole(whole: Mapping[str, Any], *, json_: bool) -> None:
+def _show_answered(answered: Mapping[str, Any], *, json_: bool) -> None:
     """Show what a service says of a model of a file: it has read the files, this command has not."""
     from monitor.config.effective import Setting
 
-    _show(whole["model"], [Setting(**item | {"path": tuple(item["path"])}) for item in whole["items"]], json_=json_)
+    _show(
+        answered["model"], [Setting(**item | {"path": tuple(item["path"])}) for item in answered["items"]], json_=json_
+    )
 
 
 def _show_posted(stored: Mapping[str, Any], *, json_: bool) -> None:

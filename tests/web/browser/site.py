@@ -65,7 +65,7 @@ def described() -> dict[str, Any]:
 def drifted(*, asks_for_tokens: bool = False) -> World:
     """Eight days of hours of the model; in the last nine hours its amount, and one hostile signal, have moved."""
     holders = (("ann", "editor", EDITOR), ("vic", "viewer", VIEWER), ("ada", "admin", ADMIN))
-    tokens = [{"name": name, "role": role, "token": secret} for name, role, secret in holders]
+    tokens: list[dict[str, Any]] = [{"name": name, "role": role, "token": secret} for name, role, secret in holders]
     tokens += [
         {"name": f"{role} of risk", "role": role, "token": OF_RISK[role], "namespaces": ["risk"]} for role in OF_RISK
     ]
