@@ -19,7 +19,17 @@ from importlib import resources
 from sinks.store.connection import Connection
 from sinks.store.contract import StoreError
 
-__all__ = ["EARLIER", "RECORD", "Migration", "lacking", "migrations", "pending", "recorded", "version"]
+__all__ = [
+    "EARLIER",
+    "RECORD",
+    "Migration",
+    "lacking",
+    "migrations",
+    "pending",
+    "recorded",
+    "split_statements",
+    "version",
+]
 
 RECORD = "schema_migrations"
 """The table in which a store records its migrations."""
@@ -76,7 +86,7 @@ def migrations() -> tuple[Migration, ...]:
     """
     files = resources.files("sinks.store").joinpath("migrations").iterdir()
     named = [(match, file) for file in files if (match := _NAME.fullmatch(file.name))]
-    steps = [Migration(int(match[1]), match[2], _statements(file.read_text("utf-8"))) for match, file in named]
+    steps = [Migration(int(match[1]), match[2], split_statements(file.read_text("utf-8"))) for match, file in named]
     return tuple(sorted(steps, key=lambda step: step.version))
 
 
@@ -143,5 +153,12 @@ def version(applied: Collection[Recorded]) -> int:
     return max((EARLIER.get(pair, pair[0]) for pair in applied), default=0)
 
 
-def _statements(text: str) -> tuple[str, ...]:
+def split_statements(text: str) -> tuple[str, ...]:
+    r"""Return the statements of a file, each with the comments before it.
+
+    Examples
+    --------
+    >>> split_statements("SELECT 1;\nSELECT ';';\n")
+    ('SELECT 1', "SELECT ';'")
+    """
     return tuple(part.strip() for part in re.split(r";\s*(?:\n|$)", text) if part.strip())

@@ -13,6 +13,7 @@ from typing import Any
 from sinks.store.connection import Connection
 from sinks.store.contract import READABLE, Buckets, Columns, Drifting, Query, Table
 from sinks.store.derived import TIERS
+from sinks.store.new_store import create_tables, is_new
 from sinks.store.rollups import SETTLE_MS, read_buckets, read_drifting, read_totals, refresh, tier_question
 from sinks.store.rows import (
     checked_buckets,
@@ -42,6 +43,9 @@ class SqlStore(Connection):
 
     def migrate(self) -> None:
         """Create or upgrade the tables; see :class:`sinks.store.contract.Store`."""
+        # On a cluster each table is two, which only the migrations say.
+        if not self.is_replicated and is_new(self):
+            create_tables(self)
         for step in pending(self):
             for statement in self._statements(step):
                 self.command(statement)

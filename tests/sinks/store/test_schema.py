@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import BUCKETS, READABLE, TABLES, Buckets, Query, Store
 from sinks.store.rows import checked_query
-from sinks.store.schema import migrations
+from sinks.store.schema import migrations, recorded
 from sinks.store.sql import select
 from tests.sinks.store.samples import exact, plain
 from tests.sinks.store.test_rollups import HOUR_MS, START_MS, scores
@@ -76,8 +76,40 @@ def test_an_upgraded_store_has_the_tables_of_a_new_one(first: ChdbStore, tmp_pat
 
 
 def described(store: ChdbStore) -> dict[str, Any]:
-    sql = "SELECT name, engine_full, partition_key, sorting_key FROM system.tables WHERE database = currentDatabase()"
+    """Names, columns with their codecs, keys, engines, settings and queries of all tables and views."""
+    sql = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
     return store.query(f"{sql} ORDER BY name")
+
+
+class CutOff(ChdbStore):
+    """Runs so many statements that write, and is cut off then."""
+
+    left = -1
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        if self.left == 0:
+            raise InterruptedError(sql)
+        self.left -= 1
+        super().command(sql, parameters)
+
+
+def test_a_new_store_that_is_cut_off_after_any_kind_of_statement_is_finished_by_the_next_start(tmp_path: Path) -> None:
+    store = CutOff(tmp_path / "whole")
+    store.migrate()
+    statements, whole, records = -1 - store.left, described(store), recorded(store)
+    store.close()
+    # The mark, some tables, all tables, all but the end of the mark; and once more between the latter two.
+    for cuts in ([1], [30], [statements - 2], [statements - 1], [30, statements - 1]):
+        store = CutOff(tmp_path / "-".join(map(str, cuts)))
+        for store.left in cuts:
+            with pytest.raises(InterruptedError):
+                store.migrate()
+        store.left = -1
+        store.migrate()
+        assert described(store) == whole
+        assert recorded(store) == records
+        assert store.is_current()
+        store.close()
 
 
 @pytest.mark.parametrize("name", ["panes", "scores"])
