@@ -140,6 +140,7 @@ def unique_name(request: pytest.FixtureRequest) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled kernels from one clone to the next, before the compiler is imported."""
+    gc.disable()  # until all is collected: modules and tests stay
     folder = default_cache() / "kernels"
     config.stash[NOT_KEPT] = keep_compiled(folder, os.environ)
     if os.environ.get("LEEWAY_KERNELS") == str(folder.resolve()) and not hasattr(config, "workerinput"):
@@ -173,6 +174,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
+    gc.enable()
 
 
 def _turn_of(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, bool, int]]:

@@ -27,7 +27,8 @@ class Baseline:
     ) -> None:
         self.mean, self.sd, self.warm_up = mean, sd, warm_up
         self.learning, self.running, self.bounded = mean is None, running, bounded
-        self.held: list[float] = []
+        self.first: list[float] = []
+        self.equal = 0
         self.seen: list[float] = []
         self.learned = (0.0, 0.0)
         self.due = 1
@@ -83,18 +84,18 @@ class Baseline:
 
     def hold(self, x: float) -> None:
         """Keep the first 32 values once they show a scale; until then all but one of those held are equal."""
-        self.held.append(x)
+        self.first.append(x)
         size = min(32, max(2, self.warm_up))
-        if len(self.held) < size:
+        if len(self.first) < size:
             return
-        first = list(self.held)
-        while len(first) > size:
-            first.remove(usual(first[:size])[0])
-        median, deviation = usual(first)
+        if len(self.first) > size:
+            self.first.remove(usual(self.first[:size])[0])
+            self.equal += 1
+        median, deviation = usual(self.first)
         reach = 6.0 * deviation
-        bounded = [min(max(y, median - reach), median + reach) for y in first]
+        bounded = [min(max(y, median - reach), median + reach) for y in self.first]
         if math.fsum((y - median) ** 2 for y in bounded) > 0.0:
-            self.seen = bounded + [median] * (len(self.held) - size)
+            self.seen = bounded + [median] * self.equal
 
 
 class RunningMean:

@@ -107,7 +107,7 @@ class Number:
     def day(self, locations: npt.ArrayLike, *, missing: float | Floats | None = None) -> Evidence:
         """Draw the windows of a day, with these locations, float64[T]."""
         location = np.asarray(locations, dtype=np.float64)
-        beyond = np.array([normal_sf((FENCES - middle) / self.spread) for middle in location])
+        beyond = normal_sf((FENCES - location[:, np.newaxis]) / self.spread)
         ends = np.ones((len(location), 1)), np.zeros((len(location), 1))
         shares = -np.diff(np.concatenate((ends[0], beyond, ends[1]), axis=1), axis=1)
         events = self.rng.poisson(self.events, len(location))
