@@ -40,6 +40,9 @@ SETTINGS = {
     "broker.heartbeat.interval.ms": "500",
     "broker.session.timeout.ms": "3000",
     "group.initial.rebalance.delay.ms": "0",
+    # Twice a second a record that says nothing, written, forwarded to every broker and read back: most of what a
+    # broker at rest computes.
+    "metadata.max.idle.interval.ms": "0",
     # Messages of tests have times of long ago, which would go whenever the broker looks for what is old.
     "log.retention.ms": "-1",
     "offsets.topic.num.partitions": "4",
