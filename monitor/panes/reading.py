@@ -15,6 +15,7 @@ from monitor.events import Partition, SeriesKey
 from monitor.panes.codec import FINDINGS, signal_of_findings
 from monitor.panes.coverage import ON_TIME
 from monitor.watch import Watch
+from sinks.store.arrow import number_array
 from sinks.store.contract import Columns, Query, Store
 from sinks.store.derived import TIERS
 from sinks.store.rollups import tier_question
@@ -246,7 +247,7 @@ def _from_sql(
 
 
 def _from_batch(batch: Any) -> _Flat:
-    numbers = {name: batch[name].to_numpy() for name in _NUMBERS}
+    numbers = {name: number_array(batch[name]) for name in _NUMBERS}
     lists = {name: _ragged(batch[name]) for name in ("cells", "counts")}
     codes, distinct_names = _encoded(batch["names"].flatten())
     lists["names"] = Ragged(codes, _ragged_starts(batch["names"]))
@@ -254,11 +255,11 @@ def _from_batch(batch: Any) -> _Flat:
 
 
 def _ragged(lists: Any) -> Ragged:
-    return Ragged(lists.flatten().to_numpy(), _ragged_starts(lists))
+    return Ragged(number_array(lists.flatten()), _ragged_starts(lists))
 
 
 def _ragged_starts(lists: Any) -> Integers:
-    offsets = lists.offsets.to_numpy().astype(np.int64)
+    offsets = number_array(lists.offsets).astype(np.int64)
     return np.asarray(offsets - offsets[0])
 
 
@@ -266,7 +267,7 @@ def _encoded(texts: Any) -> tuple[Integers, list[str]]:
     import pyarrow
 
     encoded = texts if isinstance(texts, pyarrow.DictionaryArray) else texts.dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), [str(text) for text in encoded.dictionary.to_pylist()]
+    return number_array(encoded.indices).astype(np.int64), [str(text) for text in encoded.dictionary.to_pylist()]
 
 
 def _from_rows(store: Store, query: Query, counted_ms: Mapping[Partition, int] | None) -> _Flat:

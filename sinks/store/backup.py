@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sinks.store.arrow import number_array
 from sinks.store.contract import TABLES, Columns, Query, Store, StoreError, Table
 from sinks.store.filling import IDENTITY, begin, end
 from sinks.store.rows import row_count, split
@@ -262,10 +263,10 @@ def _from_arrow(table: Table, page: Any) -> Mapping[str, Any]:
     for column in table.columns:
         values = page[column.name].combine_chunks()
         if column.kind in ("int", "float"):
-            columns[column.name] = values.to_numpy(zero_copy_only=False)
+            columns[column.name] = number_array(values)
         elif column.kind == "ints":
-            lengths = np.diff(values.offsets.to_numpy())
-            columns[column.name] = split(values.flatten().to_numpy(), lengths)
+            lengths = np.diff(number_array(values.offsets))
+            columns[column.name] = split(number_array(values.flatten()), lengths)
         else:
             columns[column.name] = values.to_pylist()
     return columns

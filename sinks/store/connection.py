@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sinks.store.arrow import number_array
 from sinks.store.contract import Columns, StoreError
 from sinks.store.failures import EngineError
 from sinks.store.rows import split
@@ -176,13 +177,13 @@ def _as_bytes(strings: Any) -> list[bytes]:
 
 def _number_array(numbers: Any) -> Any:
     # Copied, since what Arrow lends is read-only, and the twin in memory gives arrays of the caller's own.
-    return np.array(numbers.to_numpy())
+    return np.array(number_array(numbers))
 
 
 def _number_arrays(lists: Any) -> list[Any]:
     import pyarrow.compute
 
-    lengths = pyarrow.compute.list_value_length(lists).to_numpy()
+    lengths = number_array(pyarrow.compute.list_value_length(lists))
     return split(_number_array(pyarrow.compute.list_flatten(lists)), lengths)
 
 
@@ -206,7 +207,7 @@ def _generic(column: Any) -> Any:
 
     # NULL has no form in numpy's integers, and NaN is a value of its own: columns with NULLs are lists.
     if column.null_count == 0 and pyarrow.types.is_floating(column.type):
-        return column.to_numpy().astype(np.float64)
+        return number_array(column).astype(np.float64)
     if column.null_count == 0 and pyarrow.types.is_integer(column.type) and column.type != pyarrow.uint64():
-        return column.to_numpy().astype(np.int64)
+        return number_array(column).astype(np.int64)
     return column.to_pylist()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks.store.arrow import number_array
 from sinks.store.buckets import Statement, condition
 from sinks.store.contract import Columns, Drifting
 from sinks.store.derived import SERIES, drifting_columns
@@ -126,12 +127,12 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def _numbers(parts: Sequence[Any]) -> NDArray[np.float64]:
-    return np.concatenate([part.to_numpy() for part in parts])
+    return np.concatenate([number_array(part) for part in parts])
 
 
 def outside(hours: pyarrow.Table, holes: Sequence[Span]) -> pyarrow.Table:
     """Return the rows of ``hours`` that lie in none of ``holes``, which are whole hours."""
-    hour_ms = hours["hour_ms"].to_numpy()
+    hour_ms = number_array(hours["hour_ms"])
     outside_holes = np.ones(len(hour_ms), np.bool_)
     for from_ms, to_ms in holes:
         outside_holes &= (hour_ms < from_ms) | (hour_ms >= to_ms)
