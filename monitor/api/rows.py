@@ -15,7 +15,7 @@ from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, question_of
 from monitor.api.reading import Row
-from monitor.api.sliced import CHOICES, OF_EVENTS, Sliced, check_stored, sliced
+from monitor.api.sliced import CHOICES, OF_EVENTS, Sliced, part_of, sliced
 from monitor.resources.rows import EventRow, Rows
 from monitor.resources.slices import ComparedSlice, SampledEvents
 from monitor.slices.fields import Fields, fields_of
@@ -43,9 +43,9 @@ def rows(
     form: Whole,
     question: Annotated[Rows, Depends(question_of(Rows))],
 ) -> Response:
-    watch = check_stored(service, question)
+    watch, part = part_of(service, question)
     with comparisons.turn():
-        compared = sliced(service, watch, question, question.signals)
+        compared = sliced(service, watch, part, question)
         shown = list(_rows(service, compared, question.limit))
     return listed_whole(form, shown, EventRow, compared.head())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ from monitor.slices.sample import AROUND_MS, Sample, TooManyEventsError, read_sa
 from monitor.slices.slices import REST, Integers, Judged, UnknownSliceError, default_slice
 from monitor.watch import Watch
 
-__all__ = ["CHOICES", "OF_EVENTS", "Sliced", "check_stored", "sliced"]
+__all__ = ["CHOICES", "OF_EVENTS", "Sliced", "part_of", "sliced"]
 
 OF_EVENTS = Field(description="which events this is made of, and how many there are")
 
@@ -71,7 +70,7 @@ class Sliced:
         }
 
 
-def sliced(service: ApiService, watch: Watch, question: Slices | Rows, signals: Sequence[str] | None) -> Sliced:
+def sliced(service: ApiService, watch: Watch, part: Part, question: Slices | Rows) -> Sliced:
     """Read the labelled events that a question is about, and compare two slices of them.
 
     Raises
@@ -80,9 +79,6 @@ def sliced(service: ApiService, watch: Watch, question: Slices | Rows, signals: 
         There are no such slices, or too many events.
     StoreError
     """
-    part = Part(*closed(span_of(service, question), "from", "to"), question.version, question.segment)
-    if question.segment not in watch.segment_names:
-        raise bad_parameter("segment", f"{watch.name} has no segment {question.segment!r}")
     try:
         sample = read_sample(service.store, watch, part)
     except TooManyEventsError as error:
@@ -94,7 +90,7 @@ def sliced(service: ApiService, watch: Watch, question: Slices | Rows, signals: 
         raise bad_parameter("against", "both slices are the same: name another, or `rest`")
     used = np.union1d(*members)
     events = fields_of(service.store, watch, part, sample, used)
-    chosen = stored_signals(watch) if signals is None else list(signals)
+    chosen = [each for each in stored_signals(watch) if question.signals is None or each in question.signals]
     current, baseline = sides_of(watch, chosen, members, events)
     return Sliced(watch, part, judged, (name, question.against), members, differences(watch, baseline, current))
 
@@ -106,16 +102,18 @@ def _members(judged: Judged, field: str, name: str, other: str = REST) -> Intege
         raise bad_parameter(field, str(error)) from error
 
 
-def check_stored(service: ApiService, question: Slices | Rows) -> Watch:
-    """Return the model of a question, or a problem that says which of its keys would have events stored.
+def part_of(service: ApiService, question: Slices | Rows) -> tuple[Watch, Part]:
+    """Return what a question is about, or a problem that says which key of the model would have events stored.
 
     Raises
     ------
     ProblemError
     """
     watch = watched(service, question.model)
-    spec = watch.model.spec
-    name = question.model
+    spec, name = watch.model.spec, question.model
+    part = Part(*closed(span_of(service, question), "from", "to"), question.version, question.segment)
+    if question.segment not in watch.segment_names:
+        raise bad_parameter("segment", f"{name} has no segment {question.segment!r}")
     if spec.performance_plan is None:
         raise _nothing(f"{name} has no `spec.performance`: nothing is compared with labels", "spec.performance")
     if not spec.keep.events:
@@ -126,7 +124,7 @@ def check_stored(service: ApiService, question: Slices | Rows) -> Watch:
         check_signal(watch, signal)
         if signal in hidden:
             raise bad_parameter("signal", f"no single values of {signal} are stored: {hidden[signal]}")
-    return watch
+    return watch, part
 
 
 def _nothing(detail: str, key: str) -> ProblemError:
@@ -151,7 +149,10 @@ def _note(sample: Sample, share: float) -> str:
     if not counts.stored:
         return f"no events of this time are stored{of_all}, or they have no id"
     if not events:
-        return f"{counts.stored:,} events are stored of this time{of_all}, and none of them has a label that fits"
+        looked_at = "them" if sample.is_all else f"{counts.looked_at:,} that were looked at"
+        return (
+            f"{counts.stored:,} events are stored of this time{of_all}, and none of {looked_at} has a label that fits"
+        )
     around = f"within {AROUND_MS // 3_600_000} h of it"
     if sample.is_all:
         return f"all {events:,} labelled events of {counts.stored:,} that are stored of this time or {around}{of_all}"

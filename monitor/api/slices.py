@@ -13,7 +13,7 @@ from monitor.api.distributions import row_of
 from monitor.api.forms import Whole, listed, lists
 from monitor.api.parameters import TheService, question_of
 from monitor.api.reading import Page
-from monitor.api.sliced import CHOICES, OF_EVENTS, check_stored, sliced
+from monitor.api.sliced import CHOICES, OF_EVENTS, part_of, sliced
 from monitor.api.tables import schema
 from monitor.resources.compare import SignalDifference
 from monitor.resources.distributions import Cells
@@ -43,9 +43,9 @@ def slices(
     form: Whole,
     question: Annotated[Slices, Depends(question_of(Slices))],
 ) -> Response:
-    watch = check_stored(service, question)
+    watch, part = part_of(service, question)
     with comparisons.turn():
-        compared = sliced(service, watch, question, question.signals)
+        compared = sliced(service, watch, part, question)
     rows = [row_of(watch, each, cells=question.cells) for each in compared.differences[: question.limit]]
     hidden = [{"signal": signal, "reason": reason} for signal, reason in not_stored(watch).items()]
     types = schema(SignalDifference)

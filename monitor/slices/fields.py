@@ -18,7 +18,7 @@ from sinks.store.contract import Query, Store
 
 __all__ = ["Fields", "fields_of", "not_stored", "sides_of", "stored_signals"]
 
-EVENTS_AT_ONCE = 2_000
+EVENTS_AT_ONCE = 5_000
 
 Integers = NDArray[np.int64]
 Fields = Mapping[str, float | str | None]

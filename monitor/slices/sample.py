@@ -7,6 +7,7 @@ came first, and those of a shorter answer are part of those of a longer one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,15 @@ MOST_EVENTS = 20_000
 MOST_IDS = 100_000
 """Of so many ids predictions and labels are looked for at most."""
 
-MOST_STORED = 2_000_000
+MOST_STORED = 1_000_000
 """Of so many stored events the ids are read at most."""
 
 AROUND_MS = HOUR_MS
 """Fields may come on a topic of their own: so much before or after the prediction of the event."""
 
 IDS_AT_ONCE = 10_000
-PAGE = 50_000
+STEPS = 16
+"""In so many parts of the span ids are read: few are held at once."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -131,20 +133,18 @@ def read_sample(store: Store, watch: Watch, part: Part, most: int = MOST_EVENTS)
 
 def _stored_digests(store: Store, model: str, part: Part) -> NDArray[np.uint64]:
     """The digests of the ids of stored events, ascending."""
-    span = {"event_ms": part.from_ms - AROUND_MS}, {"event_ms": part.to_ms + AROUND_MS}
-    pages, rows, after = [np.empty(0, dtype=np.uint64)], 0, tuple[Any, ...]()
-    while True:
-        query = Query("events", {"model": model}, *span, after=after, limit=PAGE, columns=("model", *_KEY, "id"))
-        page = store.read(query)
-        ids = [text for text in page["id"] if text]
-        pages.append(np.unique(digests(Texts.of(ids))))
-        rows += len(page["id"])
+    from_ms, to_ms = part.from_ms - AROUND_MS, part.to_ms + AROUND_MS
+    steps = np.linspace(from_ms, to_ms, STEPS + 1).astype(np.int64).tolist()
+    hashes, rows = [np.empty(0, dtype=np.uint64)], 0
+    for low_ms, high_ms in pairwise(steps):
+        span = {"event_ms": low_ms}, {"event_ms": high_ms}
+        ids = store.read(Query("events", {"model": model}, *span, limit=MOST_STORED - rows + 1, columns=("id",)))["id"]
+        rows += len(ids)
         if rows > MOST_STORED:
             detail = f"more than {MOST_STORED:,} events of {model} are stored of this time: ask for a shorter span"
             raise TooManyEventsError(detail)
-        if len(page["id"]) < PAGE:
-            return np.unique(np.concatenate(pages))
-        after = query.cursor(page)
+        hashes.append(np.unique(digests(Texts.of([text for text in ids if text]))))
+    return np.unique(np.concatenate(hashes))
 
 
 def _labelled(store: Store, watch: Watch, part: Part, chosen: NDArray[np.uint64]) -> Columns:

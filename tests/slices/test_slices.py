@@ -155,8 +155,8 @@ def test_events_without_a_label_are_in_no_slice() -> None:
 
 
 @pytest.fixture
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample, "PAGE", 7)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "STEPS", 3)
     monkeypatch.setattr(sample, "IDS_AT_ONCE", 11)
 
 
@@ -165,7 +165,7 @@ def ids(world: World, most: int) -> list[str]:
     return names
 
 
-def test_a_sample_is_of_the_smallest_hashes_however_it_is_read(world: World, small_pages: None) -> None:
+def test_a_sample_is_of_the_smallest_hashes_however_it_is_read(world: World, small_parts: None) -> None:
     names = [e["id"] for e in drawn()]
     hashes = digests(Texts.of(names)).tolist()
     ranked = [name for _, name in sorted(zip(hashes, names, strict=True))]
@@ -181,6 +181,13 @@ def test_a_sample_says_of_how_many_it_is(world: World, monkeypatch: pytest.Monke
     events = Client(world).get("/v1/slices", **ASKED).json()["events"]
     assert (events["labelled"], events["stored"], events["is_all"]) == (100, EVENTS, False)
     assert events["note"].startswith("100 labelled events, those with the smallest hashes of their ids among 400")
+
+
+def test_where_only_some_were_looked_at_it_is_not_said_of_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "MOST_IDS", 100)
+    monkeypatch.setattr(sample, "IDS_AT_ONCE", 50)
+    events = Client(world).get("/v1/slices", **ASKED, version="v2").json()["events"]
+    assert "400 events are stored of this time, and none of 100 that were looked at has a label" in events["note"]
 
 
 def test_too_many_stored_events_are_refused_with_what_to_do(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
