@@ -46,6 +46,8 @@ class AlertFilter:
         All of which match their labels.
     acknowledged : bool or None
         Whether somebody has taken them on as they stand.
+    text : str or None
+        Words that all stand in them.
     """
 
     models: Sequence[str] | None = None
@@ -55,6 +57,7 @@ class AlertFilter:
     signal: str | None = None
     matchers: Sequence[Matcher] = ()
     acknowledged: bool | None = None
+    text: str | None = None
 
     @property
     def where(self) -> dict[str, Any]:
@@ -66,13 +69,22 @@ class AlertFilter:
 
     def passes(self, alert: Row) -> bool:
         """Whether an alert of which `where` and the span hold is shown, but for who has taken it on."""
-        return is_matched(alert, self.matchers) and (
-            self.signal is None or any(moved.get("signal") == self.signal for moved in alert["signals"])
+        signals = [moved.get("signal") for moved in alert["signals"]]
+        return (
+            is_matched(alert, self.matchers)
+            and (self.signal is None or self.signal in signals)
+            and (self.text is None or _has_words(alert, signals, self.text))
         )
 
     def takes(self, alert: Row) -> bool:
         """Whether it is shown by who has taken it on."""
         return self.acknowledged is None or (alert["acknowledged_by"] is not None) is self.acknowledged
+
+
+def _has_words(alert: Row, signals: Sequence[str | None], text: str) -> bool:
+    labels = (f"{name}={value}" for name, value in alert["labels"].items())
+    texts = " ".join([alert["title"], alert["model"], *labels, *filter(None, signals)]).casefold()
+    return all(word in texts for word in text.casefold().split())
 
 
 def read_alerts(store: Store, chosen: AlertFilter, limit: int = 1_000, cursor: str | None = None) -> Page:

@@ -72,7 +72,7 @@ def alerts(service: TheService, form: InPages, question: Annotated[Alerts, Depen
         )
     _check_standing(question.state)
     chosen = AlertFilter(
-        models, span, question.state, question.severity, question.signal, matchers, question.acknowledged
+        models, span, question.state, question.severity, question.signal, matchers, question.acknowledged, question.text
     )
 
     def read(limit: int, cursor: str | None) -> Page:
@@ -181,6 +181,7 @@ def _check_log(question: Alerts) -> None:
     for name, value in (
         ("signal", question.signal),
         ("matcher", question.matchers),
+        ("text", question.text),
         ("acknowledged", question.acknowledged),
     ):
         if value is not None:

@@ -46,6 +46,8 @@ STATE_OF = {"drift": "firing", "warning": "protecting", "ok": "protecting", "lea
 CHANGE, SKEW = DETECTORS
 """The detectors that decide under ``detect.rule: change``; the second only where there is a data set."""
 
+MOST_VERSIONS = 50
+
 RETIRED_MS = 7 * DAY_MS
 """A version that has been gone for longer, while another one is served, is no longer missed."""
 
@@ -84,7 +86,17 @@ def protection_summary(
         _summary(service, name, of_models[name], [alert for alert in alerts if alert["model"] == name])
         for name in models
     ]
-    return listed_whole(form, summaries, ModelProtection, {})
+    versions = _versions(service.store, question.model)
+    rows = [row | {"versions": versions} for row in summaries]
+    return listed_whole(form, rows, ModelProtection, {})
+
+
+def _versions(store: Store, model: str | None) -> list[Row]:
+    """Return the versions of a model that came last, the oldest first."""
+    if model is None:
+        return []
+    rows = rows_of(store.read(Query("versions", {"model": model}, columns=("version", "first_ms"))))
+    return sorted(rows, key=lambda row: (row["first_ms"], row["version"]))[-MOST_VERSIONS:]
 
 
 def _with_shifts(store: Store, signal: str, rows: Sequence[Row]) -> Iterator[Row]:
@@ -372,6 +384,7 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     watch = service.watches.get(model)
     budget = watch.model.spec.detect.false_alarms if watch is not None else None
     stated = accepted(budget, covered_ms) if budget is not None else None
+    plan = watch.model.spec.performance_plan if watch is not None else None
     return {
         "model": model,
         **{state: states[state] for state in STATES},
@@ -386,4 +399,5 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
         "per_ms": budget.per_ms if budget is not None else None,
         "accepted": stated,
         "alerts_per_accepted": len(fired) / stated if stated else None,
+        "metrics": [] if plan is None else list(plan.metrics),
     }

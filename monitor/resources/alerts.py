@@ -259,13 +259,17 @@ class Alerts(Question):
         default=None,
         wire="matcher",
     )
+    text: str | None = described(
+        "alerts that have all of these words, in small or capital letters, in their title, model, labels or signals",
+        default=None,
+    )
     acknowledged: bool | None = described(
         "alerts that somebody has, or nobody has taken on",
         default=None,
         flags="--acknowledged/--unacknowledged",
     )
     transitions: bool = described(
-        "the log itself: `from` and `to` mean its `at_ms`; `signal`, `matcher` and `acknowledged` do not apply",
+        "the log itself: `from` and `to` mean its `at_ms`; `signal`, `matcher`, `text` and `acknowledged` do not apply",
         default=False,
     )
     from_: Moment | None = None

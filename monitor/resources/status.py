@@ -167,6 +167,16 @@ class SeriesProtection(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BegunVersion(Row):
+    """A version of a model, and since when there are events of it."""
+
+    table = ("version", ("since", "first_ms"))
+
+    version: str
+    first_ms: TimeMs = described("event time of its first events")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelProtection(Row):
     """One model: what its detectors are, and its alerts beside the false alarms that its configuration accepts."""
 
@@ -199,6 +209,8 @@ class ModelProtection(Row):
     per_ms: LengthMs | None
     accepted: float | None = described("false alarms accepted in these days")
     alerts_per_accepted: float | None = described("`alerts / accepted`; null where nothing is known of either")
+    metrics: list[str] = described("that its labels are to give; empty where none are expected")
+    versions: list[BegunVersion] = described("if the question names a model: the 50 that came last, the oldest first")
 
 
 @dataclass(frozen=True)

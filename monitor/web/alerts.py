@@ -17,7 +17,8 @@ from monitor.api.incidents import Book
 from monitor.api.parameters import TheService
 from monitor.api.problems import ProblemError
 from monitor.api.standing_alerts import standing_alerts
-from monitor.web.page import page
+from monitor.web.page import SCRIPTED, page
+from monitor.web.shells import ALERTS
 
 __all__ = ["router"]
 
@@ -29,7 +30,10 @@ MOST_LISTED = 200
 @router.get("/alerts")
 def list_alerts(request: Request, service: TheService) -> Response:
     alerts = sorted(standing_alerts(service.store, None), key=lambda row: (row["state"] != "firing", -row["at_ms"]))
-    return page(request, "alerts.html", alerts=alerts[:MOST_LISTED], omitted=max(0, len(alerts) - MOST_LISTED))
+    omitted = max(0, len(alerts) - MOST_LISTED)
+    return page(
+        request, "alerts.html", policy=SCRIPTED, shell=ALERTS, names={}, alerts=alerts[:MOST_LISTED], omitted=omitted
+    )
 
 
 @router.get("/alerts/{alert_id}")

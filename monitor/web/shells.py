@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 from monitor.api.health import INDEX
 from monitor.web.page import SCRIPTED, page
 
-__all__ = ["SHELLS", "Shell", "router"]
+__all__ = ["ALERTS", "SHELLS", "Shell", "router"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ SHELLS: tuple[Shell, ...] = (
     Shell("/silences", "silences", "Silences"),
 )
 """Every such page. A line here, one in each of the tables of `monitor/api/needs.py`, a module and a test make one."""
+
+ALERTS = Shell("/alerts", "alerts", "Alerts")
+"""It also lists alerts for who has no scripts: `monitor.web.alerts` sends it."""
 
 router = APIRouter(include_in_schema=False)
 

@@ -78,6 +78,20 @@ def test_pages_hold_what_the_whole_log_says_in_its_order(seed: int, monkeypatch:
     assert pages(world, AlertFilter(matchers=[Matcher("model", "=", "other")]), 7) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [("AMOUNT moved", ["x"]), ("fraud", ["y", "x"]), ("team=risk", ["x"]), ("country", ["y"]), ("moved country", [])],
+)
+def test_alerts_are_found_by_words_of_what_people_see(text: str, ids: list[str]) -> None:
+    world = World()
+    titled = step("x", 0, "firing", 1_000, title="the amount has moved", labels='{"team": "risk"}')
+    world.add("alerts", [titled, step("y", 0, "firing", 2_000, signals='[{"signal": "feature:country"}]', title="z")])
+    client = Client(world)
+    assert [alert["alert_id"] for alert in client.items("/v1/alerts", text=text)] == ids
+    refused = client.get("/v1/alerts", text=text, transitions=True)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "text")
+
+
 def test_a_page_reads_little_of_a_long_log_and_an_open_alert_of_long_ago_is_on_the_last() -> None:
     world = World(store=Counting())
     assert isinstance(world.store, Counting)

@@ -133,6 +133,16 @@ def test_alerts_that_somebody_marked_false_are_counted_once_each() -> None:
     assert (row["alerts"], row["marked_false"]) == (2, 1)
 
 
+def test_a_model_that_is_asked_for_says_when_each_version_began(client: Client) -> None:
+    world = fill(watched())
+    world.add("versions", [{"model": "fraud", "version": f"v{n:02}", "first_ms": n} for n in range(60, 0, -1)])
+    world.add("versions", [{"model": "churn", "version": "other", "first_ms": 5}])
+    [row] = Client(world).items("/v1/series/summary", model="fraud")
+    assert [each["version"] for each in row["versions"]] == [f"v{n:02}" for n in range(11, 61)]
+    assert row["versions"][0]["first_ms"] == 11
+    assert {len(each["versions"]) for each in Client(world).items("/v1/series/summary")} == {0}
+
+
 def test_a_model_has_its_alerts_beside_the_false_alarms_that_it_accepts(client: Client) -> None:
     [row] = client.items("/v1/series/summary", model="fraud")
     assert {state: row[state] for state in ("firing", "blind", "learning", "protecting")} == dict.fromkeys(

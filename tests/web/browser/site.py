@@ -16,7 +16,9 @@ from prometheus_client import CollectorRegistry
 from monitor.api.app import ROUTERS, create_app
 from monitor.clock import ManualClock
 from monitor.config import Model, Service
+from monitor.values import DAY_MS
 from monitor.web import PAGES
+from tests.api.expected_day import day_of_volume
 from tests.api.world import HOUR_MS, World, configured, score, step
 
 __all__ = [
@@ -80,8 +82,12 @@ def drifted(*, asks_for_tokens: bool = False) -> World:
         scores += [row for signal in SIGNALS for row in _scores(signal, start_ms + HOUR_MS, rng, is_moved=is_moved)]
     world.add("panes", panes)
     world.add("scores", scores)
+    midnight_ms = NOW_MS - NOW_MS % DAY_MS
+    days = [day_of_volume(midnight_ms - day * DAY_MS, HOUR_MS, 42, "v7") for day in range(7)]
+    world.add("expectations", days)
     world.add("alerts", [_alert()])
     world.add("versions", [{"model": "fraud", "version": "v7", "first_ms": NOW_MS - 8 * 24 * HOUR_MS}])
+    world.add("versions", [{"model": "fraud", "version": "v8", "first_ms": NOW_MS - 3 * 24 * HOUR_MS}])
     deployed = {"id": "b7", "at_ms": NOW_MS - 10 * HOUR_MS, "name": MARKUP, "models": ["fraud"], "labels": "{}"}
     world.add("deployments", [deployed | {"link": "javascript:alert(1)"}])
     return world

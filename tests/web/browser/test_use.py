@@ -90,6 +90,40 @@ def test_figures_are_taken_home_and_no_spreadsheet_runs_them(look: Open) -> None
     assert cells == 'name,n\r\n\'=1+1,-1\r\n"a,""b",\r\n'
 
 
+def test_what_was_expected_is_a_band_with_what_there_was_on_it(look: Open) -> None:
+    shown = look("/models/fraud/signals/volume")
+    card = shown.page.get_by_role("region", name="What was expected, and what there was")
+    chart = card.get_by_role("group", name="volume of fraud: events. Arrow keys read the values")
+    chart.focus()
+    chart.press("ArrowLeft")
+    legend = card.locator(".legend")
+    legend.get_by_text("was 42", exact=True).wait_for()
+    low, high = (float(end) for end in legend.locator("output").last.inner_text().split(" to "))
+    assert low < 42 < high
+    with shown.page.expect_download() as download:
+        card.get_by_role("button", name="CSV").click()
+    head, *lines = Path(download.value.path()).read_text().splitlines()
+    assert head == 'time,was,expected at that hour,"nothing alarms within, from","nothing alarms within, to"'
+    assert lines[-1].startswith("2024-05-14T08:00:00.000Z,42,4")
+    card.get_by_role("button", name="Table").click()
+    card.get_by_role("columnheader", name="nothing alarms within, from").wait_for()
+    assert shown.violations() == []
+
+
+def test_deployments_and_versions_are_marks_on_the_axes_of_time(look: Open) -> None:
+    shown = look("/models/fraud")
+    shown.page.get_by_role("cell", name="version v8 begins").wait_for()
+    events = shown.page.get_by_role("region", name="Events")
+    assert [each.inner_text() for each in events.locator(".legend li").all()[1:]] == ["deployment", "version"]
+    field = shown.page.locator(".heat .field")
+    field.focus()
+    readings = []
+    for _ in range(20):
+        field.press("ArrowLeft")
+        readings.append(shown.page.inner_text(".reading >> nth=0"))
+    assert sum("version v8 begins" in each for each in readings) == 1
+
+
 def test_who_may_says_that_a_level_is_the_new_normal(guarded: Site, look: Open) -> None:
     shown = look(SIGNAL, EDITOR, guarded)
     shown.page.get_by_role("button", name="Accept as new normal").click()

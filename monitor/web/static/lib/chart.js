@@ -3,16 +3,18 @@
 import uPlot from "../vendor/uplot.js";
 import { html, Table, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { number, shortTime } from "./format.js";
+import { drawMarks } from "./marks.js";
 import { colour, onScheme } from "./states.js";
 import { saveCsv, savePicture } from "./save.js";
 
 const HEIGHT = 240;
+const GLYPHS = { deployment: "M1 1h10l-5 8z", version: "M6 0l5 5l-5 5l-5 -5z" };
 
 /**
  * Draw series over time.
  *
  * `times` are ms; `series` are `{label, values, tone, dash, width, points, show}` with a variable of the style sheet as
- * tone; `band` is `{label, low, high}`; `marks` are `{at_ms, label}`; `format` writes a value, `unit` stands behind it.
+ * tone; `band` is `{label, low, high}`; `marks` are `{at_ms, kind, label}`; `format` writes a value, `unit` stands behind it.
  * `onPick(ms)` hears of a point that was clicked, or on which Enter was pressed; `at` is the time that the page speaks of.
  * `onSpan(fromMs, toMs)` hears of a span that was drawn with the pointer.
  */
@@ -39,7 +41,7 @@ export function TimeChart({ title, times, series, band = null, marks = [], forma
       bands: band ? [{ series: [all.length, all.length - 1], fill: colour("band") }] : [],
       hooks: {
         ready: [(drawn) => drawn.over.addEventListener("click", () => { if (drawn.cursor.idx !== null) pick.current?.(drawn.cursor.idx); })],
-        draw: [(drawn) => { drawMarks(drawn, marks); if (pickedMs) drawPicked(drawn, pickedMs); }],
+        draw: [(drawn) => { drawOn(drawn, marks); if (pickedMs) drawPicked(drawn, pickedMs); }],
         setCursor: [(drawn) => setAt(drawn.cursor.idx ?? null)],
         setSelect: [(drawn) => {
           if (drawn.select.width < 8) return;
@@ -81,7 +83,8 @@ export function TimeChart({ title, times, series, band = null, marks = [], forma
         shown !== null && html` <output>${written(each.values[shown])}</output>`}</li>`)}
       ${band && html`<li><svg width="22" height="10" aria-hidden="true"><rect width="22" height="10" fill="var(--band)" stroke="var(--series-1)" stroke-width=".5" /></svg>${band.label}${
         shown !== null && html` <output>${written(band.low[shown])} to ${written(band.high[shown])}</output>`}</li>`}
-      ${marks.length > 0 && html`<li><svg width="12" height="10" aria-hidden="true"><path d="M1 1h10l-5 8z" fill="var(--mark)" /></svg>deployment</li>`}</ul>
+      ${Object.entries(GLYPHS).filter(([kind]) => marks.some((mark) => mark.kind === kind)).map(([kind, path]) =>
+        html`<li><svg width="12" height="10" aria-hidden="true"><path d=${path} fill="var(--mark)" /></svg>${kind}</li>`)}</ul>
     <div class="row spread"><span class="reading" aria-live="polite">${shown === null ? "" : `${shortTime(times[shown])}${near(marks, times, shown)}`}</span>
       <span class="row"><button class="bare" aria-pressed=${String(isTable)} onClick=${() => { setAt(null); setTable(!isTable); }}>Table</button>
       ${!isTable && times.length > 0 && html`<button class="bare" onClick=${picture}>PNG</button>`}
@@ -118,25 +121,12 @@ function range(low, high, fromZero) {
   return [bottom === 0 && fromZero ? 0 : bottom - room, high + room];
 }
 
-function drawMarks(plot, marks) {
+function drawOn(plot, marks) {
   const pen = plot.ctx, { top, height, left, width } = plot.bbox;
   pen.save();
   pen.strokeStyle = pen.fillStyle = colour("mark");
   pen.lineWidth = devicePixelRatio;
-  marks.forEach((mark) => {
-    const x = plot.valToPos(mark.at_ms / 1000, "x", true);
-    if (x < left || x > left + width) return;
-    pen.setLineDash([5, 4]);
-    pen.beginPath();
-    pen.moveTo(x, top);
-    pen.lineTo(x, top + height);
-    pen.stroke();
-    pen.beginPath();
-    pen.moveTo(x - 6, top);
-    pen.lineTo(x + 6, top);
-    pen.lineTo(x, top + 9);
-    pen.fill();
-  });
+  drawMarks(pen, marks, { xOf: (ms) => plot.valToPos(ms / 1000, "x", true), top, bottom: top + height, left, right: left + width });
   pen.restore();
 }
 

@@ -1,6 +1,7 @@
 // Signals by time: how large a drift was, or how near to one; drift is marked beside the colour.
 import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "./ui.js";
 import { percent, shortTime, times } from "./format.js";
+import { drawMarks } from "./marks.js";
 import { colour, heatColour, onScheme } from "./states.js";
 
 const ROW = 20, HEAD = 22;
@@ -9,7 +10,7 @@ const ROW = 20, HEAD = 22;
  * Draw a heat map.
  *
  * `rows` are those of `/v1/heatmap`; `nameOf(row)` is what stands beside one, `hrefOf(row, fromMs, toMs)` where a cell
- * leads; `marks` are `{at_ms, label}`. `canvasRef` gets the canvas, for a picture; `wordsOf(strength, isDrift)` says what
+ * leads; `marks` are `{at_ms, kind, label}`. `canvasRef` gets the canvas, for a picture; `wordsOf(strength, isDrift)` says what
  * a cell means.
  */
 export function Heatmap({ rows, nameOf, hrefOf, marks = [], label, canvasRef, wordsOf = judged }) {
@@ -92,22 +93,10 @@ function draw(canvas, { rows, width, cells, firstMs, cellMs, marks }) {
     row.drift_cells.forEach((column) => pen.fillRect(column * wide, top + ROW - 4, Math.max(1, wide - gap), 3));
   });
   drawAxis(pen, { width, height, firstMs, lastMs: firstMs + cells * cellMs });
-  pen.setLineDash([4, 3]);
   pen.strokeStyle = colour("mark");
   pen.fillStyle = colour("mark");
-  marks.forEach((mark) => {
-    const x = ((mark.at_ms - firstMs) / (cells * cellMs)) * width;
-    if (x < 0 || x > width) return;
-    pen.beginPath();
-    pen.moveTo(x, HEAD - 4);
-    pen.lineTo(x, height);
-    pen.stroke();
-    pen.beginPath();
-    pen.moveTo(x - 5, HEAD - 10);
-    pen.lineTo(x + 5, HEAD - 10);
-    pen.lineTo(x, HEAD - 3);
-    pen.fill();
-  });
+  const xOf = (ms) => ((ms - firstMs) / (cells * cellMs)) * width;
+  drawMarks(pen, marks, { xOf, top: HEAD - 10, bottom: height, right: width, scale: 0.8 });
 }
 
 const TICKS_H = [1, 3, 6, 12, 24, 48, 72, 168, 336, 672];

@@ -1,15 +1,14 @@
 // An incident: what moved, since when, what may be behind it, who was notified, and what to do.
 import { html, address, Card, Crumbs, Failure, OutsideLink, State, Table, Time, useCallback, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
-import { ask, tell, useAsk } from "../lib/api.js";
+import { ask, useAsk } from "../lib/api.js";
 import { useMay } from "../lib/account.js";
-import { Action } from "../lib/act.js";
-import { ago, count, exactTime, length, percent } from "../lib/format.js";
+import { SAYS, Silence, SignalMarks, TakeOn, sinceOf } from "../lib/alert_acts.js";
+import { ago, count, length, percent } from "../lib/format.js";
 import { useAlertStream } from "../lib/live.js";
 import { serviceNow } from "../lib/service.js";
 
 const DAY_MS = 86_400_000;
 const MOST_ALERTS = 20, MOST_SIGNALS = 50;
-const SAYS = { false: "False alarm", real: "Real", harmless: "Real, but harmless", accepted: "New normal" };
 
 export default function IncidentPage({ incident: id }) {
   const incident = useAsk(`/v1/incidents/${encodeURIComponent(id)}`);
@@ -73,34 +72,10 @@ function Verdict({ incident, details, reload }) {
     <h1 class="first">${incident.title}</h1>
     ${cause && html`<p>Likely cause: ${cause.reason}</p>`}
     <div class="row">
-      ${isFiring && html`<${Action} kind="first" needs="POST /v1/incidents/{incident_id}/ack" label="I take it on" title="Take it on"
-        about="It is not repeated until it changes, and everybody sees that you are on it."
-        fields=${[{ name: "comment", label: "What you do about it" }]} done=${reload}
-        send=${async (values) => { await tell("POST", `/v1/incidents/${encodeURIComponent(incident.id)}/ack`, values); return "Taken on."; }} />
-      ${taken.length > 0 && html`<${Action} needs="POST /v1/incidents/{incident_id}/ack" label="Give it back" about="It is repeated again." done=${reload}
-        send=${async (values) => { await tell("POST", `/v1/incidents/${encodeURIComponent(incident.id)}/ack`, { ...values, undo: true }); return "Given back."; }} />`}`}
-      <${Silence} incident=${incident} />
+      ${isFiring && html`<${TakeOn} of="incidents" operation="POST /v1/incidents/{incident_id}/ack" id=${incident.id} isTaken=${taken.length > 0} done=${reload} />`}
+      <${Silence} ids=${incident.alerts.map((alert) => alert.alert_id)} models=${incident.models} />
       <a class="button" href=${address(["alerts", incident.id])}>As a plain page</a></div></section>`;
 }
-
-function Silence({ incident }) {
-  const ids = incident.alerts.map((alert) => alert.alert_id);
-  const scopes = [["alerts", ids.length === 1 ? "this alert" : "these alerts"], ...incident.models.map((model) => [`model ${model}`, `everything about ${model}`])];
-  const lengths = [["1", "1 hour"], ["4", "4 hours"], ["24", "1 day"], ["168", "1 week"]];
-  const send = async ({ scope, hours, comment, created_by: createdBy }) => {
-    const matcher = scope === "alerts" ? { name: "alert_id", value: ids.map(escaped).join("|"), isRegex: true } : { name: "model", value: scope.slice(6), isRegex: false };
-    const startsAt = new Date(serviceNow()), endsAt = new Date(startsAt.getTime() + Number(hours) * 3_600_000);
-    await tell("POST", "/api/v2/silences", { matchers: [{ isEqual: true, ...matcher }], startsAt, endsAt, createdBy, comment });
-    return `Silent until ${exactTime(endsAt.getTime())}.`;
-  };
-  return html`<${Action} needs="POST /api/v2/silences" label="Silence …" title="Silence" send=${send} about="Nobody is notified meanwhile. Everything goes on being watched and shown."
-    fields=${[{ name: "scope", label: "What", kind: "one", options: scopes }, { name: "hours", label: "For", kind: "one", options: lengths, value: "4" },
-      { name: "comment", label: "Why", isRequired: true }]} />`;
-}
-
-const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-const sinceOf = (row) => row.since_ms ?? row.alert.starts_ms;
 
 function Moved({ details, incident, marks, reload }) {
   const rows = details.flatMap(({ alert }) => alert.signals.map((each) => ({ ...each, alert })));
@@ -122,28 +97,7 @@ function Moved({ details, incident, marks, reload }) {
     <${Table} caption="Signals that moved" columns=${columns} rows=${rows.slice(0, most)} empty="The alerts name no signals." />
     ${rows.length > most && html`<p><button onClick=${() => setMost(rows.length)}>Show all ${count(rows.length)} signals</button></p>`}
     ${incident.alerts.length > MOST_ALERTS && html`<p class="small quiet">Of ${count(MOST_ALERTS)} of the ${count(incident.alerts.length)} alerts, those that fire first.</p>`}
-    <${Marks} rows=${rows} reload=${reload} /><//>`;
-}
-
-function Marks({ rows, reload }) {
-  const named = rows.filter((row) => row.signal).slice(0, MOST_SIGNALS);
-  const options = named.map((row, index) => [String(index), `${row.alert.model}: ${row.signal}${row.segment && ` (${row.segment})`}`]);
-  if (!options.length) return null;
-  const mark = (says) => async ({ signals, reason, created_by }) => {
-    for (const index of signals) {
-      const { alert, signal, segment = "", version = "" } = named[index], at = sinceOf(named[index]);
-      await tell("POST", "/v1/marks", { model: alert.model, signal, segment, version, says, at, reason, created_by });
-    }
-    return `${SAYS[says]}: said of ${count(signals.length)} ${signals.length === 1 ? "signal" : "signals"}.`;
-  };
-  const signals = { name: "signals", label: "Of which signals", kind: "several", options, value: options.map(([index]) => index) };
-  const why = (isRequired) => ({ name: "reason", label: "Why", kind: "text", isRequired });
-  return html`<div class="row marks">
-    <${Action} needs="POST /v1/marks" label="False alarm" about="Nothing was wrong: the signals go on being judged as before, and false alarms are counted against the budget."
-      fields=${[signals, why(false)]} send=${mark("false")} done=${reload} />
-    <${Action} needs="POST /v1/marks" label="It was real" about="Whoever reads about it later knows, and it is no part of what is normal." fields=${[signals, why(false)]} send=${mark("real")} done=${reload} />
-    <${Action} needs="POST /v1/marks" label="Accept as new normal" about="Levels since the alert began are what is expected from now on, and the alert is over."
-      fields=${[signals, why(true)]} send=${mark("accepted")} done=${reload} /></div>`;
+    <${SignalMarks} rows=${rows} done=${reload} /><//>`;
 }
 
 const KINDS = { deployment: "deployment", version: "a new version of", messages_lost: "messages lost of", alert: "alert", topic: "topic", together: "one after the other:" };

@@ -6,6 +6,9 @@ import { TimeChart } from "../lib/chart.js";
 import { ago, count, length, number, percent, shortTime, signalParts, times } from "../lib/format.js";
 import { HeatLegend, Heatmap } from "../lib/heatmap.js";
 import { useAlertStream, useSteadyOrder } from "../lib/live.js";
+import { useMarks } from "../lib/marks.js";
+import { MetricChart, grouped, stepOf } from "../lib/metric.js";
+import { isTable } from "../lib/metricsides.js";
 import { savePicture } from "../lib/save.js";
 import { SpanChoice } from "../lib/span.js";
 import { colour } from "../lib/states.js";
@@ -35,9 +38,14 @@ export default function Model({ model }) {
     <${Verdict} alerts=${alerts} protection=${protection} />
     ${summary.data && !span && html`<${Card} title="Nothing is judged yet"><p>No window of this model has ended. Once its events come, the first one
       does within a window's length.</p><//>`}
-    ${span && protection && html`<div><${Signals} ...${{ model, span, version, segment, query }} />
-      <div class="columns"><div><${Movers} ...${{ model, span, query }} /><${Volume} ...${{ model, span, version, segment, change }} /></div>
-        <div><${Budget} protection=${protection} /><${Deployments} ...${{ model, span }} /></div></div></div>`}</div>`;
+    ${span && protection && html`<${Course} ...${{ model, span, version, segment, query, change, protection }} />`}</div>`;
+}
+
+function Course({ model, span, version, segment, query, change, protection }) {
+  const marks = useMarks(model, span, protection.versions);
+  return html`<div><${Signals} ...${{ model, span, version, segment, query, marks }} />
+    <div class="columns"><div><${Movers} ...${{ model, span, query }} /><${Volume} ...${{ model, span, version, segment, change, marks }} /></div>
+      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span, version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div></div>`;
 }
 
 /** What is wrong now, since when, from what to what: the first thing that is read. */
@@ -68,10 +76,9 @@ function moved(alert) {
   return more > 0 ? [...reasons.slice(0, MOST_NAMED), `and ${more} more`] : reasons;
 }
 
-function Signals({ model, span, version, segment, query }) {
+function Signals({ model, span, version, segment, query, marks }) {
   const parameters = { model, segment, version, from: span.from, to: span.to };
   const heat = useAsk("/v1/heatmap", parameters, { everyMs: REFRESH_MS });
-  const deployments = useDeployments(model, span);
   const [filter, setFilter] = useState("");
   const [isTable, setTable] = useState(false);
   const canvas = useRef(null);
@@ -99,7 +106,7 @@ function Signals({ model, span, version, segment, query }) {
           ["signal", (row) => html`<a href=${hrefOf(row)}>${row.signal}</a>`],
           ["strongest", (row) => times(row.strength), true],
           ["windows in drift", (row) => `${count(row.drift_windows)} of ${count(row.windows)}`, true]]} />`
-      : html`<${Heatmap} rows=${steady} nameOf=${nameOf} hrefOf=${hrefOf} marks=${deployments} canvasRef=${canvas}
+      : html`<${Heatmap} rows=${steady} nameOf=${nameOf} hrefOf=${hrefOf} marks=${marks} canvasRef=${canvas}
           label="Drift of ${steady.length} signals" /><${HeatLegend} />`)}</div><//>`;
 }
 
@@ -131,12 +138,11 @@ function Budget({ protection }) {
       ["marked as false", count(marked), alerts ? `of ${count(alerts)}` : null]]} /><//>`;
 }
 
-function Volume({ model, span, version, segment, change }) {
+function Volume({ model, span, version, segment, change, marks }) {
   const history = useAsk("/v1/history", { model, signal: "volume", segment, version, from: span.from, to: span.to, step: "auto", points: 120, limit: 5000 });
-  const deployments = useDeployments(model, span);
   const [ends, values] = useMemo(() => perBucket(history.data?.items ?? []), [history.data]);
   return html`<${Card} title="Events" aria-busy=${String(!history.data && !history.error)}><${Failure} error=${history.error} retry=${history.reload} />
-    ${history.data && html`<${TimeChart} title="${model}: events per ${length(history.data.step_ms)}" times=${ends} marks=${deployments} format=${count} fromZero
+    ${history.data && html`<${TimeChart} title="${model}: events per ${length(history.data.step_ms)}" times=${ends} marks=${marks} format=${count} fromZero
       series=${[{ label: `events per ${length(history.data.step_ms)}`, values, tone: "series-1" }]} onSpan=${(from, to) => change({ from, to, span: null })} />`}<//>`;
 }
 
@@ -148,16 +154,22 @@ function perBucket(items) {
   return [[...sums.keys()], [...sums.values()]];
 }
 
-/** What was deployed in a span, as marks. */
-function useDeployments(model, span) {
-  const answer = useAsk("/v1/deployments", { model, from: span.from, to: span.to });
-  return useMemo(() => (answer.data?.items ?? []).map((each) => ({ at_ms: each.at_ms, label: each.name, link: each.link, version: each.version })), [answer.data]);
-}
-
-function Deployments({ model, span }) {
-  const deployments = useDeployments(model, span);
-  return html`<${Card} title="Deployments"><${Table} caption="Deployments" rows=${deployments} empty="None was announced in this span." columns=${[
+function Changes({ marks }) {
+  return html`<${Card} title="Deployments and versions"><${Table} caption="Deployments and versions" rows=${marks} empty="None was announced, and no version began, in this span." columns=${[
     ["at", (row) => html`<${Time} ms=${row.at_ms} />`],
     ["what", (row) => html`<${OutsideLink} to=${row.link}>${row.label}<//>`],
     ["version", (row) => row.version]]} /><//>`;
+}
+
+/** How good the model is by its labels, and what estimators said before: the first metric, estimated ones before others. */
+function Quality({ model, span, version, query, marks }) {
+  const of = { model, from: span.from, to: span.to, version, step: stepOf(span) };
+  const metrics = useAsk("/v1/performance", of);
+  const estimates = useAsk(metrics.data ? "/v1/estimates" : null, of);
+  const estimated = grouped(estimates.data?.items ?? []);
+  const byMetric = [...grouped((metrics.data?.items ?? []).filter((row) => !isTable(row)))];
+  const [metric, points] = byMetric.find(([name]) => estimated.has(name)) ?? byMetric[0] ?? [];
+  if (!metric || points.every((each) => each.value === null)) return null;
+  return html`<${Card} title=${`Performance: ${metric}`} aside=${html`<a href=${address(["models", model, "performance"], query)}>all metrics</a>`}>
+    <${MetricChart} row=${points[0]} points=${points} estimates=${estimated.get(metric) ?? []} marks=${marks} /><//>`;
 }

@@ -4,12 +4,12 @@ import { spanOf, useQuery } from "../lib/address.js";
 import { useAsk } from "../lib/api.js";
 import { TimeChart } from "../lib/chart.js";
 import { count, length, percent } from "../lib/format.js";
+import { MetricChart, grouped, stepOf } from "../lib/metric.js";
 import { interval, isTable, writer } from "../lib/metricsides.js";
 import { SpanChoice } from "../lib/span.js";
 
-const REFRESH_MS = 60_000, HOUR_MS = 3_600_000;
-const POINTS = 60, MOST_NAMED = 5;
-const STEPS = [1, 2, 3, 6, 12, 24, 168];
+const REFRESH_MS = 60_000;
+const MOST_NAMED = 5;
 const BETTER = { higher: "higher is better", lower: "lower is better", zero: "nearer to 0 is better", "": "" };
 
 export default function Performance({ model }) {
@@ -23,12 +23,6 @@ export default function Performance({ model }) {
     <div class="head"><h1>${model}: performance by labels</h1>${span && html`<${SpanChoice} ...${{ span, query, change, href }} />`}</div>
     <${Failure} error=${detail.error} retry=${detail.reload} />
     ${span && html`<${Figures} model=${model} span=${span} query=${query} />`}</div>`;
-}
-
-/** The shortest step, in whole hours, that gives few enough points. */
-function stepOf(span) {
-  const hours = (span.to - span.from) / HOUR_MS;
-  return `${STEPS.find((step) => hours / step <= POINTS) ?? STEPS.at(-1)}h`;
 }
 
 function Figures({ model, span, query }) {
@@ -48,12 +42,6 @@ function Figures({ model, span, query }) {
     <div class="grid">${scalars.map((row) => html`<${Metric} key=${row.metric} row=${row} points=${points.get(row.metric) ?? []} estimates=${estimated.get(row.metric) ?? []} />`)}
       ${labels.data && html`<${Coverage} rows=${labels.data.items} />`}</div>
     ${versions.data && html`<${Versions} rows=${versions.data.items.filter((row) => !isTable(row))} />`}</div>`;
-}
-
-function grouped(rows) {
-  const groups = new Map();
-  rows.forEach((row) => groups.set(row.metric, [...(groups.get(row.metric) ?? []), row]));
-  return groups;
 }
 
 /** Metrics whose intervals of two versions do not touch. */
@@ -78,14 +66,9 @@ function Verdict({ rows, apart: different }) {
 
 function Metric({ row, points, estimates }) {
   const written = writer(row);
-  const times = points.map((each) => each.to_ms);
-  const at = new Map(estimates.map((each) => [each.to_ms, each]));
-  const series = [{ label: "by labels", values: points.map((each) => each.value), tone: "series-1" }];
-  if (estimates.length) series.push({ label: "estimated before", values: times.map((ms) => at.get(ms)?.estimate ?? null), tone: "series-4", dash: true });
   return html`<${Card} title=${row.metric} aside=${html`<span class="small quiet">${BETTER[row.better]}</span>`}>
     <${Facts} of=${[[row.version ?? "in this time", written(row.value), interval(row, written)], ["labels", count(row.labels), `of ${count(row.predictions)} predictions`]]} />
-    <${TimeChart} title=${row.metric} times=${times} series=${series} format=${written} height=${180}
-      band=${{ label: "95 % interval", low: points.map((each) => each.low), high: points.map((each) => each.high) }} />
+    <${MetricChart} ...${{ row, points, estimates }} />
     ${row.too_good && html`<p><${State} of="warning" label="too good" /> ${row.reason}</p>`}<//>`;
 }
 

@@ -1,13 +1,14 @@
 // A signal: from what to what it has changed, how that went over time, and why it alarmed or did not.
-import { html, address, Card, Choices, Crumbs, Facts, Failure, State, Table, Time, useMemo, useState, useTitle } from "../lib/ui.js";
+import { html, address, Card, Choices, Crumbs, Facts, Failure, State, Table, Time, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
 import { useAsk } from "../lib/api.js";
 import { isTime, spanOf, useQuery } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
-import { Contrasts, foremost, inUnit } from "../lib/contrasts.js";
+import { Contrasts, foremost, inUnit, isBeyond } from "../lib/contrasts.js";
 import { Distribution, movement } from "../lib/distribution.js";
 import { count, length, number, percent, signalParts, times as inThresholds } from "../lib/format.js";
 import { useAlertStream } from "../lib/live.js";
 import { Marks } from "../lib/mark.js";
+import { useMarks } from "../lib/marks.js";
 import { SpanChoice } from "../lib/span.js";
 
 const REFRESH_MS = 30_000, DAY_MS = 86_400_000;
@@ -53,6 +54,7 @@ function Window({ model, signal, segment, version, span, at, query, change, href
     <${Verdict} ...${{ model, signal, explained, beside, newestMs, href }} />
     <${Marks} ...${{ model, signal, segment, version }} atMs=${at < newestMs ? at - 1 : null} done=${() => { explained.reload(); reload(); }} />
     ${window_ && html`<div class="card-gap"><${Why} explained=${window_} /></div>`}
+    <div class="card-gap"><${Band} ...${{ model, signal, segment, version, span, at, change, explained: window_ }} /></div>
     <div class="card-gap"><${Course} ...${{ model, signal, segment, version, span, at, change }} /></div>
     <div class="columns"><div><${Beside} ...${{ beside, against, setAgainst, signal }} /></div>
       <div><${Quality} beside=${beside} />${isDistributed(signal) && html`<${FindingList} ...${{ model, signal, version, span }} />`}</div></div></div>`;
@@ -86,11 +88,43 @@ function changed(explained, beside) {
   return movement(beside.cells);
 }
 
+/** What was expected over time, as the band within which nothing alarms, with what there was on it. */
+function Band({ model, signal, segment, version, span, at, change, explained }) {
+  const [chosen, choose] = useState(null);
+  const [names, setNames] = useState([]);
+  // The names of a signal's contrasts stand with the window that is explained, unless it was only learned from.
+  const own = explained?.contrasts ?? [];
+  useEffect(() => { if (own.length) setNames(own.map((each) => each.contrast)); }, [explained]);
+  const contrast = names.includes(chosen) ? chosen : foremost(own)?.contrast ?? names[0] ?? null;
+  const asked = useAsk(explained ? "/v1/expected" : null, { model, signal, segment, version, contrast, from: span.from, to: span.to, points: 400 }, { everyMs: REFRESH_MS });
+  const marks = useMarks(model, span);
+  const all = asked.data?.items ?? [];
+  const shown = contrast ?? all.at(-1)?.contrast;
+  const rows = useMemo(() => all.filter((row) => row.contrast === shown), [asked.data, shown]);
+  const course = useMemo(() => ({
+    times: rows.map((row) => row.window_end_ms), actual: rows.map((row) => row.actual), expected: rows.map((row) => row.expected),
+    low: rows.map((row) => row.alarms_below), high: rows.map((row) => row.alarms_above),
+    alarmed: rows.map((row) => (row.outcome === "alarmed" && isBeyond(row) ? row.actual : null)),
+  }), [rows]);
+  if (asked.error) return html`<${Card} title="What was expected, and what there was"><${Failure} error=${asked.error} retry=${asked.reload} /><//>`;
+  if (!asked.data || (!rows.length && !names.length)) return null;
+  const unit = rows[0]?.unit;
+  const written = (value) => inUnit(value, unit);
+  const series = [{ label: "was", values: course.actual, tone: "after" }, { label: "expected at that hour", values: course.expected, tone: "before", dash: true }];
+  const alarmed = { label: "alarmed by this", values: course.alarmed, tone: "drift", points: true, width: 0 };
+  const aside = names.length > 1 && html`<label>Of<select value=${contrast} onChange=${(event) => choose(event.target.value)}>
+    ${names.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`;
+  return html`<${Card} title="What was expected, and what there was" aside=${aside}><div class=${asked.isLoading ? "stale" : ""}>
+    <${TimeChart} title="${signal} of ${model}: ${shown ?? ""}" times=${course.times} marks=${marks} format=${written} at=${at}
+      series=${course.alarmed.some((value) => value !== null) ? [...series, alarmed] : series} band=${{ label: "nothing alarms within", low: course.low, high: course.high }}
+      onPick=${(ms) => change({ at: ms })} onSpan=${(from, to) => change({ from, to, span: null })} />
+    <p class="small quiet">Within the band no window alarms by itself; evidence of several in a row adds up. Where the band has an end only, or none, nothing on that side is enough in one window, or an alarm stands.</p></div><//>`;
+}
+
 /** Effect against its threshold, or evidence against its own, over time. */
 function Course({ model, signal, segment, version, span, at, change }) {
   const history = useAsk("/v1/history", { model, signal, segment, version, from: span.from, to: span.to, step: "auto", points: 400, limit: 10000 }, { everyMs: REFRESH_MS });
-  const deployments = useAsk("/v1/deployments", { model, from: span.from, to: span.to });
-  const marks = useMemo(() => (deployments.data?.items ?? []).map((each) => ({ at_ms: each.at_ms, label: each.name })), [deployments.data]);
+  const marks = useMarks(model, span);
   const [chosen, choose] = useState(null);
   const [what, setWhat] = useState(null);
   const items = history.data?.items ?? [];

@@ -9,6 +9,7 @@ import { serviceNow } from "../lib/service.js";
 const REFRESH_MS = 30_000;
 const MATCHER = /^\s*([^=!~\s]+)\s*(=~|!~|!=|=)\s*(.*?)\s*$/;
 const LOOKS = { active: "silenced", pending: "pending", expired: "no_data" };
+const WHOM = [["email", "a mail address"], ["webhook", "a webhook"], ["receiver", "a receiver of the configuration"]];
 const LENGTHS = [["1", "1 hour"], ["4", "4 hours"], ["24", "1 day"], ["168", "1 week"]];
 
 export default function Silences() {
@@ -46,11 +47,21 @@ async function silence({ matchers, hours, comment, created_by: createdBy }) {
 
 const written = ({ name, value, isRegex, isEqual = true }) => `${name}${isEqual ? (isRegex ? "=~" : "=") : isRegex ? "!~" : "!="}${value}`;
 
+async function subscribe({ matchers, kind, to, comment, created_by }) {
+  const lines = matchers.split("\n").map((line) => line.trim()).filter(Boolean);
+  const kept = await tell("POST", "/v1/subscriptions", { matchers: lines, [kind]: to.trim(), comment, created_by });
+  return `${kept.told} is notified from now on.`;
+}
+
 function Subscriptions() {
   const subscriptions = useAsk(useMay("GET /v1/subscriptions") ? "/v1/subscriptions" : null);
   if (!subscriptions.data) return html`<${Failure} error=${subscriptions.error} retry=${subscriptions.reload} />`;
-  return html`<${Card} title="Subscriptions"><${Table} caption="Who is notified beside the routes" rows=${subscriptions.data.items} keyOf=${(row) => row.id}
-    empty="Nobody has subscribed: leeway subscribe." columns=${[
+  const add = html`<${Action} kind="first" needs="POST /v1/subscriptions" label="New subscription" title="Subscribe" done=${subscriptions.reload} send=${subscribe}
+    about="Beside whoever the routes notify, this address is notified of alerts with all of these labels, at once of those that fire already."
+    fields=${[{ name: "matchers", label: "Labels, one on a line; none is all alerts: model=fraud, severity=critical", kind: "text" },
+      { name: "kind", label: "Notify", kind: "one", options: WHOM, value: "email" }, { name: "to", label: "Its name or address", isRequired: true }, { name: "comment", label: "Why" }]} />`;
+  return html`<${Card} title="Subscriptions" aside=${add}><${Table} caption="Who is notified beside the routes" rows=${subscriptions.data.items} keyOf=${(row) => row.id}
+    empty="Nobody has subscribed." columns=${[
       ["notified", (row) => html`<strong>${row.told}</strong>${row.problem && html`<small class="block"><${State} of="warning" label="notifies nobody" /> ${row.problem}</small>`}`],
       ["of which alerts", (row) => row.matchers.join(", ") || "all"], ["by", (row) => row.created_by], ["since", (row) => html`<${Time} ms=${row.created_ms} />`], ["why", (row) => row.comment],
       ["to do", (row) => html`<${Action} needs="DELETE /v1/subscriptions/{subscription}" label="End" title="End the subscription" about=${row.told} done=${subscriptions.reload}
