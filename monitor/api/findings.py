@@ -28,6 +28,6 @@ def findings(
     check_model(service, question.model)
     check_seen_signal(service, "findings", question.model, question.signal)
     span = span_of(service, question)
-    where = {name: getattr(question, name) for name in ("model", "signal", "version", "detector")}
+    where = {name: getattr(question, name) for name in ("model", "signal", "version", "detector", "segment")}
     read = pages_of(service.store, "findings", where, span, descending=order == "desc")
     return listed(form, read, schema(Finding), span._asdict())

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from monitor.routing.interval_spec import zone_of
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, parse_duration
 
-__all__ = ["Budget", "Defaults", "Detect", "Rule", "Use"]
+__all__ = ["Budget", "Defaults", "Detect", "Rule", "Use", "Uses"]
 
 
 class Budget(Strict):
@@ -47,7 +47,6 @@ class Use(Strict):
 
 _ParamsAsWritten = dict[str, float | int | str | bool] | None
 _UseAsWritten = str | Use | Annotated[dict[str, _ParamsAsWritten], Field(min_length=1, max_length=1)]
-
 _UsesAsWritten = Annotated[list[_UseAsWritten], Field(min_length=1)]
 
 
@@ -64,6 +63,10 @@ def _uses(value: object) -> object:
         else:
             uses.append(item)
     return uses
+
+
+Uses = Annotated[list[Use], BeforeValidator(_uses, json_schema_input_type=list[_UseAsWritten])]
+"""Detectors, each by its name alone or with its parameters."""
 
 
 class Rule(Strict):

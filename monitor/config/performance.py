@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
 from detectors.performance.evidence import CHARTED
+from monitor.config.detect import Uses
 from monitor.config.naive import (
     NEVER_SHOWN,
     VALUE,
@@ -26,6 +27,7 @@ from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError
 
 __all__ = [
     "COVERAGE",
+    "ERROR",
     "PERFORMANCE",
     "EstimateSpec",
     "IntervalSpec",
@@ -49,6 +51,9 @@ ALARMING: Mapping[str, frozenset[str]] = {
 COVERAGE = "coverage"
 """The signal that says how many predictions have a label."""
 
+ERROR = "error"
+"""The metric, so to say, that per-event detectors watch: whether a prediction was wrong, or by how much."""
+
 Kind = Literal["binary", "multiclass", "regression"]
 
 OUTCOMES = ("tp", "fp", "fn", "tn")
@@ -56,6 +61,7 @@ MAX_PAIRS = 10_000
 MAX_AGES = 10
 MAX_ESTIMATES = 8
 MAX_NAIVE = 8
+MAX_DETECTORS = 8
 NAME_OF_ESTIMATE = r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,62}$"
 LARGEST_VALUE = 1e12
 
@@ -129,7 +135,14 @@ class Performance(Strict):
         default=None,
         description="which metrics alarm when they move, and `coverage`, whether labels come: those that `metrics` "
         "names, or without it `accuracy`, `precision`, `recall` and `brier` of two classes, `accuracy` and "
-        "`balanced_accuracy` of several, `bias` and `mae` of numbers, and `value_per_event`; `[]`: none",
+        "`balanced_accuracy` of several, `bias` and `mae` of numbers, and `value_per_event`; `[]`: none. With "
+        "`detectors` also `error`, how often these fire",
+    )
+    detectors: Uses = Field(
+        default_factory=list,
+        max_length=MAX_DETECTORS,
+        description="per-event detectors of change that are shown the errors, one by one as first labels come: "
+        "`[ddm, {adwin: {delta: 0.001}}]`; 0 and 1 of classes, absolute errors of numbers",
     )
     quantile: float | None = Field(
         default=None,
@@ -187,7 +200,9 @@ class PerformancePlan:
     naive : tuple of Naive
         What predictions are compared with that costs nothing.
     alarm_on : tuple of str
-        Metrics that are signals, and ``coverage`` where it is one.
+        Metrics that are signals, and ``coverage`` and ``error`` where these are.
+    detectors : mapping of str to mapping
+        What is shown the errors, with its parameters, by name.
     """
 
     prediction: str
@@ -202,6 +217,7 @@ class PerformancePlan:
     currency: str | None
     naive: tuple[Naive, ...] = ()
     alarm_on: tuple[str, ...] = (COVERAGE,)
+    detectors: Mapping[str, Mapping[str, float | int | str | bool]] = field(default_factory=dict)
 
     @property
     def naive_signal(self) -> str | None:
@@ -286,7 +302,17 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
         currency=performance.currency,
         naive=naive,
         alarm_on=_alarm_on(kind, performance, metrics),
+        detectors=_detectors(performance),
     )
+
+
+def _detectors(performance: Performance) -> Mapping[str, Mapping[str, float | int | str | bool]]:
+    detectors: dict[str, Mapping[str, float | int | str | bool]] = {}
+    for index, use in enumerate(performance.detectors):
+        if use.name in detectors:
+            raise WrongPartError(("detectors", index), f"{use.name} is named twice")
+        detectors[use.name] = use.params
+    return detectors
 
 
 def _field(part: str, name: str | None, fields: Mapping[str, FieldSpec]) -> str:
@@ -409,9 +435,10 @@ def _of_pairs(matrix: Mapping[str, float]) -> dict[tuple[str, str], float]:
 def _alarm_on(kind: Kind, performance: Performance, metrics: Sequence[str]) -> tuple[str, ...]:
     """The metrics that are signals; few unless somebody chooses, since they share a budget and most move together."""
     followed = [name for name in metrics if name in CHARTED]
+    others = [COVERAGE, ERROR] if performance.detectors else [COVERAGE]
     if performance.alarm_on is None:
-        return (*(name for name in followed if performance.metrics or name in ALARMING[kind]), COVERAGE)
-    choices = [*followed, COVERAGE]
+        return (*(name for name in followed if performance.metrics or name in ALARMING[kind]), *others)
+    choices = [*followed, *others]
     for index, name in enumerate(performance.alarm_on):
         if name not in choices or name in performance.alarm_on[:index]:
             reason = "is named twice" if name in choices else "is none that alarms"

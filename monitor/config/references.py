@@ -166,6 +166,33 @@ def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
     # Parameters that are wrong by themselves would be reported once more.
     if not mistaken:
         yield from _wrong_combinations(model)
+    for path, message in _wrong_error_detectors(model):
+        yield ("spec", "performance", "detectors", *path), message
+
+
+def _wrong_error_detectors(model: Model) -> Iterator[tuple[Path_, str]]:
+    plan = model.spec.performance_plan
+    if plan is None or not plan.detectors:
+        return
+    from detectors.drift import DETECTORS
+
+    for index, (name, params) in enumerate(plan.detectors.items()):
+        if name not in DETECTORS:
+            nearest = difflib.get_close_matches(name, DETECTORS, n=1, cutoff=0.5)
+            hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+            yield (index,), f"{name!r} is no detector of change in errors; {hint}there are {', '.join(DETECTORS)}"
+        elif plan.scheme.kind == "regression" and DETECTORS[name].domain != "real":
+            suited = [each for each, detector in DETECTORS.items() if detector.domain == "real"]
+            message = f"{name} is for errors that are 0 or 1, and these are numbers: there are {', '.join(suited)}"
+            yield (index,), message
+        else:
+            mistakes = list(_wrong_parameters(name, Use(name=name, params=dict(params))))
+            yield from (((index, name, parameter), message) for parameter, message in mistakes)
+            if not mistakes:
+                try:
+                    DETECTORS[name].values(params)
+                except ValueError as error:
+                    yield (index, name), str(error)
 
 
 def _wrong_vectors(model: Model) -> Iterator[tuple[Path_, str]]:

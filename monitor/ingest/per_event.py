@@ -172,6 +172,7 @@ class PerEvent:
             "value": float("nan") if observed is None or judged.signal in self._privacy.hidden else float(observed[i]),
             "score": float(judged.score[i]),
             "level": float("nan") if level is None else float(level[i]),
+            "segment": "",
         }
 
     def snapshot(self) -> dict[str, Any]:

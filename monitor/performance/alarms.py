@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import xxhash
 
 from detectors.change.model import Settings
@@ -30,6 +31,7 @@ from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import ENDED, SeriesKey
 from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.performance.evidence import JudgedEvidence, JudgedHours
+from monitor.performance.per_event import findings_layout, shown_ms
 from monitor.performance.performance import Performance
 from monitor.values import DAY_MS
 from monitor.watch import Watch
@@ -125,7 +127,7 @@ class JudgedSignals:
         learned = (
             plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms[0], plan.signals, plan.beta,
             self.settings, windows, detect.time_zone, sorted(detect.holidays), detect.adopt_after,
-            sorted(watch.segment_names),
+            sorted(watch.segment_names), *([findings_layout(plan).id] if plan.detectors else []),
         )  # fmt: skip
         self.config = xxhash.xxh3_64_hexdigest(repr(learned).encode())
 
@@ -171,7 +173,11 @@ def alarm_judged(
     newest_ms, windows = _end_of(store, watch, newest=True), JudgedWindows.of_model(watch.model)
     if newest_ms is None:
         return []
-    last_ms = min(newest_ms, windows.last(judged_ms - plan.judge_at_ms[0]))
+    known_ms = judged_ms - plan.judge_at_ms[0]
+    if plan.detectors:
+        # What detectors say of errors stands in the hours in which these came to be known.
+        known_ms = min(known_ms, shown_ms(store, watch.name))
+    last_ms = min(newest_ms, windows.last(known_ms))
     where = {"stage": STAGE, "name": watch.name}
     positions = store.read(Query("checkpoints", where, columns=("position",)))["position"]
     # To load a state takes longer than to see that nothing is new.
@@ -276,7 +282,24 @@ def read_hours(store: Store, watch: Watch, ends_ms: range) -> JudgedHours:
             of_window, key = hours.setdefault(end_ms, {}), (row["version"], row["segment"])
             judged = JudgedRow.read(row)
             of_window[key] = of_window[key] + judged if key in of_window else judged
+    if plan.detectors:
+        _add_findings(store, watch, ends_ms, hours)
     return hours
+
+
+def _add_findings(
+    store: Store, watch: Watch, ends_ms: range, hours: dict[int, dict[tuple[str, str], JudgedRow]]
+) -> None:
+    plan, layout = watch.judged_plan, findings_layout(watch.judged_plan)
+    low, high = {"hour_ms": ends_ms[0] - ends_ms.step}, {"hour_ms": ends_ms[-1]}
+    # Those of other parameters are not compared.
+    where = {"model": watch.name, "layout": layout.id}
+    for row in rows_of(store.read(Query("performance_findings", where, low, high))):
+        if row["segment"] in watch.segment_names:
+            end_ms = ends_ms[(int(row["hour_ms"]) - low["hour_ms"]) // ends_ms.step]
+            of_window, key = hours.setdefault(end_ms, {}), (row["version"], row["segment"])
+            counted = JudgedRow.of_findings(plan.scheme.id, np.asarray(row["counts"], dtype=np.int64))
+            of_window[key] = of_window[key] + counted if key in of_window else counted
 
 
 def measured_hours(

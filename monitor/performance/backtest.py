@@ -8,9 +8,11 @@ from dataclasses import replace
 from monitor.alerts.alert_log import PERFORMANCE_ALERTS
 from monitor.alerts.counterparts import compare, fired
 from monitor.alerts.lifecycle import Transition
+from monitor.config.performance import ERROR, PERFORMANCE
 from monitor.evaluate.backtest import Backtest, Tally, alarmed_before
 from monitor.evaluate.mark_log import marks_in_effect
 from monitor.performance.alarms import JudgedSignals, judged_span, read_hours
+from monitor.performance.per_event import findings_layout
 from monitor.watch import Watch
 from sinks.store.batch import joined
 from sinks.store.contract import Query, Store
@@ -21,6 +23,11 @@ __all__ = ["with_labels"]
 NOT_JUDGED = (
     "no hour is stored that was judged at this age under this comparison: they are worked out once the service runs"
     " with it, or by a replay"
+)
+
+NOT_SHOWN = (
+    "no hour is stored in which errors were shown to these detectors with these parameters: they are once the service"
+    " runs with them, or by a replay"
 )
 
 
@@ -54,6 +61,10 @@ def with_labels(store: Store, watch: Watch, done: Backtest, keep: Collection[str
         transitions += of_hours
         for of_series in verdicts:
             tally.take(watch.name, of_series)
+    if watch.judged_plan.detectors and f"{PERFORMANCE}{ERROR}" in watch.judged_signals:
+        layouts = store.read(Query("performance_findings", {"model": watch.name}, columns=("layout",)))["layout"]
+        if findings_layout(watch.judged_plan).id not in set(layouts):
+            done = replace(done, not_judged=done.not_judged | {f"{PERFORMANCE}{ERROR}": NOT_SHOWN})
     stored = rows_of(store.read(Query(PERFORMANCE_ALERTS, {"model": watch.name})))
     now = fired([transition.to_row() for transition in transitions], span.from_ms, span.to_ms)
     outcomes = [*done.outcomes, *compare(fired(stored, span.from_ms, span.to_ms), now)]

@@ -6,21 +6,29 @@ there are enough to say something: none is left out, and what they say together 
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
 from detectors.performance.evidence import Scale, count_share, form_of, measure
 from detectors.performance.schemes import Binary
-from monitor.config.performance import COVERAGE, PerformancePlan, metric_of
+from detectors.sketch import FindingLayout
+from monitor.config.performance import COVERAGE, ERROR, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
+from monitor.evaluate.finding_contrasts import FindingContrasts
 from monitor.performance.hours import OTHER
 from monitor.values import DAY_MS
 
 __all__ = ["JudgedContrasts", "JudgedRow", "Observed", "contrasts_for"]
+
+Integers = NDArray[np.int64]
 
 LONGEST_ALIKE_MS = 7 * DAY_MS
 """For so long labels are added up where all are alike, before that is taken for how they are."""
@@ -40,12 +48,15 @@ class JudgedRow:
         Of those that have a label.
     classes : dict of str to (int, int)
         By predicted class: predictions, and how many of them have a label.
+    findings : int64 array or None
+        What is counted of the errors that came to be known in the hour, if there are any.
     """
 
     predictions: int
     labelled: int
     sums: Sums
     classes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    findings: Integers | None = None
 
     def __add__(self, other: JudgedRow) -> JudgedRow:
         """Return what was known of the predictions of two hours together."""
@@ -53,8 +64,14 @@ class JudgedRow:
         for name, (predictions, labelled) in other.classes.items():
             of_both = classes.get(name, (0, 0))
             classes[name] = of_both[0] + predictions, of_both[1] + labelled
-        sums = self.sums + other.sums
-        return JudgedRow(self.predictions + other.predictions, self.labelled + other.labelled, sums, classes)
+        counted = [row.findings for row in (self, other) if row.findings is not None]
+        return JudgedRow(
+            self.predictions + other.predictions,
+            self.labelled + other.labelled,
+            self.sums + other.sums,
+            classes,
+            np.sum(counted, axis=0) if counted else None,
+        )
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> JudgedRow:
@@ -62,6 +79,11 @@ class JudgedRow:
         counts = zip(map(int, row["class_predictions"]), map(int, row["class_labelled"]), strict=True)
         classes = dict(zip(row["classes"], counts, strict=True))
         return cls(int(row["predictions"]), int(row["labelled"]), Sums.from_row(row), classes)
+
+    @classmethod
+    def of_findings(cls, scheme: str, counts: Integers) -> JudgedRow:
+        """Return what is counted of the errors of an hour, and nothing else."""
+        return cls(0, 0, Sums.empty(scheme), findings=counts)
 
 
 class Observed(NamedTuple):
@@ -235,10 +257,53 @@ class CoverageContrasts(JudgedContrasts):
         return row.predictions, [Observed(labelled, count) if count else None for count, labelled in counts]
 
 
+class ErrorContrasts(JudgedContrasts):
+    """How often the detectors fire that are shown errors; hours are those in which these came to be known."""
+
+    unit = "%"
+
+    def __init__(self, plan: PerformancePlan) -> None:
+        super().__init__(plan)
+        self.age_ms = 0
+        self._findings = FindingContrasts(FindingLayout(plan.detectors))
+        self.kinds = self._findings.kinds
+
+    def is_in(self, row: JudgedRow) -> bool:
+        return row.findings is not None
+
+    def name(self, row: int) -> str:
+        return self._findings.name(row)
+
+    def in_units(self, row: int, value: float) -> float:
+        return share_at(value)
+
+    def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        if row.findings is None:
+            return 0, [None] * len(self.kinds)
+        counts = row.findings[None, :]
+        evidence = self._findings.evidence(counts)
+        pairs = zip(evidence.values[:, 0].tolist(), evidence.events[:, 0].tolist(), strict=True)
+        observed = [None if math.isnan(value) else Observed(value, events) for value, events in pairs]
+        return int(self._findings.judged(counts)[0]), observed
+
+    def inherit(self, former: Contrasts) -> None:
+        super().inherit(former)
+        assert isinstance(former, ErrorContrasts)
+        self._findings.inherit(former._findings)
+
+    def snapshot(self) -> dict[str, Any]:
+        return self._findings.snapshot()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._findings.restore(state)
+
+
 def contrasts_for(plan: PerformancePlan, signal: str) -> JudgedContrasts:
     """Return the contrasts of a signal that is made of labels."""
     if signal == COVERAGE:
         return CoverageContrasts(plan)
     name = metric_of(signal)
+    if name == ERROR:
+        return ErrorContrasts(plan)
     made = ShareContrasts if form_of(name, plan.scheme.kind) == "share" else MeanContrasts
     return made(plan, name)

@@ -17,8 +17,9 @@ from monitor.events import ENDED, Partition
 from sinks.store.batch import add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
+from sinks.store.spans import Span
 
-__all__ = ["Known", "Reach", "decided", "reach_of"]
+__all__ = ["Known", "Reach", "decided", "decisions", "reach_of"]
 
 Known = Mapping[Partition, int]
 """Of some partitions: what was known before this counts, and nothing else. Of all others everything does."""
@@ -121,10 +122,7 @@ def decided(store: Store, model: str, times_ms: Sequence[int], reach: Reach) -> 
     ------
     StoreError
     """
-    first_ms, last_ms = min(times_ms), max(times_ms)
-    bounds = {"at_ms": first_ms}, {"at_ms": last_ms + 1}
-    stored = rows_of(store.read(Query("performance_horizons", {"model": model}, *bounds)))
-    by_time: dict[int, Known] = {row["at_ms"]: _known(row["partitions"], row["counted_ms"]) for row in stored}
+    by_time = _stored(store, model, min(times_ms), max(times_ms))
     rows = empty_rows("performance_horizons")
     for at_ms in sorted(set(times_ms) - by_time.keys()):
         by_time[at_ms] = reach.counted_ms(at_ms)
@@ -133,6 +131,23 @@ def decided(store: Store, model: str, times_ms: Sequence[int], reach: Reach) -> 
         add_row(rows, {"model": model, "at_ms": at_ms, "partitions": names, "counted_ms": counted})
     append(store, "performance_horizons", rows)
     return {at_ms: reach.excluding(counted_ms) for at_ms, counted_ms in by_time.items()}
+
+
+def decisions(store: Store, model: str, span: Span, reach: Reach) -> dict[int, Known]:
+    """Return what was decided of the times of a span, its end among them, where not everything counts.
+
+    Raises
+    ------
+    StoreError
+    """
+    excluding = {at_ms: reach.excluding(known) for at_ms, known in _stored(store, model, *span).items()}
+    return {at_ms: known for at_ms, known in excluding.items() if known}
+
+
+def _stored(store: Store, model: str, first_ms: int, last_ms: int) -> dict[int, Known]:
+    bounds = {"at_ms": first_ms}, {"at_ms": last_ms + 1}
+    rows = rows_of(store.read(Query("performance_horizons", {"model": model}, *bounds)))
+    return {row["at_ms"]: _known(row["partitions"], row["counted_ms"]) for row in rows}
 
 
 def _known(names: Sequence[str], counted_ms: Sequence[int]) -> Known:

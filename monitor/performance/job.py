@@ -11,6 +11,7 @@ from monitor.alerts.lifecycle import Transition
 from monitor.errors import LeewayError
 from monitor.evaluate.horizon import standing
 from monitor.performance.alarms import alarm_judged
+from monitor.performance.per_event import show_errors
 from monitor.performance.performance import Performance
 from monitor.rollouts.judged import compare_judged
 from monitor.threads import in_words
@@ -46,6 +47,7 @@ def work_out(watches: Iterable[Watch], store: Store, now_ms: int, is_enough: Cal
             written += performance.advance(partitions, now_ms, is_enough=is_enough)
             judged_ms = performance.progress().judged_ms
             compare_judged(store, watch, judged_ms)
+            written += show_errors(store, watch, partitions, is_enough)
             alarm_judged(store, watch, judged_ms, is_enough)
         except Exception as error:
             failures[watch.name] = error
@@ -87,5 +89,6 @@ def work_out_ended(watches: Iterable[Watch], store: Store) -> list[Transition]:
             performance.advance(None, 0, at_once=True)
             judged_ms = performance.progress().judged_ms
             compare_judged(store, watch, judged_ms)
+            show_errors(store, watch, None)
             transitions += alarm_judged(store, watch, judged_ms)
     return transitions

@@ -26,6 +26,7 @@ class Finding(Row):
         ("time", "event_ms"),
         "signal",
         "version",
+        "segment",
         "detector",
         "status",
         "value",
@@ -50,6 +51,7 @@ class Finding(Row):
     level: float | None = described(
         "how an anomaly's score compares with those before: 0 to 1; null for a drift", default=None
     )
+    segment: str = described("of findings on the errors of predictions; empty for all traffic", default="")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Findings(Question):
     _: KW_ONLY
     version: str | None = None
     detector: str | None = None
+    segment: str | None = None
     from_: Moment | None = None
     to: Moment | None = None
     limit: int | None = None

@@ -40,6 +40,7 @@ _FILLED_VIEW = re.compile(
 _VIEW = re.compile(r"(CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?\w+)(\s.*)", re.DOTALL)
 _ALTER = re.compile(r"ALTER TABLE (?P<name>\w+)\s(?P<actions>.*)", re.DOTALL)
 _OF_COLUMNS = re.compile(r"\b(?:ADD|DROP|MODIFY|RENAME|COMMENT) COLUMN\b", re.IGNORECASE)
+_ORDER = re.compile(r",\s*MODIFY ORDER BY \([^)]*\)")
 _SOURCE = re.compile(r"\b(FROM|JOIN) (\w+)\b")
 _COMMENT = re.compile(r"(?:\s*--[^\n]*\n)*")
 
@@ -137,7 +138,9 @@ class Cluster:
     def _alterations(self, match: re.Match[str]) -> Sequence[str]:
         made = [f"ALTER TABLE {self.altered(match['name'])} {match['actions']}"]
         if _OF_COLUMNS.search(match["actions"]):
-            made.append(f"ALTER TABLE `{match['name']}`{self.clause} {match['actions']}")
+            # Where rows lie says only what is behind it.
+            of_columns = _ORDER.sub("", match["actions"])
+            made.append(f"ALTER TABLE `{match['name']}`{self.clause} {of_columns}")
         return made
 
 

@@ -370,6 +370,24 @@ BROKEN = {
     "metric that alarms twice": _performance(
         f"{_BINARY}, alarm_on: [brier, brier]", "85: spec.performance.alarm_on.1: 'brier' is named twice"
     ),
+    "detector of errors that is none": _performance(
+        f"{_BINARY}, detectors: [adwim]", "79: spec.performance.detectors.0: 'adwim' is no detector of change in er"
+    ),
+    "detector of errors that is a scorer": _performance(
+        f"{_BINARY}, detectors: [robust_z]", "79: spec.performance.detectors.0: 'robust_z' is no detector of change"
+    ),
+    "detector of errors that is named twice": _performance(
+        f"{_BINARY}, detectors: [ddm, ddm]", "84: spec.performance.detectors.1: ddm is named twice"
+    ),
+    "detector of errors with an unknown parameter": _performance(
+        f"{_BINARY}, detectors: [{{ddm: {{warmup: 3}}}}]", "86: spec.performance.detectors.0.ddm.warmup: ddm: warmup=3"
+    ),
+    "detector of classes for numbers": _performance(
+        f"{_NUMBERS}, detectors: [ddm]", "61: spec.performance.detectors.0: ddm is for errors that are 0 or 1, and"
+    ),
+    "errors that alarm without detectors": _performance(
+        f"{_BINARY}, alarm_on: [error]", "78: spec.performance.alarm_on.0: 'error' is none that alarms; there are acc"
+    ),
     "loss of another kind": _performance(
         f"{_NUMBERS}, baselines: {{mean: {{kind: prior, loss: brier}}}}",
         "81: spec.performance.baselines.mean.loss: 'brier' is no loss of regression predictions; there are squared",

@@ -38,6 +38,16 @@ DECLARED = (
         page_rows=2_000,
     ),
     table(
+        "performance_findings",
+        "model:name hour_ms:even version:name segment:name:segment layout:name n:count names:names:own counts:counts",
+        "model hour_ms version segment",
+        row="the errors that per-event detectors were shown in an hour of labels, `n` of them, and of each detector "
+        "how many it judged, its findings, and in how many spells these came",
+        time="hour_ms",
+        keep="scores",
+        part="month",
+    ),
+    table(
         "performance_horizons",
         "model:name at_ms:even partitions:names:own counted_ms:ints",
         "model at_ms",

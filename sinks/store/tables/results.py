@@ -67,8 +67,8 @@ DECLARED = (
     table(
         "findings",
         "model:name signal:name version:name detector:name topic:name partition:count offset:even:rows event_ms:even "
-        "value:float score:float status:name level:float",
-        "model signal version detector topic partition offset",
+        "value:float score:float status:name level:float segment:name:segment",
+        "model signal version detector topic partition offset segment",
         row="an observation at which a per-event detector fired",
         time="event_ms",
     ),
