@@ -15,7 +15,7 @@ from detectors.sketch import FindingLayout
 from detectors.sketch.findings import COUNTED, SPELL
 from monitor.values import DAY_MS
 
-__all__ = ["ErrorSeries", "Errors", "Said"]
+__all__ = ["DetectorAnswer", "ErrorSeries", "Errors"]
 
 FORGOTTEN_MS = 60 * DAY_MS
 """A series without errors for so long begins anew."""
@@ -47,8 +47,8 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one detector says of errors.
+class DetectorAnswer:
+    """What one detector answers to errors.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Said:
 class ErrorSeries:
     """The detectors of a model's errors, with a series for each version and segment.
 
-    However errors are cut into batches, the same is said of each.
+    However errors are cut into batches, the same is answers of each.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class ErrorSeries:
         # Of how many errors of the series the last finding was the last, by detector.
         self._last_finding = np.zeros((len(self._banks), 0), dtype=np.int64)
 
-    def update(self, errors: Errors) -> list[Said]:
+    def update(self, errors: Errors) -> list[DetectorAnswer]:
         """Show errors to all detectors; return what each says, in the order of the layout."""
         if not len(errors.error):
             return []
@@ -100,35 +100,35 @@ class ErrorSeries:
         series = np.array([self._index[name] for name in errors.names], dtype=np.int64)[errors.series]
         # How many errors its series has seen with each.
         number = _running_counts(series, self._seen)
-        said = []
+        answers = []
         for at, (name, bank) in enumerate(self._banks.items()):
             flags = bank.update(series, errors.error)
             fired = flags.drifts()
-            said.append(Said(name, fired, self._begins(at, fired, series, number), flags.score))
+            answers.append(DetectorAnswer(name, fired, self._begins(at, fired, series, number), flags.score))
         self._seen += np.bincount(series, minlength=len(self._seen))
         np.maximum.at(self._last_ms, series, errors.hour_ms)
-        return said
+        return answers
 
-    def counts(self, errors: Errors, said: Sequence[Said]) -> dict[tuple[int, SeriesName], Integers]:
+    def counts(self, errors: Errors, answers: Sequence[DetectorAnswer]) -> dict[tuple[int, SeriesName], Integers]:
         """Return what is counted of errors, in the order of the layout's names, by hour and series."""
         hours, hour = np.unique(errors.hour_ms, return_inverse=True)
         cell = hour.astype(np.int64) * len(errors.names) + errors.series
         cells, row = np.unique(cell, return_inverse=True)
-        counts = np.zeros((len(cells), len(said), len(COUNTED)), dtype=np.int64)
-        for at, of_detector in enumerate(said):
-            for column, chosen in enumerate((of_detector.fired, np.arange(len(cell)), of_detector.begins)):
+        counts = np.zeros((len(cells), len(answers), len(COUNTED)), dtype=np.int64)
+        for at, answer in enumerate(answers):
+            for column, chosen in enumerate((answer.fired, np.arange(len(cell)), answer.begins)):
                 counts[:, at, column] = np.bincount(row[chosen], minlength=len(cells))
         keys = [(int(hours[at // len(errors.names)]), errors.names[at % len(errors.names)]) for at in cells.tolist()]
         return {key: of_cell.ravel() for key, of_cell in zip(keys, counts, strict=True)}
 
     def _begins(self, detector: int, fired: Integers, series: Integers, number: Integers) -> Integers:
         begins = []
-        last = self._last_finding[detector]
+        newest = self._last_finding[detector]
         for each in fired.tolist():
             of_series = series[each]
-            if number[each] - last[of_series] > SPELL + 1:
+            if number[each] - newest[of_series] > SPELL + 1:
                 begins.append(each)
-            last[of_series] = number[each]
+            newest[of_series] = number[each]
         return np.array(begins, dtype=np.int64)
 
     def _make_room(self, errors: Errors) -> None:

@@ -75,22 +75,22 @@ def first_labels(predicted: Columns, labels: Columns, span: Span, counted: Mappi
     hour_ms = np.maximum(of_labels.hour_ms[first[rows]], of_predictions.hour_ms[rows])
     is_within = (hour_ms >= span[0]) & (hour_ms < span[1])
     rows, hour_ms = rows[is_within], hour_ms[is_within]
-    place = of_labels.place[first[rows]]
-    order = np.lexsort((of_predictions.place[rows], place, hour_ms))
+    log_rank = of_labels.log_rank[first[rows]]
+    order = np.lexsort((of_predictions.log_rank[rows], log_rank, hour_ms))
     chosen = rows[order]
     return FirstLabels(hour_ms[order], of_predictions.row[chosen], of_labels.row[first[chosen]])
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of a table, each message once: by digest, the hour in which each was known, and the place in the log."""
+    """Rows of a table, each message once: by digest, the hour in which each was known, and its rank in the log."""
 
     row: Integers
     digest: Integers
     hour_ms: Integers
     known_ms: Integers
     said_ms: Integers
-    place: Integers
+    log_rank: Integers
     partition: Sequence[Partition]
 
     @classmethod
@@ -104,13 +104,13 @@ class _Rows:
         is_new = np.ones(len(in_log), dtype=np.bool_)
         log_position = np.stack([topic, partition, offset])[:, in_log]
         is_new[1:] = (log_position[:, 1:] != log_position[:, :-1]).any(axis=0)
-        place = np.empty(len(in_log), dtype=np.int64)
-        place[in_log] = np.cumsum(is_new) - 1
+        log_rank = np.empty(len(in_log), dtype=np.int64)
+        log_rank[in_log] = np.cumsum(is_new) - 1
         hour_ms = known_ms // HOUR_MS * HOUR_MS
         once = in_log[is_new]
-        row = once[np.lexsort((place[once], hour_ms[once], digest[once]))]
+        row = once[np.lexsort((log_rank[once], hour_ms[once], digest[once]))]
         names = [(str(columns["topic"][at]), int(partition[at])) for at in row.tolist()]
-        return cls(row, digest[row], hour_ms[row], known_ms[row], said_ms[row], place[row], names)
+        return cls(row, digest[row], hour_ms[row], known_ms[row], said_ms[row], log_rank[row], names)
 
     def counts(self, hour_ms: Integers, index: Integers, counted: Mapping[int, Known]) -> Bools:
         """Whether rows counted in hours that were decided upon."""

@@ -140,8 +140,9 @@ def decisions(store: Store, model: str, span: Span, reach: Reach) -> dict[int, K
     ------
     StoreError
     """
-    excluding = {at_ms: reach.excluding(known) for at_ms, known in _stored(store, model, *span).items()}
-    return {at_ms: known for at_ms, known in excluding.items() if known}
+    by_time = _stored(store, model, *span)
+    excluded = {at_ms: reach.excluding(counted_ms) for at_ms, counted_ms in by_time.items()}
+    return {at_ms: counted_ms for at_ms, counted_ms in excluded.items() if counted_ms}
 
 
 def _stored(store: Store, model: str, first_ms: int, last_ms: int) -> dict[int, Known]:

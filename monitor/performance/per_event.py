@@ -22,7 +22,7 @@ from monitor import checkpoint
 from monitor.checkpoint import Checkpoint
 from monitor.config.performance import ERROR, PERFORMANCE, PerformancePlan
 from monitor.evaluate.horizon import NOTHING_MS, Standing
-from monitor.performance.error_series import Errors, ErrorSeries, Said
+from monitor.performance.error_series import DetectorAnswer, Errors, ErrorSeries
 from monitor.performance.first_labels import FirstLabels, first_labels
 from monitor.performance.horizon import Reach, decided, decisions, reach_of
 from monitor.values import DAY_MS
@@ -160,9 +160,9 @@ class _Course:
         return written
 
     def _rows(self, span: Span) -> tuple[Rows, Rows]:
-        known = KnownSpan(self._watch.name, self._plan.label, span)
-        predicted = predictions_until(self._store, known, self._oldest_ms(span[0]))
-        labels = labels_until(self._store, known)
+        part = KnownSpan(self._watch.name, self._plan.label, span)
+        predicted = predictions_until(self._store, part, self._oldest_ms(span[0]))
+        labels = labels_until(self._store, part)
         first_ms = int(min(predicted["known_ms"], default=span[0])) // HOUR_MS * HOUR_MS
         of_times = decisions(self._store, self._watch.name, (min(first_ms, span[0]), span[1]), self._reach)
         counted = {at_ms - HOUR_MS: of_time for at_ms, of_time in of_times.items()}
@@ -171,8 +171,8 @@ class _Course:
         is_shown = (np.abs(error) <= MAX_ABS) & (predicted["event_ms"][first.prediction] >= self._oldest(first.hour_ms))
         index = np.flatnonzero(is_shown)
         events, errors = self._by_series(predicted, first, error, index)
-        said = self._series.update(errors)
-        return self._findings(predicted, first.prediction[events], errors, said), self._counts(errors, said)
+        answers = self._series.update(errors)
+        return self._findings(predicted, first.prediction[events], errors, answers), self._counts(errors, answers)
 
     def _oldest_ms(self, hour_ms: int) -> int:
         return int(self._oldest(np.array([hour_ms]))[0])
@@ -200,10 +200,10 @@ class _Course:
         at = np.array(events, dtype=np.int64)
         return at, Errors(list(names), np.array(series, dtype=np.int64), error[at], first.hour_ms[at])
 
-    def _findings(self, predicted: Columns, rows: Integers, errors: Errors, said: Sequence[Said]) -> Rows:
+    def _findings(self, predicted: Columns, rows: Integers, errors: Errors, answers: Sequence[DetectorAnswer]) -> Rows:
         findings = empty_rows("findings")
-        for of_detector in said:
-            for at in of_detector.fired.tolist():
+        for answer in answers:
+            for at in answer.fired.tolist():
                 row, (version, segment) = int(rows[at]), errors.names[errors.series[at]]
                 add_row(
                     findings,
@@ -212,20 +212,20 @@ class _Course:
                         "signal": f"{PERFORMANCE}{ERROR}",
                         "version": version,
                         "segment": segment,
-                        "detector": of_detector.detector,
+                        "detector": answer.detector,
                         "status": "drift",
                         "topic": predicted["topic"][row],
                         **{name: int(predicted[name][row]) for name in ("partition", "offset", "event_ms")},
                         "value": float(errors.error[at]),
-                        "score": float(of_detector.score[at]),
+                        "score": float(answer.score[at]),
                         "level": float("nan"),
                     },
                 )
         return findings
 
-    def _counts(self, errors: Errors, said: Sequence[Said]) -> Rows:
+    def _counts(self, errors: Errors, answers: Sequence[DetectorAnswer]) -> Rows:
         rows, layout = empty_rows("performance_findings"), self._series.layout
-        for (hour_ms, (version, segment)), counts in sorted(self._series.counts(errors, said).items()):
+        for (hour_ms, (version, segment)), counts in sorted(self._series.counts(errors, answers).items()):
             key = {"model": self._watch.name, "hour_ms": hour_ms, "version": version, "segment": segment}
             judged = int(counts[layout.names.index(f"{layout.detectors[0]} judged")])
             of_hour = {"layout": layout.id, "n": judged, "names": list(layout.names), "counts": counts.tolist()}
@@ -247,7 +247,7 @@ def _errors_of(plan: PerformancePlan, predicted: Columns, labels: Columns, first
         wrong, is_usable = (score >= plan.scheme.threshold) != is_positive, (score >= 0) & (score <= 1)
     else:
         classes = [predicted["label"][row] for row in predictions.tolist()]
-        wrong = np.array([said != true for said, true in zip(classes, names, strict=True)], dtype=np.bool_)
-        is_usable = np.array([said != "" for said in classes], dtype=np.bool_)
+        wrong = np.array([name != true for name, true in zip(classes, names, strict=True)], dtype=np.bool_)
+        is_usable = np.array([name != "" for name in classes], dtype=np.bool_)
     has_label = np.array([name != "" for name in names], dtype=np.bool_)
     return np.where(is_usable & has_label, wrong.astype(np.float64), np.nan)
