@@ -37,6 +37,7 @@ SEED = 7_000_000
 
 START_MS = 1_704_067_200_000
 WARM_DAYS = 28
+SKILL_OF_PRIOR = "skill:prior"
 LABELS = 60
 """Of an hour, on average, unless a stream says otherwise."""
 
@@ -109,6 +110,11 @@ def quiet_nights(level: float, by_night: float) -> Callable[[np.random.Generator
     return lambda rng, hours: np.where(np.arange(hours) % 24 < 12, level, by_night)
 
 
+def _errors_of_skill(skill: float) -> float:
+    """Return the share of errors of uniform probabilities: their Brier score is 1/12 + errors / 2, the prior's 1/4."""
+    return (2 / 3 - skill) / 2
+
+
 STREAMS: dict[str, Stream] = {
     "accuracy, 1 % errors": Stream("accuracy", LABELS, steady(0.01)),
     "accuracy, 10 % errors": Stream("accuracy", LABELS, steady(0.1)),
@@ -134,6 +140,13 @@ STREAMS: dict[str, Stream] = {
     "log_loss, nearly certain, errors by night alone": Stream(
         "log_loss", LABELS, quiet_nights(2e-4, 0.05), unsure=1e-4
     ),
+    "accuracy, 1 error of 10,000": Stream("accuracy", LABELS, steady(1e-4)),
+    "skill 0.15": Stream(SKILL_OF_PRIOR, LABELS, steady(_errors_of_skill(0.15))),
+    "skill 0.10": Stream(SKILL_OF_PRIOR, LABELS, steady(_errors_of_skill(0.10))),
+    "skill 0.15, wandering within a day (0.9)": Stream(
+        SKILL_OF_PRIOR, LABELS, wandering(_errors_of_skill(0.15), 0.9, 0.3)
+    ),
+    "skill 0.15, 3 labels an hour": Stream(SKILL_OF_PRIOR, 3, steady(_errors_of_skill(0.15))),
 }
 
 
@@ -149,7 +162,7 @@ def watch(metric: str, budget: str, window: str = "5m", *, numbers: bool, segmen
             "labels": {"truth": {"type": "numeric" if numbers else "category"}},
         },
         "segments": [{"by": ["part"], "values": ["small"]}] if segments else [],
-        "performance": {"metrics": [metric]} | ({} if numbers else {"positive": "yes"}),
+        "performance": {"metrics": [metric], "alarm_on": [metric, COVERAGE]} | ({} if numbers else {"positive": "yes"}),
         "baseline": {"kind": "rolling"},
         "detect": {"false_alarms": budget, "defaults": {"window": window}},
         "keep": {"labels": True},
@@ -223,9 +236,10 @@ def stationary(stream: Stream, budget: str, days: int, seed: int) -> tuple[Alarm
             row = replace(row, predictions=count)
             rows[START_MS + (hour + 1) * HOUR_MS] = {("", ""): row}
             wrong.append(of_hour)
-    has_errors = not (stream.tails or of_coverage)
+    has_errors = not (stream.tails or of_coverage or metric == SKILL_OF_PRIOR)
     peers = {name: len(list(fires(make(), wrong))) for name, make in PEERS.items()} if has_errors else {}
-    signal = COVERAGE if of_coverage else f"{PERFORMANCE}{metric}"
+    plain = of_coverage or metric == SKILL_OF_PRIOR
+    signal = stream.metric if plain else f"{PERFORMANCE}{metric}"
     return alarmed(model, signal, rows, hours), peers
 
 

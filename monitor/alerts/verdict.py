@@ -90,16 +90,17 @@ class Failure(NamedTuple):
     ----------
     kind : str
         ``stuck``: one answer takes the place of many; ``fallback``: one that says that no model answered has more of
-        all answers.
+        all answers; ``no_better``: the model is not shown to lose less than an answer without a model.
     answer : str
-        As people read it: a number, or a name in quotes.
+        As people read it: a number, or a name in quotes; what answers without a model.
     before, after : float
-        Its share of all answers, in the reference and in the window.
+        Its share of all answers, in the reference and in the window; what is lost by a prediction without the model,
+        and with it.
     is_exact : bool
         Whether a number is known, or only a narrow cell that holds it.
     """
 
-    kind: Literal["stuck", "fallback"]
+    kind: Literal["stuck", "fallback", "no_better"]
     answer: str
     before: float
     after: float

@@ -51,6 +51,12 @@ UNLESS_ALIKE = "; or many cases are alike now, which is no failure: see whether 
 RATES = ("missing", "invalid", "out of range", "fallback")
 """What is said in per cent, beside shares and findings."""
 
+SKILL_VALUE = "skill"
+"""What changes where a model is no better than an answer without a model."""
+
+WORTH_ITS_COST = "see whether a model is worth its cost here; `leeway performance` has the metric with its interval"
+"""What to think of a model that is no better."""
+
 NEARLY_ALL = 0.9
 """Share of all answers from which on a model is said to be stuck at one."""
 
@@ -259,6 +265,8 @@ def detail(verdict: Said) -> str:
         failure = verdict.facts.failure
         stuck = "" if failure is None else _failed(failure)
         beside = _joined([stuck, _beside(verdict.facts.change), _new_values(verdict)])
+        if verdict.facts.change.what == SKILL_VALUE and verdict.status == "ok":
+            return f"{beside}; {verdict.surprise:.0f} of {verdict.surprise_limit:.0f} blocks in a row reach 0"
         # Of nothing it is a little below 0, the logarithm of a mean: plus 0 leaves no minus sign.
         quiet = (
             f"evidence {round(verdict.surprise, 1) + 0.0:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
@@ -275,10 +283,15 @@ def _failing(failing: Sequence[Moved], ranked: Sequence[Moved]) -> str:
     others = [f"{len(failing) - 1} more as well"] if len(failing) > 1 else []
     others += [f"{_plural(len(ranked) - len(failing), 'other')} moved"] if len(ranked) > len(failing) else []
     stuck = f"{_name(foremost.evidence)} is {_failed(foremost.failure)}"
+    if foremost.failure.kind == "no_better":
+        stuck = f"{_failed(foremost.failure)} ({_name(foremost.evidence)})"
     return "; ".join([stuck, *others]) + _since_version(foremost.new_version)
 
 
 def _failed(failure: Failure) -> str:
+    if failure.kind == "no_better":
+        lost, without = f"{failure.after:.4g}", f"{failure.before:.4g}"
+        return f"not shown to be better than {failure.answer}: it loses {lost} a prediction instead of {without}"
     usual, current = _apart(100 * failure.before, 100 * failure.after)
     answer = f"{'' if failure.is_exact else 'about '}{failure.answer}"
     if failure.kind == "fallback":
@@ -289,6 +302,8 @@ def _failed(failure: Failure) -> str:
 
 def _advice(failure: Failure) -> str:
     """Say what to think of an answer, and what else it may be where it need not be one, or a few others are left."""
+    if failure.kind == "no_better":
+        return WORTH_ITS_COST
     has_others = failure.kind == "stuck" and NEARLY_ALL <= failure.after < 1
     may_be_alike = has_others or not failure.is_exact
     return SYMPTOM + (UNLESS_ALIKE if may_be_alike else "")
@@ -300,7 +315,9 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
     if moved.failure is None:
         first = [f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}"]
     else:
-        first = [f"{_name(verdict)} is {_failed(moved.failure)}, {since}", _advice(moved.failure) if advises else ""]
+        is_or_says = ":" if moved.failure.kind == "no_better" else " is"
+        first = [f"{_name(verdict)}{is_or_says} {_failed(moved.failure)}, {since}"]
+        first += [_advice(moved.failure) if advises else ""]
         first += [f"{_beside(change)}{_most(moved, most)}"]
     parts = [
         *first,
@@ -332,6 +349,10 @@ def _version(name: str) -> str:
 
 def _beside(change: Change) -> str:
     """Say what moved, from what to what."""
+    if change.what == SKILL_VALUE:
+        return f"skill {change.after:.3g}" + (
+            "" if math.isnan(change.before) else f", {change.before:.3g} when last better"
+        )
     if change.what == "repeats":
         return "repeats the window before it, value for value"
     usual, current = _amounts(change)
@@ -353,6 +374,8 @@ def _worth(change: Change) -> str:
 
 def _compared(verdict: Verdict, change: Change) -> str:
     """Say of how many events it is, and with what they are compared."""
+    if change.what == SKILL_VALUE:
+        return f"of predictions judged {format_duration(change.age_ms)} after their hour, up to {utc(verdict.at_ms)}"
     against = "the reference" if change.against_reference else "the same hours of earlier days"
     if not change.age_ms:
         return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with {against}"

@@ -14,6 +14,7 @@ from detectors.performance.evidence import CHARTED
 from monitor.config.detect import Uses
 from monitor.config.naive import (
     NEVER_SHOWN,
+    SKILL,
     VALUE,
     ConstantAnswer,
     Naive,
@@ -136,7 +137,8 @@ class Performance(Strict):
         description="which metrics alarm when they move, and `coverage`, whether labels come: those that `metrics` "
         "names, or without it `accuracy`, `precision`, `recall` and `brier` of two classes, `accuracy` and "
         "`balanced_accuracy` of several, `bias` and `mae` of numbers, and `value_per_event`; `[]`: none. With "
-        "`detectors` also `error`, how often these fire",
+        "`detectors` also `error`, how often these fire. `skill:NAME`, where it is named here, alarms while the model "
+        "is not shown to be better than that baseline",
     )
     detectors: Uses = Field(
         default_factory=list,
@@ -237,7 +239,13 @@ class PerformancePlan:
     @property
     def signals(self) -> tuple[str, ...]:
         """The signals that are made of labels: metrics that can be followed, and how many labels there are."""
-        return tuple(name if name == COVERAGE else f"{PERFORMANCE}{name}" for name in self.alarm_on)
+        plain = (COVERAGE, *(each.metric for each in self.naive))
+        return tuple(name if name in plain else f"{PERFORMANCE}{name}" for name in self.alarm_on)
+
+    @property
+    def charted(self) -> tuple[str, ...]:
+        """Those of the signals that are followed by charts: all but skills."""
+        return tuple(signal for signal in self.signals if not signal.startswith(SKILL))
 
 
 def is_judged(signal: str) -> bool:
@@ -245,10 +253,10 @@ def is_judged(signal: str) -> bool:
 
     Examples
     --------
-    >>> is_judged("performance:accuracy"), is_judged("coverage"), is_judged("feature:amount")
-    (True, True, False)
+    >>> [is_judged(signal) for signal in ("performance:accuracy", "coverage", "skill:prior", "feature:amount")]
+    [True, True, True, False]
     """
-    return signal.startswith(PERFORMANCE) or signal == COVERAGE
+    return signal.startswith((PERFORMANCE, SKILL)) or signal == COVERAGE
 
 
 def metric_of(signal: str) -> str:
@@ -301,7 +309,7 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
         beta=performance.beta,
         currency=performance.currency,
         naive=naive,
-        alarm_on=_alarm_on(kind, performance, metrics),
+        alarm_on=_alarm_on(kind, performance, metrics, naive),
         detectors=_detectors(performance),
     )
 
@@ -432,13 +440,15 @@ def _of_pairs(matrix: Mapping[str, float]) -> dict[tuple[str, str], float]:
     return pairs
 
 
-def _alarm_on(kind: Kind, performance: Performance, metrics: Sequence[str]) -> tuple[str, ...]:
+def _alarm_on(kind: Kind, performance: Performance, metrics: Sequence[str], naive: Sequence[Naive]) -> tuple[str, ...]:
     """The metrics that are signals; few unless somebody chooses, since they share a budget and most move together."""
     followed = [name for name in metrics if name in CHARTED]
     others = [COVERAGE, ERROR] if performance.detectors else [COVERAGE]
     if performance.alarm_on is None:
         return (*(name for name in followed if performance.metrics or name in ALARMING[kind]), *others)
-    choices = [*followed, *others]
+    # What was usual when an hour began is not known of its sums.
+    skills = [each.metric for each in naive if each.history is None and each.loss != VALUE]
+    choices = [*followed, *others, *skills]
     for index, name in enumerate(performance.alarm_on):
         if name not in choices or name in performance.alarm_on[:index]:
             reason = "is named twice" if name in choices else "is none that alarms"

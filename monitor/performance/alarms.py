@@ -10,7 +10,7 @@ are evaluated again, and give the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.performance.evidence import JudgedEvidence, JudgedHours
 from monitor.performance.per_event import findings_layout, shown_ms
 from monitor.performance.performance import Performance
+from monitor.performance.skill_statements import SkillStatements
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import append, empty_rows, extend
@@ -123,11 +124,13 @@ class JudgedSignals:
             learn_windows=learned_windows(watch),
         )
         self.changes = Changes(_by_windows(watch, windows), None, evidence=JudgedEvidence(plan), settings=self.settings)
+        self.skills = SkillStatements(plan, windows.step_ms)
         self.lifecycle = _lifecycle_of(watch, windows.step_ms)
         learned = (
             plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms[0], plan.signals, plan.beta,
             self.settings, windows, detect.time_zone, sorted(detect.holidays), detect.adopt_after,
             sorted(watch.segment_names), *([findings_layout(plan).id] if plan.detectors else []),
+            *(naive for naive in plan.naive if naive.metric in plan.alarm_on),
         )  # fmt: skip
         self.config = xxhash.xxh3_64_hexdigest(repr(learned).encode())
 
@@ -140,12 +143,28 @@ class JudgedSignals:
         ends_ms : range
             Later than at every call before.
         """
-        verdicts = list(self.changes.advance(hours, ends_ms))
+        verdicts = [*self.changes.advance(hours, ends_ms), *self.skills.advance(hours, ends_ms)]
         return verdicts, follow(self.lifecycle, verdicts, ends_ms)
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"config": self.config, "lifecycle": self.lifecycle.snapshot(), "changes": self.changes.snapshot()}
+        return {
+            "config": self.config,
+            "lifecycle": self.lifecycle.snapshot(),
+            "changes": self.changes.snapshot(),
+            "skills": self.skills.snapshot(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a snapshot of the same configuration, but for the life of alerts."""
+        self.changes.restore(state["changes"])
+        # Checkpoints from before skills were followed have none.
+        self.skills.restore(state.get("skills", ()))
+
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Take in what people say of signals, for windows to come; each time all of it."""
+        self.changes.decide(marks)
+        self.skills.decide(marks)
 
 
 def alarm_judged(
@@ -202,7 +221,7 @@ class _Course:
         self._next_ms = next_ms = self._signals.windows.of(next_ms - HOUR_MS)
         self._signals.lifecycle.restore(state["lifecycle"])
         if state["config"] == self._signals.config:
-            self._signals.changes.restore(state["changes"])
+            self._signals.restore(state)
         else:
             self._learn(next_ms)
 
@@ -221,7 +240,7 @@ class _Course:
 
     def _evaluate(self, ends_ms: range) -> list[Transition]:
         store, model, signals = self._store, self._watch.name, self._signals
-        signals.changes.decide(take_up(store, model, ends_ms[0], ends_ms.step, judged=True))
+        signals.decide(take_up(store, model, ends_ms[0], ends_ms.step, judged=True))
         verdicts, transitions = signals.advance(read_hours(store, self._watch, ends_ms), ends_ms)
         scores = empty_rows("scores")
         for of_series in verdicts:
@@ -251,12 +270,14 @@ class _Course:
         first_ms = _end_of(self._store, self._watch, newest=False)
         if first_ms is None:
             return
-        self._signals.changes.decide(marks_in_effect(self._store, self._watch.name))
+        self._signals.decide(marks_in_effect(self._store, self._watch.name))
         windows = self._signals.windows
         first_ms = max(first_ms, windows.of(next_ms - MOST_LEARNED_MS))
         for ends_ms in windows.between(first_ms, next_ms - windows.step_ms):
-            for _ in self._signals.changes.advance(read_hours(self._store, self._watch, ends_ms), ends_ms):
+            hours = read_hours(self._store, self._watch, ends_ms)
+            for _ in self._signals.changes.advance(hours, ends_ms):
                 pass
+            self._signals.skills.advance(hours, ends_ms)
 
     def _save(self, next_ms: int) -> None:
         signals = self._signals

@@ -55,7 +55,7 @@ def with_labels(store: Store, watch: Watch, done: Backtest, keep: Collection[str
         return replace(done, not_judged=done.not_judged | dict.fromkeys(watch.judged_signals, NOT_JUDGED))
     span, tally, transitions = done.span, Tally(done.span, keep), list[Transition]()
     signals = JudgedSignals(watch)
-    signals.changes.decide(marks_in_effect(store, watch.name))
+    signals.decide(marks_in_effect(store, watch.name))
     for ends_ms in signals.windows.between(first_ms, min(last_ms, signals.windows.last(span.to_ms))):
         verdicts, of_hours = signals.advance(read_hours(store, watch, ends_ms), ends_ms)
         transitions += of_hours

@@ -52,7 +52,7 @@ class JudgedEvidence:
         for t, end_ms in enumerate(ends_ms):
             for (version, segment), row in sorted(hours.get(end_ms, {}).items()):
                 self._came_ms.setdefault(version, end_ms - ends_ms.step)
-                for signal in self._plan.signals:
+                for signal in self._plan.charted:
                     self._take((version, segment, signal), row, (t, end_ms), parts, len(ends_ms))
         return parts
 

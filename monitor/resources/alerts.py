@@ -54,7 +54,7 @@ class Moved(Row):
     contrast: str | None = described(
         "what of it moved: `typical value`, `missing` …; empty for a distance; null in alerts of earlier versions"
     )
-    failure: Literal["stuck", "fallback"] | None = described(
+    failure: Literal["stuck", "fallback", "no_better"] | None = described(
         "`stuck`: one answer of the model stands where it gave many; `fallback`: a default answers more often than it "
         "did; metrics may look better for either; else null"
     )
