@@ -56,11 +56,14 @@ class Moved(Row):
     )
     failure: Literal["stuck", "fallback", "no_better"] | None = described(
         "`stuck`: one answer of the model stands where it gave many; `fallback`: a default answers more often than it "
-        "did; metrics may look better for either; else null"
+        "did; metrics may look better for either; `no_better`: the model is not shown to lose less than what costs "
+        "nothing; else null"
     )
-    answer: str | None = described("which answer that is; else null")
-    answer_before: float | None = described("its usual share of all answers; else null")
-    answer_after: float | None = described("its largest share in a window while the signal alarmed; else null")
+    answer: str | None = described("which answer that is, or what answers without a model; else null")
+    answer_before: float | None = described("its usual share of all answers, or what it loses a prediction; else null")
+    answer_after: float | None = described(
+        "its largest share in a window while the signal alarmed, or what the model loses a prediction; else null"
+    )
     former_version: str | None = described("the version before, where it began to move with a new one; else null")
     since_ms: TimeMs
     onset_ms: TimeMs | None = described("when it most likely moved; null in alerts of earlier versions")
