@@ -1,4 +1,4 @@
--- The tables after migration 69; written by `python -m tests.sinks.store.new_store`.
+-- The tables after migration 70; written by `python -m tests.sinks.store.new_store`.
 CREATE TABLE IF NOT EXISTS acknowledgements
 (
     `alert_id` String,
@@ -288,10 +288,12 @@ CREATE TABLE IF NOT EXISTS findings
     `value` Float64 CODEC(ZSTD(1)),
     `score` Float64 CODEC(ZSTD(1)),
     `status` LowCardinality(String),
-    `level` Float64 DEFAULT nan CODEC(ZSTD(1))
+    `level` Float64 DEFAULT nan CODEC(ZSTD(1)),
+    `segment` LowCardinality(String)
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (model, signal, version, detector, topic, partition, offset)
+PRIMARY KEY (model, signal, version, detector, topic, partition, offset)
+ORDER BY (model, signal, version, detector, topic, partition, offset, segment)
 SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2;
 
 CREATE TABLE IF NOT EXISTS freshness
@@ -645,6 +647,22 @@ CREATE TABLE IF NOT EXISTS performance_alerts
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (model, alert_id, sequence)
+SETTINGS non_replicated_deduplication_window = 10000, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2, index_granularity = 8192;
+
+CREATE TABLE IF NOT EXISTS performance_findings
+(
+    `model` LowCardinality(String),
+    `hour_ms` Int64 CODEC(DoubleDelta, ZSTD(1)),
+    `version` LowCardinality(String),
+    `segment` LowCardinality(String),
+    `layout` LowCardinality(String),
+    `n` Int64 CODEC(T64, ZSTD(1)),
+    `names` Array(LowCardinality(String)) CODEC(ZSTD(1)),
+    `counts` Array(Int64) CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(hour_ms))
+ORDER BY (model, hour_ms, version, segment)
 SETTINGS non_replicated_deduplication_window = 10000, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 2, index_granularity = 8192;
 
 CREATE TABLE IF NOT EXISTS performance_horizons
@@ -1302,6 +1320,7 @@ CREATE VIEW IF NOT EXISTS finding_history
     `model` LowCardinality(String),
     `signal` LowCardinality(String),
     `version` LowCardinality(String),
+    `segment` LowCardinality(String),
     `detector` LowCardinality(String),
     `event_time` DateTime64(3, 'UTC'),
     `event_ms` Int64,
@@ -1317,6 +1336,7 @@ AS SELECT
     model,
     signal,
     version,
+    segment,
     detector,
     fromUnixTimestamp64Milli(event_ms, 'UTC') AS event_time,
     event_ms,
