@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
@@ -18,17 +18,21 @@ from monitor.api.auditor import about
 from monitor.api.comparisons import Comparisons, TheComparisons
 from monitor.api.configuration_diff import Days, Difference, difference
 from monitor.api.contract import ApiService
+from monitor.api.new_baselines import NewBaseline, frozen, gap_of, notes_on, signals_of
 from monitor.api.own_part import OwnPart
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import read_page
 from monitor.config import ConfigError, Configuration, Model
+from monitor.config.baseline import PeriodBaseline
 from monitor.config.document import Mistake, read_posted
+from monitor.config.edited import baseline_line, with_baseline
 from monitor.config.quotas import quota_refusals
 from monitor.configurations.in_force import watches_of
 from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
 from monitor.configurations.taken import laggards
-from monitor.resources.configurations import ConfigurationVersion, Laggard, StoredConfiguration
+from monitor.errors import InputError
+from monitor.resources.configurations import BuiltSignal, ConfigurationVersion, Laggard, StoredConfiguration
 from monitor.resources.contract import described
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Query as StoreQuery
@@ -75,6 +79,16 @@ class AcceptedChange(ConfigurationVersion):
     is_dry_run: bool = described("whether nothing has changed")
     refusal: str = described("why it would be refused; only of a dry run")
     difference: Difference | None = described("what it would change; only of a dry run")
+    notes: list[str] = described("what to know of the period that is its baseline, if one is")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptedBaseline(AcceptedChange):
+    """What another baseline has changed, or would."""
+
+    baseline: dict[str, Any] = described("as `spec.baseline` of a file has it")
+    document: str = described("the model's document with it")
+    signals: list[BuiltSignal] = described("what it has of each signal; only of a dry run, and of a period or data set")
 
 
 @dataclass(frozen=True)
@@ -189,6 +203,46 @@ async def put_configuration(
     return await run_in_threadpool(_put, service, intent, text)
 
 
+@router.post(
+    "/models/{model}/baseline",
+    summary="Make something else the baseline of a model",
+    response_model=AcceptedBaseline,
+    responses=ETAG,
+)
+def post_baseline(
+    service: TheService,
+    intent: Annotated[Intent, Depends(intent_of)],
+    comparisons: TheComparisons,
+    posted: NewBaseline,
+    *,
+    dry_run: Annotated[bool, Query(description="whether only to build it, and to say what it would change")] = False,
+    days: Days = 0,
+) -> Response:
+    about(intent.model, "dry run" if dry_run else "")
+    current = _version(service, intent.model)
+    if not current.document:
+        raise ProblemError("unknown-model", f"{intent.model} is watched no more")
+    try:
+        baseline = frozen(service, _watch(service, current)) if posted.baseline is None else posted.baseline
+        text = with_baseline(current.document, baseline)
+    except InputError as error:
+        raise bad_parameter("baseline", str(error)) from error
+    refusal = _refusal(service, intent.model)
+    if refusal and not dry_run:
+        raise ProblemError("owned-by-a-file", f"{refusal}; under `spec` it would say `{baseline_line(baseline)}`")
+    made = {"baseline": baseline, "document": text}
+    watch = compile_watch(_checked(service, intent.model, text), intent.model)
+    if not dry_run:
+        if gap := gap_of(service, watch):
+            raise bad_parameter("baseline", gap)
+        # The text is that of one version with another baseline: no version that came meanwhile is lost.
+        intent = replace(intent, replaces=intent.replaces or current.digest)
+        return _put(service, intent, text, {**made, "signals": []})
+    with comparisons.turn():
+        signals = signals_of(service, watch)
+    return _planned(service, comparisons, intent, text, days, {**made, "signals": signals})
+
+
 @router.delete(
     "/models/{model}/configuration",
     summary="Give up a model that the API owns",
@@ -203,17 +257,31 @@ def delete_configuration(service: TheService, intent: Annotated[Intent, Depends(
     return answer(_head(_written(service, intent, "", "nobody")))
 
 
-def _put(service: ApiService, intent: Intent, text: str) -> Response:
+def _put(service: ApiService, intent: Intent, text: str, made: Mapping[str, Any] | None = None) -> Response:
     if refusal := _refusal(service, intent.model):
         raise ProblemError("owned-by-a-file", refusal)
     changed = _checked(service, intent.model, text)
+    notes = _notes(service, changed, intent.model)
     with _accepting:
         _refuse_beyond_quota(service, changed, intent.model)
         version = _written(service, intent, text, "api")
-    return _tagged(answer({**_head(version), "is_dry_run": False, "refusal": "", "difference": None}), version)
+    change = {"is_dry_run": False, "refusal": "", "difference": None, "notes": notes}
+    return _tagged(answer({**_head(version), **change, **(made or {})}), version)
 
 
-def _planned(service: ApiService, comparisons: Comparisons, intent: Intent, text: str, days: int) -> Response:
+def _notes(service: ApiService, changed: Configuration, name: str) -> list[str]:
+    is_period = isinstance(changed.models[name].spec.baseline, PeriodBaseline)
+    return list(notes_on(service, compile_watch(changed, name))) if is_period else []
+
+
+def _planned(
+    service: ApiService,
+    comparisons: Comparisons,
+    intent: Intent,
+    text: str,
+    days: int,
+    made: Mapping[str, Any] | None = None,
+) -> Response:
     changed = _checked(service, intent.model, text)
     _refuse_beyond_quota(service, changed, intent.model)
     newest = _log(service).newest(intent.model)
@@ -222,7 +290,8 @@ def _planned(service: ApiService, comparisons: Comparisons, intent: Intent, text
     watch = compile_watch(changed, intent.model)
     differing = difference(service, comparisons, service.watches.get(intent.model), watch, days)
     plan = {"is_dry_run": True, "refusal": _refusal(service, intent.model), "difference": differing}
-    return _tagged(answer({**_head(version), **plan}), version)
+    notes = list(notes_on(service, watch))
+    return _tagged(answer({**_head(version), **plan, "notes": notes, **(made or {})}), version)
 
 
 def _watch(service: ApiService, version: Version) -> Watch:

@@ -29,6 +29,8 @@ OPERATIONS = {
     "as it was written, with who accepted it when. `Accept: application/yaml` gives the document alone.",
     "PUT /v1/models/{model}/configuration": "Takes a model's document, as files have it, checks it as files are "
     "checked, and has every process go by it within seconds. A model of a file is refused (409).",
+    "POST /v1/models/{model}/baseline": "Puts a version of the model's document in force that differs by its baseline "
+    "alone: another one, or the period that the present one was learned from. With `dry_run`, what that would be.",
     "DELETE /v1/models/{model}/configuration": "Ends the watching of a model that the API owns. What is stored of it "
     "stays; a file of that name holds from then on.",
     "GET /v1/models/{model}/configuration/diff": "What differs between two versions: which fields, which series keep "

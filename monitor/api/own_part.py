@@ -86,9 +86,12 @@ class OwnPart:
             return
         if model.metadata.namespace not in self._namespaces:
             self._refuse_change("metadata.namespace", "the model stays in what it is bound to")
-        for part in ("sources", "baseline"):
-            if getattr(model.spec, part) != getattr(stated.spec, part):
-                self._refuse_change(f"spec.{part}", "what a model reads is not changed with it")
+        reads = "what a model reads is not changed with it"
+        if model.spec.sources != stated.spec.sources:
+            self._refuse_change("spec.sources", reads)
+        # Without another file, a baseline is made of what the model has read itself.
+        if model.spec.baseline.uri != stated.spec.baseline.uri:
+            self._refuse_change("spec.baseline", reads)
 
     def _refuse_change(self, field: str, why: str) -> NoReturn:
         error = {"field": field, "message": why}

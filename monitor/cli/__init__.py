@@ -35,6 +35,7 @@ _OWN: dict[str, tuple[str, str]] = {
     "versions": ("monitor.cli.versions", "List the versions of a model's configuration, and who lags behind."),
     "diff": ("monitor.cli.diff", "Show what a change of a model's configuration does, or would do."),
     "rollback": ("monitor.cli.rollback", "Put an earlier version of a model's configuration in force again."),
+    "baseline": ("monitor.cli.baseline", "Build, promote and freeze baselines: what a model is compared with."),
     "release": ("monitor.cli.release", "Give up a model that the API owns: it is watched no more."),
     "get": ("monitor.cli.get", "Print a model's configuration, and where each value comes from."),
     "schema": ("monitor.cli.schema", "Print the JSON Schema of configuration files, for editors."),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monitor.cli.configurations import Author, author, show_change
+from monitor.cli.configurations import Author, author, show_change, show_notes
 from monitor.cli.output import as_json
 from monitor.cli.service import RunningService, service
 from monitor.client.errors import QuestionError
@@ -40,6 +40,8 @@ def command(
             version = leeway.configurations.apply(model, document, replaces=replaces, **author.details)
     except QuestionError as error:
         raise located(error, file) from error
+    if not json_:
+        show_notes(version)
     sentence = f"{model}: version {version['version']} ({version['digest']}) is accepted"
     show_change(version, sentence, json_=json_)
 
@@ -49,6 +51,7 @@ def show_plan(plan: Mapping[str, Any], *, json_: bool) -> None:
         as_json(plan)
         return
     click.echo(f"{plan['model']}: without mistakes; it would be version {plan['version']} ({plan['digest']})")
+    show_notes(plan)
     if plan["refusal"]:
         click.echo(f"it would be refused: {plan['refusal']}")
 

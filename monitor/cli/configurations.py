@@ -14,7 +14,7 @@ from monitor.cli.records import record
 from monitor.client.configurations import WAIT_S
 from monitor.resources.configurations import Laggard
 
-__all__ = ["Author", "author", "show_change", "show_laggards"]
+__all__ = ["Author", "author", "show_change", "show_laggards", "show_notes"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,12 @@ def show_change(version: Mapping[str, Any], sentence: str, *, json_: bool) -> No
         show_laggards(version["not_converged"])
     if not version["is_in_force"]:
         click.get_current_context().exit(1)
+
+
+def show_notes(change: Mapping[str, Any]) -> None:
+    """Say what to know of the baseline that a change names."""
+    for note in change["notes"]:
+        click.echo(f"note: {note}", err=True)
 
 
 def show_laggards(laggards: list[Mapping[str, Any]]) -> None:

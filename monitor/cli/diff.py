@@ -14,7 +14,7 @@ from monitor.cli.service import RunningService, service
 from monitor.client.errors import QuestionError
 from monitor.client.leeway import Leeway
 
-__all__ = ["command"]
+__all__ = ["TIMEOUT_S", "command", "show_difference"]
 
 TIMEOUT_S = 600.0
 
@@ -54,7 +54,7 @@ def command(
     if json_:
         as_json(answer)
     else:
-        _show(answer)
+        show_difference(answer)
 
 
 def _of_file(leeway: Leeway, model: str, file: Path, days: int) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def _of_file(leeway: Leeway, model: str, file: Path, days: int) -> dict[str, Any
         raise located(error, file) from error
 
 
-def _show(answer: Mapping[str, Any]) -> None:
+def show_difference(answer: Mapping[str, Any]) -> None:
+    """Show which fields and series differ, and what would have fired."""
     if not answer["fields"]:
         click.echo("no field differs")
         return

@@ -124,6 +124,44 @@ def rollback(model: str, to: int, *, wait_s: float = WAIT_S, **details: str) -> 
     return (yield from apply(model, earlier["document"], replaces=current["digest"], wait_s=wait_s, **details))
 
 
+def build_baseline(model: str, baseline: Mapping[str, Any] | None = None, *, days: int = 0) -> Steps[Document]:
+    """Return what another baseline would be, and what `promote_baseline` would do; nothing changes.
+
+    Parameters
+    ----------
+    model : str
+    baseline : mapping or None
+        As ``spec.baseline`` of a file has it; the period that the present one was learned from if None.
+    days : int
+        Also what would have fired in the last so many days.
+
+    Returns
+    -------
+    dict
+        Its ``signals``, with events and how far the last week is from it; ``notes``, ``difference`` and ``document``.
+    """
+    return (yield _new_baseline(model, {"dry_run": "true", "days": days}, baseline, None))
+
+
+def promote_baseline(
+    model: str,
+    baseline: Mapping[str, Any],
+    *,
+    replaces: str | None = None,
+    wait_s: float = WAIT_S,
+    **details: str,
+) -> Steps[Document]:
+    """Make another baseline that of a model, in a new version of its document; parameters and answer as of `apply`."""
+    return (yield from _awaited((yield _new_baseline(model, details, baseline, replaces)), wait_s))
+
+
+def freeze_baseline(
+    model: str, *, replaces: str | None = None, wait_s: float = WAIT_S, **details: str
+) -> Steps[Document]:
+    """Make the period that a model's baseline was learned from its baseline: from now on that stands still."""
+    return (yield from _awaited((yield _new_baseline(model, details, None, replaces)), wait_s))
+
+
 def release(model: str, *, wait_s: float = WAIT_S, **details: str) -> Steps[Document]:
     """Give up a model that the API owns; parameters and answer as of `apply`."""
     return (yield from _awaited((yield _change("DELETE", model, details)), wait_s))
@@ -148,6 +186,9 @@ class Configurations:
     plan = does(plan)
     apply = does(apply)
     rollback = does(rollback)
+    build_baseline = does(build_baseline)
+    promote_baseline = does(promote_baseline)
+    freeze_baseline = does(freeze_baseline)
     release = does(release)
 
 
@@ -170,6 +211,9 @@ class AsyncConfigurations:
     plan = does_async(plan)
     apply = does_async(apply)
     rollback = does_async(rollback)
+    build_baseline = does_async(build_baseline)
+    promote_baseline = does_async(promote_baseline)
+    freeze_baseline = does_async(freeze_baseline)
     release = does_async(release)
 
 
@@ -182,6 +226,15 @@ def _change(
 ) -> Request:
     headers = {"Content-Type": "application/yaml"} | ({} if replaces is None else {"If-Match": f'"{replaces}"'})
     return Request(_path(model), parameters, method, content=document, headers=headers, holds="version")
+
+
+def _new_baseline(
+    model: str, parameters: Mapping[str, Any], baseline: Mapping[str, Any] | None, replaces: str | None
+) -> Request:
+    headers = {} if replaces is None else {"If-Match": f'"{replaces}"'}
+    path = f"/v1/models/{quoted(model)}/baseline"
+    body = {"baseline": None if baseline is None else dict(baseline)}
+    return Request(path, parameters, "POST", body, headers=headers, holds="version")
 
 
 def _awaited(version: Document, wait_s: float) -> Steps[Document]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from monitor.resources.contract import Row, TimeMs, described
 
-__all__ = ["ConfigurationVersion", "Laggard", "StoredConfiguration"]
+__all__ = ["BuiltSignal", "ConfigurationVersion", "Laggard", "StoredConfiguration"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +45,24 @@ class StoredConfiguration(ConfigurationVersion):
     """A version of a model's configuration, with its document."""
 
     document: str = described("as it was written, with its comments")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltSignal(Row):
+    """A signal of all of the traffic, in the baseline and in the last week."""
+
+    table = (
+        "signal",
+        ("events in it", "baseline_n"),
+        ("in the last week", "current_n"),
+        "detector",
+        "effect",
+        ("material from", "min_effect"),
+    )
+
+    signal: str
+    baseline_n: int = described("its events in the baseline")
+    current_n: int = described("its events in the last week of which there are panes")
+    detector: str = described("the distance that shows most of how far the week is from it; empty: there is none")
+    effect: float | None = described("how far that is; null: there is none")
+    min_effect: float | None = described("from which on it would be material")

@@ -112,6 +112,7 @@ SENT: dict[str, Any] = {
         **{"startsAt": "2030-01-01T00:00:00Z", "endsAt": "2030-01-01T02:00:00Z", "createdBy": "ann"},
     },
     "PUT /v1/models/{model}/configuration": DOCUMENT,
+    "POST /v1/models/{model}/baseline": {"baseline": {"kind": "rolling", "span": "14d"}},
 }
 """By operation, the body that it is sent."""
 
@@ -145,7 +146,7 @@ def taken() -> dict[str, dict[str, Any]]:
         examples[f"GET {route}"] = {"answer": cut(answer.json())}
     for label, body in SENT.items():
         method, route = label.split(" ")
-        named = NAMED | ({"model": "orders"} if "configuration" in route else {})
+        named = NAMED | ({"model": "orders"} if route.startswith("/v1/models/{model}/") else {})
         answer = client.request(method, route.format(**named) + QUERIES.get(label, ""), json=body)
         assert answer.is_success, (label, answer.text)
         is_document = answer.headers.get("content-type") == "application/json" and answer.content

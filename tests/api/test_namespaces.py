@@ -214,6 +214,7 @@ def bodies(method: str, path: str, name: str) -> Iterator[Any]:
         "POST /v1/marks": mark | {"says": "false"},
         "POST /v1/rollouts": {"model": name, "candidate": "v3", "champion": "v1", "created_by": "ann"},
         "PUT /v1/models/{model}/configuration": document,
+        "POST /v1/models/{model}/baseline": {"baseline": {"kind": "rolling", "span": "9d"}},
         "POST /v1/events": {"amount": 1},
         "POST /v1/events/{stream}": {"amount": 1},
         "POST /v1/deployments": {"name": "new", "models": [name]},

@@ -238,7 +238,7 @@ def test_what_the_rule_change_will_find_is_said_before_there_is_an_event(tmp_pat
     assert "shared by 4 signals: each alarms falsely once in 120 days" in out
     assert "each series may alarm when 10h and 200 of its values were seen" in out
     assert "by whole days from day 8 on" in out
-    assert "only a `dataset` baseline has skew" in out
+    assert "only a baseline of a data set or a period has skew" in out
     [line] = [line for line in out.splitlines() if "typical value " in line]
     sizes = [float(size) for size in re.findall(r"\((\S+) sd\)", line)]
     assert 0.6 > sizes[0] > 4 * sizes[1] > 6 * sizes[2] > 0

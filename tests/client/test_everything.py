@@ -102,6 +102,9 @@ CALLS: dict[str, Callable[[Leeway], Any]] = {
     "configurations.schema": lambda leeway: leeway.configurations.schema(),
     "configurations.diff": lambda leeway: leeway.configurations.diff("fraud"),
     "configurations.plan": lambda leeway: leeway.configurations.plan("fraud", json.dumps(DOCUMENT)),
+    "configurations.build_baseline": lambda leeway: leeway.configurations.build_baseline(
+        "fraud", {"kind": "rolling", "span": "7d"}
+    ),
     "configurations.release": lambda leeway: leeway.configurations.release("fraud", created_by="ann", reason="files"),
 }
 
