@@ -158,5 +158,5 @@ def _note(sample: Sample, share: float) -> str:
         return f"all {events:,} labelled events of {counts.stored:,} that are stored of this time or {around}{of_all}"
     return (
         f"{events:,} labelled events, those with the smallest hashes of their ids among {counts.stored:,} that are "
-        f"stored of this time or {around}{of_all}; the same whenever you ask"
+        f"stored of this time or {around}{of_all}; the same until others come"
     )

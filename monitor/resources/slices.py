@@ -33,7 +33,7 @@ class SampledEvents(Row):
     looked_at: int = described("of how many of these labels were looked for: those with the smallest hashes of ids")
     labelled: int = described("events of the answer: of the version and segment, with a label that can be compared")
     unusable: int = described("labelled events that cannot be compared, such as without a prediction")
-    is_all: bool = described("whether these are all that there are; else they are a sample, the same whenever you ask")
+    is_all: bool = described("whether these are all that there are; else they are a sample, the same until others come")
     note: str = described("the same for people")
 
 

@@ -1,12 +1,12 @@
 """Labelled events of which fields are stored: a sample of them that depends on their ids alone.
 
 Which ids are read follows from their digests, the smallest first. So the same question reads the same events whatever
-came first, and those of a shorter answer are part of those of a longer one.
+came first, until other events or labels come; those of a shorter answer are part of those of a longer one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -40,6 +40,9 @@ MOST_STORED = 1_000_000
 
 AROUND_MS = HOUR_MS
 """Fields may come on a topic of their own: so much before or after the prediction of the event."""
+
+MOST_ROWS = 1_000_000
+"""So many predictions or labels of some ids are read at most: an id may stand in for many events."""
 
 IDS_AT_ONCE = 10_000
 STEPS = 16
@@ -114,7 +117,8 @@ def read_sample(store: Store, watch: Watch, part: Part, most: int = MOST_EVENTS)
     Raises
     ------
     TooManyEventsError
-        More than :data:`MOST_STORED` events are stored of the span.
+        More than :data:`MOST_STORED` events are stored of the span, or some ids stand in for more than
+        :data:`MOST_ROWS`.
     StoreError
     """
     stored = _stored_digests(store, watch.name, part)
@@ -152,14 +156,14 @@ def _labelled(store: Store, watch: Watch, part: Part, chosen: NDArray[np.uint64]
     version = {} if part.version is None else {"version": part.version}
     where = {"model": watch.name, "id_digest": chosen.view(np.int64).tolist(), **version}
     span = {"event_ms": part.from_ms}, {"event_ms": part.to_ms}
-    predicted = store.read(Query("predicted", where, *span, columns=_PREDICTED))
+    predicted = _read(store, Query("predicted", where, *span, columns=_PREDICTED))
     if part.segment:
         inside = [row for row, segments in enumerate(predicted["segments"]) if part.segment in segments]
         predicted = _taken(predicted, np.array(inside, dtype=np.int64))
     signal = watch.judged_plan.label
     ids = np.unique(predicted["id_digest"]).tolist()
     where = {"model": watch.name, "signal": signal, "id_digest": ids}
-    labels = store.read(Query("labels", where, {"event_ms": part.from_ms - EARLIEST_MS}, columns=_LABELS))
+    labels = _read(store, Query("labels", where, {"event_ms": part.from_ms - EARLIEST_MS}, columns=_LABELS))
     latest = np.full(len(predicted["event_ms"]), np.iinfo(np.int64).max)
     row_of_label = Pairs(predicted, labels).by(latest, signal).label
     rows = np.flatnonzero(row_of_label != NONE)
@@ -174,6 +178,17 @@ def _labelled(store: Store, watch: Watch, part: Part, chosen: NDArray[np.uint64]
         "value": truth["value"],
         "label": truth["label"],
     }
+
+
+def _read(store: Store, query: Query) -> Columns:
+    """Read the rows of some ids, unless these stand in for too many events."""
+    rows = store.read(replace(query, limit=MOST_ROWS + 1))
+    if len(rows["event_ms"]) > MOST_ROWS:
+        detail = (
+            f"{query.table} of {query.where['model']} share their ids by the hundred thousand: ask for a shorter span"
+        )
+        raise TooManyEventsError(detail)
+    return rows
 
 
 def _usable(plan: PerformancePlan, labelled: Columns) -> NDArray[np.bool_]:

@@ -117,7 +117,7 @@ class Judged:
             return np.arange(events)
         if name == WORST and self.losses is not None:
             # Equal losses stand in the order of the sample.
-            return np.argsort(-self.losses, kind="stable")[: math.ceil(self.share * events)]
+            return np.argsort(-self.losses, kind="stable")[: math.ceil(round(self.share * events, 6))]
         kind = self.plan.scheme.kind
         if name.startswith(LABEL) and kind != "regression":
             return self._with_label(name.removeprefix(LABEL))

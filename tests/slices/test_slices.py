@@ -183,6 +183,12 @@ def test_a_sample_says_of_how_many_it_is(world: World, monkeypatch: pytest.Monke
     assert events["note"].startswith("100 labelled events, those with the smallest hashes of their ids among 400")
 
 
+def test_ids_that_stand_in_for_very_many_events_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "MOST_ROWS", 399)
+    answer = Client(world).get("/v1/slices", **ASKED)
+    assert (answer.status_code, "predicted of fraud share their ids" in answer.json()["detail"]) == (422, True)
+
+
 def test_where_only_some_were_looked_at_it_is_not_said_of_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample, "MOST_IDS", 100)
     monkeypatch.setattr(sample, "IDS_AT_ONCE", 50)

@@ -31,6 +31,7 @@ export function MetricSides({ model, current, baseline, hasLabels }) {
   const first = pairs.find(([row]) => FIRST.includes(row.metric)) ?? pairs[0];
   return html`<${Card} title="How good it was, before → now" aside=${html`<span class="small quiet">of predictions in whole hours</span>`}>
     <p class="first">${first && inWords(first)}</p>
+    ${first && html`<p class="small quiet">${percent(first[0].coverage)} → ${percent(first[1].coverage)} of predictions have a label; those that come late may be of another kind.</p>`}
     <details><summary>Every metric</summary><${Table} caption="Metrics of both sides" keyOf=${([row]) => row.metric} rows=${pairs} columns=${[
       ["metric", (pair) => html`${pair[0].metric} ${areApart(pair) && html`<${State} of=${stateOf(pair)} label=${stateOf(pair) === "info" ? "differs" : null} />`}`],
       ["before", ([row]) => valueOf(row), true], ["now", ([, row]) => valueOf(row), true],

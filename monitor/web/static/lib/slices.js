@@ -87,5 +87,5 @@ function Events({ model, data: { items, current } }) {
       ["time", (row) => html`<${Time} ms=${row.event_ms} />`], ["id", (row) => row.id ?? "–"], ["outcome", (row) => row.outcome],
       ["predicted", (row) => written(predicted(row)), true], ["true", (row) => written(truth(row)), true],
       ...signals.slice(0, MOST_COLUMNS).map((signal, index) => [signalParts(signal).name, (row) => written(valueAt(row, index))])]} />
-    <p class="small quiet">${count(items.length)} of ${count(current.events)}, the same whenever you ask; what differs most stands first${signals.length > MOST_COLUMNS ? `; CSV has all ${signals.length} fields` : ""}.</p><//>`;
+    <p class="small quiet">${count(items.length)} of ${count(current.events)}, the same until other labels come; what differs most stands first${signals.length > MOST_COLUMNS ? `; CSV has all ${signals.length} fields` : ""}.</p><//>`;
 }
