@@ -227,9 +227,10 @@ def test_every_bench_is_a_module_with_a_main() -> None:
 
 @pytest.fixture
 def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
-    """20 instead of 4,000, which every process that answers would compile."""
+    """20 instead of 4,000, which every process that answers would compile; and few answers that do not count."""
     monkeypatch.setattr(history, "MODELS", 5)
     monkeypatch.setattr(history, "SIGNALS", 4)
+    monkeypatch.setattr(history, "WARM_UP", 1)
 
 
 @pytest.mark.usefixtures("few_series")
