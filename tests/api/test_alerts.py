@@ -143,7 +143,7 @@ def events(answer: httpx.Response) -> Iterator[dict[str, str]]:
 def test_a_stream_shows_what_happens_and_resumes_where_it_was_cut_off() -> None:
     world = World()
     world.add("alerts", [step("old", 0, "firing", 1_000)])
-    with served(world) as url, httpx.Client(timeout=20) as client:
+    with served(world) as url, httpx.Client(timeout=120) as client:
         with client.stream("GET", f"{url}/v1/alerts/stream") as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             arriving = events(answer)
@@ -178,7 +178,7 @@ def test_a_stream_shows_alerts_about_leeway_itself(parameters: dict[str, str]) -
     world = World()
     with (
         served(world) as url,
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=120) as client,
         client.stream("GET", f"{url}/v1/alerts/stream", params=parameters) as answer,
     ):
         arriving = events(answer)
@@ -193,7 +193,7 @@ def test_a_stream_shows_only_alerts_that_all_matchers_match() -> None:
     def happens(name: str, at_ms: int, labels: str, title: str = "") -> None:
         world.add("alerts", [step(name, 0, "firing", at_ms, labels=labels, title=title, signals="[]")])
 
-    with served(world) as url, httpx.Client(timeout=20) as client:
+    with served(world) as url, httpx.Client(timeout=120) as client:
         wanted = {
             "matcher": ['severity=~"warning|critical"', '{team!="growth", "größe.x"=""}', "annotation:summary!~known.*"]
         }
@@ -220,7 +220,7 @@ def test_a_stream_shows_only_alerts_that_all_matchers_match() -> None:
 
 
 def test_a_stream_does_not_keep_the_server_from_stopping() -> None:
-    with served(World()) as url, httpx.Client(timeout=20) as client:
+    with served(World()) as url, httpx.Client(timeout=120) as client:
         answer = client.send(client.build_request("GET", f"{url}/v1/alerts/stream"), stream=True)
         next(events(answer))
     answer.close()

@@ -54,7 +54,7 @@ class Served:
         return self.registry.get_sample_value("leeway_http_connections_closed_total", {"reason": reason}) or 0
 
     def connect(self, sent: bytes = b"") -> socket.socket:
-        connection = self.clients.enter_context(socket.create_connection(self.address, timeout=30))
+        connection = self.clients.enter_context(socket.create_connection(self.address, timeout=120))
         connection.sendall(sent)
         return connection
 
@@ -103,7 +103,7 @@ def test_a_request_that_does_not_arrive_is_given_up(sent: bytes, answered: bytes
         assert everything(serving.connect(sent))[:12] == answered
         assert serving.closed(reason) == 1
         if reason == "body":
-            assert serving.left.wait(20), "the application does not wait for the rest for ever"
+            assert serving.left.wait(120), "the application does not wait for the rest for ever"
 
 
 def test_what_is_no_http_is_refused_with_the_headers_that_every_answer_has() -> None:
@@ -122,7 +122,7 @@ def test_an_answer_that_takes_long_is_waited_for() -> None:
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
     with served(timeout_s=SOON_S) as serving:
         serving.connect(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert serving.left.wait(20)
+        assert serving.left.wait(120)
         assert serving.closed("unread") == 1
 
 

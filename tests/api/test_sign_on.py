@@ -208,7 +208,7 @@ def until(client: Client, token: str, is_so: Callable[[httpx.AsyncClient], Await
     async def run() -> int:
         transport, headers = httpx.ASGITransport(client.app), {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://leeway", headers=headers) as again:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 for count in itertools.count(1):
                     if await is_so(again):
                         return count

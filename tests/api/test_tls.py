@@ -86,7 +86,7 @@ class Served:
         return self.clients.enter_context(httpx.Client(base_url=self.url, verify=verify, timeout=60))
 
     def connect(self) -> socket.socket:
-        return self.clients.enter_context(socket.create_connection(self.address, timeout=20))
+        return self.clients.enter_context(socket.create_connection(self.address, timeout=120))
 
     def is_left(self) -> bool:
         return self.registry.get_sample_value("leeway_http_connections") == 0

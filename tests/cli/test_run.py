@@ -67,7 +67,7 @@ def listening_to_alerts(service: Running) -> Iterator[list[dict[str, Any]]]:
     thread = threading.Thread(target=listen)
     thread.start()
     try:
-        assert opened.wait(30)
+        assert opened.wait(120)
         yield told
         assert service.signal(signal.SIGTERM) == 0, "".join(service.log)
     finally:

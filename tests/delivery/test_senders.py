@@ -74,7 +74,7 @@ def test_a_receiver_that_is_dropped_is_closed_behind_what_waits_for_it() -> None
     senders.start()
     last = senders.send(BUSY, notification("a"), 60)
     senders.drop(BUSY)
-    assert closed.wait(10)
+    assert closed.wait(120)
     assert last.result(10).outcome == "delivered"
     senders.stop()
     assert senders.send(BUSY, notification("b"), 60).result(10).outcome == "gave_up"

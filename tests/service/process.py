@@ -113,7 +113,7 @@ class Running:
     def signal(self, number: signal.Signals) -> int:
         """Send a signal and return the exit code; negative if a signal ended it."""
         self.process.send_signal(number)
-        return self.process.wait(30)
+        return self.process.wait(120)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""

@@ -245,7 +245,7 @@ def test_a_run_that_does_not_end_is_seen_and_alerted_about(monkeypatch: pytest.M
 
     with running(store, {"look": look}) as jobs:
         ask_to_run(store, SystemClock(), "look", "ann", "")
-        assert looking.wait(20)
+        assert looking.wait(120)
         shop.wait_until(lambda: runs_of(store, outcome="running"), "it is recorded")
         [run] = latest_runs(store, SystemClock().now_ms())["look"]
         assert (run.outcome, run.ended_ms) == ("running", 0)

@@ -75,7 +75,7 @@ def test_a_job_is_done_again_after_it_failed() -> None:
     with capture_logs() as log, pytest.MonkeyPatch.context() as patch:
         patch.setattr("monitor.jobs.schedule.JOBS", {"trim_ingest_log": Job(0.01, "ingest")})
         running = Jobs({"trim_ingest_log": trim}, ["ingest"], SystemClock(), MemoryStore())
-        assert enough.wait(20)
+        assert enough.wait(120)
         running.stop()
     assert log[0] == {
         "job": "trim_ingest_log",
@@ -145,7 +145,7 @@ def test_a_service_ends_with_its_checkpoints_written_while_a_job_waits_for_a_bro
     service.start()
     with capture_logs() as log:
         try:
-            assert looking.wait(20)
+            assert looking.wait(120)
             [thread] = [thread for thread in threading.enumerate() if thread.name == "look_at_group"]
             assert thread.daemon, "it ends with the process"
             ending = threading.Thread(target=service.stop)

@@ -100,7 +100,7 @@ def test_a_clock_that_is_set_back_during_a_reload_brings_no_former_routes_back(
             is_followed.set()
         else:
             clock.ahead_ms = -DAY_MS
-            assert is_followed.wait(20)
+            assert is_followed.wait(120)
 
     monkeypatch.setattr(Routers, "follow", follow_and_set_back)
     path = written(tmp_path, listener, "day")

@@ -149,7 +149,7 @@ def test_a_service_ends_although_a_stage_does_not_and_without_a_checkpoint_of_on
     service.start()
     with capture_logs() as log:
         try:
-            assert hanging.wait(20)
+            assert hanging.wait(120)
             ending = threading.Thread(target=service.stop)
             ending.start()
             ending.join(20)

@@ -145,7 +145,7 @@ def test_the_program_says_when_it_is_ready_and_ends_with_its_input(tmp_path: Pat
         assert answers(address)
         assert program.stdin is not None
         program.stdin.close()
-        assert program.wait(30) == 0
+        assert program.wait(120) == 0
     assert not answers(address)
     assert list(tmp_path.glob("segments/*")), "a folder that was named is kept"
 
@@ -155,7 +155,7 @@ def test_no_broker_outlives_the_program_that_started_it(number: int, status: int
     with run_as_a_program("run", "--data", str(tmp_path)) as program:
         address = address_when_ready(program)
         program.send_signal(number)
-        assert program.wait(30) == status
+        assert program.wait(120) == status
     wait_until(lambda: not answers(address))
 
 

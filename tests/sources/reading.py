@@ -18,7 +18,7 @@ from tests.services.kafka import Cluster
 
 Log = dict[int, list[tuple[int, bytes | None]]]
 PATIENCE = 200  # polls of 0.1 s
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 
 
 def nowhere(_topic: str, _partition: int) -> int | None:

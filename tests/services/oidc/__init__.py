@@ -61,14 +61,14 @@ class Provider:
     def program_token(self, audience: str) -> str:
         """A token that a program has got for its own secret; for an audience that ends in `ec`, signed by that key."""
         form = {"grant_type": "client_credentials", "resource": audience}
-        answer = httpx.post(f"{self.url}/token", data=form, auth=("checkout", "a secret of a program"), timeout=20)
+        answer = httpx.post(f"{self.url}/token", data=form, auth=("checkout", "a secret of a program"), timeout=120)
         assert answer.status_code == 200, answer.text
         token: str = answer.json()["access_token"]
         return token
 
     def log_in(self, address: str, account: str) -> str:
         """Do what a person does whom a page has sent to an address: log in, agree; return where one is sent back to."""
-        with httpx.Client(base_url=self.url, timeout=20) as browser:
+        with httpx.Client(base_url=self.url, timeout=120) as browser:
             answer = browser.get(address)
             forms = iter([{"prompt": "login", "login": account, "password": "any"}, {"prompt": "consent"}])
             while True:

@@ -581,7 +581,7 @@ def test_appends_at_the_same_time_do_not_count_on_the_same_room(
         monkeypatch.setattr("sinks.store.chdb._file_of", lend_slowly)
         first = threading.Thread(target=store.append, args=("scores", rows, "a"))
         first.start()
-        assert begun.wait(20)
+        assert begun.wait(120)
         with pytest.raises(StoreError, match="free space"):
             store.append("scores", rows, "b")
         go_on.set()

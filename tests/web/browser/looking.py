@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["WIDTHS", "Look", "Open", "chromium"]
 
 WIDTHS = (360, 1280, 2560)
-PATIENCE_MS = 20_000
+PATIENCE_MS = 120_000
 
 REACHABLE = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')]
     .filter((each) => !each.disabled && each.checkVisibility({visibilityProperty: true}))
