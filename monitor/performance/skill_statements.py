@@ -39,6 +39,9 @@ LITTLE = 0.1
 IN_A_ROW = 2
 """Blocks that reach 0, until it is said."""
 
+IDLE_MS = 7 * DAY_MS
+"""Of a series that has had no label for so long, such as a version that no longer serves, nothing is said."""
+
 LONGEST_DAYS = 28
 """A block that decides nothing ends after so many days."""
 
@@ -51,6 +54,8 @@ class _State:
     ----------
     from_ms : int
         When the block began.
+    checked_ms : int
+        Up to which whole day of the block it was asked what it says.
     last_ms : int
         End of the newest window with labels.
     reached : int
@@ -66,6 +71,7 @@ class _State:
     """
 
     from_ms: int
+    checked_ms: int
     last_ms: int
     reached: int = 0
     newest: Skill | None = None
@@ -102,21 +108,25 @@ class SkillStatements:
         for end_ms in ends_ms if self._naive else ():
             self._accept(end_ms)
             rows = hours.get(end_ms, {})
-            keys = {(*key, naive.metric): naive for key, row in rows.items() if row.labelled for naive in self._naive}
-            standing = {key: self._of(key) for key, state in self._states.items() if state.stands}
-            for key, naive in sorted((keys | standing).items(), key=lambda item: item[0]):
-                row = rows.get(key[:2])
-                labelled = 0 if row is None else row.labelled
-                state = self._state(key, end_ms)
-                if row is not None and labelled:
+            labelled = {(*key, naive.metric): row for key, row in rows.items() if row.labelled for naive in self._naive}
+            for key in sorted(labelled.keys() | self._standing(end_ms)):
+                state, row = self._state(key, end_ms), labelled.get(key)
+                # A day may end at night, when there is nothing.
+                state = self._checked(key, state, end_ms - self._step_ms)
+                if row is not None:
                     sums = row.sums if state.sums is None else state.sums + row.sums
                     state = replace(state, sums=sums, last_ms=end_ms)
-                # Windows that became longer or shorter need not end when the day of the block does.
-                if (end_ms - state.from_ms) // DAY_MS > (end_ms - self._step_ms - state.from_ms) // DAY_MS:
-                    state = self._closed(naive, state, end_ms)
-                self._states[key] = state
-                written.setdefault(key, []).append((end_ms, labelled, state))
+                self._states[key] = state = self._checked(key, state, end_ms)
+                written.setdefault(key, []).append((end_ms, 0 if row is None else row.labelled, state))
+        self._forget(ends_ms[-1])
         return [self._verdicts(key, of_series) for key, of_series in sorted(written.items())]
+
+    def _standing(self, end_ms: int) -> set[SeriesKey]:
+        """Series that are said to be no better, though there may be no labels in the window."""
+        return {key for key, state in self._states.items() if state.stands and state.last_ms >= end_ms - IDLE_MS}
+
+    def _forget(self, end_ms: int) -> None:
+        self._states = {key: each for key, each in self._states.items() if each.last_ms >= end_ms - FORGOTTEN_MS}
 
     def _of(self, key: SeriesKey) -> Naive:
         return next(naive for naive in self._naive if naive.metric == key[2])
@@ -124,8 +134,13 @@ class SkillStatements:
     def _state(self, key: SeriesKey, end_ms: int) -> _State:
         state = self._states.get(key)
         if state is None or state.last_ms < end_ms - FORGOTTEN_MS:
-            return _State(end_ms - self._step_ms, end_ms)
+            return _State(end_ms - self._step_ms, end_ms - self._step_ms, end_ms)
         return state
+
+    def _checked(self, key: SeriesKey, state: _State, at_ms: int) -> _State:
+        """Ask the block what it says at the end of its last whole day, once."""
+        day_ms = state.from_ms + (at_ms - state.from_ms) // DAY_MS * DAY_MS
+        return self._closed(self._of(key), state, day_ms) if day_ms > state.checked_ms else state
 
     def _accept(self, end_ms: int) -> None:
         for mark in self._marks:
@@ -141,15 +156,15 @@ class SkillStatements:
         is_little = skill.high <= LITTLE or (skill.verdict == "no_better" and math.isnan(skill.low))
         if skill.verdict == "unknown" or not (skill.verdict == "better" or is_little):
             is_long = end_ms - state.from_ms >= LONGEST_DAYS * DAY_MS
+            state = replace(state, checked_ms=end_ms)
             return replace(state, from_ms=end_ms, sums=None) if is_long else state
         if skill.verdict == "better":
-            return _State(end_ms, state.last_ms, newest=skill, better=skill)
+            return _State(end_ms, end_ms, state.last_ms, newest=skill, better=skill)
         since_ms = state.since_ms if state.reached else state.from_ms
         reached = state.reached + 1
         stands = reached >= IN_A_ROW and not state.is_accepted
-        return replace(
-            state, from_ms=end_ms, sums=None, reached=reached, newest=skill, stands=stands, since_ms=since_ms
-        )
+        state = replace(state, reached=reached, newest=skill, stands=stands, since_ms=since_ms)
+        return replace(state, from_ms=end_ms, checked_ms=end_ms, sums=None)
 
     def _skill(self, naive: Naive, sums: Sums | None) -> Skill:
         if sums is None or sums.count(Count.MANY_CLASSES):

@@ -104,6 +104,16 @@ def test_an_interval_that_reaches_0_for_lack_of_labels_decides_nothing(watch: Wa
     assert transitions == []
 
 
+def test_days_may_end_when_there_is_nothing_and_what_serves_no_longer_is_not_spoken_of(watch: Watch) -> None:
+    # given a model that has predictions from nine to five, and then no more
+    judged = {end_ms: rows for end_ms, rows in hours(watch, [GOOD, BAD, BAD, BAD], labels=360).items()
+              if 9 < (end_ms - START_MS) // HOUR_MS % 24 <= 17}  # fmt: skip
+    statuses, _ = led(JudgedSignals(watch), judged, ends(16))
+    drifting = [(end_ms - START_MS) // HOUR_MS for end_ms, status in statuses if status == "drift"]
+    # The third day is asked with the first hour of the fourth.
+    assert (drifting[0], drifting[-1]) == (3 * 24 + 10, 3 * 24 + 17 + 7 * 24)
+
+
 def test_a_restart_anywhere_says_the_same(watch: Watch) -> None:
     judged = hours(watch, [GOOD, BAD, BAD, BAD])
     unbroken = led(JudgedSignals(watch), judged, ends(4))
