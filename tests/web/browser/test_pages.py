@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
 
+from monitor.config import Service
 from monitor.web.shells import ALERTS, SHELLS
+from tests.api.world import step
 from tests.web.browser.looking import Open
-from tests.web.browser.site import HOSTILE, MARKUP, Site
+from tests.web.browser.site import HOSTILE, MARKUP, NOW_MS, Site, drifted, serving_site
 
 WALKED: dict[str, tuple[str, str]] = {
     "access": ("/access", "This service asks nobody who they are"),
@@ -84,6 +87,38 @@ def test_a_page_survives_that_the_service_starts_again_and_says_so(site: Site, l
     assert "One alert fires" in shown.text
     assert all("Failed to load resource" in message for message in shown.messages), shown.messages
     shown.allow_refusals()
+
+
+def test_a_page_of_the_version_before_says_that_it_is_to_be_loaded_again(
+    site: Site, look: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = look("/models/fraud")
+    shown.allow_refusals()
+    site.stop()
+    shown.page.get_by_text("The service does not answer").wait_for()
+    with monkeypatch.context() as changed:
+        changed.setattr("monitor.web.assets.build", lambda: "another")
+        site.start()
+        shown.page.get_by_text("The service has been changed.").wait_for()
+    assert "One alert fires" in shown.text
+    shown.page.get_by_role("button", name="Load again").click()
+    shown.page.get_by_text("The service has been changed.").wait_for(state="detached")
+
+
+def test_pages_work_below_the_path_of_a_proxy(look: Open) -> None:
+    world = drifted()
+    service = Service.model_validate({"spec": {"api": {"prefix": "/leeway"}}})
+    world.configuration = replace(world.configuration, service=service)
+    with serving_site(world) as site:
+        shown = look("/leeway/models/fraud", of=site)
+        shown.page.get_by_text("One alert fires").wait_for()
+        for link, path in (("volume", "/leeway/models/fraud/signals/volume"), ("Alerts", "/leeway/alerts")):
+            shown.page.get_by_role("link", name=link, exact=True).first.click()
+            shown.page.wait_for_url(f"**{path}**")
+            shown.settle()
+        shown.page.get_by_text("amount 50.1").first.wait_for()
+        world.add("alerts", [step("p", 0, "firing", NOW_MS, title="score 0.2 → 0.9", starts_ms=NOW_MS)])
+        shown.page.get_by_text("score 0.2 → 0.9").first.wait_for()
 
 
 def test_a_mistake_in_the_address_is_said_with_what_there_is(look: Open) -> None:

@@ -5,6 +5,7 @@ import { root } from "./address.js";
 const LOOK_MS = 1_000, MOST_MS = 30_000;
 const listeners = new Set();
 let isAway = false;
+let isOld = false;
 let returns = 0;
 let back = null;
 let pauseMs = LOOK_MS;
@@ -35,6 +36,7 @@ async function look() {
   do {
     await new Promise((done) => setTimeout(done, pauseMs));
   } while (!(await answers()));
+  isOld = await isOfAnotherBuild();
   returnedMs = performance.now();
   isAway = false;
   back = null;
@@ -50,15 +52,21 @@ async function answers() {
   }
 }
 
+/** Whether the service has other files than this page is made of: those of its own build it lets browsers keep for ever. */
+async function isOfAnotherBuild() {
+  const answer = await fetch(new URL("../icon.svg", import.meta.url), { cache: "no-store" }).catch(() => null);
+  return answer !== null && answer.ok && !(answer.headers.get("Cache-Control") ?? "").includes("immutable");
+}
+
 function tell() {
   listeners.forEach((listener) => listener());
 }
 
-/** `{isAway, returns}`: whether it is away, and how often it has come back. */
+/** `{isAway, isOld, returns}`: whether it is away, or has other pages than this, and how often it has come back. */
 export function useService() {
-  const [state, setState] = useState({ isAway, returns });
+  const [state, setState] = useState({ isAway, isOld, returns });
   useEffect(() => {
-    const listener = () => setState({ isAway, returns });
+    const listener = () => setState({ isAway, isOld, returns });
     listeners.add(listener);
     return () => listeners.delete(listener);
   }, []);
@@ -66,7 +74,9 @@ export function useService() {
 }
 
 export function ServiceBanner() {
-  const { isAway: away_ } = useService();
+  const { isAway: away_, isOld: isFormer } = useService();
   return html`<div role="status">${away_ && html`<p class="banner"><strong>The service does not answer.</strong>
-    It may be starting again. What you see is from before; the page goes on by itself as soon as it answers.</p>`}</div>`;
+    It may be starting again. What you see is from before; the page goes on by itself as soon as it answers.</p>`}
+    ${!away_ && isFormer && html`<p class="banner"><strong>The service has been changed.</strong> This page is of the version before: load it again.
+      <button onClick=${() => location.reload()}>Load again</button></p>`}</div>`;
 }
