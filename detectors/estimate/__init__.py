@@ -1,6 +1,7 @@
 """What a prediction will turn out to be worth, before anybody knows: of single events, from what is known of them."""
 
 from detectors.estimate.calibration import Calibration, calibrate
+from detectors.estimate.fidelity import LOST_LIMIT, REGAINED_LIMIT, FidelityChart
 from detectors.estimate.trees import Trees, constant, trees_of
 
-__all__ = ["Calibration", "Trees", "calibrate", "constant", "trees_of"]
+__all__ = ["LOST_LIMIT", "REGAINED_LIMIT", "Calibration", "FidelityChart", "Trees", "calibrate", "constant", "trees_of"]

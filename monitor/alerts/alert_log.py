@@ -21,12 +21,14 @@ __all__ = [
     "ALARM_TABLES",
     "ALERTS",
     "ALERT_TABLES",
+    "ESTIMATOR",
     "FRESHNESS",
     "FRESHNESS_ALERTS",
+    "NO_ALARMS",
     "PERFORMANCE",
     "PERFORMANCE_ALERTS",
     "ROLLOUT",
-    "is_verdict",
+    "is_no_alarm",
     "read_alert_log",
     "table_of",
 ]
@@ -47,18 +49,24 @@ PERFORMANCE = "LeewayPerformance"
 _TABLE_OF = {FRESHNESS: FRESHNESS_ALERTS, PERFORMANCE: PERFORMANCE_ALERTS}
 
 ROLLOUT = "LeewayRollout"
-"""The `alertname` of verdicts on rollouts, which stand in the first: they are no alarms, and no budget has them."""
+"""The `alertname` of verdicts on rollouts."""
+
+ESTIMATOR = "LeewayEstimator"
+"""The `alertname` of what is said of estimators that are muted."""
+
+NO_ALARMS = frozenset({ROLLOUT, ESTIMATOR})
+"""They stand in the first table, and no budget has them."""
 
 
-def is_verdict(labels: str) -> bool:
-    """Whether an alert with these labels, as JSON, is about a verdict on a rollout.
+def is_no_alarm(labels: str) -> bool:
+    """Whether an alert with these labels, as JSON, is about a verdict on a rollout, or an estimator that is muted.
 
     Examples
     --------
-    >>> is_verdict('{"alertname": "LeewayRollout"}'), is_verdict('{"alertname": "LeewayDrift"}')
+    >>> is_no_alarm('{"alertname": "LeewayRollout"}'), is_no_alarm('{"alertname": "LeewayDrift"}')
     (True, False)
     """
-    return ROLLOUT in labels and json.loads(labels).get("alertname") == ROLLOUT
+    return any(name in labels for name in NO_ALARMS) and json.loads(labels).get("alertname") in NO_ALARMS
 
 
 def table_of(labels: Mapping[str, str]) -> str:

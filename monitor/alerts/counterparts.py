@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from monitor.alerts.alert_log import is_verdict
+from monitor.alerts.alert_log import is_no_alarm
 
 __all__ = ["Fired", "Outcome", "compare", "fired"]
 
@@ -89,7 +89,7 @@ def fired(transitions: Iterable[Mapping[str, Any]], from_ms: int, to_ms: int) ->
     """
     by_alert: dict[str, list[Mapping[str, Any]]] = {}
     for row in sorted(transitions, key=lambda row: int(row["sequence"])):
-        if row["at_ms"] <= to_ms and not is_verdict(row["labels"]):
+        if row["at_ms"] <= to_ms and not is_no_alarm(row["labels"]):
             by_alert.setdefault(row["alert_id"], []).append(row)
     alerts = [_fired(rows, to_ms) for rows in by_alert.values() if any(row["state"] == "firing" for row in rows)]
     within = [alert for alert in alerts if alert.starts_ms < to_ms and alert.ends_ms > from_ms]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -17,7 +17,10 @@ from monitor.api.labelled_hours import NEWEST_MS, Chosen, LabelledSpan, hours_of
 from monitor.api.parameters import TheService, check_model, question_of, span_of
 from monitor.api.reading import Row
 from monitor.estimators.estimator import Estimator
+from monitor.evaluate.mark_log import Mark, read_marks
+from monitor.evaluate.muting import Muting, mutings
 from monitor.panes.distributions import Part, by_window
+from monitor.performance.fidelity import margin_of
 from monitor.resources.estimates import EstimatedQuality, Estimates
 from monitor.watch import Watch
 
@@ -51,6 +54,7 @@ def _rows(service: ApiService, watch: Watch, chosen: Chosen, question: Estimates
     plan = watch.judged_plan
     assert chosen.step_ms is not None
     realised = {each.from_ms: each for each in spans(service.store, chosen, plan.scheme.id)}
+    spells = mutings(read_marks(service.store, question.model))
     by_signal = {each.signal: _windows(service, watch, chosen, question, each) for each in watch.estimators}
     for step in chosen.steps():
         nothing = LabelledSpan(step, step + chosen.step_ms, question.version, question.segment)
@@ -58,7 +62,8 @@ def _rows(service: ApiService, watch: Watch, chosen: Chosen, question: Estimates
         for estimator in watch.estimators:
             summary = by_signal[estimator.signal].get(step)
             if summary is not None or labelled.predictions:
-                yield {"model": question.model, **_row(estimator, summary, labelled, plan.scheme.id)}
+                muted = _muted(spells, estimator, labelled)
+                yield {"model": question.model, **_row(estimator, summary, labelled, plan.scheme.id, muted)}
 
 
 def _windows(service: ApiService, watch: Watch, chosen: Chosen, question: Estimates, estimator: Estimator) -> Windows:
@@ -69,7 +74,21 @@ def _windows(service: ApiService, watch: Watch, chosen: Chosen, question: Estima
     return {step: summary for step, summary in zip(steps, windows, strict=True) if isinstance(summary, NumericSummary)}
 
 
-def _row(estimator: Estimator, summary: NumericSummary | None, labelled: LabelledSpan, scheme: str) -> Row:
+def _muted(spells: Sequence[Muting], estimator: Estimator, labelled: LabelledSpan) -> Mark | None:
+    """Return what mutes the signal in some window that ends in a span, the newest such."""
+    muting = [
+        spell.muted
+        for spell in spells
+        if spell.is_of(estimator)
+        and 0 < spell.muted.effective_ms <= labelled.to_ms
+        and (spell.heard is None or not 0 < spell.heard.effective_ms <= labelled.from_ms)
+    ]
+    return muting[-1] if muting else None
+
+
+def _row(
+    estimator: Estimator, summary: NumericSummary | None, labelled: LabelledSpan, scheme: str, muted: Mark | None
+) -> Row:
     artefact = estimator.artefact
     metric = "mae" if artefact.kind == "dle" else "accuracy"
     sums = labelled.sums(scheme)
@@ -93,6 +112,9 @@ def _row(estimator: Estimator, summary: NumericSummary | None, labelled: Labelle
         "coverage": labelled.coverage,
         "off_by": _number(abs(mean - realised.value)),
         "usually_off_by": artefact.fidelity.error,
+        "may_be_off_by": margin_of(estimator),
+        "muted_since_ms": None if muted is None else muted.effective_ms,
+        "muted_because": "" if muted is None else muted.reason,
         **ASSUMED,
     }
 

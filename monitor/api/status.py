@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from monitor.alerts.alert_log import ALARM_TABLES, ROLLOUT
+from monitor.alerts.alert_log import ALARM_TABLES, NO_ALARMS
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days, smallest_shifts
@@ -19,9 +19,11 @@ from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
 from monitor.config.performance import is_judged
+from monitor.estimators.estimator import ESTIMATED
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.mark_log import read_marks
+from monitor.evaluate.muting import is_muted, mutings
 from monitor.evaluate.realised import accepted
 from monitor.performance.alarms import learned_windows
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
@@ -155,7 +157,27 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
         signals = {(row["signal"], row["detector"]) for row in deciding.values() if row["model"] == name}
         expected = _expected(service.watches[name]) if name in service.watches else ()
         rows += [_never_seen(name, *pair) for pair in expected if pair not in signals]
-    return sorted(rows, key=_rank)
+    return sorted(_with_muted(service, rows), key=_rank)
+
+
+def _with_muted(service: ApiService, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield rows, those blind whose estimator has lost its fidelity: whatever they say, nobody is notified."""
+    spells = {
+        name: mutings(read_marks(service.store, name))
+        for name in {row["model"] for row in rows if row["signal"].startswith(ESTIMATED)}
+        if name in service.watches
+    }
+    for row in rows:
+        of_model = spells.get(row["model"], ()) if row["window_end_ms"] is not None else ()
+        holding = [
+            s for s in of_model if is_muted(service.watches[s.muted.model], [s], row["signal"], row["window_end_ms"])
+        ]
+        if not holding:
+            yield row
+            continue
+        since_ms, reason = holding[-1].muted.effective_ms, holding[-1].muted.reason
+        blind = {"state": "blind", "blind_since_ms": since_ms, "learns_until_ms": None}
+        yield row | blind | {"reason": f"muted since {utc(since_ms)}: {reason}"}
 
 
 def _newest_of(row: Row, ends_ms: Mapping[tuple[str, bool], int]) -> int:
@@ -378,7 +400,7 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     starts = [row["protects_since_ms"] - row["window_ms"] for row in rows if row["protects_since_ms"] is not None]
     end_ms = max((row["window_end_ms"] for row in rows if row["window_end_ms"] is not None), default=None)
     covered_ms = end_ms - min(starts) if starts and end_ms is not None else 0
-    alarms = [alert for alert in alerts if alert["labels"].get("alertname") != ROLLOUT]
+    alarms = [alert for alert in alerts if alert["labels"].get("alertname") not in NO_ALARMS]
     fired = [alert["alert_id"] for alert in started(alarms, (min(starts), None))] if starts else []
     false = {mark.alert_id for mark in read_marks(service.store, model) if mark.says == "false"} if fired else set()
     watch = service.watches.get(model)

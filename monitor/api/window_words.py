@@ -39,6 +39,8 @@ def words(window: Row, change: Row | None) -> Iterator[str]:
         f"{OUTCOMES[window['outcome']]}"
     )
     yield from _of_change(window, change) if change is not None else _of_variation(window["scores"])
+    if window["muted_because"]:
+        yield f"it is muted, and no alert comes of it: {window['muted_because']}"
     if window["idle"]:
         yield f"it was decided without waiting for, or with messages lost of, {window['idle']}"
     if not window["alerts"]:

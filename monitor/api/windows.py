@@ -24,6 +24,8 @@ from monitor.api.window_words import words
 from monitor.errors import InputError
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.expected_windows import NEAR_MS, contrasts_along
+from monitor.evaluate.mark_log import read_marks
+from monitor.evaluate.muting import is_muted, mutings
 from monitor.resources.history import Score
 from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
 from monitor.values import DAY_MS
@@ -92,11 +94,25 @@ def explain_window(
         "evidence": None if change is None else change["surprise"],
         "threshold": None if change is None else change["surprise_limit"],
         "idle": next((row["idle"] for row in window.scores if row["idle"]), ""),
+        "muted_because": _muted_because(service, window),
         "contrasts": contrasts,
         "alerts": list(_alerts(service, window)),
         "scores": [{name: row[name] for name in SCORE} for row in window.scores],
     }
     return answer(explained | {"words": list(words(explained, change))})
+
+
+def _muted_because(service: ApiService, window: _Window) -> str:
+    """Return why a drift in the window alarms nobody; empty where it would."""
+    watch = service.watches.get(window.model)
+    if watch is None or not watch.estimators:
+        return ""
+    spells = [
+        spell
+        for spell in mutings(read_marks(service.store, window.model))
+        if is_muted(watch, [spell], window.signal, window.end_ms)
+    ]
+    return f"since {utc(spells[-1].muted.effective_ms)}, {spells[-1].muted.reason}" if spells else ""
 
 
 # -- which window ------------------------------------------------------------------------------------------------------

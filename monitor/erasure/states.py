@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from monitor import checkpoint
-from monitor.alerts.alert_log import PERFORMANCE, ROLLOUT
+from monitor.alerts.alert_log import ESTIMATOR, PERFORMANCE, ROLLOUT
 from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
@@ -119,7 +119,7 @@ def _said(name: str, value: Any, subject: Subject) -> Any:
 def _alert(alert: Mapping[str, Any], subject: Subject) -> Mapping[str, Any]:
     """An alert that a digest has collected, as its next summary would name it."""
     labels, others = alert["labels"], Voice(subject)
-    is_own = labels.get("alertname") in (ALERT_NAME, PERFORMANCE, ROLLOUT)
+    is_own = labels.get("alertname") in (ALERT_NAME, PERFORMANCE, ROLLOUT, ESTIMATOR)
     fields = subject.fields.get(labels.get("model", ""), frozenset())
     voice = Voice(subject, "leeway", "it says itself", fields) if is_own else others
     return {**each_text(alert, others.text), "annotations": each_text(alert["annotations"], voice.text)}

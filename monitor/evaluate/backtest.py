@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
@@ -19,6 +20,7 @@ from monitor.evaluate.former_sources import read_differently
 from monitor.evaluate.horizon_log import read_bases
 from monitor.evaluate.mark_log import marks_in_effect
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
+from monitor.evaluate.muting import is_muted, mutings
 from monitor.evaluate.pinned import pin_stored
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
@@ -227,13 +229,15 @@ def backtest(
     signals = sorted(configured) if stored - configured else None
     series, lifecycle, tally, done = ModelSeries(watch, list(keep)), lifecycle_of(watch), Tally(span, keep), 0
     transitions: list[Transition] = []
-    series.decide(marks_in_effect(store, watch.name))
+    marks = marks_in_effect(store, watch.name)
+    series.decide(marks)
+    muted = partial(is_muted, watch, mutings(marks))
     if series.pinned is not None and ends:
         pin_stored(series.pinned, store, watch, ends[0], span.table)
     batches = in_batches(ends, sum(kind.cells for kind in panes))
     for batch_panes, batch in read_ahead(store, watch, batches, signals, span.table):
         verdicts = series.advance(batch_panes, batch)
-        transitions += follow(lifecycle, verdicts, batch)
+        transitions += follow(lifecycle, verdicts, batch, muted)
         for of_series in verdicts:
             tally.take(watch.name, of_series)
         done += len(batch)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from monitor.evaluate.horizon_log import Basis, HorizonLog
 from monitor.evaluate.lost_spans import lost_spans, marked
 from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_up
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
+from monitor.evaluate.muting import is_muted, muting_notices, take_up_mutings
 from monitor.evaluate.pinned import pin_stored
 from monitor.evaluate.read_ahead import in_batches, learning_ms, read_ahead
 from monitor.evaluate.verdict_columns import Verdicts
@@ -180,12 +182,18 @@ class Evaluation:
         ends = range(self.next_end_ms, last_ms + 1, self._step_ms)
         from_ms = ends[0] - self._watch.model.spec.detect.defaults.window
         panes = read_panes(self._store, self._watch, from_ms, ends[-1], counted_ms=basis.counted_ms)
-        if self._watch.model.spec.detect.rule == "change":
-            self._series.decide(take_up(self._store, self._watch.name, ends[0], self._step_ms))
+        follows_change = self._watch.model.spec.detect.rule == "change"
+        marks: list[Mark] = []
+        if follows_change or self._watch.estimators:
+            marks = take_up(self._store, self._watch.name, ends[0], self._step_ms)
+        if follows_change:
+            self._series.decide(marks)
+        spells = take_up_mutings(self._store, self._watch, marks, ends[0])
         verdicts = self._series.advance(panes, ends)
         # A crash between these appends repeats the windows, and their rows replace themselves.
         append(self._store, "versions", self._versions.new(self._series.versions.begun_ms))
-        transitions = follow(self._lifecycle, verdicts, ends)
+        transitions = follow(self._lifecycle, verdicts, ends, partial(is_muted, self._watch, spells))
+        transitions += muting_notices(self._watch, spells, ends)
         scores = empty_rows("scores")
         for of_series in verdicts:
             extend(scores, of_series.rows(self._watch.name, ""))

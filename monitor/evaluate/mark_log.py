@@ -23,8 +23,9 @@ from sinks.store.rows import rows_of
 
 __all__ = ["Mark", "Says", "log_mark", "marks_in_effect", "note_adopted", "read_marks", "take_up"]
 
-Says = Literal["accepted", "false", "harmless", "real", "adopted"]
-"""That a level is the new normal; what an alert was; ``adopted`` is what Leeway accepted by itself."""
+Says = Literal["accepted", "false", "harmless", "real", "adopted", "muted", "heard"]
+"""That a level is the new normal; what an alert was; ``adopted`` is what Leeway accepted by itself, and ``muted`` and
+``heard`` what it says of estimators (:mod:`monitor.evaluate.muting`)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Mark:
         The empty segment is all of the traffic.
     version : str
         Empty: every version that there is when the mark takes effect.
-    says : {"accepted", "false", "harmless", "real", "adopted"}
+    says : {"accepted", "false", "harmless", "real", "adopted", "muted", "heard"}
     from_ms, to_ms : int
         The event time from which a level is the new normal; or the span of the alert, ``to_ms`` being 0 while it fires.
     created_by, reason : str

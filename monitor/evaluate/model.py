@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from monitor.alerts.conditions import meet
@@ -122,7 +122,12 @@ def lifecycle_of(watch: Watch) -> Lifecycle:
     return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, window_ms)
 
 
-def follow(lifecycle: Lifecycle, verdicts: Sequence[Verdicts], ends_ms: Iterable[int]) -> list[Transition]:
+def follow(
+    lifecycle: Lifecycle,
+    verdicts: Sequence[Verdicts],
+    ends_ms: Iterable[int],
+    is_muted: Callable[[str, int], bool] = lambda signal, end_ms: False,
+) -> list[Transition]:
     """Lead alerts through windows.
 
     Parameters
@@ -132,12 +137,14 @@ def follow(lifecycle: Lifecycle, verdicts: Sequence[Verdicts], ends_ms: Iterable
         Of all series; those of one series in the order of their windows.
     ends_ms : iterable of int
         Ends of the windows, those without panes too.
+    is_muted : callable
+        Says whether a signal does not alarm in the window that ends then.
     """
     drifting: dict[int, list[Verdicts]] = {}
     by_series: dict[SeriesKey, list[Verdicts]] = {}
     for of_series in verdicts:
         by_series.setdefault(of_series.key, []).append(of_series)
-        for end_ms in of_series.drifts:
+        for end_ms in (end_ms for end_ms in of_series.drifts if not is_muted(of_series.key[2], end_ms)):
             drifting.setdefault(end_ms, []).append(of_series)
     transitions: list[Transition] = []
     for end_ms in ends_ms:

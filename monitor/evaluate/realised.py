@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from monitor.alerts.alert_log import ALARM_TABLES, is_verdict
+from monitor.alerts.alert_log import ALARM_TABLES, is_no_alarm
 from monitor.config.detect import Budget
 from monitor.evaluate.change import DETECTOR
 from monitor.watch import Watch
@@ -102,4 +102,4 @@ class RealisedAlerts:
             for table in ALARM_TABLES
             for row in rows_of(self._store.read(Query(table, where, low=low, columns=("alert_id", "labels"))))
         ]
-        return len({row["alert_id"] for row in rows if not is_verdict(row["labels"])})
+        return len({row["alert_id"] for row in rows if not is_no_alarm(row["labels"])})

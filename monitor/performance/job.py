@@ -11,6 +11,7 @@ from monitor.alerts.lifecycle import Transition
 from monitor.errors import LeewayError
 from monitor.evaluate.horizon import standing
 from monitor.performance.alarms import alarm_judged
+from monitor.performance.fidelity import follow_estimators
 from monitor.performance.per_event import show_errors
 from monitor.performance.performance import Performance
 from monitor.rollouts.judged import compare_judged
@@ -49,6 +50,7 @@ def work_out(watches: Iterable[Watch], store: Store, now_ms: int, is_enough: Cal
             compare_judged(store, watch, judged_ms)
             written += show_errors(store, watch, partitions, is_enough)
             alarm_judged(store, watch, judged_ms, is_enough)
+            follow_estimators(store, watch, judged_ms, is_enough)
         except Exception as error:
             failures[watch.name] = error
             log.error("the performance of a model is not worked out", model=watch.name, reason=in_words(error))
@@ -91,4 +93,5 @@ def work_out_ended(watches: Iterable[Watch], store: Store) -> list[Transition]:
             compare_judged(store, watch, judged_ms)
             show_errors(store, watch, None)
             transitions += alarm_judged(store, watch, judged_ms)
+            follow_estimators(store, watch, judged_ms)
     return transitions

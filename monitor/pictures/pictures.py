@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import structlog
 
-from monitor.alerts.alert_log import ALERT_TABLES, FRESHNESS_ALERTS, PERFORMANCE_ALERTS, ROLLOUT, table_of
+from monitor.alerts.alert_log import ALERT_TABLES, FRESHNESS_ALERTS, NO_ALARMS, PERFORMANCE_ALERTS, table_of
 from monitor.evaluate.change import DETECTORS
 from monitor.panes.differences import cells_of
 from monitor.panes.distributions import Part, summaries
@@ -96,7 +96,7 @@ class Pictures:
 
     def _of(self, alert: Alert) -> Iterator[tuple[PictureOf, Picture]]:
         where = {"model": alert.labels.get("model", ""), "alert_id": alert.labels.get("alert_id", "")}
-        if where["model"] not in self._watches or alert.labels.get("alertname") == ROLLOUT:
+        if where["model"] not in self._watches or alert.labels.get("alertname") in NO_ALARMS:
             return
         table = table_of(alert.labels)
         for row in self._transitions(table, where):

@@ -27,6 +27,7 @@ class EstimatedQuality(Row):
         ("of predictions", lambda row: share(row["coverage"])),
         "off_by",
         "usually_off_by",
+        ("muted since", "muted_since_ms"),
     )
 
     model: str
@@ -49,6 +50,12 @@ class EstimatedQuality(Row):
     coverage: float | None = described("the share of predictions that have a label")
     off_by: float | None = described("how far the estimate is from the realised value")
     usually_off_by: float = described("how far it was on events with labels that it was not fitted on, chunk by chunk")
+    may_be_off_by: float = described("an estimator that is further off for longer than chance explains is muted")
+    muted_since_ms: TimeMs | None = described(
+        "end of the first window in which the signal does not alarm, as its estimator has lost its fidelity; null "
+        "where it alarms"
+    )
+    muted_because: str = described("what was realised, and what was estimated; empty where it alarms")
     covariate_shift: bool = described("whether it sees that other kinds of events come more often: it does")
     concept_drift: bool = described("whether it sees that the same event has another outcome than it had: it does not")
     unseen_regions: bool = described("whether it knows events of a kind that it was not fitted on: it does not")

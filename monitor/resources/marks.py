@@ -9,7 +9,7 @@ from monitor.resources.contract import Moment, Question, Row, TimeMs, described
 
 __all__ = ["KnownMark", "Marks", "Says"]
 
-Says = Literal["accepted", "false", "harmless", "real", "adopted"]
+Says = Literal["accepted", "false", "harmless", "real", "adopted", "muted", "heard"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class KnownMark(Row):
         "segment",
         "version",
         "says",
-        ("by", lambda row: row["created_by"] or "detect.adopt_after"),
+        ("by", lambda row: row["created_by"] or ("detect.adopt_after" if row["says"] == "adopted" else "leeway")),
         "reason",
         ("has effect from", "effective_ms"),
     )
@@ -35,7 +35,8 @@ class KnownMark(Row):
     version: str = described("empty: every version that there was")
     says: Says = described(
         "`accepted`: its level is the new normal; `false`, `harmless`, `real`: what an alert was; `adopted`: what "
-        "stood for as long as `detect.adopt_after` says"
+        "stood for as long as `detect.adopt_after` says; `muted`, `heard`: that an estimator has lost its fidelity, or "
+        "alarms again"
     )
     from_ms: TimeMs = described("from when on it holds; of an alert, its start")
     to_ms: TimeMs | None = described("end of the alert; null while it fires, and of a level")

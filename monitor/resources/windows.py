@@ -104,6 +104,9 @@ class ExplainedWindow(Row):
     n: int = described("events")
     evidence: float | None = described("of the detector `change`, else null")
     threshold: float | None
+    muted_because: str = described(
+        "of an estimate: since when, and why, no alert comes of it; empty where the estimator has its fidelity"
+    )
     idle: str = described(
         "partitions that it was decided without, as they were silent, or that lost messages of it (`:lost`)"
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from monitor.alerts import own
-from monitor.alerts.alert_log import FRESHNESS, ROLLOUT
+from monitor.alerts.alert_log import ESTIMATOR, FRESHNESS, ROLLOUT
 from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import fingerprint
@@ -22,7 +22,7 @@ from sinks.receivers.times import OUTSIDE, lies_within
 
 __all__ = ["FORGET_MS", "OWN_NAMES", "Post", "Posted", "posted", "why_refused"]
 
-OWN_NAMES = own.NAMES | {ALERT_NAME, FRESHNESS, ROLLOUT, "LeewaySilence"}
+OWN_NAMES = own.NAMES | {ALERT_NAME, FRESHNESS, ROLLOUT, ESTIMATOR, "LeewaySilence"}
 """Values of `alertname` that only Leeway's own alerts have."""
 
 FORGET_MS = 1_800_000

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from monitor.alerts.alert_log import ROLLOUT
+from monitor.alerts.alert_log import ESTIMATOR, ROLLOUT
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL
 from monitor.api.acknowledge import acknowledged
@@ -71,6 +71,9 @@ def _commands(alert: dict[str, Any]) -> list[tuple[str, str]]:
         return commands
     if alert["labels"].get("alertname") == ROLLOUT:
         return [*commands, ("the evidence", join(["leeway", "rollout", "status", alert["labels"]["rollout"]]))]
+    if alert["labels"].get("alertname") == ESTIMATOR:
+        command = join(["leeway", "estimates", "--model", alert["model"]])
+        return [*commands, ("what was estimated, and what came of it", command)]
     # A silence is of no signal.
     for moved in [moved for moved in alert["signals"][:1] if "signal" in moved]:
         model, signal = alert["model"], moved["signal"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from monitor.evaluate.mark_log import Mark, note_adopted
+from monitor.evaluate.muting import alert_of
 from tests.api.estimated import with_estimates
 from tests.api.labelled_days import labelled
 from tests.api.world import HOUR_MS, NOW_MS, Client, World, configured
@@ -63,3 +66,31 @@ def test_a_model_without_estimators_has_none() -> None:
 def test_steps_are_whole_hours(world: World) -> None:
     answer = Client(world).get("/v1/estimates?model=fraud&step=10m")
     assert (answer.status_code, "multiple of `1h`" in answer.text) == (422, True)
+
+
+def test_what_is_muted_says_so_wherever_it_is_asked_for(world: World) -> None:
+    end_ms = NOON_MS + HOUR_MS
+    world.numbers("estimated:accuracy", NOON_MS, [0.9, 0.7, 0.8])
+    score = {"status": "drift", "window_end_ms": end_ms, "window_ms": HOUR_MS, "n": 3, "detector": "change"}
+    world.add("scores", [{"model": "fraud", "signal": "estimated:accuracy", **score}])
+    client = Client(world)
+    assert (ask(world)[0]["muted_since_ms"], ask(world)[0]["muted_because"]) == (None, "")
+    assert ask(world)[0]["may_be_off_by"] == 0.06
+
+    watch = world.watches["fraud"]
+    [estimator] = watch.estimators
+    world.watches["fraud"] = replace(watch, uses={**watch.uses, estimator.signal: watch.uses["prediction:score"]})
+    about: dict[str, Any] = {"alert_id": alert_of("fraud", estimator, NOON_MS - DAY_MS), "effective_ms": end_ms}
+    mark = Mark("fraud", estimator.signal, "", "", "muted", NOON_MS - DAY_MS, 0, "", "it is far off", 1, **about)
+    note_adopted(world.store, [mark])
+
+    [row] = ask(world)
+    assert (row["muted_since_ms"], row["muted_because"]) == (end_ms, "it is far off")
+    explained = client.get(f"/v1/explain?model=fraud&signal=estimated:accuracy&at={NOON_MS + 1}").json()
+    assert explained["muted_because"].endswith("UTC, it is far off")
+    assert any("is muted, and no alert comes of it" in sentence for sentence in explained["words"])
+    items = client.get("/v1/series?model=fraud").json()["items"]
+    [protection] = [row for row in items if row["signal"] == "estimated:accuracy" and row["window_end_ms"]]
+    assert (protection["state"], protection["blind_since_ms"]) == ("blind", end_ms)
+    assert protection["reason"].startswith("muted since ")
+    assert [row["says"] for row in client.get("/v1/marks?model=fraud").json()["items"]] == ["muted"]

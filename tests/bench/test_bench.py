@@ -15,6 +15,7 @@ from bench import (
     config,
     detectors,
     distances,
+    estimator_muting,
     fetch,
     formats,
     history,
@@ -192,6 +193,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "pages",
             "pane_bytes",
             "performance_alarms",
+            "estimator_muting",
             "performance_intervals",
             "performance_join",
             "real",
@@ -309,6 +311,17 @@ def test_routing_prints_what_a_pass_costs(capsys: pytest.CaptureFixture[str]) ->
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found) == {"groups", "take up ms", "first pass ms", "pass ms", "median ms", "memory MB"}
     assert all(value > 0 for value in found.values())
+
+
+def test_estimator_muting_prints_how_often_estimators_are_muted_and_how_soon(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    estimator_muting.main(["--estimators", "1"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[1].rstrip(" |") for line in lines[2:4]] == ["0", "0"]
+    assert len([line for line in lines if " a day |" in line]) == len(estimator_muting.DAYS_OF) * len(
+        estimator_muting.STRAYS
+    )
 
 
 def test_rollouts_prints_how_often_verdicts_are_wrong_and_how_soon_they_come(
