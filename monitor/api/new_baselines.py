@@ -76,13 +76,19 @@ def _spans(service: ApiService, watch: Watch) -> Iterator[tuple[int, int]]:
 def gap_of(service: ApiService, watch: Watch) -> str:
     """Say why a model's period will never have an event; empty if it has some, or may have, or is none."""
     period = watch.model.spec.baseline
-    if not isinstance(period, PeriodBaseline) or period.to_ms > _end_ms(service, watch):
+    if not isinstance(period, PeriodBaseline) or period.to_ms > _end_ms(service, watch) or _is_held(service, watch):
         return ""
     begins = begins_ms(service.store, watch.name, table_for(service.store, watch))
     if begins is not None and begins < period.to_ms:
         return ""
     since = "no pane of it is stored" if begins is None else f"panes of it are stored since {utc(begins)} only"
     return f"nothing can be compared with {utc(period.from_ms)} to {utc(period.to_ms)} of {watch.name}: {since}"
+
+
+def _is_held(service: ApiService, watch: Watch) -> bool:
+    """Whether a model is compared with this period already: what it was added up from may be gone."""
+    present, period = service.watches.get(watch.name), watch.model.spec.baseline
+    return present is not None and present.model.spec.baseline == period
 
 
 def notes_on(service: ApiService, watch: Watch) -> Iterator[str]:
@@ -96,7 +102,7 @@ def notes_on(service: ApiService, watch: Watch) -> Iterator[str]:
     if period.to_ms > _end_ms(service, watch):
         yield f"nothing is compared with it before {utc(period.to_ms)}, when it is over"
     begins = begins_ms(service.store, watch.name, table_for(service.store, watch))
-    if begins is not None and begins > period.from_ms:
+    if begins is not None and begins > period.from_ms and not _is_held(service, watch):
         yield f"panes are stored since {utc(begins)} only: what came before is not in it"
     alarmed = alarmed_before(service.store, watch.name, Span(0, period.from_ms, period.to_ms, 0), judged=False)
     if alarmed:

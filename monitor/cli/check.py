@@ -122,7 +122,8 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
     """Return what will be watched: detectors by signal, windows, the budget and how many tests share it.
 
     ``judged`` says which signals labels make, how long after their hour predictions are judged, and which metrics have
-    no signal; null where nothing is compared with labels. ``privacy`` says of private fields what their values become.
+    no signal; null where nothing is compared with labels. ``period`` is that of the baseline; null of another one.
+    ``privacy`` says of private fields what their values become.
     ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here. ``change``
     is what `monitor.evaluate.foresight.foresee` says; null under another rule.
     """
@@ -137,6 +138,7 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
         "model": model.name,
         "sources": [source.topic for source in model.spec.sources],
         "baseline": model.spec.baseline.kind,
+        "period": _period(model),
         "window_ms": detect.defaults.window,
         "every_ms": detect.defaults.step_ms,
         "min_samples": detect.defaults.min_samples,
@@ -150,6 +152,22 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
         "privacy": {signal: _privacy(spec.privacy) for signal, spec in model.spec.schema_.private_signals().items()},
         "change": _foreseen(model, events_per_hour),
     }
+
+
+def _period(model: Model) -> dict[str, int] | None:
+    from monitor.config.baseline import PeriodBaseline
+
+    baseline = model.spec.baseline
+    return {"from_ms": baseline.from_ms, "to_ms": baseline.to_ms} if isinstance(baseline, PeriodBaseline) else None
+
+
+def _baseline(shown: dict[str, Any]) -> str:
+    from sinks.receivers.times import utc
+
+    period = shown["period"]
+    if period is None:
+        return str(shown["baseline"])
+    return f"period of {utc(period['from_ms'])} to {utc(period['to_ms'])}; `leeway baseline build` says what it has"
 
 
 def _judged(model: Model) -> dict[str, Any] | None:
@@ -203,7 +221,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
             window = format_duration(each["judged"]["window_ms"])
             uses = f"change, by labels at the age of {age}, in windows of {window}"
             rows += [(signal, uses) for signal in each["judged"]["signals"]]
-        click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {each['baseline']}")
+        click.echo(f"{each['model']}  from {', '.join(each['sources'])}, baseline {_baseline(each)}")
         as_table(("signal", "detectors"), rows)
         if each["change"] is not None:
             _show_change(each)

@@ -14,6 +14,7 @@ import pytest
 from monitor.check import read_model
 from monitor.config import Configuration, Service
 from monitor.configurations.log import Change, ConfigurationLog
+from monitor.watch import compile_watch
 from sinks.store.contract import Query, Store
 from sinks.store.memory import MemoryStore
 from tests.api.world import Client, World, configured, model, serving
@@ -140,6 +141,9 @@ def test_what_cannot_be_a_baseline_is_refused_with_the_reason(world: World) -> N
     assert note in refused.json()["detail"]
     wrong = post(world, {"kind": "period", "from": "2024-01-02"}).json()
     assert {each["field"] for each in wrong["errors"]} == {"spec.baseline.from", "spec.baseline.to"}
+    # What it is compared with already is in a checkpoint, whatever panes are left.
+    world.watches["loans"] = compile_watch(watched(**PART | {"baseline": long_ago}), "loans")
+    assert post(world, long_ago, dry_run=True).json()["notes"] == []
     for odd in ({}, {"kind": "period", "from": {"to": {}}}, {"kind": "\ud800"}, {"kind": "rolling", "span": "${SPAN}"}):
         assert post(world, odd).status_code == 422
     assert newest(world) == (1, DOCUMENT)

@@ -216,6 +216,15 @@ def test_the_tests_that_share_the_budget_are_those_that_evaluation_counts(tmp_pa
     )
 
 
+def test_a_period_is_said_with_what_says_what_it_has(tmp_path: Path, leeway: Console) -> None:
+    file = changing(tmp_path)
+    period = "  baseline: {kind: period, from: 2026-10-01T00:00:00+02:00, to: 2026-10-29T00:00:00Z}\n"
+    file.write_text(file.read_text() + period)
+    out = leeway("check", file).out
+    assert "baseline period of 2026-09-30 22:00 UTC to 2026-10-29 00:00 UTC; `leeway baseline build` says" in out
+    assert "has skew" not in out
+
+
 def changing(folder: Path, detect: str = "") -> Path:
     """A model's file with more in its `detect`."""
     file = with_rules(folder, "{on: volume, use: [volume]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -23,8 +24,10 @@ from monitor.evaluate.windows import first_window_end
 from monitor.panes.codec import summary_of
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
+from sinks.store import open_store
 from sinks.store.contract import Query, Store
 from sinks.store.memory import MemoryStore
+from sinks.store.sqlstore import SqlStore
 from tests.monitor.streams import (
     DAY_MS,
     HOUR_MS,
@@ -54,6 +57,7 @@ PERIOD = {"kind": "period", "from": text(FROM_MS), "to": text(TO_MS)}
 DETECT = detecting(
     rules=[{"on": "feature:amount", "use": ["psi", "ks"]}, {"on": "feature:country", "use": ["psi", "new_category"]}],
     default_rules=False,
+    pane="30m",
     defaults={"window": "1d", "every": "12h", "min_samples": 40, "learn_windows": 4},
 )
 SEGMENTS = [{"by": ["country"], "values": ["FR"]}]
@@ -223,6 +227,27 @@ def test_a_backtest_gives_the_rows_of_the_evaluation(stored: Store, straight: St
         tested = zip(*(done.scores[name] for name in of), map(repr, done.scores["effect"]), strict=True)
         expected = {row for row in compared if row[4] > since_ms}
         assert {row for row in tested if row[3] == "psi"} == expected != set()
+
+
+def test_sums_of_panes_give_the_period_that_panes_give(stored: Store, tmp_path: Path) -> None:
+    """Read from hours where there are some, before and after they are brought up to date."""
+    watch, late_ms = watch_of(), START_MS + 16 * DAY_MS
+
+    def tested(store: Store) -> tuple[str, list[str]]:
+        span = span_of(store, watch, late_ms, learn_from_ms=late_ms - DAY_MS)
+        scores = backtest(store, watch, span, keep=watch.uses).scores
+        return span.table, sorted(repr(row) for row in zip(*scores.values(), strict=True))
+
+    upto(fine := holding(stored), START_MS + DAYS * DAY_MS)
+    _, expected = tested(fine)
+    assert any("'psi'" in row and "'ok'" in row for row in expected)
+    with closing(open_store("chdb", str(tmp_path / "store"))) as embedded:
+        assert isinstance(embedded, SqlStore)
+        for table in ("panes", "progress"):
+            embedded.append(table, fine.read(Query(table)), token=table)
+        for _ in range(2):
+            assert tested(embedded) == ("panes_1h", expected)
+            embedded.refresh(settle_ms=0)
 
 
 def test_windows_are_compared_once_the_period_is_over_and_say_so_before(straight: Store) -> None:
