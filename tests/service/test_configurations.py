@@ -25,6 +25,7 @@ from monitor.configurations.log import Change, ConfigurationLog
 from monitor.replay import courses, decisions, replay_course
 from monitor.service import Service
 from monitor.sources.files import FileSource
+from sinks.receivers.times import rfc3339
 from sinks.store.batch import append
 from sinks.store.contract import TABLES, Query, Store, StoreError
 from sinks.store.memory import MemoryStore
@@ -269,15 +270,25 @@ def again(store: Store, configuration: Configuration, files: dict[str, list[Path
     return replayed
 
 
+def start_ms(window: int) -> int:
+    return shop.START_MS + window * shop.WINDOW_MS
+
+
+def period_of(first: int, end: int) -> dict[str, str]:
+    """A baseline of some windows."""
+    return {"kind": "period", "from": rfc3339(start_ms(first)), "to": rfc3339(start_ms(end))}
+
+
 def test_a_replay_with_what_was_decided_writes_the_rows_of_a_run_in_which_the_configuration_changed(
     tmp_path: Path, store: MemoryStore
 ) -> None:
     [events], end_ms = shop.traffic(3, windows=24, partitions=1)
     third = len(events) // 3
     begun, changed = orders(), orders(segments=[{"by": ["country"], "values": ["DE", "PL"]}])
-    last = {**changed["spec"]["detect"], "false_alarms": "1 per 2h"}
+    detect = {**changed["spec"]["detect"], "false_alarms": "1 per 2h", "rule": "variation"}
+    last = {"detect": detect, "baseline": period_of(5, 11)}
     with serving(nothing(tmp_path, checkpoint_every="200ms"), store) as there:
-        for part, document in enumerate((begun, changed, orders(segments=changed["spec"]["segments"], detect=last))):
+        for part, document in enumerate((begun, changed, orders(segments=changed["spec"]["segments"], **last))):
             there.apply(document)
             lines = events[part * third : (part + 1) * third if part < 2 else None]
             there.client.post("/v1/events/orders", json=[json.loads(line) for line in lines])
@@ -290,6 +301,8 @@ def test_a_replay_with_what_was_decided_writes_the_rows_of_a_run_in_which_the_co
     file.write_bytes(b"".join(line + b"\n" for line in events))
     replayed = again(store, configuration, {"orders": [file]})
     assert shop.results(replayed, end_ms) == shop.results(store, end_ms)
+    # The last of them compares with a period that began before it was accepted.
+    assert (start_ms(11),) in shop.rows(replayed, "scores", only=["baseline_to_ms"])
     segments = {segment for (segment,) in shop.rows(replayed, "scores", only=["segment"])}
     assert segments == {"", "country=DE", "country=PL"}
 
