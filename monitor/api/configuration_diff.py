@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Query
+from anyio import from_thread
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from monitor.api.comparisons import Comparisons
+from monitor.api.comparisons import Comparisons, TheComparisons
 from monitor.api.contract import ApiService
+from monitor.api.parameters import TheService
 from monitor.configurations.difference import changed_fields, changed_series
 from monitor.errors import InputError
 from monitor.evaluate.backtest import backtest, span_of
@@ -18,7 +22,7 @@ from monitor.performance.backtest import with_labels
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 
-__all__ = ["Days", "Difference", "difference"]
+__all__ = ["Days", "Difference", "TheDifference"]
 
 MOST_DAYS = 90
 Days = Annotated[int, Query(ge=0, le=MOST_DAYS, description="of the last so many days, what would have fired; 0: not")]
@@ -70,15 +74,30 @@ class Difference(BaseModel):
     no_backtest: str = Field(description="why none can be made")
 
 
-def difference(
-    service: ApiService, comparisons: Comparisons, former: Watch | None, watch: Watch, days: int
+def _stops_for(request: Request) -> Callable[[], None]:
+    """Return what raises InputError, called from the thread of a request, once nobody waits for its answer any more."""
+
+    def stop_if_gone() -> None:
+        if from_thread.run(request.is_disconnected):
+            raise InputError("nobody waits for the answer any more")
+
+    return stop_if_gone
+
+
+def _difference(
+    service: ApiService,
+    comparisons: Comparisons,
+    former: Watch | None,
+    watch: Watch,
+    days: int,
+    stop_if_gone: Callable[[], None],
 ) -> dict[str, Any]:
-    """Return what differs, and with some days what would have fired."""
+    """Return what differs, and with some days what would have fired; that takes long, and stops if nobody waits."""
     tested, why = None, ""
     if days:
         with comparisons.turn():
             try:
-                tested = _backtested(service, watch, days)
+                tested = _backtested(service, watch, days, stop_if_gone)
             except InputError as error:
                 why = str(error)
     return {
@@ -89,11 +108,22 @@ def difference(
     }
 
 
-def _backtested(service: ApiService, watch: Watch, days: int) -> dict[str, Any]:
+async def difference_of(
+    service: TheService, comparisons: TheComparisons, request: Request, days: Days = 0
+) -> Callable[[Watch | None, Watch], dict[str, Any]]:
+    """Return what says the difference between two configurations, as whoever asks wants it."""
+    return partial(_difference, service, comparisons, days=days, stop_if_gone=_stops_for(request))
+
+
+TheDifference = Annotated[Callable[[Watch | None, Watch], dict[str, Any]], Depends(difference_of)]
+
+
+def _backtested(service: ApiService, watch: Watch, days: int, stop_if_gone: Callable[[], None]) -> dict[str, Any]:
     # Events may be old: of what there is, the last days.
     end_ms = complete_ms(service.store, watch.name) or service.clock.now_ms()
     span = span_of(service.store, watch, end_ms - days * DAY_MS)
-    done = with_labels(service.store, watch, backtest(service.store, watch, span, skip_changed=True))
+    windows = backtest(service.store, watch, span, lambda _done, _all: stop_if_gone(), skip_changed=True)
+    done = with_labels(service.store, watch, windows)
     return {
         "from_ms": span.from_ms,
         "to_ms": span.to_ms,

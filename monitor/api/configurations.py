@@ -15,8 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from monitor import check
 from monitor.api.access import token_of
 from monitor.api.auditor import about
-from monitor.api.comparisons import Comparisons, TheComparisons
-from monitor.api.configuration_diff import Days, Difference, difference
+from monitor.api.comparisons import TheComparisons
+from monitor.api.configuration_diff import Difference, TheDifference
 from monitor.api.contract import ApiService
 from monitor.api.new_baselines import NewBaseline, frozen, gap_of, notes_on, signals_of
 from monitor.api.own_part import OwnPart
@@ -164,18 +164,17 @@ def configuration_versions(
 )
 def configuration_diff(
     service: TheService,
-    comparisons: TheComparisons,
+    differs: TheDifference,
     model: str,
     from_: Annotated[
         Number | None, Query(alias="from", description="its number; the one before `to` if absent")
     ] = None,
     to: Annotated[Number | None, Query(description="its number; the last one if absent")] = None,
-    days: Days = 0,
 ) -> Response:
     later = _version(service, model, to)
     number = later.version - 1 if from_ is None else from_
     former = _watch(service, _version(service, model, number)) if number > 0 else None
-    return answer(difference(service, comparisons, former, _watch(service, later), days))
+    return answer(differs(former, _watch(service, later)))
 
 
 @router.put(
@@ -189,9 +188,8 @@ async def put_configuration(
     service: TheService,
     request: Request,
     intent: Annotated[Intent, Depends(intent_of)],
-    comparisons: TheComparisons,
+    differs: TheDifference,
     dry_run: Annotated[bool, Query(description="whether only to check it, and to say what it would change")] = False,
-    days: Days = 0,
     if_none_match: Annotated[str | None, Header(description="`*`: there is to be none yet")] = None,
 ) -> Response:
     text = _text(await request.body(), request.headers.get("content-type", ""))
@@ -199,7 +197,7 @@ async def put_configuration(
         intent = replace(intent, replaces=_none_yet(if_none_match))
     about(intent.model, "dry run" if dry_run else "")
     if dry_run:
-        return await run_in_threadpool(_planned, service, comparisons, intent, text, days)
+        return await run_in_threadpool(_planned, service, intent, text, differs)
     return await run_in_threadpool(_put, service, intent, text)
 
 
@@ -213,10 +211,10 @@ def post_baseline(
     service: TheService,
     intent: Annotated[Intent, Depends(intent_of)],
     comparisons: TheComparisons,
+    differs: TheDifference,
     posted: NewBaseline,
     *,
     dry_run: Annotated[bool, Query(description="whether only to build it, and to say what it would change")] = False,
-    days: Days = 0,
 ) -> Response:
     about(intent.model, "dry run" if dry_run else "")
     current = _version(service, intent.model)
@@ -240,7 +238,7 @@ def post_baseline(
         return _put(service, intent, text, {**made, "signals": []})
     with comparisons.turn():
         signals = signals_of(service, watch)
-    return _planned(service, comparisons, intent, text, days, {**made, "signals": signals})
+    return _planned(service, intent, text, differs, {**made, "signals": signals})
 
 
 @router.delete(
@@ -276,10 +274,9 @@ def _notes(service: ApiService, changed: Configuration, name: str) -> list[str]:
 
 def _planned(
     service: ApiService,
-    comparisons: Comparisons,
     intent: Intent,
     text: str,
-    days: int,
+    differs: TheDifference,
     made: Mapping[str, Any] | None = None,
 ) -> Response:
     changed = _checked(service, intent.model, text)
@@ -288,7 +285,7 @@ def _planned(
     number = 1 if newest is None else newest.version + 1
     version = Version(intent.model, number, digest_of(text), "api", "", intent.author, intent.reason)
     watch = compile_watch(changed, intent.model)
-    differing = difference(service, comparisons, service.watches.get(intent.model), watch, days)
+    differing = differs(service.watches.get(intent.model), watch)
     plan = {"is_dry_run": True, "refusal": _refusal(service, intent.model), "difference": differing}
     notes = list(notes_on(service, watch))
     return _tagged(answer({**_head(version), **plan, "notes": notes, **(made or {})}), version)

@@ -9,8 +9,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from monitor import check
 from monitor.config import Model, load
 from monitor.config.effective import as_yaml, effective
+from tests.api.world import World, serving
 from tests.cli.console import Console
 from tests.config.test_layers import EVERYBODYS, PAYMENTS, own
 
@@ -147,6 +149,14 @@ def test_as_json_each_value_has_its_path_and_layer(folder: Path, leeway: Console
     assert settings["spec.detect.rules.2.on"]["layer"] == "namespace"
     assert (settings["spec.detect.pane"]["value"], settings["spec.detect.pane"]["layer"]) == ("10s", "leeway")
     assert settings["metadata.name"]["layer"] == "model"
+
+
+def test_a_service_says_the_same_of_its_files_as_the_files_do(folder: Path, leeway: Console) -> None:
+    files = ("get", "fraud", "--effective", "--config", folder)
+    with serving(World(configuration=check.load(folder))) as url:
+        service = ("get", "fraud", "--effective", "--url", url)
+        assert leeway(*service).out == leeway(*files).out
+        assert leeway(*service, "--json").lines == leeway(*files, "--json").lines
 
 
 def test_a_model_that_is_not_there_is_named(folder: Path, leeway: Console) -> None:
