@@ -31,7 +31,9 @@ def test_a_backtest_stops_when_nobody_waits_for_it(
 ) -> None:
     began, stopped = threading.Event(), threading.Event()
 
-    def endless(_store: Any, _watch: Any, _span: Any, on_progress: Callable[[int, int], None], **_: Any) -> NoReturn:
+    def endless(
+        _store: Any, _watch: Any, _span: Any, on_progress: Callable[[int, int], None], **_more: Any
+    ) -> NoReturn:
         try:
             for _ in range(100 * PATIENCE_S):
                 on_progress(0, 1)
