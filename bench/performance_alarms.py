@@ -149,6 +149,18 @@ STREAMS: dict[str, Stream] = {
     "skill 0.15, 3 labels an hour": Stream(SKILL_OF_PRIOR, 3, steady(_errors_of_skill(0.15))),
 }
 
+_NUMBERS = {name: Stream(name, LABELS, steady(1.0), tails=3.0) for name in ("mae", "rmse", "bias")}
+WORSE: dict[str, tuple[Stream, tuple[float, float]]] = {
+    "mae, errors 10 % larger": (_NUMBERS["mae"], (1.1, 0.0)),
+    "mae, errors 25 % larger": (_NUMBERS["mae"], (1.25, 0.0)),
+    "rmse, errors 25 % larger": (_NUMBERS["rmse"], (1.25, 0.0)),
+    "bias, a tenth of the scale of errors": (_NUMBERS["bias"], (1.0, 0.1)),
+    "bias, a quarter of it": (_NUMBERS["bias"], (1.0, 0.25)),
+    "log_loss, 5 points more errors": (Stream("log_loss", LABELS, steady(0.1)), (0.15, 0.0)),
+    "log_loss, 10 points more errors": (Stream("log_loss", LABELS, steady(0.1)), (0.2, 0.0)),
+}
+"""Another level of errors, and by how much they are shifted."""
+
 
 @cache
 def watch(metric: str, budget: str, window: str = "5m", *, numbers: bool, segments: bool) -> Watch:
@@ -204,7 +216,9 @@ def labels_of(rng: np.random.Generator, labels: float, hours: int) -> NDArray[np
     return rng.poisson(labels * (1 + np.sin(2 * np.pi * np.arange(hours) / 24) / 3), hours)
 
 
-def folded(scheme: Scheme, rng: np.random.Generator, level: float, count: int, stream: Stream) -> tuple[JudgedRow, Any]:
+def folded(
+    scheme: Scheme, rng: np.random.Generator, level: float, count: int, stream: Stream, shift: float = 0.0
+) -> tuple[JudgedRow, Any]:
     """Draw the labelled predictions of an hour; return its row, and which of them are wrong."""
     if isinstance(scheme, Binary):
         wrong, drawn = rng.random(count) < level, rng.random(count)
@@ -212,7 +226,7 @@ def folded(scheme: Scheme, rng: np.random.Generator, level: float, count: int, s
         truths = np.where((score >= 0.5) != wrong, "yes", "no").tolist()
         return JudgedRow(count, count, scheme.fold(score, truths)), wrong
     truth = rng.normal(0, 10, count)
-    errors = level * rng.standard_t(stream.tails, count)
+    errors = shift + level * rng.standard_t(stream.tails, count)
     return JudgedRow(count, count, scheme.fold(truth + errors, truth)), errors
 
 
@@ -285,6 +299,50 @@ def dropped(drop: float, budget: str, seed: int, days: int, *, in_segment: bool)
     return found
 
 
+def worsened(stream: Stream, later: tuple[float, float], budget: str, seed: int, days: int) -> float:
+    """Return by which hour an alert fired after errors got another level and were shifted; NaN within ``days``."""
+    rng, hours = np.random.default_rng(seed), 24 * (WARM_DAYS + days)
+    at = 24 * WARM_DAYS - int(rng.integers(0, 7 * 24))
+    model = watch(stream.metric, budget, numbers=stream.tails > 0, segments=False)
+    levels = stream.errors(rng, hours)
+    rows: dict[int, dict[tuple[str, str], JudgedRow]] = {}
+    for hour, count in enumerate(labels_of(rng, stream.labels, hours).tolist()):
+        level, shift = later if hour >= at else (float(levels[hour]), 0.0)
+        row, _ = folded(model.judged_plan.scheme, rng, level, count, stream, shift)
+        rows[START_MS + (hour + 1) * HOUR_MS] = {("", ""): row}
+    fired = alarmed(model, f"{PERFORMANCE}{stream.metric}", rows, hours).hours
+    return next((float(hour - at) for hour in fired if hour > at), np.nan)
+
+
+def power(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure how soon other metrics than accuracy alarm, and print a table."""
+    answers = []
+    print(f"\n| what becomes worse, {arguments.replicas} times | found | median hours | 90 % of them within |")
+    print("|---|---|---|---|")
+    for number, (name, (stream, later)) in enumerate(WORSE.items()):
+        if arguments.only and not any(part in name for part in arguments.only):
+            continue
+        seeds = range(
+            arguments.seed + 900_000 + 1000 * number, arguments.seed + 900_000 + 1000 * number + arguments.replicas
+        )
+        hours = np.array([worsened(stream, later, arguments.budget, seed, arguments.found_within) for seed in seeds])
+        answer = _found(hours)
+        answers.append({"worse": name} | answer)
+        shown = ["more" if answer[key] is None else f"{answer[key]:.0f}" for key in ("median", "most")]
+        print(f"| {name} | {answer['found']:.0%} | {shown[0]} | {shown[1]} |", flush=True)
+    return answers
+
+
+def _found(hours: Floats) -> dict[str, Any]:
+    # What was not found took longer than all that was.
+    ranked = np.where(np.isnan(hours), np.inf, hours)
+    median, most = (float(np.quantile(ranked, share, method="higher")) for share in (0.5, 0.9))
+    return {
+        "found": float(np.isfinite(hours).mean()),
+        "median": median if np.isfinite(median) else None, "most": most if np.isfinite(most) else None,
+    }  # fmt: skip
+
+
 def false_alarms(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Count false alarms, stream by stream, and print a table."""
     days, replicas, answers = arguments.days, arguments.replicas, []
@@ -337,31 +395,29 @@ def delays(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         ]  # fmt: skip
         of_what = f"{100 * drop:.0f} points{' within a tenth of the events' if in_segment else ''}"
         for detector in found[0]:
-            hours = np.array([each[detector] for each in found])
-            # What was not found took longer than all that was.
-            ranked = np.where(np.isnan(hours), np.inf, hours)
-            median, most = (float(np.quantile(ranked, share, method="higher")) for share in (0.5, 0.9))
-            answers.append({
-                "drop": of_what, "detector": detector, "found": float(np.isfinite(hours).mean()),
-                "median": median if np.isfinite(median) else None, "most": most if np.isfinite(most) else None,
-            })  # fmt: skip
-            shown = [f"{value:.0f}" if np.isfinite(value) else "more" for value in (median, most)]
+            answers.append(
+                {"drop": of_what, "detector": detector} | _found(np.array([each[detector] for each in found]))
+            )
+            shown = [
+                f"{value:.0f}" if value is not None else "more" for value in map(answers[-1].get, ("median", "most"))
+            ]
             print(f"| {of_what} | {detector} | {answers[-1]['found']:.0%} | {shown[0]} | {shown[1]} |", flush=True)
     return answers
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print both tables, and all figures as JSON."""
+    """Print the tables, and all figures as JSON."""
     parser = argparse.ArgumentParser(prog="python -m bench.performance_alarms", description=__doc__)
     parser.add_argument("--replicas", type=int, default=16, help="streams of each kind")
     parser.add_argument("--days", type=int, default=60, help="of a stream of which nothing changes")
     parser.add_argument("--found-within", type=int, default=14, help="days behind a drop")
     parser.add_argument("--budget", default="1 per 7d", help="false alarms of the whole model, of five signals")
     parser.add_argument("--quick", action="store_true", help="8 streams of each kind, of 45 days")
-    parser.add_argument("--only", nargs="*", default=[], help="streams whose names have one of these in them")
+    parser.add_argument("--only", nargs="*", default=[], help="streams, and what becomes worse, whose names have this")
     parser.add_argument("--drops", type=float, nargs="*", default=DROPS, help="by how much accuracy drops")
-    parser.add_argument("--no-delays", action="store_true", help="false alarms alone")
-    parser.add_argument("--no-false-alarms", action="store_true", help="delays alone")
+    parser.add_argument("--no-delays", action="store_true", help="without drops of accuracy")
+    parser.add_argument("--no-power", action="store_true", help="without other metrics that become worse")
+    parser.add_argument("--no-false-alarms", action="store_true", help="without streams of which nothing changes")
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args(arguments)
     if given.quick:
@@ -371,6 +427,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         answer["false_alarms"] = false_alarms(given)
     if not given.no_delays:
         answer["delays"] = delays(given)
+    if not given.no_power:
+        answer["power"] = power(given)
     print(json.dumps(answer))
 
 

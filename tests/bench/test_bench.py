@@ -372,13 +372,26 @@ def test_performance_join_prints_what_joining_costs_and_how_old_a_metric_is(caps
 
 def test_performance_alarms_print_ratios_and_delays_beside_those_of_river(capsys: pytest.CaptureFixture[str]) -> None:
     performance_alarms.main(
-        ["--replicas", "1", "--days", "3", "--only", "3 labels", "--found-within", "1", "--drops", "0.1"]
+        [
+            "--replicas",
+            "1",
+            "--days",
+            "3",
+            "--only",
+            "3 labels",
+            "mae, errors 10",
+            "--found-within",
+            "1",
+            "--drops",
+            "0.1",
+        ]
     )
 
     *_, last = capsys.readouterr().out.splitlines()
     figures = json.loads(last)
     assert [each["stream"] for each in figures["false_alarms"]] == [
-        "accuracy, 3 labels an hour", "mae, 3 labels an hour", "all"
+        "accuracy, 3 labels an hour", "mae, 3 labels an hour", "skill 0.15, 3 labels an hour", "all"
     ]  # fmt: skip
     assert all(each["ratio"] <= each["upper"] for each in figures["false_alarms"])
+    assert [each["worse"] for each in figures["power"]] == ["mae, errors 10 % larger"]
     assert {each["detector"] for each in figures["delays"]} >= {"leeway", *performance_alarms.PEERS}
