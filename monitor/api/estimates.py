@@ -16,6 +16,7 @@ from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.labelled_hours import NEWEST_MS, Chosen, LabelledSpan, hours_of, spans
 from monitor.api.parameters import TheService, check_model, question_of, span_of
 from monitor.api.reading import Row
+from monitor.estimators.artefact import ASSUMED
 from monitor.estimators.estimator import Estimator
 from monitor.evaluate.mark_log import Mark, read_marks
 from monitor.evaluate.muting import Muting, mutings
@@ -29,7 +30,6 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["performance"])
 
 NORMAL_95 = 1.959964
-ASSUMED = {"covariate_shift": True, "concept_drift": False, "unseen_regions": False}
 Windows = Mapping[int, NumericSummary]
 
 

@@ -113,7 +113,9 @@ def _in_words(artefact: Artefact, number: float, *, is_error: bool = False) -> s
 def _document(artefact: Artefact, path: Path) -> dict[str, Any]:
     import msgspec
 
+    from monitor.estimators.artefact import ASSUMED
+
     document = msgspec.to_builtins(artefact)
     for name in ("trees", "calibration", "spread"):
         document.pop(name, None)
-    return {"file": str(path), "digest": artefact.digest, **document}
+    return {"file": str(path), "digest": artefact.digest, **document, **ASSUMED}

@@ -12,6 +12,7 @@ from detectors.estimate import Calibration, Trees
 from monitor.errors import InputError
 
 __all__ = [
+    "ASSUMED",
     "FORMAT",
     "KINDS",
     "Artefact",
@@ -32,6 +33,9 @@ KINDS: dict[str, str] = {
     "dle": "secondary model: how far a predicted number for an event like this one is off",
 }
 """What there is to fit."""
+
+ASSUMED = {"covariate_shift": True, "concept_drift": False, "unseen_regions": False}
+"""What every estimator sees of what may change, and what not."""
 
 FORMAT = 1
 MOST_BYTES = 64 * 1024 * 1024

@@ -29,6 +29,7 @@ def test_an_estimator_is_fitted_shown_named_and_checked(labelled: Path, tmp_path
     assert any(line.startswith("  is off by") and "points on average" in line for line in lines)
     assert leeway("estimator", "show", "loans.cbpe.json").out == fitted.out
     (document,) = leeway("estimator", "show", "loans.cbpe.json", "--json").lines
+    assert (document["covariate_shift"], document["concept_drift"], document["unseen_regions"]) == (True, False, False)
     assert (document["kind"], document["fitted"]["events"]) == ("cbpe", COUNT)
     configured(tmp_path, estimates={"accuracy": {"uri": "loans.cbpe.json"}})
     checked = leeway("check", "leeway.yaml")
