@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.residuals import to_residual
@@ -23,6 +24,11 @@ __all__ = ["NEAR_MS", "ContrastInWindow", "contrasts_along", "expected_days"]
 
 NEAR_MS = 2 * DAY_MS
 """What was expected when a day began says nothing of windows so much later."""
+
+
+Numbers = tuple[float, float, float]
+_Window = tuple[int, int, NDArray[np.float64], list[Numbers]]
+"""Its number in the day, its end, the levels that it finds, and the numbers of each contrast."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +96,37 @@ def contrasts_along(
     begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
     times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
     along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day)
-    for number, (end_ms, time_of_day, filters) in enumerate(zip(ends_ms, times, along, strict=True)):
-        if end_ms < first_ms:
-            continue
-        numbers = [_numbers(contrast, measured[number], time_of_day) for contrast in day.contrasts]
-        sampling = [_sampling(contrast, *values) for contrast, values in zip(day.contrasts, numbers, strict=True)]
-        alarming = day.alarming(filters, sampling, first=begins_day and number == 0)
-        levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]
-        ends = np.column_stack((levels - alarming, levels + alarming)).tolist()
-        contrasts = zip(day.contrasts, numbers, ends, strict=True)
+    windows = [
+        (number, end_ms, filters, [_numbers(contrast, measured[number], times[number]) for contrast in day.contrasts])
+        for number, (end_ms, filters) in enumerate(zip(ends_ms, along, strict=True))
+        if end_ms >= first_ms
+    ]
+    # Most of the time goes by the question: all windows are asked about at once, but for one that begins the day.
+    begins = 1 if begins_day and windows and windows[0][0] == 0 else 0
+    ends = [*_ends(day, windows[:begins], first=True), *_ends(day, windows[begins:], first=False)]
+    for (_, end_ms, _, numbers), of_window in zip(windows, ends, strict=True):
+        contrasts = zip(day.contrasts, numbers, of_window, strict=True)
         yield end_ms, [_in_window(contrast, *values, residuals) for contrast, values, residuals in contrasts]
 
 
-def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float) -> tuple[float, float, float]:
+def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Sequence[Sequence[Sequence[float]]]:
+    """Return the residuals between which each contrast of each window alarms nothing."""
+    shape = len(windows), len(day.contrasts)
+    if not all(shape):
+        return [[]] * len(windows)
+    filters = np.concatenate([of_window for _, _, of_window, _ in windows])
+    sampling = [
+        _sampling(contrast, *values)
+        for *_, numbers in windows
+        for contrast, values in zip(day.contrasts, numbers, strict=True)
+    ]
+    alarming = day.alarming(filters, sampling, first=first)
+    levels = filters[:, legend.LEVEL] * filters[:, legend.CARRY]
+    ends: list[list[list[float]]] = np.stack((levels - alarming, levels + alarming), axis=1).reshape(*shape, 2).tolist()
+    return ends
+
+
+def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float) -> Numbers:
     """Return what a window has, out of how many events, and what was expected of so many."""
     value, events = measured.get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
     return value, events, contrast.expected_of(time_of_day, events)
