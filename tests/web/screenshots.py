@@ -36,9 +36,9 @@ PAGES = {
 
 
 @contextmanager
-def demo() -> Iterator[dict[str, str]]:
+def demo(*options: str) -> Iterator[dict[str, str]]:
     """Run the demo until it serves; give its address, and the ids of the incidents that it names."""
-    command = [str(Path(sys.executable).with_name("leeway")), "demo"]
+    command = [str(Path(sys.executable).with_name("leeway")), "demo", *options]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=output)
         try:
