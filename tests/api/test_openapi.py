@@ -26,6 +26,7 @@ SAMPLES = [
     "/v1/models/{model}/configuration/versions",
     "/v1/models/{model}/configuration/diff",
     "/v1/models/{model}/configuration/effective",
+    "/v1/schemas/{kind}",
     "/healthz",
     "/readyz",
     "/v1/status",
@@ -104,7 +105,12 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_answers_are_as_the_document_says(sample: str, client: Client, document: dict[str, Any]) -> None:
     route = sample.partition("?")[0]
-    path = sample.replace("{model}", "fraud").replace("{alert_id}", "a").replace("{name}", "quiet")
+    path = (
+        sample.replace("{kind}", "model")
+        .replace("{model}", "fraud")
+        .replace("{alert_id}", "a")
+        .replace("{name}", "quiet")
+    )
     path = path.replace("{silence_id}", "quiet").replace("{incident_id}", "a")
     path = path.replace("{subscription}", SUBSCRIPTION.id).replace("{rollout}", "r")
     if route in {"/v1/history", "/v1/findings", "/v1/distributions", "/v1/compare", "/v1/explain"}:
@@ -121,6 +127,8 @@ def test_examples_are_what_the_routes_answer() -> None:
 
 
 UNANSWERED = {
+    # Its answer is a document of fifty kilobytes.
+    "GET /v1/schemas/{kind}",
     "GET /v1/models/{model}/configuration/diff",
     "GET /v1/status",
     "DELETE /api/v2/silence/{name}",
