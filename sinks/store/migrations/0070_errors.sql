@@ -2,6 +2,7 @@
 ALTER TABLE findings ADD COLUMN IF NOT EXISTS `segment` LowCardinality(String),
     MODIFY ORDER BY (model, signal, version, detector, topic, partition, `offset`, segment);
 
+-- For people: a finding with the segment it is of.
 CREATE OR REPLACE VIEW finding_history AS
 SELECT model, signal, version, segment, detector, fromUnixTimestamp64Milli(event_ms, 'UTC') AS event_time, event_ms,
     status, value, score, level, topic, `partition`, `offset`
