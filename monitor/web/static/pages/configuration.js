@@ -148,6 +148,8 @@ function Compared({ path, from, to, change }) {
 }
 
 function Versions({ path, stored, versions, href, reload }) {
+  // The row's own button goes with what it did.
+  const [said, setSaid] = useState("");
   if (!versions.data) return html`<${Failure} error=${versions.error} retry=${versions.reload} />`;
   const isOurs = stored.owner !== "file";
   const rollBack = (version) => async ({ created_by: by, reason }) => {
@@ -155,9 +157,10 @@ function Versions({ path, stored, versions, href, reload }) {
     const { version: next } = await putYaml(path, earlier.document, { reason: reason || `back to version ${version}`, created_by: by }, { replaces: stored.digest });
     dropDraft(stored.model);
     reload();
-    return `Version ${next} is as version ${version} was.`;
+    setSaid(`Version ${next} is as version ${version} was.`);
+    return "";
   };
-  return html`<${Card} title="Versions"><${Table} caption="Versions of the configuration" rows=${versions.data.items} keyOf=${(row) => row.version} columns=${[
+  return html`<${Card} title="Versions"><p role="status" class="small">${said}</p><${Table} caption="Versions of the configuration" rows=${versions.data.items} keyOf=${(row) => row.version} columns=${[
     ["version", (row) => (row.version && row.owner !== "nobody" ? html`<a href=${href({ version: row.version })}>${row.version}</a>` : row.version || "")],
     ["since", (row) => html`<${Time} ms=${row.at_ms || null} />`], ["by", (row) => row.author || (row.template ? "itself" : row.owner === "file" ? "the file" : "")],
     ["why", (row) => row.reason || (row.owner === "nobody" ? "given up" : "")], ["digest", (row) => html`<code>${row.digest}</code>`],
