@@ -11,8 +11,8 @@ const WHICH = { both: "fired, and would again", "only before": "fired, and would
 export const written = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value));
 
 /**
- * `load(days, signal)` gives a difference, of that many days with what would have fired; `refused` hears why there is
- * none, instead of the page.
+ * `load(days, signal)` gives a difference, of that many days with what would have fired, and notes if there are any;
+ * `refused` hears why there is none, instead of the page.
  */
 export function Preview({ title, load, refused = null, days: first = 7, aside = null }) {
   const [difference, setDifference] = useState(null);
@@ -25,6 +25,7 @@ export function Preview({ title, load, refused = null, days: first = 7, aside = 
   return html`<${Card} title=${title} aside=${difference && aside} aria-busy=${String(!difference && !error)}>
     <${Failure} error=${error} />
     ${!difference && !error && html`<p class="quiet">Checking …</p>`}
+    ${difference?.notes?.length > 0 && html`<ul>${difference.notes.map((note) => html`<li>${note}</li>`)}</ul>`}
     ${difference && html`<div><${Fields} of=${difference.fields} /><${Series} of=${difference.series} /><${Backtest} load=${load} first=${first} /></div>`}<//>`;
 }
 

@@ -100,7 +100,7 @@ function Current({ model, path, stored, place, reload }) {
     }
     discard();
     reload();
-    setSaid(`Version ${version.version} is accepted. Processes take it up within seconds; above it says when all have.`);
+    setSaid(`Version ${version.version} is accepted. Processes take it up within seconds; above it says when all have. ${version.notes.join(" ")}`);
     return "";
   };
   return html`<div>
@@ -114,7 +114,7 @@ function Current({ model, path, stored, place, reload }) {
     ${checked && html`<${Preview} key=${`${checked.digest} ${checked.text}`} title="What your change does" refused=${refused}
       load=${async (days, signal) => {
         const plan = await putYaml(path, checked.text, { dry_run: true, days }, { signal });
-        return plan.difference;
+        return { ...plan.difference, notes: plan.notes };
       }}
       aside=${html`<${Action} kind="first" needs=${PUT} label="Apply …" title="Apply" fields=${[{ name: "reason", label: "Why, for whoever reads the versions", isRequired: true }]} send=${apply}
         about="It is in force in every process within seconds. Series that restart learning do not alarm until they have learned again." />`} />`}</div>`;
