@@ -21,6 +21,7 @@ __all__ = [
     "Input",
     "Kind",
     "Knots",
+    "StoredEvents",
     "read_artefact",
     "write_artefact",
 ]
@@ -62,24 +63,47 @@ class Knots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     probabilities: list[float]
 
 
-class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StoredEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which stored events something was fitted on.
+
+    Attributes
+    ----------
+    from_ms, to_ms : int
+        Event time of the predictions, half-open.
+    labelled_ms : int
+        Of each event the newest label counts; none of them was known later than this, in the labels' own time.
+    is_all : bool
+        Whether these are all labelled events of that time that can be used; else those with the smallest hashes of
+        their ids.
+    """
+
+    from_ms: int
+    to_ms: int
+    labelled_ms: int
+    is_all: bool
+
+
+class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Of what it was fitted.
 
     Attributes
     ----------
     source : str
-        The name of the file.
+        The name of the file, or ``the store``.
     events : int
     mean : float
         Share of right predictions, or mean absolute error.
     left_out : dict of str to str
         Signals that are not looked at, with the reason.
+    stored : StoredEvents or None
+        Of the store, which events.
     """
 
     source: str
     events: int
     mean: float
     left_out: dict[str, str]
+    stored: StoredEvents | None = None
 
 
 class Fidelity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

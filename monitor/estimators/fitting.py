@@ -101,7 +101,7 @@ def fit(kind: Kind, events: LabelledEvents, plan: PerformancePlan, model: str) -
         calibration=None if calibration is None else _knots(calibration),
         trees=None if final.trees is None else final.trees.to_document(),
         spread=tuple(np.quantile(estimates, np.linspace(0, 1, SPREAD)).tolist()),
-        fitted=Fitted(events.source, len(events), float(events.outcome.mean()), dict(events.left_out)),
+        fitted=Fitted(events.source, len(events), float(events.outcome.mean()), dict(events.left_out), events.stored),
         fidelity=_fidelity(kind, estimates, events.outcome, blocks),
     )
     assert Estimator("estimated:x", artefact).layout.edges.size

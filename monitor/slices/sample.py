@@ -6,9 +6,9 @@ came first, until other events or labels come; those of a shorter answer are par
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.label_join import EARLIEST_MS
 from sinks.store.spans import HOUR_MS
 
-__all__ = ["AROUND_MS", "MOST_EVENTS", "Counts", "Sample", "TooManyEventsError", "read_sample"]
+__all__ = ["AROUND_MS", "MOST_EVENTS", "Counts", "Sample", "TooManyEventsError", "read_any_sample", "read_sample"]
 
 MOST_EVENTS = 20_000
 """So many labelled events an answer is made of at most."""
@@ -45,8 +45,8 @@ MOST_ROWS = 1_000_000
 """So many predictions or labels of some ids are read at most: an id may stand in for many events."""
 
 IDS_AT_ONCE = 10_000
-STEPS = 16
-"""In so many parts of the span ids are read: few are held at once."""
+PAGE_ROWS = 100_000
+"""So many ids are read at once."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,7 +68,8 @@ class Counts:
     Attributes
     ----------
     stored : int
-        Ids of which fields are stored, in the span and an hour around it.
+        Ids of which fields are stored, in the span and an hour around it; of :func:`read_any_sample` those that it
+        has chosen from.
     looked_at : int
         Of how many of these predictions and labels were looked for, those with the smallest digests.
     unusable : int
@@ -88,7 +89,8 @@ class Sample:
     ----------
     columns : dict
         ``event_ms``, ``topic``, ``partition``, ``offset``, ``version`` of n predictions, ``id``; what was predicted,
-        as ``predicted_value`` and ``predicted_label``; and what was true, as ``value`` and ``label``.
+        as ``predicted_value`` and ``predicted_label``; and what was true, as ``value`` and ``label``, known at
+        ``labelled_ms``.
     counts : Counts
     is_all : bool
         Whether no labelled event with stored fields was left out.
@@ -121,10 +123,45 @@ def read_sample(store: Store, watch: Watch, part: Part, most: int = MOST_EVENTS)
         :data:`MOST_ROWS`.
     StoreError
     """
-    stored = _stored_digests(store, watch.name, part)
+    return _looked_up(store, watch, part, _stored_digests(store, watch.name, part), (most, MOST_IDS))
+
+
+def read_any_sample(
+    store: Store, watch: Watch, part: Part, table: Literal["events", "predicted"], bounds: tuple[int, int]
+) -> Sample:
+    """Read what :func:`read_sample` does, of however many events are stored.
+
+    Parameters
+    ----------
+    store : Store
+    watch : Watch
+        Of a model with ``spec.performance``.
+    part : Part
+    table : str
+        Whose ids are looked for: those of ``events`` have fields, those of ``predicted`` a prediction.
+    bounds : pair of int
+        How many labelled events are returned, and of how many ids labels are looked for, at most: those with the
+        smallest digests.
+
+    Raises
+    ------
+    TooManyEventsError
+        Some ids stand in for more than :data:`MOST_ROWS`.
+    StoreError
+    """
+    smallest = np.empty(0, dtype=np.uint64)
+    for page in _digest_pages(store, watch.name, part, table):
+        # One more than is looked at says that there are more.
+        smallest = np.union1d(smallest, page)[: bounds[1] + 1]
+    return _looked_up(store, watch, part, smallest, bounds)
+
+
+def _looked_up(store: Store, watch: Watch, part: Part, stored: NDArray[np.uint64], bounds: tuple[int, int]) -> Sample:
+    """The labelled events with some digests, the smallest of which come first."""
+    most, most_ids = bounds
     plan, parts, events, unusable, looked_at = watch.judged_plan, list[Columns](), 0, 0, 0
-    while not parts or (looked_at < min(len(stored), MOST_IDS) and events < most):
-        chosen = stored[looked_at : looked_at + IDS_AT_ONCE]
+    while not parts or (looked_at < min(len(stored), most_ids) and events < most):
+        chosen = stored[looked_at : min(looked_at + IDS_AT_ONCE, most_ids)]
         labelled = _labelled(store, watch, part, chosen)
         usable = _usable(plan, labelled)
         parts.append(_taken(labelled, np.flatnonzero(usable)))
@@ -137,18 +174,31 @@ def read_sample(store: Store, watch: Watch, part: Part, most: int = MOST_EVENTS)
 
 def _stored_digests(store: Store, model: str, part: Part) -> NDArray[np.uint64]:
     """The digests of the ids of stored events, ascending."""
-    from_ms, to_ms = part.from_ms - AROUND_MS, part.to_ms + AROUND_MS
-    steps = np.linspace(from_ms, to_ms, STEPS + 1).astype(np.int64).tolist()
     hashes, rows = [np.empty(0, dtype=np.uint64)], 0
-    for low_ms, high_ms in pairwise(steps):
-        span = {"event_ms": low_ms}, {"event_ms": high_ms}
-        ids = store.read(Query("events", {"model": model}, *span, limit=MOST_STORED - rows + 1, columns=("id",)))["id"]
-        rows += len(ids)
+    for page in _digest_pages(store, model, part, "events"):
+        rows += len(page)
         if rows > MOST_STORED:
             detail = f"more than {MOST_STORED:,} events of {model} are stored of this time: ask for a shorter span"
             raise TooManyEventsError(detail)
-        hashes.append(np.unique(digests(Texts.of([text for text in ids if text]))))
+        hashes.append(np.unique(page))
     return np.unique(np.concatenate(hashes))
+
+
+def _digest_pages(store: Store, model: str, part: Part, table: str) -> Iterator[NDArray[np.uint64]]:
+    """Yield the digests of stored ids, a page at a time."""
+    around_ms, column = (AROUND_MS, "id") if table == "events" else (0, "id_digest")
+    query = Query(table, {"model": model}, high={"event_ms": part.to_ms + around_ms}, limit=PAGE_ROWS)
+    query = replace(query, columns=(*query.sort_columns(), column))
+    low_ms, after = part.from_ms - around_ms, tuple[Any, ...]()
+    while True:
+        page = store.read(replace(query, low={"event_ms": low_ms}, after=after))
+        if table == "events":
+            yield digests(Texts.of([text for text in page["id"] if text]))
+        else:
+            yield np.asarray(page["id_digest"], dtype=np.int64).view(np.uint64)
+        if len(page["event_ms"]) < PAGE_ROWS:
+            return
+        low_ms, after = int(page["event_ms"][-1]), query.cursor(page)
 
 
 def _labelled(store: Store, watch: Watch, part: Part, chosen: NDArray[np.uint64]) -> Columns:
@@ -177,6 +227,7 @@ def _labelled(store: Store, watch: Watch, part: Part, chosen: NDArray[np.uint64]
         "predicted_label": [predicted["label"][row] for row in rows.tolist()],
         "value": truth["value"],
         "label": truth["label"],
+        "labelled_ms": truth["known_ms"],
     }
 
 

@@ -156,7 +156,7 @@ def test_events_without_a_label_are_in_no_slice() -> None:
 
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample, "STEPS", 3)
+    monkeypatch.setattr(sample, "PAGE_ROWS", 7)
     monkeypatch.setattr(sample, "IDS_AT_ONCE", 11)
 
 
