@@ -7,12 +7,13 @@ which is worth it now and then; a test compares the tables of both ways.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib import resources
 
 from sinks.store.connection import Connection
 from sinks.store.contract import StoreError
-from sinks.store.schema import RECORD, migrations, split_statements
+from sinks.store.schema import RECORD, migrations, recorded, split_statements
 
 __all__ = ["FILE", "create_tables", "is_new"]
 
@@ -23,9 +24,32 @@ FILE = resources.files("sinks.store").joinpath("migrations").joinpath("new_store
 
 
 def is_new(store: Connection) -> bool:
-    """Return whether a store is empty, or was cut off while its tables were made."""
-    names = store.query("SELECT name FROM system.tables WHERE database = currentDatabase()")["name"]
-    return not len(names) or _MARK in names
+    """Return whether a store is empty, or was cut off while its tables were made.
+
+    Raises
+    ------
+    StoreError
+        If other tables than today's were begun: those that are there would be taken for today's.
+    """
+    sql = "SELECT name, comment FROM system.tables WHERE database = currentDatabase()"
+    rows = store.query(sql)
+    comments = dict(zip(rows["name"], rows["comment"], strict=True))
+    if _MARK not in comments:
+        return not comments
+    if recorded(store):
+        # Every table is there, whoever else began to make them, or was cut off before the mark went.
+        store.command(f"DROP TABLE IF EXISTS {_MARK}")
+        return False
+    if comments[_MARK] != _digest():
+        raise StoreError(
+            f"the store at {store.where} is new, and another version of Leeway was cut off while it made its tables: "
+            "nothing is stored there yet, so empty it and start again, or start that version"
+        )
+    return True
+
+
+def _digest() -> str:
+    return hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]
 
 
 def create_tables(store: Connection) -> None:
@@ -38,7 +62,7 @@ def create_tables(store: Connection) -> None:
     StoreError
     """
     text = FILE.read_text("utf-8")
-    store.command(f"CREATE TABLE IF NOT EXISTS {_MARK} (x UInt8) ENGINE = Memory")
+    store.command(f"CREATE TABLE IF NOT EXISTS {_MARK} (x UInt8) ENGINE = Memory COMMENT '{_digest()}'")
     for statement in split_statements(text):
         store.command(statement)
     # After all tables, and before the mark goes: a store without either is one that migrations have begun to make.

@@ -12,7 +12,8 @@ import pytest
 
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
-from sinks.store.contract import BUCKETS, READABLE, TABLES, Buckets, Query, Store
+from sinks.store.contract import BUCKETS, READABLE, TABLES, Buckets, Query, Store, StoreError
+from sinks.store.new_store import FILE
 from sinks.store.rows import checked_query
 from sinks.store.schema import migrations, recorded
 from sinks.store.sql import select
@@ -110,6 +111,30 @@ def test_a_new_store_that_is_cut_off_after_any_kind_of_statement_is_finished_by_
         assert recorded(store) == records
         assert store.is_current()
         store.close()
+
+
+def test_a_new_store_that_another_version_began_is_refused_and_a_mark_it_left_on_a_whole_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CutOff(tmp_path / "half")
+    store.left = 40
+    with pytest.raises(InterruptedError):
+        store.migrate()
+    store.left = -1
+    newer = tmp_path / "newer.sql"
+    newer.write_text(FILE.read_text("utf-8").replace("`created_by` String,", "`created_by` String, `more` String,", 1))
+    with monkeypatch.context() as patch:
+        patch.setattr("sinks.store.new_store.FILE", newer)
+        # Its tables would lack a column, and their migrations be recorded all the same.
+        with pytest.raises(StoreError, match=r"another version of Leeway was cut off .*: nothing is stored .*empty it"):
+            store.migrate()
+    store.migrate()
+    whole = described(store)
+    # One that started at the same time was cut off with its mark there.
+    store.command("CREATE TABLE new_store (x UInt8) ENGINE = Memory COMMENT 'another'")
+    store.migrate()
+    assert described(store) == whole
+    store.close()
 
 
 @pytest.mark.parametrize("name", ["panes", "scores"])
