@@ -43,6 +43,11 @@ class Muting:
     def signal(self) -> str:
         return self.muted.signal
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether it ended since the fit was used no longer, rather than by a day of labels, which is a later one."""
+        return self.heard is not None and self.heard.from_ms == self.muted.from_ms
+
     def holds(self, end_ms: int) -> bool:
         """Whether the signal does not alarm in the window that ends then."""
         begun = 0 < self.muted.effective_ms <= end_ms

@@ -8,7 +8,7 @@ changes, so this is a function of the log; it comes later than windows, and a ma
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,8 +20,8 @@ from detectors.sketch import NumericSummary, sum_summaries
 from monitor import checkpoint
 from monitor.checkpoint import Checkpoint
 from monitor.estimators.estimator import Estimator
-from monitor.evaluate.mark_log import Mark, Says
-from monitor.evaluate.muting import alert_of
+from monitor.evaluate.mark_log import Mark, Says, read_marks
+from monitor.evaluate.muting import alert_of, mutings
 from monitor.events import ENDED
 from monitor.panes.codec import summary_of
 from monitor.panes.coverage import ON_TIME
@@ -71,9 +71,12 @@ class _Watched:
         return {"digest": self.estimator.artefact.digest, "alert_id": self.alert_id, **vars(self.chart)}
 
     @classmethod
-    def restored(cls, estimator: Estimator, state: Mapping[str, Any] | None) -> _Watched:
-        """Return it as it was; another fit begins anew."""
+    def restored(cls, estimator: Estimator, state: Mapping[str, Any] | None, replaced: Collection[str]) -> _Watched:
+        """Return it as it was; another fit begins anew, and one that was lost when it was replaced (alerts' ids)."""
         if state is None or state["digest"] != estimator.artefact.digest:
+            return cls(estimator, FidelityChart())
+        if state["is_lost"] and state["alert_id"] in replaced:
+            # It alarms again, and no day would ever mute what is lost already.
             return cls(estimator, FidelityChart())
         return cls(
             estimator, FidelityChart(state["is_lost"], list(state["lost"]), list(state["regained"])), state["alert_id"]
@@ -121,7 +124,8 @@ def follow_estimators(
     next_ms, states = (days.of(_hour(store, watch, newest=False) or 0), {}) if loaded is None else loaded
     # Days may begin at another hour than before.
     next_ms = days.of(next_ms - HOUR_MS)
-    watched = [_Watched.restored(each, states.get(each.signal)) for each in watch.estimators]
+    replaced = {spell.muted.alert_id for spell in mutings(read_marks(store, watch.name)) if spell.is_replaced}
+    watched = [_Watched.restored(each, states.get(each.signal), replaced) for each in watch.estimators]
     for first_ms in range(next_ms, last_ms + 1, DAYS_AT_ONCE * DAY_MS):
         ends = range(first_ms, min(first_ms + DAYS_AT_ONCE * DAY_MS, last_ms + 1), DAY_MS)
         realised, counted = _realised(store, watch, ends), _counted(store, watch, ends)

@@ -13,7 +13,7 @@ import pytest
 from monitor.estimators.artefact import Artefact, read_artefact, write_artefact
 from monitor.estimators.estimator import Estimator
 from monitor.evaluate.mark_log import Mark, note_adopted, read_marks, take_up
-from monitor.evaluate.muting import alert_of, mutings
+from monitor.evaluate.muting import alert_of, mutings, take_up_mutings
 from monitor.performance.fidelity import follow_estimators, margin_of
 from monitor.performance.performance import Performance
 from monitor.replay import Replay, decisions
@@ -185,3 +185,23 @@ def test_it_alarms_again_once_it_is_heard_or_another_fit_takes_its_place(turning
     [spell] = mutings(read_marks(store, "loans"))
     assert spell.heard is not None
     assert "another fit" in spell.heard.reason
+
+
+def test_a_lost_fit_that_is_used_again_after_others_is_muted_anew(folder: Path, tmp_path: Path) -> None:
+    store, lost_days = MemoryStore(), DRIFTS + 9
+    for name in ("loans.jsonl", "outcomes.jsonl"):
+        lines = (folder / name).read_text().splitlines(keepends=True)
+        (tmp_path / name).write_text("".join(lines[: lost_days * A_DAY]))
+    (tmp_path / "loans.cbpe.json").symlink_to(folder / "loans.cbpe.json")
+    replayed(tmp_path, store=store)
+    take_up(store, "loans", 0, 3_600_000)
+    without = compile_watch(configured(tmp_path, **SPEC | {"estimates": {}}), "loans")
+    # A configuration without it, which is rolled back.
+    [spell] = take_up_mutings(store, without, read_marks(store, "loans"), START_MS)
+    assert spell.heard is not None
+
+    replayed(folder, store=store)
+    *_, again = (each for each in mutings(read_marks(store, "loans")) if each.muted.from_ms > spell.muted.from_ms)
+    assert lost_days <= day_of(again.muted) < MENDED
+    assert again.heard is not None
+    assert MENDED + 2 <= day_of(again.heard) <= MENDED + 14
