@@ -80,9 +80,13 @@ def sliced(service: ApiService, watch: Watch, part: Part, question: Slices | Row
     StoreError
     """
     try:
-        sample = read_sample(service.store, watch, part)
+        return _sliced(service, watch, part, question)
     except TooManyEventsError as error:
         raise bad_parameter("from", str(error)) from error
+
+
+def _sliced(service: ApiService, watch: Watch, part: Part, question: Slices | Rows) -> Sliced:
+    sample = read_sample(service.store, watch, part)
     judged = Judged(watch.judged_plan, sample, question.share)
     name = default_slice(watch.judged_plan) if question.slice is None else question.slice
     members = _members(judged, "slice", name), _members(judged, "against", question.against, name)

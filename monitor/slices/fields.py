@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from detectors.sketch import INVALID, CategoryFold, CategoryLayout, NumericFold, NumericLayout
 from monitor.panes.distributions import Part, Summaries
-from monitor.slices.sample import AROUND_MS, Sample
+from monitor.slices.sample import AROUND_MS, Sample, TooManyEventsError
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 
 __all__ = ["Fields", "fields_of", "not_stored", "sides_of", "stored_signals"]
 
-EVENTS_AT_ONCE = 5_000
+EVENTS_AT_ONCE = 25, 5_000
+VALUES_AT_ONCE = 200_000
+"""A value has up to 256 characters: so many are held at once, of however many fields an event has."""
+ROWS_AN_EVENT = 4
+"""An event's fields may come on several topics, and an id may stand in for several events: so many rows on average."""
 
 Integers = NDArray[np.int64]
 Fields = Mapping[str, float | str | None]
@@ -57,23 +61,41 @@ def fields_of(
 
     Raises
     ------
+    TooManyEventsError
+        An id stands in for too many events to read them at once.
     StoreError
     """
-    for start in range(0, len(rows), EVENTS_AT_ONCE):
-        chosen = rows[start : start + EVENTS_AT_ONCE]
-        ids = [sample.columns["id"][row] for row in chosen.tolist()]
-        where = {"model": watch.name, "id": sorted(set(ids))}
-        span = {"event_ms": part.from_ms - AROUND_MS}, {"event_ms": part.to_ms + AROUND_MS}
-        columns = ("event_ms", "topic", "partition", "offset", "id", "fields")
-        events = _by_id(store.read(Query("events", where, *span, columns=columns)))
-        positions = [_position(sample.columns, row) for row in chosen.tolist()]
-        yield chosen, [_fields(events.get(name, []), at) for name, at in zip(ids, positions, strict=True)]
+    fewest, most = EVENTS_AT_ONCE
+    at_once = min(most, max(fewest, VALUES_AT_ONCE // max(1, len(watch.layouts))))
+    for start in range(0, len(rows), at_once):
+        yield from _some_fields(store, watch, part, sample, rows[start : start + at_once], ROWS_AN_EVENT * at_once)
 
 
-def _by_id(events: Mapping[str, Any]) -> dict[str, list[tuple[_Position, Fields]]]:
-    stored: dict[str, list[tuple[_Position, Fields]]] = {}
+def _some_fields(
+    store: Store, watch: Watch, part: Part, sample: Sample, rows: Integers, most: int
+) -> Iterator[tuple[Integers, list[Fields]]]:
+    """Yield some events at once, or by halves where more than ``most`` are stored under their ids."""
+    ids = [sample.columns["id"][row] for row in rows.tolist()]
+    where = {"model": watch.name, "id": sorted(set(ids))}
+    span = {"event_ms": part.from_ms - AROUND_MS}, {"event_ms": part.to_ms + AROUND_MS}
+    columns = ("event_ms", "topic", "partition", "offset", "id", "fields")
+    events = store.read(Query("events", where, *span, limit=most + 1, columns=columns))
+    if len(events["id"]) <= most:
+        stored, positions = _by_id(events), [_position(sample.columns, row) for row in rows.tolist()]
+        yield rows, [_fields(stored.get(name, {}), at) for name, at in zip(ids, positions, strict=True)]
+    elif len(where["id"]) == 1:
+        # The id itself may be somebody's name.
+        detail = f"more than {most:,} stored events of {watch.name} have the same id: ids must tell events apart"
+        raise TooManyEventsError(detail)
+    else:
+        for half in np.array_split(rows, 2):
+            yield from _some_fields(store, watch, part, sample, half, most)
+
+
+def _by_id(events: Mapping[str, Any]) -> dict[str, dict[_Position, Fields]]:
+    stored: dict[str, dict[_Position, Fields]] = {}
     for row, name in enumerate(events["id"]):
-        stored.setdefault(name, []).append((_position(events, row), msgspec.json.decode(events["fields"][row])))
+        stored.setdefault(name, {})[_position(events, row)] = msgspec.json.decode(events["fields"][row])
     return stored
 
 
@@ -81,12 +103,12 @@ def _position(columns: Mapping[str, Any], row: int) -> _Position:
     return columns["topic"][row], int(columns["partition"][row]), int(columns["offset"][row])
 
 
-def _fields(stored: Sequence[tuple[_Position, Fields]], position: _Position) -> Fields:
-    for at, fields in stored:
-        if at == position and any(signal.startswith("feature:") for signal in fields):
-            return fields
+def _fields(stored: Mapping[_Position, Fields], position: _Position) -> Fields:
+    at_position = stored.get(position, {})
+    if any(signal.startswith("feature:") for signal in at_position):
+        return at_position
     together: dict[str, float | str | None] = {}
-    for _, fields in stored:
+    for fields in stored.values():
         together |= {signal: value for signal, value in fields.items() if value is not None or signal not in together}
     return together
 

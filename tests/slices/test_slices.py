@@ -17,9 +17,10 @@ from monitor.erasure.erase import Request
 from monitor.ingest.duplicates import digests
 from monitor.packed import Texts
 from monitor.panes.distributions import Part
-from monitor.slices import sample
+from monitor.slices import fields, sample
 from monitor.slices.sample import read_sample
 from sinks.store.chdb import ChdbStore
+from sinks.store.contract import Query
 from tests.api.world import HOUR_MS, Client, World
 from tests.slices.labelled import END_MS, EVENTS, MARKUP, SPAN, START_MS, drawn, labelled_world, stored
 
@@ -312,3 +313,42 @@ def test_fields_of_several_topics_are_put_together() -> None:
     world.add("events", [alone, shared | first, shared | second])
     (row,) = Client(world).items("/v1/rows", **ASKED, slice="all", against="wrong")
     assert values(row) == {"feature:amount": 2, "feature:country": "DE", "prediction:score": 0.5}
+
+
+def test_an_answer_is_the_same_however_few_events_are_read_at_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ASKED | {"slice": "all", "against": "wrong", "limit": 60}
+    answers = [client.get(path, **asked).json() for path in ("/v1/slices", "/v1/rows")]
+    monkeypatch.setattr(fields, "EVENTS_AT_ONCE", (3, 7))
+    assert [client.get(path, **asked).json() for path in ("/v1/slices", "/v1/rows")] == answers
+
+
+def test_the_more_fields_an_event_has_the_fewer_events_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, limits = labelled_world(40), list[int]()
+    read = world.store.read
+
+    def noted(query: Query) -> Any:
+        rows = read(query)
+        limits.append(len(rows["fields"]) if query.columns[-1:] == ("fields",) else 0)
+        return rows
+
+    monkeypatch.setattr(world.store, "read", noted)
+    monkeypatch.setattr(fields, "EVENTS_AT_ONCE", (1, 40))
+    monkeypatch.setattr(fields, "VALUES_AT_ONCE", 10 * len(world.watches["fraud"].layouts))
+    Client(world).items("/v1/slices", **ASKED)
+    assert max(limits) == 10
+
+
+def test_an_id_of_very_many_events_is_refused_and_one_of_some_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Topics of their own say the same of an event again and again."""
+    world = labelled_world(8)
+    monkeypatch.setattr(fields, "EVENTS_AT_ONCE", (25, 25))
+    again = {"model": "fraud", "event_ms": START_MS, "id": "e3", "topic": "more", "fields": '{"feature:amount":2}'}
+    world.add("events", [again | {"offset": offset} for offset in range(90)])
+    client, asked = Client(world), ASKED | {"slice": "all", "against": "wrong"}
+    assert len(client.items("/v1/rows", **asked)) == 8
+    monkeypatch.setattr(fields, "EVENTS_AT_ONCE", (20, 20))
+    answer = client.get("/v1/rows", **asked)
+    assert (answer.status_code, "have the same id" in answer.json()["detail"]) == (422, True), answer.text
+    assert "e3" not in answer.text
