@@ -81,8 +81,7 @@ def _some_fields(
     columns = ("event_ms", "topic", "partition", "offset", "id", "fields")
     events = store.read(Query("events", where, *span, limit=most + 1, columns=columns))
     if len(events["id"]) <= most:
-        stored, positions = _by_id(events), [_position(sample.columns, row) for row in rows.tolist()]
-        yield rows, [_fields(stored.get(name, {}), at) for name, at in zip(ids, positions, strict=True)]
+        yield rows, _fields_at(events, ids, [_position(sample.columns, row) for row in rows.tolist()])
     elif len(where["id"]) == 1:
         # The id itself may be somebody's name.
         detail = f"more than {most:,} stored events of {watch.name} have the same id: ids must tell events apart"
@@ -92,23 +91,27 @@ def _some_fields(
             yield from _some_fields(store, watch, part, sample, half, most)
 
 
-def _by_id(events: Mapping[str, Any]) -> dict[str, dict[_Position, Fields]]:
-    stored: dict[str, dict[_Position, Fields]] = {}
-    for row, name in enumerate(events["id"]):
-        stored.setdefault(name, {})[_position(events, row)] = msgspec.json.decode(events["fields"][row])
-    return stored
-
-
 def _position(columns: Mapping[str, Any], row: int) -> _Position:
     return columns["topic"][row], int(columns["partition"][row]), int(columns["offset"][row])
 
 
-def _fields(stored: Mapping[_Position, Fields], position: _Position) -> Fields:
-    at_position = stored.get(position, {})
-    if any(signal.startswith("feature:") for signal in at_position):
-        return at_position
+def _fields_at(events: Mapping[str, Any], ids: Sequence[str], positions: Sequence[_Position]) -> list[Fields]:
+    """Return the fields of events by their ids and the log positions of their predictions."""
+    stored: dict[str, list[Fields]] = {}
+    whole: dict[_Position, Fields] = {}
+    for row, name in enumerate(events["id"]):
+        fields = msgspec.json.decode(events["fields"][row])
+        stored.setdefault(name, []).append(fields)
+        if any(signal.startswith("feature:") for signal in fields):
+            whole.setdefault(_position(events, row), fields)
+    return [
+        whole[at] if at in whole else _together(stored.get(name, ())) for name, at in zip(ids, positions, strict=True)
+    ]
+
+
+def _together(stored: Sequence[Fields]) -> Fields:
     together: dict[str, float | str | None] = {}
-    for fields in stored.values():
+    for fields in stored:
         together |= {signal: value for signal, value in fields.items() if value is not None or signal not in together}
     return together
 
