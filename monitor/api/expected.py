@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -10,7 +12,7 @@ from fastapi import APIRouter, Depends, Response
 
 from monitor.api.buckets import chosen_step_ms, span_of_scores
 from monitor.api.forms import Whole, listed_whole, lists
-from monitor.api.parameters import TheService, check_model, question_of, span_of
+from monitor.api.parameters import TheService, check_model, check_seen_signal, question_of, span_of
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
 from monitor.api.window_contrasts import CHANGE, contrast_row, measured_along, outcome_of
@@ -38,6 +40,7 @@ def expected_windows(
     service: TheService, form: Whole, question: Annotated[Expected, Depends(question_of(Expected))]
 ) -> Response:
     check_model(service, question.model)
+    check_seen_signal(service, "scores", question.model, question.signal)
     where = {name: getattr(question, name) for name in ("model", "signal", "segment", "version")}
     open_span = span_of(service, question)
     ends = span_of_scores(service.store, where, open_span)
@@ -46,8 +49,21 @@ def expected_windows(
         return listed_whole(form, [], ExpectedWindow, open_span._asdict())
     to_ms = ends[1] + 1 if open_span.to_ms is None else open_span.to_ms
     from_ms = to_ms - 7 * DAY_MS if open_span.from_ms is None else open_span.from_ms
-    rows = _windows(service.store, watch, question, _scores(service.store, where, (from_ms, to_ms)))
+    scores = _scores(service.store, where, (from_ms, to_ms))
+    rows = _windows(service.store, watch, question, scores)
+    if not rows and question.contrast is not None:
+        _check_contrast(question, _windows(service.store, watch, replace(question, contrast=None), scores))
     return listed_whole(form, _thinned(rows, question.points), ExpectedWindow, {"from_ms": from_ms, "to_ms": to_ms})
+
+
+def _check_contrast(question: Expected, rows: Sequence[Row]) -> None:
+    """Raise a problem that names the nearest contrast, if others were expected of these windows."""
+    names = list(dict.fromkeys(row["contrast"] for row in rows))
+    if names:
+        close = get_close_matches(str(question.contrast), names, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        detail = f"nothing was expected of a contrast {question.contrast!r} in this time; {hint}known are "
+        raise bad_parameter("contrast", detail + ", ".join(map(repr, names)))
 
 
 def _scores(store: Store, where: Mapping[str, str | None], span: tuple[int, int]) -> list[Row]:

@@ -127,11 +127,12 @@ def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row
         if at_ms is None and ends_ms is not None and posted.says == "accepted":
             continue
         for member in alert["signals"]:
-            series = (member["signal"], member["segment"])
-            if series != (posted.signal, posted.segment) or posted.version not in ("", member["version"]):
+            series = (member.get("signal"), member.get("segment", ""))
+            if series != (posted.signal, posted.segment) or posted.version not in ("", member.get("version", "")):
                 continue
-            if at_ms is None or member["since_ms"] <= at_ms < (ends_ms or at_ms + 1):
-                return {"alert_id": alert["alert_id"], "since_ms": member["since_ms"], "ends_ms": ends_ms}
+            since_ms = member.get("since_ms", alert["starts_ms"])
+            if at_ms is None or since_ms <= at_ms < (ends_ms or at_ms + 1):
+                return {"alert_id": alert["alert_id"], "since_ms": since_ms, "ends_ms": ends_ms}
     return None
 
 

@@ -191,7 +191,7 @@ def check_signal(watch: Watch, signal: str) -> None:
 def check_seen_signal(service: ApiService, table: str, model: str, signal: str | None) -> None:
     """Raise a problem with the nearest names unless the model has the signal, or has rows of it in a table."""
     watch = service.watches.get(model)
-    configured = [] if watch is None else ["volume", *watch.layouts, *watch.vectors]
+    configured = [] if watch is None else ["volume", *watch.layouts, *watch.vectors, *watch.judged_signals]
     if signal is None or signal in configured:
         return
     where = {"model": model, "signal": signal}

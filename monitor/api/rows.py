@@ -19,6 +19,7 @@ from monitor.api.sliced import CHOICES, OF_EVENTS, Sliced, part_of, sliced
 from monitor.resources.rows import EventRow, Rows
 from monitor.resources.slices import ComparedSlice, SampledEvents
 from monitor.slices.fields import Fields, fields_of
+from monitor.slices.slices import LABEL
 from monitor.watch import Watch
 
 __all__ = ["router"]
@@ -47,7 +48,15 @@ def rows(
     with comparisons.turn():
         compared = sliced(service, watch, part, question)
         shown = list(_rows(service, compared, question.limit))
-    return listed_whole(form, shown, EventRow, compared.head())
+    return listed_whole(form, shown, EventRow, _head(compared))
+
+
+def _head(compared: Sliced) -> Row:
+    """What is said of the events; of a private label no class, not even its digest."""
+    head = compared.head()
+    if compared.judged.plan.label in compared.watch.privacy.masks:
+        head["choices"] = [name for name in head["choices"] if not name.startswith(LABEL)]
+    return head
 
 
 def _rows(service: ApiService, compared: Sliced, limit: int) -> Iterator[Row]:

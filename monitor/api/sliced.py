@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from monitor.resources.rows import Rows
 from monitor.resources.slices import Slices
 from monitor.slices.fields import fields_of, not_stored, sides_of, stored_signals
 from monitor.slices.sample import AROUND_MS, Sample, TooManyEventsError, read_sample
-from monitor.slices.slices import REST, Integers, Judged, UnknownSliceError, default_slice
+from monitor.slices.slices import LABEL, REST, Integers, Judged, UnknownSliceError, default_slice
 from monitor.watch import Watch
 
 __all__ = ["CHOICES", "OF_EVENTS", "Sliced", "part_of", "sliced"]
@@ -123,12 +124,30 @@ def part_of(service: ApiService, question: Slices | Rows) -> tuple[Watch, Part]:
     if not spec.keep.events:
         detail = f"{name} stores no events: set `keep.events` to a share of them, such as `5%`"
         raise _nothing(f"{detail}; it holds for events from then on", "spec.keep.events")
+    if isinstance(question, Rows):
+        _refuse_private(watch, question)
     hidden = not_stored(watch)
     for signal in question.signals or ():
         check_signal(watch, signal)
         if signal in hidden:
             raise bad_parameter("signal", f"no single values of {signal} are stored: {hidden[signal]}")
     return watch, part
+
+
+def _refuse_private(watch: Watch, question: Rows) -> None:
+    """Single events are not chosen by what is not shown of them."""
+    masks = watch.privacy.masks
+    label, by = watch.judged_plan.label, _signals_of(watch, question.segment)
+    for field, name in (("slice", question.slice), ("against", question.against)):
+        if label in masks and (name or "").startswith(LABEL):
+            raise bad_parameter(field, f"{label} is private (`{masks[label].kind}`): no events are shown by it")
+    for signal in by:
+        if signal in masks:
+            raise bad_parameter("segment", f"{signal} is private (`{masks[signal].kind}`): no events are shown by it")
+
+
+def _signals_of(watch: Watch, segment: str) -> Sequence[str]:
+    return next((each.by for each in watch.segmentations if segment in each.names.values()), ())
 
 
 def _nothing(detail: str, key: str) -> ProblemError:

@@ -161,9 +161,9 @@ def _no_window(service: ApiService, question: ExplainWindow, where: Mapping[str,
     signals = sorted({row["signal"] for row in series})
     if question.signal not in signals:
         close = get_close_matches(question.signal, signals, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = f"did you mean {close[0]!r}? " if close else ""
         choices = f"known are {', '.join(signals)}" if signals else "no window was evaluated yet"
-        return ProblemError("unknown-signal", f"nothing was said of a signal {question.signal!r}{hint} {choices}")
+        return ProblemError("unknown-signal", f"nothing was said of a signal {question.signal!r}; {hint}{choices}")
     for name in ("segment", "version"):
         stored = sorted({row[name] for row in series if row["signal"] == question.signal})
         if getattr(question, name) not in (None, *stored):

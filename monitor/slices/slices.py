@@ -15,7 +15,7 @@ from monitor.config.performance import PerformancePlan
 from monitor.errors import InputError
 from monitor.slices.sample import Sample
 
-__all__ = ["ALL", "REST", "Judged", "UnknownSliceError", "default_slice"]
+__all__ = ["ALL", "LABEL", "REST", "Judged", "UnknownSliceError", "default_slice"]
 
 ALL, REST, WORST, LABEL = "all", "rest", "worst", "label="
 OUTCOMES = ("tp", "fp", "fn", "tn")

@@ -85,9 +85,23 @@ def test_a_span_of_too_many_windows_is_refused(client: Client, monkeypatch: pyte
 
 
 def test_where_nothing_was_expected_there_are_no_rows(client: Client) -> None:
-    assert asked(client, contrast="typical valu") == []
-    assert asked(client, "feature:nothing") == []
     assert asked(client, to=hours.end_ms(3)) == []
+    assert asked(client, contrast="typical valu", to=hours.end_ms(3)) == []
+
+
+@pytest.mark.parametrize(
+    ("misspelled", "status", "nearest"),
+    [
+        ({"signal": "feature:amuont"}, 404, "did you mean 'feature:amount'?"),
+        ({"contrast": "typical valu"}, 422, "did you mean 'typical value'?"),
+        ({"contrast": "<b>"}, 422, "known are 'typical value', "),
+    ],
+)
+def test_a_name_that_nothing_has_is_not_an_empty_answer(
+    misspelled: dict[str, str], status: int, nearest: str, client: Client
+) -> None:
+    answer = client.get("/v1/expected", **({"model": "loans", "signal": "feature:amount"} | misspelled))
+    assert (answer.status_code, nearest in answer.json()["detail"]) == (status, True), answer.text
 
 
 def test_a_terminal_shows_it(client: Client, capsys: pytest.CaptureFixture[str]) -> None:

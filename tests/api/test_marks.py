@@ -69,6 +69,17 @@ def test_an_alert_is_marked_by_a_time_at_which_it_fired() -> None:
     assert [mark["id"] for mark in client.items("/v1/marks", says="false")] == [false["id"]]
 
 
+def test_an_alert_whose_signals_say_little_is_marked_like_others() -> None:
+    """Silent sources name no signal, and what another version stored may lack a field."""
+    made = world()
+    for name, member in (("silent", '{"kind":"stream"}'), ("bare", '{"signal":"volume"}')):
+        made.add("alerts", [step(name, 0, "firing", 70_000, starts_ms=65_000, signals=f"[{member}]")])
+    client = Client(made)
+    assert post(client, says="false").json()["alert_id"] == "new"
+    mark = post(client, signal="volume", says="false").json()
+    assert (mark["alert_id"], mark["from_ms"]) == ("bare", 65_000)
+
+
 @pytest.mark.parametrize(
     ("said", "status", "detail"),
     [

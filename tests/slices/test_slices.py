@@ -287,6 +287,23 @@ def test_no_private_field_is_in_a_row(client: Client) -> None:
         assert hidden not in text
 
 
+def test_no_single_event_is_chosen_by_what_is_not_shown_of_it() -> None:
+    """A digest is no name, but whoever sees who has it can follow a person."""
+    digests_of = {"type": "category", "privacy": "hash"}
+    features = {"amount": {"type": "numeric"}, "merchant": digests_of}
+    schema = {"features": features, "prediction": {"score": digests_of}, "labels": {"fraud": digests_of}}
+    events = [e | {"score": f"hashed-{n % 3}", "fraud": f"hashed-{n % 2}"} for n, e in enumerate(drawn(30))]
+    segments = [{"by": ["merchant"], "values": ["anna"]}]
+    world = other_world(schema, events, performance={}, segments=segments)
+    client, rows = Client(world), Client(world).get("/v1/rows", **ASKED)
+    [segment] = world.watches["fraud"].segment_names - {""}
+    assert (rows.json()["choices"], "hashed-" in rows.text) == (["right", "wrong", "all"], False)
+    for asked in ({"slice": "label=hashed-1"}, {"against": "label=hashed-1"}, {"segment": segment}):
+        assert client.get("/v1/slices", **ASKED, **asked).status_code == 200
+        answer = client.get("/v1/rows", **ASKED, **asked)
+        assert (answer.status_code, "private (`hash`): no events are shown by it" in answer.text) == (422, True)
+
+
 def test_an_id_that_is_the_subject_is_not_shown() -> None:
     rows = Client(labelled_world(keep={"events": 1.0, "subject": "id"})).items("/v1/rows", **ASKED)
     assert {row["id"] for row in rows} == {None}
