@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from prometheus_client import CollectorRegistry
 
 from monitor.access.tokens import Token, bound
+from monitor.api.choices import known_names
 from monitor.api.contract import ApiService
 from monitor.api.own_store import OwnStore
 from monitor.api.problems import ProblemError
@@ -77,8 +78,8 @@ class OwnPart:
         """
         stated = self.configuration.models.get(name)
         if stated is None:
-            models = ", ".join(self.configuration.models)
-            raise ProblemError("unknown-model", f"no model is named {name!r}; known are {models}")
+            choices = known_names(name, list(self.configuration.models))
+            raise ProblemError("unknown-model", f"no model is named {name!r}; {choices}")
         # Whether files that it names are there is not looked at: they may be another model's.
         document = read_posted(self.configuration.root / f"{name}.yaml", text)
         model = validated(Model, document, []) if isinstance(document.value, dict) else None

@@ -13,6 +13,7 @@ import numpy as np
 from fastapi import Depends, Query, Request, Response
 
 from monitor.api.access import token_of
+from monitor.api.choices import known_names, listed_names
 from monitor.api.contract import ApiService
 from monitor.api.openapi import IS_REQUIRED
 from monitor.api.own_part import OwnPart
@@ -170,7 +171,7 @@ def check_model(service: ApiService, name: str | None) -> None:
     """Raise a problem that names the models, those stored where there is no configuration, unless ``name`` is one."""
     models = list(service.configuration.models) or stored_models(service.store)
     if name is not None and name not in models:
-        raise ProblemError("unknown-model", f"no model is named {name!r}; known are {', '.join(models)}")
+        raise ProblemError("unknown-model", f"no model is named {name!r}; {known_names(name, models)}")
 
 
 def watched(service: ApiService, name: str) -> Watch:
@@ -184,7 +185,7 @@ def watched(service: ApiService, name: str) -> Watch:
 def check_signal(watch: Watch, signal: str) -> None:
     """Raise a problem that names the signals of which the model keeps a distribution, unless ``signal`` is one."""
     if signal not in watch.layouts:
-        signals = ", ".join(watch.layouts)
+        signals = listed_names(list(watch.layouts))
         raise ProblemError("unknown-signal", f"{watch.name} keeps no distribution of {signal!r}, but of {signals}")
 
 
@@ -199,7 +200,7 @@ def check_seen_signal(service: ApiService, table: str, model: str, signal: str |
         return
     close = get_close_matches(signal, configured, 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    choices = f"known are {', '.join(configured)}" if configured else "nothing is stored of it"
+    choices = f"known are {listed_names(configured)}" if configured else "nothing is stored of it"
     raise ProblemError("unknown-signal", f"{model} has no signal {signal!r}; {hint}{choices}")
 
 
@@ -212,8 +213,8 @@ def models_in(service: ApiService, model: str | None, namespace: str | None) -> 
     if not spaces:
         raise ProblemError("no-configuration", "namespaces stand in the configuration, which is not at hand")
     if namespace not in spaces.values():
-        namespaces = ", ".join(sorted(set(spaces.values())))
-        raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; known are {namespaces}")
+        choices = known_names(namespace, sorted(set(spaces.values())))
+        raise ProblemError("unknown-namespace", f"no model is in the namespace {namespace!r}; {choices}")
     return [name for name, space in spaces.items() if space == namespace and model in (None, name)]
 
 

@@ -8,7 +8,7 @@ from monitor.api.problems import PROBLEMS
 from monitor.errors import SourceError
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
-from tests.api.world import Client, World
+from tests.api.world import Client, World, configured, model
 
 
 class BrokenStore(MemoryStore):
@@ -96,3 +96,20 @@ def test_events_that_cannot_be_kept_are_not_accepted(retryable: bool, status: in
 def test_every_kind_of_problem_can_be_looked_up() -> None:
     kinds = {kind["name"]: kind["status"] for kind in Client(World()).get("/v1/problems").json()}
     assert kinds == {name: kind.status for name, kind in PROBLEMS.items()}
+
+
+def test_of_very_many_models_a_problem_names_the_nearest_and_some() -> None:
+    models = [model(f"loans-{number}") for number in range(300)]
+    client = Client(World(configuration=configured(*models)))
+    detail = client.get("/v1/history", model="laons-217").json()["detail"]
+    assert "did you mean 'loans-217'? known are loans-0, loans-1, " in detail
+    assert (detail.endswith(" and 280 others"), len(detail) < 400) == (True, True)
+
+
+def test_of_very_many_signals_a_problem_names_the_nearest_and_some() -> None:
+    features = {f"f{number}": {"type": "numeric"} for number in range(300)}
+    schema = {"features": features, "prediction": {"score": {"type": "numeric"}}}
+    client = Client(World(configuration=configured(model("fraud", schema=schema))))
+    for path in ("/v1/history", "/v1/distributions"):
+        asked = {"model": "fraud", "signal": "feature:f2x17", "from": "-1h", "to": "now"}
+        assert len(client.get(path, **asked).json()["detail"]) < 500

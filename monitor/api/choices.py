@@ -1,0 +1,39 @@
+"""What there is in place of a name that is wrong: of very many names, those that help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+__all__ = ["known_names", "listed_names"]
+
+MOST_NAMES = 20
+LONGEST_NAME = 256
+"""Of a name that is longer no near one is looked for behind so many characters."""
+
+
+def known_names(name: str, names: Sequence[str]) -> str:
+    """Say which names there are in place of a wrong one: all if they are few, else the nearest and some.
+
+    Examples
+    --------
+    >>> known_names("fruad", ["fraud", "churn"])
+    'known are fraud, churn'
+    >>> known_names("loan-7x", [f"loan-{n}" for n in range(3_000)])[:57]
+    "did you mean 'loan-7'? known are loan-0, loan-1, loan-2, "
+    """
+    close = get_close_matches(name[:LONGEST_NAME], names, 1) if len(names) > MOST_NAMES else []
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known are {listed_names(names)}"
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """List names, or some of them and how many others there are.
+
+    Examples
+    --------
+    >>> listed_names([str(n) for n in range(3_000)])[-25:]
+    ', 18, 19 and 2,980 others'
+    """
+    others = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {others:,} others" if others > 0 else "")
