@@ -98,14 +98,15 @@ def _position(columns: Mapping[str, Any], row: int) -> _Position:
 def _fields_at(events: Mapping[str, Any], ids: Sequence[str], positions: Sequence[_Position]) -> list[Fields]:
     """Return the fields of events by their ids and the log positions of their predictions."""
     stored: dict[str, list[Fields]] = {}
-    whole: dict[_Position, Fields] = {}
+    by_position: dict[_Position, Fields] = {}
     for row, name in enumerate(events["id"]):
         fields = msgspec.json.decode(events["fields"][row])
         stored.setdefault(name, []).append(fields)
         if any(signal.startswith("feature:") for signal in fields):
-            whole.setdefault(_position(events, row), fields)
+            by_position.setdefault(_position(events, row), fields)
     return [
-        whole[at] if at in whole else _together(stored.get(name, ())) for name, at in zip(ids, positions, strict=True)
+        by_position[at] if at in by_position else _together(stored.get(name, ()))
+        for name, at in zip(ids, positions, strict=True)
     ]
 
 

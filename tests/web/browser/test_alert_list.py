@@ -11,10 +11,10 @@ from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, step
 from tests.web.browser.looking import Open
-from tests.web.browser.site import EDITOR, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
+from tests.web.browser.site import EDITOR, HOSTILE, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 OVER = 60
 
@@ -80,6 +80,71 @@ def test_who_may_takes_an_alert_on_where_it_is_listed(listed: Site, look: Open) 
     page.get_by_text("taken on by ann").wait_for()
     [taken] = rows_of(listed.world.store.read(Query("acknowledgements", {"alert_id": "a"})))
     assert (taken["created_by"], taken["comment"]) == ("ann", "on it")
+
+
+def test_what_is_taken_on_behind_the_first_page_shows_it(look: Open) -> None:
+    """In a storm what is behind the first page changes like the rest."""
+    world = drifted(asks_for_tokens=True)
+    for number in range(OVER):
+        at_ms = NOW_MS - (100 + number) * HOUR_MS
+        world.add("alerts", [step(f"f{number}", 0, "firing", at_ms, title=f"number {number}", starts_ms=at_ms)])
+    with serving_site(world) as site:
+        page = look("/alerts", EDITOR, site).page
+        page.get_by_role("button", name="Show more").click()
+        page.get_by_role("button", name="What to do about number 58").click()
+        page.get_by_role("button", name="I take it on").click()
+        page.get_by_role("dialog").get_by_role("button", name="Take it on").click()
+        page.get_by_text("taken on by ann").wait_for(timeout=20_000)
+        resolved = {"title": "number 59", "starts_ms": NOW_MS - 159 * HOUR_MS, "ends_ms": NOW_MS}
+        world.add("alerts", [step("f59", 1, "resolved", NOW_MS, **resolved)])
+        page.get_by_role("list", name="Over").get_by_text("number 59").wait_for(timeout=20_000)
+        firing = page.get_by_role("list", name="Firing", exact=True)
+        firing.get_by_text("number 59").wait_for(state="detached", timeout=20_000)
+
+
+def chosen(page: Page, button: str, reason: str, confirm: str) -> None:
+    """Open what can be done about the alert that fires, give a reason, and do it."""
+    toggle = page.get_by_role("button", name="What to do about amount 50.1 → 60.2")
+    if toggle.get_attribute("aria-expanded") == "false":
+        toggle.click()
+    page.get_by_role("button", name=button).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Why").fill(reason)
+    dialog.get_by_role("button", name=confirm, exact=True).click()
+    dialog.wait_for(state="detached")
+
+
+def test_what_is_decided_on_the_list_is_stored(listed: Site, look: Open) -> None:
+    page, store = look("/alerts", EDITOR, listed).page, listed.world.store
+    chosen(page, "Silence …", "known", "Silence")
+    [silence] = rows_of(store.read(Query("silences")))
+    assert (silence["created_by"], silence["comment"]) == ("ann", "known")
+    for button, says in (("False alarm", "false"), ("It was real", "real"), ("Accept as new normal", "accepted")):
+        chosen(page, button, says, button)
+        marks = rows_of(store.read(Query("marks", {"says": says})))
+        assert {mark["signal"] for mark in marks} == {"feature:amount", f"feature:{HOSTILE}"}
+        assert {(mark["created_by"], mark["reason"], mark["from_ms"]) for mark in marks} == {
+            ("ann", says, NOW_MS - 9 * HOUR_MS)
+        }
+
+
+def test_each_filter_leaves_what_is_like_it(listed: Site, look: Open) -> None:
+    shown = look("/alerts", VIEWER, listed)
+    page = shown.page
+    shown.allow_refusals()
+    over = page.get_by_role("list", name="Over")
+    page.get_by_label("Held in").select_option("7")
+    page.wait_for_url("**days=7")
+    over.get_by_text("number 10").wait_for()
+    assert 0 < over.get_by_role("listitem").count() < OVER
+    page.get_by_label("Namespace").fill("risk")
+    page.wait_for_url("**namespace=risk**")
+    page.get_by_text("volume 42 → 3").wait_for()
+    page.get_by_label("Model").fill("fruad")
+    page.get_by_text("no model is named 'fruad'; known are fraud").first.wait_for()
+    page.get_by_label("Model").fill("fraud")
+    page.get_by_text("volume 42 → 3").wait_for()
+    assert shown.violations() == []
 
 
 def test_who_may_not_is_offered_a_page_to_read_alone(listed: Site, look: Open) -> None:

@@ -1,13 +1,13 @@
 // Alerts: what fires first, then what is over, found by words and by what they are, with what can be done about each.
 import { html, address, Card, Choices, Failure, State, Time, useEffect, useState, useTitle } from "../lib/ui.js";
 import { Silence, SignalMarks, TakeOn } from "../lib/alert_acts.js";
-import { ask, useAsk } from "../lib/api.js";
+import { useAsk } from "../lib/api.js";
 import { isTime, useQuery } from "../lib/address.js";
-import { ago, length } from "../lib/format.js";
+import { ago, count, length } from "../lib/format.js";
 import { useAlertStream, useSteadyOrder } from "../lib/live.js";
 import { serviceNow } from "../lib/service.js";
 
-const REFRESH_MS = 60_000, PAGE = 50, TYPED_MS = 400;
+const REFRESH_MS = 60_000, PAGE = 50, MOST = 3_200, TYPED_MS = 400;
 const STATES = [["", "All"], ["firing", "Firing"], ["resolved", "Over"]];
 const SEVERITIES = ["critical", "warning", "info"];
 const TIMES = [["", "any time"], ["1", "the last day"], ["7", "the last week"], ["30", "the last 30 days"]];
@@ -55,27 +55,17 @@ function Typed({ label, name, query, change }) {
   return html`<label>${label}<input type="search" value=${value} onInput=${(event) => setValue(event.target.value)} /></label>`;
 }
 
+/** Alerts that fire, or that are over. More of them are asked for together with the first, so that all are as they stand. */
 function List({ turn, title, parameters, isFiltered }) {
-  const first = useAsk("/v1/alerts", { ...parameters, limit: PAGE }, { everyMs: REFRESH_MS });
-  const [more, setMore] = useState({ items: [], cursor: undefined, error: null });
-  useEffect(() => { if (turn) first.reload(); }, [turn]);
-  // What has changed since has moved in front: it is on the first page, and no second time below.
-  const onFirst = new Set((first.data?.items ?? []).map((alert) => alert.alert_id));
-  const rows = [...(first.data?.items ?? []), ...more.items.filter((alert) => !onFirst.has(alert.alert_id))];
-  const [steady, handlers] = useSteadyOrder(rows, (alert) => alert.alert_id);
-  const cursor = more.cursor === undefined ? first.data?.next_cursor : more.cursor;
-  const next = async () => {
-    try {
-      const page = await ask("/v1/alerts", { ...parameters, limit: PAGE, cursor });
-      setMore((former) => ({ items: [...former.items, ...page.items], cursor: page.next_cursor, error: null }));
-    } catch (error) {
-      setMore((former) => ({ ...former, error }));
-    }
-  };
-  return html`<${Card} title=${title} aria-busy=${String(!first.data && !first.error)}><${Failure} error=${first.error ?? more.error} retry=${first.reload} />
-    ${first.data && !steady.length && html`<p class="empty">${isFiltered ? "No alert is like that." : title === "Firing" ? "Nothing fires." : "None is over."}</p>`}
-    <ul class="alerts" ...${handlers} aria-label=${title}>${steady.map((alert) => html`<${Row} key=${alert.alert_id} alert=${alert} done=${first.reload} />`)}</ul>
-    ${cursor && html`<p><button onClick=${next}>Show more</button></p>`}<//>`;
+  const [limit, setLimit] = useState(PAGE);
+  const { data, error, reload } = useAsk("/v1/alerts", { ...parameters, limit }, { everyMs: REFRESH_MS });
+  useEffect(() => { if (turn) reload(); }, [turn]);
+  const [steady, handlers] = useSteadyOrder(data?.items ?? [], (alert) => alert.alert_id);
+  return html`<${Card} title=${title} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${reload} />
+    ${data && !steady.length && html`<p class="empty">${isFiltered ? "No alert is like that." : title === "Firing" ? "Nothing fires." : "None is over."}</p>`}
+    <ul class="alerts" ...${handlers} aria-label=${title}>${steady.map((alert) => html`<${Row} key=${alert.alert_id} alert=${alert} done=${reload} />`)}</ul>
+    ${data?.next_cursor && (limit < MOST ? html`<p><button onClick=${() => setLimit(Math.min(2 * limit, MOST))}>Show more</button></p>`
+      : html`<p class="small quiet">There are more than ${count(MOST)}: look for some of them above.</p>`)}<//>`;
 }
 
 function Row({ alert, done }) {
