@@ -24,7 +24,7 @@ export default function Alerts() {
     <div class="row spread"><${Choices} label="State" of=${STATES} value=${state} href=${(each) => href({ state: each || null })} onChoose=${(each) => change({ state: each || null })} />
       <${Filters} query=${query} change=${change} /></div>
     ${STATES.slice(1).filter(([each]) => !state || state === each).map(([each, title]) =>
-      html`<${List} key=${each + JSON.stringify(parameters)} turn=${turn} title=${title} parameters=${{ ...parameters, state: each }} isFiltered=${Boolean(model || namespace || severity || text)} />`)}</div>`;
+      html`<${List} key=${each + JSON.stringify(parameters)} turn=${turn} title=${title} parameters=${{ ...parameters, state: each }} isFiltered=${Object.values(parameters).some(Boolean)} />`)}</div>`;
 }
 
 /** The time that is asked for: whole hours, so that it stays the same while somebody reads. */
