@@ -287,13 +287,12 @@ class Evaluation:
 
     def _learn_again(self, next_end_ms: int, state: Mapping[str, Any]) -> None:
         """Learn from stored panes as the new configuration would have; nothing alarms."""
-        pinned = self._series.pinned
-        if pinned is not None and "pinned" in state and pinned.is_complete_in(state["period"]):
+        pinned, table = self._series.pinned, table_for(self._store, self._watch)
+        begins = begins_ms(self._store, self._watch.name, table)
+        if pinned is not None and "pinned" in state and pinned.is_complete_in(state["period"], begins):
             # Its panes may be gone by now.
             pinned.restore(state["period"], state["pinned"])
             pinned = None
-        table = table_for(self._store, self._watch)
-        begins = begins_ms(self._store, self._watch.name, table)
         if begins is None:
             return
         needed_ms = learning_ms(self._watch)

@@ -174,9 +174,16 @@ class PinnedPeriod:
                 parts = [None if part is None else unpack_summary(part, layout) for part in state["parts"]]
                 self._parts[segment, signal] = parts
 
-    def is_complete_in(self, span: Mapping[str, Any]) -> bool:
-        """Whether a snapshot of another configuration has this very period, and all of it."""
-        return span["grid"] == self._grid and (span["taken_ms"] or 0) >= self.to_ms
+    def is_complete_in(self, span: Mapping[str, Any], begins_ms: int | None) -> bool:
+        """Whether a snapshot of another configuration has all of this period.
+
+        Under other steps of windows a few hours more or less lie in it. It is added up anew then, unless panes of it
+        are gone: they are stored since ``begins_ms``.
+        """
+        if span["grid"][:2] != [self.from_ms, self.to_ms] or (span["taken_ms"] or 0) < self.to_ms:
+            return False
+        are_gone = span["since_ms"] is not None and (begins_ms is None or begins_ms > span["since_ms"])
+        return span["grid"] == self._grid or are_gone
 
 
 def pin_stored(period: PinnedPeriod, store: Store, watch: Watch, end_ms: int, table: str) -> None:

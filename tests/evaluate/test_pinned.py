@@ -213,6 +213,17 @@ def test_once_learned_the_period_outlives_its_panes(stored: Store) -> None:
     assert size == summary.n + summary.missing
 
 
+def test_other_steps_of_windows_lose_no_period_whose_panes_are_gone(stored: Store) -> None:
+    kept = evaluate(holding(stored), watch_of(), 17)
+    other = watch_of(detect={"defaults": DETECT["defaults"] | {"every": "6h"}})
+    gone = holding(stored, from_ms=TO_MS + DAY_MS)
+    for table in ("checkpoints", "alerts"):
+        gone.append(table, kept.read(Query(table)), token=table)
+    evaluate(gone, other, DAYS)
+    of_amount = scored(gone, detector="psi", signal="feature:amount", segment="", version="v2")
+    assert {row["baseline_n"] > 1_000 for row in of_amount} == {True}
+
+
 def test_a_backtest_gives_the_rows_of_the_evaluation(stored: Store, straight: Store) -> None:
     watch = watch_of()
     upto(store := holding(stored), START_MS + DAYS * DAY_MS)
