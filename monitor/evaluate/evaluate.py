@@ -183,9 +183,8 @@ class Evaluation:
         from_ms = ends[0] - self._watch.model.spec.detect.defaults.window
         panes = read_panes(self._store, self._watch, from_ms, ends[-1], counted_ms=basis.counted_ms)
         follows_change = self._watch.model.spec.detect.rule == "change"
-        marks: list[Mark] = []
-        if follows_change or self._watch.estimators:
-            marks = take_up(self._store, self._watch.name, ends[0], self._step_ms)
+        # Without estimators too: a spell of one that was there ends.
+        marks = take_up(self._store, self._watch.name, ends[0], self._step_ms)
         if follows_change:
             self._series.decide(marks)
         spells = take_up_mutings(self._store, self._watch, marks, ends[0])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.config import load
 from monitor.estimators.artefact import Artefact, read_artefact, write_artefact
 from monitor.estimators.estimator import Estimator
 from monitor.evaluate.mark_log import Mark, note_adopted, read_marks, take_up
@@ -205,3 +206,20 @@ def test_a_lost_fit_that_is_used_again_after_others_is_muted_anew(folder: Path, 
     assert lost_days <= day_of(again.muted) < MENDED
     assert again.heard is not None
     assert MENDED + 2 <= day_of(again.heard) <= MENDED + 14
+
+
+@pytest.mark.parametrize("rule", ["change", "variation"])
+def test_muting_ends_with_the_configuration_that_had_the_estimator(rule: str, turning: Path) -> None:
+    store, artefact = MemoryStore(), read_artefact(turning / "loans.cbpe.json")
+    note_adopted(store, marks_of(artefact, START_MS // HOUR_MS * HOUR_MS))
+    configured(turning, **SPEC | {"estimates": {}})
+    document = json.loads((turning / "loans.yaml").read_text())
+    document["spec"]["detect"]["rule"] = rule
+    (turning / "loans.yaml").write_text(json.dumps(document))
+    files = {"loans": [turning / "few.jsonl"], "outcomes": [turning / "outcomes.jsonl"]}
+    events = (turning / "loans.jsonl").read_text().splitlines(keepends=True)
+    (turning / "few.jsonl").write_text("".join(events[:200]))
+    Replay(load(turning / "leeway.yaml"), store, FileSource(files)).run(1_000)
+    [spell] = mutings(read_marks(store, "loans"))
+    assert spell.heard is not None
+    assert "resolved" in {row["state"] for row in alerts_of(store, "LeewayEstimator")}
