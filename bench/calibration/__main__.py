@@ -21,7 +21,7 @@ from bench.calibration.injections import INJECTIONS
 from bench.calibration.power import Found, find
 from bench.calibration.streams import STREAMS
 from bench.calibration.table import delay_lines, false_alarm_lines, power_lines
-from bench.calibration.watched import Rule
+from bench.calibration.watched import PERIODS, Rule
 
 __all__ = ["main"]
 
@@ -126,7 +126,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench.calibration", description=__doc__)
     parser.add_argument("--rule", default="change", help="the value of detect.rule (default: %(default)s)")
-    parser.add_argument("--baseline", default="dataset", choices=["dataset", "rolling"], help="of the model")
+    parser.add_argument("--baseline", default="dataset", choices=["dataset", "rolling", *PERIODS], help="of the model")
     parser.add_argument("--long", action="store_true", help="every cell, in hours; else some, in ten minutes")
     parser.add_argument("--stream", nargs="+", default=[], choices=list(STREAMS), metavar="STREAM", help="only these")
     parser.add_argument("--window", nargs="+", default=[], choices=list(GRIDS), help="only these")

@@ -13,18 +13,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.calibration.draw import names_of, share_of_names, values
-from bench.calibration.grid import Grid
+from bench.calibration.grid import START_MS, Grid
 from bench.calibration.streams import Stream
 from bench.calibration.traffic import Traffic
 from detectors.sketch import NumericLayout
 from monitor.config import Configuration
 from monitor.config.model import Model
 from monitor.config.service import Service
+from monitor.values import DAY_MS
 from monitor.watch import Watch, compile_watch
+from sinks.receivers.times import rfc3339
 
-__all__ = ["DATA_SET_ROWS", "MODEL", "TOPIC", "Rule", "Watched", "built_on", "configured", "data_set", "watched"]
+__all__ = [
+    "DATA_SET_ROWS",
+    "MODEL",
+    "PERIODS",
+    "TOPIC",
+    "Rule",
+    "Watched",
+    "built_on",
+    "configured",
+    "data_set",
+    "watched",
+]
 
 MODEL = TOPIC = "calibration"
+PERIODS = {"week": 7, "fortnight": 14}
+"""Days of a baseline that is a period, by its name."""
+
 DATA_SET_ROWS = 5_000
 
 
@@ -39,7 +55,8 @@ class Rule:
     budget : str
         Such as ``1 per 30d``.
     baseline : str
-        ``dataset``: windows are compared with the data set; ``rolling``: it only sets the cells.
+        ``dataset``: windows are compared with the data set; ``rolling``, ``week`` and ``fortnight``: it only sets the
+        cells. The latter two are the first week, or two, of windows.
     """
 
     name: str = "change"
@@ -116,9 +133,15 @@ def specification(stream: Stream, grid: Grid, features: int, rule: Rule, uri: st
     return {
         "sources": [{"kafka": TOPIC, "event_time": {"path": "ts", "unit": "ms"}}],
         "schema": {"features": {f"f{number:03}": {"type": kind} for number in range(features)}},
-        "baseline": {"kind": rule.baseline, "uri": uri},
+        "baseline": {**_baseline(rule.baseline), "uri": uri},
         "detect": detect,
     }
+
+
+def _baseline(name: str) -> dict[str, str]:
+    if name not in PERIODS:
+        return {"kind": name}
+    return {"kind": "period", "from": rfc3339(START_MS), "to": rfc3339(START_MS + PERIODS[name] * DAY_MS)}
 
 
 def data_set(stream: Stream, history: Traffic, rng: np.random.Generator) -> Mapping[str, pa.Array]:
