@@ -31,6 +31,9 @@ FORMS = ("cursor", "limit", "format")
 
 REVOCATION = "DELETE /v1/tokens/{token}"
 SECRET = re.compile(rf"{MARK}[^/]+")
+SECRET_VALUE = re.compile(rf"{MARK}[\w-]{{32,}}")
+"""In a parameter, where names that begin likewise stand, too."""
+
 
 log = structlog.get_logger("leeway.audit")
 _subjects: ContextVar[list[str]] = ContextVar("subjects")
@@ -128,7 +131,7 @@ def _asked(path: str, question: list[tuple[str, str]]) -> str:
     """Return a path and a question; of one that is too long each parameter has its share, so that none hides others."""
     values: dict[str, list[str]] = {}
     for name, value in question:
-        values.setdefault(name, []).append(value)
+        values.setdefault(_without_secrets(name, SECRET_VALUE), []).append(_without_secrets(value, SECRET_VALUE))
     parameters = [urlencode([(name, value) for value in several]) for name, several in values.items()]
     if len(path) + sum(len(parameter) + 1 for parameter in parameters) > MOST_CHARACTERS:
         share = max(10, (MOST_CHARACTERS - len(path)) // len(parameters) - 2)
@@ -140,4 +143,8 @@ def _path(scope: Scope, operation: str) -> str:
     """Return the path of a request without the secrets that somebody may have pasted into it."""
     if operation == REVOCATION:
         return operation.partition(" ")[2]
-    return SECRET.sub(lambda secret: f"{prefix_of(secret[0])}…", scope["path"])
+    return _without_secrets(scope["path"], SECRET)
+
+
+def _without_secrets(text: str, secrets: re.Pattern[str]) -> str:
+    return secrets.sub(lambda secret: f"{prefix_of(secret[0])}…", text)

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from monitor import check
 from monitor.api.access import token_of
 from monitor.api.auditor import about
+from monitor.api.choices import listed_names
 from monitor.api.comparisons import TheComparisons
 from monitor.api.configuration_diff import Difference, TheDifference
 from monitor.api.contract import ApiService
@@ -391,7 +392,7 @@ def _of_file(service: ApiService, model: str) -> Version:
     configuration = service.configuration
     document = configuration.texts.get(model)
     if document is None:
-        models = ", ".join(sorted(configuration.models)) or "none"
+        models = listed_names(sorted(configuration.models)) or "none"
         raise ProblemError("unknown-model", f"there is no configuration of {model!r}; there are {models}")
     file = str(configuration.files.get(model, ""))
     return Version(model, 0, digest_of(document), "file", file, document=document)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from monitor.alerts.alert_log import ALARM_TABLES
 from monitor.api.auditor import about
+from monitor.api.choices import listed_names
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, span_of, watched
@@ -100,14 +101,16 @@ def _check_series(service: ApiService, watch: Watch, posted: PostedMark) -> None
     signals = [s for s in dict.fromkeys(("volume", *watch.layouts, *watch.vectors)) if watch.has_normal_levels(s)]
     signals += watch.judged_signals
     if posted.signal not in signals:
-        raise ProblemError("unknown-signal", f"{watch.name} has no signal {posted.signal!r}, but {', '.join(signals)}")
+        raise ProblemError(
+            "unknown-signal", f"{watch.name} has no signal {posted.signal!r}, but {listed_names(signals)}"
+        )
     segments = sorted(name for segmentation in watch.segmentations for name in segmentation.names.values())
     if posted.segment and posted.segment not in segments:
-        choices = f"known are {', '.join(segments)}" if segments else "it has none"
+        choices = f"known are {listed_names(segments)}" if segments else "it has none"
         raise bad_parameter("segment", f"{watch.name} has no segment {posted.segment!r}; {choices}")
     stored = service.store.read(Query("versions", {"model": watch.name}, columns=("version",)))
     if posted.version and posted.version not in stored["version"]:
-        choices = f"known are {', '.join(stored['version'])}" if len(stored["version"]) else "it has none"
+        choices = f"known are {listed_names(stored['version'])}" if len(stored["version"]) else "it has none"
         raise bad_parameter("version", f"{watch.name} has no version {posted.version!r}; {choices}")
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Response
 
 from monitor.alerts.alert_log import ALARM_TABLES, NO_ALARMS
 from monitor.api.buckets import EARLIEST_MS, LATEST_MS
+from monitor.api.choices import listed_names
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days, smallest_shifts
 from monitor.api.forms import Whole, listed_whole, lists
@@ -65,7 +66,7 @@ def protection(
     if question.signal is not None:
         signals = sorted({row["signal"] for row in rows})
         if question.signal not in signals:
-            choices = f"known are {', '.join(signals)}" if signals else "there are none yet"
+            choices = f"known are {listed_names(signals)}" if signals else "there are none yet"
             raise ProblemError("unknown-signal", f"nothing decides about a signal {question.signal!r}; {choices}")
         rows = [row for row in rows if row["signal"] == question.signal]
         rows = list(_with_shifts(service.store, question.signal, rows))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 
 from monitor.alerts.alert_log import ALARM_TABLES
+from monitor.api.choices import listed_names
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days
 from monitor.api.incidents import Book
@@ -162,7 +163,7 @@ def _no_window(service: ApiService, question: ExplainWindow, where: Mapping[str,
     if question.signal not in signals:
         close = get_close_matches(question.signal, signals, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        choices = f"known are {', '.join(signals)}" if signals else "no window was evaluated yet"
+        choices = f"known are {listed_names(signals)}" if signals else "no window was evaluated yet"
         return ProblemError("unknown-signal", f"nothing was said of a signal {question.signal!r}; {hint}{choices}")
     for name in ("segment", "version"):
         stored = sorted({row[name] for row in series if row["signal"] == question.signal})

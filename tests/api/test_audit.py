@@ -230,7 +230,14 @@ def test_a_secret_that_is_pasted_as_a_name_is_revoked_and_stands_nowhere(world: 
     assert client.request("GET", "/v1/models", headers=bearer(secret)).status_code == 401
     assert ask(client, "admin", "DELETE", "/v1/tokens/leeway_nobodys-secret") == 404
     assert ask(client, "forged", "GET", f"/v1/tokens/{secret}") == 401
+    for path in (
+        "/v1/findings?model=fraud&detector=",
+        "/v1/dead-letters?topic=x",
+        "/v1/dead-letters?topic=leeway_demo&reason=",
+    ):
+        assert ask(client, "admin", "GET", f"{path}{secret}") == 200
     listed = entries(client)
+    assert "topic=leeway_demo&reason=" in repr(listed)
     assert f"ci {token.id}" in [entry["subject"] for entry in listed]
     assert secret not in repr(listed)
     assert "nobodys-secret" not in repr(listed)

@@ -110,6 +110,6 @@ def test_of_very_many_signals_a_problem_names_the_nearest_and_some() -> None:
     features = {f"f{number}": {"type": "numeric"} for number in range(300)}
     schema = {"features": features, "prediction": {"score": {"type": "numeric"}}}
     client = Client(World(configuration=configured(model("fraud", schema=schema))))
-    for path in ("/v1/history", "/v1/distributions"):
+    for path in ("/v1/history", "/v1/distributions", "/v1/expected"):
         asked = {"model": "fraud", "signal": "feature:f2x17", "from": "-1h", "to": "now"}
         assert len(client.get(path, **asked).json()["detail"]) < 500
