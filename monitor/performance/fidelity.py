@@ -34,7 +34,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 from sinks.store.spans import HOUR_MS
 
-__all__ = ["FEWEST_LABELS", "LEAST_COVERAGE", "follow_estimators", "margin_of"]
+__all__ = ["FEWEST_LABELS", "LEAST_COVERAGE", "follow_estimators", "margin_of", "own_deviation_of"]
 
 STAGE = "estimators"
 
@@ -90,6 +90,12 @@ def margin_of(estimator: Estimator) -> float:
     return max(TIMES_USUAL * artefact.fidelity.error, least, 1e-300)
 
 
+def own_deviation_of(estimator: Estimator) -> float:
+    """Return how far days stray beyond chance: as chunks did when it was fitted, less the chance of their outcomes."""
+    fidelity = estimator.artefact.fidelity
+    return DEVIATION_OF_MEAN_SIZE * math.sqrt(max(fidelity.error**2 - fidelity.chance_error**2, 0.0))
+
+
 def follow_estimators(
     store: Store, watch: Watch, judged_ms: int, is_enough: Callable[[], bool] = lambda: False
 ) -> None:
@@ -140,8 +146,8 @@ def follow_estimators(
 
 def _take(store: Store, watch: Watch, watched: _Watched, end_ms: int, day: ComparedDay) -> None:
     estimator, margin = watched.estimator, margin_of(watched.estimator)
-    own = DEVIATION_OF_MEAN_SIZE * estimator.artefact.fidelity.error
-    if not watched.chart.take(day.realised - day.estimate, math.hypot(day.deviation, own), margin):
+    deviation = math.hypot(day.deviation, own_deviation_of(estimator))
+    if not watched.chart.take(day.realised - day.estimate, deviation, margin):
         return
     realised, estimate = _words(estimator, day.realised), _words(estimator, day.estimate)
     facts = f"realised {realised} where {estimate} was estimated on the day up to {utc(end_ms)}"

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from monitor.estimators.artefact import Artefact, read_artefact, write_artefact
 from monitor.estimators.estimator import Estimator
 from monitor.evaluate.mark_log import Mark, note_adopted, read_marks, take_up
 from monitor.evaluate.muting import alert_of, mutings, take_up_mutings
-from monitor.performance.fidelity import follow_estimators, margin_of
+from monitor.performance.fidelity import follow_estimators, margin_of, own_deviation_of
 from monitor.performance.performance import Performance
 from monitor.replay import Replay, decisions
 from monitor.sources.files import FileSource
@@ -73,7 +74,7 @@ def test_it_is_muted_after_a_concept_drift_and_heard_once_estimates_are_right_ag
     assert (muted.says, heard.says, muted.signal, muted.alert_id) == ("muted", "heard", SIGNAL, heard.alert_id)
     assert DRIFTS + 2 <= day_of(muted) <= DRIFTS + 7
     assert MENDED + 2 <= day_of(heard) <= MENDED + 14
-    assert "where 79.7 % was estimated" in muted.reason
+    assert "where 79.5 % was estimated" in muted.reason
     assert "for longer than chance explains" in muted.reason
     # Windows were evaluated before any of this was known: what takes effect does with the next one.
     assert {muted.effective_ms, heard.effective_ms} == {0}
@@ -102,6 +103,17 @@ def test_estimates_of_events_as_hard_as_ever_are_never_muted(folder: Path) -> No
     before = [mark for mark in read_marks(whole(folder), "loans") if day_of(mark) < DRIFTS]
     assert before == []
     assert margin_of(Estimator(SIGNAL, artefact)) == max(2 * artefact.fidelity.error, 0.02)
+
+
+@pytest.mark.parametrize(("error", "chance", "beyond"), [(0.05, 0.03, 0.04), (0.03, 0.03, 0.0), (0.02, 0.03, 0.0)])
+def test_days_stray_by_what_fitting_measured_beyond_chance(
+    folder: Path, error: float, chance: float, beyond: float
+) -> None:
+    artefact = read_artefact(folder / "loans.cbpe.json")
+    measured = msgspec.structs.replace(artefact.fidelity, error=error, chance_error=chance)
+    estimator = Estimator(SIGNAL, msgspec.structs.replace(artefact, fidelity=measured))
+    # The mean size of a normal number is sqrt(2 / pi) times its standard deviation.
+    assert own_deviation_of(estimator) == pytest.approx(beyond * np.sqrt(np.pi / 2))
 
 
 # -- what muting does --------------------------------------------------------------------------------------------------
