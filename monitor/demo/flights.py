@@ -173,7 +173,7 @@ def _trained(frame: Any) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
-    # Its threads wait for each other without pause: on a busy machine that takes thirty times as long.
+    # Its threads wait for each other without pause: a busy machine is slow with them, and trees are small.
     with threadpool_limits(1):
         model = HistGradientBoostingClassifier(max_iter=80, random_state=0)
         return model.fit(frame[list(NUMERIC)].to_numpy(dtype=float), frame.arrived_late)

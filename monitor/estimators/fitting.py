@@ -159,7 +159,7 @@ def _boosting(kind: Kind) -> Callable[[Floats, Floats], Trees]:
         if outcome.min() == outcome.max():
             # Without both of them in a block there is nothing to tell apart.
             return constant(outcome[0] if kind == "dle" else 0.0, matrix.shape[1])
-        # Its threads wait for each other without pause: on a busy machine that takes thirty times as long.
+        # Its threads wait for each other without pause: a busy machine is slow with them, and trees are small.
         with threadpool_limits(1):
             if kind == "dle":
                 return trees_of(HistGradientBoostingRegressor(**settings).fit(matrix, outcome))
