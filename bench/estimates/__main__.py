@@ -28,7 +28,7 @@ __all__ = ["main"]
 
 Floats = NDArray[np.float64]
 PROGRAM = Path(__file__).with_name("nannyml_runs.py")
-KINDS: dict[str, tuple[Kind, ...]] = {"binary": ("cbpe", "mpp"), "multiclass": ("mpp",), "regression": ("dle",)}
+KINDS: dict[str, tuple[Kind, ...]] = {"binary": ("cbpe", "mpp"), "multiclass": ("cbpe", "mpp"), "regression": ("dle",)}
 COLUMNS = ("constant", "cbpe", "mpp", "dle", "nannyml")
 
 
@@ -58,21 +58,30 @@ def _estimates(task: Task, *, shifted: bool, nannyml: bool) -> dict[str, Floats]
     said["constant"] = np.full(len(chunks), task.outcome[task.fitted_on].mean())
     for kind in KINDS[task.kind]:
         said[kind] = _ours(task, kind, chunks)
-    if nannyml and task.kind != "multiclass":
+    if nannyml:
         said["nannyml"] = _theirs(task, chunks)
     return said
 
 
 def _ours(task: Task, kind: Kind, chunks: Sequence[NDArray[np.int64]]) -> Floats:
-    estimator = Estimator("estimated:x", fit(kind, _labelled(task), _plan(task), "bench"))
-    matrix = task.predicted[:, None] if kind == "cbpe" else np.column_stack((task.features, task.predicted))
+    estimator = Estimator("estimated:x", fit(kind, _labelled(task, kind), _plan(task), "bench"))
+    matrix = np.column_stack((task.probabilities if kind == "cbpe" else task.features, task.predicted))
     return np.array([estimator.of_numbers(matrix[chunk]).mean() for chunk in chunks])
 
 
-def _labelled(task: Task) -> LabelledEvents:
-    numeric = {f"feature:f{number}": column[task.fitted_on] for number, column in enumerate(task.features.T)}
-    numeric["prediction:said"] = task.predicted[task.fitted_on]
-    return LabelledEvents(task.name, task.outcome[task.fitted_on], numeric, {})
+def _labelled(task: Task, kind: Kind) -> LabelledEvents:
+    rows = task.fitted_on
+    numeric = {f"feature:f{number}": column[rows] for number, column in enumerate(task.features.T)}
+    if kind != "cbpe" or task.kind != "multiclass":
+        numeric["prediction:said"] = task.predicted[rows]
+        return LabelledEvents(task.name, task.outcome[rows], numeric, {})
+    numeric |= {signal: task.probabilities[rows, i] for i, signal in enumerate(_probabilities(task).values())}
+    predicted, truth = (column[rows].astype(np.int64).astype(str).tolist() for column in (task.predicted, task.truth))
+    return LabelledEvents(task.name, task.outcome[rows], numeric, {"prediction:said": predicted}, truth=truth)
+
+
+def _probabilities(task: Task) -> dict[str, str]:
+    return {f"{number}": f"prediction:p{number}" for number in range(task.probabilities.shape[1])}
 
 
 def _plan(task: Task) -> PerformancePlan:
@@ -81,8 +90,9 @@ def _plan(task: Task) -> PerformancePlan:
         "multiclass": Multiclass(None, False),
         "regression": Regression(False),
     }
+    scheme, of_classes = schemes[task.kind], _probabilities(task)
     return PerformancePlan(
-        "prediction:said", "label:true", None, None, schemes[task.kind], (), (DAY_MS,), 100, 1.0, None
+        "prediction:said", "label:true", None, None, scheme, (), (DAY_MS,), 100, 1.0, None, probabilities=of_classes
     )
 
 
@@ -96,6 +106,7 @@ def _theirs(task: Task, chunks: Sequence[NDArray[np.int64]]) -> Floats:
             features=np.nan_to_num(task.features[events]),
             truth=task.truth[events],
             predicted=task.predicted[events],
+            probabilities=task.probabilities[events],
             fitted=len(task.fitted_on),
             size=len(chunks[0]),
         )

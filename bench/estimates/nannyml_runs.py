@@ -26,6 +26,10 @@ def frames(path: str) -> tuple[str, Any, Any, list[str], int]:
     if kind == "binary":
         events["probability"] = log["predicted"]
         events["predicted"] = (log["predicted"] >= 0.5).astype(int)
+    if kind == "multiclass":
+        events["predicted"] = log["predicted"].astype(int)
+        for number, probability in enumerate(log["probabilities"].T):
+            events[f"probability_{number}"] = probability
     first = int(log["fitted"])
     return kind, events.iloc[:first].copy(), events.iloc[first:].copy(), names, int(log["size"])
 
@@ -39,8 +43,12 @@ def main(path: str, answers: TextIO) -> None:
         column = "mae"
     else:
         metrics = ["accuracy", "roc_auc", "f1"]
+        probability: Any = "probability"
+        if kind == "multiclass":
+            columns = [column for column in reference if column.startswith("probability_")]
+            probability = {int(column.rpartition("_")[2]): column for column in columns}
         estimator = nannyml.CBPE(
-            y_pred_proba="probability", metrics=metrics, problem_type="classification_binary", **shared
+            y_pred_proba=probability, metrics=metrics, problem_type=f"classification_{kind}", **shared
         )
         column = "accuracy"
     estimator.fit(reference)

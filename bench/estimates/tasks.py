@@ -20,6 +20,7 @@ Integers = NDArray[np.int64]
 
 CHUNKS = 10
 LATE_MIN = 15.0
+EARLY_MIN = -15.0
 MOST_EVENTS = 60_000
 
 
@@ -38,6 +39,8 @@ class Task:
         The probability of the positive class, the class, or the number.
     fitted_on, held_out : int64 arrays
         Events that estimators are fitted on, and those that they estimate.
+    probabilities : float64 array [n, classes]
+        What the model says of each of several classes, which are numbered; without columns otherwise.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Task:
     predicted: Floats
     fitted_on: Integers
     held_out: Integers
+    probabilities: Floats
 
     @cached_property
     def outcome(self) -> Floats:
@@ -84,7 +88,8 @@ def _task(name: str, kind: str, features: Floats, truth: NDArray[Any], *, in_ord
     model = make_pipeline(StandardScaler(), Ridge() if kind == "regression" else LogisticRegression(max_iter=2_000))
     model.fit(plain[first], truth[first])
     predicted = model.predict_proba(plain)[:, 1] if kind == "binary" else model.predict(plain)
-    return Task(name, kind, features, truth, predicted.astype(np.float64), second, third)
+    probabilities = model.predict_proba(plain) if kind == "multiclass" else np.empty((len(truth), 0))
+    return Task(name, kind, features, truth, predicted.astype(np.float64), second, third, probabilities)
 
 
 def _of_nycflights(file: str) -> pd.DataFrame:
@@ -107,10 +112,13 @@ def _flights(kind: str) -> Task:
     }
     features = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns.values()])
     delays = flown["arr_delay"].to_numpy(dtype=np.float64)
-    truth = delays if kind == "regression" else delays > LATE_MIN
-    return _task(
-        f"flights, {'delay in minutes' if kind == 'regression' else 'late'}", kind, features, truth, in_order=True
-    )
+    asked: dict[str, tuple[str, NDArray[Any]]] = {
+        "binary": ("late", delays > LATE_MIN),
+        "multiclass": ("early, on time or late", np.digitize(delays, (EARLY_MIN, LATE_MIN))),
+        "regression": ("delay in minutes", delays),
+    }
+    name, truth = asked[kind]
+    return _task(f"flights, {name}", kind, features, truth, in_order=True)
 
 
 def _weather() -> Task:
@@ -150,6 +158,7 @@ TASKS: Mapping[str, Callable[[], Task]] = {
     "late": lambda: _flights("binary"),
     "segments": _of_river("ImageSegments", "multiclass"),
     "digits": _digits,
+    "early": lambda: _flights("multiclass"),
     "delay": lambda: _flights("regression"),
     "humidity": _weather,
     "trump": _of_river("TrumpApproval", "regression"),

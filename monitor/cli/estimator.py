@@ -190,6 +190,6 @@ def _document(artefact: Artefact, path: Path) -> dict[str, Any]:
     from monitor.estimators.artefact import ASSUMED
 
     document = msgspec.to_builtins(artefact)
-    for name in ("trees", "calibration", "spread"):
+    for name in ("trees", "calibration", "calibrations", "spread"):
         document.pop(name, None)
     return {"file": str(path), "digest": artefact.digest, **document, **ASSUMED}

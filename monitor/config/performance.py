@@ -59,6 +59,7 @@ Kind = Literal["binary", "multiclass", "regression"]
 
 OUTCOMES = ("tp", "fp", "fn", "tn")
 MAX_PAIRS = 10_000
+MAX_CLASSES = 256
 MAX_AGES = 10
 MAX_ESTIMATES = 8
 MAX_NAIVE = 8
@@ -111,6 +112,12 @@ class Performance(Strict):
         description="binary: a prediction of at least this says the positive class; 0.5 if absent",
     )
     beta: float = Field(default=1.0, gt=0, le=100, description="how much more recall counts than precision in f_beta")
+    probabilities: dict[str, str] = Field(
+        default_factory=dict,
+        max_length=MAX_CLASSES,
+        description="multiclass: which numeric part of the prediction is the probability of each class, for `cbpe`: "
+        "`{cat: p_cat, dog: p_dog}`",
+    )
     weight: str | None = Field(
         default=None, description="a numeric label: how much an event counts, such as how many it stands for"
     )
@@ -205,6 +212,8 @@ class PerformancePlan:
         Metrics that are signals, and ``coverage`` and ``error`` where these are.
     detectors : mapping of str to mapping
         What is shown the errors, with its parameters, by name.
+    probabilities : mapping of str to str
+        The signal that is the probability of each class, of several classes that have one.
     """
 
     prediction: str
@@ -220,6 +229,7 @@ class PerformancePlan:
     naive: tuple[Naive, ...] = ()
     alarm_on: tuple[str, ...] = (COVERAGE,)
     detectors: Mapping[str, Mapping[str, float | int | str | bool]] = field(default_factory=dict)
+    probabilities: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def naive_signal(self) -> str | None:
@@ -311,6 +321,7 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
         naive=naive,
         alarm_on=_alarm_on(kind, performance, metrics, naive),
         detectors=_detectors(performance),
+        probabilities=_probabilities(performance, schema.prediction, schema.prediction[prediction]),
     )
 
 
@@ -321,6 +332,28 @@ def _detectors(performance: Performance) -> Mapping[str, Mapping[str, float | in
             raise WrongPartError(("detectors", index), f"{use.name} is named twice")
         detectors[use.name] = use.params
     return detectors
+
+
+def _probabilities(
+    performance: Performance, fields: Mapping[str, FieldSpec], prediction: FieldSpec
+) -> Mapping[str, str]:
+    if performance.probabilities and prediction.is_digest:
+        message = "the classes are digests (`privacy: hash`), and cannot be named here"
+        raise WrongPartError(("probabilities",), message)
+    if len(performance.probabilities) == 1:
+        raise WrongPartError(("probabilities",), "name the probability of each class: there are two at least")
+    signals: dict[str, str] = {}
+    for of_class, name in performance.probabilities.items():
+        part = ("probabilities", of_class)
+        if name not in fields or fields[name].type != "numeric":
+            numeric = ", ".join(each for each, spec in fields.items() if spec.type == "numeric") or "there is none"
+            raise WrongPartError(part, f"{name!r} is no numeric part of the prediction: {numeric}")
+        if fields[name].privacy is not None:
+            raise WrongPartError(part, f"`privacy` changes what {name!r} says, so that it is no probability any more")
+        if f"prediction:{name}" in signals.values():
+            raise WrongPartError(part, f"{name!r} is the probability of another class")
+        signals[of_class] = f"prediction:{name}"
+    return signals
 
 
 def _field(part: str, name: str | None, fields: Mapping[str, FieldSpec]) -> str:
@@ -349,6 +382,8 @@ def _kind(performance: Performance, prediction: FieldSpec, label: FieldSpec) -> 
     for key in ("quantile", "interval"):
         if inferred != "regression" and getattr(performance, key) is not None:
             raise WrongPartError((key,), f"only numbers have one, and this is {inferred}")
+    if inferred != "multiclass" and performance.probabilities:
+        raise WrongPartError(("probabilities",), f"only names of classes have them, and this is {inferred}")
     for key in ("positive", "threshold"):
         if inferred != "binary" and getattr(performance, key) is not None:
             raise WrongPartError((key,), f"only what is binary has one, and this is {inferred}")

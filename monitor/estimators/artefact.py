@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 import xxhash
 
-from detectors.estimate import Calibration, Trees
+from detectors.estimate import Calibration, ClassCalibration, Trees
 from monitor.errors import InputError
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Kind",
     "Knots",
     "StoredEvents",
+    "knots_of",
     "read_artefact",
     "write_artefact",
 ]
@@ -29,7 +30,7 @@ __all__ = [
 Kind = Literal["cbpe", "mpp", "dle"]
 
 KINDS: dict[str, str] = {
-    "cbpe": "calibrated score: how often a binary prediction of this score is right",
+    "cbpe": "calibrated score: how often a prediction of this score is right",
     "mpp": "secondary model: how often a prediction for an event like this one is right",
     "dle": "secondary model: how far a predicted number for an event like this one is off",
 }
@@ -50,6 +51,7 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signal : str
     numbers : dict of str to float, or None
         What stands for each name of a category; others are as if missing. None of a number.
+        Of the class that was predicted, where its probability stands among the inputs.
     """
 
     signal: str
@@ -81,6 +83,11 @@ class StoredEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to_ms: int
     labelled_ms: int
     is_all: bool
+
+
+def knots_of(calibration: Calibration) -> Knots:
+    """Return a calibration as lists."""
+    return Knots(calibration.scores.tolist(), calibration.probabilities.tolist())
 
 
 class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -144,8 +151,11 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     label : str or None
         The signal that says what turned out to be true.
     inputs : tuple of Input
+        Of several classes the probability of each, then the class that was predicted.
     calibration : Knots or None
         From a score, or from what trees say, to a probability.
+    calibrations : tuple of Knots
+        That of each of several classes.
     trees : dict or None
         As `detectors.estimate.Trees.to_document` makes it.
     spread : tuple of float
@@ -166,6 +176,7 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     label: str | None = None
     inputs: tuple[Input, ...] = ()
     calibration: Knots | None = None
+    calibrations: tuple[Knots, ...] = ()
     trees: dict[str, Any] | None = None
 
     def calibrated(self) -> Calibration | None:
@@ -173,6 +184,18 @@ class Artefact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         if self.calibration is None:
             return None
         return _calibration(self.calibration)
+
+    def calibrated_classes(self) -> ClassCalibration | None:
+        """Return the calibrations of its classes, if it has some."""
+        return ClassCalibration([_calibration(each) for each in self.calibrations]) if self.calibrations else None
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """The signal of the probability of each class; empty without several classes."""
+        if not self.calibrations:
+            return {}
+        *probabilities, predicted = self.inputs
+        return dict(zip(predicted.numbers or {}, (each.signal for each in probabilities), strict=False))
 
     def boosted(self) -> Trees | None:
         """Return its trees, if it has some."""
@@ -224,7 +247,9 @@ def _check(artefact: Artefact) -> None:
     if artefact.format != FORMAT:
         raise ValueError(f"format {artefact.format}, and this version of leeway reads {FORMAT}: fit it again")
     calibration, trees = artefact.calibrated(), artefact.boosted()
-    if artefact.kind == "cbpe" and (calibration is None or artefact.threshold is None):
+    if artefact.calibrations:
+        _check_classes(artefact)
+    elif artefact.kind == "cbpe" and (calibration is None or artefact.threshold is None):
         raise ValueError("cbpe needs a calibration and a threshold")
     if artefact.kind != "cbpe" and (trees is None or trees.dimension != len(artefact.inputs)):
         raise ValueError(f"{artefact.kind} needs trees over its inputs")
@@ -232,6 +257,21 @@ def _check(artefact: Artefact) -> None:
         raise ValueError("mpp needs a calibration")
     if not artefact.spread:
         raise ValueError("nothing says how estimates spread")
+
+
+def _check_classes(artefact: Artefact) -> None:
+    count = len(artefact.calibrations)
+    if artefact.kind != "cbpe" or artefact.trees is not None or artefact.calibration is not None:
+        raise ValueError("calibrations of several classes are of cbpe alone")
+    columns = [] if not artefact.inputs else list((artefact.inputs[-1].numbers or {}).values())
+    probabilities = artefact.inputs[:-1]
+    if (
+        columns != list(range(count))
+        or len(probabilities) != count
+        or any(each.numbers is not None for each in probabilities)
+    ):
+        raise ValueError("cbpe of several classes needs a calibration and a probability of each, and the prediction")
+    artefact.calibrated_classes()
 
 
 def _calibration(knots: Knots) -> Calibration:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.estimate import Calibration, Trees
+from detectors.estimate import Calibration, ClassCalibration, Trees
 from detectors.sketch import Coded, NumericLayout, quantile_layout
 from monitor.estimators.artefact import Artefact, Input
 from monitor.events import Events, Name
@@ -59,8 +59,8 @@ class Estimator:
         return quantile_layout(self.artefact.spread, low=0.0, high=high)
 
     @cached_property
-    def _parts(self) -> tuple[Calibration | None, Trees | None]:
-        return self.artefact.calibrated(), self.artefact.boosted()
+    def _parts(self) -> tuple[Calibration | None, ClassCalibration | None, Trees | None]:
+        return self.artefact.calibrated(), self.artefact.calibrated_classes(), self.artefact.boosted()
 
     def of_numbers(self, inputs: Floats) -> Floats:
         """Return the estimate of each event.
@@ -68,7 +68,7 @@ class Estimator:
         Parameters
         ----------
         inputs : float64 array [n, inputs]
-            Of ``cbpe`` the score alone; NaN is missing.
+            Of ``cbpe`` the score alone, or those of several classes and which one was predicted; NaN is missing.
 
         Returns
         -------
@@ -76,7 +76,9 @@ class Estimator:
             The probability that the prediction is right, or by how much it is off; NaN where there is no
             score, or none that is a probability.
         """
-        calibration, trees = self._parts
+        calibration, classes, trees = self._parts
+        if classes is not None:
+            return classes.confidence(inputs[:, :-1], inputs[:, -1])
         if trees is None:
             assert calibration is not None  # what the artefact's check has seen
             return chance_of_right(calibration.probability(inputs[:, 0]), inputs[:, 0], self.artefact.threshold)

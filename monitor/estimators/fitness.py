@@ -36,6 +36,8 @@ def _of_prediction(artefact: Artefact, plan: PerformancePlan) -> Iterator[str]:
     )
     if artefact.threshold != threshold:
         yield f"it was fitted for the threshold {artefact.threshold}, and that is {threshold} now: fit it again"
+    if artefact.kind == "cbpe" and artefact.classes != plan.probabilities:
+        yield "it was fitted for other probabilities of classes than `performance.probabilities` names: fit it again"
     for part, fitted_for, present in (("class", artefact.positive, positive), ("label", artefact.label, plan.label)):
         if fitted_for not in (None, present):
             yield f"it was fitted for the {part} {fitted_for}, and that is {present} now: fit it again"
@@ -52,5 +54,5 @@ def _of_inputs(artefact: Artefact, spec: ModelSpec) -> Iterator[str]:
         elif field.privacy is not None:
             yield f"it looks at {each.signal}, which is private now: fit it again"
     kinds = {source.kind for source in spec.watched_sources}
-    if artefact.inputs and kinds != {"event"}:
+    if artefact.kind != "cbpe" and kinds != {"event"}:
         yield "it looks at features and prediction, which come in events of their own here: only cbpe can be used"

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.estimate import Calibration, Trees, calibrate, constant, trees_of
-from detectors.performance import Binary, Regression
+from detectors.performance import Binary, Multiclass, Regression
 from detectors.sketch import Coded
 from monitor.config.performance import PerformancePlan
 from monitor.errors import InputError
-from monitor.estimators.artefact import FORMAT, Artefact, Fidelity, Fitted, Input, Kind, Knots
+from monitor.estimators.artefact import FORMAT, Artefact, Fidelity, Fitted, Input, Kind, knots_of
+from monitor.estimators.class_confidence import fitted_classes, with_probabilities
 from monitor.estimators.estimator import Estimator, chance_of_right, numbers_of
 from monitor.estimators.labelled import LabelledEvents
 
@@ -79,16 +81,12 @@ def fit(kind: Kind, events: LabelledEvents, plan: PerformancePlan, model: str) -
     InputError
         If the kind is not for such predictions, or there are too few events, or scikit-learn is not installed.
     """
+    of_classes = kind == "cbpe" and isinstance(plan.scheme, Multiclass)
+    if of_classes:
+        events = with_probabilities(events, plan)
     _check(kind, events, plan)
-    fitted_on = _fitter(kind, events, plan)
-    everything = np.arange(len(events), dtype=np.int64)
-    blocks = np.array_split(everything, BLOCKS)
-    scores = np.empty(len(events))
-    for block in blocks:
-        scores[block] = fitted_on(np.setdiff1d(everything, block)).scores(events, block)
-    final = fitted_on(everything)
-    calibration = None if kind == "dle" else _calibrated(kind, events, plan, scores, everything)
-    estimates = np.concatenate([_held_out(kind, events, plan, scores, everything, block) for block in blocks])
+    blocks = np.array_split(np.arange(len(events), dtype=np.int64), BLOCKS)
+    parts, estimates = (fitted_classes if of_classes else partial(_fitted, kind))(events, plan, blocks)
     artefact = Artefact(
         format=FORMAT,
         kind=kind,
@@ -97,28 +95,45 @@ def fit(kind: Kind, events: LabelledEvents, plan: PerformancePlan, model: str) -
         threshold=plan.scheme.threshold if isinstance(plan.scheme, Binary) else None,
         positive=plan.scheme.positive if isinstance(plan.scheme, Binary) else None,
         label=plan.label,
-        inputs=() if kind == "cbpe" else final.inputs,
-        calibration=None if calibration is None else _knots(calibration),
-        trees=None if final.trees is None else final.trees.to_document(),
         spread=tuple(np.quantile(estimates, np.linspace(0, 1, SPREAD)).tolist()),
         fitted=Fitted(events.source, len(events), float(events.outcome.mean()), dict(events.left_out), events.stored),
         fidelity=_fidelity(kind, estimates, events.outcome, blocks),
+        **parts,
     )
     assert Estimator("estimated:x", artefact).layout.edges.size
     return artefact
 
 
+def _fitted(
+    kind: Kind, events: LabelledEvents, plan: PerformancePlan, blocks: list[Integers]
+) -> tuple[dict[str, Any], Floats]:
+    """Return the artefact's own parts, and estimates of each block by what was fitted on the others."""
+    fitted_on = _fitter(kind, events, plan)
+    everything = np.concatenate(blocks)
+    scores = np.empty(len(events))
+    for block in blocks:
+        scores[block] = fitted_on(np.setdiff1d(everything, block)).scores(events, block)
+    final = fitted_on(everything)
+    calibration = None if kind == "dle" else _calibrated(kind, events, plan, scores, everything)
+    estimates = np.concatenate([_held_out(kind, events, plan, scores, everything, block) for block in blocks])
+    parts = {
+        "inputs": () if kind == "cbpe" else final.inputs,
+        "calibration": None if calibration is None else knots_of(calibration),
+        "trees": None if final.trees is None else final.trees.to_document(),
+    }
+    return parts, estimates
+
+
 def _check(kind: Kind, events: LabelledEvents, plan: PerformancePlan) -> None:
     if (kind == "dle") != isinstance(plan.scheme, Regression):
         raise InputError(f"{kind} is for {'numbers' if kind == 'dle' else 'classes'}: use {_kind_for(plan)}")
-    if kind == "cbpe" and not isinstance(plan.scheme, Binary):
-        raise InputError("cbpe needs the probability of a class, and this prediction is the name of one: use mpp")
     if kind == "cbpe" and plan.prediction in events.left_out:
         raise InputError(
             f"{plan.prediction} is {events.left_out[plan.prediction]}: a calibration would keep its values"
         )
     if len(events) < FEWEST_EVENTS:
-        raise InputError(f"{len(events):,} events have a prediction and a label, and {FEWEST_EVENTS:,} are needed")
+        all_parts = "all probabilities, a prediction" if kind == "cbpe" and plan.probabilities else "a prediction"
+        raise InputError(f"{len(events):,} events have {all_parts} and a label, and {FEWEST_EVENTS:,} are needed")
     if kind != "dle" and not FEWEST_OF_EACH <= events.outcome.sum() <= len(events) - FEWEST_OF_EACH:
         right = int(events.outcome.sum())
         message = (
@@ -132,7 +147,7 @@ def _check(kind: Kind, events: LabelledEvents, plan: PerformancePlan) -> None:
 
 
 def _kind_for(plan: PerformancePlan) -> str:
-    return "dle" if isinstance(plan.scheme, Regression) else "mpp, or cbpe where the prediction is a probability"
+    return "dle" if isinstance(plan.scheme, Regression) else "mpp, or cbpe where there are probabilities"
 
 
 def _fitter(kind: Kind, events: LabelledEvents, plan: PerformancePlan) -> Callable[[Integers], _Model]:
@@ -239,7 +254,3 @@ def _fidelity(kind: Kind, estimates: Floats, outcome: Floats, blocks: list[Integ
         constant_error=float(np.abs(constant[chunks].mean(axis=1) - realised).mean()),
         chance_error=float(chance.mean()),
     )
-
-
-def _knots(calibration: Calibration) -> Knots:
-    return Knots(calibration.scores.tolist(), calibration.probabilities.tolist())

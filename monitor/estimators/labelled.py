@@ -37,6 +37,8 @@ class LabelledEvents:
         Signals that nothing is fitted on, with the reason.
     stored : StoredEvents or None
         Which of the stored events these are.
+    truth : sequence of str
+        The true class of each event, of several; empty otherwise.
     """
 
     source: str
@@ -45,6 +47,7 @@ class LabelledEvents:
     category: Mapping[str, list[str | None]]
     left_out: Mapping[str, str] = field(default_factory=dict)
     stored: StoredEvents | None = None
+    truth: Sequence[str | None] = ()
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -82,7 +85,9 @@ def labelled_events(dataset: Dataset, schema: Schema, plan: PerformancePlan) -> 
         else:
             texts = dataset.text(name)
             category[signal] = [texts[i] for i in labelled.tolist()]
-    return LabelledEvents(dataset.path.name, outcome[labelled], numeric, category, left_out)
+    labels = dataset.text(plan.label) if isinstance(plan.scheme, Multiclass) else []
+    truth = [labels[i] for i in labelled.tolist()] if labels else []
+    return LabelledEvents(dataset.path.name, outcome[labelled], numeric, category, left_out, truth=truth)
 
 
 def unfit(spec: FieldSpec) -> str:

@@ -60,7 +60,7 @@ def stored_events(store: Store, watch: Watch, part: Part, kind: Kind) -> Labelle
     part : Part
         Of the time, version and segment of predictions.
     kind : str
-        ``cbpe`` needs predictions and labels alone; others need events of which fields are stored.
+        ``cbpe`` of a probability needs predictions and labels alone; others need events of which fields are stored.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def stored_events(store: Store, watch: Watch, part: Part, kind: Kind) -> Labelle
     StoreError
     """
     _check_keep(watch, kind)
-    table: Literal["events", "predicted"] = "predicted" if kind == "cbpe" else "events"
+    table: Literal["events", "predicted"] = "events" if _looks_at_fields(watch, kind) else "predicted"
     sample = read_any_sample(store, watch, part, table, (MOST_FITTED, MOST_IDS))
     if not len(sample):
         raise InputError(_nothing(watch, sample, table))
@@ -81,12 +81,20 @@ def stored_events(store: Store, watch: Watch, part: Part, kind: Kind) -> Labelle
     numeric = {signal: values[signal] for signal, spec in signals.items() if spec.type == "numeric"}
     category = {signal: values[signal] for signal in signals if signal not in numeric}
     of_stored = StoredEvents(part.from_ms, part.to_ms, int(np.max(columns["labelled_ms"])), sample.is_all)
-    return LabelledEvents(STORE, _outcome(watch, sample, order), numeric, category, left_out, of_stored)
+    is_named = isinstance(watch.judged_plan.scheme, Multiclass)
+    truth = [columns["label"][row] for row in order.tolist()] if is_named else ()
+    return LabelledEvents(STORE, _outcome(watch, sample, order), numeric, category, left_out, of_stored, truth)
+
+
+def _looks_at_fields(watch: Watch, kind: Kind) -> bool:
+    """Whether it needs more of an event than what is compared with the label."""
+    return kind != "cbpe" or bool(watch.judged_plan.probabilities)
 
 
 def _check_keep(watch: Watch, kind: Kind) -> None:
-    if kind != "cbpe" and not watch.model.spec.keep.events:
-        detail = f"{watch.name}: {kind} looks at features, and no events are stored: set `spec.keep.events`"
+    if _looks_at_fields(watch, kind) and not watch.model.spec.keep.events:
+        fields = "the probabilities of classes" if kind == "cbpe" else "features"
+        detail = f"{watch.name}: {kind} looks at {fields}, and no events are stored: set `spec.keep.events`"
         raise InputError(f"{detail} to a share of them, such as `5%`; it holds for events from then on")
 
 
@@ -107,13 +115,14 @@ def _codes(texts: list[str]) -> Integers:
 def _signals(watch: Watch, kind: Kind) -> tuple[dict[str, FieldSpec], dict[str, str]]:
     """Return what is looked at, and what is not, with the reason."""
     spec, prediction = watch.model.spec, watch.judged_plan.prediction
+    calibrated = {prediction, *watch.judged_plan.probabilities.values()}
     signals, left_out = dict[str, FieldSpec](), dict[str, str]()
     for signal, field in spec.schema_.signals().items():
         # What is compared with labels is known of every prediction.
         is_without = signal in spec.keep.without and signal != prediction
         if reason := unfit(field) or ("keep.without" if is_without else ""):
             left_out[signal] = reason
-        elif kind != "cbpe" or signal == prediction:
+        elif kind != "cbpe" or signal in calibrated:
             signals[signal] = field
     return signals, left_out
 

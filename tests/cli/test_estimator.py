@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.console import Console
+from tests.estimators.classes import ClassStream, class_configured
 from tests.estimators.streams import Stream, configured
 
 COUNT = 600
@@ -46,6 +47,25 @@ def test_a_kind_that_does_not_fit_is_refused(labelled: Path, leeway: Console) ->
     refused = leeway("estimator", "fit", "leeway.yaml", "--kind", "dle", "--from", labelled)
     assert refused.code == 2
     assert "dle is for numbers: use mpp" in refused.err
+
+
+def test_several_classes_are_fitted_by_their_probabilities_and_a_model_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leeway: Console
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    class_configured(tmp_path)
+    labelled = ClassStream(1, count=400).write(tmp_path / "labelled.jsonl")
+    fitted = leeway("estimator", "fit", "leeway.yaml", "--kind", "cbpe", "--from", labelled)
+    assert (fitted.code, fitted.err) == (0, "")
+    assert fitted.out.startswith("loans.cbpe.json: cbpe for prediction:animal of loans, a calibrated score")
+    assert "looks at       prediction:p_cat, prediction:p_dog, prediction:p_7, prediction:animal\n" in fitted.out
+    (document,) = leeway("estimator", "show", "loans.cbpe.json", "--json").lines
+    assert "calibrations" not in document
+    class_configured(tmp_path, estimates={"accuracy": {"uri": "loans.cbpe.json"}})
+    assert leeway("check", "leeway.yaml").code == 0
+    class_configured(tmp_path, probabilities={}, estimates={"accuracy": {"uri": "loans.cbpe.json"}})
+    refused = leeway("check", "leeway.yaml")
+    assert (refused.code, "other probabilities of classes" in refused.err) == (2, True)
 
 
 def test_a_model_that_compares_nothing_is_told_what_to_add(labelled: Path, tmp_path: Path, leeway: Console) -> None:

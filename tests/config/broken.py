@@ -314,6 +314,27 @@ BROKEN = {
     "threshold of classes": _performance(
         f"{_CLASSES}, threshold: 0.4", "49: spec.performance.threshold: only what is binary has one"
     ),
+    "probabilities of two classes": _performance(
+        f"{_BINARY}, probabilities: {{a: score, b: score}}",
+        "67: spec.performance.probabilities: only names of classes have them, and this is binary",
+    ),
+    "probability of one class": _performance(
+        f"{_CLASSES}, probabilities: {{a: score}}", "49: spec.performance.probabilities: name the probability of each"
+    ),
+    "probability that is no number": _performance(
+        f"{_CLASSES}, probabilities: {{a: score, b: said}}",
+        "75: spec.performance.probabilities.b: 'said' is no numeric part of the prediction: score",
+    ),
+    "probability of another class": _performance(
+        f"{_CLASSES}, probabilities: {{a: score, b: score}}",
+        "75: spec.performance.probabilities.b: 'score' is the probability of another class",
+    ),
+    "probability that is private": _private(
+        f"{_CLASSES}, probabilities: {{a: score, b: other}}",
+        "score: {type: numeric}",
+        "score: {type: numeric, privacy: personal}, other: {type: numeric}",
+        "65: spec.performance.probabilities.a: `privacy` changes what 'score' says",
+    ),
     "threshold that no probability reaches": _performance(
         f"{_BINARY}, threshold: 1.5", "67: spec.performance.threshold: Input should be less than", one=True
     ),
