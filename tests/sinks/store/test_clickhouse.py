@@ -55,6 +55,24 @@ def another(server: ClickhouseStore, target: Target, **settings: Any) -> Iterato
         yield opened
 
 
+def test_a_new_store_has_the_tables_of_all_migrations(server: ClickhouseStore, clickhouse: Target) -> None:
+    """With columns, engines, lifetimes, keys, indices and comments, which are all in the statement that makes them."""
+    sql = "SELECT name, create_table_query AS made FROM system.tables WHERE database = currentDatabase() ORDER BY name"
+
+    def described(store: ClickhouseStore) -> dict[str, str]:
+        database, rows = store.where.rpartition("/")[2], store.query(sql)
+        return {name: made.replace(f"{database}.", "") for name, made in zip(rows["name"], rows["made"], strict=True)}
+
+    with clickhouse.client() as client:
+        client.execute("CREATE DATABASE by_migrations")
+        with closing(ClickhouseStore.from_settings(**settings_of(clickhouse.within("by_migrations")))) as migrated:
+            for step in migrations():
+                for statement in step.statements:
+                    migrated.command(statement)
+            assert described(migrated) == described(server)
+        client.execute("DROP DATABASE by_migrations")
+
+
 # --- inserts that fail on their way
 
 
