@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.events import Partition
+from monitor.events import ENDED, Partition
 from monitor.performance.horizon import Known
 from sinks.store.label_join import EARLIEST_MS
 from sinks.store.spans import HOUR_MS, Span
@@ -91,7 +91,8 @@ class _Rows:
     known_ms: Integers
     said_ms: Integers
     log_rank: Integers
-    partition: Sequence[Partition]
+    partition: Integers
+    partitions: Sequence[Partition]
 
     @classmethod
     def ordered(cls, columns: Columns) -> _Rows:
@@ -109,17 +110,22 @@ class _Rows:
         hour_ms = known_ms // HOUR_MS * HOUR_MS
         once = in_log[is_new]
         row = once[np.lexsort((log_rank[once], hour_ms[once], digest[once]))]
-        names = [(str(columns["topic"][at]), int(partition[at])) for at in row.tolist()]
-        return cls(row, digest[row], hour_ms[row], known_ms[row], said_ms[row], log_rank[row], names)
+        _, first, of_row = np.unique(
+            np.stack([topic, partition])[:, row], axis=1, return_index=True, return_inverse=True
+        )
+        partitions = [(str(columns["topic"][at]), int(partition[at])) for at in row[first].tolist()]
+        return cls(
+            row, digest[row], hour_ms[row], known_ms[row], said_ms[row], log_rank[row], of_row.ravel(), partitions
+        )  # fmt: skip
 
     def counts(self, hour_ms: Integers, index: Integers, counted: Mapping[int, Known]) -> Bools:
         """Whether rows counted in hours that were decided upon."""
         counts = np.ones(len(index), dtype=np.bool_)
-        for at in np.flatnonzero(np.isin(hour_ms, list(counted))).tolist():
-            of_hour = counted[int(hour_ms[at])]
-            row = int(index[at])
-            bound_ms = of_hour.get(self.partition[row])
-            counts[at] = bound_ms is None or self.known_ms[row] < bound_ms
+        for of_ms in np.unique(hour_ms[np.isin(hour_ms, list(counted))]).tolist():
+            bounds_ms = np.array([counted[of_ms].get(partition, ENDED) for partition in self.partitions])
+            at = np.flatnonzero(hour_ms == of_ms)
+            rows = index[at]
+            counts[at] = self.known_ms[rows] < bounds_ms[self.partition[rows]]
         return counts
 
 
