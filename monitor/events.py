@@ -172,6 +172,8 @@ class Events:
     digested : mapping of str to str
         By each digest of a private field the name that it stands for: who was erased by name stays erased. Nothing
         stores it.
+    rankings : list of Coded [n]
+        For each prediction that is an ordered list, as JSON; None where it is missing or unusable.
     retracted : bool array [numeric and category fields, n], or None
         Of labels: which fields say ``null`` outright, and so take back what was said; None where nothing can.
     """
@@ -187,6 +189,7 @@ class Events:
     vectors: list[NDArray[np.float64]] = field(default_factory=list)
     digested: Mapping[str, str] = field(default_factory=dict)
     retracted: NDArray[np.bool_] | None = None
+    rankings: list[Coded[str | None]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -214,6 +217,7 @@ class Events:
             [np.concatenate(pair) for pair in zip(first.vectors, second.vectors, strict=True)],
             {**first.digested, **second.digested},
             _both(_side_by_side, first.retracted, second.retracted),
+            [Coded.joined(pair) for pair in zip(first.rankings, second.rankings, strict=True)],
         )
 
     def _each(self, change: Callable[[Any], Any], change_fields: Callable[[Any], Any]) -> Events:
@@ -229,6 +233,7 @@ class Events:
             [change(column) for column in self.vectors],
             self.digested,
             None if self.retracted is None else change_fields(self.retracted),
+            [change(column) for column in self.rankings],
         )
 
 

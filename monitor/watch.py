@@ -106,6 +106,8 @@ class Carried:
     Attributes
     ----------
     numeric, category : list of str
+    rankings : list of str
+        Predictions that are ordered lists.
     fields : dict of str to int
         Vector fields, with how many numbers they have.
     together : dict of str to list of int
@@ -118,6 +120,7 @@ class Carried:
 
     numeric: list[str]
     category: list[str]
+    rankings: list[str]
     fields: dict[str, int]
     together: dict[str, list[int]]
     summed: dict[str, JointLayout]
@@ -218,8 +221,9 @@ class Watch:
         return msgspec.Raw(msgspec.json.encode(self.uses))
 
     def _watched(self) -> ModelSpec:
-        """The specification without labels, which no summary depends on."""
-        return self.model.spec.model_copy(update={"sources": self.model.spec.watched_sources})
+        """The specification without labels and rankings, which no summary depends on."""
+        spec = self.model.spec
+        return spec.model_copy(update={"sources": spec.watched_sources, "schema_": spec.schema_.watched})
 
     def _hash(self, text: str) -> str:
         layouts = ",".join(layout.id for layout in self.layouts.values())
@@ -267,6 +271,7 @@ class Watch:
         return Carried(
             numeric=numeric,
             category=[signal for signal, layout in carried.items() if isinstance(layout, CategoryLayout)],
+            rankings=[signal for signal in self.model.spec.schema_.rankings() if signal.startswith(prefixes)],
             fields=fields,
             together=together,
             summed={signal: layout for signal, layout in summed.items() if isinstance(layout, JointLayout)},

@@ -4,7 +4,7 @@ from detectors.performance.delays import hours_until, labelled_within
 from detectors.performance.metric import Estimate, Metric, Question
 from detectors.performance.metrics import METRICS, estimates
 from detectors.performance.naive import LOSSES, Losses, Truth, losses_of, losses_of_field, worths_of
-from detectors.performance.schemes import Binary, Multiclass, Regression, Scheme
+from detectors.performance.schemes import Binary, Multiclass, Ranking, Regression, Scheme
 from detectors.performance.skill import Skill, gain_of, skill_of
 from detectors.performance.sums import Sums, add_up
 
@@ -17,6 +17,7 @@ __all__ = [
     "Metric",
     "Multiclass",
     "Question",
+    "Ranking",
     "Regression",
     "Scheme",
     "Skill",

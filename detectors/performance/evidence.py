@@ -51,6 +51,8 @@ _FORMS: Mapping[str, Form] = {
     "interval_coverage": "angle",
     "interval_width": "size",
     "r2": "plain",
+    "ndcg": "angle",
+    "mrr": "angle",
     "value_per_event": "plain",
 }
 

@@ -12,7 +12,7 @@ from detectors.performance.sums import Count, Sums
 __all__ = ["ALL_KINDS", "CLASSES", "NO_INTERVAL", "Estimate", "Metric", "Question", "nothing"]
 
 CLASSES = ("binary", "multiclass")
-ALL_KINDS = (*CLASSES, "regression")
+ALL_KINDS = (*CLASSES, "regression", "ranking")
 NO_INTERVAL = (math.nan, math.nan)
 
 
@@ -23,7 +23,7 @@ class Question:
     Attributes
     ----------
     kind : str
-        Of the scheme: ``binary``, ``multiclass`` or ``regression``.
+        Of the scheme: ``binary``, ``multiclass``, ``regression`` or ``ranking``.
     min_labels : int
         Fewer labels give no interval.
     beta : float

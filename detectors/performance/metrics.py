@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from detectors.performance import errors, outcomes, probabilities, ranking, worth
+from detectors.performance import errors, outcomes, probabilities, ranked_items, ranking, worth
 from detectors.performance.metric import ALL_KINDS, CLASSES, Estimate, Metric, Question, nothing
 from detectors.performance.sums import Count, Sums
 
 __all__ = ["METRICS", "estimates"]
 
-_BINARY, _NUMBERS = ("binary",), ("regression",)
+_BINARY, _NUMBERS, _RANKINGS = ("binary",), ("regression",), ("ranking",)
 _WORTH: Mapping[str, Any] = {"needs_value": True, "without": Count.WITHOUT_VALUE}
 
 METRICS: Mapping[str, Metric] = {
@@ -64,6 +64,8 @@ METRICS: Mapping[str, Metric] = {
             needs="interval",
             without=Count.NO_INTERVAL,
         ),
+        Metric("ndcg", "How near lists are to the best order of their first k items.", _RANKINGS, ranked_items.ndcg),
+        Metric("mrr", "How far up the first relevant item stands.", _RANKINGS, ranked_items.mrr),
         Metric("value_per_event", "What an event is worth.", ALL_KINDS, worth.value_per_event, **_WORTH),
         Metric("value_total", "What all events are worth.", ALL_KINDS, worth.value_total, **_WORTH),
     )

@@ -1,4 +1,4 @@
-"""What is summed over events of which the truth is known: of probabilities, of classes, of numbers."""
+"""What is summed over events of which the truth is known: of probabilities, of classes, of numbers, of rankings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from detectors.performance.cells import BINS, reliability_bins, score_cells
 from detectors.performance.exact import two_product
+from detectors.performance.ranked_items import grades_in, items_in, ranks_of
 from detectors.performance.sums import WEIGHT_BITS, Count, Quantity, SumBuilder, Sums
 
-__all__ = ["LARGEST_WEIGHT", "Binary", "Multiclass", "Regression", "Scheme"]
+__all__ = ["LARGEST_WEIGHT", "Binary", "Multiclass", "Ranking", "Regression", "Scheme"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -277,6 +278,75 @@ class Regression:
             low, high = (end[counted] for end in interval)
             _add_interval(out, y, (low, high), fixed)
         return out.sums()
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Ordered lists of items, and how relevant each item was.
+
+    Predictions are JSON lists of names, the best first; labels are JSON objects, from a name to its grade.
+
+    Parameters
+    ----------
+    k : int
+        So many items of a list count in NDCG.
+    has_values : bool
+        Whether each event says what it was worth.
+
+    Examples
+    --------
+    >>> sums = Ranking(k=10).fold(['["a","b"]', '["a"]'], ['{"a":1.0}', "{}"])
+    >>> float(sums.exact(Quantity.NDCG)), sums.labels, sums.count(Count.NOTHING_RELEVANT)
+    (1.0, 1, 1)
+    """
+
+    k: int = 10
+    has_values: bool = False
+
+    kind: ClassVar[str] = "ranking"
+    naive: ClassVar[Naive | None] = None
+
+    @property
+    def id(self) -> str:
+        return _id("ranking", self.k, self.has_values)
+
+    def fold(
+        self,
+        prediction: Names,
+        label: Names,
+        weight: Floats | None = None,
+        value: Floats | None = None,
+        naive: None = None,
+    ) -> Sums:
+        """See :meth:`Scheme.fold`."""
+        out = SumBuilder(self.id)
+        has_label = np.array([name is not None for name in label], dtype=np.bool_)
+        ranks = [self.ranks(items, grades) for items, grades in zip(prediction, label, strict=True)]
+        apart = {
+            reason: np.array([each is reason for each in ranks], dtype=np.bool_)
+            for reason in (Count.NO_PREDICTION, Count.NOTHING_RELEVANT)
+        }
+        counted, fixed = _counted(out, has_label, apart, weight)
+        weights = _as_floats(fixed)
+        usable = [each for each in map(ranks.__getitem__, counted.tolist()) if not isinstance(each, Count)]
+        ndcg, reciprocal_rank = np.array(usable, dtype=np.float64).reshape(-1, 2).T
+        for quantity, values in ((Quantity.NDCG, ndcg), (Quantity.RECIPROCAL_RANK, reciprocal_rank)):
+            out.floats(quantity, weights * values)
+            out.floats(quantity + 1, weights * values**2)
+        _add_values(out, value[counted] if self.has_values and value is not None else None, fixed)
+        return out.sums()
+
+    def losses(self, prediction: Names, label: Names) -> Floats:
+        """Return what the NDCG of each event lacks of 1; NaN of events that cannot be compared."""
+        ranks = (self.ranks(items, grades) for items, grades in zip(prediction, label, strict=True))
+        return np.array([math.nan if isinstance(each, Count) else 1 - each[0] for each in ranks], dtype=np.float64)
+
+    def ranks(self, prediction: str | None, label: str | None) -> tuple[float, float] | Count:
+        """Return NDCG@k and the reciprocal rank of one event, or as what it is counted instead."""
+        items, grades = items_in(prediction), grades_in(label)
+        if items is None:
+            return Count.NO_PREDICTION
+        return ranks_of(items, grades, self.k) if grades else Count.NOTHING_RELEVANT
 
 
 def _named(naive: Naive | None) -> tuple[Naive, ...]:

@@ -42,9 +42,10 @@ class Count(IntEnum):
     MANY_CLASSES = 7
     ANSWERED = 8
     NO_INTERVAL = 9
+    NOTHING_RELEVANT = 10
 
 
-UNUSABLE = (Count.NO_PREDICTION, Count.OUT_OF_RANGE, Count.WILD, Count.BAD_WEIGHT)
+UNUSABLE = (Count.NO_PREDICTION, Count.OUT_OF_RANGE, Count.WILD, Count.BAD_WEIGHT, Count.NOTHING_RELEVANT)
 """Events that have a label and are in no sum."""
 
 
@@ -107,6 +108,11 @@ class Quantity(IntEnum):
     COVERED = 59
     WIDTH = 60
     WIDTH_2 = 61
+    # Rankings.
+    NDCG = 70
+    NDCG_2 = 71
+    RECIPROCAL_RANK = 72
+    RECIPROCAL_RANK_2 = 73
     # The scores of each bin of reliability, from here on.
     BIN_SCORES = 100
 

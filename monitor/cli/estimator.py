@@ -123,7 +123,7 @@ def _chosen(configuration: Configuration, name: str | None) -> str:
 
 
 def _fitted(configuration: Configuration, name: str, kind: Kind | None, source: tuple[str, Origin]) -> Artefact:
-    from detectors.performance import Regression
+    from detectors.performance import Ranking, Regression
     from monitor.dataset import read_dataset
     from monitor.errors import InputError
     from monitor.estimators.fitting import fit
@@ -133,6 +133,8 @@ def _fitted(configuration: Configuration, name: str, kind: Kind | None, source: 
     plan = spec.performance_plan
     if plan is None:
         raise InputError(f"{name}: nothing says which label its prediction is compared with: add `performance`")
+    if isinstance(plan.scheme, Ranking):
+        raise InputError(f"{name}: its predictions are rankings, and no estimator is for these")
     chosen: Kind = kind or ("dle" if isinstance(plan.scheme, Regression) else "mpp")
     config, origin = source
     if origin.is_store:

@@ -381,13 +381,25 @@ class ModelSpec(Strict):
         return self
 
     @model_validator(mode="after")
+    def _formats_hold_rankings(self) -> ModelSpec:
+        labels = [signal for signal, spec in self.schema_.label_signals().items() if spec.type == "ranking"]
+        for index, source in enumerate(self.sources):
+            if source.format.kind == "csv":
+                held = {"labels": labels, "features": []}.get(source.kind, list(self.schema_.rankings()))
+                if held:
+                    message = f"rows of csv hold no rankings, such as {held[0]}"
+                    raise WrongPartError(("sources", index, "format"), message)
+        return self
+
+    @model_validator(mode="after")
     def _keep_fits(self) -> ModelSpec:
         for index, name in enumerate(self.keep.without):
             if name not in self.schema_.signals():
                 message = f"{name!r} is not a signal of the schema, such as feature:amount"
                 raise WrongPartError(("keep", "without", index), message)
-        if self.keep.predictions and not self.schema_.prediction:
-            raise WrongPartError(("keep", "predictions"), "the schema has no prediction")
+        if self.keep.predictions and not self.schema_.watched.prediction:
+            only = " but rankings, which `performance` keeps" if self.schema_.prediction else ""
+            raise WrongPartError(("keep", "predictions"), f"the schema has no prediction{only}")
         return self
 
     @model_validator(mode="after")

@@ -9,8 +9,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from detectors.performance import METRICS, Binary, Multiclass, Regression, Scheme
+from detectors.performance import METRICS, Binary, Multiclass, Ranking, Regression, Scheme
 from detectors.performance.evidence import CHARTED
+from detectors.performance.ranked_items import MAX_ITEMS
 from monitor.config.detect import Uses
 from monitor.config.naive import (
     NEVER_SHOWN,
@@ -46,6 +47,7 @@ ALARMING: Mapping[str, frozenset[str]] = {
     "binary": frozenset({"accuracy", "precision", "recall", "brier", "value_per_event"}),
     "multiclass": frozenset({"accuracy", "balanced_accuracy", "value_per_event"}),
     "regression": frozenset({"bias", "mae", "pinball", "interval_coverage", "value_per_event"}),
+    "ranking": frozenset({"ndcg", "value_per_event"}),
 }
 """Metrics that alarm where nobody chooses."""
 
@@ -55,7 +57,7 @@ COVERAGE = "coverage"
 ERROR = "error"
 """The metric, so to say, that per-event detectors watch: whether a prediction was wrong, or by how much."""
 
-Kind = Literal["binary", "multiclass", "regression"]
+Kind = Literal["binary", "multiclass", "regression", "ranking"]
 
 OUTCOMES = ("tp", "fp", "fn", "tn")
 MAX_PAIRS = 10_000
@@ -71,6 +73,7 @@ _KINDS: Mapping[tuple[str, str], Kind] = {
     ("numeric", "category"): "binary",
     ("category", "category"): "multiclass",
     ("numeric", "numeric"): "regression",
+    ("ranking", "ranking"): "ranking",
 }
 """What is compared, by the types of prediction and label."""
 
@@ -111,6 +114,9 @@ class Performance(Strict):
         le=1,
         description="binary: a prediction of at least this says the positive class; 0.5 if absent",
     )
+    k: int | None = Field(
+        default=None, ge=1, le=MAX_ITEMS, description="rankings: so many items of a list count in ndcg; 10 if absent"
+    )
     beta: float = Field(default=1.0, gt=0, le=100, description="how much more recall counts than precision in f_beta")
     probabilities: dict[str, str] = Field(
         default_factory=dict,
@@ -143,15 +149,15 @@ class Performance(Strict):
         default=None,
         description="which metrics alarm when they move, and `coverage`, whether labels come: those that `metrics` "
         "names, or without it `accuracy`, `precision`, `recall` and `brier` of two classes, `accuracy` and "
-        "`balanced_accuracy` of several, `bias` and `mae` of numbers, and `value_per_event`; `[]`: none. With "
-        "`detectors` also `error`, how often these fire. `skill:NAME`, where it is named here, alarms while the model "
-        "is not shown to be better than that baseline",
+        "`balanced_accuracy` of several, `bias` and `mae` of numbers, `ndcg` of rankings, and `value_per_event`; `[]`: "
+        "none. With `detectors` also `error`, how often these fire. `skill:NAME`, where it is named here, alarms while "
+        "the model is not shown to be better than that baseline",
     )
     detectors: Uses = Field(
         default_factory=list,
         max_length=MAX_DETECTORS,
         description="per-event detectors of change that are shown the errors, one by one as first labels come: "
-        "`[ddm, {adwin: {delta: 0.001}}]`; 0 and 1 of classes, absolute errors of numbers",
+        "`[ddm, {adwin: {delta: 0.001}}]`; 0 and 1 of classes, absolute errors of numbers, 1 − NDCG of rankings",
     )
     quantile: float | None = Field(
         default=None,
@@ -295,7 +301,9 @@ def plan_of(performance: Performance, schema: Schema) -> PerformancePlan:
     weight = _number(("weight",), performance.weight, label, schema.labels)
     value = performance.value if isinstance(performance.value, str) else None
     scheme = _scheme(kind, performance)
-    specs = {"prior": PriorAnswer(kind="prior")} if performance.baselines is None else performance.baselines
+    specs = performance.baselines
+    if specs is None:
+        specs = {} if kind == "ranking" else {"prior": PriorAnswer(kind="prior")}
     fields = {signal: spec for signal, spec in schema.signals().items() if signal != f"prediction:{prediction}"}
     naive = naive_of(specs, scheme, performance.judge_at, fields)
     _refuse_digests(
@@ -384,6 +392,11 @@ def _kind(performance: Performance, prediction: FieldSpec, label: FieldSpec) -> 
             raise WrongPartError((key,), f"only numbers have one, and this is {inferred}")
     if inferred != "multiclass" and performance.probabilities:
         raise WrongPartError(("probabilities",), f"only names of classes have them, and this is {inferred}")
+    if inferred != "ranking" and performance.k is not None:
+        raise WrongPartError(("k",), f"only rankings have one, and this is {inferred}")
+    for key in ("baselines", "estimates"):
+        if inferred == "ranking" and getattr(performance, key):
+            raise WrongPartError((key,), "there are none of rankings: leave it out")
     for key in ("positive", "threshold"):
         if inferred != "binary" and getattr(performance, key) is not None:
             raise WrongPartError((key,), f"only what is binary has one, and this is {inferred}")
@@ -453,7 +466,10 @@ def _scheme(
     if kind == "multiclass":
         return Multiclass(None if matrix is None else _of_pairs(matrix), from_label, naive)
     if matrix is not None:
-        raise WrongPartError(("value",), "errors of numbers have no outcomes: name a numeric label")
+        of = "rankings" if kind == "ranking" else "errors of numbers"
+        raise WrongPartError(("value",), f"{of} have no outcomes: name a numeric label")
+    if kind == "ranking":
+        return Ranking(10 if performance.k is None else performance.k, from_label)
     return Regression(from_label, naive, performance.quantile, interval)
 
 

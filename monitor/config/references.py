@@ -181,7 +181,7 @@ def _wrong_error_detectors(model: Model) -> Iterator[tuple[Path_, str]]:
             nearest = difflib.get_close_matches(name, DETECTORS, n=1, cutoff=0.5)
             hint = f"did you mean {nearest[0]!r}? " if nearest else ""
             yield (index,), f"{name!r} is no detector of change in errors; {hint}there are {', '.join(DETECTORS)}"
-        elif plan.scheme.kind == "regression" and DETECTORS[name].domain != "real":
+        elif plan.scheme.kind in ("regression", "ranking") and DETECTORS[name].domain != "real":
             suited = [each for each, detector in DETECTORS.items() if detector.domain == "real"]
             message = f"{name} is for errors that are 0 or 1, and these are numbers: there are {', '.join(suited)}"
             yield (index,), message

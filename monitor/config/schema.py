@@ -18,7 +18,10 @@ MAX_VERSIONS = 50
 class FieldSpec(Strict):
     """One feature or one part of the prediction."""
 
-    type: Literal["numeric", "category", "vector"]
+    type: Literal["numeric", "category", "vector", "ranking"] = Field(
+        description="`ranking` is of a prediction an ordered list of names, of a label the relevant ones, with grades "
+        "or without: `performance` compares them, and nothing else watches them"
+    )
     path: str | None = Field(default=None, description="where it stands in the message; its own name if absent")
     range: tuple[float, float] | None = Field(
         default=None, description="numeric: values outside are counted as out of range"
@@ -60,6 +63,8 @@ class FieldSpec(Strict):
 
     @model_validator(mode="after")
     def _privacy_fits(self) -> FieldSpec:
+        if self.type == "ranking" and self.privacy is not None:
+            raise WrongPartError(("privacy",), "items of rankings are stored as they are: leave private ones out")
         if self.privacy == "hash" and self.type != "category":
             raise WrongPartError(("privacy",), f"`hash` is for categories, and this is {self.type}: take `personal`")
         if isinstance(self.privacy, Buckets) and self.type != "numeric":
@@ -84,7 +89,7 @@ class FieldSpec(Strict):
             return self
         kind = {"numeric": float, "category": str}.get(self.type)
         if kind is None or not isinstance(self.fallback, kind):
-            needed = {"numeric": "a number", "category": "a name, in quotes"}.get(self.type, "no vector")
+            needed = {"numeric": "a number", "category": "a name, in quotes"}.get(self.type, f"no {self.type}")
             raise WrongPartError(("fallback",), f"it is a value of the field: {needed}")
         if self.privacy is not None:
             raise WrongPartError(("fallback",), "`privacy` replaces the values of this field, and it with them")
@@ -139,10 +144,27 @@ class Schema(Strict):
                 raise ValueError(f"labels: {name!r} is a number or a category, not a vector")
         return self
 
+    @model_validator(mode="after")
+    def _features_are_no_rankings(self) -> Schema:
+        for name, spec in self.features.items():
+            if spec.type == "ranking":
+                raise WrongPartError(("features", name, "type"), "only a prediction and a label are a ranking")
+        return self
+
+    @property
+    def watched(self) -> Schema:
+        """The schema without rankings, which no summary depends on."""
+        prediction = {name: spec for name, spec in self.prediction.items() if spec.type != "ranking"}
+        return self.model_copy(update={"prediction": prediction})
+
     def signals(self) -> dict[str, FieldSpec]:
         """The distribution signals, `feature:NAME` and `prediction:NAME`, in the order of the file."""
         features = {f"feature:{name}": spec for name, spec in self.features.items()}
-        return features | {f"prediction:{name}": spec for name, spec in self.prediction.items()}
+        return features | {f"prediction:{name}": spec for name, spec in self.watched.prediction.items()}
+
+    def rankings(self) -> dict[str, FieldSpec]:
+        """The predictions that are ordered lists, `prediction:NAME`, in the order of the file; nothing watches them."""
+        return {f"prediction:{name}": spec for name, spec in self.prediction.items() if spec.type == "ranking"}
 
     def paths(self) -> dict[str, str]:
         """The paths of features and prediction that do not stand at their own names, by name."""

@@ -15,7 +15,7 @@ from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.document import parse
 from monitor.decoders.event_time import BOUND_MS, EventTimes
 from monitor.decoders.shape import Columns, Path, Shape, split
-from monitor.decoders.values import MAX_NAME, category, display, number, text, vector
+from monitor.decoders.values import MAX_NAME, category, display, number, ranking, relevant, text, vector
 from monitor.events import KEPT, REJECTED, Events, Problem
 from monitor.packed import Packed, Texts
 from monitor.privacy.mask import Mask
@@ -147,13 +147,19 @@ class ModelColumns:
         self.times = EventTimes(event_time.unit if event_time else "auto")
         self.where = {split(path): value for path, value in plan.source.where.items()}
 
+    @property
+    def rankings(self) -> list[tuple[str, Path]]:
+        """The predictions that are ordered lists, with their paths."""
+        specs = self.plan.schema.rankings() if self.plan.rankings else {}
+        return [(name, split(spec.path or name.partition(":")[2])) for name, spec in specs.items()]
+
     def uses(self) -> Iterator[tuple[Path, str]]:
         """Every path that the model reads, with what it is used as."""
         if self.by is not None:
             yield from ((path, "where") for path in (*self.where, self.by))
             return
         yield from ((path, "number") for _, path in self.numeric)
-        yield from ((path, "text") for _, path in self.category)
+        yield from ((path, "text") for _, path in (*self.category, *self.rankings))
         yield from ((path, "vector") for _, path, _ in self.vectors)
         yield from ((path, "text") for path in (self.id, self.version, self.subject) if path is not None)
         yield from ((path, "time") for path in (self.time,) if path is not None)
@@ -228,6 +234,7 @@ class _Build:
             vectors=[self._vectors(*field) for field in model.vectors],
             digested=self.digested,
             retracted=self._retracted() if model.may_retract else None,
+            rankings=[self._names(path, ranking, signal) for signal, path in model.rankings],
         )
 
     def _retracted(self) -> NDArray[np.bool_]:
@@ -249,7 +256,8 @@ class _Build:
         return self._masked(self._names(path, _identity, "subject"), self.model.mask_at(path))
 
     def _categories(self, signal: str, path: Path) -> Coded[Any]:
-        return self._masked(self._names(path, category, signal), self.model.masks.get(signal))
+        read = relevant if self.model.plan.signals[signal].type == "ranking" else category
+        return self._masked(self._names(path, read, signal), self.model.masks.get(signal))
 
     def _masked(self, names: Coded[Any], mask: Mask | None) -> Coded[Any]:
         if mask is None:

@@ -114,8 +114,14 @@ class TopicPlan:
 
     @property
     def category(self) -> tuple[str, ...]:
-        """The signals of the lists in ``Events.category``, in their order."""
-        return tuple(name for name, spec in self.signals.items() if spec.type == "category")
+        """The signals of the lists in ``Events.category``, in their order; of labels also rankings."""
+        return tuple(name for name, spec in self.signals.items() if spec.type in ("category", "ranking"))
+
+    @property
+    def rankings(self) -> tuple[str, ...]:
+        """The signals of the lists in ``Events.rankings``, in their order."""
+        carries = not self.by and self.source.kind in ("event", "prediction")
+        return tuple(self.schema.rankings()) if carries else ()
 
     @property
     def vectors(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class ExtraFields:
     def __init__(self, model: ModelColumns) -> None:
         self.name = model.name
         named = {path for path, _ in model.uses()}
-        signals = [*model.numeric, *model.category, *((name, path) for name, path, _ in model.vectors)]
+        signals = [*model.numeric, *model.category, *model.rankings, *((name, path) for name, path, _ in model.vectors)]
         features = [path for name, path in signals if name.startswith("feature:")]
         parents = dict.fromkeys(path[:-1] for path in features or [path for _, path in signals])
         self._parents = {

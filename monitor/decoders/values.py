@@ -10,15 +10,35 @@ import json
 import math
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.performance.ranked_items import MAX_ITEMS
 from detectors.sketch.category import INVALID
 
-__all__ = ["MAX_NAME", "Cell", "NotAnObject", "category", "display", "number", "text", "vector"]
+__all__ = [
+    "MAX_GRADE",
+    "MAX_NAME",
+    "MAX_RANKING_BYTES",
+    "Cell",
+    "NotAnObject",
+    "category",
+    "display",
+    "number",
+    "ranking",
+    "relevant",
+    "text",
+    "vector",
+]
 
 MAX_NAME = 256
 """The longest category or version, in characters."""
+
+MAX_RANKING_BYTES = 16_384
+"""The longest ranking, and the most that are relevant, as JSON."""
+
+MAX_GRADE = 1e6
 
 _SHOWN = 80
 _FRACTION = 40
@@ -127,6 +147,61 @@ def category(value: object) -> tuple[object, str]:
     if not reason and len(name) > MAX_NAME:
         reason = "too_long"
     return (INVALID, reason) if reason else (name, "")
+
+
+def ranking(value: object) -> tuple[str | None, str]:
+    """Return an ordered list of names as JSON; None for a missing value and, with the reason, for an unusable one.
+
+    Examples
+    --------
+    >>> ranking(["b", 7]), ranking([]), ranking(None), ranking("b"), ranking([["b"]])
+    (('["b","7"]', ''), ('[]', ''), (None, ''), (None, 'wrong_type'), (None, 'wrong_type'))
+    """
+    if value is None:
+        return None, ""
+    names, reason = _names_of(value)
+    return _written(names, reason) if isinstance(value, list) else (None, "wrong_type")
+
+
+def relevant(value: object) -> tuple[object, str]:
+    """Return what is relevant as a JSON object of grades by name; None and ``INVALID`` as :func:`category` does.
+
+    Names without grades have the grade 1. One that comes twice counts once; as keys of an object, its last grade does.
+
+    Examples
+    --------
+    >>> relevant(["b", "a", "b"]), relevant({"b": 2, "a": 0.5})
+    (('{"a":1.0,"b":1.0}', ''), ('{"a":0.5,"b":2.0}', ''))
+    >>> relevant([]), relevant({"a": -1}), relevant("a")
+    (('{}', ''), (INVALID, 'wrong_type'), (INVALID, 'wrong_type'))
+    """
+    if value is None:
+        return None, ""
+    names, reason = _names_of(value)
+    grades = [1.0] * len(names)
+    if isinstance(value, dict) and not reason:
+        grades = [number(grade)[0] for grade in value.values()]
+        # A comparison with NaN, which stands for a missing grade, is false.
+        reason = "" if all(0 <= grade <= MAX_GRADE for grade in grades) else "wrong_type"
+    written, reason = _written(dict(sorted(zip(names, grades, strict=True))) if not reason else {}, reason)
+    return (INVALID, reason) if reason else (written, "")
+
+
+def _names_of(value: object) -> tuple[list[str], str]:
+    """The names in a list, or the keys of an object, or why they are unusable."""
+    if not isinstance(value, (list, dict)):
+        return [], "wrong_type"
+    if len(value) > MAX_ITEMS:
+        return [], "too_long"
+    made = [category(each) for each in value]
+    reason = next((reason or "wrong_type" for name, reason in made if not isinstance(name, str)), "")
+    return ([], reason) if reason else ([str(name) for name, _ in made], "")
+
+
+def _written(value: object, reason: str) -> tuple[str | None, str]:
+    written = "" if reason else msgspec.json.encode(value).decode()
+    reason = reason or ("too_long" if len(written.encode()) > MAX_RANKING_BYTES else "")
+    return (None, reason) if reason else (written, "")
 
 
 def text(value: object) -> tuple[str, str]:

@@ -44,21 +44,26 @@ class Keeper:
     def __init__(self, watch: Watch, source: SourceSpec, partition: Partition) -> None:
         keep, self._hidden = watch.model.spec.keep, watch.privacy.hidden
         self._model, self._partition = watch.name, partition
-        carried = watch.carried_by(source)
-        self._numeric, self._category = carried.numeric, carried.category
+        self._carried = watch.carried_by(source)
         self._event_share = keep.events
-        carries_predictions = any(name.startswith("prediction:") for name in [*self._numeric, *self._category])
+        carries_predictions = any(
+            name.startswith("prediction:") for name in [*self._carried.numeric, *self._carried.category]
+        )
         self._prediction_share = max(keep.events, keep.predictions) if carries_predictions and keep.predictions else 0.0
         plan = watch.model.spec.performance_plan
-        is_joined = plan is not None and plan.prediction in {*self._numeric, *self._category} - self._hidden
+        is_joined = (
+            plan is not None
+            and plan.prediction
+            in {*self._carried.numeric, *self._carried.category, *self._carried.rankings} - self._hidden
+        )
         self._compared = plan.prediction if plan is not None and is_joined else ""
         self._naive = plan.naive_signal if plan is not None else None
         self._interval = (plan.interval if plan is not None else None) or (None, None)
         self._without = frozenset(keep.without) | self._hidden
         self._segmentations = [
-            (segmentation.names, [self._category.index(signal) for signal in segmentation.by])
+            (segmentation.names, [self._carried.category.index(signal) for signal in segmentation.by])
             for segmentation in watch.segmentations
-            if set(segmentation.by) <= set(self._category)
+            if set(segmentation.by) <= set(self._carried.category)
         ]
 
     @property
@@ -108,11 +113,11 @@ class Keeper:
     def _fields(self, batch: Events, index: Integers) -> list[str]:
         """Each event's fields as a JSON object by signal; null for what is missing or could not be read."""
         columns: list[tuple[str, list[Any]]] = []
-        for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
+        for signal, numbers in zip(self._carried.numeric, batch.numeric, strict=True):
             picked = numbers[index]
             finite = np.isfinite(picked).tolist()
             columns.append((signal, [x if ok else None for x, ok in zip(picked.tolist(), finite, strict=True)]))
-        for signal, values in zip(self._category, batch.category, strict=True):
+        for signal, values in zip(self._carried.category, batch.category, strict=True):
             columns.append((signal, [v if isinstance(v, str) else None for v in values.take(index)]))
         names = [signal for signal, _ in columns if signal not in self._without]
         shown = [values for signal, values in columns if signal not in self._without]
@@ -126,12 +131,12 @@ class Keeper:
         shared = self._shared(batch, index)
         shared["segments"] = self._segments(batch, index)
         parts = []
-        for signal, numbers in zip(self._numeric, batch.numeric, strict=True):
+        for signal, numbers in zip(self._carried.numeric, batch.numeric, strict=True):
             if self._is_shown_prediction(signal):
                 values = numbers[index]
                 carrying = np.flatnonzero(np.isfinite(values))
                 parts.append(_part(shared, signal, carrying, values[carrying], [""] * len(carrying)))
-        for signal, names in zip(self._category, batch.category, strict=True):
+        for signal, names in zip(self._carried.category, batch.category, strict=True):
             if self._is_shown_prediction(signal):
                 picked = names.take(index).tolist()
                 carrying = np.array([i for i, name in enumerate(picked) if isinstance(name, str)], dtype=np.int64)
@@ -165,12 +170,14 @@ class Keeper:
     def _values(self, batch: Events, signal: str | None) -> tuple[NDArray[np.float64], list[str]]:
         """The numbers or names of a signal; NaN and empty texts where there are none."""
         numbers, names = np.full(len(batch), np.nan), [""] * len(batch)
-        if signal in self._numeric:
-            column = batch.numeric[self._numeric.index(signal)]
+        if signal in self._carried.numeric:
+            column = batch.numeric[self._carried.numeric.index(signal)]
             numbers = np.where(np.isfinite(column), column, np.nan)
-        elif signal in self._category:
-            picked = batch.category[self._category.index(signal)].tolist()
+        elif signal in self._carried.category:
+            picked = batch.category[self._carried.category.index(signal)].tolist()
             names = [name if isinstance(name, str) else "" for name in picked]
+        elif signal in self._carried.rankings:
+            names = texts_of(batch.rankings[self._carried.rankings.index(signal)], np.arange(len(batch)))
         return numbers, names
 
     def _is_shown_prediction(self, signal: str) -> bool:

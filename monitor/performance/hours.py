@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.performance import Binary, Multiclass, Regression, Sums
+from detectors.performance import Binary, Multiclass, Ranking, Regression, Sums
 from monitor.config.performance import PerformancePlan
 from monitor.performance.join import NONE, Joined
 from sinks.store.spans import HOUR_MS
@@ -112,7 +112,8 @@ def _classes(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Seque
 
 
 def _predictions(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
-    return _names(predicted["label"], rows) if isinstance(plan.scheme, Multiclass) else predicted["value"][rows]
+    has_names = isinstance(plan.scheme, (Multiclass, Ranking))
+    return _names(predicted["label"], rows) if has_names else predicted["value"][rows]
 
 
 def _naive(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:

@@ -16,7 +16,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from detectors.kernel import MAX_ABS
-from detectors.performance import Binary, Multiclass
+from detectors.performance import Binary, Multiclass, Ranking
 from detectors.sketch import FindingLayout
 from monitor import checkpoint
 from monitor.checkpoint import Checkpoint
@@ -115,7 +115,8 @@ class _Course:
         layout = findings_layout(plan)
         self._series = ErrorSeries(layout)
         scheme = plan.scheme
-        compared = (scheme.positive, scheme.threshold) if isinstance(scheme, Binary) else ()
+        compared: tuple[object, ...] = (scheme.positive, scheme.threshold) if isinstance(scheme, Binary) else ()
+        compared = (scheme.k,) if isinstance(scheme, Ranking) else compared
         shown = (scheme.kind, compared, plan.prediction, plan.label, layout.id)
         self._config = xxhash.xxh3_64_hexdigest(repr(shown).encode())
         self._next_ms: int | None = None
@@ -234,9 +235,15 @@ class _Course:
 
 
 def _errors_of(plan: PerformancePlan, predicted: Columns, labels: Columns, first: FirstLabels) -> Floats:
-    """Return 1 where a class was wrong and 0 where it was right, or by how much a number was; NaN of neither."""
+    """Return 1 where a class was wrong and 0 where it was right, by how much a number was, or what NDCG lacks of 1.
+
+    NaN of events that cannot be compared.
+    """
     scores, truths = (np.asarray(columns["value"], dtype=np.float64) for columns in (predicted, labels))
     predictions, rows = first.prediction, first.label
+    if isinstance(plan.scheme, Ranking):
+        rankings = [predicted["label"][row] for row in predictions.tolist()]
+        return plan.scheme.losses(rankings, [labels["label"][row] for row in rows.tolist()])
     if not isinstance(plan.scheme, (Binary, Multiclass)):
         with np.errstate(invalid="ignore", over="ignore"):
             return np.abs(scores[predictions] - truths[rows])

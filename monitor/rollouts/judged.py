@@ -29,6 +29,8 @@ BETTER: Mapping[str, Better] = {
     "log_loss": "lower",
     "brier": "lower",
     "mae": "lower",
+    "ndcg": "higher",
+    "mrr": "higher",
     "value_per_event": "higher",
 }
 """The metrics by which versions may be compared, and what is better: means over events."""
@@ -37,6 +39,8 @@ TOTALS = {
     "log_loss": (Quantity.LOG_LOSS, Quantity.LOG_LOSS_2, Quantity.WEIGHT),
     "brier": (Quantity.SQUARED, Quantity.SQUARED_2, Quantity.WEIGHT),
     "mae": (Quantity.ABS_E, Quantity.E_2, Quantity.WEIGHT),
+    "ndcg": (Quantity.NDCG, Quantity.NDCG_2, Quantity.WEIGHT),
+    "mrr": (Quantity.RECIPROCAL_RANK, Quantity.RECIPROCAL_RANK_2, Quantity.WEIGHT),
     "value_per_event": (Quantity.VALUE, Quantity.VALUE_2, Quantity.VALUE_WEIGHT),
 }
 TRUE_POSITIVES, TRUE_NEGATIVES = 0, 3

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.performance import Binary, Multiclass
+from detectors.performance import Binary, Multiclass, Ranking
 from detectors.performance.schemes import LARGEST
 from monitor.config.performance import PerformancePlan
 from monitor.errors import InputError
@@ -250,6 +250,8 @@ def _usable(plan: PerformancePlan, labelled: Columns) -> NDArray[np.bool_]:
         return has_label & (predicted >= 0) & (predicted <= 1)
     if isinstance(plan.scheme, Multiclass):
         return has_label & np.array([bool(name) for name in labelled["predicted_label"]], dtype=np.bool_)
+    if isinstance(plan.scheme, Ranking):
+        return ~np.isnan(plan.scheme.losses(labelled["predicted_label"], labelled["label"]))
     usable: NDArray[np.bool_] = (np.abs(predicted) <= LARGEST) & (np.abs(np.asarray(labelled["value"])) <= LARGEST)
     return usable
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.performance import Binary, Multiclass
+from detectors.performance import Binary, Multiclass, Ranking
 from monitor.config.performance import PerformancePlan
 from monitor.errors import InputError
 from monitor.slices.sample import Sample
@@ -25,6 +25,7 @@ _SLICES = {
     "binary": ("right", "wrong", *OUTCOMES, WORST, f"{LABEL}CLASS", ALL),
     "multiclass": ("right", "wrong", f"{LABEL}CLASS", ALL),
     "regression": (WORST, "over", "under", ALL),
+    "ranking": (WORST, ALL),
 }
 _WORDS = {
     ALL: "all labelled events",
@@ -49,7 +50,7 @@ class UnknownSliceError(InputError):
 
 def default_slice(plan: PerformancePlan) -> str:
     """Return the slice that is shown where nobody chooses one."""
-    return "worst" if plan.scheme.kind == "regression" else "wrong"
+    return "worst" if plan.scheme.kind in ("regression", "ranking") else "wrong"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class Judged:
 
     @cached_property
     def outcomes(self) -> list[str]:
-        """What each event is: an outcome of two classes; ``right``, ``wrong``; or ``over``, ``under``, ``even``."""
+        """What each event is: an outcome of two classes; ``right``, ``wrong``; or ``over``, ``under``, ``even``.
+
+        Of rankings it is ``ranked``.
+        """
         columns, scheme = self.sample.columns, self.plan.scheme
         if isinstance(scheme, Binary):
             says = np.asarray(columns["predicted_value"]) >= scheme.threshold
@@ -80,16 +84,23 @@ class Judged:
         if isinstance(scheme, Multiclass):
             pairs = zip(columns["predicted_label"], columns["label"], strict=True)
             return ["right" if predicted == true else "wrong" for predicted, true in pairs]
+        if isinstance(scheme, Ranking):
+            return ["ranked"] * len(self.sample)
         return [("even", "over", "under")[int(sign)] for sign in np.sign(self._errors)]
 
     @cached_property
     def losses(self) -> Floats | None:
-        """What each event loses: the squared error of a probability, the size of an error of a number; else None."""
+        """What each event loses, or None of classes.
+
+        That is the squared error of a probability, the size of an error of a number, or what NDCG lacks of 1.
+        """
         columns, scheme = self.sample.columns, self.plan.scheme
         if isinstance(scheme, Binary):
             truth = np.array([name == scheme.positive for name in columns["label"]], dtype=np.float64)
             squared: Floats = (np.asarray(columns["predicted_value"]) - truth) ** 2
             return squared
+        if isinstance(scheme, Ranking):
+            return scheme.losses(columns["predicted_label"], columns["label"])
         return None if isinstance(scheme, Multiclass) else np.abs(self._errors)
 
     @property
@@ -119,7 +130,7 @@ class Judged:
             # Equal losses stand in the order of the sample.
             return np.argsort(-self.losses, kind="stable")[: math.ceil(round(self.share * events, 6))]
         kind = self.plan.scheme.kind
-        if name.startswith(LABEL) and kind != "regression":
+        if name.startswith(LABEL) and kind not in ("regression", "ranking"):
             return self._with_label(name.removeprefix(LABEL))
         if name not in _SLICES[kind] or name == WORST:
             choices = ", ".join(_SLICES[kind])
@@ -130,8 +141,8 @@ class Judged:
     def words(self, name: str) -> str:
         """Say what a slice is."""
         if name == WORST:
-            loss = "squared error" if isinstance(self.plan.scheme, Binary) else "error"
-            return f"the {self.share:.0%} with the largest {loss}"
+            losses = {"binary": "the largest squared error", "ranking": "the lowest NDCG"}
+            return f"the {self.share:.0%} with {losses.get(self.plan.scheme.kind, 'the largest error')}"
         return f"label {name.removeprefix(LABEL)!r}" if name.startswith(LABEL) else _WORDS[name]
 
     @property

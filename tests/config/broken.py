@@ -66,6 +66,13 @@ def _performance(keys: str, mistake: str, *, one: bool = False) -> Broken:
     return Broken(f"{LABELLED}  performance: {{{keys}}}\n", f"11:{mistake}", one)
 
 
+def _ranked(keys: str, mistake: str) -> Broken:
+    """A model of which rankings are compared."""
+    text = LABELLED.replace("said: {type: category}", "said: {type: ranking}")
+    text = text.replace("loss: {type: numeric}", "loss: {type: ranking}")
+    return Broken(f"{text}  performance: {{prediction: said, label: loss, {keys}}}\n", f"11:48: {mistake}", False)
+
+
 def _private(keys: str, old: str, new: str, mistake: str) -> Broken:
     text = LABELLED.replace(old, new, 1)
     return Broken(f"{text}  performance: {{{keys}}}\n", f"11:{mistake}", is_of_one_value=False)
@@ -296,7 +303,25 @@ BROKEN = {
     "performance of another kind": _performance(
         f"{_BINARY}, kind: regression", "67: spec.performance.kind: regression compares numeric with numeric, and"
     ),
-    "performance of no kind": _performance(f"{_BINARY}, kind: ranking", "67: spec.performance.kind: Input", one=True),
+    "performance of no kind": _performance(f"{_BINARY}, kind: ranks", "67: spec.performance.kind: Input", one=True),
+    "performance of rankings against numbers": _performance(
+        f"{_BINARY}, kind: ranking", "67: spec.performance.kind: ranking compares ranking with ranking, and these are"
+    ),
+    "items of a list of numbers": _performance(f"{_NUMBERS}, k: 5", "49: spec.performance.k: only rankings have one"),
+    "ranking that is a feature": Broken(
+        MODEL.replace("features: {", "features: {shown: {type: ranking}, ", 1),
+        "7:24: spec.schema.features.shown.type: only a prediction and a label",
+        is_of_one_value=False,
+    ),
+    "ranking that is private": Broken(
+        LABELLED.replace("said: {type: category}", "said: {type: ranking, privacy: hash}"),
+        "8:64: spec.schema.prediction.said.privacy: items of rankings are stored as they are",
+        is_of_one_value=False,
+    ),
+    "baselines of rankings": _ranked("baselines: {prior: {kind: prior}}", "spec.performance.baselines: there are none"),
+    "estimates of rankings": _ranked("estimates: {a: {uri: a}}", "spec.performance.estimates: there are none of"),
+    "worth of ranks": _ranked("value: {a/b: 1}", "spec.performance.value: rankings have no outcomes"),
+    "threshold of rankings": _ranked("threshold: 0.5", "spec.performance.threshold: only what is binary has one"),
     "performance of classes against a number": _performance(
         "prediction: said, label: loss", "17: spec.performance.prediction: a category and a label that is a numeric"
     ),

@@ -192,6 +192,7 @@ def results(store: Store) -> list[dict[str, Any]]:
 
 def reference(watch: Watch, store: Store) -> dict[tuple[Any, ...], dict[str, Any]]:
     """What is known of each hour, version and segment at each age, event by event, from the rows as they are stored."""
+    shown = "label" if watch.judged_plan.scheme.kind == "ranking" else "value"
     labels: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for row in rows(store, "labels"):
         labels.setdefault((row["id_digest"], row["signal"]), []).append(row)
@@ -209,7 +210,7 @@ def reference(watch: Watch, store: Store) -> dict[tuple[Any, ...], dict[str, Any
             ]
             for segment in ("", *row["segments"]):
                 found.setdefault((hour_ms, age_ms, row["version"], segment), []).append(
-                    (row["value"], *said, row["naive_value"])
+                    (row[shown], *said, row["naive_value"])
                 )
     return {key: summed(watch, events) for key, events in sorted(found.items())}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Callable, Iterator
@@ -79,9 +80,47 @@ def held(batch: Batch) -> Any:
     return (low <= batch["label"]) & (batch["label"] <= high)
 
 
+def ranked(batch: Batch) -> Iterator[tuple[Any, Any, float]]:
+    """Relevance and scores as scikit-learn takes them, and the weight, of events of which something is relevant."""
+    for said, label, weight in zip(batch["prediction"], batch["label"], batch["weight"], strict=True):
+        items, grades = json.loads(said), json.loads(label)
+        if any(grades.values()):
+            first = [item if item not in items[:rank] else None for rank, item in enumerate(items)]
+            absent = [grade for item, grade in grades.items() if item not in items]
+            # What is not in the list stands behind all that could count.
+            relevance = [*(grades.get(item, 0.0) for item in first), 0.0, 0.0, 0.0, *absent]
+            yield [relevance], [-np.arange(len(relevance))], weight
+
+
+def ndcg(batch: Batch) -> Any:
+    events = list(ranked(batch))
+    each = [metrics.ndcg_score(relevance, scores, k=3) for relevance, scores, _ in events]
+    return np.average(each, weights=[weight for *_, weight in events])
+
+
+def mrr(batch: Batch) -> Any:
+    events = list(ranked(batch))
+    ends = [len(json.loads(said)) for said, label in zip(batch["prediction"], batch["label"], strict=True)
+            if any(json.loads(label).values())]  # fmt: skip
+    each = [
+        next((1 / rank for rank, grade in enumerate(relevance[0][:end], 1) if grade > 0), 0.0)
+        for (relevance, *_), end in zip(events, ends, strict=True)
+    ]
+    return np.average(each, weights=[weight for *_, weight in events])
+
+
+def usable_weight(batch: Batch) -> Any:
+    if not str(batch["label"][0]).startswith("{"):
+        return batch["weight"]
+    return batch["weight"] * [any(json.loads(label).values()) for label in batch["label"]]
+
+
 def worth(batch: Batch) -> Iterator[float]:
     for row, (prediction, label) in enumerate(zip(batch["prediction"], batch["label"], strict=True)):
-        if isinstance(prediction, str):
+        if str(label).startswith("{"):
+            # An event of which nothing is relevant is in no sum.
+            yield batch["value"][row] if any(json.loads(label).values()) else 0.0
+        elif isinstance(prediction, str):
             yield {("a", "b"): -3.25, ("a", "a"): 1.0}.get((label, prediction), 0.0)
         elif isinstance(label, str):
             yield {(1, 1): 120.0, (0, 1): -8.0, (1, 0): -450.0, (0, 0): 0.5}[label == "yes", prediction >= 0.4]
@@ -115,7 +154,9 @@ ORACLES: dict[str, Callable[[Batch], Any]] = {
     "interval_width": lambda batch: np.average(
         np.maximum(batch["interval"][1] - batch["interval"][0], 0), weights=batch["weight"]
     ),
-    "value_per_event": lambda batch: np.average(list(worth(batch)), weights=batch["weight"]),
+    "ndcg": ndcg,
+    "mrr": mrr,
+    "value_per_event": lambda batch: np.average(list(worth(batch)), weights=usable_weight(batch)),
     "value_total": lambda batch: np.dot(list(worth(batch)), batch["weight"]),
 }
 
@@ -177,7 +218,7 @@ def test_errors_beyond_all_measure_are_answered_with_a_reason() -> None:
 
 @pytest.mark.parametrize("kind", SCHEMES)
 def test_without_labels_there_is_no_value_and_it_says_so(kind: str) -> None:
-    nothing: Any = [] if kind == "multiclass" else np.empty(0)
+    nothing: Any = [] if kind in ("multiclass", "ranking") else np.empty(0)
     none: Any = np.empty(0) if kind == "regression" else []
     folded = SCHEMES[kind].fold(nothing, none)
     names = [name for name, metric in METRICS.items() if kind in metric.kinds]
