@@ -14,7 +14,7 @@ from monitor.alerts.lifecycle import ALERT_NAME
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model, SourceSpec
 from monitor.erasure.subject import ASKING, Condition, Subject, Trace
-from monitor.erasure.summaries import is_segment_of
+from monitor.erasure.summaries import is_segment_of, renamed_segment
 from monitor.erasure.texts import Voice, each_text, rewritten
 from monitor.routing.digests import DIGEST
 from sinks.store.sqlstore import SqlStore
@@ -94,11 +94,12 @@ def without_subject(stage: str, name: str, state: Mapping[str, Any], subject: Su
 def _evaluation(state: Mapping[str, Any], subject: Subject, model: str) -> Any:
     fields = subject.fields[model]
     new = _without_people(rewritten(dict(state), subject, fields), subject)
-    # States of what labels say have neither.
+    # States of what labels say have none of these.
     for series in ("series", "volumes", "pinned"):
         if series in new:
             new[series] = [item for item in new[series] if not is_segment_of(_segment(item), subject.key, fields)]
-    return new
+    # What charts have learned stands in arrays, by the places of their series.
+    return each_text(new, lambda text: renamed_segment(text, subject, fields))
 
 
 def _without_people(value: Any, subject: Subject) -> Any:

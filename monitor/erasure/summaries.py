@@ -12,7 +12,7 @@ from sinks.store.sqlstore import SqlStore
 from sinks.store.tables import erased_by
 from sinks.store.upkeep import mutate
 
-__all__ = ["is_segment_of", "names_elsewhere", "summaries"]
+__all__ = ["is_segment_of", "names_elsewhere", "renamed_segment", "summaries"]
 
 _PANES = tuple(table.name for table, _ in erased_by("names"))
 _SEGMENTS = {
@@ -126,3 +126,11 @@ def is_segment_of(segment: str, key: str, fields: Iterable[str]) -> bool:
     (True, False)
     """
     return any(f",{field.partition(':')[2]}={key}," in f",{segment}," for field in fields)
+
+
+def renamed_segment(segment: str, subject: Subject, fields: Iterable[str]) -> str:
+    """Return a segment with the subject's name replaced where one of ``fields`` has it; any other text as it is."""
+    text = f",{segment},"
+    for name in (field.partition(":")[2] for field in fields):
+        text = text.replace(f",{name}={subject.key},", f",{name}={subject.marker},")
+    return text[1:-1]
