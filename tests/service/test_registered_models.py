@@ -190,7 +190,7 @@ def test_the_page_about_models_that_register_themselves_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     [_, document] = re.findall(r"^```yaml\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    [_, commands] = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    [*_, commands] = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     Path("models").mkdir()
     Path("models/any-score.yaml").write_text(document.replace("kafka: scores", "http: scores"))
     events = [{"model_name": name, "ts": 1_700_000_000_000, "score": 0.5} for name in ("fraud-eu", "churn")]
