@@ -25,6 +25,9 @@ __all__ = ["mistakes_of", "validated", "wrong_defaults"]
 
 T = TypeVar("T", bound=BaseModel)
 
+MOST_MISTAKES = 200
+"""So many of a document are put into words: nobody mends thousands at a time."""
+
 
 def validated(kind: type[T], document: Document, mistakes: list[Mistake]) -> T | None:
     """Return what a document stands for, or add to the mistakes what is wrong with it."""
@@ -66,7 +69,11 @@ def _wrong_rules(document: Document) -> Iterator[Mistake]:
 
 def mistakes_of(kind: type[BaseModel], document: Document, errors: Sequence[Any]) -> list[Mistake]:
     """Translate what pydantic found to mistakes in a document."""
-    return [_located(kind, document, item) for item in errors]
+    mistakes = [_located(kind, document, item) for item in errors[:MOST_MISTAKES]]
+    if len(errors) > MOST_MISTAKES:
+        message = f"{len(errors):,} mistakes, of which the first {MOST_MISTAKES} are listed"
+        mistakes.append(document.mistake((), message))
+    return mistakes
 
 
 def _is_incomplete(item: Any, value: Any) -> bool:

@@ -133,6 +133,14 @@ def test_an_address_or_a_header_that_may_be_a_secret_may_be_written_down(tmp_pat
     assert leeway("check", tmp_path / "leeway.yaml").code == 0
 
 
+def test_thousands_of_mistakes_are_counted_and_the_first_are_named(tmp_path: Path, leeway: Console) -> None:
+    text = MODEL + "".join(f"  key{n}: 1\n" for n in range(3_000))
+    count, first, *others = mistakes_of(leeway, tmp_path / "wrong.yaml", text)
+    assert count == "1: 3,000 mistakes, of which the first 200 are listed"
+    assert first.startswith(f"{len(MODEL.splitlines()) + 1}: spec.key0: unknown key")
+    assert len(others) == 199
+
+
 def test_keys_are_merged_and_dates_are_text(tmp_path: Path, leeway: Console) -> None:
     text = MODEL.replace("{score: {type: numeric}}", "{score: &n {type: numeric, range: [0, 1]}, b: {<<: *n, path: c}}")
     text = text.replace("{name: fraud}", "{name: fraud, owner: 2026-99-99, labels: {2026-01-01: 2026-01-02, 1: b}}")
