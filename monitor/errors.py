@@ -14,8 +14,12 @@ The store has a tree of its own (``sinks.store.contract``), since ``sinks`` does
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
-__all__ = ["CheckpointError", "InputError", "LeewayError", "SourceError"]
+__all__ = ["CheckpointError", "InputError", "LeewayError", "SourceError", "nearest_hint"]
+
+LONGEST_NAME = 256
+"""Of a name that is longer no near one is looked for behind so many characters."""
 
 
 class LeewayError(Exception):
@@ -45,3 +49,23 @@ class SourceError(LeewayError):
 
 class CheckpointError(LeewayError):
     """A checkpoint cannot be used: corrupt, or written under another configuration or code version."""
+
+
+def nearest_hint(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """Ask whether the nearest of some names was meant; nothing where none is near.
+
+    Parameters
+    ----------
+    name : str
+        That is none of them.
+    names : iterable of str
+    cutoff : float
+        How much alike they have to be, from 0 to 1.
+
+    Examples
+    --------
+    >>> nearest_hint("fruad", ["churn", "fraud"]), nearest_hint("x", ["fraud"])
+    ("did you mean 'fraud'? ", '')
+    """
+    close = get_close_matches(name[:LONGEST_NAME], list(names), 1, cutoff)
+    return f"did you mean {close[0]!r}? " if close else ""

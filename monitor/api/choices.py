@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+
+from monitor.errors import nearest_hint
 
 __all__ = ["known_names", "listed_names"]
 
 MOST_NAMES = 20
-LONGEST_NAME = 256
-"""Of a name that is longer no near one is looked for behind so many characters."""
 
 
 def known_names(name: str, names: Sequence[str]) -> str:
@@ -22,8 +21,7 @@ def known_names(name: str, names: Sequence[str]) -> str:
     >>> known_names("loan-7x", [f"loan-{n}" for n in range(3_000)])[:57]
     "did you mean 'loan-7'? known are loan-0, loan-1, loan-2, "
     """
-    close = get_close_matches(name[:LONGEST_NAME], names, 1) if len(names) > MOST_NAMES else []
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = nearest_hint(name, names) if len(names) > MOST_NAMES else ""
     return f"{hint}known are {listed_names(names)}"
 
 

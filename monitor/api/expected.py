@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from monitor.api.parameters import TheService, check_model, check_seen_signal, q
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
 from monitor.api.window_contrasts import CHANGE, contrast_row, measured_along, outcome_of
+from monitor.errors import nearest_hint
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.expected_windows import contrasts_along, expected_days
 from monitor.events import SeriesKey
@@ -60,8 +60,7 @@ def _check_contrast(question: Expected, rows: Sequence[Row]) -> None:
     """Raise a problem that names the nearest contrast, if others were expected of these windows."""
     names = list(dict.fromkeys(row["contrast"] for row in rows))
     if names:
-        close = get_close_matches(str(question.contrast), names, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = nearest_hint(str(question.contrast), names)
         detail = f"nothing was expected of a contrast {question.contrast!r} in this time; {hint}known are "
         raise bad_parameter("contrast", detail + ", ".join(map(repr, names)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import MISSING, Field
-from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
@@ -20,7 +19,7 @@ from monitor.api.own_part import OwnPart
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import stored_models
 from monitor.api.times import parse_range
-from monitor.errors import InputError
+from monitor.errors import InputError, nearest_hint
 from monitor.resources.contract import Moment, Question, hints, parameters, wire_name
 from monitor.routing.matchers import Matcher, MatcherError, parse_matchers
 from monitor.values import DAY_MS, parse_duration
@@ -198,8 +197,7 @@ def check_seen_signal(service: ApiService, table: str, model: str, signal: str |
     where = {"model": model, "signal": signal}
     if len(service.store.read(StoreQuery(table, where, columns=("signal",), limit=1))["signal"]):
         return
-    close = get_close_matches(signal, configured, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = nearest_hint(signal, configured)
     choices = f"known are {listed_names(configured)}" if configured else "nothing is stored of it"
     raise ProblemError("unknown-signal", f"{model} has no signal {signal!r}; {hint}{choices}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -22,7 +21,7 @@ from monitor.api.standing_alerts import standing_alerts
 from monitor.api.times import parse_time
 from monitor.api.window_contrasts import CHANGE, contrast_row, measured_along, outcome_of
 from monitor.api.window_words import words
-from monitor.errors import InputError
+from monitor.errors import InputError, nearest_hint
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.expected_windows import NEAR_MS, contrasts_along
 from monitor.evaluate.mark_log import read_marks
@@ -161,8 +160,7 @@ def _no_window(service: ApiService, question: ExplainWindow, where: Mapping[str,
     series = rows_of(service.store.read(Query("latest", {"model": question.model}, columns=(*SERIES, "detector"))))
     signals = sorted({row["signal"] for row in series})
     if question.signal not in signals:
-        close = get_close_matches(question.signal, signals, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        hint = nearest_hint(question.signal, signals)
         choices = f"known are {listed_names(signals)}" if signals else "no window was evaluated yet"
         return ProblemError("unknown-signal", f"nothing was said of a signal {question.signal!r}; {hint}{choices}")
     for name in ("segment", "version"):

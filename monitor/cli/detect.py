@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from monitor.cli.output import as_json
 from monitor.cli.records import record
+from monitor.errors import nearest_hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,9 +109,7 @@ def command(file: Path, detection: Detection, *, warnings: bool, fail_on_alert: 
 
 
 def _unknown(detector: str, names: list[str]) -> str:
-    nearest = difflib.get_close_matches(detector, names, n=1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"there is no per-event detector {detector!r}; {hint}they are {', '.join(names)}"
+    return f"there is no per-event detector {detector!r}; {nearest_hint(detector, names)}they are {', '.join(names)}"
 
 
 def _changes(bank: Bank | RiverBank, values: NDArray[np.float64]) -> list[dict[str, Any]]:

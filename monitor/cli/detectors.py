@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from monitor.cli.output import as_json, as_table
+from monitor.errors import nearest_hint
 
 if TYPE_CHECKING:
     from detectors.contract import Described, Unsuited
@@ -102,8 +102,7 @@ def _named(name: str, table: list[dict[str, Any]]) -> dict[str, Any]:
     by_name = {detector["name"]: detector for detector in table}
     canonical_name = ALIASES.get(name, name)
     if canonical_name not in by_name:
-        nearest = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
-        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        hint = nearest_hint(name, by_name, cutoff=0.5)
         raise InputError(f"there is no detector {name!r}; {hint}the detectors are {', '.join(by_name)}")
     return by_name[canonical_name]
 

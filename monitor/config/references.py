@@ -10,7 +10,6 @@ when a rule names one of them: ``leeway check`` should answer at once.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from detectors.distance import DISTANCES, VECTOR_DISTANCES, Distance, VectorDist
 from monitor.config.detect import Rule, Use
 from monitor.config.model import Model
 from monitor.config.schema import FieldSpec
+from monitor.errors import nearest_hint
 
 if TYPE_CHECKING:
     from detectors.contract import Described
@@ -178,8 +178,7 @@ def _wrong_error_detectors(model: Model) -> Iterator[tuple[Path_, str]]:
 
     for index, (name, params) in enumerate(plan.detectors.items()):
         if name not in DETECTORS:
-            nearest = difflib.get_close_matches(name, DETECTORS, n=1, cutoff=0.5)
-            hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+            hint = nearest_hint(name, DETECTORS, cutoff=0.5)
             yield (index,), f"{name!r} is no detector of change in errors; {hint}there are {', '.join(DETECTORS)}"
         elif plan.scheme.kind in ("regression", "ranking") and DETECTORS[name].domain != "real":
             suited = [each for each, detector in DETECTORS.items() if detector.domain == "real"]
@@ -202,8 +201,7 @@ def _wrong_vectors(model: Model) -> Iterator[tuple[Path_, str]]:
     for name, signals in model.spec.detect.vectors.items():
         for index, signal in enumerate(signals):
             if signal not in numeric:
-                nearest = difflib.get_close_matches(signal, numeric, n=1, cutoff=0.5)
-                hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+                hint = nearest_hint(signal, numeric, cutoff=0.5)
                 yield (name, index), f"{signal!r} is no numeric signal; {hint}they are {', '.join(numeric)}"
             elif signal in signals[:index]:
                 yield (name, index), f"{signal!r} is named twice"
@@ -361,9 +359,7 @@ def _no_signal(on: str, signals: list[str]) -> str:
     covered = {"missing", "invalid", "out_of_range"}
     if prefix in covered:
         return f"no signal is named {on!r}; watch it with `use: [{prefix}_rate]` on the signal of {field!r}"
-    nearest = difflib.get_close_matches(on, signals, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"matches no signal; {hint}the signals are {', '.join(signals)}"
+    return f"matches no signal; {nearest_hint(on, signals, cutoff=0.5)}the signals are {', '.join(signals)}"
 
 
 def _unknown(name: str) -> str:
@@ -381,9 +377,7 @@ def _unknown(name: str) -> str:
 
 def _unknown_detector(name: str) -> str:
     names = [*WINDOWED, *ALIASES, *_per_event()]
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"unknown detector {name!r}; {hint}known are {', '.join(names)}"
+    return f"unknown detector {name!r}; {nearest_hint(name, names, cutoff=0.5)}known are {', '.join(names)}"
 
 
 def _misfit(name: str, fits: frozenset[str], signal: str, traits: frozenset[str]) -> str:
