@@ -7,6 +7,7 @@ the same kind. Weights are 1 but where it says otherwise: there a tenth of the n
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from detectors.performance import (
     Estimate,
     Multiclass,
     Question,
+    Ranking,
     Regression,
     Scheme,
     Skill,
@@ -70,11 +72,27 @@ def numbers(random: np.random.Generator, size: int) -> Events:
     return {"prediction": label * random.lognormal(0.02, 0.2, size), "label": label}
 
 
+def rankings(random: np.random.Generator, size: int) -> Events:
+    """The same ten items of twelve in one order, of which the first are relevant more often, with grades up to 3."""
+    grades = (random.random((2 * size, 12)) < 0.5 / np.arange(1, 13)) * random.integers(1, 4, (2 * size, 12))
+    grades = grades[grades.any(axis=1)][:size]
+    # One object for each text that occurs: those of two million events fill no memory.
+    codes, of_event = np.unique(grades @ 4 ** np.arange(12), return_inverse=True)
+    texts = [_relevant([int(code) >> 2 * item & 3 for item in range(12)]) for code in codes]
+    shown = json.dumps([f"item {item}" for item in range(10)])
+    return {"prediction": [shown] * size, "label": [texts[row] for row in of_event.tolist()]}
+
+
+def _relevant(grades: Sequence[int]) -> str:
+    return json.dumps({f"item {item}": float(grade) for item, grade in enumerate(grades) if grade})
+
+
 STREAMS: dict[str, tuple[Scheme, Callable[[np.random.Generator, int], Events]]] = {
     "probabilities": (Binary("yes", 0.3, (120.0, -8.0, -450.0, 0.0)), probabilities),
     "probabilities, weighted": (Binary("yes", 0.3, (120.0, -8.0, -450.0, 0.0)), sampled),
     "classes": (Multiclass(), classes),
     "numbers": (Regression(), numbers),
+    "rankings": (Ranking(k=5), rankings),
 }
 
 
@@ -85,7 +103,10 @@ def coverage(name: str, replicas: int, sizes: Sequence[int], only: Sequence[str]
     """Return by metric which share of the intervals that there are holds the true value, for each size."""
     scheme, stream = STREAMS[name]
     there_are = [n for n, m in METRICS.items() if scheme.kind in m.kinds and n not in ("confusion", "value_total")]
-    metrics = [metric for metric in (*there_are, SKILL) if not only or metric in only]
+    there_are += [SKILL] if scheme.kind in LOSSES else []
+    metrics = [metric for metric in there_are if not only or metric in only]
+    if not metrics:
+        return {}
     true = _estimated(scheme, stream(np.random.default_rng(SEED), MANY), metrics)
     holds = {metric: [0.0] * len(sizes) for metric in metrics if not math.isnan(true[metric].value)}
     for at, size in enumerate(sizes):
@@ -102,12 +123,14 @@ def coverage(name: str, replicas: int, sizes: Sequence[int], only: Sequence[str]
 
 def _estimated(scheme: Scheme, events: Events, metrics: Iterable[str]) -> dict[str, Estimate | Skill]:
     """Metrics of some events, and the skill beside the prior by the first loss of its kind."""
-    sums, loss = scheme.fold(**events), LOSSES[scheme.kind][0]
-    question = Question(scheme.kind, min_labels=2)
+    sums, question = scheme.fold(**events), Question(scheme.kind, min_labels=2)
     answers: dict[str, Estimate | Skill] = dict(estimates(sums, [name for name in metrics if name != SKILL], question))
+    if SKILL not in metrics:
+        return answers
+    loss = LOSSES[scheme.kind][0]
     prior = Truth.of([sums]).answer(loss)
     losses = None if prior is None else losses_of(sums, loss, prior)
-    return answers if losses is None or SKILL not in metrics else {**answers, SKILL: skill_of(losses, 2)}
+    return answers if losses is None else {**answers, SKILL: skill_of(losses, 2)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
