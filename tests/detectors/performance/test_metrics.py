@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from detectors.performance import METRICS, Binary, Estimate, Multiclass, Question, Regression, estimates
+from detectors.performance import METRICS, Binary, Estimate, Multiclass, Question, Ranking, Regression, estimates
 from tests.detectors.performance.streams import SCHEMES, events
 
 Batch = dict[str, Any]
@@ -279,6 +279,29 @@ def test_events_that_are_all_alike_make_no_interval_without_width() -> None:
             assert math.isnan(answer.low), name
             assert math.isnan(answer.high), name
             assert answer.reason.startswith("all events gave the same"), name
+
+
+def test_no_interval_reaches_beyond_what_a_mean_can_be() -> None:
+    nearly_all: dict[str, tuple[Any, Any, Any]] = {
+        "binary": (Binary("y", 0.5), np.append(np.full(199, 0.001), 0.9), ["n"] * 200),
+        "regression": (Regression(quantile=0.5), np.append(np.full(199, 1.001), 9.0), np.ones(200)),
+        "ranking": (Ranking(), [*['["a"]'] * 199, '["b"]'], ['{"a":1.0}'] * 200),
+    }
+    means = {
+        "binary": ["brier", "log_loss"],
+        "regression": ["mae", "mape", "smape", "pinball"],
+        "ranking": ["ndcg", "mrr"],
+    }
+    for kind, (scheme, predictions, truth) in nearly_all.items():
+        answers = estimates(scheme.fold(predictions, truth), means[kind], Question(kind, min_labels=2))
+        for answer in answers.values():
+            assert 0.0 <= answer.low < answer.value < answer.high
+            assert answer.high <= 1.0 or kind == "regression"
+    # what may be negative is
+    biased = estimates(
+        Regression().fold(np.array([0.0, 1.0]), np.ones(2)), ["bias"], Question("regression", min_labels=2)
+    )
+    assert biased["bias"].low < -1.0
 
 
 def test_an_interval_needs_labels_of_which_the_metric_can_be_worked_out() -> None:
