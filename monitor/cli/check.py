@@ -313,7 +313,7 @@ def _blind(shown: dict[str, Any]) -> Iterator[str]:
         yield f"`min_effect` of {', '.join(with_limits)} has no say in alarms: it only ranks distances"
     if shown["judged"] is not None and shown["judged"]["not_followed"]:
         names = ", ".join(shown["judged"]["not_followed"])
-        yield f"{names}: shown, and no signal, since it follows how many labels come"
+        yield f"{names}: shown, and no signal: `alarm_on` names those that alarm"
     if shown["baseline"] not in ("dataset", "period"):
         yield "nothing is compared with what the model was built on: only a baseline of a data set or a period has skew"
 

@@ -254,6 +254,19 @@ def test_what_the_rule_change_will_find_is_said_before_there_is_an_event(tmp_pat
     assert "leeway status" in out
 
 
+def test_metrics_that_make_no_signal_are_named_and_what_would_make_them_one(tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / "leeway.yaml"
+    file.write_text(
+        "apiVersion: leeway/v1\nkind: Model\nmetadata: {name: search}\nspec:\n"
+        "  sources: [{kafka: shown}, {kafka: clicks, kind: labels}]\n"
+        "  schema: {id: id, prediction: {shown: {type: ranking}}, labels: {relevant: {type: ranking}}}\n"
+        "  baseline: {kind: rolling}\n  performance: {k: 5}\n"
+    )
+    out = leeway("check", file).out
+    assert "performance:ndcg" in out
+    assert "mrr: shown, and no signal: `alarm_on` names those that alarm" in out
+
+
 def test_a_min_effect_that_has_no_say_is_named(tmp_path: Path, leeway: Console) -> None:
     file = with_rules(tmp_path, '{on: "feature:amount", use: [{psi: {min_effect: 0.2}}]}')
     assert "`min_effect` of feature:amount has no say in alarms" in leeway("check", file).out
