@@ -61,12 +61,12 @@ def needed_ms(spec: ModelSpec, usual_ms: int) -> int | None:
     At least ``usual_ms``.
 
     A changed configuration learns again from stored panes. It takes sums of them where windows consist of whole ones;
-    where they do not, panes are kept for as long as it learns.
+    where they do not, panes are kept for as long as it learns. Estimates are kept until they are compared with labels.
     """
     defaults = spec.detect.defaults
     parts = (defaults.window, defaults.step_ms, defaults.offset)
     lengths = [length_ms for length_ms in TIERS.values() if length_ms % spec.detect.pane == 0]
-    least_ms = max(usual_ms, 2 * defaults.window)
+    least_ms = max(usual_ms, 2 * defaults.window, _compared_ms(spec))
     if any(all(part % length_ms == 0 for part in parts) for length_ms in lengths):
         return least_ms
     if isinstance(spec.baseline, FirstEventsBaseline):
@@ -74,6 +74,14 @@ def needed_ms(spec: ModelSpec, usual_ms: int) -> int | None:
     span_ms = spec.baseline.span if isinstance(spec.baseline, RollingBaseline) else 0
     learned_ms = span_ms + 2 * defaults.learn_windows * defaults.window
     return max(least_ms, learned_ms, (REFERENCE_DAYS + LAG_DAYS) * DAY_MS, VOLUME_DAYS * DAY_MS) + defaults.window
+
+
+def _compared_ms(spec: ModelSpec) -> int:
+    """How long estimates are needed: until labels say what came of their day, and a day more for whoever is late."""
+    plan = spec.performance_plan
+    if plan is None or plan.weight is not None or not spec.estimates:
+        return 0
+    return plan.judge_at_ms[0] + 2 * DAY_MS
 
 
 def _delay_ms(spec: ModelSpec, kept_ms: int) -> int:

@@ -21,7 +21,17 @@ from sinks.store.memory import MemoryStore
 from sinks.store.retention import Lifetimes, retain
 from sinks.store.sqlstore import SqlStore
 from sinks.store.upkeep import merge, mutate
-from tests.monitor.streams import DAY_MS, START_MS, applications, as_lines, configured, detecting, replayed, written
+from tests.monitor.streams import (
+    DAY_MS,
+    SPEC,
+    START_MS,
+    applications,
+    as_lines,
+    configured,
+    detecting,
+    replayed,
+    written,
+)
 from tests.sinks.store.samples import plain
 
 MINUTE_MS, FIVE_MINUTES_MS, SIGNAL = 60_000, 300_000, "feature:amount"
@@ -32,6 +42,19 @@ DEFAULT_MS = 14 * DAY_MS
 def judging(window: str, **spec: Any) -> Configuration:
     defaults = {"window": window, "min_samples": 2, "learn_windows": 6}
     return configured(detect=detecting(pane="10s", rules=[], defaults=defaults), **spec)
+
+
+def estimating(first_age: str, **performance: Any) -> Configuration:
+    """A model of which estimates are compared with labels at an age."""
+    sources = [
+        {"kafka": "loans", "event_time": "ts"},
+        {"kafka": "defaults", "kind": "labels", "event_time": "ts"},
+    ]
+    labels = {"paid": {"type": "category"}, "times": {"type": "numeric"}}
+    estimates = {"accuracy": {"uri": "loans.mpp.json"}}
+    compared = {"label": "paid", "positive": "no", "judge_at": [first_age], "estimates": estimates}
+    schema = {**SPEC["schema"], "labels": labels}
+    return judging("5m", sources=sources, schema=schema, performance={**compared, **performance})
 
 
 CONFIGURATION = judging("5m")
@@ -134,6 +157,10 @@ def test_what_panes_alone_could_answer_is_refused_by_name_when_they_are_gone(sto
         (judging("7m"), 42),
         (judging("7m", baseline={"kind": "first_events", "count": 100}), None),
         (judging("5m", baseline={"kind": "first_events", "count": 100}), 14),
+        (estimating("7d"), 14),
+        (estimating("30d"), 32),
+        (estimating("30d", estimates={}), 14),
+        (estimating("30d", weight="times"), 14),
     ],
 )
 def test_panes_are_kept_for_as_long_as_a_changed_configuration_would_learn_from_them(
