@@ -18,6 +18,7 @@ from detectors.performance.schemes import LARGEST
 from monitor.config.performance import PerformancePlan
 from monitor.errors import InputError
 from monitor.ingest.duplicates import digests
+from monitor.ingest.kept_events import NO_ID
 from monitor.packed import Texts
 from monitor.panes.distributions import Part
 from monitor.performance.join import NONE, Pairs
@@ -195,7 +196,9 @@ def _digest_pages(store: Store, model: str, part: Part, table: str) -> Iterator[
         if table == "events":
             yield digests(Texts.of([text for text in page["id"] if text]))
         else:
-            yield np.asarray(page["id_digest"], dtype=np.int64).view(np.uint64)
+            hashes = np.asarray(page["id_digest"], dtype=np.int64)
+            # Predictions without an id have no label.
+            yield hashes[hashes != NO_ID].view(np.uint64)
         if len(page["event_ms"]) < PAGE_ROWS:
             return
         low_ms, after = int(page["event_ms"][-1]), query.cursor(page)

@@ -156,6 +156,24 @@ def test_of_very_many_ids_those_with_the_smallest_hashes_are_looked_for(
     assert not taken.stored.is_all
 
 
+def test_predictions_without_an_id_are_nobodys(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given more of them than are read of one id
+    beside = MemoryStore()
+    for table in ("predicted", "labels"):
+        rows = store.read(Query(table, {"model": "loans"}))
+        beside.append(table, rows, token=table)
+        if table == "predicted":
+            nobodys = rows | {"partition": rows["partition"] + 1, "id_digest": np.zeros(COUNT, dtype=np.int64)}
+            beside.append(table, nobodys, token="nobodys")
+    monkeypatch.setattr(sample, "MOST_ROWS", COUNT - 1)
+    monkeypatch.setattr(sample, "IDS_AT_ONCE", 100)
+    # then
+    taken, expected = (stored_events(each, watched(), PART, "cbpe") for each in (beside, store))
+    assert repr(taken) == repr(expected)
+    assert taken.stored is not None
+    assert taken.stored.is_all
+
+
 def test_numbers_and_classes_are_those_of_a_file(tmp_path: Path) -> None:
     # given predictions of a number and of a class, whose labels are known, or cannot be compared
     random = np.random.default_rng(3)
