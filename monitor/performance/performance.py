@@ -27,7 +27,7 @@ from monitor.performance.join import Pairs
 from monitor.performance.progress import Progress
 from monitor.values import DAY_MS
 from monitor.watch import Watch
-from sinks.store.batch import add_row, empty_rows
+from sinks.store.batch import add_row, empty_rows, joined
 from sinks.store.contract import Query, Store
 from sinks.store.label_join import (
     Positions,
@@ -115,7 +115,7 @@ class Performance:
         if not at_once:
             due = replace(due, touched=self._at_their_turn(looked.touched, now_ms))
         written, worked_out = 0, set[int]()
-        for predicted in self._pages(due.spans()):
+        for predicted in self._together(self._pages(due.spans())):
             written += self._work_out(predicted, due, reach)
             worked_out |= set(np.unique(_hours(predicted)).tolist())
             if is_enough():
@@ -191,6 +191,20 @@ class Performance:
         complete_ms = looked.judged_ms if complete_ms is None else max(complete_ms, looked.judged_ms)
         return Due(looked.judged_ms, complete_ms, self._plan.judge_at_ms, frozenset(looked.touched), oldest_ms)
 
+    def _together(self, pages: Iterator[Columns]) -> Iterator[Columns]:
+        """Put small pages together: finding labels reads those of months, whether for an hour or for fifty."""
+        parts: list[Columns] = []
+        count = 0
+        for page in pages:
+            size = len(page["event_ms"])
+            if parts and count + size > self.page:
+                yield joined(parts)
+                parts, count = [], 0
+            parts.append(page)
+            count += size
+        if parts:
+            yield joined(parts)
+
     def _pages(self, spans: Sequence[Span]) -> Iterator[Columns]:
         """Yield predictions in the order of time, whole hours of them."""
         for first_ms, to_ms in spans:
@@ -222,8 +236,7 @@ class Performance:
         times = [hour_ms + HOUR_MS + age for hour_ms, of_hour in ages.items() for age in of_hour if age != NOW]
         counted = decided(self._store, self._model, times, reach) if times else {}
         until_ms = ENDED if any(NOW in of_hour for of_hour in ages.values()) else max(times, default=0)
-        span = min(ages), max(ages) + HOUR_MS
-        labels = labels_of(self._store, self._model, self._plan.label_signals, span, until_ms)
+        labels = labels_of(self._store, self._model, self._plan.label_signals, list(ages), until_ms)
         rows = empty_rows("performance")
         for hour in self._hours_at_ages(predicted, labels, ages, counted):
             for row in rows_of_hour(self._plan, hour):
@@ -240,14 +253,14 @@ class Performance:
         others = self._plan.label_signals[1:]
         for age_ms in sorted({age_ms for of_hour in ages.values() for age_ms in of_hour}):
             until_ms = np.full(len(hours), ENDED) if age_ms == NOW else hours + HOUR_MS + age_ms
-            joined = pairs.by(until_ms, self._plan.label, others)
+            labelled = pairs.by(until_ms, self._plan.label, others)
             for hour_ms in [hour_ms for hour_ms, of_hour in ages.items() if age_ms in of_hour]:
                 rows = np.flatnonzero(hours == hour_ms)
                 of_silent = counted.get(hour_ms + HOUR_MS + age_ms, {}) if age_ms != NOW else {}
                 if of_silent:
                     yield self._without_silent(predicted, labels, (hour_ms, age_ms), of_silent)
                 else:
-                    yield Hour(self._model, hour_ms, age_ms, predicted, labels, joined, rows)
+                    yield Hour(self._model, hour_ms, age_ms, predicted, labels, labelled, rows)
 
     def _without_silent(self, predicted: Columns, labels: Columns, at: tuple[int, int], counted: Known) -> Hour:
         """What is known of an hour without what silent partitions have said since they were not waited for."""
@@ -255,8 +268,8 @@ class Performance:
         predicted = _taken(predicted, np.flatnonzero((_hours(predicted) == hour_ms) & _counts(predicted, counted)))
         labels = _taken(labels, np.flatnonzero(_counts(labels, counted)))
         until_ms = np.full(len(predicted["event_ms"]), hour_ms + HOUR_MS + age_ms)
-        joined = Pairs(predicted, labels).by(until_ms, self._plan.label, self._plan.label_signals[1:])
-        return Hour(self._model, hour_ms, age_ms, predicted, labels, joined, np.arange(len(until_ms)))
+        labelled = Pairs(predicted, labels).by(until_ms, self._plan.label, self._plan.label_signals[1:])
+        return Hour(self._model, hour_ms, age_ms, predicted, labels, labelled, np.arange(len(until_ms)))
 
 
 def _hours(predicted: Columns) -> NDArray[np.int64]:

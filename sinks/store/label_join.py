@@ -12,7 +12,7 @@ import numpy as np
 
 from sinks.store.connection import Connection
 from sinks.store.contract import TABLES, Columns, Query, Store
-from sinks.store.spans import HOUR_MS, Span
+from sinks.store.spans import HOUR_MS
 
 __all__ = [
     "EARLIEST_MS",
@@ -36,7 +36,8 @@ PREWHERE model = {{model:String}} AND signal IN {{signals:Array(String)}} AND ev
     AND event_ms < {{until_ms:Int64}}
 WHERE known_ms < {{until_ms:Int64}} AND id_digest IN (
     SELECT id_digest FROM predicted
-    WHERE model = {{model:String}} AND event_ms >= {{from_ms:Int64}} AND event_ms < {{to_ms:Int64}} AND id_digest != 0)
+    WHERE model = {{model:String}} AND event_ms >= {{from_ms:Int64}} AND event_ms < {{to_ms:Int64}}
+        AND {_HOUR} IN {{hours_ms:Array(Int64)}} AND id_digest != 0)
 SETTINGS final = 0
 """
 
@@ -74,8 +75,8 @@ Positions = tuple[str, int, int, int]
 """Topic, partition, first offset, and the one after the last."""
 
 
-def labels_of(store: Store, model: str, signals: Sequence[str], span: Span, until_ms: int) -> Columns:
-    """Return the labels of predictions of a span of time that were known before a time, in any order.
+def labels_of(store: Store, model: str, signals: Sequence[str], hours_ms: Sequence[int], until_ms: int) -> Columns:
+    """Return the labels of predictions of some hours that were known before a time, in any order.
 
     Parameters
     ----------
@@ -83,8 +84,8 @@ def labels_of(store: Store, model: str, signals: Sequence[str], span: Span, unti
     model : str
     signals : sequence of str
         Of the labels.
-    span : tuple of int
-        From and to, of the predictions' times; the end does not belong to it.
+    hours_ms : sequence of int
+        Hours of the predictions' times, one at least.
     until_ms : int
 
     Returns
@@ -96,16 +97,21 @@ def labels_of(store: Store, model: str, signals: Sequence[str], span: Span, unti
     ------
     StoreError
     """
-    earliest_ms = span[0] - EARLIEST_MS
+    from_ms, to_ms = min(hours_ms), max(hours_ms) + HOUR_MS
+    earliest_ms = from_ms - EARLIEST_MS
     if isinstance(store, Connection):
         values = {"model": model, "signals": list(signals), "earliest_ms": earliest_ms, "until_ms": until_ms}
-        return store.fetch(_LABELS_OF, values | {"from_ms": span[0], "to_ms": span[1]}, _KINDS)
+        values |= {"from_ms": from_ms, "to_ms": to_ms, "hours_ms": list(hours_ms)}
+        return store.fetch(_LABELS_OF, values, _KINDS)
     predicted = store.read(
-        Query("predicted", {"model": model}, {"event_ms": span[0]}, {"event_ms": span[1]}, columns=("id_digest",))
+        Query(
+            "predicted", {"model": model}, {"event_ms": from_ms}, {"event_ms": to_ms}, columns=("event_ms", "id_digest")
+        )
     )
     bounds = {"event_ms": earliest_ms}, {"event_ms": until_ms, "known_ms": until_ms}
     labels = store.read(Query("labels", {"model": model, "signal": list(signals)}, *bounds, columns=_LABELS))
-    index = np.flatnonzero(np.isin(labels["id_digest"], predicted["id_digest"]))
+    is_of_hours = np.isin(predicted["event_ms"] // HOUR_MS * HOUR_MS, hours_ms)
+    index = np.flatnonzero(np.isin(labels["id_digest"], predicted["id_digest"][is_of_hours]))
     return {
         name: column[index] if isinstance(column, np.ndarray) else [column[i] for i in index.tolist()]
         for name, column in labels.items()
