@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import islice
 from typing import Annotated, Any, NamedTuple
 
@@ -164,19 +164,35 @@ class Book:
         return fired_ms
 
     def _at_one_time(self, until_ms: int | None) -> Iterator[list[Incident]]:
+        is_newest = until_ms is None
         for firings in firings_apart(self._store, self._topics, self._reach.shared_ms, until_ms):
-            self._newest = self._as_they_stand(firings)
+            self._newest = self._since(firings) if is_newest else self._as_they_stand(firings)
+            is_newest = False
             yield incidents(firings, self._changes, self._reach)
+
+    def _since(self, firings: Sequence[Firing]) -> dict[str, _Newest]:
+        """How alerts stand that fired last of all: nearly all that the log has since the first of them is of them."""
+        alert_ids = {firing.alert_id for firing in firings}
+        # What becomes of an alert is never dated before it fired.
+        low = {"at_ms": min(firing.fired_ms for firing in firings)}
+        return self._newest_of(Query("alerts", low=low, columns=NEWEST_COLUMNS), alert_ids)
 
     def _as_they_stand(self, firings: Sequence[Firing]) -> dict[str, _Newest]:
         alert_ids = sorted({firing.alert_id for firing in firings})
         newest: dict[str, _Newest] = {}
         for first in range(0, len(alert_ids), MOST_NAMED):
-            where = {"alert_id": alert_ids[first : first + MOST_NAMED]}
-            # By alert, and then by sequence.
-            for row in read_all(self._store, Query("alerts", where, columns=NEWEST_COLUMNS)):
-                newest[row["alert_id"]] = _Newest(*(row[name] for name in _Newest._fields))
+            chosen = alert_ids[first : first + MOST_NAMED]
+            newest |= self._newest_of(Query("alerts", {"alert_id": chosen}, columns=NEWEST_COLUMNS), set(chosen))
         return newest
+
+    def _newest_of(self, query: Query, alert_ids: Set[str]) -> dict[str, _Newest]:
+        # By alert, and then by sequence.
+        rows = read_all(self._store, query)
+        return {
+            row["alert_id"]: _Newest(*(row[name] for name in _Newest._fields))
+            for row in rows
+            if row["alert_id"] in alert_ids
+        }
 
     def sequence(self, alert_id: str) -> int:
         """The transition that an alert stands at."""
