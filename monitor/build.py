@@ -22,7 +22,7 @@ from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import SourceSpec
-from monitor.config.pictures import LINKED
+from monitor.config.pictures import PICTURED
 from monitor.configurations.in_force import former_watch
 from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
@@ -550,14 +550,15 @@ def _receiver(
 
 
 def _lent(configuration: Configuration, watches: Mapping[str, Watch], store: Store, kind: str) -> dict[str, Any]:
-    """What a receiver needs of the service: the pictures in mails, links to pictures, the cluster of its topic."""
+    """What a receiver needs of the service: pictures, links to them, the cluster of its topic."""
     spec = configuration.service.spec
-    if kind == "email":
-        return {"draw": Pictures(store, watches)}
-    if kind in LINKED and spec.pictures is not None:
-        seals = PictureSeals(spec.pictures.key.get_secret_value())
-        return {"link": Links(Pictures(store, watches), seals, spec.external_url, spec.pictures.lifetime)}
-    return _cluster_of(configuration, kind)
+    if kind not in ("email", *PICTURED):
+        return _cluster_of(configuration, kind)
+    draw = Pictures(store, watches)
+    if kind == "email" or spec.pictures is None:
+        return {"draw": draw}
+    seals = PictureSeals(spec.pictures.key.get_secret_value())
+    return {"draw": draw, "link": Links(draw, seals, spec.external_url, spec.pictures.lifetime)}
 
 
 def _cluster_of(configuration: Configuration, kind: str) -> dict[str, Any]:

@@ -48,8 +48,8 @@ class ServiceMetrics(Collector):
     figures : StoreFigures
     unready : callable
         Returns why the service is not ready; nothing when it is.
-    backlog : callable
-        Returns how many notifications wait, by receiver.
+    notifications : pair of callable
+        Return how many notifications wait, and how many were delivered without all of their pictures, by receiver.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class ServiceMetrics(Collector):
         loop: EvaluateLoop,
         figures: StoreFigures,
         unready: Callable[[], list[str]],
-        backlog: Callable[[], Mapping[str, int]],
+        notifications: tuple[Callable[[], Mapping[str, int]], Callable[[], Mapping[str, int]]],
     ) -> None:
         self._intake, self._loop, self._figures = intake, loop, figures
-        self._unready, self._backlog = unready, backlog
+        self._unready, (self._backlog, self._incomplete) = unready, notifications
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -83,6 +83,8 @@ class ServiceMetrics(Collector):
         for receiver, count in sorted(self._backlog().items()):
             waiting.add_metric([receiver], count)
         yield waiting
+        text = "Notifications that were delivered without all of their pictures."
+        yield _by("leeway_notifications_incomplete", text, "receiver", self._incomplete())
 
     def _outcomes(self) -> Iterator[Metric]:
         counters = self._intake.counters

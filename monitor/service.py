@@ -141,7 +141,9 @@ class Service:
         figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
         unusable = Quarantine.of(self.store).counts
         self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
-        self.metrics.register(ServiceMetrics(self.intake, self.loop, figures, self.ready, self.backlog))
+        self.metrics.register(
+            ServiceMetrics(self.intake, self.loop, figures, self.ready, (self.backlog, self.incomplete))
+        )
         if self.certificate is not None:
             self.metrics.register(self.certificate)
         self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
@@ -514,6 +516,10 @@ class Service:
     def backlog(self) -> dict[str, int]:
         """Notifications that are on their way, by receiver."""
         return {} if self._routers is None else self._routers.backlog
+
+    def incomplete(self) -> dict[str, int]:
+        """Notifications that were delivered without all of their pictures, by receiver."""
+        return {} if self._routers is None else dict(self._routers.incomplete)
 
 
 def _ingest(worker: Worker) -> None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from pydantic import Field, SecretStr, field_validator
 
 from monitor.values import DAY_MS, DurationMs, Strict
+from sinks.receivers.parameters import Parameters
 
-__all__ = ["LINKED", "PictureLinks"]
+__all__ = ["PICTURED", "PictureLinks", "are_linked"]
 
-LINKED = ("slack", "teams")
-"""Kinds of receivers that show pictures from addresses alone."""
+PICTURED = ("slack", "teams")
+"""Kinds of receivers that show pictures by links, or have them uploaded."""
 
 LEAST_CHARACTERS = 32
 
 
+def are_linked(receiver: Parameters) -> bool:
+    """Whether a receiver shows pictures by links."""
+    return receiver.kind in PICTURED and getattr(receiver, "pictures", False) in (True, "link")
+
+
 class PictureLinks(Strict):
-    """Small charts of what moved, by links: for channels that show pictures from addresses alone.
+    """Small charts of what moved, by links: for channels that show pictures from addresses.
 
     Whoever has a link sees its picture without logging in, until it expires.
     """

@@ -15,7 +15,7 @@ from monitor.config.heartbeat import Heartbeat
 from monitor.config.incidents import Incidents
 from monitor.config.kafka import KafkaCluster
 from monitor.config.listener_tls import ListenerTls
-from monitor.config.pictures import LINKED, PictureLinks
+from monitor.config.pictures import PictureLinks, are_linked
 from monitor.config.privacy import Privacy
 from monitor.config.quotas import Quota
 from monitor.config.rates import ApiRates
@@ -286,11 +286,7 @@ class ServiceSpec(Strict):
 
     @model_validator(mode="after")
     def _pictures_have_an_address(self) -> Self:
-        by_links = [
-            index
-            for index, each in enumerate(self.receivers)
-            if each.kind in LINKED and getattr(each, "pictures", False)
-        ]
+        by_links = [index for index, each in enumerate(self.receivers) if are_linked(each)]
         if by_links and self.pictures is None:
             message = "pictures by links are signed: `spec.pictures.key` has the key"
             raise WrongPartError(("receivers", by_links[0], "pictures"), message)

@@ -30,7 +30,7 @@ class Delivery:
     ----------
     outcome : {"delivered", "refused", "gave_up"}
     reason : str
-        Empty if it was delivered.
+        Of what was delivered: why it has no pictures, or not all; empty if it has all that were to go with it.
     attempts : int
     may_have_it : bool
         Whether the receiver may have it, although it was not delivered.
@@ -101,7 +101,7 @@ class Attempts:
             answer = self._answer()
             notifying.note(answer=type(answer).__name__.lower())
         if isinstance(answer, Delivered):
-            return Delivery("delivered", "", self._count)
+            return Delivery("delivered", answer.reason, self._count)
         self._reason = answer.reason
         if isinstance(answer, Refused):
             return Delivery("refused", answer.reason, self._count, self._may_have_it)

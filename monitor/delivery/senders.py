@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future
+from functools import partial
 
 from monitor.clock import Clock
 from monitor.delivery.attempts import Attempts, Delivery
@@ -29,11 +31,15 @@ class Senders:
     ----------
     targets : dict of str to list of Target
         The entries of each receiver that is named; kept up to date.
+    incomplete : Counter of str
+        How many notifications were delivered without their pictures, or not with all, by receiver.
     """
 
     def __init__(self, receivers: Mapping[Target, Receiver], clock: Clock, patience: Patience) -> None:
         self._clock, self._patience = clock, patience
         self.targets: dict[str, list[Target]] = {}
+        self.incomplete: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self._receivers: dict[Target, Receiver] = {}
         self._threads: dict[Target, ReceiverThread] = {}
         self._is_running = False
@@ -75,9 +81,16 @@ class Senders:
         if self._is_running:
             if target not in self._threads:
                 self._threads[target] = ReceiverThread(f"notify-{target.receiver}", self._clock)
-            return self._threads[target].add(attempts)
-        done.set_result(attempts.run(threading.Event()))
+            done = self._threads[target].add(attempts)
+        else:
+            done.set_result(attempts.run(threading.Event()))
+        done.add_done_callback(partial(self._count, target.receiver))
         return done
+
+    def _count(self, receiver: str, done: Future[Delivery]) -> None:
+        if done.exception() is None and done.result().outcome == "delivered" and done.result().reason:
+            with self._counting:
+                self.incomplete[receiver] += 1
 
     def start(self) -> None:
         """Use threads from now on."""

@@ -115,7 +115,9 @@ class Outbox:
         if job.alerts and job.target not in self._digests:
             self._unwritten.append(_rows(job, delivery, now_ms))
         why: Why = delivery.outcome
-        detail = delivery.reason or job.flush.why(job.target)
+        detail = delivery.reason
+        if why == "delivered":
+            detail = job.flush.why(job.target) + (f"; {delivery.reason}" if delivery.reason else "")
         if job.target in self._digests:
             why, detail = "digest", f"it is notified at {utc(self._digests.next_ms(job.target))}; {detail}"
         route, at_ms = job.flush.group.route.id, job.flush.at_ms

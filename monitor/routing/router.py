@@ -10,7 +10,7 @@ over by then as an end. After a start, groups are formed again from the alerts t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 
 import structlog
@@ -82,6 +82,11 @@ class Router:
     def backlog(self) -> dict[str, int]:
         """Notifications that were decided on and are not settled, by receiver."""
         return self._outbox.backlog
+
+    @property
+    def incomplete(self) -> Mapping[str, int]:
+        """Notifications that were delivered without all of their pictures, by receiver."""
+        return self._senders.incomplete
 
     def open(self) -> None:
         """Read what was notified before, and form the groups; call it before anything can write transitions.

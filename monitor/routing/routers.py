@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -49,6 +49,11 @@ class Routers:
     def backlog(self) -> dict[str, int]:
         """Notifications that were decided on and are not settled, by receiver."""
         return self.current.backlog
+
+    @property
+    def incomplete(self) -> Mapping[str, int]:
+        """Notifications that were delivered without all of their pictures, by receiver."""
+        return self.current.incomplete
 
     def open(self) -> None:
         """Open the router: see :meth:`Router.open`.

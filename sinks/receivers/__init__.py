@@ -64,7 +64,7 @@ def build(parameters: Parameters, **lent: Any) -> Receiver:
     ----------
     parameters : Parameters
     **lent
-        What the service lends it: ``connect`` to ``kafka``, ``draw`` to ``email``.
+        What the service lends it: ``connect`` to ``kafka``, ``draw`` to what shows pictures.
 
     Examples
     --------

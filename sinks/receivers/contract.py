@@ -185,7 +185,15 @@ def common(mappings: tuple[Mapping[str, str], ...]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Delivered:
-    """The other side has it."""
+    """The other side has it.
+
+    Attributes
+    ----------
+    reason : str
+        Why it has no pictures, or not all, if some were to go with it; for people, and holds no secret.
+    """
+
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from sinks.parameters import Name, Strict
 
-__all__ = ["Parameters", "SecretUrl"]
+__all__ = ["Parameters", "PicturesBy", "SecretUrl"]
 
 
 def _is_http(url: SecretStr) -> SecretStr:
@@ -19,6 +19,17 @@ def _is_http(url: SecretStr) -> SecretStr:
 
 SecretUrl = Annotated[SecretStr, AfterValidator(_is_http)]
 """An address of HTTP, which is often a secret itself."""
+
+
+def _one_mistake(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(value)
+    except ValidationError as error:
+        raise ValueError("expected true, false, `link` or `upload`") from error
+
+
+PicturesBy = Annotated[bool | Literal["link", "upload"], WrapValidator(_one_mistake)]
+"""How a channel gets pictures; true is ``link``."""
 
 
 class Parameters(Strict):

@@ -12,6 +12,7 @@ import logging
 import socket
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -87,6 +88,7 @@ class Post:
         headers: Mapping[str, str] | None = None,
         path: str = "",
         read: Callable[[bytes], Outcome] | None = None,
+        read_bytes: int = EXCERPT_BYTES,
     ) -> Outcome:
         """Post `body`, once.
 
@@ -99,6 +101,8 @@ class Post:
             Appended to the address.
         read : callable
             From the start of the text of an answer 2xx to the outcome, where such an answer can mean failure.
+        read_bytes : int
+            How long that start is at most.
         """
         url = self._url.copy_with(raw_path=self._url.raw_path + path.encode()) if path else self._url
         try:
@@ -114,7 +118,10 @@ class Post:
             )
             response = self._client.send(request, stream=True)
             try:
-                return self._outcome(response, read)
+                if not response.is_success:
+                    return self._failure(response)
+                outcome = Delivered() if read is None else read(_start(response, read_bytes))
+                return replace(outcome, reason=self._hide(outcome.reason))
             finally:
                 response.close()
         except socket.gaierror as error:
@@ -140,9 +147,7 @@ class Post:
                 )
         return url.copy_with(host=addresses[0])
 
-    def _outcome(self, response: httpx.Response, read: Callable[[bytes], Outcome] | None) -> Outcome:
-        if response.is_success:
-            return Delivered() if read is None else read(_start(response))
+    def _failure(self, response: httpx.Response) -> Outcome:
         reason = f"{self._where}: {response.status_code} {response.reason_phrase}{self._excerpt(response)}"
         if response.status_code == 429 or response.is_server_error:
             return Retry(reason, retry_after_s(response.headers))
@@ -159,7 +164,7 @@ class Post:
     def _excerpt(self, response: httpx.Response) -> str:
         """Return the start of the answer's text, on one line, without what it may have echoed."""
         try:
-            start = _start(response)
+            start = _start(response, EXCERPT_BYTES)
         except (httpx.TransportError, httpx.DecodingError) as error:
             return f" (no text: {type(error).__name__})"
         text = self._hide(" ".join(start.decode(errors="replace").split()))
@@ -227,8 +232,18 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (until - now).total_seconds()) if until and now else None
 
 
-def _start(response: httpx.Response) -> bytes:
-    return next(response.iter_bytes(EXCERPT_BYTES), b"")[:EXCERPT_BYTES]
+def _start(response: httpx.Response, most_bytes: int) -> bytes:
+    start = b""
+    try:
+        for part in response.iter_bytes():
+            start += part
+            if len(start) >= most_bytes:
+                break
+    except httpx.TransportError:
+        # What has come may say it all.
+        if not start:
+            raise
+    return start[:most_bytes]
 
 
 def _has_proxy(url: httpx.URL) -> bool:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+import structlog
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from sinks.receivers.contract import Delivered, LinkedPicture, Notification, Outcome, Refused, Retry
-from sinks.receivers.limits import fitted
-from sinks.receivers.parameters import SecretUrl
+from sinks.receivers.contract import Delivered, LinkedPicture, Notification, Outcome, Picture
+from sinks.receivers.parameters import PicturesBy, SecretUrl
 from sinks.receivers.post import Posted
+from sinks.receivers.slack_api import ask, escaped
+from sinks.receivers.slack_files import Files
 from sinks.receivers.text import Worded
+
+logger = structlog.get_logger("leeway.notify")
 
 __all__ = ["Slack", "SlackParameters", "message"]
 
@@ -20,8 +24,6 @@ COLOURS = {"critical": "#d00000", "warning": "#e8a317", "info": "#3b82c4"}
 RESOLVED = "#2e8b57"
 # Slack cuts longer ones itself, at a place that it does not state for attachments, and counts them escaped.
 LONGEST_TITLE, LONGEST_TEXT = 1000, 3000
-PASSING = {"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-"""Errors of Slack's API that another try may not meet."""
 
 
 def message(
@@ -39,17 +41,17 @@ def message(
     severity = {alert.labels.get("severity", "") for alert in notification.alerts if alert.status == "firing"}
     worst = next((level for level in COLOURS if level in severity), "warning")
     link = next((alert.generator_url for alert in notification.by_gravity if alert.generator_url), "")
-    title = _escaped(fitted(title, LONGEST_TITLE, _escaped_length))
+    title = escaped(title, LONGEST_TITLE)
     attachment = {
         "color": RESOLVED if notification.status == "resolved" else COLOURS[worst],
         "fallback": title,
         "title": title,
-        "text": _escaped(fitted(text, LONGEST_TEXT, _escaped_length)),
+        "text": escaped(text, LONGEST_TEXT),
         "ts": (notification.at_ms if notification.title else _starts_ms(notification)) // 1000,
     }
     if link:
         attachment["title_link"] = link
-    return {"text": title, "attachments": [attachment, *map(_shown, pictures)]}
+    return {"text": title, "attachments": [attachment, *map(_linked, pictures)]}
 
 
 class SlackParameters(Posted, Worded):
@@ -69,11 +71,20 @@ class SlackParameters(Posted, Worded):
         description="its id, or its name with `#`; with a webhook in place of the webhook's own, if it allows that",
     )
 
-    pictures: bool = Field(
+    pictures: PicturesBy = Field(
         default=False,
-        description="whether small charts of what moved are shown, by links that whoever has them can open: "
-        "`spec.pictures` signs them",
+        description="whether small charts of what moved are shown: with `link`, or true, by links that whoever has "
+        "them can open, which `spec.pictures` signs; with `upload` in the message's thread, for which the bot has the "
+        "right `files:write` too",
     )
+
+    @field_validator("pictures")
+    @classmethod
+    def _can_be_uploaded(cls, pictures: PicturesBy, info: ValidationInfo) -> PicturesBy:
+        token = info.data.get("token")
+        if pictures == "upload" and token is not None and not token.get_secret_value():
+            raise ValueError("a webhook takes no files: `upload` needs the `token` of a bot and a `channel`")
+        return pictures
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
@@ -93,62 +104,61 @@ class Slack:
     Parameters
     ----------
     parameters : SlackParameters
-    link : callable or None
-        From a notification to where its pictures are.
+    link, draw : callable or None
+        From a notification to where its pictures are, and to the pictures.
     """
 
     Parameters = SlackParameters
 
     def __init__(
-        self, parameters: SlackParameters, *, link: Callable[[Notification], Sequence[LinkedPicture]] | None = None
+        self,
+        parameters: SlackParameters,
+        *,
+        link: Callable[[Notification], Sequence[LinkedPicture]] | None = None,
+        draw: Callable[[Notification], Sequence[Picture]] | None = None,
     ) -> None:
-        self._link = link if parameters.pictures else None
+        self._link = link if parameters.pictures in (True, "link") else None
+        self._draw = draw
         self.name, self.send_resolved = parameters.name, parameters.send_resolved
         self._text = parameters.words()
         self._channel = {"channel": parameters.channel} if parameters.channel else {}
         token = parameters.token.get_secret_value()
         self._is_app = bool(token)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._post = parameters.post_to(parameters.url.get_secret_value(), headers=headers, secrets=[token])
+        url = parameters.url.get_secret_value()
+        self._post = parameters.post_to(url, headers=headers, secrets=[token])
+        self._files = Files(parameters, url, token) if parameters.pictures == "upload" else None
 
     def send(self, notification: Notification) -> Outcome:
-        """Write it, once."""
+        """Write it, once; pictures come behind it, and whatever they meet, it has been delivered."""
         pictures = self._link(notification) if self._link is not None else ()
-        body = message(notification, *self._text.of(notification), pictures) | self._channel
-        return self._post.send(json.dumps(body).encode(), read=_outcome if self._is_app else None)
+        body = json.dumps(message(notification, *self._text.of(notification), pictures) | self._channel).encode()
+        if not self._is_app:
+            return self._post.send(body)
+        outcome, answer = ask(self._post, body)
+        return Delivered(self._shown(notification, answer)) if outcome == Delivered() else outcome
 
     def close(self) -> None:
         """Close connections."""
         self._post.close()
+        if self._files is not None:
+            self._files.close()
+
+    def _shown(self, notification: Notification, message: Mapping[str, str]) -> str:
+        """Show pictures behind a message; return why they are not all there."""
+        if self._files is None or self._draw is None:
+            return ""
+        pictures = self._draw(notification)
+        reason = self._files.show(pictures, message) if pictures else ""
+        if reason:
+            logger.warning("pictures are not shown", receiver=self.name, reason=reason)
+        return f"without its pictures: {reason}" if reason else ""
 
 
-def _shown(picture: LinkedPicture) -> dict[str, Any]:
-    caption = _escaped(fitted(picture.caption, LONGEST_TITLE, _escaped_length))
+def _linked(picture: LinkedPicture) -> dict[str, Any]:
+    caption = escaped(picture.caption, LONGEST_TITLE)
     return {"fallback": caption, "text": caption, "image_url": picture.url}
-
-
-def _outcome(answer: bytes) -> Outcome:
-    """Slack's API answers 200 even when it failed, and says so in the body."""
-    try:
-        fields = json.loads(answer)
-        error = "" if fields["ok"] is True else str(fields.get("error", "unknown"))
-    except ValueError as unreadable:
-        # The start of a long answer is no JSON by itself: such answers are those of success.
-        return Delivered() if answer.startswith(b'{"ok":true') else Retry(f"slack.com: {unreadable}")
-    except (KeyError, TypeError):
-        return Retry("slack.com: the answer does not say `ok`")
-    if not error:
-        return Delivered()
-    return Retry(f"slack.com: {error}") if error in PASSING else Refused(f"slack.com: {error}")
 
 
 def _starts_ms(notification: Notification) -> int:
     return min(alert.starts_at_ms for alert in notification.alerts)
-
-
-def _escaped_length(text: str) -> int:
-    return len(_escaped(text))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -621,6 +621,15 @@ BROKEN = {
         "76: spec.receivers.0.pictures: pictures by links are signed",
         one=False,
     ),
+    "pictures that a webhook cannot take": _service(
+        "receivers: [{kind: slack, name: ops, url: 'https://hooks.example.org/x', pictures: upload}]",
+        "76: spec.receivers.0.pictures: a webhook takes no files: `upload` needs the `token` of a bot and a `channel`",
+        one=False,
+    ),
+    "pictures in a way that there is not": _service(
+        "receivers: [{kind: teams, name: ops, url: 'https://hooks.example.org/x', pictures: inline}]",
+        "76: spec.receivers.0.pictures: expected true, false, `link` or `upload`",
+    ),
     "links to pictures of nowhere": _service(
         "pictures: {key: 0123456789abcdef0123456789abcdef}",
         "3: spec.pictures: links to pictures start with `spec.external_url`",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 import zlib
@@ -24,6 +25,7 @@ from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
 from tests.service import shop
+from tests.sinks.receivers.listener import Listener
 from tests.sinks.receivers.notifications import notification
 from tests.sinks.receivers.test_mail import send, smtp
 
@@ -141,17 +143,24 @@ def test_a_mail_waits_for_no_picture(drifted: tuple[Configuration, MemoryStore])
     assert box.mails[0].get_content_type() == "multipart/alternative"
 
 
-@pytest.mark.parametrize(("given", "images"), [({}, 2), ({"pictures": False}, 0)])
-def test_a_service_sends_pictures_unless_it_is_told_not_to(
-    given: dict[str, Any], images: int, drifted: tuple[Configuration, MemoryStore], tmp_path: Path
+@pytest.mark.parametrize(
+    ("given", "uploads", "images"), [({}, {"pictures": "upload"}, 2), ({"pictures": False}, {}, 0)]
+)
+def test_a_service_sends_pictures_where_they_are_to_go(
+    given: dict[str, Any],
+    uploads: dict[str, Any],
+    images: int,
+    drifted: tuple[Configuration, MemoryStore],
+    tmp_path: Path,
 ) -> None:
     _, store = drifted
-    with smtp() as (box, port):
+    with smtp() as (box, port), Listener() as teams:
+        card = {"kind": "teams", "name": "t", "url": teams.url(), "allow_private": True, **uploads}
         mail = {"kind": "email", "name": "m", "host": "127.0.0.1", "port": port, "sender": "a@b.c", "to": ["d@e.f"]}
         path = shop.configured(
             tmp_path,
             shop.model("shop", {"file": "events-*.jsonl"}, detect=DISTANCES),
-            receivers=[{**mail, "security": "none", **given}],
+            receivers=[{**mail, "security": "none", **given}, card],
             store={"kind": "memory"},
         )
         with shop.serving(load(path), store, roles=["alert"]):
@@ -160,5 +169,8 @@ def test_a_service_sends_pictures_unless_it_is_told_not_to(
             labels = json.dumps(json.loads(row["labels"]) | {"alert_id": alert_id})
             again = row | {"alert_id": alert_id, "labels": labels, "at_ms": SystemClock().now_ms()}
             store.append("alerts", {name: [value] for name, value in again.items()}, token=alert_id)
-            shop.wait_until(lambda: box.mails, "the mail has come")
+            shop.wait_until(lambda: box.mails and teams.requests, "both have come")
     assert len([part for part in box.mails[0].walk() if part.get_content_type() == "image/png"]) == images
+    blocks = teams.requests[0].body["attachments"][0]["content"]["body"]
+    sent = [each["url"].removeprefix("data:image/png;base64,") for each in blocks if each["type"] == "Image"]
+    assert [pixels(base64.b64decode(each)).shape for each in sent] == [(HEIGHT, WIDTH, 3)] * images

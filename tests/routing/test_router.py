@@ -25,6 +25,7 @@ from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, 
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
 from tests.service.shop import wait_until
 
 MINUTE_MS = 60_000
@@ -279,6 +280,21 @@ def test_a_receiver_that_refuses_or_fails_is_told_at_the_next_look_with_the_same
         ("b", "delivered"),
         ("c", "delivered"),
     ]
+
+
+def test_what_was_delivered_without_its_pictures_is_noted_and_counted_and_not_sent_again() -> None:
+    world = World()
+    reason = "without its pictures: slack.com: missing_scope"
+    world.mail = Memory("mail", answers=[Delivered(reason)])
+    world.router = world.started()
+    world.happens("a")
+    world.passes(300)
+    assert said(world.mail) == [("fraud", ["a"], [])]
+    [row] = rows_of(world.store.read(Query("notifications")))
+    assert (row["outcome"], row["reason"], row["attempts"]) == ("delivered", reason, 1)
+    [decision] = [row for row in rows_of(world.store.read(Query("decisions"))) if row["why"] == "delivered"]
+    assert decision["detail"] == f"it was never notified; {reason}"
+    assert world.router.incomplete == {"mail": 1}
 
 
 def test_a_process_that_dies_between_sending_and_noting_tells_again_under_the_same_key() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sinks.receivers import build, read_parameters
-from sinks.receivers.contract import Alert, Delivered, LinkedPicture, Outcome, Refused, Retry
+from sinks.receivers.contract import Alert, Delivered, LinkedPicture, Outcome, Picture, Refused, Retry
 from tests.sinks.receivers.listener import Answer, Listener
 from tests.sinks.receivers.notifications import LABELS, group, notification, receiver_of
 
@@ -237,6 +238,62 @@ def test_pictures_are_shown_by_links_where_they_are_asked_for(kind: str, server:
     assert [url for url in strings(pictured) if "/pictures/" in url] == [picture.url for picture in pictures]
     assert not [url for url in strings(plain) if "/pictures/" in url]
     assert len(json.dumps(pictured)) <= 28_000
+
+
+PNGS = [Picture(f"chart {n} of größe", bytes([n]) * 3_000) for n in range(7)]
+
+
+@pytest.mark.parametrize(("alerts", "shown"), [(notification().alerts, 6), ((ENORMOUS,), 1)])
+def test_teams_has_pictures_in_the_card_as_far_as_there_is_room(
+    alerts: tuple[Alert, ...], shown: int, server: Listener
+) -> None:
+    config = {"kind": "teams", "name": "teams", "url": server.url(""), "allow_private": True}
+    alerts = (replace(alerts[0], generator_url="http://leeway.example/alerts/1"),)
+    for pictures in ("upload", False):
+        receiver = build(read_parameters(config | {"pictures": pictures}), draw=lambda _: PNGS)
+        assert receiver.send(group(alerts)) == Delivered()
+        receiver.close()
+
+    pictured, plain = (request.body for request in server.requests)
+    Draft202012Validator(SCHEMAS["teams"]).validate(pictured)
+    assert len(json.dumps(pictured)) <= 28_000
+    blocks, usual = (body["attachments"][0]["content"]["body"] for body in (pictured, plain))
+    assert blocks[: len(usual)] == usual
+    images = blocks[len(usual) : -1]
+    assert [base64.b64decode(each["url"].removeprefix("data:image/png;base64,")) for each in images] == [
+        picture.png for picture in PNGS[:shown]
+    ]
+    assert [each["altText"] for each in images] == [picture.caption for picture in PNGS[:shown]]
+    assert blocks[-1]["text"] == "Not all charts have room here: http://leeway.example/alerts/1"
+
+
+def test_teams_says_nothing_of_room_where_all_pictures_have_it(server: Listener) -> None:
+    config = {"kind": "teams", "name": "teams", "url": server.url(""), "allow_private": True, "pictures": "upload"}
+    receiver = build(read_parameters(config), draw=lambda _: PNGS[:2])
+    assert receiver.send(notification()) == Delivered()
+    receiver.close()
+    blocks = server.requests[0].body["attachments"][0]["content"]["body"]
+    assert [block["type"] for block in blocks[-2:]] == ["Image"] * 2
+    assert "room" not in json.dumps(blocks)
+
+
+@pytest.mark.parametrize(
+    ("second", "outcome"),
+    [
+        (Answer(), Delivered("without its pictures: http://ADDRESS: 413 Request Entity Too Large")),
+        (Answer(401), Refused("http://ADDRESS: 401 Unauthorized")),
+    ],
+)
+def test_what_teams_refuses_with_pictures_comes_without(second: Answer, outcome: Outcome) -> None:
+    with Listener(Answer(413), second) as server:
+        config = {"kind": "teams", "name": "teams", "url": server.url(""), "allow_private": True, "pictures": "upload"}
+        receiver = build(read_parameters(config), draw=lambda _: PNGS[:2])
+        assert receiver.send(notification()) == replace(
+            outcome, reason=outcome.reason.replace("ADDRESS", server.address)
+        )
+        receiver.close()
+        bodies = [json.dumps(request.body) for request in server.requests]
+    assert ["data:image/png" in body for body in bodies] == [True, False]
 
 
 def strings(document: Any) -> list[str]:
