@@ -22,7 +22,7 @@ from monitor.config import Configuration
 from monitor.config.alerting import Alerting
 from monitor.config.kafka import KafkaCluster
 from monitor.config.model import SourceSpec
-from monitor.config.pictures import PICTURED
+from monitor.config.pictures import PICTURED, uploads
 from monitor.configurations.in_force import former_watch
 from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
@@ -40,6 +40,7 @@ from monitor.ingest.names import Names
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
 from monitor.messages import Outlet
+from monitor.pictures.drawing import Bar, draw
 from monitor.pictures.links import Links, PictureSeals
 from monitor.pictures.pictures import Pictures
 from monitor.retries import Lookup, Retries, Streams
@@ -55,7 +56,7 @@ from monitor.subscribers import entries_of, reached
 from monitor.tracing.sending import send_spans
 from monitor.watch import Watch
 from sinks.receivers import build
-from sinks.receivers.contract import Receiver
+from sinks.receivers.contract import Picture, Receiver
 from sinks.receivers.parameters import Parameters
 from sinks.store import open_store
 from sinks.store.contract import Store, StoreError
@@ -531,14 +532,15 @@ def build_tracing(configuration: Configuration, roles: Collection[str]) -> Calla
 
 
 def receiver_for_trial(configuration: Configuration, parameters: Parameters) -> Receiver:
-    """Return a receiver to be tried once, without pictures.
+    """Return a receiver to be tried once: with a chart of nothing where it uploads pictures, else without any.
 
     Raises
     ------
     InputError
     """
+    sample = {"draw": lambda _: [Picture("a chart of nothing, for a test", draw([Bar(n / 12) for n in range(12)]))]}
     try:
-        return build(parameters, **_cluster_of(configuration, parameters.kind))
+        return build(parameters, **(sample if uploads(parameters) else _cluster_of(configuration, parameters.kind)))
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -554,11 +556,11 @@ def _lent(configuration: Configuration, watches: Mapping[str, Watch], store: Sto
     spec = configuration.service.spec
     if kind not in ("email", *PICTURED):
         return _cluster_of(configuration, kind)
-    draw = Pictures(store, watches)
+    pictures = Pictures(store, watches)
     if kind == "email" or spec.pictures is None:
-        return {"draw": draw}
+        return {"draw": pictures}
     seals = PictureSeals(spec.pictures.key.get_secret_value())
-    return {"draw": draw, "link": Links(draw, seals, spec.external_url, spec.pictures.lifetime)}
+    return {"draw": pictures, "link": Links(pictures, seals, spec.external_url, spec.pictures.lifetime)}
 
 
 def _cluster_of(configuration: Configuration, kind: str) -> dict[str, Any]:

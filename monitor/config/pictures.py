@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from monitor.values import DAY_MS, DurationMs, Strict
 from sinks.receivers.parameters import Parameters
 
-__all__ = ["PICTURED", "PictureLinks", "are_linked"]
+__all__ = ["PICTURED", "PictureLinks", "are_linked", "uploads"]
 
 PICTURED = ("slack", "teams")
 """Kinds of receivers that show pictures by links, or have them uploaded."""
@@ -18,6 +18,11 @@ LEAST_CHARACTERS = 32
 def are_linked(receiver: Parameters) -> bool:
     """Whether a receiver shows pictures by links."""
     return receiver.kind in PICTURED and getattr(receiver, "pictures", False) in (True, "link")
+
+
+def uploads(receiver: Parameters) -> bool:
+    """Whether a receiver has pictures uploaded."""
+    return receiver.kind in PICTURED and getattr(receiver, "pictures", False) == "upload"
 
 
 class PictureLinks(Strict):

@@ -72,6 +72,9 @@ def send_test(configuration: Configuration, name: str, clock: Clock) -> Finding:
         outcome = receiver.send(notification)
     finally:
         receiver.close()
+    if isinstance(outcome, Delivered) and outcome.reason:
+        advice = "mend it; a bot of Slack's needs the right `files:write` for pictures"
+        return wrong("receivers", name, f"a test was sent, and taken {outcome.reason}", advice)
     if isinstance(outcome, Delivered):
         return fine("receivers", name, "a test was sent, and taken")
     return wrong(

@@ -30,7 +30,7 @@ from tests.api.world import World, serving
 from tests.cli.console import Console
 from tests.service import shop
 from tests.services.kafka import Cluster
-from tests.sinks.receivers.listener import Listener
+from tests.sinks.receivers.listener import Answer, Listener
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -173,6 +173,22 @@ def test_one_receiver_is_sent_one_test_if_somebody_asks_for_it(leeway: Console, 
         assert findings["receivers"][0]["detail"] == "a test was sent, and taken"
         unknown = leeway("doctor", path, "--send-test", "pager")
         assert (unknown.code, "there are hook" in unknown.err) == (2, True)
+
+
+def test_pictures_that_a_channel_does_not_take_are_found_before_an_alert(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLACK_TOKEN", "xoxb-1")
+    taken = Answer(text='{"ok":true,"channel":"C1","ts":"1.2"}')
+    refused = Answer(text='{"ok":false,"error":"missing_scope","needed":"files:write"}')
+    with Listener(taken, refused) as listener:
+        slack = {"name": "ml", "kind": "slack", "token": "${SLACK_TOKEN}", "channel": "#ml", "pictures": "upload"}
+        path = written(tmp_path, receivers=[slack | {"url": listener.url("/api/post"), "allow_private": True}])
+        code, findings = examined(leeway, path, "--send-test", "ml")
+    assert code == 1
+    assert findings["receivers"][0]["detail"] == (
+        "a test was sent, and taken without its pictures: 1 of 1: slack.com: missing_scope (files:write)"
+    )
 
 
 def test_directories_that_are_full_or_may_not_be_written_are_found(

@@ -64,7 +64,8 @@ class Listener:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                listener.requests.append(Request(self.path, headers, json.loads(body), body))
+                document = None if headers.get("content-type", "").endswith("form-urlencoded") else json.loads(body)
+                listener.requests.append(Request(self.path, headers, document, body))
                 answer = listener._answers.pop(0) if listener._answers else Answer()
                 if answer.hang:
                     listener._closing.wait()
