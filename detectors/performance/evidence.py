@@ -217,5 +217,5 @@ def measure(sums: Sums, name: str, question: Question) -> Measured | None:
     if math.isnan(estimate.low):
         # Of means it is known that chance plays no part where all events are alike; of curves nothing is.
         return Measured(value, 0.0, events) if name not in FEWEST else None
-    error = (estimate.high - estimate.low) / (2 * Z)
+    error = (estimate.high - estimate.low) / (2 * Z) if math.isnan(estimate.error) else estimate.error
     return Measured(value, error * error * events, events)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from detectors.performance.interval import Interval, of_mean
+from detectors.performance.interval import Interval, Z, of_mean
 from detectors.performance.metric import NO_INTERVAL, Estimate
 from detectors.performance.sums import Quantity, Sums
 
@@ -34,10 +34,11 @@ def mean_of(sums: Sums, quantity: Quantity, of_squares: Quantity, weight: float 
     weight = total if weight is None else weight
     mean, square = float(sums.exact(quantity)) / weight, float(sums.exact(of_squares)) / weight
     (low, high), reason = spread_around(mean, square, count_of(sums) * weight / total)
+    error = (high - low) / (2 * Z)
     # A limit that is no number stays none.
     low = max(low, 0.0) if quantity in _NOT_NEGATIVE else low
     high = min(high, 1.0) if quantity in _SHARES else high
-    return Estimate(mean, low, high, reason=reason)
+    return Estimate(mean, low, high, error, reason=reason)
 
 
 def spread_around(mean: float, mean_of_squares: float, count: float) -> tuple[Interval, str]:

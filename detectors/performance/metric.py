@@ -45,6 +45,8 @@ class Estimate:
         NaN if there is none.
     low, high : float
         The 95 % confidence interval; NaN if there is none.
+    error : float
+        The standard error, where the interval may be cut off at what there can be; NaN where it says that itself.
     bound : float
         How far ``value`` may be from that of the single events, because scores are counted in cells.
     reason : str
@@ -56,6 +58,7 @@ class Estimate:
     value: float
     low: float = math.nan
     high: float = math.nan
+    error: float = math.nan
     bound: float = 0.0
     reason: str = ""
     detail: Sequence[Mapping[str, Any]] = ()

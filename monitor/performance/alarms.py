@@ -18,6 +18,7 @@ import numpy as np
 import xxhash
 
 from detectors.change.model import Settings
+from detectors.performance.schemes import Multiclass
 from monitor import checkpoint
 from monitor.alerts.alert_log import PERFORMANCE, PERFORMANCE_ALERTS
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
@@ -29,7 +30,7 @@ from monitor.evaluate.mark_log import Mark, marks_in_effect, note_adopted, take_
 from monitor.evaluate.model import follow, policy_of
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import ENDED, SeriesKey
-from monitor.performance.contrasts import JudgedRow, contrasts_for
+from monitor.performance.contrasts import MOST_CLASSES, JudgedRow, contrasts_for
 from monitor.performance.evidence import JudgedEvidence, JudgedHours
 from monitor.performance.per_event import findings_layout, shown_ms
 from monitor.performance.performance import Performance
@@ -131,6 +132,8 @@ class JudgedSignals:
             self.settings, windows, detect.time_zone, sorted(detect.holidays), detect.adopt_after,
             sorted(watch.segment_names), *([findings_layout(plan).id] if plan.detectors else []),
             *(naive for naive in plan.naive if naive.metric in plan.alarm_on),
+            # They came later than checkpoints.
+            *([MOST_CLASSES] if isinstance(plan.scheme, Multiclass) else []),
         )  # fmt: skip
         self.config = xxhash.xxh3_64_hexdigest(repr(learned).encode())
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
 from detectors.performance.evidence import Scale, count_share, form_of, measure
-from detectors.performance.schemes import Binary
+from detectors.performance.schemes import Binary, Multiclass
 from detectors.sketch import FindingLayout
 from monitor.config.performance import COVERAGE, ERROR, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
@@ -26,12 +26,15 @@ from monitor.evaluate.finding_contrasts import FindingContrasts
 from monitor.performance.hours import OTHER
 from monitor.values import DAY_MS
 
-__all__ = ["JudgedContrasts", "JudgedRow", "Observed", "contrasts_for"]
+__all__ = ["MOST_CLASSES", "JudgedContrasts", "JudgedRow", "Observed", "contrasts_for"]
 
 Integers = NDArray[np.int64]
 
 LONGEST_ALIKE_MS = 7 * DAY_MS
 """For so long labels are added up where all are alike, before that is taken for how they are."""
+
+MOST_CLASSES = 10
+"""Of so many classes it is followed how many of their predictions have a label."""
 
 SMALLEST_SPREAD = 1e-6
 """Of one event, in the units of a metric's scale: where all of the first ones were alike."""
@@ -234,14 +237,19 @@ class MeanContrasts(_Pooled):
 
 
 class CoverageContrasts(JudgedContrasts):
-    """How many predictions have a label: of all, and of those of each class of binary predictions."""
+    """How many predictions have a label: of all, and of those of each class.
+
+    Of several classes the first :data:`MOST_CLASSES` are followed, in the order of the hours in which they come, and
+    within one of how many predictions they have.
+    """
 
     unit, better = "%", "higher"
 
     def __init__(self, plan: PerformancePlan) -> None:
         super().__init__(plan)
         self._classes = [plan.scheme.positive, OTHER] if isinstance(plan.scheme, Binary) else []
-        self.kinds = ((RATE, SHARES),) * (1 + len(self._classes))
+        self._most = MOST_CLASSES if isinstance(plan.scheme, Multiclass) else len(self._classes)
+        self.kinds = ((RATE, SHARES),) * (1 + self._most)
 
     def is_in(self, row: JudgedRow) -> bool:
         return row.predictions > 0
@@ -253,8 +261,18 @@ class CoverageContrasts(JudgedContrasts):
         return share_at(value)
 
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        if len(self._classes) < self._most:
+            new = sorted(row.classes.keys() - set(self._classes), key=lambda name: (-row.classes[name][0], name))
+            self._classes += new[: self._most - len(self._classes)]
         counts = [(row.predictions, row.labelled), *(row.classes.get(name, (0, 0)) for name in self._classes)]
         return row.predictions, [Observed(labelled, count) if count else None for count, labelled in counts]
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"classes": self._classes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        # Checkpoints from before several classes were followed have none, and binary predictions have always two.
+        self._classes = list(state.get("classes", self._classes))
 
 
 class ErrorContrasts(JudgedContrasts):

@@ -288,3 +288,40 @@ def test_what_is_left_when_there_is_enough_comes_with_the_next_call(
     assert max(row["window_end_ms"] for row in rows(store, "scores")) == START_MS + 7 * DAY_MS
     alarm_judged(store, watch, judged_ms, lambda: True)
     assert repr(results(store)) == repr(whole)
+
+
+def of_classes(classes: int, stops: str) -> tuple[Watch, dict[str, list[Any]]]:
+    """Rows of a model of several classes: each begins two hours after the one before, and one loses its labels."""
+    schema = {**SPEC["schema"], "prediction": {"kind": {"type": "category"}}}
+    performance = {"label": "bad", "judge_at": ["1h"], "alarm_on": ["coverage"]}
+    watch = compile_watch(configured("m", **{**SPEC, "schema": schema, "performance": performance}), "m")
+    rng, written = np.random.default_rng(4), empty_rows("performance")
+    names = [f"c{k:02}" for k in range(classes)]
+    for hour in range(DAYS * 24):
+        hour_ms = START_MS + hour * HOUR_MS
+        counts = [int(rng.poisson(30)) if 2 * k <= hour else 0 for k in range(classes)]
+        labelled = [int(rng.binomial(count, 0.8)) for count in counts]
+        if hour_ms >= DROP_MS:
+            labelled[names.index(stops)] = 0
+        for name, value in {
+            "model": "m", "hour_ms": hour_ms, "age_ms": HOUR_MS, "version": "1", "segment": "",
+            "predictions": sum(counts), "labelled": sum(labelled), "classes": names, "class_predictions": counts,
+            "class_labelled": labelled, "delay_hours": [], "delay_labels": [],
+            **watch.judged_plan.scheme.fold(["c00"], ["c00"]).to_row(),
+        }.items():  # fmt: skip
+            written[name].append(value)
+    return watch, written
+
+
+@pytest.mark.parametrize(("classes", "stops"), [(12, "c07"), (3, "c01")])
+def test_of_several_classes_the_one_whose_labels_stop_is_named_whatever_comes_at_a_time(
+    classes: int, stops: str
+) -> None:
+    watch, judged = of_classes(classes, stops)
+    whole = results(evaluated(MemoryStore(), watch, judged, []))
+    fired = [row for row in whole["performance_alerts"] if row["state"] in ("firing", "updated")]
+    assert fired[0]["at_ms"] <= DROP_MS + 4 * HOUR_MS
+    assert all(row["at_ms"] > DROP_MS for row in fired)
+    (signal,) = json.loads(fired[0]["signals"])
+    assert f"coverage of predicted {stops!r} 80" in signal["reason"]
+    assert repr(results(evaluated(MemoryStore(), watch, judged, [3, 7, 8, 100, 8 * 24 + 1]))) == repr(whole)
