@@ -18,13 +18,13 @@ from monitor.performance.horizon import Known
 from sinks.store.label_join import EARLIEST_MS
 from sinks.store.spans import HOUR_MS, Span
 
-__all__ = ["FirstLabels", "first_labels"]
+__all__ = ["FirstLabels", "doubts", "first_labels"]
 
 Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Columns = Mapping[str, Any]
 
-_HOUR_BITS = 39
+_HOUR_BITS = 30
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,34 @@ def first_labels(predicted: Columns, labels: Columns, span: Span, counted: Mappi
     order = np.lexsort((of_predictions.log_rank[rows], log_rank, hour_ms))
     chosen = rows[order]
     return FirstLabels(hour_ms[order], of_predictions.row[chosen], of_labels.row[first[chosen]])
+
+
+def doubts(counted: Mapping[int, Known]) -> list[tuple[Partition, Span]]:
+    """Return when partitions were known to have said what may not count: whatever was not known by the end of an hour.
+
+    Of all other rows it is certain that they count in each hour from their own on.
+
+    Parameters
+    ----------
+    counted : mapping
+        As :func:`first_labels` takes it.
+
+    Examples
+    --------
+    >>> doubts({0: {("t", 0): 5}, HOUR_MS: {("t", 0): 5}, 9 * HOUR_MS: {("t", 0): 9 * HOUR_MS}})
+    [(('t', 0), (5, 7200000)), (('t', 0), (32400000, 36000000))]
+    """
+    spans: dict[Partition, list[Span]] = {}
+    for hour_ms, of_hour in sorted(counted.items()):
+        for partition, known_ms in of_hour.items():
+            from_ms, to_ms = known_ms, hour_ms + HOUR_MS
+            if from_ms >= to_ms:
+                continue
+            of_partition = spans.setdefault(partition, [])
+            while of_partition and from_ms <= of_partition[-1][1]:
+                from_ms = min(from_ms, of_partition.pop()[0])
+            of_partition.append((from_ms, to_ms))
+    return [(partition, span) for partition, of_partition in sorted(spans.items()) for span in of_partition]
 
 
 @dataclass(frozen=True)

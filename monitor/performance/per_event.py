@@ -23,8 +23,8 @@ from monitor.checkpoint import Checkpoint
 from monitor.config.performance import ERROR, PERFORMANCE, PerformancePlan
 from monitor.evaluate.horizon import NOTHING_MS, Standing
 from monitor.performance.error_series import DetectorAnswer, Errors, ErrorSeries
-from monitor.performance.first_labels import FirstLabels, first_labels
-from monitor.performance.horizon import Reach, decided, decisions, reach_of
+from monitor.performance.first_labels import FirstLabels, doubts, first_labels
+from monitor.performance.horizon import Known, Reach, decided, decisions, reach_of
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import Rows, add_row, append, empty_rows
@@ -120,6 +120,7 @@ class _Course:
         shown = (scheme.kind, compared, plan.prediction, plan.label, layout.id)
         self._config = xxhash.xxh3_64_hexdigest(repr(shown).encode())
         self._next_ms: int | None = None
+        self._counted, self._read_ms = dict[int, Known](), NOTHING_MS
         loaded = checkpoint.load(store, STAGE, watch.name, 0)
         if loaded is not None:
             self._next_ms, state = loaded
@@ -161,12 +162,10 @@ class _Course:
         return written
 
     def _rows(self, span: Span) -> tuple[Rows, Rows]:
-        part = KnownSpan(self._watch.name, self._plan.label, span)
+        counted = self._counted_until(span[1])
+        part = KnownSpan(self._watch.name, self._plan.label, span, doubts(counted))
         predicted = predictions_until(self._store, part, self._oldest_ms(span[0]))
-        labels = labels_until(self._store, part)
-        first_ms = int(min(predicted["known_ms"], default=span[0])) // HOUR_MS * HOUR_MS
-        of_times = decisions(self._store, self._watch.name, (min(first_ms, span[0]), span[1]), self._reach)
-        counted = {at_ms - HOUR_MS: of_time for at_ms, of_time in of_times.items()}
+        labels = labels_until(self._store, part, predicted)
         first = first_labels(predicted, labels, span, counted)
         error = _errors_of(self._plan, predicted, labels, first)
         is_shown = (np.abs(error) <= MAX_ABS) & (predicted["event_ms"][first.prediction] >= self._oldest(first.hour_ms))
@@ -174,6 +173,13 @@ class _Course:
         events, errors = self._by_series(predicted, first, error, index)
         answers = self._series.update(errors)
         return self._findings(predicted, first.prediction[events], errors, answers), self._counts(errors, answers)
+
+    def _counted_until(self, to_ms: int) -> Mapping[int, Known]:
+        """Return, by hour, what counts of partitions of which not everything does that was known by its end."""
+        of_times = decisions(self._store, self._watch.name, (self._read_ms, to_ms), self._reach)
+        self._counted |= {at_ms - HOUR_MS: of_time for at_ms, of_time in of_times.items()}
+        self._read_ms = to_ms
+        return self._counted
 
     def _oldest_ms(self, hour_ms: int) -> int:
         return int(self._oldest(np.array([hour_ms]))[0])
