@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from detectors.distance import VECTOR_DISTANCES
 from monitor.resources.status import amount
 from monitor.values import format_duration
 from sinks.receivers.times import utc
@@ -88,4 +89,7 @@ def _of_variation(scores: Sequence[Row]) -> Iterator[str]:
             yield f"{row['detector']}: effect {row['effect']:.3g} of {row['min_effect']:.3g}, and surprising"
         elif row["detail"]:
             yield f"{row['detector']}: {row['detail']}"
-    yield "what is expected at an hour is known under `detect.rule: change` only"
+    if any(row["detector"] in VECTOR_DISTANCES for row in scores):
+        yield "nothing is expected of a vector at an hour: what is judged is how far it is from its baseline"
+    else:
+        yield "what is expected at an hour is known under `detect.rule: change` only"

@@ -13,6 +13,7 @@ import { SpanChoice } from "../lib/span.js";
 
 const REFRESH_MS = 30_000, DAY_MS = 86_400_000;
 const OUTCOMES = { alarmed: "drift", stands: "drift", quiet: "ok", learning: "learning", not_judged: "no_data" };
+const OF_VECTORS = { mmd: "where the vectors lie", reconstruction: "how the numbers of a vector go together" };
 const WORDS = { alarmed: "alarmed", stands: "still alarmed", quiet: "quiet", learning: "learning", not_judged: "not judged" };
 
 export default function Signal({ model, signal }) {
@@ -79,14 +80,18 @@ function Verdict({ explained, beside, newestMs, href }) {
       ${" "}since <${Time} ms=${alert.starts_ms} />${alert.receivers.length > 0 && html`; ${alert.receivers.map((each) => `${each.receiver}: ${each.why}`).join(", ")}`}</li>`)}</ul>`}</section>`;
 }
 
-/** What changed, in units: by the rule's own contrast, else by the distribution beside its baseline. */
+/** What changed: of a vector how far it is from its baseline, else in units, by the rule's own contrast or by the distribution beside its baseline. */
 function changed(explained, beside) {
+  const distance = explained.scores.filter((row) => row.detector in OF_VECTORS && row.effect !== null).sort((a, b) => inMatters(b) - inMatters(a))[0];
   const contrast = foremost(explained.contrasts);
+  if (distance && !(contrast && isBeyond(contrast))) return html`distance by ${distance.detector}: ${number(distance.effect)}, ${inThresholds(inMatters(distance))} what matters`;
   if (contrast) return html`${contrast.contrast}: ${inUnit(contrast.expected, contrast.unit)} → ${inUnit(contrast.actual, contrast.unit)}`;
   if (!beside?.baseline) return "";
   if (beside.kind === "numeric") return html`mean ${number(beside.baseline.mean)} → ${number(beside.current.mean)}`;
   return movement(beside.cells);
 }
+
+const inMatters = (row) => row.effect / row.min_effect;
 
 /** What was expected over time, as the band within which nothing alarms, with what there was on it. */
 function Band({ model, signal, segment, version, span, at, change, explained }) {
@@ -201,12 +206,19 @@ function Beside({ beside, against, setAgainst, signal }) {
   const { data, error } = beside;
   if (!isDistributed(signal) || error?.kind === "unknown-signal") return null;
   const aside = html`<label>Beside<select value=${against} onChange=${(event) => setAgainst(event.target.value)}>${AGAINST.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
-  const strongest = data?.distances[0];
-  return html`<${Card} title="Distribution, before and now" aside=${aside} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${beside.reload} />
+  const strongest = data?.distances[0], isVector = data?.kind === "vector";
+  return html`<${Card} title="${isVector ? "Distance" : "Distribution"}, before and now" aside=${aside} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${beside.reload} />
     ${data && html`<div class=${beside.isLoading ? "stale" : ""}><p class="small quiet">now: <${Time} ms=${data.current.from_ms} /> to <${Time} ms=${data.current.to_ms} />, ${count(data.current.n)} values;
         before: <${Time} ms=${data.baseline.from_ms} /> to <${Time} ms=${data.baseline.to_ms} />, ${count(data.baseline.n)} values</p>
-      <${Distribution} cells=${data.cells} before="before" after="now" label=${signal} />
-      ${strongest && html`<p class="small quiet">${strongest.detector} ${number(strongest.effect)}, ${inThresholds(strongest.effect / strongest.min_effect)} what matters (${number(strongest.min_effect)})</p>`}</div>`}<//>`;
+      ${isVector ? html`<${Distances} distances=${data.distances} />` : html`<${Distribution} cells=${data.cells} before="before" after="now" label=${signal} />`}
+      ${strongest && !isVector && html`<p class="small quiet">${strongest.detector} ${number(strongest.effect)}, ${inThresholds(strongest.effect / strongest.min_effect)} what matters (${number(strongest.min_effect)})</p>`}</div>`}<//>`;
+}
+
+/** Of a vector: there is no histogram of many numbers at once, but how far they are from those before. */
+function Distances({ distances }) {
+  return html`<${Table} caption="Distances of the vectors" rows=${distances.filter((row) => row.detector in OF_VECTORS && row.effect !== null)} empty="One side has too few vectors to compare." columns=${[
+    ["distance", (row) => html`${row.detector}<small class="block">${OF_VECTORS[row.detector]}</small>`], ["is", (row) => number(row.effect), true],
+    ["matters from", (row) => number(row.min_effect), true], ["that is", (row) => inThresholds(inMatters(row)), true]]} />`;
 }
 
 function Why({ explained }) {
@@ -219,7 +231,7 @@ function Quality({ beside: { data } }) {
   if (!data?.baseline) return null;
   const share = (side, part) => (side.n + side.missing + side.invalid ? side[part] / (side.n + side.missing + side.invalid) : null);
   const fact = (label, part) => [label, html`${percent(share(data.baseline, part))} → ${percent(share(data.current, part))}`, `${count(data.current[part])} now`];
-  return html`<${Card} title="Missing and out of range"><${Facts} of=${[fact("missing", "missing"), fact("invalid", "invalid"), fact("out of range", "out_of_range")]} /><//>`;
+  return html`<${Card} title=${data.kind === "vector" ? "Missing and invalid" : "Missing and out of range"}><${Facts} of=${[fact("missing", "missing"), fact("invalid", "invalid"), ...(data.kind === "vector" ? [] : [fact("out of range", "out_of_range")])]} /><//>`;
 }
 
 function FindingList({ model, signal, version, span }) {
