@@ -148,8 +148,11 @@ class Slack:
         """Show pictures behind a message; return why they are not all there."""
         if self._files is None or self._draw is None:
             return ""
-        pictures = self._draw(notification)
-        reason = self._files.show(pictures, message) if pictures else ""
+        try:
+            pictures = self._draw(notification)
+            reason = self._files.show(pictures, message) if pictures else ""
+        except Exception as error:  # noqa: BLE001 -- the message is there: an error would have it sent again
+            reason = type(error).__name__
         if reason:
             logger.warning("pictures are not shown", receiver=self.name, reason=reason)
         return f"without its pictures: {reason}" if reason else ""

@@ -76,19 +76,21 @@ class Files:
         files: list[tuple[str, str]] = []
         reason = ""
         for number, picture in enumerate(pictures, 1):
+            if is_over.is_set():
+                break
             try:
                 files.append((self._put(picture, f"leeway-{number}.png"), picture.caption))
             except _FailedError as error:
                 reason = f"{error}"
                 break
-            if is_over.is_set():
-                return ""
-        if files:
+        captions = [f"{number}. {caption}" for number, (_, caption) in enumerate(files, 1)]
+        # What was said not to have come in time does not come later.
+        if files and not is_over.is_set():
             body = {
                 "files": [{"id": file, "title": f"{number}"} for number, (file, _) in enumerate(files, 1)],
                 "channel_id": where["channel"],
                 "thread_ts": where["ts"],
-                "initial_comment": escaped("\n".join(caption for _, caption in files), LONGEST_COMMENT),
+                "initial_comment": escaped("\n".join(captions), LONGEST_COMMENT),
             }
             try:
                 _ask(self._complete, json.dumps(body).encode())

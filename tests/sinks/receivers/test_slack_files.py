@@ -17,6 +17,7 @@ from tests.sinks.receivers.notifications import notification
 from tests.sinks.receivers.workspace import ADDRESS, CHANNEL, COMPLETE, MESSAGE, TOKEN, Answer, Workspace
 
 PICTURES = [Picture("typical value of <!channel> & more", b"\x89PNG one"), Picture("shares", b"\x89PNG another")]
+NO_ADDRESS = "1 of 1: slack.com: the answer names no address with https:// to upload to"
 FAILS = Answer({"ok": False, "error": "missing_scope", "needed": "files:write"})
 
 
@@ -63,7 +64,7 @@ def test_pictures_stand_in_the_thread_of_their_message(workspace: Workspace) -> 
     assert (first["channel_id"], first["thread_ts"]) == (CHANNEL, "1700000000.000001")
     assert second["thread_ts"] == "1700000000.000002"
     assert [each["id"] for each in first["files"]] == ["F0", "F1"]
-    assert first["initial_comment"] == "typical value of &lt;!channel&gt; &amp; more\nshares"
+    assert first["initial_comment"] == "1. typical value of &lt;!channel&gt; &amp; more\n2. shares"
     assert workspace.files["F0"].alt == "typical value of &lt;!channel&gt; &amp; more"
 
 
@@ -79,6 +80,11 @@ def test_nothing_is_uploaded_without_pictures_or_without_a_message(certificate: 
         assert sent(workspace, []) == [Delivered()]
         assert sent(workspace) == [Refused("slack.com: is_archived")]
         assert workspace.paths == [MESSAGE] * 2
+
+
+def test_pictures_that_cannot_be_drawn_are_no_reason_to_send_a_message_again(workspace: Workspace) -> None:
+    assert sent(workspace, [None]) == [Delivered("without its pictures: AttributeError")]  # type: ignore[list-item]
+    assert workspace.paths == [MESSAGE]
 
 
 @pytest.mark.parametrize(
@@ -118,26 +124,26 @@ def test_slow_pictures_hold_nothing_up_for_longer_than_the_time_out(step: str, c
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("address", "reason"),
     [
-        "http://127.0.0.1:{port}/elsewhere",
-        "ftp://127.0.0.1/elsewhere",
-        "https:///elsewhere",
-        "https://[::1/elsewhere",
-        "https://127.0.0.1:99999/elsewhere",
-        f"https://{'a' * 300}/elsewhere",
-        "",
-        7,
+        ("http://127.0.0.1:{port}/elsewhere", NO_ADDRESS),
+        ("ftp://127.0.0.1/elsewhere", NO_ADDRESS),
+        ("", NO_ADDRESS),
+        (7, NO_ADDRESS),
+        ("https:///elsewhere", "1 of 1: https://: the request cannot be sent (UnsupportedProtocol)"),
+        ("https://[::1/elsewhere", "InvalidURL"),
+        ("https://127.0.0.1:99999/elsewhere", ""),
+        (f"https://{'a' * 300}/elsewhere", ""),
     ],
 )
-def test_an_address_that_is_none_gets_no_picture(address: Any, certificate: tuple[Path, Path]) -> None:
+def test_an_address_that_is_none_gets_no_picture(address: Any, reason: str, certificate: tuple[Path, Path]) -> None:
     answer = Answer({"ok": True, "file_id": "F0"})
     with Workspace(certificate, {ADDRESS: [answer]}) as workspace:
         port = workspace.address.rpartition(":")[2]
         answer.fields["upload_url"] = address.format(port=port) if isinstance(address, str) else address
         [outcome] = sent(workspace, PICTURES[:1])
     assert isinstance(outcome, Delivered)
-    assert outcome.reason
+    assert outcome.reason.startswith(f"without its pictures: {reason}")
     assert "elsewhere" not in outcome.reason
     assert workspace.paths == [MESSAGE, ADDRESS]
 
