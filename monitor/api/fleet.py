@@ -124,16 +124,12 @@ def _newest(store: Store, names: Sequence[str]) -> dict[str, _Newest]:
 def _drifts(store: Store, names: Sequence[str], span: tuple[int, int]) -> dict[str, _Drift]:
     """How far models were from normal in each part of a span."""
     drifts: dict[str, _Drift] = {}
-    start_ms, end_ms = span
-    ends = [start_ms + (end_ms - start_ms) * part // STEPS for part in range(STEPS + 1)]
-    for part in range(STEPS):
-        for row in rows_of(store.drifting(Drifting(ends[part], ends[part + 1], {"model": list(names)}))):
-            drift = drifts.setdefault(row["model"], _Drift())
-            strength = min(row["severity"], MOST_STRENGTH)
-            # They come by severity: the first of a model is its largest.
-            drift.strengths[part] = drift.strengths[part] or round(strength, 2)
-            if strength > drift.strength:
-                drift.strength, drift.signal = strength, row["signal"]
+    for row in rows_of(store.drifting(Drifting(*span, {"model": list(names)}, parts=STEPS))):
+        drift, part = drifts.setdefault(row["model"], _Drift()), row["part"]
+        strength = min(row["severity"], MOST_STRENGTH)
+        # They come by severity: the first of a model, and of a part of it, is its largest.
+        drift.strengths[part] = drift.strengths[part] or round(strength, 2)
+        drift.strength, drift.signal = drift.strength or strength, drift.signal or row["signal"]
     return drifts
 
 

@@ -191,14 +191,14 @@ class Buckets:
 DRIFTING = table(
     "drifting",
     "model:name signal:name segment:name version:name severity:float detector:name detectors:strs:own "
-    "first_drift_ms:int last_drift_ms:int",
-    "model signal segment version",
+    "first_drift_ms:int last_drift_ms:int part:int",
+    "model signal segment version part",
 )
 """The columns that ``Store.drifting`` returns; not a table that is kept.
 
 ``severity`` is the largest ``effect / min_effect`` of the windows in drift, of any detector, and ``detector`` the one
 that found it, among equals the first by name. ``detectors`` are all that saw drift, the strongest first. The two times
-are the ends of the first and of the last window in drift.
+are the ends of the first and of the last window in drift. ``part`` is that of the span, counted from 0.
 """
 
 
@@ -213,13 +213,26 @@ class Drifting:
     where : mapping of column to value, or to a list of values of which one must match
         Columns of the series: ``model``, ``signal``, ``segment``, ``version``, ``detector``.
     limit : int or None
-        Most series. They come by severity, the largest first, and then by model, signal, segment and version.
+        Most series. They come by severity, the largest first, and then by model, signal, segment, version and part.
+    parts : int
+        Into how many parts of equal length the span is cut, from 1 on; each ranks series by its own windows.
     """
 
     from_ms: int
     to_ms: int
     where: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
+    parts: int = 1
+
+    def part_ends(self) -> list[int]:
+        """Return where the parts but the last end, and the next ones begin.
+
+        Examples
+        --------
+        >>> Drifting(0, 100, parts=3).part_ends()
+        [33, 66]
+        """
+        return [self.from_ms + (self.to_ms - self.from_ms) * part // self.parts for part in range(1, self.parts)]
 
 
 TOTALS = table(

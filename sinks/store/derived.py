@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -78,10 +79,13 @@ def bucket_rows(buckets: Buckets, scores: Columns) -> Columns:
 
 def drifting_rows(drifting: Drifting, scores: Columns) -> Columns:
     """Return the columns of ``DRIFTING`` for ``scores``, which are those that ``drifting`` chooses."""
-    drifts: dict[tuple[str, ...], tuple[float, float, int, int]] = {}
+    drifts: dict[tuple[Any, ...], tuple[float, float, int, int]] = {}
+    part_ends = drifting.part_ends()
     for row in rows_of(scores):
         if row["status"] == "drift":
-            series, end_ms = tuple(row[name] for name in SERIES), row["window_end_ms"]
+            end_ms = row["window_end_ms"]
+            part = bisect_right(part_ends, end_ms)
+            series = (*(row[name] for name in DRIFTING.key[:-1]), part, row["detector"])
             so_far = drifts.get(series, (0.0, 0.0, end_ms, end_ms))
             severity = _severity(row)
             strength = severity if row["min_effect"] else math.inf
@@ -100,11 +104,11 @@ def drifting_columns(drifts: Iterable[tuple[Any, ...]], limit: int | None) -> Co
     Parameters
     ----------
     drifts : iterable of tuple
-        Values of ``SERIES``; severity, strength (the same, but infinite where no effect is too small), and the ends of
-        the first and of the last window.
+        Values of the key of ``DRIFTING``; detector, severity, strength (the same, but infinite where no effect is too
+        small), and the ends of the first and of the last window.
     limit : int or None
     """
-    together: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    together: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for *series, detector, severity, strength, first_ms, last_ms in drifts:
         together.setdefault(tuple(series), []).append((-severity, detector, -strength, first_ms, last_ms))
     ranked = sorted((min(seen)[0], series) for series, seen in together.items() if min(seen)[0] < 0)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sinks.store.arrow import number_array
 from sinks.store.buckets import Statement, condition
-from sinks.store.contract import Columns, Drifting
+from sinks.store.contract import DRIFTING, Columns, Drifting
 from sinks.store.derived import SERIES, drifting_columns
 from sinks.store.spans import HOUR_MS, Span
 from sinks.store.sql import NARROW, Parameters
@@ -39,6 +39,8 @@ _ELEMENTS = {
 
 ARRAYS = tuple(_ELEMENTS.values())
 """The columns of ``drifts_1h`` that have one element for each window in drift."""
+
+GROUP = (*DRIFTING.key, "detector")
 
 _WINDOW = ", ".join([*SERIES, "window_end_ms", "effect", "min_effect"])
 
@@ -102,14 +104,15 @@ def drifting_of(drifting: Drifting, windows: Sequence[pyarrow.Table]) -> Columns
     columns = {name: _joined([table[name] for table in windows]) for name in (*SERIES, "window_end_ms")}
     effect, least = (_numbers([table[name] for table in windows]) for name in ("effect", "min_effect"))
     severity, strength = _how_far(effect, least)
+    part = np.searchsorted(drifting.part_ends(), _numbers([table["window_end_ms"] for table in windows]), side="right")
     # In one thread: groups keep the order of their first rows, and there are few of them.
-    together = pyarrow.table({**columns, "severity": severity, "strength": strength}).group_by(
-        list(SERIES), use_threads=False
+    together = pyarrow.table({**columns, "part": part, "severity": severity, "strength": strength}).group_by(
+        list(GROUP), use_threads=False
     )
     drifts = together.aggregate(
         [("severity", "max"), ("strength", "max"), ("window_end_ms", "min"), ("window_end_ms", "max")]
     )
-    names = (*SERIES, "severity_max", "strength_max", "window_end_ms_min", "window_end_ms_max")
+    names = (*GROUP, "severity_max", "strength_max", "window_end_ms_min", "window_end_ms_max")
     return drifting_columns(zip(*(drifts[name].to_pylist() for name in names), strict=True), drifting.limit)
 
 

@@ -46,6 +46,7 @@ __all__ = [
 INT64 = np.iinfo(np.int64)
 SORTABLE = ("str", "int", "float")
 LONGEST_MS = 2**62
+MOST_PARTS = 10_000
 
 
 def table_named(name: str) -> Table:
@@ -358,10 +359,12 @@ def checked_drifting(drifting: Drifting) -> Drifting:
     Raises
     ------
     StoreError
-        If a condition is not on the series, or times or limit make no sense.
+        If a condition is not on the series, or times, limit or parts make no sense.
     """
     _check_times(from_ms=drifting.from_ms, to_ms=drifting.to_ms)
     _check_limit(drifting.limit)
+    if not isinstance(drifting.parts, int) or not 1 <= drifting.parts <= MOST_PARTS:
+        raise StoreError(f"parts {drifting.parts!r} is not a whole number from 1 to {MOST_PARTS:,}")
     return replace(drifting, where=_of_series("drifting series", drifting.where))
 
 

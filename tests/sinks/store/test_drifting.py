@@ -13,6 +13,7 @@ import pytest
 from sinks.store import STORES, open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import BUCKETS, DRIFTING, Buckets, Columns, Drifting, Store, StoreError
+from sinks.store.rows import rows_of
 from sinks.store.schema import migrations
 from sinks.store.sqlstore import SqlStore
 from tests.sinks.store.conftest import store_of
@@ -27,6 +28,10 @@ QUESTIONS = {
         START_MS, START_MS + 25 * HOUR_MS, {"signal": ["feature:0", "feature:1"], "segment": ""}
     ),
     "what one detector saw": Drifting(START_MS, START_MS + 26 * HOUR_MS, {"detector": "psi", "version": "a"}),
+    "cut into parts of no whole hours": replace(WHOLE, parts=7),
+    "parts of a ms, and less": Drifting(START_MS + HOUR_MS, START_MS + HOUR_MS + 3, parts=5),
+    "the first three of any part": replace(WHOLE, parts=14, limit=3),
+    "all times in parts": Drifting(-(2**62), 2**62, parts=3),
     "the first three": replace(WHOLE, limit=3),
     "nothing": Drifting(START_MS, START_MS + HOUR_MS, {"model": "none"}),
     "an empty list": Drifting(START_MS, START_MS + HOUR_MS, {"model": []}),
@@ -90,9 +95,26 @@ def test_series_come_by_their_strongest_detector_which_names_the_others_behind_i
     assert [times.tolist() for times in ends] == [[30, 30, 5], [200, 30, 70]]
 
 
+def test_each_part_of_a_span_has_what_the_same_span_by_itself_has(filled: Store) -> None:
+    span, parts = (START_MS + 1, START_MS + 25 * HOUR_MS + 13), 9
+    cut = rows_of(exact(DRIFTING, filled.drifting(Drifting(*span, parts=parts))))
+    ends = [span[0] + (span[1] - span[0]) * part // parts for part in range(parts + 1)]
+    for part in range(parts):
+        alone = rows_of(exact(DRIFTING, filled.drifting(Drifting(ends[part], ends[part + 1]))))
+        assert [row for row in cut if row["part"] == part] == [row | {"part": part} for row in alone]
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"where": {"status": "drift"}}, {"where": {"model": 5}}, {"limit": -1}, {"from_ms": 2**63}, {"to_ms": 1.5}],
+    [
+        {"where": {"status": "drift"}},
+        {"where": {"model": 5}},
+        {"limit": -1},
+        {"from_ms": 2**63},
+        {"to_ms": 1.5},
+        {"parts": 0},
+        {"parts": 0.5},
+    ],
 )
 def test_questions_that_make_no_sense_are_refused(filled: Store, wrong: dict[str, Any]) -> None:
     with pytest.raises(StoreError):
