@@ -1,12 +1,13 @@
-"""How fast the pages are in a real browser: the page of a model of 200 signals, over 30 days, from millions of scores.
+"""How fast the pages are in a real browser: of a thousand models, and of one with 200 signals over 30 days.
 
-Fills the store of ``bench.history`` (20 models of 200 signals, 15-minute windows), starts `leeway run` on it, and looks
-at pages of models with the Chromium of the distribution. It prints how long it takes until the heat map is drawn, in a
-browser that has kept nothing, and beyond the API's own time (of the two questions that it waits for); the bytes that
-come until then; and the same of each change of the span.
+Fills the store of ``bench.history`` (20 models of 200 signals, 15-minute windows), adds 980 models of one series each
+by the hour, starts `leeway run` on it, and looks at pages with the Chromium of the distribution once the service has
+taken all models up. A first look is that of a browser that has kept nothing, until what people come for is drawn: the
+first rows of all models, the heat map of one. What it takes beyond the API's own time is all but the questions whose
+answers it shows, from beginning to end.
 
-Run ``python -m bench.pages``; ``--rows`` makes the store smaller, ``--at FOLDER`` keeps it for the next run. The last
-line is JSON.
+Run ``python -m bench.pages``; ``--rows`` makes the store smaller, ``--at FOLDER`` keeps it for the next run. It prints
+the table of docs/web.md, median and 95th percentile; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -23,17 +24,30 @@ from typing import Any
 import httpx
 import numpy as np
 
-from bench.history import DAY_MS, MODELS, SIGNALS, WINDOW_MS, fill, model_name, service
-from bench.rows import START_MS
+from bench.history import DAY_MS, MODEL, MODELS, ROLL_UPS, SIGNALS, WINDOW_MS, fill, idle_cores, model_name, service
+from bench.rows import START_MS, alerts, scores
+from sinks.store import open_store
+from sinks.store.sqlstore import SqlStore
+from sinks.store.upkeep import merge
 from tests.web.browser.looking import chromium
 
+SMALL_MODELS, BLOCK = 980, 140
+HOUR_MS = DAY_MS // 24
+FIRING_EVERY = 20
 PATIENCE_MS = 60_000
-USEFUL = "() => document.querySelector('.heat canvas')?.height > 100"
-LOADED = """() => {
+SETTLE_S, IDLE_CORES = 1_800, 0.2
+FIRST_FLEET = "first look at all models, in a browser that has kept nothing, until rows are drawn"
+FIRST_MODEL = "first look at a model, in a browser that has kept nothing, until its heat map is drawn"
+CHANGE = "change of the span"
+ALL_MODELS = "all models, from the API alone"
+HEAT_MAP = f"the heat map of {SIGNALS} signals and 30 days, from the API alone"
+HEAT_MAP_IS_DRAWN = "() => document.querySelector('.heat canvas')?.height > 100"
+ROWS_ARE_DRAWN = "() => document.querySelector('.fleet li') !== null"
+LOADED = """(questions) => {
     const own = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
     const took = (path) => own.find((each) => each.name.includes(path)).duration;
     return {bytes: own.reduce((sum, each) => sum + each.transferSize, 0),
-        api_ms: took('/v1/series/summary') + took('/v1/heatmap')}; }"""
+        api_ms: questions.reduce((sum, path) => sum + took(path), 0)}; }"""
 CHANGED = """async (name) => {
     performance.clearResourceTimings();
     const start = performance.now();
@@ -57,14 +71,69 @@ def main(arguments: Sequence[str] | None = None) -> None:
         path = options.at or Path(temporary)
         if not (path / "filled").exists():
             print(f"{windows * MODELS * SIGNALS:,} scores, filled in {fill(path, windows):.0f} s", flush=True)
+        if not (path / "with-small-models").exists():
+            fill_small(path, SMALL_MODELS, windows)
+            (path / "with-small-models").touch()
         for file in (path / "models").glob("*.yaml"):  # the scores are of distances, which this rule goes by
             file.write_text(file.read_text().replace("{defaults: {w", "{rule: variation, defaults: {w"))
-        with service(path) as (url, _):
-            heat = f"heat map of {SIGNALS} signals, {windows * WINDOW_MS / DAY_MS:.0f} days, the API, ms"
-            figures = {heat: heat_maps(url, windows, options.looks), **looked(url, options.looks)}
-    for name, values in figures.items():
-        print(f"{name:60} p50 {np.percentile(values, 50):10,.0f}  p95 {np.percentile(values, 95):10,.0f}")
-    print(json.dumps({name: np.percentile(values, [50, 95]).round(1).tolist() for name, values in figures.items()}))
+        with service(path) as (url, pid):
+            settle(pid)
+            alone = {ALL_MODELS: fleets(url, options.looks), HEAT_MAP: heat_maps(url, windows, options.looks)}
+            with chromium() as browser:
+                looks = {
+                    FIRST_FLEET: list(_first_looks(browser, url, options.looks, of_model=False)),
+                    FIRST_MODEL: list(_first_looks(browser, url, options.looks, of_model=True)),
+                    CHANGE: list(_changes(browser, url, options.looks)),
+                }
+    models, series = MODELS + SMALL_MODELS, MODELS * SIGNALS + SMALL_MODELS
+    print(f"{models:,} models, {series:,} series, {options.looks} looks; median and 95th percentile")
+    print("| what | ms | beyond the API's own time | KB |\n|---|---|---|---|")
+    for name, measured in looks.items():
+        beyond_ms = [look["whole_ms"] - look["api_ms"] for look in measured]
+        kilobytes = [look["bytes"] / 1e3 for look in measured if "bytes" in look]
+        print(
+            f"| {name} | {_both([look['whole_ms'] for look in measured])} | {_both(beyond_ms)} | {_both(kilobytes)} |"
+        )
+    for name, times_ms in alone.items():
+        print(f"| {name} | {_both(times_ms)} | | |")
+    print(json.dumps({"looks": looks, "api_ms": alone}))
+
+
+def _both(values: Sequence[float]) -> str:
+    return "{:,.0f}, {:,.0f}".format(*np.percentile(values, [50, 95])) if values else ""
+
+
+def fill_small(path: Path, models: int, windows: int) -> None:
+    """Add models of one series each, by the hour, with an alert in the month; one of twenty still fires."""
+    span_ms = windows * WINDOW_MS
+    hours = span_ms // HOUR_MS
+    names = [f"small-{number:03d}" for number in range(models)]
+    for number, name in enumerate(names):
+        text = MODEL.format(model=name, team=number % 4, features="f000: {type: numeric, range: [0, 1]}")
+        (path / "models" / f"{name}.yaml").write_text(text.replace("window: 15m", "window: 1h"))
+    store = open_store("chdb", path=str(path / "store"))
+    for first in range(0, models, BLOCK):
+        block = range(first, min(first + BLOCK, models))
+        store.append(
+            "scores", joined([scores(names[n], 1, HOUR_MS, 0, hours, seed=n) for n in block]), f"small/{first}"
+        )
+        store.append("alerts", joined([_alert(names[n], span_ms, n) for n in block]), f"small/alerts/{first}")
+    assert isinstance(store, SqlStore)
+    store.refresh(0)
+    for table in ROLL_UPS:
+        merge(store, table)
+    store.close()
+
+
+def _alert(model: str, span_ms: int, number: int) -> dict[str, Any]:
+    rows = alerts(model, span_ms, 1)
+    kept = 2 if number % FIRING_EVERY == 0 else 3  # all but the end of it
+    return {name: values[:kept] for name, values in rows.items()}
+
+
+def joined(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows of several blocks as one."""
+    return {name: [value for block in blocks for value in block[name]] for name in blocks[0]}
 
 
 def heat_maps(url: str, windows: int, looks: int) -> list[float]:
@@ -81,34 +150,47 @@ def heat_maps(url: str, windows: int, looks: int) -> list[float]:
     return times_ms
 
 
-def looked(url: str, looks: int) -> dict[str, list[float]]:
-    """Return what a browser measures: milliseconds, and bytes."""
-    with chromium() as browser:
-        pages = list(_first_looks(browser, url, looks))
-        changes = list(_changes(browser, url, looks))
-    return {
-        "page of a model until it is of use, ms": [each["useful_ms"] for each in pages],
-        "  beyond the API's own time, ms": [each["useful_ms"] - each["api_ms"] for each in pages],
-        "  bytes received": [each["bytes"] for each in pages],
-        "change of the span, ms": [each["whole_ms"] for each in changes],
-        "  beyond the API's own time of a change, ms": [each["whole_ms"] - each["api_ms"] for each in changes],
-    }
+def settle(pid: int) -> None:
+    """Wait until the service has no work of its own any more.
+
+    Raises
+    ------
+    TimeoutError
+    """
+    end_s = time.monotonic() + SETTLE_S
+    while idle_cores(pid) > IDLE_CORES:
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"the service is still busy after {SETTLE_S} s")
 
 
-def _first_looks(browser: Any, url: str, looks: int) -> Iterator[dict[str, float]]:
+def fleets(url: str, looks: int) -> list[float]:
+    """Return how long the rows of all models take, in ms."""
+    times_ms = []
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for _ in range(looks):
+            start = time.perf_counter()
+            answer = client.get("/v1/fleet")
+            times_ms.append((time.perf_counter() - start) * 1e3)
+            assert len(answer.raise_for_status().json()["items"]) == MODELS + SMALL_MODELS
+    return times_ms
+
+
+def _first_looks(browser: Any, url: str, looks: int, *, of_model: bool) -> Iterator[dict[str, float]]:
+    drawn = HEAT_MAP_IS_DRAWN if of_model else ROWS_ARE_DRAWN
+    questions = ["/v1/series/summary", "/v1/heatmap"] if of_model else ["/v1/fleet"]
     for number in range(looks):
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         page = context.new_page()
-        page.goto(f"{url}/models/{model_name(number % MODELS)}", wait_until="commit")
-        useful_ms = page.wait_for_function(f"() => ({USEFUL})() && performance.now()", timeout=PATIENCE_MS).json_value()
-        yield {"useful_ms": useful_ms, **page.evaluate(LOADED)}
+        page.goto(f"{url}/models/{model_name(number % MODELS)}" if of_model else url, wait_until="commit")
+        whole_ms = page.wait_for_function(f"() => ({drawn})() && performance.now()", timeout=PATIENCE_MS).json_value()
+        yield {"whole_ms": whole_ms, **page.evaluate(LOADED, questions)}
         context.close()
 
 
 def _changes(browser: Any, url: str, looks: int) -> Iterator[dict[str, float]]:
     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.goto(f"{url}/models/{model_name(0)}")
-    page.wait_for_function(USEFUL, timeout=PATIENCE_MS)
+    page.wait_for_function(HEAT_MAP_IS_DRAWN, timeout=PATIENCE_MS)
     for span in islice(cycle(("30 days", "Day", "Week")), looks):
         yield page.evaluate(CHANGED, span)
         page.wait_for_timeout(200)

@@ -14,9 +14,9 @@ CELLS = np.arange(64, dtype=np.int64)
 LAYOUT = linear_layout(0.0, 1.0).id
 
 
-def scores(model: str, signals: int, window_ms: int, first: int, count: int) -> dict[str, Any]:
+def scores(model: str, signals: int, window_ms: int, first: int, count: int, seed: int = 0) -> dict[str, Any]:
     """Rows number ``first`` and on of a model's endless series of windows, each with all signals; one in 500 drifts."""
-    rows, draw = np.arange(first, first + count), np.random.default_rng(first)
+    rows, draw = np.arange(first, first + count), np.random.default_rng(first + seed)
     ends_ms = START_MS + (rows // signals + 1) * window_ms
     drift = draw.random(count) < 1 / 500
     effect = draw.lognormal(-4, 1, count) + drift * draw.lognormal(0, 1, count)
@@ -96,18 +96,18 @@ def predictions(first: int, count: int) -> dict[str, Any]:
     }
 
 
-def alerts(model: str, span_ms: int) -> dict[str, Any]:
-    """A hundred alerts of three transitions each, spread over ``span_ms``."""
+def alerts(model: str, span_ms: int, number: int = 100) -> dict[str, Any]:
+    """So many alerts of three transitions each, spread over ``span_ms``."""
     draw = np.random.default_rng(len(model))
-    starts_ms = np.repeat(START_MS + np.sort(draw.integers(0, span_ms, 100)), 3)
-    sequence = np.tile(np.arange(1, 4), 100)
+    starts_ms = np.repeat(START_MS + np.sort(draw.integers(0, span_ms, number)), 3)
+    sequence = np.tile(np.arange(1, 4), number)
     count = len(starts_ms)
     signals = '[{"signal":"feature:f000","segment":"","version":"1","detector":"psi","effect":1.5,"min_effect":0.1}]'
     return {
         "model": [model] * count,
-        "alert_id": [f"{model}-{number // 3:04d}" for number in range(count)],
+        "alert_id": [f"{model}-{row // 3:04d}" for row in range(count)],
         "sequence": sequence,
-        "state": ["pending", "firing", "resolved"] * 100,
+        "state": ["pending", "firing", "resolved"] * number,
         "at_ms": starts_ms + (sequence - 1) * 30 * MINUTE_MS,
         "starts_ms": starts_ms,
         "ends_ms": np.where(sequence == 3, starts_ms + 60 * MINUTE_MS, 0),
