@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 
 from monitor.api.forms import takes_gzip
 from monitor.api.problems import ProblemError
+from monitor.web.bundle import bundled
 
 __all__ = ["Asset", "assets", "build", "router"]
 
@@ -21,6 +22,9 @@ router = APIRouter(include_in_schema=False)
 
 MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 """What is served; anything else among the files, such as licences, stays where it is."""
+
+STYLES = ("leeway.css", "vendor/uplot.css", "pages.css")
+"""Of pages that a module draws, in their order."""
 
 FOR_EVER = "public, max-age=31536000, immutable"
 UNTIL_IT_CHANGES = "no-cache"
@@ -57,8 +61,12 @@ async def show_asset(request: Request, of_build: str, name: str) -> Response:
 
 @cache
 def assets() -> Mapping[str, Asset]:
-    """Return every file, by its path below `static/`."""
-    return {name: _asset(content, name) for name, content in sorted(_contents(files("monitor.web") / "static", ""))}
+    """Return every file, by its path below `static/`, and those that are made of them: all modules, and all styles."""
+    contents = dict(sorted(_contents(files("monitor.web") / "static", "")))
+    modules = {name: content.decode() for name, content in contents.items() if name.endswith(".js")}
+    contents["bundle/pages.js"] = bundled(modules, "app.js").encode()
+    contents["bundle/pages.css"] = b"".join(contents[name] for name in STYLES)
+    return {name: _asset(content, name) for name, content in contents.items()}
 
 
 @cache

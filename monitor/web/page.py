@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from monitor.web.assets import assets, build
+from monitor.web.assets import build
 from sinks.receivers.times import utc
 
 __all__ = ["NAVIGATION", "PLAIN", "SCRIPTED", "page", "rendered", "shown"]
@@ -56,7 +56,6 @@ def rendered(request: Request, template: str, **names: Any) -> str:
     around = {
         "root": root,
         "static": f"{root}/static/{build()}",
-        "libraries": [name for name in assets() if name.startswith(("lib/", "vendor/")) and name.endswith(".js")],
         "navigation": [(title, root + to, path == to) for title, to in NAVIGATION],
         "logs_in": request.app.state.web_login is not None,
     }

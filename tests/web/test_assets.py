@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from monitor.api.app import ROUTERS
 from monitor.config import Service
 from monitor.web import PAGES
 from monitor.web.assets import assets, build
+from monitor.web.bundle import bundled
 from tests.api.world import Client, World, configured, model
 
 STATIC = Path(monitor.web.__file__).with_name("static")
@@ -72,9 +74,10 @@ def test_below_a_prefix_pages_and_their_files_are_there_too() -> None:
     world = World(configuration=replace(configured(model("fraud")), service=service))
     client = Client(world, routers=(*ROUTERS, *PAGES))
     text = client.get("/leeway/models/fraud").text
-    addresses = re.findall(r'(?:href|src)="(/[^"]*)"', text)
+    addresses = [unescape(address) for address in re.findall(r'(?:href|src)="(/[^"]*)"', text)]
     assert 'data-root="/leeway"' in text
-    assert len([address for address in addresses if "/static/" in address]) > 5
+    assert len([address for address in addresses if "/static/" in address]) == 4
+    assert "/leeway/v1/series/summary?model=fraud" in addresses
     assert {client.get(address).status_code for address in addresses} == {200}
 
 
@@ -82,6 +85,47 @@ def test_every_file_that_pages_name_is_there_and_modules_name_only_their_like() 
     for name in filter(lambda name: name.endswith(".js") and not name.startswith("vendor/"), assets()):
         for target in re.findall(r'from "(\.[^"]+)"', assets()[name].content.decode()):
             assert (STATIC / name).parent.joinpath(target).resolve().relative_to(STATIC).as_posix() in assets(), name
+
+
+def test_all_modules_are_in_one_with_every_line() -> None:
+    text = assets()["bundle/pages.js"].content.decode()
+    lines = set(text.splitlines())
+    for name in filter(lambda name: name.endswith(".js") and not name.startswith(("vendor/", "bundle/")), assets()):
+        assert f'"{name}": () => {{' in text
+        for line in assets()[name].content.decode().splitlines():
+            assert line.startswith(("import ", "export ")) or line in lines, (name, line)
+
+
+def test_what_modules_export_under_other_names_is_imported_under_others() -> None:
+    modules = {
+        "a.js": 'import { b as one, c } from "./lib/b.js";\nimport d from "./d.js";\nexport default class A {}\n',
+        "lib/b.js": 'import { e } from "../e.js";\nexport async function c() {}\nexport { x as b, c as f };\n',
+        "d.js": "const d=()=>{};export{d as default};",
+        "e.js": "/*\nexport function gone() {}\n*/\nexport const e = `\n  export const no = 1`;\n",
+    }
+    text = bundled(modules, "a.js")
+    assert 'const { b: one, c } = need("lib/b.js");\nconst { default: d } = need("d.js");\nclass A {}' in text
+    assert "return { default: A };" in text
+    assert "return { c, b: x, f: c };" in text
+    assert "return { default: d };" in text
+    assert 'const { e } = need("e.js");' in text
+    assert "gone" not in text
+    assert "return { e };" in text
+
+
+@pytest.mark.parametrize(
+    ("modules", "message"),
+    [
+        ({"a.js": 'import { b } from "./b.js";'}, "a.js imports b.js, which there is not"),
+        ({"a.js": 'import { b } from "./b.js";', "b.js": 'import { a } from "./a.js";'}, "modules import each other"),
+        ({"a.js": "export let a = 1;"}, "a.js has a form of import or export that is not known: 'export let"),
+        ({"a.js": 'import * as b from "./a.js";'}, "not known: 'import"),
+        ({"a.js": "const a = await import(`./b.js`);"}, "not known: 'import"),
+    ],
+)
+def test_modules_that_cannot_be_one_are_refused(modules: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        bundled(modules, "a.js")
 
 
 def test_the_wheel_brings_every_file() -> None:

@@ -3,10 +3,7 @@ import { html, render, useErrorBoundary } from "./lib/ui.js";
 import { Account } from "./lib/account.js";
 import { ServiceBanner } from "./lib/service.js";
 
-const place = document.getElementById("app");
-const names = JSON.parse(place.dataset.names);
-
-function Boundary({ page: Page }) {
+function Boundary({ page: Page, names }) {
   const [error] = useErrorBoundary((thrown) => console.error(thrown));
   if (error) {
     return html`<div class="failure" role="alert"><p><strong>This page has a mistake.</strong> ${String(error)}</p>
@@ -15,6 +12,10 @@ function Boundary({ page: Page }) {
   return html`<${Page} ...${names} />`;
 }
 
-const module = await import(`./pages/${place.dataset.page}.js`);
-render(html`<${ServiceBanner} /><${Boundary} page=${module.default} />`, place);
-render(html`<${Account} />`, document.getElementById("account"));
+/** `need` gives what a module exports; it runs then, so that a page runs no other one. */
+export default function draw(need) {
+  const place = document.getElementById("app");
+  const page = need(`pages/${place.dataset.page}.js`).default;
+  render(html`<${ServiceBanner} /><${Boundary} page=${page} names=${JSON.parse(place.dataset.names)} />`, place);
+  render(html`<${Account} />`, document.getElementById("account"));
+}

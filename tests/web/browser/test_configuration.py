@@ -249,7 +249,7 @@ def test_the_keys_above_the_cursor_are_read_from_any_text(guarded: Site, look: O
     shown = look("/silences", VIEWER, guarded)
     read = shown.page.evaluate(
         """async (texts) => {
-        const module = [...document.scripts].at(-1).src.replace('app.js', 'editor/key_path.js');
+        const module = [...document.scripts].at(-1).src.replace('bundle/pages.js', 'editor/key_path.js');
         const { pathAt } = await import(module);
         const at = (text) => pathAt(text.replace('^', ''), text.indexOf('^'));
         return texts.map(at).map(({ path, isNew }) => [path, isNew]); }""",

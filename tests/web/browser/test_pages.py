@@ -29,9 +29,11 @@ WALKED: dict[str, tuple[str, str]] = {
 }
 """By module: the path of a page, and what it shows once it is there."""
 
+QUESTIONS = {shell.module: shell.questions for shell in (*SHELLS, ALERTS)}
+
 
 def test_every_page_is_walked() -> None:
-    assert {shell.module for shell in (*SHELLS, ALERTS)} == set(WALKED)
+    assert set(QUESTIONS) == set(WALKED)
 
 
 @pytest.mark.parametrize("module", WALKED)
@@ -42,6 +44,19 @@ def test_everybody_can_use_every_page(module: str, look: Open) -> None:
     assert shown.violations() == []
     assert shown.unreached() == []
     assert shown.too_wide_at() == []
+
+
+@pytest.mark.parametrize("module", WALKED)
+def test_what_a_page_asks_first_is_asked_once_and_beside_its_scripts(module: str, look: Open) -> None:
+    shown = look("/docs")
+    asked: list[str] = []
+    shown.page.on("request", lambda request: asked.append(request.url))
+    shown.page.goto(shown.page.url.removesuffix("/docs") + WALKED[module][0])
+    shown.settle()
+    first = shown.page.locator("link[rel=preload]").evaluate_all("links => links.map((link) => link.href)")
+    assert len(first) == 1 + len(QUESTIONS[module])
+    assert {question: asked.count(question) for question in first} == dict.fromkeys(first, 1)
+    assert len([address for address in asked if "/static/" in address and not address.endswith(".svg")]) == 2
 
 
 @pytest.mark.parametrize("path", ["/alerts/a", "/docs"])

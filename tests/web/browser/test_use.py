@@ -83,7 +83,7 @@ def test_figures_are_taken_home_and_no_spreadsheet_runs_them(look: Open) -> None
     cells = shown.page.evaluate(
         """async () => { const blobs = []; URL.createObjectURL = (blob) => { blobs.push(blob); return 'blob:x'; };
         HTMLAnchorElement.prototype.click = () => {};
-        const { saveCsv } = await import([...document.scripts].at(-1).src.replace('app.js', 'lib/save.js'));
+        const { saveCsv } = await import([...document.scripts].at(-1).src.replace('bundle/pages.js', 'lib/save.js'));
         saveCsv([['name', ['=1+1', 'a,"b']], ['n', [-1, null]]], 'x');
         return await blobs[0].text(); }"""
     )

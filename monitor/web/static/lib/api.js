@@ -1,5 +1,5 @@
 // Asks the API, as any client: GET is tried again while the service is away, errors say what a person can do.
-import { useCallback, useEffect, useRef, useState } from "../vendor/htm-preact.js";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "../vendor/htm-preact.js";
 import { root, search } from "./address.js";
 import { away, noteTime, useService } from "./service.js";
 
@@ -97,7 +97,8 @@ export function useAsk(path, parameters = {}, { everyMs = 0 } = {}) {
   const { returns } = useService();
   const key = path === null ? null : apiAddress(path, parameters);
   const latest = useRef(null);
-  useEffect(() => {
+  // Before the frame is painted, and not after it: the question is on its way a frame earlier.
+  useLayoutEffect(() => {
     if (key === null) return undefined;
     const control = new AbortController();
     latest.current = key;
