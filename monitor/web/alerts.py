@@ -31,7 +31,7 @@ MOST_LISTED = 200
 def list_alerts(request: Request, service: TheService) -> Response:
     alerts = sorted(standing_alerts(service.store, None), key=lambda row: (row["state"] != "firing", -row["at_ms"]))
     omitted = max(0, len(alerts) - MOST_LISTED)
-    listed = {"alerts": alerts[:MOST_LISTED], "omitted": omitted}
+    listed: dict[str, Any] = {"alerts": alerts[:MOST_LISTED], "omitted": omitted}
     return page(request, "alerts.html", policy=SCRIPTED, shell=ALERTS, names={}, questions=ALERTS.asked({}), **listed)
 
 
