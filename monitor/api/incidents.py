@@ -33,6 +33,7 @@ LATEST_FIRST = Order("incidents", (int, str), lambda incident: (incident["fired_
 MOST_NAMED = 1_000
 """Of so many alerts a statement asks at a time."""
 
+FIRED_COLUMNS = ("model", "alert_id", "sequence", "state", "at_ms")
 NEWEST_COLUMNS = ("model", "alert_id", "sequence", "state", "ends_ms", "severity", "title")
 
 
@@ -55,7 +56,8 @@ def list_incidents(
         )
 
     def read(limit: int, cursor: str | None) -> Page:
-        summaries = ((incident, book.summary(incident)) for incident in book.behind(LATEST_FIRST.place(cursor)))
+        incidents = book.behind(LATEST_FIRST.place(cursor), only_firing=question.state == "firing")
+        summaries = ((incident, book.summary(incident)) for incident in incidents)
         # One more shows whether there is another page.
         shown = list(islice(((incident, row) for incident, row in summaries if matches(row)), limit + 1))
         # Only now: causes take longer than all else.
@@ -122,14 +124,23 @@ class Book:
         self._changes = read_changes(service.store)
         self._newest: dict[str, _Newest] = {}
 
-    def behind(self, shown: tuple[Any, ...]) -> Iterator[Incident]:
-        """Yield incidents, the latest first, that come behind one; all without one."""
+    def behind(self, shown: tuple[Any, ...], *, only_firing: bool = False) -> Iterator[Incident]:
+        """Yield incidents, the latest first, that come behind one; all without one.
+
+        With ``only_firing`` the iteration ends once no earlier one can fire.
+        """
         # Alerts join an incident for so long.
         until_ms = min(shown[0], ENDED) + self._reach.shared_ms if shown else None
+        oldest_ms: int | None = None
         for at_one_time in self._at_one_time(until_ms):
+            if oldest_ms is not None and _newest_fired_ms(at_one_time) < oldest_ms:
+                return
             for incident in sorted(at_one_time, key=_position, reverse=True):
                 if not shown or _position(incident) < shown:
                     yield incident
+            # The whole log is only read where those of one time were not enough.
+            if only_firing and oldest_ms is None:
+                oldest_ms = self._oldest_firing_ms()
 
     def incident(self, alert_id: str) -> Incident:
         """The incident of an alert, or a problem."""
@@ -162,6 +173,18 @@ class Book:
             for alert_id, at_ms in zip(columns["alert_id"], map(int, columns["at_ms"]), strict=True):
                 fired_ms[alert_id] = min(at_ms, fired_ms.get(alert_id, at_ms))
         return fired_ms
+
+    def _oldest_firing_ms(self) -> int:
+        """When the first of the alerts that are not over fired; the end of time where all are."""
+        fired_ms, newest_state = dict[str, int](), dict[str, str]()
+        for row in read_all(self._store, Query("alerts", columns=FIRED_COLUMNS)):
+            alert_id = row["alert_id"]
+            newest_state[alert_id] = row["state"]
+            if row["state"] == "firing":
+                fired_ms[alert_id] = min(row["at_ms"], fired_ms.get(alert_id, row["at_ms"]))
+        return min(
+            (at_ms for alert_id, at_ms in fired_ms.items() if newest_state[alert_id] != "resolved"), default=ENDED
+        )
 
     def _at_one_time(self, until_ms: int | None) -> Iterator[list[Incident]]:
         is_newest = until_ms is None
@@ -239,6 +262,10 @@ class Book:
 
 def _position(incident: Incident) -> tuple[int, str]:
     return incident.began_ms, incident.id
+
+
+def _newest_fired_ms(at_one_time: Sequence[Incident]) -> int:
+    return max(firing.fired_ms for incident in at_one_time for firing in incident.firings)
 
 
 def _gravity(severity: str) -> int:

@@ -221,12 +221,15 @@ def test_pages_of_incidents_are_those_that_the_whole_log_makes(seed: int, monkey
     fired = rows_of(world.store.read(Query("alerts", {"state": "firing"})))
     whole = incidents([firing_of(row, topics) for row in fired], read_changes(world.store))
     latest_first = sorted(whole, key=lambda incident: (incident.began_ms, incident.id), reverse=True)
-    expected = [(incident.id, len(incident.alerts)) for incident in latest_first]
-    for limit in (3, 100):
+    states = {row["alert_id"]: row["state"] for row in rows_of(world.store.read(Query("alerts")))}
+    firing = [i for i in latest_first if any(states[alert.alert_id] == "firing" for alert in i.firings)]
+    assert 0 < len(firing) < len(whole)
+    for limit, state, chosen in ((3, {}, latest_first), (100, {}, latest_first), (2, {"state": "firing"}, firing)):
+        expected = [(incident.id, len(incident.alerts)) for incident in chosen]
         items: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
-            page = client.get("/v1/incidents", limit=limit, **cursor).json()
+            page = client.get("/v1/incidents", limit=limit, **state, **cursor).json()
             items += page["items"]
             if page["next_cursor"] is None:
                 break
@@ -255,6 +258,18 @@ def test_each_storm_of_alerts_is_read_once_however_many_follow(monkeypatch: pyte
     items = Client(world).items("/v1/incidents")
     assert [item["alert_count"] for item in items] == [5] * 20
     assert store.rows == 2 * 100
+
+
+def test_what_fires_is_looked_for_no_further_back_than_the_first_alert_that_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitor.incidents.reading.FEWEST_ROWS", 8)
+    store = Counting()
+    world = World(store=store)
+    rows = [[fires(f"a{number}", 120 * number), ends(f"a{number}", 120 * number + 5)] for number in range(1_000)]
+    world.add("alerts", [*(row for pair in rows for row in pair), fires("open", 120 * 990 + 1)])
+    assert [item["id"] for item in Client(world).items("/v1/incidents", state="firing")] == ["a990"]
+    assert store.rows < 2_001 + 100
 
 
 def test_a_page_of_incidents_reads_little_of_a_long_log_and_an_open_one_of_long_ago_is_found() -> None:
