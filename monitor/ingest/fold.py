@@ -268,13 +268,14 @@ class PartitionFold:
         erased = self._erased.gone(batch) if self._erased.any else None
         if erased is not None:
             batch = self._erased.without_names(batch)
+        version = self._versions.numbers(batch.versions, np.maximum(pane, position))
         if self._keeper.keeps:
             staying = np.arange(len(batch)) if erased is None else np.flatnonzero(~erased)
-            kept_rows = self._keeper.rows(batch if erased is None else batch.take(staying), known_ms[staying])
-            for table, rows in kept_rows.items():
+            counted_as = [self._versions.names[number] for number in version[staying].tolist()]
+            staying_events = batch if erased is None else batch.take(staying)
+            for table, rows in self._keeper.rows(staying_events, known_ms[staying], counted_as).items():
                 out.add(table, rows)
         self._note_late(batch, pane, position, out)
-        version = self._versions.numbers(batch.versions, np.maximum(pane, position))
         judged = self._per_event.judge(batch, version)
         self._panes.add(batch, pane, late_at, version, judged)
         out.add("findings", self._per_event.findings(judged, batch, version, erased))

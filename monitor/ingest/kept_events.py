@@ -7,6 +7,7 @@ has one, so that what several sources say of one event is kept together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -71,7 +72,7 @@ class Keeper:
         """Whether anything is kept at all."""
         return self._event_share > 0 or self._prediction_share > 0 or bool(self._compared)
 
-    def rows(self, batch: Events, known_ms: Integers) -> dict[str, Columns]:
+    def rows(self, batch: Events, known_ms: Integers, counted_as: Sequence[str]) -> dict[str, Columns]:
         """Return what is kept of events that count, by table.
 
         Parameters
@@ -80,6 +81,8 @@ class Keeper:
             Without duplicates, and without events that are not believed.
         known_ms : int64 array [n]
             When each was known: its own time, or the watermark if that was further.
+        counted_as : sequence of str [n]
+            The version that each counts as: the one that it states, or that of all others where there is no place.
         """
         drawn_of = {share: drawn(batch, share, *self._partition) for share in self._shares()}
         rows_of = {}
@@ -88,7 +91,7 @@ class Keeper:
         if self._prediction_share:
             rows_of["predictions"] = self._predictions(batch, drawn_of[self._prediction_share])
         if self._compared:
-            rows_of["predicted"] = self._predicted(batch, known_ms)
+            rows_of["predicted"] = self._predicted(batch, known_ms, counted_as)
         return {table: rows for table, rows in rows_of.items() if len(rows["offset"])}
 
     def _shares(self) -> set[float]:
@@ -144,7 +147,7 @@ class Keeper:
                 parts.append(_part(shared, signal, carrying, np.full(len(carrying), np.nan), labels))
         return joined(parts) if parts else {**shared, "offset": []}
 
-    def _predicted(self, batch: Events, known_ms: Integers) -> Columns:
+    def _predicted(self, batch: Events, known_ms: Integers, counted_as: Sequence[str]) -> Columns:
         """One row for each event, with the part of its prediction that is compared with labels."""
         index = np.arange(len(batch), dtype=np.int64)
         shared = self._shared(batch, index)
@@ -156,6 +159,7 @@ class Keeper:
         low, high = (self._values(batch, end)[0] for end in self._interval)
         return {
             **shared,
+            "version": list(counted_as),
             "known_ms": known_ms,
             "id_digest": np.where(is_named, hashes, NO_ID),
             "segments": self._segments(batch, index),

@@ -234,6 +234,27 @@ def summed(watch: Watch, events: list[tuple[Any, ...]]) -> dict[str, Any]:
     return {"predictions": len(events), "labelled": len(labelled), **sums.to_row()}
 
 
+def test_of_more_versions_than_are_told_apart_those_without_a_place_are_judged_together() -> None:
+    # given one version for each event, as where the field is an id
+    schema = {**SPEC["schema"], "max_versions": 2}
+    watch = compile_watch(
+        configured("m", **SPEC | {"schema": schema}, baseline={"kind": "rolling"}, detect=DETECT), "m"
+    )
+    events = [
+        {"id": f"e{i}", "at": START_MS + i * HOUR_MS // 8, "version": f"v{i}", "country": "DE", "score": 0.75}
+        for i in range(40)
+    ]
+    labels = [{"id": event["id"], "at": event["at"] + 1, "bad": "true"} for event in events]
+    # when
+    store = run(watch, {("scores", 0): as_bytes(events), ("truth", 0): as_bytes(labels)}, [(("scores", 0), 3)])
+    # then
+    judged = rows(store, "performance", segment="", age_ms=NOW)
+    assert (
+        {row["version"] for row in judged} == {"v0", "v1", "other"} == {row["version"] for row in rows(store, "panes")}
+    )
+    assert sum(row["predictions"] for row in judged) == 40
+
+
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 10_000), data=st.data())
 def test_whatever_the_cut_and_the_order_of_topics_and_the_crashes_the_rows_are_those_of_a_slow_reference(
