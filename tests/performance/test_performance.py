@@ -240,7 +240,7 @@ def test_of_more_versions_than_are_told_apart_those_without_a_place_are_judged_t
     watch = compile_watch(
         configured("m", **SPEC | {"schema": schema}, baseline={"kind": "rolling"}, detect=DETECT), "m"
     )
-    events = [
+    events: list[dict[str, Any]] = [
         {"id": f"e{i}", "at": START_MS + i * HOUR_MS // 8, "version": f"v{i}", "country": "DE", "score": 0.75}
         for i in range(40)
     ]
