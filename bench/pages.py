@@ -126,7 +126,7 @@ def fill_small(path: Path, models: int, windows: int) -> None:
 
 
 def _alert(model: str, span_ms: int, number: int) -> dict[str, Any]:
-    rows = alerts(model, span_ms, 1)
+    rows = alerts(model, span_ms, 1, seed=number)
     kept = 2 if number % FIRING_EVERY == 0 else 3  # all but the end of it
     return {name: values[:kept] for name, values in rows.items()}
 

@@ -96,9 +96,9 @@ def predictions(first: int, count: int) -> dict[str, Any]:
     }
 
 
-def alerts(model: str, span_ms: int, number: int = 100) -> dict[str, Any]:
+def alerts(model: str, span_ms: int, number: int = 100, seed: int = 0) -> dict[str, Any]:
     """So many alerts of three transitions each, spread over ``span_ms``."""
-    draw = np.random.default_rng(len(model))
+    draw = np.random.default_rng(len(model) + seed)
     starts_ms = np.repeat(START_MS + np.sort(draw.integers(0, span_ms, number)), 3)
     sequence = np.tile(np.arange(1, 4), number)
     count = len(starts_ms)

@@ -127,20 +127,14 @@ class Book:
     def behind(self, shown: tuple[Any, ...], *, only_firing: bool = False) -> Iterator[Incident]:
         """Yield incidents, the latest first, that come behind one; all without one.
 
-        With ``only_firing`` the iteration ends once no earlier one can fire.
+        With ``only_firing`` others may be left out, and those of times of which nothing fires any more are.
         """
         # Alerts join an incident for so long.
         until_ms = min(shown[0], ENDED) + self._reach.shared_ms if shown else None
-        oldest_ms: int | None = None
-        for at_one_time in self._at_one_time(until_ms):
-            if oldest_ms is not None and _newest_fired_ms(at_one_time) < oldest_ms:
-                return
+        for at_one_time in self._at_one_time(until_ms, only_firing=only_firing):
             for incident in sorted(at_one_time, key=_position, reverse=True):
                 if not shown or _position(incident) < shown:
                     yield incident
-            # The whole log is only read where those of one time were not enough.
-            if only_firing and oldest_ms is None:
-                oldest_ms = self._oldest_firing_ms()
 
     def incident(self, alert_id: str) -> Incident:
         """The incident of an alert, or a problem."""
@@ -174,24 +168,28 @@ class Book:
                 fired_ms[alert_id] = min(at_ms, fired_ms.get(alert_id, at_ms))
         return fired_ms
 
-    def _oldest_firing_ms(self) -> int:
-        """When the first of the alerts that are not over fired; the end of time where all are."""
-        fired_ms, newest_state = dict[str, int](), dict[str, str]()
-        for row in read_all(self._store, Query("alerts", columns=FIRED_COLUMNS)):
-            alert_id = row["alert_id"]
-            newest_state[alert_id] = row["state"]
-            if row["state"] == "firing":
-                fired_ms[alert_id] = min(row["at_ms"], fired_ms.get(alert_id, row["at_ms"]))
-        return min(
-            (at_ms for alert_id, at_ms in fired_ms.items() if newest_state[alert_id] != "resolved"), default=ENDED
-        )
-
-    def _at_one_time(self, until_ms: int | None) -> Iterator[list[Incident]]:
-        is_newest = until_ms is None
+    def _at_one_time(self, until_ms: int | None, *, only_firing: bool = False) -> Iterator[list[Incident]]:
+        is_newest, open_ms = until_ms is None, dict[str, int]() if only_firing else None
         for firings in firings_apart(self._store, self._topics, self._reach.shared_ms, until_ms):
+            if open_ms and open_ms.keys().isdisjoint(firing.alert_id for firing in firings):
+                if firings[0].fired_ms < min(open_ms.values()):
+                    return
+                continue
             self._newest = self._since(firings) if is_newest else self._as_they_stand(firings)
             is_newest = False
             yield incidents(firings, self._changes, self._reach)
+            # The whole log is only read where those of one time are not enough.
+            if open_ms == {} and not (open_ms := self._open_ms()):
+                return
+
+    def _open_ms(self) -> dict[str, int]:
+        """When alerts that are not over fired first."""
+        fired_ms, newest_state = dict[str, int](), dict[str, str]()
+        for row in read_all(self._store, Query("alerts", columns=FIRED_COLUMNS)):
+            newest_state[row["alert_id"]] = row["state"]
+            if row["state"] == "firing":
+                fired_ms[row["alert_id"]] = min(row["at_ms"], fired_ms.get(row["alert_id"], row["at_ms"]))
+        return {alert_id: at_ms for alert_id, at_ms in fired_ms.items() if newest_state[alert_id] != "resolved"}
 
     def _since(self, firings: Sequence[Firing]) -> dict[str, _Newest]:
         """How alerts stand that fired last of all: nearly all that the log has since the first of them is of them."""
@@ -262,10 +260,6 @@ class Book:
 
 def _position(incident: Incident) -> tuple[int, str]:
     return incident.began_ms, incident.id
-
-
-def _newest_fired_ms(at_one_time: Sequence[Incident]) -> int:
-    return max(firing.fired_ms for incident in at_one_time for firing in incident.firings)
 
 
 def _gravity(severity: str) -> int:
