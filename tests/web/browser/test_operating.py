@@ -12,6 +12,7 @@ import pytest
 
 from monitor.clock import SystemClock
 from monitor.config import Model, Service
+from monitor.values import DAY_MS
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, score, step
@@ -202,6 +203,38 @@ def test_performance_says_which_versions_differ_and_how_sure_that_is(look: Open)
     shown.page.get_by_text("differs by version").first.wait_for()
     assert re.search(r"recall differs by version: v7 9\d\.\d %, v8 [3-5]\d\.\d %", shown.text)
     assert re.search(r"recall.*?in this time\s+8\d\.\d %\s+8\d\.\d % to 8\d\.\d %", shown.text, flags=re.DOTALL)
+
+
+def test_an_estimator_that_is_muted_says_so_where_its_metric_is(look: Open) -> None:
+    day = {"signal": "estimated:r", "metric": "recall", "estimate": 0.9, "low": 0.8, "high": 1.0, "realised": None}
+    muted = {"muted_since_ms": NOW_MS - HOUR_MS, "muted_because": f"0.6 of {MARKUP}"}
+    heard = {"muted_since_ms": None, "muted_because": ""}
+    items = [
+        day | {"to_ms": NOW_MS - DAY_MS} | heard,
+        day | {"to_ms": NOW_MS} | muted,
+        day | {"to_ms": NOW_MS - DAY_MS, "signal": "estimated:heard"} | muted,
+        day | {"to_ms": NOW_MS, "signal": "estimated:heard"} | heard,
+    ]
+    shown = look("/models/fraud/performance?span=7d")
+    shown.page.route("**/v1/estimates?*", lambda route: route.fulfill(json={"items": items}))
+    shown.page.reload()
+    shown.page.get_by_role("region", name="recall").get_by_text("estimated:r muted").wait_for()
+    assert f"0.6 of {MARKUP}" in shown.text
+    assert "estimated:heard" not in shown.text
+    assert shown.violations() == []
+
+
+def test_a_finding_on_a_segment_says_which_it_is_and_a_row_of_all_models_leads_to_its_configuration(look: Open) -> None:
+    finding = {"event_ms": NOW_MS, "detector": "adwin", "status": "drift", "value": 1.0}
+    items = [finding | {"topic": "t", "partition": 0, "offset": n, "segment": ["", MARKUP][n]} for n in (0, 1)]
+    shown = look("/")
+    shown.page.route("**/v1/findings?*", lambda route: route.fulfill(json={"items": items}))
+    shown.page.get_by_role("list", name="Models").get_by_role("link", name="configuration").click()
+    shown.page.wait_for_url("**/models/fraud/configuration")
+    shown.page.goto(shown.page.url.replace("/configuration", "/signals/feature%3Aamount"))
+    shown.settle()
+    _, everywhere, somewhere = shown.page.get_by_role("region", name="Findings").get_by_role("row").all_inner_texts()
+    assert ("all traffic" in everywhere, MARKUP in somewhere) == (True, True)
 
 
 def test_a_silence_is_made_and_ended_and_what_is_no_matcher_is_said(site: Site, look: Open) -> None:

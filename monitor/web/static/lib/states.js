@@ -19,6 +19,7 @@ const LOOKS = {
   running: { tone: "learning", glyph: "◐", label: "running" },
   blind: { tone: "blind", glyph: "✕", label: "blind" },
   silenced: { tone: "blind", glyph: "✕", label: "silenced" },
+  muted: { tone: "blind", glyph: "✕", label: "muted" },
   no_data: { tone: "none", glyph: "○", label: "no data" },
   info: { tone: "none", glyph: "○", label: "info" },
 };

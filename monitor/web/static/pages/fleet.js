@@ -111,7 +111,7 @@ function Row({ model, hasLabels }) {
   return html`<li>
     <span><${State} of=${LOOKS[model.health]} label=${model.health} /></span>
     <span class="name"><a href=${address(["models", model.model])}>${model.model}</a>
-      <small>${[model.namespace, model.owner].filter(Boolean).join(" · ")}</small></span>
+      <small>${[model.namespace, model.owner].filter(Boolean).map((each) => `${each} · `)}<a href=${address(["models", model.model, "configuration"])}>configuration</a></small></span>
     <span class="what">${model.alerts > 0 && html`<a href=${address(["incidents", model.alert_id])}>${model.title}</a>
       <small>${model.severity}, since <${Time} ms=${model.since_ms} />${model.alerts > 1 && `, and ${count(model.alerts - 1)} more`}${takenOn(model)}</small>`}</span>
     <span><${Spark} strengths=${model.strengths} /></span>

@@ -1,5 +1,5 @@
 // How good a model is, by its labels: every metric with its interval, what estimators say before labels come, and how many there are.
-import { html, address, Card, Crumbs, Facts, Failure, State, Table, useTitle } from "../lib/ui.js";
+import { html, address, Card, Crumbs, Facts, Failure, State, Table, Time, useTitle } from "../lib/ui.js";
 import { spanOf, useQuery } from "../lib/address.js";
 import { useAsk } from "../lib/api.js";
 import { TimeChart } from "../lib/chart.js";
@@ -69,7 +69,14 @@ function Metric({ row, points, estimates }) {
   return html`<${Card} title=${row.metric} aside=${html`<span class="small quiet">${BETTER[row.better]}</span>`}>
     <${Facts} of=${[[row.version ?? "in this time", written(row.value), interval(row, written)], ["labels", count(row.labels), `of ${count(row.predictions)} predictions`]]} />
     <${MetricChart} ...${{ row, points, estimates }} />
+    ${muted(estimates).map((each) => html`<p key=${each.signal}><${State} of="muted" label="${each.signal} muted" /> since <${Time} ms=${each.muted_since_ms} />: ${each.muted_because}</p>`)}
     ${row.too_good && html`<p><${State} of="warning" label="too good" /> ${row.reason}</p>`}<//>`;
+}
+
+/** What estimators say last, of those that do not alarm as they have lost their fidelity. */
+function muted(estimates) {
+  const newest = new Map(estimates.map((each) => [each.signal, each]));
+  return [...newest.values()].filter((each) => each.muted_since_ms !== null);
 }
 
 function Coverage({ rows }) {

@@ -240,6 +240,7 @@ function FindingList({ model, signal, version, span }) {
   return html`<${Card} title="Findings, event by event" aria-busy=${String(!findings.data && !findings.error)}><${Failure} error=${findings.error} retry=${findings.reload} />
     ${findings.data && html`<${Table} caption="Findings" rows=${findings.data.items} empty="No per-event detector fired in this span." columns=${[
       ["at", (row) => html`<${Time} ms=${row.event_ms} />`], ["detector", (row) => html`${row.detector} <${State} of=${row.status} />`],
+      ...(findings.data.items.some((row) => row.segment) ? [["segment", (row) => row.segment || "all traffic"]] : []),
       ["value", (row) => number(row.value), true], ["log position", (row) => html`<code>${row.topic}/${row.partition}:${row.offset}</code>`]]} />`}<//>`;
 }
 
