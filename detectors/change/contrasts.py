@@ -127,7 +127,18 @@ class ScoreTable:
         shares = counts / max(int(counts.sum()), 1)
         self.floor = SMALLEST_VARIANCE + ATOM_VARIANCE * float(shares.max()) ** 2
         reached = np.cumsum(shares)
-        scores = normal_quantiles(np.clip(reached - shares / 2, 1e-4, 1 - 1e-4))
+        # In one go, since each halving of the brackets costs about the same for one share as for hundreds.
+        # A group without a share has no width of its own: nothing of the shifted reference lies in it.
+        quantiles = normal_quantiles(
+            np.concatenate(
+                (
+                    np.clip(reached - shares / 2, 1e-4, 1 - 1e-4),
+                    np.clip(reached[:-1], 1e-9, 1 - 1e-9),
+                    [1 - 0.5 / max(int(counts.sum()), 1)],
+                )
+            )
+        )
+        scores, fences, end = quantiles[: len(counts)], quantiles[len(counts) : -1], float(quantiles[-1])
         mean = float((shares * scores).sum())
         scale = math.sqrt(float((shares * (scores - mean) ** 2).sum())) or 1.0
         inner = (scores - mean) / scale
@@ -139,19 +150,14 @@ class ScoreTable:
         # The skewness of a mean of n values is that of one by √n.
         least = np.array([1.0, FEWEST_SPREAD]), np.array([cube * cube, 2 * FEWEST_SPREAD * of_spread])
         self.fewest = np.minimum(np.ceil(np.maximum(*least)), ALWAYS_ENOUGH).astype(np.int64)
-        # A group without a share has no width of its own: nothing of the shifted reference lies in it.
-        fences = normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9))
-        end = float(normal_quantiles([1 - 0.5 / max(int(counts.sum()), 1)])[0])
         ends = end + (OUTER_DISTANCES if beyond else np.array([0.0, *[40.0] * (OUTER - 1)]))
         fences = np.concatenate(([-40.0], -ends[::-1], fences, ends, [40.0]))
-        self.locations, self.spreads = np.empty(len(SHIFTS)), np.empty(len(SHIFTS))
-        for i, shift in enumerate(SHIFTS):
-            above = normal_sf(fences - shift)
-            parts = above[:-1] - above[1:]
-            location = float((parts * self.scores).sum())
-            variance = float((parts * self.scores**2).sum()) - location * location
-            self.locations[i] = location
-            self.spreads[i] = 0.5 * math.log(max(variance, 0.0) + self.floor)
+        above = normal_sf(fences - SHIFTS[:, np.newaxis])
+        parts = above[:, :-1] - above[:, 1:]
+        self.locations = (parts * self.scores).sum(axis=1)
+        variances = (parts * self.scores**2).sum(axis=1) - self.locations * self.locations
+        # math.log, whose last bit is not that of NumPy's on every processor.
+        self.spreads = np.array([0.5 * math.log(max(variance, 0.0) + self.floor) for variance in variances.tolist()])
 
 
 @kernel
