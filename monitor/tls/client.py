@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
+from functools import cache
 
 from monitor.errors import InputError
 
-__all__ = ["ClientTls", "trusting"]
+__all__ = ["ClientTls", "public_authorities", "trusting"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class ClientTls:
     cert: str | None = None
     key: str | None = None
 
-    def context(self) -> ssl.SSLContext | bool:
-        """Return what httpx takes as ``verify``.
+    def context(self) -> ssl.SSLContext:
+        """Return what httpx takes as ``verify``; not to be changed, since others may have the same.
 
         Raises
         ------
@@ -49,7 +50,7 @@ class ClientTls:
         if key and not certificate:
             raise InputError("a key needs the certificate that it belongs to: --cert, or LEEWAY_CERT")
         if not authorities and not certificate:
-            return True
+            return public_authorities()
         context = trusting(authorities)
         if certificate:
             try:
@@ -57,6 +58,15 @@ class ClientTls:
             except OSError as error:
                 raise InputError(f"the certificate in {certificate} cannot be shown: {_reason(error)}") from error
         return context
+
+
+@cache
+def public_authorities() -> ssl.SSLContext:
+    """Return what trusts the public authorities; read once a process, since it takes 20 ms each time."""
+    # Only here: who names authorities needs none of its own.
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def trusting(authorities: str) -> ssl.SSLContext:
@@ -68,7 +78,7 @@ def trusting(authorities: str) -> ssl.SSLContext:
         If the file cannot be used.
     """
     if not authorities:
-        # Only here: who names authorities needs none of its own.
+        # One of its own, since a certificate may be added to it.
         import httpx
 
         return httpx.create_ssl_context()

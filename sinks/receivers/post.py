@@ -10,11 +10,13 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import ssl
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import httpx
 from pydantic import Field
@@ -78,6 +80,7 @@ class Post:
             timeout=timeout_ms / 1000,
             follow_redirects=False,
             proxy=proxy or None,
+            verify=_public_authorities(),
         )
         self._is_proxied = bool(proxy)
 
@@ -244,6 +247,12 @@ def _start(response: httpx.Response, most_bytes: int) -> bytes:
         if not start:
             raise
     return start[:most_bytes]
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Return whom every receiver trusts; read once, since it takes 20 ms and a megabyte each time."""
+    return httpx.create_ssl_context()
 
 
 def _has_proxy(url: httpx.URL) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from monitor.tls.client import public_authorities
 from tests.service.shop import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,7 @@ class Running:
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         assert self.process.poll() is None, f"it ended with {self.process.returncode}: {''.join(self.log)}"
-        return httpx.get(self.url + path, params=parameters or None, timeout=60)
+        return httpx.get(self.url + path, params=parameters or None, timeout=60, verify=public_authorities())
 
     def items(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         answer = self.get(path, **parameters)
@@ -105,7 +106,8 @@ class Running:
 
     def post(self, stream: str, content: bytes, **headers: str) -> dict[str, Any]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = httpx.post(f"{self.url}/v1/events/{stream}", content=content, headers=named, timeout=60)
+        url, verify = f"{self.url}/v1/events/{stream}", public_authorities()
+        answer = httpx.post(url, content=content, headers=named, timeout=60, verify=verify)
         assert answer.status_code == 202, answer.text
         found: dict[str, Any] = answer.json()
         return found
