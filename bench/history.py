@@ -47,6 +47,8 @@ BLOCK = 100_000
 ROLL_UPS = ("scores_1h", "scores_1d", "drifts_1h")
 DAY_MS = 1440 * MINUTE_MS
 WARM_UP = 5
+IDLE_S = 5.0
+"""How long the service is watched while nobody asks."""
 MODEL = """\
 apiVersion: leeway/v1
 kind: Model
@@ -154,10 +156,10 @@ def busy_s() -> float:
     return (user + nice + system + sum(others[:2])) / os.sysconf("SC_CLK_TCK")
 
 
-def idle_cores(pid: int, wait_s: float = 5.0) -> float:
+def idle_cores(pid: int) -> float:
     """How much of a core the service takes while nobody asks."""
     start, before = time.perf_counter(), cpu_s(pid)
-    time.sleep(wait_s)
+    time.sleep(IDLE_S)
     return (cpu_s(pid) - before) / (time.perf_counter() - start)
 
 

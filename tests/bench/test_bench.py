@@ -233,6 +233,7 @@ def few_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "MODELS", 5)
     monkeypatch.setattr(history, "SIGNALS", 4)
     monkeypatch.setattr(history, "WARM_UP", 1)
+    monkeypatch.setattr(history, "IDLE_S", 0.1)
 
 
 @pytest.mark.usefixtures("few_series")

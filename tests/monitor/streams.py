@@ -166,12 +166,15 @@ def replayed_lines(
 
 def rows(store: Store, table: str, **where: Any) -> list[dict[str, Any]]:
     """Rows of a table as dicts of plain values, in the order of their keys."""
-    columns = store.read(Query(table, where))
-    names = list(columns)
-    return [
-        {name: _plain(value) for name, value in zip(names, values, strict=True)}
-        for values in zip(*(columns[name] for name in names), strict=True)
-    ]
+    columns = {name: _plain_column(values) for name, values in store.read(Query(table, where)).items()}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _plain_column(values: Any) -> list[Any]:
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        plain: list[Any] = values.tolist()
+        return plain
+    return [value if type(value) in (str, int, float) else _plain(value) for value in values]
 
 
 def _plain(value: Any) -> Any:
