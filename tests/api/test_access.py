@@ -298,7 +298,7 @@ def test_a_store_that_hangs_is_waited_for_once_by_all_who_ask(monkeypatch: pytes
 
     def hang(_: Any) -> Any:
         waits.append(1)
-        hangs.wait(20)
+        hangs.wait(120)
         raise StoreError("the store hangs", retryable=True)
 
     async def ask() -> set[int]:
@@ -324,7 +324,7 @@ def one_hanging_read(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     def slow(query: Any) -> Any:
         rows = read(query)
         if query.table == "tokens" and hanging.acquire(blocking=False):
-            released.wait(20)
+            released.wait(120)
         return rows
 
     monkeypatch.setattr(world.store, "read", slow)

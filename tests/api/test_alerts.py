@@ -123,7 +123,7 @@ def served(world: World, port: int = 0) -> Iterator[str]:
     finally:
         app.state.stopping.set()
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         socket.close()
     assert not thread.is_alive()
 

@@ -177,7 +177,7 @@ def test_what_the_store_does_not_take_is_in_the_log_of_the_process(
     def hang(table: str, *more: Any, **named: Any) -> Any:
         if table != "audit":
             return taken(table, *more, **named)
-        hangs.wait(20)
+        hangs.wait(120)
         raise StoreError("the store hangs", retryable=True)
 
     monkeypatch.setattr(world.store, "append", hang)
@@ -198,7 +198,7 @@ def test_a_store_that_hangs_holds_few_threads_and_every_entry_is_in_the_log(
 
     def hang(*more: Any, **named: Any) -> Any:
         begun.append(1)
-        hangs.wait(20)
+        hangs.wait(120)
 
     monkeypatch.setattr(world.store, "append", hang)
     monkeypatch.setattr(auditor, "PATIENCE_S", 0.05)

@@ -75,7 +75,7 @@ def served(most: int = 100, timeout_s: float = NEVER_S) -> Iterator[Served]:
     finally:
         serving.clients.close()
         server.should_exit = server.force_exit = True
-        thread.join(20)
+        thread.join(120)
         listener.close()
 
 

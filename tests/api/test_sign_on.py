@@ -251,7 +251,7 @@ def test_old_keys_count_where_the_issuer_is_late_and_one_request_waits_for_it(
     token = issuer.sign(claims("viewer", exp=NOW_S + 86_400))
     assert ask(client, token).status_code == 200
     released = threading.Event()
-    issuer.fault = lambda path: (released.wait(20) and None) or None
+    issuer.fault = lambda path: (released.wait(120) and None) or None
     world.clock.advance(REREAD_S)
     waits: list[float | None] = []
     wait = asyncio.wait
@@ -310,7 +310,7 @@ def test_while_the_issuer_is_away_known_keys_count_for_a_while_and_it_is_said(is
 def test_an_issuer_that_hangs_holds_nobody_up(issuer: FakeIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuer_keys, "PATIENCE_S", 0.05)
     released = threading.Event()
-    issuer.fault = lambda path: (released.wait(20) and None) or None
+    issuer.fault = lambda path: (released.wait(120) and None) or None
     client = Client(trusting())
     try:
 
@@ -352,7 +352,7 @@ def test_an_issuer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
                 Issuer(f"http://127.0.0.1:{listener.getsockname()[1]}").metadata()
         finally:
             given_up.set()
-            thread.join(20)
+            thread.join(120)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def served(
         serving.clients.close()
         wait_until(serving.is_left, "all clients have left")
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         listener.close()
 
 

@@ -214,7 +214,7 @@ def serving(service: ApiService) -> Iterator[str]:
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         socket.close()
 
 

@@ -499,7 +499,7 @@ def test_the_log_of_http_events_is_cleared_to_the_last_byte(tmp_path: Path) -> N
     assert log.count(wanted) == 11
     # and nobody who reads waits for those who look through it
     with ThreadPoolExecutor() as others:
-        read_beside = {"loans": lambda payload: bool(len(others.submit(log.read, "loans", 0, 1).result(timeout=5)))}
+        read_beside = {"loans": lambda payload: bool(len(others.submit(log.read, "loans", 0, 1).result(timeout=120)))}
         assert [offset for _, offset, _ in log.select(read_beside)] == list(range(31))
     # when
     assert log.erase(wanted) == 11

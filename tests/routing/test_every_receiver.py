@@ -409,7 +409,7 @@ class Slow(Memory):
 
     def send(self, notification: Notification) -> Outcome:
         self.tried.set()
-        self.let.wait(20)
+        self.let.wait(120)
         return super().send(notification)
 
 
@@ -431,7 +431,7 @@ def test_what_waits_for_a_slow_receiver_is_notified_by_the_next_process(is_kille
         stop.set()
         if not is_killed:
             slow.let.set()
-            thread.join(20)
+            thread.join(120)
         heard = Memory("slow")
         router = service.router(quick, heard, clock=clock)
         for _ in range(3):
@@ -439,7 +439,7 @@ def test_what_waits_for_a_slow_receiver_is_notified_by_the_next_process(is_kille
     finally:
         stop.set()
         slow.let.set()
-        thread.join(20)
+        thread.join(120)
     end = ("resolved", "over: it fails")
     assert [(n.status, n.alerts[0].annotations["summary"]) for n in heard.received] == [
         *[end] * is_killed,
@@ -481,7 +481,7 @@ def test_what_waits_for_a_slow_receiver_is_kept_while_others_are_further(
             notified_s.append(service.clock.monotonic_s())
         if notified_s and service.clock.monotonic_s() > notified_s[0] + 2 * FORGET_EVERY_MS / 1000:
             has_forgotten.set()
-            slow.let.wait(20)
+            slow.let.wait(120)
 
     thread = threading.Thread(target=former.run, args=(stop,), kwargs={"on_round": on_round})
     thread.start()
@@ -493,7 +493,7 @@ def test_what_waits_for_a_slow_receiver_is_kept_while_others_are_further(
     finally:
         stop.set()
         slow.let.set()
-        thread.join(20)
+        thread.join(120)
     # then the next one notifies the slow receiver of all of them
     assert [(n.status, n.alerts[0].annotations["summary"]) for n in heard.received] == [
         ("firing", "it fails"),

@@ -574,7 +574,7 @@ class Hanging(Memory):
         self.let = threading.Event()
 
     def send(self, notification: Notification) -> Outcome:
-        self.let.wait(20)
+        self.let.wait(120)
         return super().send(notification)
 
 
@@ -622,7 +622,7 @@ def test_a_notification_that_is_not_taken_holds_up_no_other_and_no_end_of_the_se
         wait_until(lambda: said(picky).count(("fraud", ["a"], [])) == 2, "and the first one tried again")
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(120)
     assert not thread.is_alive()
     log = world.store.read(Query("notifications"))
     assert set(zip(log["alert_id"], log["outcome"], strict=True)) == {("a", "gave_up"), ("b", "delivered")}

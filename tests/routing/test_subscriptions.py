@@ -175,7 +175,7 @@ class Hanging(Memory):
         self.let, self.closed = threading.Event(), False
 
     def send(self, notification: Notification) -> Outcome:
-        self.let.wait(20)
+        self.let.wait(120)
         return super().send(notification)
 
     def close(self) -> None:

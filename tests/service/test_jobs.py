@@ -150,7 +150,7 @@ def test_a_service_ends_with_its_checkpoints_written_while_a_job_waits_for_a_bro
             assert thread.daemon, "it ends with the process"
             ending = threading.Thread(target=service.stop)
             ending.start()
-            ending.join(20)
+            ending.join(120)
             assert not ending.is_alive()
         finally:
             answer.set()

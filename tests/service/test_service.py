@@ -265,7 +265,7 @@ def test_a_service_ends_although_its_store_never_answers_a_request(
     ending = threading.Thread(target=service.stop)
     with capture_logs() as log:
         ending.start()
-        ending.join(20)
+        ending.join(120)
         has_ended = not ending.is_alive()
         store.answered.set()
         ending.join()

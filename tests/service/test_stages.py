@@ -152,7 +152,7 @@ def test_a_service_ends_although_a_stage_does_not_and_without_a_checkpoint_of_on
             assert hanging.wait(120)
             ending = threading.Thread(target=service.stop)
             ending.start()
-            ending.join(20)
+            ending.join(120)
             assert not ending.is_alive()
         finally:
             answer.set()

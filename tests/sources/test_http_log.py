@@ -180,7 +180,7 @@ def test_a_waiting_poll_is_woken_by_an_append(log: HttpLog) -> None:
     waiter.start()
 
     log.append("a", [b"1"])
-    waiter.join(20)
+    waiter.join(120)
 
     assert found == [b"1"]
 

@@ -152,7 +152,7 @@ class Site:
         app, server, socket, thread = self._stop
         app.state.stopping.set()
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         socket.close()
 
 
