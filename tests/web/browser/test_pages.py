@@ -93,15 +93,19 @@ def test_nothing_runs_that_is_not_a_file_of_ours(look: Open) -> None:
     shown.allow_refusals()
 
 
-def test_a_page_survives_that_the_service_starts_again_and_says_so(site: Site, look: Open) -> None:
-    shown = look("/models/fraud")
+def test_every_page_survives_that_the_service_starts_again_and_says_so(site: Site, look: Open) -> None:
+    pages = {text: look(path) for path, text in WALKED.values()}
+    for text, shown in pages.items():
+        shown.page.get_by_text(text).first.wait_for()
     site.stop()
-    shown.page.get_by_text("The service does not answer").wait_for()
+    for shown in pages.values():
+        shown.page.get_by_text("The service does not answer").wait_for()
     site.start()
-    shown.page.get_by_text("The service does not answer").wait_for(state="detached")
-    assert "One alert fires" in shown.text
-    assert all("Failed to load resource" in message for message in shown.messages), shown.messages
-    shown.allow_refusals()
+    for text, shown in pages.items():
+        shown.page.get_by_text("The service does not answer").wait_for(state="detached")
+        assert text in shown.text
+        assert all("Failed to load resource" in message for message in shown.messages), shown.messages
+        shown.allow_refusals()
 
 
 def test_a_page_of_the_version_before_says_that_it_is_to_be_loaded_again(

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { root } from "./address.js";
 
-const LOOK_MS = 1_000, MOST_MS = 30_000;
+const LOOK_MS = 1_000, MOST_MS = 30_000, CHECKED_MS = 10_000;
 const listeners = new Set();
 let isAway = false;
 let isOld = false;
@@ -75,6 +75,12 @@ export function useService() {
 
 export function ServiceBanner() {
   const { isAway: away_, isOld: isFormer } = useService();
+  useEffect(() => {
+    // A page that asks nothing by itself would show for hours what there was before the service went away.
+    const check = async () => { if (!document.hidden && !isAway && !(await answers())) away(); };
+    const timer = setInterval(check, CHECKED_MS);
+    return () => clearInterval(timer);
+  }, []);
   return html`<div role="status">${away_ && html`<p class="banner"><strong>The service does not answer.</strong>
     It may be starting again. What you see is from before; the page goes on by itself as soon as it answers.</p>`}
     ${!away_ && isFormer && html`<p class="banner"><strong>The service has been changed.</strong> This page is of the version before: load it again.
