@@ -123,7 +123,8 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
 
     ``judged`` says which signals labels make, how long after their hour predictions are judged, and which metrics have
     no signal; null where nothing is compared with labels. ``period`` is that of the baseline; null of another one.
-    ``privacy`` says of private fields what their values become.
+    ``not_compared`` are the rankings that nothing is made of. ``privacy`` says of private fields what their values
+    become.
     ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here. ``change``
     is what `monitor.evaluate.foresight.foresee` says; null under another rule.
     """
@@ -149,6 +150,7 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
         "tests_per_budget_period": round(windowed * segments * windows),
         "signals": uses,
         "judged": _judged(model),
+        "not_compared": _not_compared(model),
         "privacy": {signal: _privacy(spec.privacy) for signal, spec in model.spec.schema_.private_signals().items()},
         "change": _foreseen(model, events_per_hour),
     }
@@ -184,6 +186,11 @@ def _judged(model: Model) -> dict[str, Any] | None:
         "window_ms": JudgedWindows.of_model(model).step_ms,
         "not_followed": [name for name in plan.metrics if name not in followed],
     }
+
+
+def _not_compared(model: Model) -> list[str]:
+    plan = model.spec.performance_plan
+    return [signal for signal in model.spec.schema_.rankings() if plan is None or signal != plan.prediction]
 
 
 def _privacy(privacy: Any) -> str:
@@ -230,6 +237,10 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
                 f"windows of {format_duration(each['window_ms'])} every {format_duration(each['every_ms'])}, at least "
                 f"{each['min_samples']} events; {_budget(each)} accepted, shared by up to "
                 f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
+            )
+        for signal in each["not_compared"]:
+            click.echo(
+                f"caution: {signal}: nothing is made of this ranking unless `performance` compares it with a label\n"
             )
         _say_privacy(configuration, each)
         _say_cautions(each["cautions"])

@@ -265,6 +265,18 @@ def test_metrics_that_make_no_signal_are_named_and_what_would_make_them_one(tmp_
     out = leeway("check", file).out
     assert "performance:ndcg" in out
     assert "mrr: shown, and no signal: `alarm_on` names those that alarm" in out
+    assert "caution" not in out
+
+
+def test_a_ranking_that_nothing_compares_is_named(tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / "leeway.yaml"
+    file.write_text(
+        "apiVersion: leeway/v1\nkind: Model\nmetadata: {name: search}\nspec:\n"
+        "  sources: [{kafka: shown}]\n  baseline: {kind: rolling}\n"
+        "  schema: {prediction: {shown: {type: ranking}, score: {type: numeric}}}\n"
+    )
+    assert "caution: prediction:shown: nothing is made of this ranking unless" in leeway("check", file).out
+    assert leeway("check", file, "--json").lines[0]["models"][0]["not_compared"] == ["prediction:shown"]
 
 
 def test_a_min_effect_that_has_no_say_is_named(tmp_path: Path, leeway: Console) -> None:
