@@ -25,6 +25,7 @@ from monitor.evaluate.horizon import NOTHING_MS, Standing
 from monitor.performance.error_series import DetectorAnswer, Errors, ErrorSeries
 from monitor.performance.first_labels import FirstLabels, doubts, first_labels
 from monitor.performance.horizon import Known, Reach, decided, decisions, reach_of
+from monitor.performance.performance import PAGE_OF_RANKINGS
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import Rows, add_row, append, empty_rows
@@ -69,7 +70,7 @@ def show_errors(
     watch: Watch,
     partitions: Standing | None,
     is_enough: Callable[[], bool] = lambda: False,
-    page: int = PAGE,
+    page: int | None = None,
 ) -> int:
     """Show the errors that are known by now to the detectors of a model; return how many rows were written.
 
@@ -82,8 +83,8 @@ def show_errors(
         What :func:`monitor.evaluate.horizon.standing` returns; None where all of them have ended.
     is_enough : callable
         Once it says so, the rest is left to the next call.
-    page : int
-        How many predictions and labels are looked at together.
+    page : int, optional
+        How many predictions and labels are looked at together; :data:`PAGE` if absent, of rankings fewer.
 
     Raises
     ------
@@ -91,6 +92,8 @@ def show_errors(
     """
     if not watch.judged_plan.detectors:
         return 0
+    if page is None:
+        page = PAGE_OF_RANKINGS if isinstance(watch.judged_plan.scheme, Ranking) else PAGE
     reach = reach_of(store, watch.name, watch.model.spec, partitions)
     if reach.complete_ms is None or reach.complete_ms <= NOTHING_MS + HOUR_MS:
         return 0

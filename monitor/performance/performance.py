@@ -18,6 +18,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from detectors.performance import Ranking
 from monitor.evaluate.horizon import NOTHING_MS, Standing
 from monitor.events import ENDED
 from monitor.performance.due import Due, delay_ms
@@ -38,10 +39,13 @@ from sinks.store.label_join import (
 )
 from sinks.store.spans import HOUR_MS, Span
 
-__all__ = ["BUDGET", "PAGE", "Performance"]
+__all__ = ["BUDGET", "PAGE", "PAGE_OF_RANKINGS", "Performance"]
 
 PAGE = 200_000
 """So many predictions are held at a time, and those of an hour if these are more."""
+
+PAGE_OF_RANKINGS = 20_000
+"""The same of predictions that are lists: each may have 16 KiB, and its label as much."""
 
 BUDGET = 1_000_000
 """Predictions of hours that were touched: so many are worked out in a round at most, and the others in the next."""
@@ -68,7 +72,7 @@ class Performance:
 
     def __init__(self, watch: Watch, store: Store) -> None:
         plan = watch.judged_plan
-        self.page, self.budget = PAGE, BUDGET
+        self.page, self.budget = PAGE_OF_RANKINGS if isinstance(plan.scheme, Ranking) else PAGE, BUDGET
         self._store, self._model, self._spec, self._plan = store, watch.name, watch.model.spec, plan
         compared = (plan.scheme.id, plan.prediction, plan.label_signals, plan.judge_at_ms)
         self._config = xxhash.xxh3_64_hexdigest(repr(compared).encode())

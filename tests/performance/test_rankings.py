@@ -15,10 +15,13 @@ from detectors.performance.ranked_items import MAX_ITEMS
 from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.decoders.json import JsonDecoder
+from monitor.decoders.values import MAX_RANKING_BYTES
 from monitor.events import Partition
 from monitor.performance.per_event import show_errors
+from monitor.performance.performance import Performance
 from monitor.watch import Watch, compile_watch
 from sinks.store.chdb import ChdbStore
+from sinks.store.memory import MemoryStore
 from tests.api.world import Client, World
 from tests.decoders.plans import plan, records
 from tests.monitor.streams import START_MS, configured, rows
@@ -80,6 +83,10 @@ def test_whatever_the_cut_and_the_crashes_the_rows_are_those_of_a_slow_reference
     assert stored.keys() == expected.keys()
     for key, row in expected.items():
         assert {name: stored[key][name] for name in row} == row
+
+
+def test_few_lists_are_held_at_a_time_since_they_are_long(watch: Watch) -> None:
+    assert Performance(watch, MemoryStore()).page * 2 * MAX_RANKING_BYTES < 1e9
 
 
 def test_the_embedded_store_joins_the_same(watch: Watch, tmp_path: Any) -> None:
