@@ -138,7 +138,7 @@ class Dataset:
     def _column(self, name: str) -> object:
         column = self._at(name)
         if column is None:
-            raise InputError(f"{self.path}: no column {name!r}; it has {', '.join(self.columns)}")
+            raise InputError(f"{self.path}: no column {self.paths.get(name, name)!r}; it has {', '.join(self.columns)}")
         return column.combine_chunks()
 
     def _type(self, name: str) -> str:

@@ -73,7 +73,7 @@ def stored_events(store: Store, watch: Watch, part: Part, kind: Kind) -> Labelle
     table: Literal["events", "predicted"] = "events" if _looks_at_fields(watch, kind) else "predicted"
     sample = read_any_sample(store, watch, part, table, (MOST_FITTED, MOST_IDS))
     if not len(sample):
-        raise InputError(_nothing(watch, sample, table))
+        raise InputError(_nothing(watch, part, sample, table))
     columns = sample.columns
     order = np.lexsort((columns["offset"], columns["partition"], _codes(columns["topic"]), columns["event_ms"]))
     signals, left_out = _signals(watch, kind)
@@ -98,7 +98,9 @@ def _check_keep(watch: Watch, kind: Kind) -> None:
         raise InputError(f"{detail} to a share of them, such as `5%`; it holds for events from then on")
 
 
-def _nothing(watch: Watch, sample: Sample, table: str) -> str:
+def _nothing(watch: Watch, part: Part, sample: Sample, table: str) -> str:
+    if sample.counts.stored and part.version is not None:
+        return f"{watch.name}: no event of this time is of version {part.version!r} and has a label that fits"
     if sample.counts.stored:
         detail = f"{sample.counts.looked_at:,} events are stored of this time, and none has a label that fits"
         return f"{watch.name}: {detail}: labels come from a source of `kind: labels` in `spec.sources`"

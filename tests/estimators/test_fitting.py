@@ -201,6 +201,13 @@ def test_an_estimator_of_another_model_is_no_fit(mpp: Artefact, cbpe: Artefact) 
     assert "only cbpe" in misfit(mpp, spec_of(document))
 
 
+def test_a_file_without_labels_says_which_column_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "unlabelled.jsonl"
+    file.write_text('{"score": 0.5}\n')
+    with pytest.raises(InputError, match="no column 'outcome'; it has score"):
+        read(file, model())
+
+
 def test_what_is_no_probability_is_not_estimated_and_not_fitted_on(tmp_path: Path, cbpe: Artefact) -> None:
     estimates = Estimator("estimated:accuracy", cbpe).of_numbers(np.array([[-0.1], [1.1], [0.5]]))
     assert np.isnan(estimates).tolist() == [True, True, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,8 @@ def test_events_without_labels_are_refused(store: MemoryStore) -> None:
     with pytest.raises(InputError) as refused:
         stored_events(store, watched(), Part(START_MS, START_MS + 1), "cbpe")
     assert "1 events are stored of this time, and none has a label that fits" in str(refused.value)
+    with pytest.raises(InputError, match="no event of this time is of version 'v9' and has a label that fits"):
+        stored_events(store, watched(), replace(PART, version="v9"), "cbpe")
 
 
 def test_a_private_score_is_not_calibrated(store: MemoryStore) -> None:
