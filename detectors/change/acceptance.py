@@ -12,6 +12,10 @@ no straight function of a signal, and a season looks different from another leve
 s²/n, with s² the variance of days about the mean of their kind. It is added to the uncertainty of what is expected, by
 which levels are learned within the day where they are hardly known (`detectors.change.days`), such as on the first
 weekend. Changes from the accepted level are found from the first window on.
+
+What one value contributes to the variance of a window is another variance at another level, and is learned anew. Of a
+number that has gone far, to where its reference has next to no values, scores follow other seasons and vary otherwise:
+of what was before only the reference is kept, and it learns as a number does that has just begun.
 """
 
 from __future__ import annotations
@@ -25,8 +29,10 @@ from detectors.change.days import lag_of
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_DAY,
+    ACCEPTED_SHIFT,
     ACCEPTED_VARIANCE,
     ALARMED,
+    BEGAN,
     BY_DAY,
     BY_WINDOW,
     CARRY,
@@ -34,16 +40,21 @@ from detectors.change.legend import (
     DAY_STEP,
     DAYS,
     DAYS_SEEN,
+    FAMILIES,
+    FAMILY,
     FIRST_DAY,
     FIRST_ROW,
     KIND,
     LEVEL,
     LEVEL_VARIANCE,
+    LOCATION,
     NOISE,
     RECOVERY,
     REFERENCE_DAYS,
+    RENEWED,
     ROWS,
     SCORE,
+    SPREAD,
     STANDING,
     STEP,
     STEP_BACK,
@@ -52,6 +63,8 @@ from detectors.change.legend import (
     STOOD_SUM,
     TOTAL,
     UNCERTAINTY,
+    UNIT_SEEN,
+    UNIT_SUM,
     VARIANCE,
     WEEKDAYS,
 )
@@ -75,8 +88,16 @@ LEARNED_IN_DAY = 0.004
 BENDS = (0.5, 0.25)
 """How far a season may be another one at another level, as a part of the shift: of shares and volumes; of scores."""
 
+SPREAD_BENDS = 0.5
+"""How far the season of a spread may be another one, as a part of the shift of the typical value beside it."""
+
 KIND_CHANGES = 0.5
 """How far the difference between weekdays and weekends may be another one at another level, as a part of it."""
+
+FAR = np.full(FAMILIES, np.inf)
+"""Shifts from which on a number is as good as another one: near the ends of its reference nothing holds that was
+learned of its season and its variances."""
+FAR[[LOCATION, SPREAD]] = 2.2, 0.28
 
 
 @dataclass(frozen=True)
@@ -116,21 +137,33 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
     acceptance = _as_shown(state, s, standing, acceptance, windows_per_day)
     alarm_day = acceptance.day
     unseen = acceptance.whole_day >= acceptance.day
+    is_far = any(_is_far(state.rows[r], _standing_shift(state.rows[r])) for r in standing)
+    moved = sum(_standing_shift(state.rows[r]) for r in standing if state.rows[r, FAMILY] == LOCATION)
     for r in standing:
         alarm_day = min(alarm_day, _alarm_day(state, r, acceptance.day, windows_per_day))
         shift = _standing_shift(state.rows[r])
         variance = _shift_to_standing(state, s, r, acceptance, windows_per_day)
         # Some windows do not show a level as sharply as days do: until there is one, it is learned within the day.
-        bent = (BENDS[int(state.rows[r, KIND] == SCORE)] * shift) ** 2
+        bent = _bent(state.rows[r], shift, moved)
         least = unseen * max(float(state.filters[r, BY_WINDOW, TOTAL]), LEARNED_IN_DAY, bent)
-        _settle(state, r, max(variance, least), windows_per_day)
+        _settle(state, r, max(variance, least, is_far * bent), windows_per_day)
     for r in (r for r in rows if r not in standing):
         # Beside an alarm, only what has not alarmed has changed.
-        _settle(state, r, unseen * (UNSEEN * UNSEEN if standing else UNKNOWN), windows_per_day)
+        bent = _bent(state.rows[r], 0.0, moved)
+        least = unseen * max(UNSEEN * UNSEEN if standing else UNKNOWN, bent)
+        _settle(state, r, max(least, is_far * bent), windows_per_day)
     _weigh(state, s, acceptance, min(alarm_day, acceptance.from_day))
     for r in rows:
+        # At another level a value contributes another variance: it is learned as of a new signal.
+        state.rows[r, UNIT_SUM] /= max(state.rows[r, UNIT_SEEN], 1.0)
+        state.rows[r, UNIT_SEEN] = min(state.rows[r, UNIT_SEEN], 1.0)
         state.rows[r, ACCEPTED_DAY] = acceptance.whole_day
-        _align(state, r, acceptance.day, weekend)
+    if is_far:
+        _renew(state, s)
+    far_rows = [r for r in rows if _align(state, r, acceptance.day, weekend)]
+    if far_rows:
+        _renew(state, s)
+    for r in rows:
         _expect(state, s, r, acceptance.day, weekend)
 
 
@@ -144,7 +177,8 @@ def align(state: State, day: int, weekend: Integers) -> None:
     weekend : int64 array [DAYS]
     """
     for r in np.flatnonzero(state.rows[:, ACCEPTED_DAY]):
-        _align(state, int(r), day, weekend)
+        if _align(state, int(r), day, weekend):
+            _renew(state, _series_of(state, int(r)))
 
 
 def teach(state: State, s: int, days: range) -> None:
@@ -176,16 +210,22 @@ def day_means(hours_known: Floats, days: range) -> Floats:
     return means
 
 
-def _align(state: State, r: int, day: int, weekend: Integers) -> None:
-    """Move the days before an accepted level to it, and take its variance from what is expected: a day adds it."""
+def _align(state: State, r: int, day: int, weekend: Integers) -> bool:
+    """Move the days before an accepted level to it, and take its variance from what is expected: a day adds it.
+
+    Return whether that is far.
+    """
     row = state.rows[r]
     row[UNCERTAINTY] -= row[ACCEPTED_VARIANCE]
     if day > row[ACCEPTED_DAY] + ALIGNED_DAYS:
         row[ACCEPTED_DAY] = row[ACCEPTED_VARIANCE] = 0.0
-        return
+        return False
+    if day > row[ACCEPTED_DAY] and _is_renewed(state, _series_of(state, r), r):
+        row[ACCEPTED_VARIANCE] = 0.0
+        return False
     moved = _difference(state, r, day, weekend)
     if moved is None:
-        return
+        return False
     differences, variance = moved
     former = np.arange(max(day - DAYS + 1, 0), min(int(row[ACCEPTED_DAY]), day)) % DAYS
     _shift(state, r, former, differences[weekend[former]])
@@ -193,11 +233,49 @@ def _align(state: State, r: int, day: int, weekend: Integers) -> None:
     if row[ACCEPTED_VARIANCE] >= UNSEEN * UNSEEN:
         state.recent_days[r] = np.nan
     row[ACCEPTED_VARIANCE] = variance
+    shift = float(differences[weekend[(day - 1) % DAYS]].mean())
+    row[ACCEPTED_SHIFT] += shift
+    return _is_far(row, shift)
+
+
+def _series_of(state: State, r: int) -> int:
+    return int(np.searchsorted(state.series[:, FIRST_ROW], r, side="right")) - 1
+
+
+def _is_far(row: Floats, shift: float) -> bool:
+    return abs(shift) >= float(FAR[int(row[FAMILY])])
+
+
+def _bent(row: Floats, shift: float, of_location: float) -> float:
+    """Return the variance of the season of a row at another level."""
+    bent = BENDS[int(row[KIND] == SCORE)] * abs(shift)
+    if row[FAMILY] == SPREAD:
+        bent = max(bent, SPREAD_BENDS * abs(of_location))
+    return bent * bent
+
+
+def _is_renewed(state: State, s: int, r: int) -> bool:
+    """Whether a row of scores is no older than the level that was accepted of it."""
+    row = state.rows[r]
+    return bool(row[KIND] == SCORE and row[BEGAN] >= row[ACCEPTED_DAY] - state.series[s, FIRST_DAY] + 1)
+
+
+def _renew(state: State, s: int) -> None:
+    """Let the scores of a series be as young as their level: nothing that was before says how they vary now."""
+    for r in rows_of(state, s):
+        row = state.rows[r]
+        if row[KIND] == SCORE and row[BEGAN] > 0 and not _is_renewed(state, s, r):
+            row[BEGAN] = row[ACCEPTED_DAY] - state.series[s, FIRST_DAY] + 1
+            row[RENEWED] = 1.0
+            state.moments[r] = 0.0
+            state.waiting[r] = state.recent_days[r] = np.nan
 
 
 def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
     """Expect of the rest of a day what the accepted days teach, if any do; what has been shifted stays otherwise."""
-    row, first = state.rows[r], int(state.series[s, FIRST_DAY])
+    row = state.rows[r]
+    # Of a row that was renewed, the days since it was.
+    first = int(state.series[s, FIRST_DAY] + max(row[BEGAN] - 1, 0.0))
     lag = lag_of(day - first)
     teaching = np.arange(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first)) % DAYS
     if state.weights[s, teaching].any():
@@ -243,6 +321,7 @@ def _shift_to_standing(state: State, s: int, r: int, acceptance: Acceptance, win
     former = np.arange(max(int(state.series[s, FIRST_DAY]), acceptance.day - DAYS + 1), shifted_until) % DAYS
     _shift(state, r, former, np.array(shift))
     state.expected[r] += shift
+    row[ACCEPTED_SHIFT] += shift
     days_stood = max(row[STOOD] / windows_per_day, 1.0)
     return float(state.filters[r, BY_WINDOW, TOTAL] / seen + (of_days[LEVEL_VARIANCE] + of_days[NOISE]) / days_stood)
 
@@ -292,7 +371,7 @@ def _difference(state: State, r: int, day: int, weekend: Integers) -> tuple[Floa
     float64[2, H], by the kind of day; None where no day of one kind is on either side.
     """
     accepted_day = int(state.rows[r, ACCEPTED_DAY])
-    s = int(np.searchsorted(state.series[:, FIRST_ROW], r, side="right")) - 1
+    s = _series_of(state, r)
     days = range(max(int(state.series[s, FIRST_DAY]), day - DAYS + 1), day)
     numbers = np.arange(days.start, days.stop)
     hours, means = state.hours_known[r, numbers % DAYS], day_means(state.hours_known[r], days)
@@ -313,16 +392,21 @@ def _difference(state: State, r: int, day: int, weekend: Integers) -> tuple[Floa
     of_means = np.where(weights > 0, (1 / np.maximum(counts, 1)).sum(axis=1), 0.0)
     by_kind = levels[:, 1] - levels[:, 0]
     level = float(weights @ by_kind)
-    shape, of_hour = weights @ (shapes[:, 1] - shapes[:, 0]), of_hours.variance() * float(weights**2 @ of_means)
-    shape, shape_variance = _shrunk(shape, len(shape) - 1, of_hour)
+    shape_by_kind = shapes[:, 1] - shapes[:, 0]
+    pooled, of_hour = weights @ shape_by_kind, of_hours.variance() * float(weights**2 @ of_means)
+    shape, shape_variance = _shrunk(pooled, len(pooled) - 1, of_hour)
     variance = of_days.variance() / float(counts[weights > 0, 1].sum()) + shape_variance
-    differences = np.full(2, level)
+    differences = np.tile(level + shape, (2, 1))
     if (weights > 0).all():
         apart, of_kinds = _shrunk(by_kind - level, 1, of_days.variance() * float(of_means.sum()))
-        differences, variance = differences + apart, variance + of_kinds
+        differences, variance = differences + apart[:, None], variance + of_kinds
+        for kind in (0, 1):
+            of_kind = of_hours.variance() * float(of_means[kind])
+            differences[kind] += _shrunk(shape_by_kind[kind] - pooled, len(pooled) - 1, of_kind)[0]
     elif counts[weekend[day % DAYS], 1] == 0 and (counts[:, 0] > 0).all():
-        variance += (KIND_CHANGES * float(levels[1, 0] - levels[0, 0])) ** 2
-    return differences[:, None] + shape, variance
+        of_kind = KIND_CHANGES * float(levels[1, 0] - levels[0, 0])
+        variance += max(of_kind * of_kind, UNSEEN * UNSEEN * (state.rows[r, FAMILY] == SPREAD))
+    return differences, variance
 
 
 def _shrunk(differences: Floats, freedom: int, variance: float) -> tuple[Floats, float]:

@@ -9,6 +9,8 @@ from detectors.change.charts import NO_REPEAT, combine, let_pass, step_level, ta
 from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
+    ACCEPTED_DAY,
+    ACCEPTED_SHIFT,
     ACCEPTED_VARIANCE,
     ALARMED,
     ALARMS,
@@ -56,8 +58,10 @@ from detectors.change.legend import (
     RATE,
     RATES,
     REFERENCE_DAYS,
+    RENEWED,
     ROWS,
     SCALES,
+    SCORE,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
@@ -117,6 +121,12 @@ DOUBT = 0.5
 
 MANY_ALARMS = 2.5
 """Alarms by days, of some weeks, after which what is expected is taken for wrong: days that alarm teach again."""
+
+BENT = 0.1
+"""How far a score may leave the course of a day that is expected of it, as a part of the shift that was accepted."""
+
+UNLEARNED_DAYS = 2
+"""Whole days at an accepted level that alarm, after which one that alarms too teaches: else it would alarm for ever."""
 
 PARTS_GAIN = 1 / 7
 """How much one day says of which part of a day's events an hour has."""
@@ -201,6 +211,7 @@ def begin_day(
                 filters[r, :, CARRY] = 1.0
             row[FRESH] = NEW_DAY
             row[ALARMS] *= FORGET[BY_DAY]
+            row[ACCEPTED_SHIFT] *= FORGET[BY_WINDOW]
             row[IN_HOUR] = windows_per_day / expected.shape[1]
             in_day[r] = 0
         series[s, HIGHEST] = -np.inf
@@ -297,6 +308,9 @@ def _by_window(row: Floats, window: Floats, charts: Floats, sampling: float, win
         charts[:] = 0.0
     row[UNSURE] = unsure
     window[DAY_STEP] += uncertainty
+    if row[KIND] == SCORE:
+        bent = BENT * row[ACCEPTED_SHIFT]
+        window[STEP] = max(window[STEP], bent * bent / windows_per_day)
     if unsure:
         window[CARRY] = 1.0
         window[CARRY_TODAY] = 1.0
@@ -369,16 +383,19 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         # Traffic may keep a timetable, which only days teach that alarm for not being at an hour of traffic.
         has_timetable = rows[first, KIND] == VOLUME
         shift = 0.0 if is_unseen else series[s, ALARMED]
-        weights[s, day % DAYS] = _weight(weights[s], weekend, day, age, shift, has_timetable)
-        in_doubt = CALIBRATED_FROM <= age < SETTLED and series[s, ALARMED] == 0 and not has_timetable
+        level_age = _age_of_level(rows[first : first + count], day, age)
+        weights[s, day % DAYS] = _weight(weights[s], weekend, day, level_age, shift, has_timetable)
+        in_doubt = CALIBRATED_FROM <= level_age < SETTLED and series[s, ALARMED] == 0 and not has_timetable
         if in_doubt and _is_in_doubt(series[s], thresholds[s], window_thresholds[s]):
             weights[s, day % DAYS] = ALARMED_WEIGHT
         if series[s, DAY_ALARMS] > MANY_ALARMS:
             weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
+        if _is_unlearned(rows[first, ACCEPTED_DAY], weights[s], day):
+            weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
         if series[s, ALARMED] != 0 and not has_timetable:
             _take_back(
                 rows[first : first + count], expected[first : first + count], hours_known[first : first + count],
-                weights[s], weekend, day, age,
+                weights[s], weekend, day, level_age,
             )  # fmt: skip
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         for r in range(first, first + count):
@@ -453,6 +470,28 @@ def _weight(weights: Floats, weekend: Integers, day: int, age: int, shift: float
     if days_known < KINDS_KNOWN:
         return 1.0
     return ALARMED_WEIGHT if shift < CLEAR_SHIFT or has_timetable else 0.0
+
+
+@inlined
+def _age_of_level(rows: Floats, day: int, age: int) -> int:
+    """Return how old the level of a series is: one that was accepted and is far from the one before is a new one."""
+    level_age = age
+    for r in range(rows.shape[0]):
+        if 0 < rows[r, ACCEPTED_DAY] <= day:
+            is_unseen = rows[r, ACCEPTED_VARIANCE] > 1.0
+            level_age = min(level_age, 0 if is_unseen else age_of(rows[r], age))
+    return level_age
+
+
+@inlined
+def _is_unlearned(accepted_day: float, weights: Floats, day: int) -> bool:
+    """Whether all days at an accepted level have alarmed so far: it is another one than it looked like."""
+    if accepted_day == 0 or day < accepted_day + UNLEARNED_DAYS:
+        return False
+    total = 0.0
+    for d in range(int(accepted_day), day):
+        total += weights[d % DAYS]
+    return total == 0.0
 
 
 @inlined
@@ -546,10 +585,13 @@ def _learn(
     waiting_days += 1
     ready = max(waiting_days - lag_of(age), 0)
     for r in range(first, first + count):
+        # A row that learned anew is younger than its series.
+        of_row = max(waiting_days - lag_of(max(age_of(rows[r], age), 0)), 0) if rows[r, RENEWED] > 0 else ready
         for scale in range(SCALES):
-            for i in range(ready):
+            for i in range(of_row):
                 if not np.isnan(waiting[r, i, scale, 0]):
                     remember(moments[r, scale], waiting[r, i, scale], scale)
+                    waiting[r, i, scale] = np.nan
             for i in range(ready, waiting_days):
                 waiting[r, i - ready, scale] = waiting[r, i, scale]
     series[WAITING] = waiting_days - ready

@@ -39,10 +39,11 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # Windows in an hour; of how many days its series was when it had its first value, plus one, 0 before; recent alarms,
 # each of which counts for less from day to day. The most that was expected of an hour of late; what is known of this
 # day of the week, and whether residuals began anew when days of the week were first told apart. The evidence that the
-# shift of an alarm has stepped back.
+# shift of an alarm has stepped back. Whether its level was accepted so far away that it learned anew,
+# and how far accepted levels of late are from those before them.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
 DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ALARMS = range(9, 18)
-BUSIEST, WEEKDAYS, BEGUN_ANEW, STEP_BACK, ROW = range(18, 23)
+BUSIEST, WEEKDAYS, BEGUN_ANEW, STEP_BACK, RENEWED, ACCEPTED_SHIFT, ROW = range(18, 25)
 
 # Days of the week: they do not differ; they do; they do, and this one is not known yet.
 ALIKE, TOLD_APART, UNKNOWN = range(3)

@@ -11,6 +11,7 @@ from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
+    ACCEPTED_DAY,
     ALARMED,
     ALARMS,
     BEGAN,
@@ -55,6 +56,7 @@ from detectors.change.legend import (
     QUIET,
     RATE,
     RECOVERY,
+    RENEWED,
     REPEATED,
     REPEATS,
     RESIDUAL,
@@ -125,7 +127,8 @@ OFTEN = 3.0
 would make it alarm for ever."""
 
 UNITS_DAYS = 3
-"""Days in which the variance that one value contributes is learned; kept then, since a constant has none of its own."""
+"""Days in which the variance that one value contributes is learned, as it is after an acceptance; kept then, since a
+constant has none of its own."""
 
 
 @kernel
@@ -358,7 +361,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if row[BEGAN] == 0:
         row[BEGAN] = age + 1
     age -= int(row[BEGAN]) - 1
-    if row[KIND] == SCORE and age < UNITS_DAYS:
+    if row[KIND] == SCORE and (age < UNITS_DAYS or row[ACCEPTED_DAY] > 0):
         row[UNIT_SUM] += unit
         row[UNIT_SEEN] += 1
     middle = expected_at(expected, time_of_day)
@@ -378,8 +381,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     fresh = row[FRESH] == FIRST_RESIDUAL
     row[FRESH] = LATER
     residual, sampling = to_residual(row, value, events, middle)
-    if stood and row[KIND] == SCORE:
-        # What has begun to vary more is less certain in all else.
+    if (stood or row[ACCEPTED_DAY] > 0 or row[RENEWED] > 0) and row[KIND] == SCORE:
+        # What has begun to vary more is less certain in all else; at an accepted level, it may at some hours only.
         sampling = max(sampling, unit / events)
     # A residual of a small share, or of a number of events, is far from that.
     row[DEVIATION] = residual if row[KIND] == SCORE else to_expectation(row[KIND], value, events, 1.0) - middle

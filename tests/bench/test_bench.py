@@ -10,6 +10,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench import (
+    acceptance,
     anomaly,
     backtest,
     config,
@@ -198,6 +199,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "performance_join",
             "real",
             "recovery",
+            "acceptance",
             "rollouts",
             "stuck_outputs",
         },
@@ -323,6 +325,16 @@ def test_estimator_muting_prints_how_often_estimators_are_muted_and_how_soon(
     assert len([line for line in lines if " a day |" in line]) == len(estimator_muting.DAYS_OF) * len(
         estimator_muting.STRAYS
     )
+
+
+def test_acceptance_prints_false_alarms_and_what_is_found_by_size_of_shift(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    acceptance.main(["--models", "1", "--window", "1d", "--stream", "season", "--after", "0"])
+    _, sizes, line = capsys.readouterr().out.splitlines()
+    assert sizes.split()[2:] == ["0.0", "0.5", "1.0", "2.0", "4.0"] * 3
+    cells = line.removeprefix("season").split()[2:]
+    assert [cell.endswith("%") for cell in cells] == [False] * 5 + [True] * 10
 
 
 def test_rollouts_prints_how_often_verdicts_are_wrong_and_how_soon_they_come(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench import acceptance
 from detectors.change.legend import EXCEEDS, STANDING, STATUS
 from detectors.change.model import ModelCharts
 from tests.detectors.change_streams import (
@@ -125,6 +126,25 @@ def test_large_changes_of_shares_and_volumes_are_accepted_too(
     assert alarms == 0
 
 
+@pytest.mark.parametrize(
+    ("stream", "after_hours", "seed", "most"),
+    # The last one was accepted at the top of its season: its first days alarm, but not for ever.
+    [("season", 0, 1, 1), ("week", 5, 1, 1), ("lognormal", 5, 1, 1), ("t3", 72, 1, 1), ("t3", 5, 3009, 6)],
+)
+def test_levels_are_quiet_however_far_from_the_reference_they_are(
+    stream: str, after_hours: int, seed: int, most: int
+) -> None:
+    """By up to four standard deviations, as ``python -m bench.acceptance`` measures it: eight signals, three weeks."""
+    alarms = acceptance.watched(acceptance.Setting(stream, after_hours=after_hours), seed).alarms
+    assert alarms[np.flatnonzero(acceptance.SHIFTS)].sum() <= most
+
+
+@pytest.mark.parametrize("further", list(acceptance.FURTHER))
+def test_three_days_after_an_acceptance_small_changes_are_found(further: str) -> None:
+    setting = acceptance.Setting("season", further=further)
+    assert acceptance.watched(setting, seed=1).found[np.abs(acceptance.SHIFTS) <= 2].all()
+
+
 def test_the_way_back_is_a_change_too() -> None:
     watched = Watched(1.0, seed=4).run(25, 0).accept(*CHANGE).run(32, 10)
     watched.run(32, 13, more=-1.0)
@@ -141,14 +161,16 @@ def test_an_acceptance_leaves_other_series_alone() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 7 * 24), st.integers(-5 * 24, 24), st.integers(0, 9 * 24))
-def test_charts_go_on_from_a_snapshot_around_an_acceptance(accepted: int, since: int, cut_at: int) -> None:
-    """Whenever it is said, and whatever the time from which it is to hold."""
+@given(st.integers(0, 7 * 24), st.integers(-5 * 24, 24), st.integers(0, 9 * 24), st.sampled_from([1.0, 4.0]))
+def test_charts_go_on_from_a_snapshot_around_an_acceptance(
+    accepted: int, since: int, cut_at: int, shift: float
+) -> None:
+    """Whenever it is said, whatever the time from which it is to hold, and however far the level is."""
     hours = 20 * 24 + accepted
     from_hour = min(max(hours + since, 0), hours)
 
     def end(restart: bool) -> bytes:
-        watched = Watched(1.0, seed=6)
+        watched = Watched(shift, seed=6)
         for hour in sorted({hours, 20 * 24 + cut_at}):
             watched.run(hour // 24, hour % 24)
             if hour == hours:
