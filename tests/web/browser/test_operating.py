@@ -205,6 +205,25 @@ def test_performance_says_which_versions_differ_and_how_sure_that_is(look: Open)
     assert re.search(r"recall.*?in this time\s+8\d\.\d %\s+8\d\.\d % to 8\d\.\d %", shown.text, flags=re.DOTALL)
 
 
+def test_only_shares_are_written_as_percent(look: Open) -> None:
+    shown = look("/models/fraud/performance?span=7d")
+    recall = next(
+        row
+        for row in shown.page.request.get(f"{shown.page.url.split('/models')[0]}/v1/performance?model=fraud").json()[
+            "items"
+        ]
+        if row["metric"] == "recall"
+    )
+    names = ["pinball", "value_per_event", "ndcg", "specificity"]
+    items = [recall | {"metric": name, "value": 0.5, "low": 0.25, "high": 0.75} for name in names]
+    shown.page.route("**/v1/performance?*", lambda route: route.fulfill(json={"items": items}))
+    shown.page.reload()
+    shown.page.get_by_role("region", name="pinball").get_by_text("0.25 to 0.75").wait_for()
+    shown.page.get_by_role("region", name="ndcg").get_by_text("0.25 to 0.75").wait_for()
+    shown.page.get_by_role("region", name="value_per_event").get_by_text("0.25 to 0.75").wait_for()
+    shown.page.get_by_role("region", name="specificity").get_by_text("25.0 % to 75.0 %").wait_for()
+
+
 def test_an_estimator_that_is_muted_says_so_where_its_metric_is(look: Open) -> None:
     day = {"signal": "estimated:r", "metric": "recall", "estimate": 0.9, "low": 0.8, "high": 1.0, "realised": None}
     muted = {"muted_since_ms": NOW_MS - HOUR_MS, "muted_because": f"0.6 of {MARKUP}"}

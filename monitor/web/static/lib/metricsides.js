@@ -3,11 +3,12 @@ import { html, Card, State, Table } from "./ui.js";
 import { useAsk } from "./api.js";
 import { count, number, percent } from "./format.js";
 
-const NO_SHARES = ["mae", "rmse", "bias", "value", "log_loss", "mcc", "brier", "roc_auc", "pr_auc"];
+const SHARES = ["accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f_beta", "ece", "mape", "smape", "interval_coverage"];
+const isShare = ({ metric }) => SHARES.includes(metric) || metric.startsWith("skill:");
 const FIRST = ["accuracy", "mae"], WORDS = { accuracy: "right", mae: "mean error" };
 
 /** Write the value of a metric in its unit. */
-export const writer = (row) => (row.currency ? (value) => `${number(value)} ${row.currency}` : NO_SHARES.includes(row.metric) ? number : percent);
+export const writer = (row) => (row.currency ? (value) => `${number(value)} ${row.currency}` : isShare(row) ? percent : number);
 
 /** Write its interval, or why there is none. */
 export const interval = (row, written) => (row.low === null ? row.reason : `${written(row.low)} to ${written(row.high)}`);
