@@ -36,10 +36,9 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
-CHALLENGE = 'Bearer realm="Leeway", Basic realm="Leeway", charset="UTF-8"'
-"""Browsers ask for a name and a password when they read this."""
-
-CHALLENGED = {"WWW-Authenticate": CHALLENGE}
+CHALLENGES = 'Bearer realm="Leeway"', 'Basic realm="Leeway", charset="UTF-8"'
+"""Browsers ask for a name and a password when they read the second, in a header of its own: Chromium reads no further
+than to the first of several in one."""
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
@@ -184,8 +183,15 @@ def bad_parameter(field: str, message: str) -> ProblemError:
 
 def problem(request: Request, error: ProblemError) -> Response:
     """Return the answer that describes ``error``."""
-    kind = PROBLEMS[error.kind]
-    headers = CHALLENGED if kind.status == HTTPStatus.UNAUTHORIZED else retry_after(error)
+    answer = _described(request, error)
+    if PROBLEMS[error.kind].status == HTTPStatus.UNAUTHORIZED:
+        for challenge in CHALLENGES:
+            answer.headers.append("WWW-Authenticate", challenge)
+    return answer
+
+
+def _described(request: Request, error: ProblemError) -> Response:
+    kind, headers = PROBLEMS[error.kind], retry_after(error)
     if request.url.path.removeprefix(request.scope.get("root_path", "")).startswith(f"{ALERTMANAGERS}/"):
         # Alertmanager knows no 422, and its clients show the text of a 400 only.
         status = HTTPStatus.BAD_REQUEST if kind.status == HTTPStatus.UNPROCESSABLE_ENTITY else kind.status

@@ -12,11 +12,11 @@ import pytest
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, step
-from tests.web.browser.looking import Open
+from tests.web.browser.looking import Look, Open
 from tests.web.browser.site import EDITOR, HOSTILE, LONG, NOW_MS, VIEWER, Site, drifted, serving_site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Route
+    from playwright.sync_api import Browser, Route
 
 SIGNAL = "/models/fraud/signals/feature%3Aamount"
 
@@ -177,6 +177,13 @@ def test_the_alert_that_is_shown_is_the_one_that_was_false(look: Open) -> None:
         dialog.wait_for(state="detached")
         [mark] = rows_of(site.world.store.read(Query("marks")))
         assert mark["alert_id"] == "former"
+
+
+def test_a_token_is_the_password_that_a_browser_asks_for(guarded: Site, browser: Browser) -> None:
+    shown = Look.at(browser, guarded.url, "/", http_credentials={"username": "anybody", "password": VIEWER})
+    shown.page.locator("#account").get_by_text("vic (viewer)").wait_for()
+    assert shown.messages == []
+    shown.page.context.close()
 
 
 def test_evidence_comes_first_where_an_alarm_needs_it(look: Open) -> None:
