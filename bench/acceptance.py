@@ -3,9 +3,10 @@
 Half of the numbers of a model shift on their 22nd day at ten o'clock, and are accepted some hours later; the others
 stay as they are. For each size of shift, in standard deviations either way: alarms in the three weeks after the
 acceptance, divided by those that a budget of 1 per 7d in a model of ten accepts of so many signals; and how many of
-them alarm within a day when they move once more, three days after the acceptance::
+them alarm within a day when they move once more, some days after the acceptance::
 
     python -m bench.acceptance [--models 20] [--seed 1] [--window 1h] [--stream season week] [--after 0 5 72]
+        [--moves-after 3]
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ Floats = NDArray[np.float64]
 SHIFTS = (0.0,) * 8 + (-4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0)
 """Of the signals of a model, in standard deviations."""
 
-SHIFT_DAY, SHIFT_HOUR, FOLLOWED_DAYS, QUIET_DAYS = 21, 10, 24, 3
-"""When signals shift, days that are followed after that, and days after an acceptance until they move once more."""
+SHIFT_DAY, SHIFT_HOUR, FOLLOWED_DAYS = 21, 10, 24
+"""When signals shift, and days that are followed after that."""
 
 RATE_OF_ALARMS = 1 / 70
 """Accepted of each signal a day."""
@@ -130,12 +131,15 @@ class Setting:
         From the shift to its acceptance.
     further : str
         A name in `FURTHER`, or nothing.
+    quiet_days : int
+        From the acceptance until signals move once more.
     """
 
     stream: str
     windows_per_day: int = 24
     after_hours: int = 5
     further: str = ""
+    quiet_days: int = 3
 
     @property
     def days(self) -> int:
@@ -155,7 +159,7 @@ class Setting:
     @property
     def moves_at(self) -> int:
         """The window in which signals move once more."""
-        return self.accepted_at + QUIET_DAYS * self.windows_per_day
+        return self.accepted_at + self.quiet_days * self.windows_per_day
 
 
 @dataclass
@@ -298,6 +302,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--window", default="1h", choices=list(WINDOWS), help="(default: %(default)s)")
     parser.add_argument("--stream", nargs="+", default=list(STREAMS), choices=list(STREAMS), metavar="STREAM")
     parser.add_argument("--after", nargs="+", type=int, default=[0, 5, 72], metavar="HOURS", help="until accepted")
+    parser.add_argument(
+        "--moves-after", type=int, default=3, metavar="DAYS", help="they move again (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     sizes = " ".join(f"{size:5}" for size in np.unique(np.abs(SHIFTS)))
     titles = ["alarms / accepted", *(f"found: {further}" for further in FURTHER)]
@@ -305,7 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{'stream':11} {'accepted':9} {sizes}    {sizes}    {sizes}")
     for stream in options.stream:
         for after in options.after:
-            setting = Setting(stream, WINDOWS[options.window], after)
+            setting = Setting(stream, WINDOWS[options.window], after, quiet_days=options.moves_after)
             print(f"{stream:11} {after:3} h     {line(setting, options.models, options.seed)}", flush=True)
 
 
