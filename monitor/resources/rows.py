@@ -79,7 +79,7 @@ class Rows(Question):
     _: KW_ONLY
     from_: Moment
     to: Moment
-    slice: str | None = described(f"{SLICE}; absent is `wrong`, of numbers `worst`", default=None)
+    slice: str | None = described(f"{SLICE}; absent is `wrong`, of numbers and rankings `worst`", default=None)
     against: str = described("what signals are ranked by: the slice that this one is compared with", default="rest")
     share: float = described("how many of all events `worst` has", default=0.1, low=0.001, high=0.5)
     signals: Sequence[str] | None = described("only these values; may be repeated", default=None, wire="signal")

@@ -61,7 +61,7 @@ class Slices(Question):
     _: KW_ONLY
     from_: Moment
     to: Moment
-    slice: str | None = described(f"{SLICE}; absent is `wrong`, of numbers `worst`", default=None)
+    slice: str | None = described(f"{SLICE}; absent is `wrong`, of numbers and rankings `worst`", default=None)
     against: str = described("with which slice: one of these, or `rest`, all other labelled events", default="rest")
     share: float = described("how many of all events `worst` has", default=0.1, low=0.001, high=0.5)
     signals: Sequence[str] | None = described("only these; may be repeated", default=None, wire="signal")
