@@ -31,6 +31,7 @@ from monitor.watch import Watch
 from sinks.store.batch import Rows, add_row, append, empty_rows
 from sinks.store.contract import Query, Store
 from sinks.store.first_labels import KnownSpan, first_known_ms, known_by_hour, labels_until, predictions_until
+from sinks.store.label_join import EARLIEST_MS
 from sinks.store.spans import HOUR_MS, Span
 
 __all__ = ["PAGE", "STAGE", "findings_layout", "show_errors", "shown_ms"]
@@ -123,7 +124,8 @@ class _Course:
         shown = (scheme.kind, compared, plan.prediction, plan.label, layout.id)
         self._config = xxhash.xxh3_64_hexdigest(repr(shown).encode())
         self._next_ms: int | None = None
-        self._counted, self._read_ms = dict[int, Known](), NOTHING_MS
+        self._counted = dict[int, Known]()
+        self._read_ms: int | None = None
         loaded = checkpoint.load(store, STAGE, watch.name, 0)
         if loaded is not None:
             self._next_ms, state = loaded
@@ -165,7 +167,7 @@ class _Course:
         return written
 
     def _rows(self, span: Span) -> tuple[Rows, Rows]:
-        counted = self._counted_until(span[1])
+        counted = self._counted_until(span)
         part = KnownSpan(self._watch.name, self._plan.label, span, doubts(counted))
         predicted = predictions_until(self._store, part, self._oldest_ms(span[0]))
         labels = labels_until(self._store, part, predicted)
@@ -177,11 +179,13 @@ class _Course:
         answers = self._series.update(errors)
         return self._findings(predicted, first.prediction[events], errors, answers), self._counts(errors, answers)
 
-    def _counted_until(self, to_ms: int) -> Mapping[int, Known]:
+    def _counted_until(self, span: Span) -> Mapping[int, Known]:
         """Return, by hour, what counts of partitions of which not everything does that was known by its end."""
-        of_times = decisions(self._store, self._watch.name, (self._read_ms, to_ms), self._reach)
+        # No label of a prediction that is shown was known longer ago.
+        first_ms = self._oldest_ms(span[0]) - EARLIEST_MS - DAY_MS if self._read_ms is None else self._read_ms
+        of_times = decisions(self._store, self._watch.name, (first_ms, span[1]), self._reach)
         self._counted |= {at_ms - HOUR_MS: of_time for at_ms, of_time in of_times.items()}
-        self._read_ms = to_ms
+        self._read_ms = span[1]
         return self._counted
 
     def _oldest_ms(self, hour_ms: int) -> int:
