@@ -97,27 +97,26 @@ def test_a_file_is_said_to_be_a_topic_that_a_pattern_stands_for(leeway: Console,
 
 
 @pytest.mark.slow
-def test_what_a_replay_kept_can_be_asked_for_later(config: Path, events: Path, tmp_path: Path) -> None:
+def test_what_a_replay_kept_can_be_asked_for_later(leeway: Console, config: Path, events: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     replayed = in_a_process("replay", config, "-e", events, "--store", kept, "--json")
     assert replayed.returncode == 0, replayed.stderr
     lines = [json.loads(line) for line in replayed.stdout.splitlines()]
 
-    said = in_a_process("history", "--store", kept, "--model", "shop", "--limit", 100_000, "--json")
-    shown = [json.loads(line) for line in said.stdout.splitlines()]
+    shown = leeway("history", "--store", kept, "--model", "shop", "--limit", 100_000, "--json").lines
     scores = [line for line in lines if line["table"] == "scores"]
     ends = [(row["signal"], row["detector"], row["window_end_ms"], row["statistic"], row["status"]) for row in shown]
     assert sorted(ends, key=str) == sorted(
         ((s["signal"], s["detector"], s["window_end_ms"], s["statistic"], s["status"]) for s in scores), key=str
     )
 
-    said = in_a_process("alerts", "--store", kept)
-    assert "resolved" in said.stdout, said.stderr
-    assert "critical" in said.stdout
+    said = leeway("alerts", "--store", kept)
+    assert "resolved" in said.out, said.err
+    assert "critical" in said.out
 
-    again = in_a_process("replay", config, "-e", events, "--store", kept, "--fail-on-alert")
-    assert again.returncode == 2
-    assert f"{kept} holds a replay that has ended" in again.stderr
+    again = leeway("replay", config, "-e", events, "--store", kept, "--fail-on-alert")
+    assert again.code == 2
+    assert f"{kept} holds a replay that has ended" in again.err
 
 
 def test_a_replay_takes_over_which_partitions_windows_did_not_wait_for(

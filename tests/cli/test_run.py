@@ -22,7 +22,7 @@ from monitor.cli.run import bind
 from monitor.config import load
 from monitor.config.service import Api
 from sinks.store import open_store
-from tests.cli.console import by_line
+from tests.cli.console import Console, by_line
 from tests.service import shop
 from tests.service.process import Running, leeway
 from tests.sinks.receivers.listener import Listener
@@ -124,7 +124,7 @@ def test_events_posted_become_history_alerts_and_notifications(tmp_path: Path) -
     assert "stopped" in {entry["event"] for entry in logged}
 
 
-def test_a_restart_and_a_kill_change_no_row(tmp_path: Path) -> None:
+def test_a_restart_and_a_kill_change_no_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log, end_ms = http_log(4)
     document = shop.model("shop", {"http": "shop"})
     config = shop.configured(tmp_path, document, checkpoint_every="200ms", idle_after="1h")
@@ -146,8 +146,8 @@ def test_a_restart_and_a_kill_change_no_row(tmp_path: Path) -> None:
         found = shop.results(store, end_ms)
     expected = shop.results(shop.replayed(tmp_path, load(config), {"shop": [log]}), end_ms)
     assert found == expected
-    shown = leeway("alerts", "--store", tmp_path / "store", "--json")
-    assert [json.loads(line)["state"] for line in shown.stdout.splitlines()] == ["resolved"], shown.stderr
+    shown = Console(capsys)("alerts", "--store", tmp_path / "store", "--json")
+    assert [line["state"] for line in shown.lines] == ["resolved"], shown.err
 
 
 def test_a_broker_that_does_not_answer_makes_the_service_wait_not_end(tmp_path: Path) -> None:

@@ -109,12 +109,11 @@ def test_the_store_it_leaves_answers_the_commands_that_it_prints(
     year: dict[str, Any], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = folder / "data" / "demo" / "store"
-    said = leeway("alerts", "--model", "flights", "--store", store, "--json")
-    listed = [json.loads(line) for line in said.stdout.splitlines()]
+    in_here = Console(capsys)
+    listed = in_here("alerts", "--model", "flights", "--store", store, "--json").lines
     assert {alert["title"] for alert in listed} == {a["title"] for a in year["alerts"] if a["model"] == "flights"}
 
     asked = ("--model", "flights", "--signal", "volume", "--detector", "change")
-    in_here = Console(capsys)
     days = in_here("history", *asked, "--from", "2013-02-01", "--to", "2013-02-14", "--store", store, "--json").lines
     assert len(days) == 13
     assert "drift" in {day["status"] for day in days}

@@ -117,15 +117,28 @@ def make_tables(folder: Path) -> None:
     store.close()
 
 
-def broken(paths: list[Path], empty: Path, folder: Path, deaths: Sequence[int]) -> dict[str, Any]:
-    """Die at each of ``deaths`` in turn, over one store, then run to the end."""
+def broken(paths: list[Path], empty: Path, folder: Path, deaths: Sequence[int]) -> list[int]:
+    """Die at each of ``deaths`` in turn, over one store in ``folder``; return how the runs ended."""
     folder.mkdir(parents=True)
     shutil.copytree(empty, folder / "store", symlinks=True)
+    return [forked(partial(run, paths, folder / "store", death), folder / "result.json") for death in deaths]
+
+
+def outcomes(paths: list[Path], empty: Path, folder: Path, all_deaths: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    """Return what becomes of stores, each after its deaths and a run to the end.
+
+    One process makes all runs to the end: each finds what processes have left that were killed, and the engine starts
+    once.
+    """
+    folders = [folder / str(number) for number in range(len(all_deaths))]
+    ends = [broken(paths, empty, own, deaths) for own, deaths in zip(folders, all_deaths, strict=True)]
     result = folder / "result.json"
-    ends = [forked(partial(run, paths, folder / "store", death), result) for death in deaths]
-    last = forked(lambda: run(paths, folder / "store"), result)
-    found = json.loads(result.read_text())["outcome"] if last == 0 else {}
-    return {"deaths": deaths, "ends": ends, "last": last, "outcome": found}
+    last = forked(lambda: [run(paths, own / "store")["outcome"] for own in folders], result)
+    contents = json.loads(result.read_text()) if last == 0 else [{} for _ in folders]
+    return [
+        {"deaths": deaths, "ends": of_deaths, "last": last, "outcome": content}
+        for deaths, of_deaths, content in zip(all_deaths, ends, contents, strict=True)
+    ]
 
 
 def main(folder: Path) -> None:
@@ -143,8 +156,7 @@ def main(folder: Path) -> None:
     deaths += [[first, rng.randrange(3, appends // 4)] for first in firsts]
     for worker in range(WORKERS):
         if os.fork() == 0:
-            mine = deaths[worker::WORKERS]
-            work = [broken(paths, empty, folder / f"{worker}-{i}", death) for i, death in enumerate(mine)]
+            work = outcomes(paths, empty, folder / str(worker), deaths[worker::WORKERS])
             (folder / f"outcomes-{worker}.json").write_text(json.dumps(work))
             os._exit(0)
     for _ in range(WORKERS):
