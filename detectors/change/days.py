@@ -311,6 +311,10 @@ def _by_window(row: Floats, window: Floats, charts: Floats, sampling: float, win
     if row[KIND] == SCORE:
         bent = BENT * row[ACCEPTED_SHIFT]
         window[STEP] = max(window[STEP], bent * bent / windows_per_day)
+        if row[IN_HOUR] > 1 and bent * bent > ordinary:
+            # An hour that is expected wrongly is so in many windows in a row.
+            window[CARRY] = 1.0
+            window[CARRY_TODAY] = 1.0
     if unsure:
         window[CARRY] = 1.0
         window[CARRY_TODAY] = 1.0
