@@ -399,12 +399,11 @@ def test_a_stream_that_is_cut_off_is_gone_on_with_and_nothing_is_missed() -> Non
             place, nothing = next(happening)
             assert nothing is None
             world.add("alerts", [step("a", 0, "firing", 2_000)])
-            _, first = next(happening)
-            assert first is not None
-            assert first["alert_id"] == "a"
+            assert next(happened["alert_id"] for _, happened in happening if happened is not None) == "a"
         # The service is gone; what happens meanwhile is shown when it is back.
         world.add("alerts", [step("b", 0, "firing", 3_000), step("c", 0, "firing", 4_000, labels='{"model":"churn"}')])
         stack.enter_context(alerts_served(world, int(url.rpartition(":")[2])))
-        assert [happened["alert_id"] for _, happened in islice(happening, 2) if happened is not None] == ["b"]
-        again = islice(leeway.follow(after=place), 4)
-        assert [happened["alert_id"] for _, happened in again if happened is not None] == ["a", "b", "c"]
+        # However often it says meanwhile that nothing has happened.
+        assert next(happened["alert_id"] for _, happened in happening if happened is not None) == "b"
+        again = (happened["alert_id"] for _, happened in leeway.follow(after=place) if happened is not None)
+        assert list(islice(again, 3)) == ["a", "b", "c"]
