@@ -339,6 +339,7 @@ def measured_hours(
     """
     plan = watch.judged_plan
     contrasts = contrasts_for(plan, key[2])
+    contrasts.say_all()
     for scale in (contrast.scale for contrast in day.contrasts if contrast.scale is not None):
         contrasts.use_scale(scale)
     hours = read_hours(store, watch, ends_ms)

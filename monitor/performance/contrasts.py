@@ -7,6 +7,7 @@ there are enough to say something: none is left out, and what they say together 
 from __future__ import annotations
 
 import math
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -128,6 +129,9 @@ class JudgedContrasts(Contrasts):
 
     def use_scale(self, scale: Scale) -> None:
         """Go by a scale that was found before."""
+
+    def say_all(self) -> None:
+        """Say what there is of every class, whichever came first: of hours that are only looked at."""
 
 
 class _Pooled(JudgedContrasts):
@@ -259,6 +263,9 @@ class CoverageContrasts(JudgedContrasts):
 
     def in_units(self, row: int, value: float) -> float:
         return share_at(value)
+
+    def say_all(self) -> None:
+        self._most = sys.maxsize
 
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
         if len(self._classes) < self._most:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from detectors.performance import add_up
 from detectors.performance.sums import Quantity
+from monitor.evaluate.expectations import read_day
 from monitor.events import ENDED
-from monitor.performance.alarms import JudgedSignals, alarm_judged
+from monitor.performance.alarms import JudgedSignals, alarm_judged, measured_hours
 from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.watch import Watch, compile_watch
 from sinks.store.batch import append, empty_rows
@@ -303,10 +304,12 @@ def of_classes(classes: int, stops: str) -> tuple[Watch, dict[str, list[Any]]]:
         labelled = [int(rng.binomial(count, 0.8)) for count in counts]
         if hour_ms >= DROP_MS:
             labelled[names.index(stops)] = 0
+        come = [k for k, count in enumerate(counts) if count]
         for name, value in {
             "model": "m", "hour_ms": hour_ms, "age_ms": HOUR_MS, "version": "1", "segment": "",
-            "predictions": sum(counts), "labelled": sum(labelled), "classes": names, "class_predictions": counts,
-            "class_labelled": labelled, "delay_hours": [], "delay_labels": [],
+            "predictions": sum(counts), "labelled": sum(labelled),
+            "classes": [names[k] for k in come], "class_predictions": [counts[k] for k in come],
+            "class_labelled": [labelled[k] for k in come], "delay_hours": [], "delay_labels": [],
             **watch.judged_plan.scheme.fold(["c00"], ["c00"]).to_row(),
         }.items():  # fmt: skip
             written[name].append(value)
@@ -325,3 +328,14 @@ def test_of_several_classes_the_one_whose_labels_stop_is_named_whatever_comes_at
     (signal,) = json.loads(fired[0]["signals"])
     assert f"coverage of predicted {stops!r} 80" in signal["reason"]
     assert repr(results(evaluated(MemoryStore(), watch, judged, [3, 7, 8, 100, 8 * 24 + 1]))) == repr(whole)
+
+
+def test_of_more_classes_than_are_followed_every_window_says_how_those_are_that_are() -> None:
+    watch, judged = of_classes(12, "c07")
+    store = evaluated(MemoryStore(), watch, judged, [])
+    expected = [row for row in rows(store, "expectations") if row["signal"] == "coverage"]
+    day, ends_ms = read_day(expected[-1]), range(DROP_MS + HOUR_MS, DROP_MS + 7 * HOUR_MS, HOUR_MS)
+    measured = measured_hours(store, watch, ("1", "", "coverage"), day, ends_ms)
+    names = {"coverage", *(f"coverage of predicted 'c{k:02}'" for k in range(10))}
+    assert {contrast.name for contrast in day.contrasts} == names
+    assert all(names <= of_hour.keys() for of_hour in measured)
