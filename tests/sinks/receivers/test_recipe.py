@@ -67,7 +67,8 @@ def test_it_delivers_an_alert(packages: Path) -> None:
         shop.wait_until(lambda: service.get("/readyz").status_code == 200, "it is ready")
         alert = {"labels": {"alertname": "DiskFull"}, "annotations": {"summary": "no space is left"}}
         assert httpx.post(f"{service.url}/api/v2/alerts", json=[alert], timeout=60).status_code == 200
-        shop.wait_until(diary.is_file, "the alert is delivered")
+        # A file is there before the line in it is.
+        shop.wait_until(lambda: diary.is_file() and diary.read_text().endswith("\n"), "the alert is delivered")
     [line] = diary.read_text().splitlines()
     [delivered] = json.loads(line)["alerts"]
     assert (delivered["labels"]["alertname"], delivered["annotations"]["summary"]) == ("DiskFull", "no space is left")
