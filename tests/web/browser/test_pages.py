@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -12,6 +13,9 @@ from monitor.web.shells import ALERTS, SHELLS
 from tests.api.world import step
 from tests.web.browser.looking import Open
 from tests.web.browser.site import HOSTILE, MARKUP, NOW_MS, Site, drifted, serving_site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 WALKED: dict[str, tuple[str, str]] = {
     "access": ("/access", "This service asks nobody who they are"),
@@ -106,6 +110,26 @@ def test_every_page_survives_that_the_service_starts_again_and_says_so(site: Sit
         assert text in shown.text
         assert all("Failed to load resource" in message for message in shown.messages), shown.messages
         shown.allow_refusals()
+
+
+def test_a_service_that_hangs_is_said_to_be_away_and_one_whose_probes_a_proxy_keeps_to_itself_is_not(
+    look: Open,
+) -> None:
+    hangs, guarded = look("/access"), look("/access")
+    hangs.page.route("**/healthz", lambda route: None)
+    refused: list[str] = []
+
+    def refuse(route: Route) -> None:
+        refused.append(route.request.url)
+        route.fulfill(status=403)
+
+    guarded.page.route("**/healthz", refuse)
+    hangs.page.get_by_text("The service does not answer").wait_for()
+    assert refused
+    assert guarded.page.get_by_text("The service does not answer").count() == 0
+    hangs.page.unroute("**/healthz")
+    hangs.page.get_by_text("The service does not answer").wait_for(state="detached")
+    guarded.allow_refusals()
 
 
 def test_a_page_of_the_version_before_says_that_it_is_to_be_loaded_again(

@@ -6,6 +6,7 @@ const LOOK_MS = 1_000, MOST_MS = 30_000, CHECKED_MS = 10_000;
 const listeners = new Set();
 let isAway = false;
 let isOld = false;
+let isSeen = false;
 let returns = 0;
 let back = null;
 let pauseMs = LOOK_MS;
@@ -46,7 +47,10 @@ async function look() {
 
 async function answers() {
   try {
-    return (await fetch(`${root}/healthz`, { cache: "no-store" })).ok;
+    const answer = await fetch(`${root}/healthz`, { cache: "no-store", signal: AbortSignal.timeout(CHECKED_MS) });
+    isSeen ||= answer.ok;
+    // A proxy may keep probes to itself: what it refuses from the first on says nothing of the service.
+    return answer.ok || (!isSeen && answer.status < 500);
   } catch {
     return false;
   }
