@@ -242,6 +242,11 @@ def _series_of(state: State, r: int) -> int:
     return int(np.searchsorted(state.series[:, FIRST_ROW], r, side="right")) - 1
 
 
+def _first_day(state: State, s: int, r: int) -> int:
+    """Return the first day of a row; of one that was renewed, the first one since."""
+    return int(state.series[s, FIRST_DAY] + max(state.rows[r, BEGAN] - 1, 0.0))
+
+
 def _is_far(row: Floats, shift: float) -> bool:
     return abs(shift) >= float(FAR[int(row[FAMILY])])
 
@@ -274,8 +279,7 @@ def _renew(state: State, s: int) -> None:
 def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
     """Expect of the rest of a day what the accepted days teach, if any do; what has been shifted stays otherwise."""
     row = state.rows[r]
-    # Of a row that was renewed, the days since it was.
-    first = int(state.series[s, FIRST_DAY] + max(row[BEGAN] - 1, 0.0))
+    first = _first_day(state, s, r)
     lag = lag_of(day - first)
     teaching = np.arange(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first)) % DAYS
     if state.weights[s, teaching].any():
@@ -372,7 +376,7 @@ def _difference(state: State, r: int, day: int, weekend: Integers) -> tuple[Floa
     """
     accepted_day = int(state.rows[r, ACCEPTED_DAY])
     s = _series_of(state, r)
-    days = range(max(int(state.series[s, FIRST_DAY]), day - DAYS + 1), day)
+    days = range(max(_first_day(state, s, r), day - DAYS + 1), day)
     numbers = np.arange(days.start, days.stop)
     hours, means = state.hours_known[r, numbers % DAYS], day_means(state.hours_known[r], days)
     usable, kinds = ~np.isnan(means) & (state.weights[s, numbers % DAYS] > 0), weekend[numbers % DAYS]

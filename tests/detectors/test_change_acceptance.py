@@ -152,6 +152,14 @@ def test_the_way_back_is_a_change_too() -> None:
     assert watched.alarmed((25, 0))[0][:2] == (0, 32)
 
 
+@pytest.mark.parametrize("more", [0.5, -1.0])
+def test_an_acceptance_after_one_of_a_level_far_away_is_quiet_too(more: float) -> None:
+    """What was before the first one is no level that days after the second one are compared with."""
+    watched = Watched(4.0, seed=9).run(21, 15).accept(*CHANGE).run(40, 10)
+    watched.run(40, 15, more).accept(40, 10).run(55, 0, more)
+    assert watched.alarmed((40, 15)) == []
+
+
 def test_an_acceptance_leaves_other_series_alone() -> None:
     accepted = Watched(1.0, seed=5).run(23, 0).accept(*CHANGE).run(30, 0)
     untouched = Watched(1.0, seed=5).run(30, 0)
