@@ -36,7 +36,7 @@ __all__ = [
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = "5"
-CHALLENGES = 'Bearer realm="Leeway"', 'Basic realm="Leeway", charset="UTF-8"'
+BEARER, BASIC = 'Bearer realm="Leeway"', 'Basic realm="Leeway", charset="UTF-8"'
 """Browsers ask for a name and a password when they read the second, in a header of its own: Chromium reads no further
 than to the first of several in one."""
 
@@ -185,7 +185,8 @@ def problem(request: Request, error: ProblemError) -> Response:
     """Return the answer that describes ``error``."""
     answer = _described(request, error)
     if PROBLEMS[error.kind].status == HTTPStatus.UNAUTHORIZED:
-        for challenge in CHALLENGES:
+        # Where people log in, a page whose session has ended leads there: browsers would ask for a password before.
+        for challenge in (BEARER,) if request.app.state.web_login is not None else (BEARER, BASIC):
             answer.headers.append("WWW-Authenticate", challenge)
     return answer
 

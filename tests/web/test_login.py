@@ -257,7 +257,10 @@ def test_a_session_ends(issuer: FakeIssuer) -> None:
     world.clock.advance(3_599)
     assert browser.go("/v1/models").status_code == 200
     world.clock.advance(1)
-    assert browser.go("/v1/models", headers={"Accept": "*/*"}).status_code == 401
+    ended = browser.go("/v1/models", headers={"Accept": "*/*"})
+    assert ended.status_code == 401
+    # A browser asks whoever looks at a page for a password if this says `Basic`, and only then the page hears of it.
+    assert ended.headers.get_list("WWW-Authenticate") == ['Bearer realm="Leeway"']
 
 
 def test_a_page_of_a_signal_with_an_odd_name_is_come_back_to(issuer: FakeIssuer) -> None:
