@@ -481,9 +481,13 @@ def _age_of_level(rows: Floats, day: int, age: int) -> int:
     """Return how old the level of a series is: one that was accepted and is far from the one before is a new one."""
     level_age = age
     for r in range(rows.shape[0]):
+        row_age = age_of(rows[r], age)
         if 0 < rows[r, ACCEPTED_DAY] <= day:
-            is_unseen = rows[r, ACCEPTED_VARIANCE] > 1.0
-            level_age = min(level_age, 0 if is_unseen else age_of(rows[r], age))
+            # What came later than its series, or never did, says nothing of a level.
+            if rows[r, ACCEPTED_VARIANCE] > 1.0 and row_age >= day - rows[r, ACCEPTED_DAY]:
+                level_age = 0
+            elif rows[r, RENEWED] > 0:
+                level_age = min(level_age, row_age)
     return level_age
 
 

@@ -160,6 +160,27 @@ def test_an_acceptance_after_one_of_a_level_far_away_is_quiet_too(more: float) -
     assert watched.alarmed((40, 15)) == []
 
 
+@pytest.mark.parametrize(("comes", "accepted_at"), [(0, 15), (33, 15), (99, 15), (99, 5)])
+def test_a_change_from_the_accepted_level_stands_whatever_else_came_late_or_never(comes: int, accepted_at: int) -> None:
+    """Of three shares one is accepted at three in ten, after or before it gets there; another comes late, or never."""
+    charts, rng, alarms = charts_of([SHARE[0]] * 3), np.random.default_rng(0), []
+    for day in range(48):
+        charts.begin(day, weekend=is_weekend(day))
+        of_hours = 0.2 + 0.1 * (24 * day + np.arange(24) >= 24 * 30 + 10) + 0.15 * (day > 32)
+        shares = np.stack([of_hours, np.full(24, 0.1), np.full(24, 0.05)])
+        counts = rng.binomial(500, shares).astype(np.float64)
+        counts[2, :] = counts[2] if day >= comes else np.nan
+        drawn = evidence_of(counts, 500)
+        for start, stop in ((0, accepted_at), (accepted_at, 24)):
+            if (day, start) == (30, accepted_at):
+                charts.accept(0, 30, 31)
+            verdicts = charts.watch(cut(drawn, start, stop))
+            alarms += [day] * int((verdicts[0, :, STATUS] == EXCEEDS).sum())
+        alarms += [day] * int(charts.close()[0, STATUS] == EXCEEDS)
+    assert [day for day in alarms if day > 30] == [33]
+    assert charts.state.rows[0, STANDING] > 0
+
+
 def test_an_acceptance_leaves_other_series_alone() -> None:
     accepted = Watched(1.0, seed=5).run(23, 0).accept(*CHANGE).run(30, 0)
     untouched = Watched(1.0, seed=5).run(30, 0)
