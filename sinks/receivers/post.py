@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
 import ssl
 import urllib.request
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
+from functools import lru_cache
 
 import httpx
 from pydantic import Field
@@ -249,9 +250,14 @@ def _start(response: httpx.Response, most_bytes: int) -> bytes:
     return start[:most_bytes]
 
 
-@cache
 def _public_authorities() -> ssl.SSLContext:
-    """Return whom every receiver trusts; read once, since it takes 20 ms and a megabyte each time."""
+    """Return whom every receiver trusts."""
+    return _authorities_of(tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+@lru_cache(maxsize=1)
+def _authorities_of(named: tuple[str | None, ...]) -> ssl.SSLContext:
+    """Return whom the environment says to trust; read once, since it takes 20 ms and a megabyte each time."""
     return httpx.create_ssl_context()
 
 

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sinks.receivers import build, post, read_parameters
-from sinks.receivers.contract import Delivered, Outcome, Picture, Refused
+from sinks.receivers.contract import Delivered, Outcome, Picture, Refused, Retry
 from tests.services.certificates import make_certificate
 from tests.sinks.receivers.notifications import notification
 from tests.sinks.receivers.workspace import ADDRESS, CHANNEL, COMPLETE, MESSAGE, TOKEN, Answer, Workspace
@@ -73,6 +73,17 @@ def test_captions_that_are_too_long_are_cut(workspace: Workspace) -> None:
     assert sent(workspace, [long] * 2) == [Delivered()]
     assert 900 < len(workspace.files["F0"].alt) <= 1000
     assert len(workspace.threads[0]["initial_comment"]) <= 3000
+
+
+def test_a_receiver_trusts_whom_the_environment_names_when_it_is_made(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("SSL_CERT_FILE", f"{make_certificate(tmp_path)[0]}")
+        [untrusted] = sent(workspace)
+    assert isinstance(untrusted, Retry)
+    assert "CERTIFICATE_VERIFY_FAILED" in untrusted.reason
+    assert sent(workspace) == [Delivered()]
 
 
 def test_nothing_is_uploaded_without_pictures_or_without_a_message(certificate: tuple[Path, Path]) -> None:
