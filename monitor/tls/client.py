@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from monitor.errors import InputError
 
@@ -60,9 +60,14 @@ class ClientTls:
         return context
 
 
-@cache
 def public_authorities() -> ssl.SSLContext:
-    """Return what trusts the public authorities; read once a process, since it takes 20 ms each time."""
+    """Return what trusts the public authorities, or those that the environment names in their place."""
+    return _authorities_of(tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
+
+
+@lru_cache(maxsize=1)
+def _authorities_of(named: tuple[str | None, ...]) -> ssl.SSLContext:
+    """Return what trusts those that the environment names; read once, since it takes 20 ms each time."""
     # Only here: who names authorities needs none of its own.
     import httpx
 

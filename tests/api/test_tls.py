@@ -419,6 +419,16 @@ def test_the_client_trusts_and_shows_what_it_is_told(authority: Authority, monke
             assert [row["name"] for row in leeway.models()] == ["fraud"]
 
 
+def test_a_client_trusts_whom_the_environment_names_when_it_is_made(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEEWAY_CA", raising=False)
+    assert len(ClientTls().context().get_ca_certs()) > 1
+    # As in a notebook, after the first try.
+    monkeypatch.setenv("SSL_CERT_FILE", f"{authority.file}")
+    assert len(ClientTls().context().get_ca_certs()) == 1
+
+
 def test_so_does_amtool(authority: Authority, tmp_path: Path) -> None:
     cert, key = authority.sign("editor", ["the editor"])
     file = tmp_path / "amtool.yaml"
