@@ -133,7 +133,7 @@ class Post:
         except httpx.TimeoutException as error:
             may_have_it = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
             return Retry(f"{self._where}: no answer in time ({type(error).__name__})", may_have_it=may_have_it)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             return self._unreachable(error)
 
     def close(self) -> None:
@@ -157,7 +157,7 @@ class Post:
             return Retry(reason, retry_after_s(response.headers))
         return Refused(reason)
 
-    def _unreachable(self, error: httpx.TransportError) -> Outcome:
+    def _unreachable(self, error: httpx.RequestError) -> Outcome:
         # A protocol error of our own making quotes the header it dislikes: only connection errors are safe to quote.
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
             return Refused(f"{self._where}: the request cannot be sent ({type(error).__name__})")

@@ -219,6 +219,15 @@ def test_slack_is_written_to_as_an_app_with_a_token() -> None:
     assert server.requests[0].body["channel"] == "#ml"
 
 
+def test_an_answer_that_cannot_be_unpacked_is_none() -> None:
+    with Listener(Answer(headers={"Content-Encoding": "gzip"}, text='{"ok":true}')) as server:
+        config = {"kind": "slack", "name": "slack", "url": server.url(), "token": "xoxb-1", "channel": "#ml"}
+        receiver = build(read_parameters(config | {"allow_private": True}))
+        outcome = receiver.send(notification())
+        receiver.close()
+        assert outcome == Retry(f"http://{server.address}: DecodingError", may_have_it=True)
+
+
 def test_slack_is_not_fooled_by_what_looks_like_its_marks(server: Listener) -> None:
     send("slack", server, group((Alert("firing", {}, {"summary": "a <!channel> & b"}, 0),)))
     assert server.requests[0].body["text"] == "ALERT: a &lt;!channel&gt; &amp; b"
