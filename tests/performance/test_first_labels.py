@@ -15,12 +15,14 @@ from sinks.store.batch import Rows, add_row, append, empty_rows
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Store
 from sinks.store.first_labels import KnownSpan, labels_until, predictions_until
+from sinks.store.label_join import labels_of
 from sinks.store.memory import MemoryStore
 from sinks.store.spans import HOUR_MS, Span
 from tests.monitor.streams import START_MS
 
 QUARTER_MS, DAY_MS = HOUR_MS // 4, 24 * HOUR_MS
 LONG_AGO_MS = START_MS - 1_000 * DAY_MS
+SPANS = (0, 10), (10, 20)
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +115,31 @@ def test_an_id_that_stands_in_for_many_events_is_not_read_from_the_beginning(sto
     assert len(labels["event_ms"]) == 4 + 1 + 2
     first = first_labels(predicted, labels, part.span, counted)
     assert labels["event_ms"][first.label].tolist() == [START_MS] * 4
+
+
+def test_a_label_from_when_its_prediction_did_not_count_leaves_the_first_one_to_come(store: ChdbStore) -> None:
+    # given a prediction whose partition was not waited for in the hour of its first label
+    predicted, labels, counted = empty_rows("predicted"), empty_rows("labels"), dict[int, Known]()
+    add(predicted, START_MS + 2 * HOUR_MS, START_MS + 2 * HOUR_MS, 70)
+    for hour in (3, 12):
+        add(labels, START_MS + hour * HOUR_MS, START_MS + hour * HOUR_MS, 70)
+    counted[START_MS + 3 * HOUR_MS] = {("scores", 0): START_MS}
+    for table, of_table in (("predicted", predicted), ("labels", labels)):
+        append(store, table, of_table | {"model": ["silent"] * len(of_table["model"])})
+    # then
+    shown = [found(store, "silent", (START_MS + a * HOUR_MS, START_MS + b * HOUR_MS), counted) for a, b in SPANS]
+    assert shown == [[], [(START_MS + 12 * HOUR_MS, (0, 0), (0, 1))]]
+
+
+def test_labels_of_some_hours_are_those_of_their_predictions_and_no_others(store: ChdbStore) -> None:
+    everything, hours = MemoryStore(), range(10)
+    predicted, labels = empty_rows("predicted"), empty_rows("labels")
+    for hour in hours:
+        for rows, late_ms in ((predicted, 0), (labels, DAY_MS)):
+            add(rows, START_MS + hour * HOUR_MS + 5, START_MS + hour * HOUR_MS + 5 + late_ms, hour - 5 or 5)
+    for each in (store, everything):
+        for table, of_table in (("predicted", predicted), ("labels", labels)):
+            append(each, table, of_table | {"model": ["hours"] * len(hours)})
+        asked = [START_MS + hour * HOUR_MS for hour in (1, 7, 8)]
+        of_hours = labels_of(each, "hours", ["label:y"], asked, START_MS + 9 * DAY_MS)
+        assert sorted(of_hours["id_digest"].tolist()) == [-4, 2, 3]
