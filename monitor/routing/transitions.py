@@ -76,9 +76,11 @@ class TransitionReader:
         ------
         StoreError
         """
-        for model in self._models:
-            where = {"stage": self._stage, "name": model}
-            notes = list(rows_of(self._store.read(Query("checkpoints", where=where))))
+        noted: dict[str, list[Row]] = {model: [] for model in self._models}
+        where = {"stage": self._stage, "name": self._models}
+        for row in rows_of(self._store.read(Query("checkpoints", where=where))):
+            noted[row["name"]].append(row)
+        for model, notes in noted.items():
             self._behind_ms[model] = {row["partition"] for row in notes if row["partition"] and row["config"] != OVER}
             first_ms = [row["position"] for row in notes if not row["partition"]]
             if not first_ms:

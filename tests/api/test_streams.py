@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from monitor.alerts.alert_log import ALERT_TABLES
 from monitor.api import feed, streams
 from monitor.api.streams import Stream, Streams
 from monitor.config import Configuration, Service
@@ -161,3 +162,20 @@ def test_one_stream_too_many_is_refused_with_the_reason_until_another_ends() -> 
     assert "max_streams" in refused.json()["detail"]
     client.app.state.stopping.set()
     assert [client.get("/v1/alerts/stream").status_code for _ in range(3)] == [200] * 3, "each gives its place back"
+
+
+def test_where_the_logs_of_a_thousand_models_end_is_one_question_of_each_table() -> None:
+    store, names = Counted(), [f"m{number:03}" for number in range(1_000)]
+    world = World(store=store)
+    transitions = [
+        step(f"a{number}", 0, "firing", number // 2, model=f"m{number % 1_000:03}") for number in range(1_500)
+    ]
+    world.add("alerts", transitions)
+    world.add("freshness_alerts", [step("silent", 3, "firing", 7, model="m007")])
+    store.reads = 0
+    ends = feed.ends_of(store, names)
+    assert store.reads == len(ALERT_TABLES)
+    newest = {
+        f"m{number % 1_000:03}": (number // 2, f"m{number % 1_000:03}", f"a{number}", 0) for number in range(1_500)
+    }
+    assert ends == newest | {"freshness_alerts/m007": (7, "m007", "silent", 3)}

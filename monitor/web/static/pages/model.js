@@ -42,10 +42,14 @@ export default function Model({ model }) {
 }
 
 function Course({ model, span, version, segment, query, change, protection }) {
+  const parameters = { model, segment, version, from: span.from, to: span.to };
+  const heat = useAsk("/v1/heatmap", parameters, { everyMs: REFRESH_MS });
   const marks = useMarks(model, span, protection.versions);
-  return html`<div><${Signals} ...${{ model, span, version, segment, query, marks }} />
+  // All else is asked once what is looked at first is there: at one time, each answer would wait for all of them.
+  const isFirst = !heat.data && !heat.error;
+  return html`<div><${Signals} ...${{ model, parameters, heat, query, marks }} />${!isFirst && html`
     <div class="columns"><div><${Movers} ...${{ model, span, query }} /><${Volume} ...${{ model, span, version, segment, change, marks }} /></div>
-      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span, version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div></div>`;
+      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span, version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div>`}</div>`;
 }
 
 /** What is wrong now, since when, from what to what: the first thing that is read. */
@@ -76,9 +80,7 @@ function moved(alert) {
   return more > 0 ? [...reasons.slice(0, MOST_NAMED), `and ${more} more`] : reasons;
 }
 
-function Signals({ model, span, version, segment, query, marks }) {
-  const parameters = { model, segment, version, from: span.from, to: span.to };
-  const heat = useAsk("/v1/heatmap", parameters, { everyMs: REFRESH_MS });
+function Signals({ model, parameters, heat, query, marks }) {
   const [filter, setFilter] = useState("");
   const [isTable, setTable] = useState(false);
   const canvas = useRef(null);
