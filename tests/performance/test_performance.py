@@ -32,7 +32,7 @@ from monitor.watch import Watch, compile_watch
 from sinks.store.batch import append
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query, Store, StoreError
-from sinks.store.label_join import hours_of_labels
+from sinks.store.label_join import hours_of_labels, labels_of, predictions_of_hours
 from sinks.store.memory import MemoryStore
 from tests.monitor.streams import START_MS, configured, rows
 from tests.sinks.store.samples import plain
@@ -298,6 +298,23 @@ def test_the_embedded_store_joins_the_same(watch: Watch, whole: Store, store: Ch
     newest_rows = [row for row in results(whole) if row["age_ms"] == NOW and not row["segment"]]
     labelled = sum(row["labelled"] for row in newest_rows if Sums.from_row(row).labels)
     assert [column[0] for column in history.values()] == [1, labelled, 1]
+
+
+def test_hours_are_put_together_up_to_a_page_of_predictions(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours between which others stay as they are, and hours in a row."""
+    sizes: list[tuple[int, int]] = []
+
+    def noting(store: Store, model: str, signals: Sequence[str], hours_ms: Sequence[int], until_ms: int) -> Any:
+        sizes.append((len(hours_ms), sum(predictions_of_hours(store, model, hours_ms).values())))
+        return labels_of(store, model, signals, hours_ms, until_ms)
+
+    monkeypatch.setattr("monitor.performance.performance.labels_of", noting)
+    at_ms = [START_MS + 2 * hour * HOUR_MS + each for hour in range(8) for each in range(3)]
+    events = [{"id": f"e{ms}", "at": ms, "version": "1", "country": "DE", "score": 0.75} for ms in at_ms]
+    late = [{"id": event["id"], "at": START_MS + 9 * DAY_MS, "bad": "true"} for event in events]
+    run(watch, {("scores", 0): as_bytes(events), ("truth", 0): as_bytes(late)}, [(("scores", 0), 24)])
+    assert max(predictions for _, predictions in sizes) == 6
+    assert sizes[:6] == [(2, 6)] * 6
 
 
 def test_an_erasure_finds_predictions_and_their_labels_without_any_id(store: ChdbStore) -> None:
