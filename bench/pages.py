@@ -4,7 +4,8 @@ Fills the store of ``bench.history`` (20 models of 200 signals, 15-minute window
 by the hour, starts `leeway run` on it, and looks at pages with the Chromium of the distribution once the service has
 taken all models up. A first look is that of a browser that has kept nothing, until what people come for is drawn: the
 first rows of all models, the heat map of one. What it takes beyond the API's own time is all but the questions whose
-answers it shows, from beginning to end.
+answers it shows, from beginning to end, as the browser saw them; how long they take with nothing beside them stands
+below.
 
 Run ``python -m bench.pages``; ``--rows`` makes the store smaller, ``--at FOLDER`` keeps it for the next run. It prints
 the table of docs/web.md, median and 95th percentile; the last line is JSON.
@@ -40,6 +41,7 @@ FIRST_FLEET = "first look at all models, in a browser that has kept nothing, unt
 FIRST_MODEL = "first look at a model, in a browser that has kept nothing, until its heat map is drawn"
 CHANGE = "change of the span"
 ALL_MODELS = "all models, from the API alone"
+OF_MODEL = "the two questions that the look at a model waits for, from the API alone"
 HEAT_MAP = f"the heat map of {SIGNALS} signals and 30 days, from the API alone"
 HEAT_MAP_IS_DRAWN = "() => document.querySelector('.heat canvas')?.height > 100"
 ROWS_ARE_DRAWN = "() => document.querySelector('.fleet li') !== null"
@@ -78,7 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             file.write_text(file.read_text().replace("{defaults: {w", "{rule: variation, defaults: {w"))
         with service(path) as (url, pid):
             settle(pid)
-            alone = {ALL_MODELS: fleets(url, options.looks), HEAT_MAP: heat_maps(url, windows, options.looks)}
+            end_ms = START_MS + windows * WINDOW_MS
+            alone = {
+                ALL_MODELS: fleets(url, options.looks),
+                OF_MODEL: heat_maps(url, end_ms, 7, options.looks, with_summary=True),
+                HEAT_MAP: heat_maps(url, end_ms, 30, options.looks),
+            }
             with chromium() as browser:
                 looks = {
                     FIRST_FLEET: list(_first_looks(browser, url, options.looks, of_model=False)),
@@ -136,15 +143,17 @@ def joined(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: [value for block in blocks for value in block[name]] for name in blocks[0]}
 
 
-def heat_maps(url: str, windows: int, looks: int) -> list[float]:
-    """Return how long heat maps of other models take, in ms."""
-    end_ms = START_MS + windows * WINDOW_MS
+def heat_maps(url: str, end_ms: int, days: int, looks: int, *, with_summary: bool = False) -> list[float]:
+    """Return how long heat maps of other models take, in ms, and perhaps their summaries before."""
+    span = {"from": end_ms - days * DAY_MS, "to": end_ms + 1}
     times_ms = []
     with httpx.Client(base_url=url, timeout=60) as client:
         for number in range(looks):
-            span = {"from": end_ms - 30 * DAY_MS, "to": end_ms + 1}
+            model = model_name(number % MODELS)
             start = time.perf_counter()
-            answer = client.get("/v1/heatmap", params={"model": model_name(number % MODELS), "segment": "", **span})
+            if with_summary:
+                client.get("/v1/series/summary", params={"model": model}).raise_for_status()
+            answer = client.get("/v1/heatmap", params={"model": model, "segment": "", **span})
             times_ms.append((time.perf_counter() - start) * 1e3)
             assert len(answer.raise_for_status().json()["items"]) == SIGNALS
     return times_ms
