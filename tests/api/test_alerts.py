@@ -116,6 +116,7 @@ def served(world: World, port: int = 0) -> Iterator[str]:
     app = Client(world, alert_poll_s=0.01).app
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     socket = server.config.bind_socket()
+    socket.listen()  # at once: whoever asks before the server has started waits instead of being refused
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
     thread.start()
     try:

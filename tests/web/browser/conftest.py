@@ -40,12 +40,11 @@ def look(site: Site, browser: Browser) -> Iterator[Open]:
     def open_page(path: str, secret: str = "", of: Site = site) -> Look:
         options = {"extra_http_headers": {"Authorization": f"Bearer {secret}"}} if secret else {}
         looks.append(Look.at(browser, of.url, path, **options))
+        of.pages.append(looks[-1].close)
         return looks[-1]
 
     yield open_page
     for each in looks:
-        # What a page still asks for has nobody to answer any more.
-        each.page.unroute_all(behavior="ignoreErrors")
-        each.page.context.close()
+        each.close()
         assert each.unexpected == []
         assert each.foreign == []

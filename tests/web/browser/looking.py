@@ -86,6 +86,12 @@ class Look:
         look.settle()
         return look
 
+    def close(self) -> None:
+        """Close the window, as often as it is said; what the page still asks for has nobody to answer any more."""
+        if not self.page.is_closed():
+            self.page.unroute_all(behavior="ignoreErrors")
+            self.page.context.close()
+
     def allow_refusals(self) -> None:
         """Forget what the browser noted so far, and refused requests from now on: it may note one late."""
         self.messages.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -126,10 +126,11 @@ def _alert() -> dict[str, Any]:
 
 @dataclass
 class Site:
-    """A service that can be stopped and started again at the same address."""
+    """A service that can be stopped and started again at the same address; ``pages`` closes those that look at it."""
 
     world: World
     port: int = 0
+    pages: list[Callable[[], None]] = field(default_factory=list)
     _stop: list[Any] = field(default_factory=list)
 
     @property
@@ -164,4 +165,7 @@ def serving_site(world: World) -> Iterator[Site]:
     try:
         yield site
     finally:
+        # A page that is left open asks whether the service is there, and would say that it is not.
+        for close in site.pages:
+            close()
         site.stop()
