@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
 
 from monitor.errors import InputError
+from sinks.authorities import public_authorities
 
-__all__ = ["ClientTls", "public_authorities", "trusting"]
+__all__ = ["ClientTls", "trusting"]
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,6 @@ class ClientTls:
             except OSError as error:
                 raise InputError(f"the certificate in {certificate} cannot be shown: {_reason(error)}") from error
         return context
-
-
-def public_authorities() -> ssl.SSLContext:
-    """Return what trusts the public authorities, or those that the environment names in their place."""
-    return _authorities_of(tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
-
-
-@lru_cache(maxsize=1)
-def _authorities_of(named: tuple[str | None, ...]) -> ssl.SSLContext:
-    """Return what trusts those that the environment names; read once, since it takes 20 ms each time."""
-    # Only here: who names authorities needs none of its own.
-    import httpx
-
-    return httpx.create_ssl_context()
 
 
 def trusting(authorities: str) -> ssl.SSLContext:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import socket
-import ssl
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 
 import httpx
 from pydantic import Field
 
+from sinks.authorities import public_authorities
 from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
 from sinks.receivers.parameters import Parameters
@@ -81,7 +79,7 @@ class Post:
             timeout=timeout_ms / 1000,
             follow_redirects=False,
             proxy=proxy or None,
-            verify=_public_authorities(),
+            verify=public_authorities(),
         )
         self._is_proxied = bool(proxy)
 
@@ -248,17 +246,6 @@ def _start(response: httpx.Response, most_bytes: int) -> bytes:
         if not start:
             raise
     return start[:most_bytes]
-
-
-def _public_authorities() -> ssl.SSLContext:
-    """Return whom every receiver trusts."""
-    return _authorities_of(tuple(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")))
-
-
-@lru_cache(maxsize=1)
-def _authorities_of(named: tuple[str | None, ...]) -> ssl.SSLContext:
-    """Return whom the environment says to trust; read once, since it takes 20 ms and a megabyte each time."""
-    return httpx.create_ssl_context()
 
 
 def _has_proxy(url: httpx.URL) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from monitor.tls.client import public_authorities
+from sinks.authorities import public_authorities
 from tests.service.shop import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
