@@ -30,6 +30,11 @@ REFUSED = "Failed to load resource"
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
+SETTLED = """() => document.querySelector('#app > *, main > h1') !== null
+    && document.querySelector('[aria-busy=true]') === null && (document.documentElement.dataset.unanswered ?? '0') === '0'"""
+"""Both at once: a part that is drawn from an answer asks in the same step."""
+
+
 class Open(Protocol):
     """Opens a page, of another service or as the holder of a token where that is said."""
 
@@ -104,8 +109,7 @@ class Look:
 
     def settle(self) -> None:
         """Wait until everything that the page shows is there."""
-        self.page.wait_for_function("() => document.querySelector('#app > *, main > h1') !== null")
-        self.page.wait_for_function("() => document.querySelector('[aria-busy=true]') === null")
+        self.page.wait_for_function(SETTLED)
 
     @property
     def text(self) -> str:

@@ -256,6 +256,16 @@ def test_a_finding_on_a_segment_says_which_it_is_and_a_row_of_all_models_leads_t
     assert ("all traffic" in everywhere, MARKUP in somewhere) == (True, True)
 
 
+def test_parts_whose_metrics_cannot_be_read_are_not_said_to_run(look: Open) -> None:
+    shown = look("/docs")
+    shown.allow_refusals()
+    shown.page.route("**/metrics", lambda route: route.fulfill(status=503))
+    shown.page.goto(shown.page.url.replace("/docs", "/pipeline"))
+    shown.settle()
+    stages = shown.page.get_by_role("region", name="Stages").inner_text()
+    assert ("all run" in stages, stages.count("unknown")) == (False, 3)
+
+
 def test_a_silence_is_made_and_ended_and_what_is_no_matcher_is_said(site: Site, look: Open) -> None:
     shown = look("/silences")
     shown.page.get_by_role("button", name="New silence").click()

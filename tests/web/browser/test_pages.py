@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -48,6 +49,19 @@ def test_everybody_can_use_every_page(module: str, look: Open) -> None:
     assert shown.violations() == []
     assert shown.unreached() == []
     assert shown.too_wide_at() == []
+
+
+@pytest.mark.parametrize("module", WALKED)
+def test_a_page_says_that_it_waits_for_answers_and_shows_them_once_it_does_not(module: str, look: Open) -> None:
+    path, text = WALKED[module]
+    held = r"/v1/whoami" if module == "access" else r"/(v1/(?!whoami)|api/v2/|readyz|metrics)"
+    shown = look("/docs")
+    shown.page.route(re.compile(held), lambda route: None)
+    shown.page.goto(shown.page.url.removesuffix("/docs") + path)
+    shown.page.locator("main [aria-busy=true]").filter(has_text="…").first.wait_for()
+    shown.page.unroute_all()
+    shown.settle()
+    assert text in shown.text
 
 
 @pytest.mark.parametrize("module", WALKED)

@@ -1,7 +1,7 @@
 // Who looks, and what they may: what they may not is not offered.
 import { html, useEffect, useState } from "../vendor/htm-preact.js";
 import { root } from "./address.js";
-import { ask } from "./api.js";
+import { ask, useUnanswered } from "./api.js";
 
 let asked = null;
 
@@ -25,11 +25,12 @@ async function answered() {
   }
 }
 
-/** Who looks, null until it is known. */
+/** Who looks, null until it is known, and where nobody says it. */
 export function useAccount() {
-  const [account, setAccount] = useState(null);
-  useEffect(() => { whoami().then(setAccount, () => {}); }, []);
-  return account;
+  const [account, setAccount] = useState();
+  useUnanswered(account === undefined);
+  useEffect(() => { whoami().then(setAccount, () => setAccount(null)); }, []);
+  return account ?? null;
 }
 
 /** Whether the person may send an operation such as `POST /v1/marks`; false until it is known. */

@@ -8,15 +8,15 @@ const NAME = "leeway-name";
 /**
  * A button for whoever may send the operation that it `needs`, such as `POST /v1/marks`; absent for everybody else.
  * `fields` are `{name, label, kind, options, value, isRequired}`; `send` gets their values with `created_by`, and
- * returns a sentence that says what was done.
+ * returns a sentence that says what was done. It waits where `isLate`: what it would act on is about to change.
  */
-export function Action({ needs, label, title = label, about, fields = [], send, done, kind = "" }) {
+export function Action({ needs, label, title = label, about, fields = [], send, done, kind = "", isLate = false }) {
   const account = useAccount();
   const [isOpen, setOpen] = useState(false);
   const [said, setSaid] = useState("");
   if (account === null || !account.may.includes(needs)) return null;
   const finish = (sentence) => { setOpen(false); setSaid(sentence); done?.(); };
-  return html`<span class="action"><button type="button" class=${kind} onClick=${() => setOpen(true)}>${label}</button>
+  return html`<span class="action"><button type="button" class=${kind} disabled=${isLate} onClick=${() => setOpen(true)}>${label}</button>
     <span role="status" class="small">${said}</span>
     ${isOpen && html`<${Dialog} title=${title} about=${about} account=${account} fields=${fields} send=${send} finish=${finish} close=${() => setOpen(false)} />`}</span>`;
 }

@@ -87,6 +87,18 @@ async function contentOf(answer) {
   }
 }
 
+let unanswered = 0;
+
+/** Count in the document, as `data-unanswered`, a question that has no answer yet: with none, the page shows all that it will. */
+export function useUnanswered(isUnanswered) {
+  useLayoutEffect(() => {
+    if (!isUnanswered) return undefined;
+    const count = (more) => { unanswered += more; document.documentElement.dataset.unanswered = unanswered; };
+    count(1);
+    return () => count(-1);
+  }, [isUnanswered]);
+}
+
 /**
  * What the API says, kept up to date: `{data, error, isLoading, reload}`. Former data stays until there are new ones.
  * `path` null asks nothing. It is asked again every `everyMs` while the page is seen, and when the service is back.
@@ -105,10 +117,11 @@ export function useAsk(path, parameters = {}, { everyMs = 0 } = {}) {
     setState((former) => ({ ...former, isLoading: true }));
     ask(path, parameters, { signal: control.signal }).then(
       (data) => setState({ data, error: null, isLoading: false, of: key }),
-      (error) => { if (!control.signal.aborted) setState((former) => ({ ...former, error, isLoading: false })); },
+      (error) => { if (!control.signal.aborted) setState((former) => ({ ...former, error, isLoading: false, of: key })); },
     );
     return () => control.abort();
   }, [key, turn, returns]);
+  useUnanswered(key !== null && state.of !== key);
   const reload = useCallback(() => setTurn((former) => former + 1), []);
   useEffect(() => {
     if (!everyMs) return undefined;

@@ -19,9 +19,9 @@ export function Time({ ms, relative = false }) {
 }
 
 /** A part of a page, with its name. */
-export function Card({ title, aside, children, ...rest }) {
+export function Card({ title, aside, asked = null, children, ...rest }) {
   return html`<section class="card" aria-label=${title} ...${rest}>
-    <div class="row spread"><h2>${title}</h2>${aside}</div>${children}</section>`;
+    <div class="row spread"><h2>${title}</h2>${aside}</div>${asked && html`<${Pending} of=${asked} />`}${children}</section>`;
 }
 
 /** The way to a page: pairs of a name and an address, the last without. */
@@ -42,6 +42,12 @@ export function Failure({ error, retry }) {
   return html`<div class="failure" role="alert"><p><strong>${error.title ?? "That did not work"}.</strong> ${error.detail ?? String(error)}</p>
     ${error.errors?.length > 1 && html`<ul>${error.errors.map((each) => html`<li>${each.field}: ${each.message}</li>`)}</ul>`}
     ${retry && html`<p><button onClick=${retry}>Try again</button></p>`}</div>`;
+}
+
+/** What stands where an answer will: that it is waited for, or what went wrong. */
+export function Pending({ of: { data, error, isLoading, reload }, words = "One moment …" }) {
+  if (!error && !data && isLoading) return html`<p class="quiet" aria-busy="true">${words}</p>`;
+  return html`<${Failure} error=${error} retry=${reload} />`;
 }
 
 /** A table whose cells are `[header, row => cell, isNumber]`; it scrolls by itself where it is wide. */

@@ -1,5 +1,5 @@
 // Access: who you are and what you may, tokens, and who did what.
-import { html, Card, Choices, Facts, Failure, State, Table, Time, useEffect, useRef, useState, useTitle } from "../lib/ui.js";
+import { html, Card, Choices, Facts, Failure, Pending, State, Table, Time, useEffect, useRef, useState, useTitle } from "../lib/ui.js";
 import { tell, useAsk } from "../lib/api.js";
 import { useAccount } from "../lib/account.js";
 import { Action } from "../lib/act.js";
@@ -70,7 +70,7 @@ function Tokens({ account }) {
         { name: "namespaces", label: "For the models of these namespaces alone, separated by commas; of all if empty" },
         { name: "expires", label: "Ends after", kind: "one", options: LENGTHS, value: "90d" }]} /></div>`;
   return html`<div>${made && html`<${Secret} key=${made.id} of=${made} close=${() => setMade(null)} />`}
-    <${Card} title="Tokens" aside=${aside} aria-busy=${String(!tokens.data && !tokens.error)}><${Failure} error=${tokens.error} retry=${tokens.reload} />
+    <${Card} title="Tokens" aside=${aside} asked=${tokens}>
     ${tokens.data && html`<${Table} caption="Tokens" rows=${rows.slice(0, most)} keyOf=${(token) => token.id ?? `configuration/${token.name}`} empty="No token is good." columns=${[
       ["name", (token) => html`<strong>${token.name}</strong>${token.name === account.name && token.state === "good" && html`<small class="block">yours</small>`}`],
       ["role", (token) => token.role], ["namespaces", (token) => token.namespaces.join(", ") || "all"],
@@ -145,7 +145,7 @@ function Entries({ parameters }) {
   const [cursors, setCursors] = useState([null]);
   const page = useAsk("/v1/audit", { ...parameters, cursor: cursors.at(-1) });
   const rows = page.data?.items ?? [];
-  if (!page.data) return html`<div aria-busy=${String(!page.error)}><${Failure} error=${page.error} retry=${page.reload} /></div>`;
+  if (!page.data) return html`<${Pending} of=${page} />`;
   return html`<div class=${page.isLoading ? "stale" : ""}><${Failure} error=${page.error} retry=${page.reload} />
     <${Table} caption="The audit log" rows=${rows} keyOf=${(row) => row.id} empty="Nothing is written of that." columns=${[
       ["when", (row) => html`<${Time} ms=${row.at_ms} />`],

@@ -1,5 +1,5 @@
 // Alerts: what fires first, then what is over, found by words and by what they are, with what can be done about each.
-import { html, address, Card, Choices, Failure, State, Time, useEffect, useState, useTitle } from "../lib/ui.js";
+import { html, address, Card, Choices, State, Time, useEffect, useState, useTitle } from "../lib/ui.js";
 import { Silence, SignalMarks, TakeOn } from "../lib/alert_acts.js";
 import { useAsk } from "../lib/api.js";
 import { isTime, useQuery } from "../lib/address.js";
@@ -58,10 +58,11 @@ function Typed({ label, name, query, change }) {
 /** Alerts that fire, or that are over. More of them are asked for together with the first, so that all are as they stand. */
 function List({ turn, title, parameters, isFiltered }) {
   const [limit, setLimit] = useState(PAGE);
-  const { data, error, reload } = useAsk("/v1/alerts", { ...parameters, limit }, { everyMs: REFRESH_MS });
+  const asked = useAsk("/v1/alerts", { ...parameters, limit }, { everyMs: REFRESH_MS });
+  const { data, reload } = asked;
   useEffect(() => { if (turn) reload(); }, [turn]);
   const [steady, handlers] = useSteadyOrder(data?.items ?? [], (alert) => alert.alert_id);
-  return html`<${Card} title=${title} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${reload} />
+  return html`<${Card} title=${title} asked=${asked}>
     ${data && !steady.length && html`<p class="empty">${isFiltered ? "No alert is like that." : title === "Firing" ? "Nothing fires." : "None is over."}</p>`}
     <ul class="alerts" ...${handlers} aria-label=${title}>${steady.map((alert) => html`<${Row} key=${alert.alert_id} alert=${alert} done=${reload} />`)}</ul>
     ${data?.next_cursor && (limit < MOST ? html`<p><button onClick=${() => setLimit(Math.min(2 * limit, MOST))}>Show more</button></p>`

@@ -1,5 +1,5 @@
 // Two parts of a model's events: which signals differ most, and how.
-import { html, address, Card, Crumbs, Failure, Time, useMemo, useTitle } from "../lib/ui.js";
+import { html, address, Card, Crumbs, Pending, Time, useMemo, useTitle } from "../lib/ui.js";
 import { apiAddress, useAsk } from "../lib/api.js";
 import { isTime, spanOf, useQuery } from "../lib/address.js";
 import { MetricSides } from "../lib/metricsides.js";
@@ -27,7 +27,7 @@ export default function Compare({ model }) {
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model])], ["Compare"]]} />
     <div class="head"><div><h1>Compare ${model}</h1><p class="quiet">Two parts of its events, signal by signal: what differs most comes first.</p></div>
       <${SpanChoice} ...${{ span, query, change, href }} /></div>
-    <${Failure} error=${series.error ?? detail.error} retry=${() => { series.reload(); detail.reload(); }} />
+    <${Pending} of=${series.error || !series.data ? series : detail} />
     ${series.data && !span && html`<${Card} title="Nothing is stored yet"><p>No window of this model has ended.</p><//>`}
     ${span && html`<${Choice} ...${{ query, change, versions, segments, sides }} />`}
     ${span && query.way === "slices" && html`<${Slices} ...${{ model, sides, query, change, linkOf }} />`}
@@ -75,9 +75,8 @@ function named(part) {
 function Difference({ model, sides, linkOf, segments, hasLabels }) {
   const parameters = { model, ...sides };
   const compared = useAsk("/v1/compare", { ...parameters, cells: true, limit: 200 });
-  const { data, error } = compared;
-  if (error) return html`<${Failure} error=${error} retry=${compared.reload} />`;
-  if (!data) return html`<div class="verdict" aria-busy="true"><p class="first">Adding both sides up …</p></div>`;
+  const { data } = compared;
+  if (compared.error || !data) return html`<${Pending} of=${compared} words="Adding both sides up …" />`;
   const differing = data.items.filter(differs);
   return html`<div class=${compared.isLoading ? "stale" : ""}>
     <section class="verdict ${differing.length ? "warning" : data.items.length ? "ok" : ""}" aria-label="How much differs"><p class="first">${!data.items.length ? "There is no signal of which both sides have events" : differing.length

@@ -1,5 +1,5 @@
 // A model's configuration: what it is watched with and why, what has changed, and what a change would do.
-import { html, address, Card, Crumbs, Failure, State, Table, Time, useEffect, useState, useTitle } from "../lib/ui.js";
+import { html, address, Card, Crumbs, Failure, Pending, State, Table, Time, useEffect, useState, useTitle } from "../lib/ui.js";
 import { ask, putYaml, useAsk } from "../lib/api.js";
 import { useAccount, useMay } from "../lib/account.js";
 import { Action } from "../lib/act.js";
@@ -29,15 +29,14 @@ export default function Configuration({ model }) {
   };
   const reload = () => { stored.reload(); versions.reload(); };
   const trail = html`<${Crumbs} trail=${[["Models", address([])], [model, address(["models", model])], ["Configuration"]]} />`;
-  if (stored.error && !stored.data) return html`<div>${trail}<h1>Configuration of ${model}</h1><${Failure} error=${stored.error} retry=${stored.reload} /></div>`;
-  if (!stored.data) return html`<div>${trail}<h1>Configuration of ${model}</h1><p class="quiet" aria-busy="true">Asking …</p></div>`;
+  if (!stored.data) return html`<div>${trail}<h1>Configuration of ${model}</h1><${Pending} of=${stored} /></div>`;
   return html`<div>${trail}<h1>Configuration of ${model}</h1>
     <${Owner} stored=${stored.data} versions=${versions.data} />
     ${shown === null || shown === stored.data.version
       ? html`<${Current} key="current" ...${{ model, path, stored: stored.data, place, reload }} />`
       : html`<${Earlier} key=${shown} ...${{ path, version: shown, query, change, href }} />`}
     ${to !== null && html`<${Compared} key="${from}-${to}" ...${{ path, from, to, change }} />`}
-    <${Versions} ...${{ path, stored: stored.data, versions, href, reload }} />
+    <${Versions} ...${{ path, stored: stored.data, isLate: stored.isLoading, versions, href, reload }} />
     <${Effective} ...${{ path, stored: stored.data, isInForce: versions.data?.is_in_force, goTo }} /></div>`;
 }
 
@@ -137,7 +136,7 @@ function Conflict({ path, base, stored, rebase, discard }) {
 function Earlier({ path, version, change, href }) {
   const stored = useAsk(path, { version });
   const back = html`<a class="button" href=${href({ version: null })} onClick=${(event) => { event.preventDefault(); change({ version: null }); }}>Back to what holds</a>`;
-  return html`<${Card} title="Document of version ${version}" aside=${back} aria-busy=${String(!stored.data && !stored.error)}><${Failure} error=${stored.error} />
+  return html`<${Card} title="Document of version ${version}" aside=${back} asked=${stored}>
     ${stored.data && html`<${Editor} label="Document of version ${version}, to be read" text=${stored.data.document} />`}<//>`;
 }
 
@@ -147,7 +146,7 @@ function Compared({ path, from, to, change }) {
     load=${(days, signal) => ask(`${path}/diff`, { from, to, days }, { signal })} aside=${close} />`;
 }
 
-function Versions({ path, stored, versions, href, reload }) {
+function Versions({ path, stored, isLate, versions, href, reload }) {
   // The row's own button goes with what it did.
   const [said, setSaid] = useState("");
   if (!versions.data) return html`<${Failure} error=${versions.error} retry=${versions.reload} />`;
@@ -168,7 +167,7 @@ function Versions({ path, stored, versions, href, reload }) {
     ["changed", (row) => row.version > 0 && row.owner !== "nobody" && html`<a href=${href({ from: null, to: row.version })}>what<span class="hidden"> version ${row.version} changed</span></a>
       ${row.version !== stored.version && html`<small class="block"><a href=${href({ from: stored.version, to: row.version })}>beside what holds</a></small>`}`],
     ["to do", (row) => isOurs && row.version > 0 && row.digest !== stored.digest && row.owner !== "nobody" && html`<${Action} needs=${PUT} label="Roll back" title="Roll back to version ${row.version}"
-      about="Its document is in force again, as a new version. Changes since then end." fields=${[{ name: "reason", label: "Why" }]} send=${rollBack(row.version)} />`]]} />
+      about="Its document is in force again, as a new version. Changes since then end." fields=${[{ name: "reason", label: "Why" }]} send=${rollBack(row.version)} isLate=${isLate} />`]]} />
     ${versions.data.next_cursor && html`<p class="small quiet">The last ${VERSIONS}; <code>leeway versions</code> lists all.</p>`}<//>`;
 }
 

@@ -1,5 +1,5 @@
 // All models: what needs a look first. Thousands of them are a list of which only what is seen is laid out.
-import { html, address, Failure, State, Time, useEffect, useMemo, useRef, useState, useTitle } from "../lib/ui.js";
+import { html, address, Pending, State, Time, useEffect, useMemo, useRef, useState, useTitle } from "../lib/ui.js";
 import { useAsk } from "../lib/api.js";
 import { useQuery } from "../lib/address.js";
 import { ago, count, length, percent, signalParts, times } from "../lib/format.js";
@@ -22,9 +22,9 @@ export default function Fleet() {
   const shown = useMemo(() => models.filter((model) => matches(model, query)), [fleet.data, query]);
   return html`<div>
     <h1>Models</h1>
-    <${Failure} error=${fleet.error} retry=${fleet.reload} />
+    <${Pending} of=${fleet} />
     <${Incidents} asked=${incidents} />
-    <div aria-busy=${fleet.isLoading && !fleet.data ? "true" : "false"}>
+    <div>
       ${fleet.data && (models.length ? html`<${Counts} models=${models} query=${query} change=${change} shown=${shown.length} />
         <${List} models=${shown} days=${(fleet.data.to_ms - fleet.data.from_ms) / 86_400_000} />` : html`<${Nothing} />`)}</div></div>`;
 }
@@ -35,7 +35,7 @@ function Nothing() {
 }
 
 function Incidents({ asked }) {
-  if (!asked.data?.items.length) return html`<${Failure} error=${asked.error} retry=${asked.reload} />`;
+  if (!asked.data?.items.length) return html`<${Pending} of=${asked} />`;
   const open = asked.data.items.slice(0, INCIDENTS);
   const more = asked.data.items.length > INCIDENTS || asked.data.next_cursor;
   return html`<section class="card" aria-label="Open incidents"><h2>Open incidents</h2><ul class="incidents">

@@ -1,6 +1,6 @@
 // An incident: what moved, since when, what may be behind it, who was notified, and what to do.
-import { html, address, Card, Crumbs, Failure, OutsideLink, State, Table, Time, useCallback, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
-import { ask, useAsk } from "../lib/api.js";
+import { html, address, Card, Crumbs, Failure, OutsideLink, Pending, State, Table, Time, useCallback, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
+import { ask, useAsk, useUnanswered } from "../lib/api.js";
 import { useMay } from "../lib/account.js";
 import { SAYS, Silence, SignalMarks, TakeOn, sinceOf } from "../lib/alert_acts.js";
 import { ago, count, length, percent } from "../lib/format.js";
@@ -12,19 +12,19 @@ const MOST_ALERTS = 20, MOST_SIGNALS = 50;
 
 export default function IncidentPage({ incident: id }) {
   const incident = useAsk(`/v1/incidents/${encodeURIComponent(id)}`);
-  const [details, loadDetails] = useDetails(incident.data);
+  const { details, error, reload: loadDetails } = useDetails(incident.data);
   const reload = () => { incident.reload(); loadDetails(); };
   useAlertStream(reload);
   useTitle(incident.data?.title ?? "Incident");
   if (!incident.data) {
-    return html`<div><h1>Incident</h1><${Failure} error=${incident.error} retry=${incident.reload} />
-      ${!incident.error && html`<p class="quiet" aria-busy="true">One moment …</p>`}</div>`;
+    return html`<div><h1>Incident</h1><${Pending} of=${incident} /></div>`;
   }
   const shown = incident.data;
   const marks = details.flatMap((detail) => detail.marks);
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], ["Alerts", address(["alerts"])], ["Incident"]]} />
     <${Verdict} incident=${shown} details=${details} reload=${reload} />
+    <${Failure} error=${error} retry=${loadDetails} />
     <${Moved} details=${details} incident=${shown} marks=${marks} reload=${reload} />
     <div class="grid"><${Causes} incident=${shown} /><${Course} incident=${shown} details=${details} marks=${marks} /></div>
     <${Notified} alerts=${shown.alerts} />
@@ -33,9 +33,10 @@ export default function IncidentPage({ incident: id }) {
 
 /** What the API says of each alert: `{alert, notifications, acknowledged, marks}`; the alerts that fire first. */
 function useDetails(incident) {
-  const [details, setDetails] = useState([]);
+  const [state, setState] = useState({ details: [], error: null, of: "" });
   const [turn, setTurn] = useState(0);
   const ids = incident ? [...incident.alerts].sort(firingFirst).slice(0, MOST_ALERTS).map((alert) => alert.alert_id) : [];
+  const key = ids.join(" ");
   useEffect(() => {
     if (!ids.length) return undefined;
     const control = new AbortController(), how = { signal: control.signal };
@@ -47,11 +48,12 @@ function useDetails(incident) {
     ]);
     asked.then(([found, marks]) => {
       const said = marks.flatMap((page) => page.items);
-      setDetails(found.map((detail) => ({ ...detail, marks: said.filter((mark) => isAbout(mark, detail.alert)) })));
-    }, () => {});
+      setState({ details: found.map((detail) => ({ ...detail, marks: said.filter((mark) => isAbout(mark, detail.alert)) })), error: null, of: key });
+    }, (error) => { if (!control.signal.aborted) setState((former) => ({ ...former, error, of: key })); });
     return () => control.abort();
-  }, [ids.join(" "), turn]);
-  return [details, useCallback(() => setTurn((former) => former + 1), [])];
+  }, [key, turn]);
+  useUnanswered(state.of !== key);
+  return { ...state, reload: useCallback(() => setTurn((former) => former + 1), []) };
 }
 
 const firingFirst = (one, other) => (one.state === other.state ? one.fired_ms - other.fired_ms : one.state === "firing" ? -1 : 1);

@@ -99,8 +99,7 @@ function Signals({ model, parameters, heat, query, marks }) {
     <button class="bare" aria-pressed=${String(isTable)} onClick=${() => setTable(!isTable)}>Table</button>
     ${!isTable && steady.length > 0 && html`<button class="bare" onClick=${picture}>PNG</button>`}
     <a class="button bare" href=${apiAddress("/v1/heatmap", { ...parameters, format: "csv" })} download="${model}.csv">CSV</a></div>`;
-  return html`<${Card} title="Every signal, the strongest first" aside=${aside} aria-busy=${String(!heat.data && !heat.error)}>
-    <${Failure} error=${heat.error} retry=${heat.reload} />
+  return html`<${Card} title="Every signal, the strongest first" aside=${aside} asked=${heat}>
     <div class=${heat.isLoading && heat.data ? "stale" : ""} ...${handlers}>
     ${heat.data && !steady.length && html`<p class="empty">${filter ? "No signal has this in its name." : "No window of this span was judged."}</p>`}
     ${steady.length > 0 && (isTable
@@ -121,7 +120,7 @@ function Movers({ model, span, query }) {
   const alerts = useAsk("/v1/alerts", { model, from: span.from, to: span.to, limit: 200 });
   const top = useAsk("/v1/top", { model, from: span.from, to: span.to, limit: 8 });
   const reasons = new Map((alerts.data?.items ?? []).flatMap((alert) => alert.signals.map((each) => [each.signal, each.reason])));
-  return html`<${Card} title="What moved most" aria-busy=${String(!top.data && !top.error)}><${Failure} error=${top.error} retry=${top.reload} />
+  return html`<${Card} title="What moved most" asked=${top}>
     ${top.data && html`<${Table} caption="Signals that moved most" rows=${top.data.items} empty="Nothing was in drift." columns=${[
       ["signal", (row) => html`<a href=${address(["models", model, "signals", row.signal], { ...query, segment: row.segment || null, version: row.version, at: row.worst_ms })}>${nameOf(row)}</a>
         ${row.segment && html`<br /><span class="small quiet">${row.segment}</span>`}
@@ -143,7 +142,7 @@ function Budget({ protection }) {
 function Volume({ model, span, version, segment, change, marks }) {
   const history = useAsk("/v1/history", { model, signal: "volume", segment, version, from: span.from, to: span.to, step: "auto", points: 120, limit: 5000 });
   const [ends, values] = useMemo(() => perBucket(history.data?.items ?? []), [history.data]);
-  return html`<${Card} title="Events" aria-busy=${String(!history.data && !history.error)}><${Failure} error=${history.error} retry=${history.reload} />
+  return html`<${Card} title="Events" asked=${history}>
     ${history.data && html`<${TimeChart} title="${model}: events per ${length(history.data.step_ms)}" times=${ends} marks=${marks} format=${count} fromZero
       series=${[{ label: `events per ${length(history.data.step_ms)}`, values, tone: "series-1" }]} onSpan=${(from, to) => change({ from, to, span: null })} />`}<//>`;
 }

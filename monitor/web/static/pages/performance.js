@@ -1,5 +1,5 @@
 // How good a model is, by its labels: every metric with its interval, what estimators say before labels come, and how many there are.
-import { html, address, Card, Crumbs, Facts, Failure, State, Table, Time, useTitle } from "../lib/ui.js";
+import { html, address, Card, Crumbs, Facts, Pending, State, Table, Time, useTitle } from "../lib/ui.js";
 import { spanOf, useQuery } from "../lib/address.js";
 import { useAsk } from "../lib/api.js";
 import { TimeChart } from "../lib/chart.js";
@@ -21,7 +21,7 @@ export default function Performance({ model }) {
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], ["Performance"]]} />
     <div class="head"><h1>${model}: performance by labels</h1>${span && html`<${SpanChoice} ...${{ span, query, change, href }} />`}</div>
-    <${Failure} error=${detail.error} retry=${detail.reload} />
+    <${Pending} of=${detail} />
     ${span && html`<${Figures} model=${model} span=${span} query=${query} />`}</div>`;
 }
 
@@ -32,8 +32,8 @@ function Figures({ model, span, query }) {
   const versions = useAsk("/v1/performance", { ...of, version: null, by: "version" });
   const labels = useAsk("/v1/labels", { ...of, step: stepOf(span) }, { everyMs: REFRESH_MS });
   const estimates = useAsk("/v1/estimates", { ...of, step: stepOf(span) }, { everyMs: REFRESH_MS });
-  if (all.error) return html`<${Failure} error=${all.error} retry=${all.reload} />`;
-  if (!all.data || !steps.data) return html`<p class="quiet" aria-busy="true">One moment …</p>`;
+  if (all.error || !all.data) return html`<${Pending} of=${all} />`;
+  if (!steps.data) return html`<${Pending} of=${steps} />`;
   const scalars = all.data.items.filter((row) => !isTable(row));
   const points = grouped(steps.data.items);
   const estimated = grouped(estimates.data?.items ?? []);

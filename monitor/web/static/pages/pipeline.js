@@ -1,5 +1,5 @@
 // Leeway itself: whether it works, how far it is, what it could not use, and what runs by the clock.
-import { html, address, Card, Facts, Failure, State, Table, Time, useState, useTitle } from "../lib/ui.js";
+import { html, address, Card, Facts, Pending, State, Table, Time, useState, useTitle } from "../lib/ui.js";
 import { tell, useAsk } from "../lib/api.js";
 import { useMay } from "../lib/account.js";
 import { Action } from "../lib/act.js";
@@ -19,20 +19,19 @@ export default function Pipeline() {
   const samples = useMetrics([...OF_PARTITIONS, ...OF_PARTS], { everyMs: REFRESH_MS });
   return html`<div><div class="head"><h1>Pipeline</h1><span class="quiet small">of the process that answers; stored figures are of all</span></div>
     <${Readiness} ready=${ready} />
-    <${Stages} status=${status} samples=${samples ?? []} />
-    <${Partitions} samples=${samples ?? []} />
+    <${Stages} ...${{ status, samples }} />
+    <${Partitions} samples=${samples} />
     <${DeadLetters} />
     <${Jobs} /></div>`;
 }
 
 function Readiness({ ready }) {
   const { data, error } = ready;
-  if (error && error.kind !== "not-ready") return html`<${Failure} error=${error} retry=${ready.reload} />`;
-  if (error) {
+  if (error?.kind === "not-ready") {
     return html`<section class="verdict drift" aria-label="Readiness"><p class="first">Leeway is not ready</p>
       <ul>${(error.document.reasons ?? [error.detail]).map((reason) => html`<li>${reason}</li>`)}</ul></section>`;
   }
-  if (!data) return html`<p class="quiet" aria-busy="true">One moment …</p>`;
+  if (error || !data) return html`<${Pending} of=${ready} />`;
   return html`<section class="verdict ${data.notes.length ? "warning" : "ok"}" aria-label="Readiness"><p class="first">Leeway is ready${data.notes.length > 0 && ", but"}</p>
     ${data.notes.length > 0 && html`<ul>${data.notes.map((note) => html`<li>${note}</li>`)}</ul>`}</section>`;
 }
@@ -41,18 +40,17 @@ const sumOf = (samples, name) => samples.filter((each) => each.name === name).re
 const firstOf = (samples, name) => samples.find((each) => each.name === name)?.value;
 
 function Stages({ status, samples }) {
-  if (!status.data) return html`<${Failure} error=${status.error} retry=${status.reload} />`;
+  if (!status.data) return html`<${Pending} of=${status} />`;
   const { roles = [], records, events, rejected, late, checkpoint_age_s: checkpointAgeS, self_test: test, unseen = [] } = status.data;
-  const failing = samples.filter((each) => each.name === "leeway_stage_failing" && each.value > 0).map((each) => each.labels.stage);
-  const waiting = sumOf(samples, "leeway_notifications_waiting"), detects = firstOf(samples, "leeway_self_test_detects");
+  const by = figures(samples);
   return html`<${Card} title="Stages"><${Facts} of=${[
       ["Roles", roles.join(", ") || "none"],
-      ["Stages", html`<${State} of=${failing.length ? "failed" : "ok"} label=${failing.length ? `${failing.join(", ")} fail` : "all run"} />`],
+      ["Stages", by.stages],
       events !== undefined && ["Events", count(events), `of ${count(records)} messages since the start`],
       rejected !== undefined && ["Could not be used", count(rejected), `${count(late)} came late`],
       checkpointAgeS !== undefined && ["Checkpoint", `${length(checkpointAgeS * 1000)} old`],
-      ["Notifications", html`<${State} of=${waiting ? "pending" : "ok"} label=${waiting ? `${count(waiting)} wait` : "none waits"} />`],
-      ["Self-test", html`<${State} of=${detects === undefined ? "no_data" : detects ? "ok" : "failed"} label=${detects === undefined ? "not run yet" : detects ? "finds its drift" : "finds nothing"} />`,
+      ["Notifications", by.notifications],
+      ["Self-test", by.selfTest,
         test?.at_ms && html`<${Time} ms=${test.at_ms} relative />`],
     ]} />
     ${unseen.length > 0 && html`<h3>What does not come</h3><${Table} caption="Streams that are not seen" rows=${unseen.slice(0, PARTITIONS)} columns=${[
@@ -61,9 +59,25 @@ function Stages({ status, samples }) {
       ["last event", (row) => html`<${Time} ms=${row.last_ms} relative />`]]} />`}<//>`;
 }
 
+/** What the metrics say of the parts; where they cannot be read, that. */
+function figures(samples) {
+  const state = (of, label) => html`<${State} of=${of} label=${label} />`;
+  if (samples === null) {
+    const unknown = state("no_data", "unknown");
+    return { stages: unknown, notifications: unknown, selfTest: unknown };
+  }
+  const failing = samples.filter((each) => each.name === "leeway_stage_failing" && each.value > 0).map((each) => each.labels.stage);
+  const waiting = sumOf(samples, "leeway_notifications_waiting"), detects = firstOf(samples, "leeway_self_test_detects");
+  return {
+    stages: failing.length ? state("failed", `${failing.join(", ")} fail`) : state("ok", "all run"),
+    notifications: waiting ? state("pending", `${count(waiting)} wait`) : state("ok", "none waits"),
+    selfTest: detects === undefined ? state("no_data", "not run yet") : detects ? state("ok", "finds its drift") : state("failed", "finds nothing"),
+  };
+}
+
 function Partitions({ samples }) {
   const rows = new Map();
-  for (const { name, labels, value } of samples) {
+  for (const { name, labels, value } of samples ?? []) {
     if (!OF_PARTITIONS.includes(name) || (labels.at ?? "read") !== "read") continue;
     const key = `${labels.topic}/${labels.partition}`;
     rows.set(key, { ...rows.get(key), topic: labels.topic, partition: labels.partition, [name]: value });
@@ -71,7 +85,9 @@ function Partitions({ samples }) {
   const clocks = useAsk("/v1/clocks", {}, { everyMs: REFRESH_MS });
   const sorted = [...rows.values()].sort((one, other) => (other.leeway_lag_seconds ?? 0) - (one.leeway_lag_seconds ?? 0));
   const ofClocks = [...(clocks.data?.items ?? [])].sort((one, other) => one.closed_ms - other.closed_ms);
-  if (!sorted.length && !ofClocks.length) return html`<${Card} title="Lag"><p class="empty">No partition is read yet.</p><//>`;
+  if (!sorted.length && !ofClocks.length) {
+    return html`<${Card} title="Lag" asked=${clocks}>${clocks.data && html`<p class="empty">${samples ? "No partition is read yet." : "Metrics cannot be read."}</p>`}<//>`;
+  }
   return html`<div class="grid">
     ${sorted.length > 0 && html`<${Card} title="Lag, the longest first"><${Table} caption="Lag of partitions" rows=${sorted.slice(0, PARTITIONS)} columns=${[
       ["partition", (row) => `${row.topic}/${row.partition}`],
@@ -89,7 +105,7 @@ const placeOf = ({ topic, partition, offset }) => ({ topic, partition, offset })
 
 function DeadLetters() {
   const letters = useAsk(useMay("GET /v1/dead-letters") ? "/v1/dead-letters" : null, { limit: LETTERS, payload: true });
-  if (letters.data === null) return html`<${Failure} error=${letters.error} retry=${letters.reload} />`;
+  if (letters.data === null) return html`<${Pending} of=${letters} />`;
   const rows = letters.data.items, rejected = rows.filter((row) => row.action === "rejected");
   const retry = (places) => async () => {
     const { items } = await tell("POST", "/v1/dead-letters/retries", { places: places.map(placeOf) });
@@ -120,7 +136,7 @@ function Payload({ of: { payload, payload_base64: encoded, payload_bytes: bytes 
 
 function Jobs() {
   const jobs = useAsk(useMay("GET /v1/jobs") ? "/v1/jobs" : null, {}, { everyMs: REFRESH_MS });
-  if (jobs.data === null) return html`<${Failure} error=${jobs.error} retry=${jobs.reload} />`;
+  if (jobs.data === null) return html`<${Pending} of=${jobs} />`;
   const path = (job, what) => `/v1/jobs/${encodeURIComponent(job)}/${what}`;
   const why = (isRequired) => [{ name: "reason", label: "Why", isRequired }];
   const actions = ({ job, paused_since_ms: pausedMs }) => html`<span class="row">

@@ -1,5 +1,5 @@
 // Rollouts: a candidate version beside its champion, and what may be concluded by now.
-import { html, address, Card, Facts, Failure, State, Time, useTitle } from "../lib/ui.js";
+import { html, address, Card, Facts, Pending, State, Time, useTitle } from "../lib/ui.js";
 import { tell, useAsk } from "../lib/api.js";
 import { Action } from "../lib/act.js";
 import { TimeChart } from "../lib/chart.js";
@@ -18,7 +18,7 @@ export default function Rollouts() {
   const items = rollouts.data?.items ?? [];
   const chosen = query.rollout ?? items[0]?.id;
   return html`<div><div class="head"><h1>Rollouts</h1></div>
-    <${Failure} error=${rollouts.error} retry=${rollouts.reload} />
+    <${Pending} of=${rollouts} />
     ${rollouts.data && !items.length && html`<div class="card"><h2>Nothing is compared</h2>
       <p>Have a candidate compared with its champion while both serve: <code>leeway rollout start MODEL --candidate v8 --champion v7 --metric missing:amount=0.005</code></p></div>`}
     ${items.length > 1 && html`<nav class="card" aria-label="Rollouts"><ul class="plain">${items.map((each) => html`<li class="row">
@@ -30,7 +30,7 @@ export default function Rollouts() {
 
 function Rollout({ id }) {
   const asked = useAsk(`/v1/rollouts/${encodeURIComponent(id)}`, { points: 200 }, { everyMs: REFRESH_MS });
-  if (!asked.data) return asked.error ? html`<${Failure} error=${asked.error} retry=${asked.reload} />` : html`<p class="quiet" aria-busy="true">One moment …</p>`;
+  if (!asked.data) return html`<${Pending} of=${asked} />`;
   const rollout = asked.data, isOpen = ["waiting", "running"].includes(rollout.state);
   return html`<div><section class="verdict ${rollout.verdict === "rollback" ? "drift" : rollout.verdict === "promote" ? "ok" : "learning"}" aria-label="Verdict">
       <div class="row"><${State} of=${LOOKS[rollout.verdict]} label=${WORDS[rollout.verdict]} /><span class="quiet">${rollout.state}</span></div>

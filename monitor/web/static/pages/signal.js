@@ -1,5 +1,5 @@
 // A signal: from what to what it has changed, how that went over time, and why it alarmed or did not.
-import { html, address, Card, Choices, Crumbs, Facts, Failure, State, Table, Time, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
+import { html, address, Card, Choices, Crumbs, Facts, Failure, Pending, State, Table, Time, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
 import { useAsk } from "../lib/api.js";
 import { isTime, spanOf, useQuery } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
@@ -33,7 +33,7 @@ export default function Signal({ model, signal }) {
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
     <div class="head"><div><h1>${name}</h1><p class="quiet">${kind || "signal"} of ${model}, ${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""}</p></div>
       <${SpanChoice} ...${{ span, query, change, href }} /></div>
-    <${Failure} error=${series.error} retry=${series.reload} />
+    <${Pending} of=${series} />
     ${series.data && !newestMs && html`<${Card} title="Nothing is judged yet"><p>${all.length
       ? html`Of this segment no window was judged; there are <${Segments} ...${{ all, href }} />.` : "No window of this signal has ended."}</p><//>`}
     ${span && newestMs && html`<${Window} ...${{ model, signal, segment, version, span, at, query, change, href }} reload=${series.reload} newestMs=${newestMs} />`}
@@ -147,8 +147,7 @@ function Course({ model, signal, segment, version, span, at, change }) {
     ? [{ label: "effect", values: course.effect, tone: "series-1" }, { label: "threshold", values: course.least, tone: "threshold", dash: true }]
     : [{ label: "evidence, beyond its usual variation", values: course.evidence, tone: "series-1" }, { label: "threshold", values: course.limit, tone: "threshold", dash: true }];
   const drift = { label: "in drift", values: course.drift[shown], tone: "drift", points: true, width: 0 };
-  return html`<${Card} title=${shown === "effect" ? "Effect against its threshold" : "Evidence against its threshold"} aside=${aside} aria-busy=${String(!history.data && !history.error)}>
-    <${Failure} error=${history.error} retry=${history.reload} />
+  return html`<${Card} title=${shown === "effect" ? "Effect against its threshold" : "Evidence against its threshold"} aside=${aside} asked=${history}>
     ${history.data && html`<div class=${history.isLoading ? "stale" : ""}><${TimeChart} title="${signal} of ${model}: ${shown} by ${detector ?? "no detector"}" times=${course.times} marks=${marks} fromZero
       series=${course.hasDrift ? [...series, drift] : series} at=${at} onPick=${(ms) => change({ at: ms })} onSpan=${(from, to) => change({ from, to, span: null })} /></div>
       <p class="small quiet">Click a point, or press Enter on it, to hear why that window alarmed or did not; draw over a part to look closer.${
@@ -203,11 +202,11 @@ function endsOf({ window_start_ms: from, window_end_ms: to, alerts }, against) {
 }
 
 function Beside({ beside, against, setAgainst, signal }) {
-  const { data, error } = beside;
-  if (!isDistributed(signal) || error?.kind === "unknown-signal") return null;
+  const { data } = beside;
+  if (!isDistributed(signal) || beside.error?.kind === "unknown-signal") return null;
   const aside = html`<label>Beside<select value=${against} onChange=${(event) => setAgainst(event.target.value)}>${AGAINST.map(([value, label]) => html`<option value=${value}>${label}</option>`)}</select></label>`;
   const strongest = data?.distances[0], isVector = data?.kind === "vector";
-  return html`<${Card} title="${isVector ? "Distance" : "Distribution"}, before and now" aside=${aside} aria-busy=${String(!data && !error)}><${Failure} error=${error} retry=${beside.reload} />
+  return html`<${Card} title="${isVector ? "Distance" : "Distribution"}, before and now" aside=${aside} asked=${beside}>
     ${data && html`<div class=${beside.isLoading ? "stale" : ""}><p class="small quiet">now: <${Time} ms=${data.current.from_ms} /> to <${Time} ms=${data.current.to_ms} />, ${count(data.current.n)} values;
         before: <${Time} ms=${data.baseline.from_ms} /> to <${Time} ms=${data.baseline.to_ms} />, ${count(data.baseline.n)} values</p>
       ${isVector ? html`<${Distances} distances=${data.distances} />` : html`<${Distribution} cells=${data.cells} before="before" after="now" label=${signal} />`}
@@ -237,7 +236,7 @@ function Quality({ beside: { data } }) {
 function FindingList({ model, signal, version, span }) {
   const findings = useAsk("/v1/findings", { model, signal, version, from: span.from, to: span.to, limit: 50 });
   if (findings.error?.status === 403 || findings.error?.kind === "unknown-signal") return null;
-  return html`<${Card} title="Findings, event by event" aria-busy=${String(!findings.data && !findings.error)}><${Failure} error=${findings.error} retry=${findings.reload} />
+  return html`<${Card} title="Findings, event by event" asked=${findings}>
     ${findings.data && html`<${Table} caption="Findings" rows=${findings.data.items} empty="No per-event detector fired in this span." columns=${[
       ["at", (row) => html`<${Time} ms=${row.event_ms} />`], ["detector", (row) => html`${row.detector} <${State} of=${row.status} />`],
       ...(findings.data.items.some((row) => row.segment) ? [["segment", (row) => row.segment || "all traffic"]] : []),

@@ -1,5 +1,5 @@
 // Silences and subscriptions: who is not notified for a while, and who wants to be.
-import { html, Card, Failure, State, Table, Time, useTitle } from "../lib/ui.js";
+import { html, Card, Pending, State, Table, Time, useTitle } from "../lib/ui.js";
 import { tell, useAsk } from "../lib/api.js";
 import { useMay } from "../lib/account.js";
 import { Action } from "../lib/act.js";
@@ -19,7 +19,7 @@ export default function Silences() {
 
 function Kept() {
   const silences = useAsk(useMay("GET /api/v2/silences") ? "/api/v2/silences" : null, {}, { everyMs: REFRESH_MS });
-  if (!silences.data) return html`<${Failure} error=${silences.error} retry=${silences.reload} />`;
+  if (!silences.data) return html`<${Pending} of=${silences} />`;
   const order = Object.keys(LOOKS);
   const rows = [...silences.data].sort((one, other) => order.indexOf(one.status.state) - order.indexOf(other.status.state) || other.endsAt.localeCompare(one.endsAt));
   const add = html`<${Action} kind="first" needs="POST /api/v2/silences" label="New silence" title="Silence" done=${silences.reload} send=${silence}
@@ -55,7 +55,7 @@ async function subscribe({ matchers, kind, to, comment, created_by }) {
 
 function Subscriptions() {
   const subscriptions = useAsk(useMay("GET /v1/subscriptions") ? "/v1/subscriptions" : null);
-  if (!subscriptions.data) return html`<${Failure} error=${subscriptions.error} retry=${subscriptions.reload} />`;
+  if (!subscriptions.data) return html`<${Pending} of=${subscriptions} />`;
   const add = html`<${Action} kind="first" needs="POST /v1/subscriptions" label="New subscription" title="Subscribe" done=${subscriptions.reload} send=${subscribe}
     about="Beside whoever the routes notify, this address is notified of alerts with all of these labels, at once of those that fire already."
     fields=${[{ name: "matchers", label: "Labels, one on a line; none is all alerts: model=fraud, severity=critical", kind: "text" },
