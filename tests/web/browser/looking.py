@@ -31,7 +31,8 @@ WIDER = "() => document.documentElement.scrollWidth - document.documentElement.c
 
 
 SETTLED = """() => document.querySelector('#app > *, main > h1') !== null
-    && document.querySelector('[aria-busy=true]') === null && (document.documentElement.dataset.unanswered ?? '0') === '0'"""
+    && document.querySelector('[aria-busy=true]') === null
+    && (document.documentElement.dataset.unanswered ?? '0') === '0'"""
 """Both at once: a part that is drawn from an answer asks in the same step."""
 
 
