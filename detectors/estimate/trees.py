@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,30 @@ class Trees:
         """Return plain numbers and lists."""
         lists = {name: getattr(self, name).tolist() for name in (*_INTEGERS, "thresholds", "values")}
         return {"base": self.base, "dimension": self.dimension, **lists}
+
+    def first(self, count: int) -> Trees:
+        """Return the first trees alone, which are what boosting had made after so many rounds.
+
+        Parameters
+        ----------
+        count : int
+            At least 1; all of them where there are fewer.
+
+        Raises
+        ------
+        ValueError
+            If that is no tree.
+
+        Examples
+        --------
+        >>> constant(2.0, dimension=3).first(10).score([[1.0, 2.0, 3.0]]).tolist()
+        [2.0]
+        """
+        if count < 1:
+            raise ValueError(f"there is at least one tree: {count}")
+        end = self.roots[count] if count < len(self.roots) else len(self.features)
+        nodes = {name: getattr(self, name)[:end] for name in (*_INTEGERS[1:], "thresholds", "values")}
+        return replace(self, roots=self.roots[:count], **nodes)
 
     def score(self, events: ArrayLike) -> Floats:
         """Return the score of each event.

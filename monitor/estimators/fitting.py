@@ -45,7 +45,9 @@ PRIOR_EVENTS = 20.0
 """Of the mean of all, which the mean of the events with one name is drawn towards."""
 
 SPREAD = 512
-ROUNDS = 100
+
+ROUNDS = range(10, 101, 10)
+"""Rounds of boosting among which blocks choose on which trees were not fitted: more of them learn a season by heart."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,11 @@ class _Model:
     trees: Trees | None
 
     def scores(self, events: LabelledEvents, rows: Integers) -> Floats:
+        """Return the scores of events; of trees a row after each of `ROUNDS`, else one."""
         matrix = _matrix(events, self.inputs, rows)
-        return matrix[:, 0] if self.trees is None else self.trees.score(matrix)
+        if self.trees is None:
+            return matrix.T[:1]
+        return np.stack([self.trees.first(rounds).score(matrix) for rounds in ROUNDS])
 
 
 def fit(kind: Kind, events: LabelledEvents, plan: PerformancePlan, model: str) -> Artefact:
@@ -110,18 +115,24 @@ def _fitted(
     """Return the artefact's own parts, and estimates of each block by what was fitted on the others."""
     fitted_on = _fitter(kind, events, plan)
     everything = np.concatenate(blocks)
-    scores = np.empty(len(events))
-    for block in blocks:
-        scores[block] = fitted_on(np.setdiff1d(everything, block)).scores(events, block)
-    final = fitted_on(everything)
+    staged = [fitted_on(np.setdiff1d(everything, block)).scores(events, block) for block in blocks]
+    by_rounds = np.concatenate(staged, axis=1)
+    best = int(_losses(kind, by_rounds, events.outcome).argmin())
+    scores, final = by_rounds[best], fitted_on(everything)
     calibration = None if kind == "dle" else _calibrated(kind, events, plan, scores, everything)
     estimates = np.concatenate([_held_out(kind, events, plan, scores, everything, block) for block in blocks])
     parts = {
         "inputs": () if kind == "cbpe" else final.inputs,
         "calibration": None if calibration is None else knots_of(calibration),
-        "trees": None if final.trees is None else final.trees.to_document(),
+        "trees": None if final.trees is None else final.trees.first(ROUNDS[best]).to_document(),
     }
     return parts, estimates
+
+
+def _losses(kind: Kind, scores: Floats, outcome: Floats) -> Floats:
+    """Return what each row of scores costs, as boosting itself counts it: squared errors, or log loss."""
+    of_each = (scores - outcome) ** 2 if kind == "dle" else np.logaddexp(0.0, scores) - outcome * scores
+    return np.asarray(of_each.mean(axis=1))
 
 
 def _check(kind: Kind, events: LabelledEvents, plan: PerformancePlan) -> None:
@@ -168,7 +179,7 @@ def _boosting(kind: Kind) -> Callable[[Floats, Floats], Trees]:
         from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise InputError(f"{kind} is fitted with scikit-learn: pip install 'leeway[estimators]'") from error
-    settings: dict[str, Any] = {"max_iter": ROUNDS, "early_stopping": False, "random_state": 0}
+    settings: dict[str, Any] = {"max_iter": ROUNDS[-1], "early_stopping": False, "random_state": 0}
 
     def boosted(matrix: Floats, outcome: Floats) -> Trees:
         if outcome.min() == outcome.max():

@@ -115,6 +115,24 @@ def test_how_far_numbers_are_off_is_estimated_by_what_it_depends_on(tmp_path: Pa
     assert estimates == pytest.approx(np.sqrt(2 / np.pi) * np.array([4.0, 1.0]), rel=0.15)
 
 
+@pytest.mark.parametrize(("slope", "fewest", "most"), [(0.0, 1, 20), (10.0, 30, 100)])
+def test_boosting_goes_on_while_it_is_nearer_to_events_that_it_was_not_fitted_on(
+    slope: float, fewest: int, most: int
+) -> None:
+    document = model()
+    document["spec"]["schema"]["prediction"] = {"days": {"type": "numeric"}}
+    document["spec"]["schema"]["labels"] = {"took": {"type": "numeric"}}
+    document["spec"]["performance"] = {}
+    random = np.random.default_rng(8)
+    amounts = random.random(2_000)
+    outcome = np.abs(random.normal(size=2_000)) + slope * np.sin(20 * amounts) ** 2
+    events = LabelledEvents("drawn", outcome, {"feature:amount": amounts, "prediction:days": np.zeros(2_000)}, {})
+    artefact = fit("dle", events, spec_of(document).performance_plan, "loans")
+    assert artefact.trees is not None
+    assert fewest <= len(artefact.trees["roots"]) <= most
+    assert artefact.fidelity.error <= 1.1 * artefact.fidelity.constant_error
+
+
 def test_a_file_gives_back_what_was_fitted(tmp_path: Path, mpp: Artefact) -> None:
     write_artefact(tmp_path / "loans.json", mpp)
     again = read_artefact(tmp_path / "loans.json")

@@ -52,6 +52,18 @@ def test_scores_are_bit_for_bit_those_of_scikit_learn(
         assert trees.score(events).tolist() == oracle(events).tolist()
 
 
+def test_the_first_trees_are_what_boosting_had_made_by_then(
+    learned: tuple[HistGradientBoostingClassifier, HistGradientBoostingRegressor],
+) -> None:
+    _, regressor = learned
+    events, trees = drawn(2, 500), trees_of(regressor)
+    for rounds, scores in enumerate(regressor.staged_predict(events), 1):
+        assert trees.first(rounds).score(events).tolist() == scores.tolist()
+    assert len(trees.first(100).roots) == 15
+    with pytest.raises(ValueError, match="at least one tree: 0"):
+        trees.first(0)
+
+
 def test_trees_that_split_on_what_is_missing_come_back_from_json_as_they_were() -> None:
     events = drawn(4, 300)
     learned = HistGradientBoostingClassifier(max_iter=2).fit(events, np.isnan(events[:, 0]))
