@@ -72,9 +72,11 @@ class Evaluation:
     ----------
     watch : Watch
     store : Store
+    saved : tuple of int and Any, optional
+        The model's checkpoint; read if it is not given.
     """
 
-    def __init__(self, watch: Watch, store: Store) -> None:
+    def __init__(self, watch: Watch, store: Store, saved: tuple[int, Any] | None = None) -> None:
         self._watch, self._store = watch, store
         self._series, self._lifecycle = ModelSeries(watch), lifecycle_of(watch)
         self._versions = SeenVersions(store, watch.name)
@@ -85,7 +87,7 @@ class Evaluation:
         """Windows that end here or later are left: another configuration is in force."""
         self._saved_ms: int | None = None
         self._position_ms: int | None = None
-        loaded = checkpoint.load(store, "evaluate", watch.name, 0)
+        loaded = saved or checkpoint.load(store, "evaluate", watch.name, 0)
         self._is_new = loaded is None
         if loaded is not None:
             self._restore(*loaded)

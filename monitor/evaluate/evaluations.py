@@ -8,6 +8,7 @@ comes into force, behind the last window that it was written down for with what 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -47,7 +48,8 @@ class Evaluations(dict[str, Evaluation]):
         ------
         StoreError
         """
-        self[watch.name] = self._of_former(watch) or Evaluation(watch, self._store)
+        saved = checkpoint.load(self._store, "evaluate", watch.name, 0)
+        self[watch.name] = self._of_former(watch, saved) or Evaluation(watch, self._store, saved)
 
     def settle(self, watch: Watch) -> None:
         """Leave the former configuration of a model, once there is nothing to be made again under it.
@@ -67,8 +69,8 @@ class Evaluations(dict[str, Evaluation]):
         if evaluation is not None:
             self._failed.add((name, evaluation.watch.document_digest))
 
-    def _of_former(self, watch: Watch) -> Evaluation | None:
-        digest, next_end_ms = self._stands(watch.name)
+    def _of_former(self, watch: Watch, saved: tuple[int, Any] | None) -> Evaluation | None:
+        digest, next_end_ms = self._stands(watch.name, saved)
         if digest in ("", watch.document_digest) or (watch.name, digest) in self._failed:
             return None
         ends = [basis.to_ms for basis in read_bases(self._store, watch.name, next_end_ms)]
@@ -84,14 +86,13 @@ class Evaluations(dict[str, Evaluation]):
                 )
             return None
         log.info("windows are made again under a former configuration", model=watch.name, to_ms=max(ends))
-        evaluation = Evaluation(former, self._store)
+        evaluation = Evaluation(former, self._store, saved)
         evaluation.stop_ms = max(ends) + 1
         return evaluation
 
-    def _stands(self, model: str) -> tuple[str, int]:
+    def _stands(self, model: str, saved: tuple[int, Any] | None) -> tuple[str, int]:
         """Under which document a model was evaluated last, and the first window that no checkpoint holds."""
-        loaded = checkpoint.load(self._store, "evaluate", model, 0)
-        if loaded is not None:
-            return loaded[1].get("document", ""), loaded[1].get("next_end_ms", loaded[0])
+        if saved is not None:
+            return saved[1].get("document", ""), saved[1].get("next_end_ms", saved[0])
         begun = Query("configured_windows", {"model": model}, descending=True, limit=1, columns=("digest",))
         return next(iter(self._store.read(begun)["digest"]), ""), NOTHING_MS

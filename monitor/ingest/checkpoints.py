@@ -78,7 +78,7 @@ class Checkpoints:
         readers = self.catch_ups.begin(partition, position, epochs, end)[partition[0]]
         configs = {watch.name: watch.fold_hash for watch, source in readers if source.kind != "labels"}
         try:
-            position, resumed = self._epochs.settle(partition, configs, position, others)
+            position, resumed = self._epochs.settle(partition, configs, position, others, epochs)
         except SourceError:
             self.catch_ups.give_up(partition)
             raise

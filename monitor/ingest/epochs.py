@@ -94,7 +94,12 @@ class Epochs:
         self._began = former._began
 
     def settle(
-        self, partition: Partition, configs: Mapping[str, str], position: int, folds: Mapping[str, Mapping[str, Any]]
+        self,
+        partition: Partition,
+        configs: Mapping[str, str],
+        position: int,
+        folds: Mapping[str, Mapping[str, Any]],
+        epochs: Mapping[str, Epoch],
     ) -> tuple[int, dict[str, Mapping[str, Any]]]:
         """Find where a partition goes on, and note what comes into force there.
 
@@ -107,6 +112,8 @@ class Epochs:
             The checkpoint's; 0 without one.
         folds : mapping of str to mapping
             The checkpoint's states by model.
+        epochs : mapping of str to Epoch
+            The newest of each model there, as :meth:`of` reads them.
 
         Returns
         -------
@@ -123,7 +130,6 @@ class Epochs:
             Likewise, of a model whose configurations are soon known here. Or a model that has read the partition is
             not ready here.
         """
-        epochs = self.of(partition)
         self._refuse_if_unread(partition, folds, epochs)
         self._refuse_if_overtaken(partition, configs, epochs)
         resumed: dict[str, Mapping[str, Any]] = {}
