@@ -26,7 +26,7 @@ from tests.services.kafka import Cluster
 
 START_MS = 1_700_000_000_000
 WINDOW_MS = 20_000
-PATIENCE_S = 90.0
+PATIENCE_S = 120.0
 T = TypeVar("T")
 
 Partitions = list[list[bytes]]
@@ -161,11 +161,11 @@ def replayed(folder: Path, configuration: Configuration, topics: dict[str, Parti
     return store
 
 
-def wait_until(condition: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
+def wait_until(condition: Callable[[], T | None], what: str) -> T:
     """Return the first truthy answer; AssertionError when there is none in time."""
-    deadline_s = time.monotonic() + patience_s
+    deadline_s = time.monotonic() + PATIENCE_S
     while not (answer := condition()):
-        assert time.monotonic() < deadline_s, f"not in {patience_s:.0f} s: {what}"
+        assert time.monotonic() < deadline_s, f"not in {PATIENCE_S:.0f} s: {what}"
         threading.Event().wait(0.05)
     return answer
 

@@ -60,7 +60,7 @@ class Served:
 
     def apply(self, document: dict[str, Any] | str) -> None:
         accepted = self.put(document).json()
-        shop.wait_until(lambda: self.versions()["is_in_force"], f"{accepted} is in force", 20)
+        shop.wait_until(lambda: self.versions()["is_in_force"], f"{accepted} is in force")
 
     def versions(self, model: str = "orders") -> dict[str, Any]:
         answer: dict[str, Any] = self.client.get(f"/v1/models/{model}/configuration/versions").json()
@@ -132,7 +132,7 @@ def test_a_model_is_watched_within_seconds_changed_given_up_and_begun_again(tmp_
         windows = [(0,), (end_ms + shop.WINDOW_MS,)]
         shop.wait_until(lambda: shop.rows(store, "configured_windows", only=["from_ms"]) == windows, "so do windows")
         assert there.client.delete("/v1/models/orders/configuration").json()["owner"] == "nobody"
-        shop.wait_until(lambda: not there.service.watches, "it is watched no more", 10)
+        shop.wait_until(lambda: not there.service.watches, "it is watched no more")
         there.apply(orders())
     with serving(nothing(tmp_path), store) as there:
         assert list(there.service.watches) == ["orders"]
@@ -222,8 +222,8 @@ def test_a_process_that_cannot_go_by_a_change_goes_on_and_says_so(
         log = ConfigurationLog(store, SystemClock())
         version = log.put(Change("orders", json.dumps(document))).version
         data.unlink()
-        shop.wait_until(lambda: there.versions()["not_converged"], "it is not in force", 10)
-        shop.wait_until(there.service.ready, "it says so", 10)
+        shop.wait_until(lambda: there.versions()["not_converged"], "it is not in force")
+        shop.wait_until(there.service.ready, "it says so")
         assert "no such file" in there.service.ready()[0]
         assert b'leeway_configuration_behind{model="orders"} 1.0' in generate_latest(there.service.metrics)
         listed = leeway("versions", "orders", "--url", there.url)
@@ -231,7 +231,7 @@ def test_a_process_that_cannot_go_by_a_change_goes_on_and_says_so(
         assert "usual.csv" in listed.out
         assert there.versions()["not_converged"][0]["version"] == version - 1
         data.write_text("amount,country,score\n" + "".join(f"{n},DE,0.5\n" for n in range(100)))
-        shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force", 20)
+        shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force")
 
 
 def test_the_page_about_changing_a_configuration_runs(
@@ -328,7 +328,7 @@ def test_a_change_that_is_cut_off_leaves_the_old_or_the_new_in_force_everywhere(
         for breaks, in_force in (("before", 40_000), ("after", 80_000)):
             store.breaks = breaks
             assert there.put(orders(alerts={"resolve_after": "80s"})).status_code == 503
-            shop.wait_until(partial(holds, there, in_force), f"{breaks}: the one that is stored", 10)
+            shop.wait_until(partial(holds, there, in_force), f"{breaks}: the one that is stored")
             assert len(there.versions()["items"]) == (1 if breaks == "before" else 2)
     with serving(nothing(tmp_path), store) as there:
         assert resolve_after(there) == 80_000
@@ -357,9 +357,9 @@ def test_a_first_topic_is_read_also_where_the_change_fails_at_another_source(tmp
         shop.wait_until(lambda: there.service.counters.records, "it is read")
         store.is_away = True
         ConfigurationLog(store, SystemClock()).put(Change("fraud", json.dumps(shop.model("fraud", {"kafka": "paid"}))))
-        shop.wait_until(lambda: not store.is_away, "the change has failed", 20)
+        shop.wait_until(lambda: not store.is_away, "the change has failed")
         tried = "source kafka is not open yet: "
-        shop.wait_until(lambda: any(tried in why for why in there.service.ready()), "somebody reads Kafka", 20)
+        shop.wait_until(lambda: any(tried in why for why in there.service.ready()), "somebody reads Kafka")
 
 
 @contextmanager

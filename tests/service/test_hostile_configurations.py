@@ -158,15 +158,15 @@ def test_a_change_that_cannot_be_taken_up_keeps_no_other_from_it(tmp_path: Path,
     path = nothing(tmp_path, kafka={"bootstrap": ["127.0.0.1:1"]}, ingest_log=str(tmp_path / "events" / "ingest.log"))
     with closing(HttpLog(tmp_path / "events" / "ingest.log", SystemClock())) as other, serving(path, store) as there:
         there.put(orders())
-        shop.wait_until(there.service.ready, "it is said", 10)
+        shop.wait_until(there.service.ready, "it is said")
         for resolve_after in ("80s", "90s"):
             document = json.dumps(shop.model("returns", {"kafka": "returns"}, alerts={"resolve_after": resolve_after}))
             put = there.client.put("/v1/models/returns/configuration", content=document, headers=JSON)
             assert put.is_success, put.text
-            shop.wait_until(lambda: there.versions("returns")["is_in_force"], "the other one is in force", 10)
+            shop.wait_until(lambda: there.versions("returns")["is_in_force"], "the other one is in force")
         assert "is in use by process" in there.versions()["not_converged"][0]["why"]
         other.close()
-        shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force", 20)
+        shop.wait_until(lambda: there.versions()["is_in_force"], "it is in force")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_log_of_http_events_that_cannot_be_opened_holds_up_models_of_the_api_a
         shop.wait_until(lambda: reason in str(there.versions()["not_converged"]), "it is not converged")
         assert there.client.post("/v1/events/orders", json=[{"ts": 1}]).status_code == 503
         other.close()
-        shop.wait_until(lambda: there.versions()["is_in_force"] and not there.service.ready(), "it is in force", 20)
+        shop.wait_until(lambda: there.versions()["is_in_force"] and not there.service.ready(), "it is in force")
         assert there.client.post("/v1/events/orders", json=[{"ts": 1}]).status_code == 202
         shop.wait_until(lambda: there.service.counters.records == 2, "it is read")
 
@@ -225,6 +225,6 @@ def test_a_model_that_is_not_ready_holds_up_what_it_reads_and_no_other_stream(
         waits = "nothing of orders is read: orders/0 waits for model 'orders', which reads it and cannot be made ready"
         shop.wait_until(lambda: waits in str(there.service.ready()), "it is said")
         usual.write_text(text)
-        shop.wait_until(lambda: not there.service.ready(), "it is read when it is ready", 20)
+        shop.wait_until(lambda: not there.service.ready(), "it is read when it is ready")
         assert there.service.counters.failures == {}
         assert ("orders", 2) in shop.rows(store, "partitions", only=["topic", "next_offset"])

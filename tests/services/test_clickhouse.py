@@ -217,7 +217,7 @@ def test_a_client_that_stops_waiting_has_its_statement_cancelled(clickhouse: Tar
         wait_until(lambda: client.execute(ask) == [(0,)])
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], limit_s: float = 120) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "the condition did not come true"

@@ -43,7 +43,7 @@ def consume(cluster: Cluster, topic: str, count: int) -> list[bytes]:
     return values
 
 
-def wait_until(condition: Callable[[], bool], limit_s: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], limit_s: float = 120) -> None:
     deadline_s = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline_s, "the condition did not come true"

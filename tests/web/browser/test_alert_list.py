@@ -94,12 +94,12 @@ def test_what_is_taken_on_behind_the_first_page_shows_it(look: Open) -> None:
         page.get_by_role("button", name="What to do about number 58").click()
         page.get_by_role("button", name="I take it on").click()
         page.get_by_role("dialog").get_by_role("button", name="Take it on").click()
-        page.get_by_text("taken on by ann").wait_for(timeout=20_000)
+        page.get_by_text("taken on by ann").wait_for()
         resolved = {"title": "number 59", "starts_ms": NOW_MS - 159 * HOUR_MS, "ends_ms": NOW_MS}
         world.add("alerts", [step("f59", 1, "resolved", NOW_MS, **resolved)])
-        page.get_by_role("list", name="Over").get_by_text("number 59").wait_for(timeout=20_000)
+        page.get_by_role("list", name="Over").get_by_text("number 59").wait_for()
         firing = page.get_by_role("list", name="Firing", exact=True)
-        firing.get_by_text("number 59").wait_for(state="detached", timeout=20_000)
+        firing.get_by_text("number 59").wait_for(state="detached")
 
 
 def chosen(page: Page, button: str, reason: str, confirm: str) -> None:
