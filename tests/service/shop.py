@@ -161,11 +161,11 @@ def replayed(folder: Path, configuration: Configuration, topics: dict[str, Parti
     return store
 
 
-def wait_until(condition: Callable[[], T | None], what: str) -> T:
+def wait_until(condition: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
     """Return the first truthy answer; AssertionError when there is none in time."""
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + patience_s
     while not (answer := condition()):
-        assert time.monotonic() < deadline_s, f"not in {PATIENCE_S:.0f} s: {what}"
+        assert time.monotonic() < deadline_s, f"not in {patience_s:.0f} s: {what}"
         threading.Event().wait(0.05)
     return answer
 
