@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.calibration.peers.monitors import UNTRACKED, environment
+from bench.estimates.realised import distances
 from bench.estimates.tasks import TASKS, Task
 from detectors.performance import Binary, Multiclass, Regression, Scheme
 from monitor.config.performance import PerformancePlan
@@ -29,18 +31,24 @@ __all__ = ["main"]
 Floats = NDArray[np.float64]
 PROGRAM = Path(__file__).with_name("nannyml_runs.py")
 KINDS: dict[str, tuple[Kind, ...]] = {"binary": ("cbpe", "mpp"), "multiclass": ("cbpe", "mpp"), "regression": ("dle",)}
+ROUNDING = 1e-12
 COLUMNS = ("constant", "cbpe", "mpp", "dle", "nannyml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; return the exit status."""
     options = _parsed(arguments)
-    print(f"| data | events | chunks of | order | realised | {' | '.join(COLUMNS)} | nearest to nannyml |")
-    print(f"|---|---|---|---|---|{'---|' * len(COLUMNS)}---|")
+    print(
+        f"| data | events | chunks of | order | realised | {' | '.join(COLUMNS)} | nearest to nannyml |"
+        " realised metrics |"
+    )
+    print(f"|---|---|---|---|---|{'---|' * len(COLUMNS)}---|---|")
     for name in options.task or TASKS:
         task = TASKS[name]()
         for shifted in (False, True):
-            print(_row(task, _estimates(task, shifted=shifted, nannyml=options.nannyml), shifted=shifted), flush=True)
+            said = _estimates(task, shifted=shifted)
+            theirs = _theirs(task, task.chunks(shifted=shifted)) if options.nannyml else None
+            print(_row(task, said, theirs, shifted=shifted), flush=True)
     return 0
 
 
@@ -51,15 +59,13 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _estimates(task: Task, *, shifted: bool, nannyml: bool) -> dict[str, Floats]:
+def _estimates(task: Task, *, shifted: bool) -> dict[str, Floats]:
     """Return what each estimator says of each chunk; first what turned out to be true."""
     chunks = task.chunks(shifted=shifted)
     said = {"realised": np.array([task.outcome[chunk].mean() for chunk in chunks])}
     said["constant"] = np.full(len(chunks), task.outcome[task.fitted_on].mean())
     for kind in KINDS[task.kind]:
         said[kind] = _ours(task, kind, chunks)
-    if nannyml:
-        said["nannyml"] = _theirs(task, chunks)
     return said
 
 
@@ -96,7 +102,8 @@ def _plan(task: Task) -> PerformancePlan:
     )
 
 
-def _theirs(task: Task, chunks: Sequence[NDArray[np.int64]]) -> Floats:
+def _theirs(task: Task, chunks: Sequence[NDArray[np.int64]]) -> dict[str, Any]:
+    """Return what NannyML estimates of each chunk, and what it says has turned out to be true."""
     events = np.concatenate((task.fitted_on, *chunks))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "events.npz"
@@ -114,15 +121,23 @@ def _theirs(task: Task, chunks: Sequence[NDArray[np.int64]]) -> Floats:
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | UNTRACKED, check=False)
     if done.returncode:
         raise SystemExit(f"NannyML failed:\n{done.stderr}")
-    return np.array(json.loads(done.stdout)["estimated"])
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
-def _row(task: Task, said: dict[str, Floats], *, shifted: bool) -> str:
+def _row(task: Task, said: dict[str, Floats], theirs: dict[str, Any] | None, *, shifted: bool) -> str:
+    if theirs is not None:
+        said = {**said, "nannyml": np.array(theirs["estimated"])}
     size = len(task.chunks(shifted=shifted)[0])
     cells = [task.name, f"{len(task.held_out):,}", f"{size:,}", "shifted" if shifted else "as it came"]
     cells.append(f"{said['realised'].min():.3g} to {said['realised'].max():.3g}")
     cells += [_error(task, said, name) for name in COLUMNS]
-    return f"| {' | '.join([*cells, *_beside(task, said)])} |"
+    realised = "–"
+    if theirs is not None:
+        apart = distances(task, _plan(task).scheme, task.chunks(shifted=shifted), theirs["realised"])
+        name = max(apart, key=apart.__getitem__)
+        realised = f"{len(apart)} equal" if apart[name] < ROUNDING else f"{name} {apart[name]:.2g} apart"
+    return f"| {' | '.join([*cells, *_beside(task, said), realised])} |"
 
 
 def _error(task: Task, said: dict[str, Floats], name: str) -> str:

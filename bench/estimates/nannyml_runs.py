@@ -34,26 +34,37 @@ def frames(path: str) -> tuple[str, Any, Any, list[str], int]:
     return kind, events.iloc[:first].copy(), events.iloc[first:].copy(), names, int(log["size"])
 
 
+REALISED = {
+    "binary": ["accuracy", "precision", "recall", "specificity", "f1", "roc_auc", "average_precision"],
+    "multiclass": ["accuracy", "precision", "recall", "f1"],
+    "regression": ["mae", "mape", "rmse"],
+}
+"""Metrics that are there on both sides, and mean the same."""
+
+
 def main(path: str, answers: TextIO) -> None:
-    """Print the estimates, chunk by chunk."""
+    """Print the estimates, and what turned out to be true, chunk by chunk."""
     kind, reference, events, names, size = frames(path)
-    shared = {"y_pred": "predicted", "y_true": "truth", "chunk_size": size}
+    shared: dict[str, Any] = {"y_pred": "predicted", "y_true": "truth", "chunk_size": size}
+    problem = kind if kind == "regression" else f"classification_{kind}"
     if kind == "regression":
         estimator = nannyml.DLE(feature_column_names=names, metrics=["mae"], **shared)
         column = "mae"
     else:
-        metrics = ["accuracy", "roc_auc", "f1"]
-        probability: Any = "probability"
+        shared["y_pred_proba"] = "probability"
         if kind == "multiclass":
             columns = [column for column in reference if column.startswith("probability_")]
-            probability = {int(column.rpartition("_")[2]): column for column in columns}
-        estimator = nannyml.CBPE(
-            y_pred_proba=probability, metrics=metrics, problem_type=f"classification_{kind}", **shared
-        )
+            shared["y_pred_proba"] = {int(column.rpartition("_")[2]): column for column in columns}
+        estimator = nannyml.CBPE(metrics=["accuracy", "roc_auc", "f1"], problem_type=problem, **shared)
         column = "accuracy"
     estimator.fit(reference)
     chunks = estimator.estimate(events.drop(columns="truth")).filter(period="analysis").to_df()
-    answer: dict[str, Any] = {"estimated": chunks[(column, "value")].tolist()}
+    calculator = nannyml.PerformanceCalculator(metrics=REALISED[kind], problem_type=problem, **shared)
+    realised = calculator.fit(reference).calculate(events).filter(period="analysis").to_df()
+    answer: dict[str, Any] = {
+        "estimated": chunks[(column, "value")].tolist(),
+        "realised": {name: realised[(name, "value")].tolist() for name in REALISED[kind]},
+    }
     print(json.dumps(answer), file=answers)
 
 
