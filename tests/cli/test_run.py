@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,9 @@ def test_events_posted_become_history_alerts_and_notifications(tmp_path: Path) -
             assert answer["last_offset"] == len(log) - 1
             wait_judged(service, end_ms)
 
-            [alert] = service.items("/v1/alerts", model="shop")
-            assert alert["state"] == "resolved"
+            # Scores are written before alerts.
+            resolved = partial(service.items, "/v1/alerts", model="shop", state="resolved")
+            [alert] = shop.wait_until(resolved, "the alert is over")
             history = service.items("/v1/history", model="shop", signal="feature:amount", detector="change", limit=1000)
             assert {row["status"] for row in history} >= {"ok", "drift", "learning"}
             detail = service.get(f"/v1/alerts/{alert['alert_id']}").json()

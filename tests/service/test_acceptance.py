@@ -51,7 +51,8 @@ def test_a_level_is_accepted_while_the_service_runs_and_holds_after_a_restart(tm
             read_until(service, [line for day in by_day[20:22] for line in day], 21)
             [mark] = client.get("/v1/marks").json()["items"]
         assert at(19) < mark["effective_ms"] <= at(21)
-        assert ("resolved", mark["effective_ms"]) in alerts(store)
+        resolved = "resolved", mark["effective_ms"]
+        shop.wait_until(lambda: resolved in alerts(store), "the alert is over; scores are written before it")
     with shop.serving(configuration, store) as service:
         read_until(service, [line for day in by_day[22:] for line in day], 27)
     assert len([state for state, _ in alerts(store) if state == "firing"]) == 2

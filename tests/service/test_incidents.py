@@ -69,13 +69,20 @@ class World:
         self._router.open()
         self.api = httpx.Client(transport=InProcess(create_app(reading)), base_url="http://leeway")
 
-    def reads(self, windows: range) -> None:
-        """Events come in, and all of their windows are judged."""
+    def reads(self, windows: range, states: set[str]) -> None:
+        """Events come in, all of their windows are judged, and every model's alert stands as it should then."""
         last = [json.dumps({"ts": shop.START_MS + windows.stop * shop.WINDOW_MS + 6_000}).encode()]
         self.reading.accept("payments", events(windows) + last)
         end_ms = shop.START_MS + windows.stop * shop.WINDOW_MS
         for name in MODELS:
             shop.wait_until(shop.judged(self.reading, name, end_ms), f"{name} is judged up to {windows.stop}")
+        # Scores are written before alerts.
+        shop.wait_until(lambda: self._standing().keys() == set(MODELS), "every model has alarmed")
+        shop.wait_until(lambda: set(self._standing().values()) <= states, f"alerts are {states}")
+
+    def _standing(self) -> dict[str, str]:
+        rows = self.reading.store.read(Query("alerts", order=("at_ms",)))
+        return dict(zip(rows["model"], rows["state"], strict=True))
 
     def passes(self, seconds: int) -> None:
         for _ in range(0, seconds, 10):
@@ -93,7 +100,7 @@ def test_200_features_and_three_models_moved_by_one_deployment_are_one_notificat
             deployed_ms = shop.START_MS + MOVED.start * shop.WINDOW_MS
             said = {"name": "features 1.4", "topics": ["payments"], "at": deployed_ms, "link": "https://ci.example/7"}
             assert world.api.post("/v1/deployments", json=said).status_code == 200
-            world.reads(range(MOVED.stop))
+            world.reads(range(MOVED.stop), {"firing", "updated"})
             world.passes(1_200)
             assert sorted(request.path for request in listener.requests) == ["/mail", "/pager"]
             for request in listener.requests:
@@ -109,7 +116,7 @@ def test_200_features_and_three_models_moved_by_one_deployment_are_one_notificat
             alerts = store.read(Query("alerts", {"model": "fraud"}))
             moved = {signal["signal"] for text in alerts["signals"] for signal in json.loads(text)}
             assert {f"feature:{name}" for name in FEATURES} <= moved
-            world.reads(range(MOVED.stop, WINDOWS))
+            world.reads(range(MOVED.stop, WINDOWS), {"resolved"})
             world.passes(1_200)
             ends = [(request.path, request.body["status"]) for request in listener.requests[2:]]
             assert sorted(ends) == [("/mail", "resolved"), ("/pager", "resolved")]
