@@ -147,7 +147,8 @@ def served(folder: Path, **spec: Any) -> World:
         with shop.serving(load(path), store) as service, TestClient(create_app(service)) as api:
             shop.wait_until(lambda: listener.requests, "somebody is notified")
             shop.wait_until(shop.judged(service, "shop", START_MS + (WINDOWS - 1) * shop.WINDOW_MS), "all is judged")
-            alert_id = store.read(Query("alerts"))["alert_id"][0]
+            # Scores are written before alerts.
+            alert_id = shop.wait_until(lambda: store.read(Query("alerts"))["alert_id"], "it alarms")[0]
             asked = {"model": "shop", "alert_id": alert_id, "incident_id": alert_id}
             end_ms = START_MS + WINDOWS * shop.WINDOW_MS
             asked |= {"from": str(START_MS), "to": str(end_ms), "window_end": str(end_ms), "at": str(end_ms)}
