@@ -39,7 +39,7 @@ REALISED = {
     "multiclass": ["accuracy", "precision", "recall", "f1"],
     "regression": ["mae", "mape", "rmse"],
 }
-"""Metrics that are there on both sides, and mean the same."""
+"""Metrics that are there on both sides."""
 
 
 def main(path: str, answers: TextIO) -> None:

@@ -31,6 +31,14 @@ def read(path: Path, document: dict[str, Any]) -> LabelledEvents:
     return labelled_events(dataset, spec.schema_, spec.performance_plan)
 
 
+def model_of_numbers() -> dict[str, Any]:
+    """A model that says how many days something takes."""
+    document = model()
+    document["spec"]["schema"] |= {"prediction": {"days": {"type": "numeric"}}, "labels": {"took": {"type": "numeric"}}}
+    document["spec"]["performance"] = {}
+    return document
+
+
 def fitted(kind: Kind, path: Path, document: dict[str, Any] | None = None) -> Artefact:
     document = document or model()
     return fit(kind, read(path, document), spec_of(document).performance_plan, "loans")
@@ -91,11 +99,7 @@ def test_an_estimator_of_noise_says_the_mean(tmp_path: Path) -> None:
 
 
 def test_how_far_numbers_are_off_is_estimated_by_what_it_depends_on(tmp_path: Path) -> None:
-    document = model()
-    spec = document["spec"]
-    spec["schema"]["prediction"] = {"days": {"type": "numeric"}}
-    spec["schema"]["labels"] = {"took": {"type": "numeric"}}
-    spec["performance"] = {}
+    document = model_of_numbers()
     random = np.random.default_rng(6)
     kinds = random.random(2_000) < 0.5
     took = random.normal(0, np.where(kinds, 4.0, 1.0))
@@ -119,15 +123,11 @@ def test_how_far_numbers_are_off_is_estimated_by_what_it_depends_on(tmp_path: Pa
 def test_boosting_goes_on_while_it_is_nearer_to_events_that_it_was_not_fitted_on(
     slope: float, fewest: int, most: int
 ) -> None:
-    document = model()
-    document["spec"]["schema"]["prediction"] = {"days": {"type": "numeric"}}
-    document["spec"]["schema"]["labels"] = {"took": {"type": "numeric"}}
-    document["spec"]["performance"] = {}
     random = np.random.default_rng(8)
     amounts = random.random(2_000)
     outcome = np.abs(random.normal(size=2_000)) + slope * np.sin(20 * amounts) ** 2
     events = LabelledEvents("drawn", outcome, {"feature:amount": amounts, "prediction:days": np.zeros(2_000)}, {})
-    artefact = fit("dle", events, spec_of(document).performance_plan, "loans")
+    artefact = fit("dle", events, spec_of(model_of_numbers()).performance_plan, "loans")
     assert artefact.trees is not None
     assert fewest <= len(artefact.trees["roots"]) <= most
     assert artefact.fidelity.error <= 1.1 * artefact.fidelity.constant_error
