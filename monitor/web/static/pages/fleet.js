@@ -24,9 +24,8 @@ export default function Fleet() {
     <h1>Models</h1>
     <${Pending} of=${fleet} />
     <${Incidents} asked=${incidents} />
-    <div>
-      ${fleet.data && (models.length ? html`<${Counts} models=${models} query=${query} change=${change} shown=${shown.length} />
-        <${List} models=${shown} days=${(fleet.data.to_ms - fleet.data.from_ms) / 86_400_000} />` : html`<${Nothing} />`)}</div></div>`;
+    ${fleet.data && (models.length ? html`<${Counts} models=${models} query=${query} change=${change} shown=${shown.length} />
+      <${List} models=${shown} days=${(fleet.data.to_ms - fleet.data.from_ms) / 86_400_000} />` : html`<${Nothing} />`)}</div>`;
 }
 
 function Nothing() {
