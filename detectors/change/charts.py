@@ -18,6 +18,11 @@ each direction a CUSUM of log likelihood ratios (Page 1954; Lorden 1971) takes t
 and the larger of the two, or 0, is the next S. Without dependence h is 0, and this is an ordinary CUSUM. From x a zone
 of indifference is taken: what is smaller than that nobody needs to know, however certain it is.
 
+A level that lasts for its day (φ = 1 in the scale of windows) is another one on the next, but for the part ρ that
+days have in common with the one before: over night a and h are multiplied by ρ. So the first window of each day sees
+1 − ρ of what was absorbed of a shift once more, against a variance that is learned from such windows, and a shift that
+lasts adds its evidence day by day to that of its onset.
+
 The score of a signal is the logarithm of the mean of exp(S) over all of its charts. A mean of e-processes is one under
 any dependence between them (Vovk and Wang 2021; Shin, Ramdas and Rinaldo 2022), so that rows which cannot move cost
 no more than the logarithm of their number.
@@ -44,6 +49,7 @@ from detectors.change.legend import (
     LEVEL_VARIANCE,
     MAGNITUDES,
     NOISE,
+    OVERNIGHT,
     RESIDUAL,
     RESIDUALS,
     RESIDUALS_SEEN,
@@ -65,13 +71,28 @@ CLIP = 3.0
 
 
 @inlined
-def step_level(row: Floats, new_day: bool) -> None:
+def step_level(row: Floats) -> None:
     """Carry a level over to the next window or day."""
-    carry = row[CARRY]
+    _step(row, row[CARRY], row[STEP])
+
+
+@inlined
+def begin_level(row: Floats, charts: Floats) -> None:
+    """Carry a level over to the first window of a day, which has as much of it as days have of the one before.
+
+    What is not carried over of a shift that the level has absorbed, charts see once more.
+    """
+    overnight = row[OVERNIGHT]
+    _step(row, overnight * row[CARRY], row[STEP] + row[DAY_STEP])
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            charts[magnitude, direction, ABSORBED] *= overnight
+
+
+@inlined
+def _step(row: Floats, carry: float, step: float) -> None:
     row[LEVEL] *= carry
-    row[VARIANCE] = carry * carry * row[VARIANCE] + row[STEP]
-    if new_day:
-        row[VARIANCE] += row[DAY_STEP]
+    row[VARIANCE] = carry * carry * row[VARIANCE] + step
     # A gap must not make everything possible: no level strays further than it ever does.
     row[VARIANCE] = min(row[VARIANCE], 4 * (row[LEVEL_VARIANCE] + row[DAY_STEP]) + 1e-12)
 

@@ -54,6 +54,7 @@ from detectors.change.legend import (
     MOMENTS,
     NEW_DAY,
     NOISE,
+    OVERNIGHT,
     QUIET,
     RATE,
     RATES,
@@ -201,6 +202,9 @@ def begin_day(
                 of_family = pools[BY_DAY, families[r]]
                 usual_windows = _usual_windows(moments[r, BY_WINDOW], windows_per_day)
                 keep_level(filters[r], sampling[r], moments[r, BY_DAY], of_family, row[UNCERTAINTY], usual_windows)
+            lasts = windows_per_day > 1 and filters[r, BY_WINDOW, CARRY] == 1.0
+            filters[r, BY_DAY, OVERNIGHT] = 1.0
+            filters[r, BY_WINDOW, OVERNIGHT] = filters[r, BY_DAY, CARRY] if lasts and age >= SETTLED else 1.0
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
             is_new = alike < 2 or row[WEEKDAYS] == UNKNOWN
@@ -209,6 +213,7 @@ def begin_day(
             if row[STANDING] != 0:
                 # The level of what has shifted is the shifted one, until it recovers.
                 filters[r, :, CARRY] = 1.0
+                filters[r, BY_WINDOW, OVERNIGHT] = 1.0
             row[FRESH] = NEW_DAY
             row[ALARMS] *= FORGET[BY_DAY]
             row[ACCEPTED_SHIFT] *= FORGET[BY_WINDOW]
@@ -421,7 +426,7 @@ def _watch_day(
     usual_windows: float,
 ) -> bool:  # fmt: skip
     """Take in the mean residual of a day; return whether there was one."""
-    step_level(row, False)
+    step_level(row)
     if day_sums[DAY_SAMPLED] > 0:
         sampling[BY_WINDOW] = day_sums[DAY_SAMPLING] / day_sums[DAY_SAMPLED]
     seen = day_sums[DAY_WINDOWS] > 0 and 4 * day_sums[DAY_WINDOWS] >= usual_windows

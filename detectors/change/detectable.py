@@ -34,6 +34,7 @@ from detectors.change.legend import (
     LEVEL_VARIANCE,
     MAGNITUDES,
     NOISE,
+    OVERNIGHT,
     RATE,
     SCORE,
     STEP,
@@ -259,13 +260,16 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
     response, absorbed = np.zeros((2, len(filters)))
     for t in range(-onset.before, steps):
         first = t == -onset.before if t < 0 else bool(onset.first_of_day[t])
-        variance = np.minimum(carry * carry * variance + filters[:, STEP] + first * filters[:, DAY_STEP], largest)
+        overnight = filters[:, OVERNIGHT] if first else 1.0
+        carried = overnight * carry
+        variance = np.minimum(carried * carried * variance + filters[:, STEP] + first * filters[:, DAY_STEP], largest)
         total = variance + ordinary
         gain, spread = variance / total, np.sqrt(total * calibration)
         variance *= 1 - gain
         if t < 0:
             continue
-        response *= carry
+        response *= carried
+        absorbed *= overnight
         steady = np.sqrt((filters[:, STEP] + ordinary) * calibration) / spread
         freedom = filters[:, FREEDOM_FRESH if first else FREEDOM]
         seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, filters[:, ZONE] / spread, freedom

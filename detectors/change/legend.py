@@ -52,9 +52,10 @@ ALIKE, TOLD_APART, UNKNOWN = range(3)
 LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 
 # A row at one scale: the level that it carries, and the variance of that; the components of its variance; the residual
-# that it took in last, and the variance of its prediction; how much further than a normal one its tails reach.
+# that it took in last, and the variance of its prediction; how much further than a normal one its tails reach; which
+# part of its level the next day has too.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
-CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, FILTER = range(8, 16)
+CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, FILTER = range(8, 17)
 
 # Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
 # squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three

@@ -254,6 +254,10 @@ class State:
         stored_charts = np.asarray(snapshot["charts"])
         long["charts"] = np.zeros((*stored_charts.shape[:-1], CHART))
         long["charts"][..., : stored_charts.shape[-1]] = stored_charts
+        # Levels of earlier ones went on over night as they were.
+        stored_filters = np.asarray(snapshot["filters"])
+        long["filters"] = np.ones((*stored_filters.shape[:-1], FILTER))
+        long["filters"][..., : stored_filters.shape[-1]] = stored_filters
         stored_series = np.asarray(snapshot["series"])
         long["series"] = np.zeros((len(stored_series), SERIES))
         long["series"][:, : stored_series.shape[1]] = stored_series

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import NO_REPEAT, bet, combine, copy_charts, leading, let_pass, step_level, take_in
+from detectors.change.charts import (
+    NO_REPEAT,
+    begin_level,
+    bet,
+    combine,
+    copy_charts,
+    leading,
+    let_pass,
+    step_level,
+    take_in,
+)
 from detectors.change.components import note_tail
 from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
@@ -259,7 +269,7 @@ def _look_at_day(
     ahead = filters[first : first + count, BY_DAY].copy()
     for i in range(count):
         sums = day_sums[first + i]
-        step_level(ahead[i], False)
+        step_level(ahead[i])
         is_charted = age_of(rows[first + i], age) >= CHARTED_DAYS
         if is_charted and 2 * LOOKS * sums[DAY_WINDOWS] >= windows_per_day:
             window = filters[first + i, BY_WINDOW]
@@ -345,9 +355,11 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
 ) -> None:  # fmt: skip
     """Take in one window of one contrast."""
     window = filters[BY_WINDOW]
-    step_level(window, row[FRESH] == NEW_DAY)
     if row[FRESH] == NEW_DAY:
+        begin_level(window, charts[BY_WINDOW])
         row[FRESH] = FIRST_RESIDUAL
+    else:
+        step_level(window)
     if row[STANDING] != 0:
         row[STOOD] += 1
     lags = recent.size

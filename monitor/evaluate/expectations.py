@@ -44,6 +44,7 @@ FILTERS = {
     "freedom": legend.FREEDOM,
     "freedom_fresh": legend.FREEDOM_FRESH,
     "zone": legend.ZONE,
+    "overnight": legend.OVERNIGHT,
 }
 """What is kept of a contrast at a scale, by its name in JSON."""
 
@@ -389,7 +390,8 @@ def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | 
         row[column] = written[name]
     for by, name in enumerate(SCALES):
         for key, column in FILTERS.items():
-            filters[by, column] = written[name].get(key, 0.0)
+            # In rows of earlier versions a level goes on over night as it is.
+            filters[by, column] = written[name].get(key, 1.0 if column == legend.OVERNIGHT else 0.0)
     sampling = np.array([written["sampling"][name] for name in SCALES], dtype=np.float64)
     expected = np.array(written["expected"], dtype=np.float64)
     # Rows of earlier versions do not say it.

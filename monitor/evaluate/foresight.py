@@ -128,7 +128,7 @@ def _shifts(events: float, per_day: int, rate: float) -> Iterator[dict[str, Any]
 
 def _smallest(family: int, sampling: float, per_day: int, rate: float, contrasts: int) -> Any:
     filters = np.zeros((1, legend.FILTER))
-    filters[:, legend.CALIBRATION] = 1.0
+    filters[:, [legend.CALIBRATION, legend.OVERNIGHT]] = 1.0
     filters[:, [legend.FREEDOM, legend.FREEDOM_FRESH]] = 3 + LEARNED_DAYS
     shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if per_day > 1 else (0.0, 1.0)
     filters[:, legend.ZONE] = ZONES[family, legend.BY_DAY]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
-from detectors.change.charts import step_level, take_in
+from detectors.change.charts import begin_level, step_level, take_in
 from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
 from detectors.change.residuals import to_residual
 from detectors.chart.legend import N
@@ -49,7 +49,10 @@ def filters_along(
     unused = np.zeros((len(filters), legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
     for number, (measured, time_of_day) in enumerate(zip(windows, times_of_day, strict=True)):
         for r, contrast in enumerate(day.contrasts if scale == legend.BY_WINDOW else ()):
-            step_level(filters[r], begins_day and number == 0)
+            if begins_day and number == 0:
+                begin_level(filters[r], unused[r])
+            else:
+                step_level(filters[r])
             if contrast.name not in measured:
                 continue
             expected = contrast.expected_of(time_of_day, measured[contrast.name][1])

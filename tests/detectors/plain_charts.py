@@ -39,6 +39,8 @@ class PlainRow:
     calibration, freedom, freedom_fresh, zone : float
     level, variance : float
         The filter's.
+    overnight : float
+        Which part of a level the next day has too.
     """
 
     charts: list[Chart]
@@ -53,10 +55,14 @@ class PlainRow:
     zone: float
     level: float
     variance: float
+    overnight: float
 
     def step_on(self, new_day: bool) -> None:
-        self.level *= self.carry
-        self.variance = self.carry**2 * self.variance + self.step + self.day_step * new_day
+        overnight = self.overnight if new_day else 1.0
+        self.level *= overnight * self.carry
+        self.variance = (overnight * self.carry) ** 2 * self.variance + self.step + self.day_step * new_day
+        for chart in self.charts:
+            chart.absorbed *= overnight
         self.variance = min(self.variance, 4 * (self.level_variance + self.day_step) + 1e-12)
 
     def take(self, residual: float, sampling: float, fresh: bool) -> None:

@@ -20,6 +20,7 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     NOISE,
+    OVERNIGHT,
     STEP,
     VARIANCE,
     ZONE,
@@ -32,7 +33,8 @@ from tests.detectors.plain_charts import Chart, PlainRow, normal_score, plain_sc
 Floats = npt.NDArray[np.float64]
 
 COLUMNS = (
-    CARRY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP, CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, LEVEL, VARIANCE
+    CARRY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP, CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, LEVEL, VARIANCE,
+    OVERNIGHT,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from detectors.change.legend import (
     BY_WINDOW,
     CALIBRATION,
     CARRY,
+    DAY_STEP,
     EXCEEDS,
     FILTER,
     FREEDOM,
@@ -25,6 +26,7 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     NOISE,
+    OVERNIGHT,
     QUIET,
     RATE,
     ROW,
@@ -174,7 +176,7 @@ def test_what_is_enough_in_one_window_alarms_in_it_and_a_little_less_does_not(
     sampling = to_residual(rows[0], 0.0, 500.0, 0.0)[1]
     onset = Onset.in_window(first=True)
     [enough] = smallest_shifts(filters[:1], [sampling], charts.thresholds[BY_WINDOW], onset, [1], contrasts=3)[0]
-    level = filters[0, CARRY] * filters[0, LEVEL]
+    level = filters[0, OVERNIGHT] * filters[0, CARRY] * filters[0, LEVEL]
 
     def status(shift: float) -> float:
         watched = ModelCharts(charts.settings)
@@ -193,10 +195,11 @@ def test_what_is_enough_in_one_window_alarms_in_it_and_a_little_less_does_not(
 
 def a_row(**components: float) -> Floats:
     columns = {
-        "carry": CARRY, "level": LEVEL_VARIANCE, "noise": NOISE, "step": STEP, "variance": VARIANCE, "zone": ZONE
+        "carry": CARRY, "level": LEVEL_VARIANCE, "noise": NOISE, "step": STEP, "variance": VARIANCE, "zone": ZONE,
+        "overnight": OVERNIGHT, "day_step": DAY_STEP,
     }  # fmt: skip
     row = np.zeros((1, FILTER))
-    row[:, [CALIBRATION, FREEDOM, FREEDOM_FRESH]] = 1, 40, 40
+    row[:, [CALIBRATION, FREEDOM, FREEDOM_FRESH, OVERNIGHT]] = 1, 40, 40, 1
     for name, value in components.items():
         row[:, columns[name]] = value
     return row
@@ -224,6 +227,17 @@ def test_a_level_that_is_a_walk_hides_what_is_not_seen_at_its_onset() -> None:
     independent, walk = a_row(noise=0.01), a_row(carry=1.0, level=1.0, step=0.01, variance=0.01)
     assert smallest(independent, 1e-3)[2] < 0.2 * smallest(independent, 1e-3)[0]
     assert smallest(walk, 1e-3)[2] > 0.5 * smallest(walk, 1e-3)[0]
+
+
+def test_a_level_that_days_do_not_pass_on_hides_less_the_longer_a_shift_lasts() -> None:
+    of_hours = {"carry": 1.0, "level": 0.06, "step": 0.012, "variance": 0.012, "day_step": 0.06}
+    window, day, week = (
+        [smallest(a_row(**of_hours, overnight=part), 1e-3)[span] for part in (1.0, 0.5, 0.0)] for span in range(3)
+    )
+    assert window[0] == window[1] == window[2]
+    assert day[0] > day[1] > day[2] > 0.85 * day[0]
+    assert week[1] < 0.85 * week[0]
+    assert week[2] < 0.65 * week[0]
 
 
 def test_what_no_evidence_can_pass_is_not_stated() -> None:

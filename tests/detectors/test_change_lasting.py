@@ -13,6 +13,7 @@ from tests.detectors.change_streams import (
     NUMBER,
     Course,
     Number,
+    autoregressive,
     beside,
     charts_of,
     follow,
@@ -72,6 +73,22 @@ def test_a_change_on_the_first_weekend_is_found_on_monday(size: float, begins: f
 def test_what_weekends_are_like_is_no_change(offset: float) -> None:
     alarms = [ever(course_of(lambda day: np.full(24, offset * is_weekend(day)), seed, days=24)) for seed in range(3)]
     assert sum(alarms) <= 1
+
+
+def test_days_add_to_the_evidence_of_an_onset_where_levels_last_for_hours() -> None:
+    found = 0
+    shift = moved(0.5, 35 + 10 / 24)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        numbers = [Number(rng, events=500) for _ in range(SIGNALS)]
+        own = autoregressive(rng, SIGNALS * 42 * 24, 0.9, 0.25).reshape(SIGNALS, 42, 24)
+        days = [
+            beside(*(number.day(levels[day] + shift(day)) for number, levels in zip(numbers, own, strict=True)))
+            for day in range(42)
+        ]
+        course = follow(charts_of(*[NUMBER] * SIGNALS, signals_in_all=SIGNALS), range(42), days.__getitem__)
+        found += int(np.count_nonzero((course.status[:, 35 * 24 :] >= STANDS).any(axis=1)))
+    assert found >= 0.8 * 12 * SIGNALS
 
 
 @pytest.mark.parametrize("begins", [4, 9, 12])
