@@ -338,7 +338,7 @@ def _widen(window: Floats, early: float) -> None:
 
 
 @kernel
-def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
+def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats, window_thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
@@ -384,6 +384,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             stand(rows, series, s, verdicts[s])
             if not seen:
                 hold(verdicts[s], thresholds[s])
+        if windows_per_day == 1:
+            _say_what_learns_anew(rows[first : first + count], age, enough[s], verdicts[s])
         if verdicts[s, STATUS] == QUIET:
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
@@ -479,6 +481,16 @@ def _weight(weights: Floats, weekend: Integers, day: int, age: int, shift: float
     if days_known < KINDS_KNOWN:
         return 1.0
     return ALARMED_WEIGHT if shift < CLEAR_SHIFT or has_timetable else 0.0
+
+
+@inlined
+def _say_what_learns_anew(rows: Floats, age: int, enough: int, verdict: Floats) -> None:
+    """Say of windows of a day that they learn, if a row of their series has begun anew at an accepted level."""
+    for r in range(rows.shape[0]):
+        days = age_of(rows[r], age)
+        if rows[r, RENEWED] > 0 and days < enough and verdict[STATUS] == QUIET:
+            verdict[STATUS] = LEARNING
+            verdict[WINDOWS] = days + 1
 
 
 @inlined

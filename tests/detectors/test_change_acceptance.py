@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import acceptance
-from detectors.change.legend import EXCEEDS, STANDING, STATUS
+from detectors.change.legend import EXCEEDS, LEARNING, QUIET, STANDING, STATUS, WINDOWS
 from detectors.change.model import ModelCharts
 from tests.detectors.change_streams import (
     COUNT,
@@ -82,6 +82,25 @@ def test_an_accepted_level_is_quiet_whenever_it_is_accepted(accepted_at: tuple[i
     watched.accept(*CHANGE).run(50, 0)
     assert watched.alarmed(accepted_at) == []
     assert (watched.charts.state.rows[:, STANDING] == 0).all()
+
+
+def test_windows_of_a_day_say_that_they_learn_a_level_anew_that_was_accepted_far_away() -> None:
+    rng, charts, statuses, seen = np.random.default_rng(4), charts_of(NUMBER, windows_per_day=1), [], []
+    number = Number(rng)
+    for day in range(60):
+        charts.begin(day, weekend=is_weekend(day))
+        if day == 41:
+            charts.accept(0, 40, 40)
+        charts.watch(cut(number.day(np.full(24, 6.0 * (day >= 40))), 10, 11))
+        verdict = charts.close()[0]
+        statuses.append(int(verdict[STATUS]))
+        seen.append(verdict[WINDOWS])
+    learns = charts.settings.learn_windows
+    assert statuses[:learns] == [LEARNING] * learns
+    assert statuses[40] == EXCEEDS
+    assert statuses[41 : 40 + learns] == [LEARNING] * (learns - 1)
+    assert seen[41 : 40 + learns] == list(range(2, learns + 1))
+    assert set(statuses[learns:40] + statuses[40 + learns :]) == {QUIET}
 
 
 @pytest.mark.parametrize("size", [0.3, 1.0, 4.0, -2.0])
