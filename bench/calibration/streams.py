@@ -41,6 +41,8 @@ class Stream:
         Equal events come in groups of so many.
     burst_sd : float
         How far the logarithm of the volume varies.
+    rush : float
+        The size of the daily sine of that logarithm.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Stream:
     missing_sd: float = 0.0
     cluster: int = 1
     burst_sd: float = 0.0
+    rush: float = 0.0
 
 
 def steady(_: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
@@ -71,12 +74,16 @@ def autocorrelated(phi: float, sd: float = 0.25) -> Levels:
     return levels
 
 
-def seasonal(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
-    """A sine a day, of 0.6 standard deviations and with a phase of each feature's own; weekends are 0.3 higher."""
-    days = (np.arange(windows) + 0.5) / grid.per_day
-    levels = np.tile(0.3 * (np.floor(days) % 7 >= 5), (features, 1))
-    if grid.per_day > 1:
-        levels += 0.6 * np.sin(2 * np.pi * (days + rng.random((features, 1))))
+def seasonal(size: float) -> Levels:
+    """A sine a day, of so many standard deviations and with a phase of each feature's own; weekends are half higher."""
+
+    def levels(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
+        days = (np.arange(windows) + 0.5) / grid.per_day
+        levels = np.tile(size / 2 * (np.floor(days) % 7 >= 5), (features, 1))
+        if grid.per_day > 1:
+            levels += size * np.sin(2 * np.pi * (days + rng.random((features, 1))))
+        return levels
+
     return levels
 
 
@@ -113,8 +120,9 @@ STREAMS = {
         Stream("names500", "500 categories, the k-th with a share like 1/k", steady, shares=FIVE_HUNDRED),
         Stream("ar05", "levels AR(0.5) from window to window, sd 0.25", autocorrelated(0.5), level_sd=0.25),
         Stream("ar09", "levels AR(0.9) from window to window, sd 0.25", autocorrelated(0.9), level_sd=0.25),
-        Stream("season", "a daily sine of 0.6 sd, weekends 0.3 sd higher", seasonal),
-        Stream("mixseason", "5 categories, the same season in their log-odds", seasonal, shares=FIVE),
+        Stream("season", "a daily sine of 0.6 sd, weekends 0.3 sd higher", seasonal(0.6)),
+        Stream("rush", "a daily sine of 1.5 sd, and seven times the events by day", seasonal(1.5), rush=1.0),
+        Stream("mixseason", "5 categories, the season of 0.6 in their log-odds", seasonal(0.6), shares=FIVE),
         Stream("daylevels", "a level for each day, sd 0.25", daily, level_sd=0.25),
         Stream("mixdays", "5 categories, log-odds with a level for each day", daily, shares=FIVE, level_sd=0.25),
         Stream("walk", "a random walk of 0.3 sd in 90 days", wandering),

@@ -66,6 +66,9 @@ def traffic_of(stream: Stream, grid: Grid, features: int, days: int, rng: np.ran
     events, missing = np.full((1, shape[1]), float(grid.events)), np.broadcast_to(stream.missing, shape)
     if stream.burst_sd:
         events = events * np.exp(rng.normal(0.0, stream.burst_sd, events.shape))
+    if stream.rush and grid.per_day > 1:
+        times = (np.arange(shape[1]) + 0.5) / grid.per_day
+        events = events * np.exp(stream.rush * np.sin(2 * np.pi * times))
     if stream.missing_sd:
         odds = stream.missing / (1 - stream.missing) * np.exp(rng.normal(0.0, stream.missing_sd, shape))
         missing = odds / (1 + odds)

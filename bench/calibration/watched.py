@@ -147,7 +147,11 @@ def _baseline(name: str) -> dict[str, str]:
 def data_set(stream: Stream, history: Traffic, rng: np.random.Generator) -> Mapping[str, pa.Array]:
     """Draw a data set from a stream's history, missing values too: columns by the names of features."""
     features = len(history.level)
-    moments = rng.integers(0, history.windows, (features, DATA_SET_ROWS))
+    shape = features, DATA_SET_ROWS
+    if stream.rush:
+        moments = rng.choice(history.windows, shape, p=history.events[0] / history.events.sum())
+    else:
+        moments = rng.integers(0, history.windows, shape)
     missing = rng.random(moments.shape) < np.take_along_axis(history.missing, moments, axis=1)
     if stream.shares:
         shares = share_of_names(stream, history).mean(axis=1)

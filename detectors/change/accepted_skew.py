@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.acceptance import day_means, rows_of
+from detectors.change.acceptance import rows_of
+from detectors.change.day_levels import levels_of_days, location_of, pooled_level
 from detectors.change.legend import DAYS, FIRST_DAY
 from detectors.change.state import State
 
@@ -65,10 +66,9 @@ class AcceptedSkews:
             rows = rows_of(state, s)
             self.awaited[s] = not np.isnan(references[rows, 0]).all()
             for r in rows:
-                means = day_means(state.hours_known[r], range(first, day + 1))
-                means = means[~np.isnan(means)]
+                level, means = _level(state, r, first, day)
                 if len(means) >= FEWEST_DAYS and not np.isnan(references[r, 0]):
-                    references[r] = _level(state.totals[r], range(first, day + 1), means), variance_of_mean(means)
+                    references[r] = level, variance_of_mean(means)
                     self.awaited[s] = False
 
     def pass_over(self, verdicts: Floats, skewed: Floats) -> None:
@@ -103,7 +103,15 @@ def variance_of_mean(means: Floats) -> float:
     return float(squares / (len(means) - 1 + USUAL_DAYS) / len(means))
 
 
-def _level(totals: Floats, days: range, means: Floats) -> float:
-    """Return the level of days, from what was counted of a share, or else from their means."""
-    counted, events = totals[np.arange(days.start, days.stop) % DAYS].sum(axis=0)
-    return 2 * math.asin(math.sqrt(min(counted / events, 1.0))) if events > 0 else float(means.mean())
+def _level(state: State, r: int, first: int, day: int) -> tuple[float, Floats]:
+    """Return the level of days together, NaN without any, and that of each."""
+    row, located = state.rows[r], location_of(state.rows, r)
+    means, counted = np.full(day + 1 - first, np.nan), np.zeros((day + 1 - first, 2))
+    levels_of_days(row, state.hours_known[r], state.totals[r], state.totals[located], first, day, means, counted)
+    part, events = counted.sum(axis=0).tolist()
+    numbers = np.arange(first, day + 1)[~np.isnan(means)] % DAYS
+    means = means[~np.isnan(means)]
+    if not len(means) or (counted[:, 1] > 0).sum() < len(means):
+        return float(means.mean()) if len(means) else math.nan, means
+    of_location, with_location = state.totals[located, numbers].sum(axis=0).tolist()
+    return float(pooled_level(row, part, events, of_location / max(with_location, 1e-300))), means

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from detectors.change.charts import NO_REPEAT, combine, let_pass, step_level, take_in
 from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
+from detectors.change.day_levels import add_up_day
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_DAY,
@@ -354,7 +355,7 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
     rows … series
         The state, as in `watch_windows`; ``waiting`` float64[R, LAG_DAYS + 1, SCALES, MOMENTS] holds the sums of days
         that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days, ``totals``
-        float64[R, DAYS, 2] what was counted of shares.
+        float64[R, DAYS, 2] what was counted of shares, and what scores add up to.
     verdicts
         float64[S, VERDICT]
     """
@@ -409,12 +410,11 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
                 weights[s], weekend, day, level_age,
             )  # fmt: skip
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
+        add_up_day(rows[first : first + count], hours[first : first + count], totals[first : first + count, day % DAYS])
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
             if rows[r, KIND] == RATE:
                 _note_parts(hours[r], parts[r])
-            for column in range(totals.shape[2]):
-                totals[r, day % DAYS, column] = np.float32(hours[r, :, column].sum() if rows[r, KIND] == RATE else 0.0)
             hours[r] = 0.0
             age_of_row = age_of(rows[r], age)
             if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):

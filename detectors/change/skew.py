@@ -17,7 +17,6 @@ looked at, a week and four, since levels that vary from day to day hide a small 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.accepted_skew import FEWEST_DAYS, USUAL_DAYS, USUAL_SPREAD, AcceptedSkews
+from detectors.change.day_levels import levels_of_days, location_of, pooled_level
 from detectors.change.day_variance import (
     CARRIES,
     FREEDOM,
@@ -38,7 +38,6 @@ from detectors.change.day_variance import (
     pool_days,
     varies,
 )
-from detectors.change.expectation import FEWEST_HOURS, hours_seen, mean_of_hours
 from detectors.change.legend import (
     DAYS,
     FAMILIES,
@@ -46,17 +45,14 @@ from detectors.change.legend import (
     FIRST_DAY,
     FIRST_ROW,
     LOCATION,
-    RATE,
     RATES,
     ROWS,
     SHARES,
     SPREAD,
 )
-from detectors.change.residuals import to_expectation
 from detectors.change.state import State
 from detectors.distance.tail import t_tail
 from detectors.kernel import inlined, kernel
-from detectors.rows import copy_row
 
 __all__ = ["MATERIAL", "SKEW_SHARE", "Skews"]
 
@@ -76,6 +72,9 @@ UNSEEN_OFFSET = 0.25
 
 CERTAIN = 0.2
 """Part of what matters that more than chance must explain."""
+
+REMAINS = 0.5
+"""Part of what matters that keeps a skew standing: one that is about as large as what matters is said once."""
 
 SKEW_SHARE = 0.2
 """Share of the budget of false alarms, beside what changes have."""
@@ -204,7 +203,9 @@ def judge_skews(
         begin = max(int(series[s, FIRST_DAY]), day - LONGEST + 1, int(since[s]))
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             if not np.isnan(references[r, 0]):
-                _day_means(hours_known[r], totals[r], begin, day, means[r], counted[r])
+                levels_of_days(
+                    rows[r], hours_known[r], totals[r], totals[location_of(rows, r)], begin, day, means[r], counted[r]
+                )
     learned, pools = np.zeros((rows.shape[0], LEARNED)), np.zeros((FAMILIES, POOL))
     learn_days(means, kinds, learned)
     pool_days(means, kinds, rows, learned, pools)
@@ -219,7 +220,7 @@ def judge_skews(
         stays = _judge_series(
             first, stop, material, prior, rows, means, counted, kinds, references, learned, pools, verdicts[s]
         )  # fmt: skip
-        # Said once: it lasts until nothing that matters is left of it.
+        # Said once: it lasts until next to nothing of what matters is left of it.
         if verdicts[s, EVIDENCE] > verdicts[s, THRESHOLD]:
             skewed[s] = 1.0
         elif not stays:
@@ -251,12 +252,13 @@ def _judge_series(
         tests = (varying + (not varies(learned[r]))) * (SPANS.size if LONGEST - oldest > SPANS[0] else 1)
         for span in SPANS:
             difference, probability, current = _compare(
-                means[r, LONGEST - span :], counted[r, LONGEST - span :], kinds[LONGEST - span :], references[r],
+                rows[r], means[r, LONGEST - span :], counted[r, LONGEST - span :],
+                counted[location_of(rows, r), LONGEST - span :], kinds[LONGEST - span :], references[r],
                 material[family], learned[r], pools[family], prior_days, weights,
             )  # fmt: skip
             if np.isnan(current):
                 continue
-            stays |= difference > material[family]
+            stays |= difference > REMAINS * material[family]
             evidence = 0.0 - np.log(max(min(probability * tests, 1.0), 1e-300))
             if not (evidence <= verdict[EVIDENCE]):
                 verdict[EVIDENCE] = evidence
@@ -267,27 +269,9 @@ def _judge_series(
 
 
 @inlined
-def _day_means(hours: Floats, totals: Floats, begin: int, day: int, means: Floats, counted: Floats) -> None:
-    """Write the means of the days that have nearly all of their hours, and what was counted; the last is ``day``.
-
-    A share is that of all events of a day: hours of few events have a mean of their own.
-    """
-    fullest = 0
-    for d in range(begin, day + 1):
-        fullest = max(fullest, hours_seen(hours[d % DAYS]))
-    for d in range(begin, day + 1):
-        seen = hours_seen(hours[d % DAYS])
-        if seen > 0 and seen >= FEWEST_HOURS * fullest:
-            i = means.size - 1 - day + d
-            copy_row(totals[d % DAYS], counted[i])
-            part, events = counted[i, 0], counted[i, 1]
-            means[i] = to_expectation(RATE, part, events, 1.0) if events > 0 else mean_of_hours(hours[d % DAYS])
-
-
-@inlined
 def _compare(
-    means: Floats, counted: Floats, kinds: Integers, reference: Floats, limit: float, learned: Floats, pool: Floats,
-    prior_days: float, weights: Floats,
+    row: Floats, means: Floats, counted: Floats, of_location: Floats, kinds: Integers, reference: Floats, limit: float,
+    learned: Floats, pool: Floats, prior_days: float, weights: Floats,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Return how far the mean of days is from a reference, the probability of that, and the mean; NaN of too few."""
     counts = np.zeros(2)
@@ -303,15 +287,18 @@ def _compare(
     else:
         parts[:] = 1 / counts.sum()
         variance_unseen = ((OFF_SHARE if counts[0] > 0 else 1 - OFF_SHARE) * UNSEEN_OFFSET) ** 2
-    current, part, events = 0.0, 0.0, 0.0
+    current, part, events, location, located = 0.0, 0.0, 0.0, 0.0, 0.0
+    uncounted = False
     for d in range(kinds.size):
         if not np.isnan(means[d]):
             current += parts[kinds[d]] * means[d]
             part += parts[kinds[d]] * counted[d, 0]
             events += parts[kinds[d]] * counted[d, 1]
-    if events > 0:
-        # A mean of angles is that of few events: all of them together say what the share is.
-        current = 2 * math.asin(math.sqrt(min(part / events, 1.0)))
+            location += parts[kinds[d]] * of_location[d, 0]
+            located += parts[kinds[d]] * of_location[d, 1]
+            uncounted |= counted[d, 1] <= 0
+    if not uncounted:
+        current = pooled_level(row, part, events, location / max(located, 1e-300))
     difference = abs(current - reference[0])
     if difference <= limit:
         return difference, 1.0, current

@@ -94,12 +94,14 @@ class Number:
     Attributes
     ----------
     rng : Generator
-    events, missing, spread : float
-        Events of a window on average, the share of them without a value, standard deviation of a value.
+    events : float, or float64 array [T]
+        Of a window on average.
+    missing, spread : float
+        The share of them without a value, standard deviation of a value.
     """
 
     rng: np.random.Generator
-    events: float = EVENTS
+    events: float | Floats = EVENTS
     missing: float = 0.02
     spread: float = 1.0
     previous: Integers = field(default_factory=lambda: np.zeros(GROUPS, dtype=np.int64))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,7 +23,9 @@ from detectors.change.day_variance import (
 )
 from detectors.change.legend import DAYS, FAMILIES, LOCATION, ROW, SCORE
 from detectors.change.skew import CURRENT, EVIDENCE, LONGEST, SKEWED, Skews
+from detectors.change.skew import ROW as SKEW_ROW
 from detectors.change.state import State
+from tests.detectors.change_streams import NUMBER, Number, charts_of, is_weekend
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -93,6 +97,55 @@ def test_each_of_the_first_days_counts_as_its_kind_does_in_a_week() -> None:
     levels = np.tile(np.where(WEEKENDS[:9] == 1, 2.0, 1.0), (2, 1)) + np.random.default_rng(1).normal(0, 0.01, (2, 9))
     current = judged(levels)[:, 0, CURRENT]
     np.testing.assert_allclose(current[[3, 5, 6, 8]], [1.0, 9 / 7, 9 / 7, 9 / 7], atol=0.02)
+
+
+def test_a_skew_about_as_large_as_what_matters_is_said_once_and_is_over_when_it_has_gone() -> None:
+    about = 0.1 + 0.02 * np.sin(2 * np.pi * np.arange(100) / 20)
+    levels = np.concatenate((about, np.zeros(40)))[None] + np.random.default_rng(3).normal(0, 0.01, (1, 140))
+    skewed = judged(levels)[:, 0, SKEWED]
+    assert np.flatnonzero(np.diff(skewed) > 0).size == 1
+    assert skewed[100] == 1
+    assert skewed[-1] == 0
+
+
+# -- hours that differ -------------------------------------------------------------------------------------------------
+
+SEASON = 1.2 * np.sin(2 * np.pi * np.arange(24) / 24)
+BUSY = 500 * np.exp(np.sin(2 * np.pi * np.arange(24) / 24))
+WITHIN = math.sqrt(1 - SEASON.var())
+"""The standard deviation of an hour's values, where all values of a day have one of 1."""
+
+
+def judged_hours(events: Floats | float, spread: float, location: float, of_all: float) -> Floats:
+    """What days of a season say beside a reference with a location and a spread, float64[D, VERDICT]."""
+    charts, number = charts_of(NUMBER), Number(np.random.default_rng(4), events, spread=spread)
+    skews = Skews(A_DAY, 1)
+    skews.add(np.array([[location, 1 / 5000], [math.log(of_all), 1 / 5000], [np.nan, np.nan]]))
+    verdicts = []
+    for day in range(28):
+        charts.begin(day, weekend=is_weekend(day))
+        charts.watch(number.day(SEASON))
+        charts.close()
+        verdicts.append(skews.judge(charts.state, day, charts.weekend)[0])
+    return np.array(verdicts)
+
+
+def test_a_season_is_part_of_the_spread_that_a_reference_has() -> None:
+    assert judged_hours(500, WITHIN, 0.0, 1.0)[:, SKEWED].sum() == 0
+    wider = judged_hours(500, 2 * WITHIN, 0.0, 1.0)
+    assert wider[7, SKEWED] == 1
+    assert wider[7, SKEW_ROW] == 1
+    assert wider[-1, CURRENT] == pytest.approx(0.5 * math.log(4 * WITHIN**2 + SEASON.var()), abs=0.03)
+
+
+def test_an_hour_counts_for_as_many_events_as_it_has() -> None:
+    mean = float(np.average(SEASON, weights=BUSY))
+    of_all = math.sqrt(WITHIN**2 + float(np.average((SEASON - mean) ** 2, weights=BUSY)))
+    assert judged_hours(BUSY, WITHIN, mean, of_all)[:, SKEWED].sum() == 0
+    by_hours = judged_hours(BUSY, WITHIN, 0.0, of_all)
+    assert by_hours[7, SKEWED] == 1
+    assert by_hours[7, SKEW_ROW] == 0
+    assert by_hours[-1, CURRENT] == pytest.approx(mean, abs=0.02)
 
 
 @given(
