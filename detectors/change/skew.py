@@ -220,7 +220,7 @@ def judge_skews(
         stays = _judge_series(
             first, stop, material, prior, rows, means, counted, kinds, references, learned, pools, verdicts[s]
         )  # fmt: skip
-        # Said once: it lasts until next to nothing of what matters is left of it.
+        # Said once: it lasts until less than half of what matters is left of it.
         if verdicts[s, EVIDENCE] > verdicts[s, THRESHOLD]:
             skewed[s] = 1.0
         elif not stays:
