@@ -149,6 +149,7 @@ def data_set(stream: Stream, history: Traffic, rng: np.random.Generator) -> Mapp
     features = len(history.level)
     shape = features, DATA_SET_ROWS
     if stream.rush:
+        # A data set has as many rows of an hour as that has events; other streams keep the draws of their tables.
         moments = rng.choice(history.windows, shape, p=history.events[0] / history.events.sum())
     else:
         moments = rng.integers(0, history.windows, shape)

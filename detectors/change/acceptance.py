@@ -70,7 +70,7 @@ from detectors.change.legend import (
 )
 from detectors.change.state import State
 
-__all__ = ["Acceptance", "accept", "align", "day_means", "rows_of", "teach", "windows_stood"]
+__all__ = ["Acceptance", "accept", "align", "rows_of", "teach", "windows_stood"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -200,7 +200,7 @@ def rows_of(state: State, s: int) -> list[int]:
     return list(range(first, first + int(state.series[s, ROWS])))
 
 
-def day_means(hours_known: Floats, days: range) -> Floats:
+def _day_means(hours_known: Floats, days: range) -> Floats:
     """Return the means of days that have nearly all of their hours, NaN for the others."""
     hours = hours_known[np.arange(days.start, days.stop) % DAYS]
     seen = np.count_nonzero(~np.isnan(hours), axis=1)
@@ -307,7 +307,7 @@ def _as_shown(state: State, s: int, standing: list[int], acceptance: Acceptance,
         start = max(acceptance.whole_day, int(state.series[s, FIRST_DAY]), acceptance.day - DAYS + 1)
         if start >= alarm_day:
             continue
-        means = day_means(state.hours_known[r], range(start, alarm_day))
+        means = _day_means(state.hours_known[r], range(start, alarm_day))
         is_former = np.abs(means - mean_of_hours(state.expected[r])) < 0.5 * abs(_standing_shift(state.rows[r]))
         if is_former.any():
             first = start + int(np.flatnonzero(is_former)[-1]) + 1
@@ -378,7 +378,7 @@ def _difference(state: State, r: int, day: int, weekend: Integers) -> tuple[Floa
     s = _series_of(state, r)
     days = range(max(_first_day(state, s, r), day - DAYS + 1), day)
     numbers = np.arange(days.start, days.stop)
-    hours, means = state.hours_known[r, numbers % DAYS], day_means(state.hours_known[r], days)
+    hours, means = state.hours_known[r, numbers % DAYS], _day_means(state.hours_known[r], days)
     usable, kinds = ~np.isnan(means) & (state.weights[s, numbers % DAYS] > 0), weekend[numbers % DAYS]
     of_days, of_hours = _Spread(), _Spread()
     counts, levels, shapes = np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2, hours.shape[1]))
