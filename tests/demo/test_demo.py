@@ -21,7 +21,7 @@ from tests.service import shop
 from tests.service.process import ROOT, Running, leeway
 from tests.test_readme import leeway_commands
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,6 @@ def test_the_readme_shows_the_figures_of_the_blizzard(
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(900)
 def test_a_winter_gives_the_same_alerts_through_kafka(year: dict[str, Any], folder: Path, tmp_path: Path) -> None:
     # A week beyond the blizzard.
     until = "2013-02-16"

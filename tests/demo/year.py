@@ -18,7 +18,7 @@ def checkout(folder: Path) -> Path:
 
 def demo(folder: Path, *arguments: str) -> dict[str, Any]:
     """The summary of a whole run."""
-    said = leeway("demo", "--no-serve", "--json", *arguments, cwd=checkout(folder), timeout_s=800)
+    said = leeway("demo", "--no-serve", "--json", *arguments, cwd=checkout(folder), timeout_s=1_700)
     assert said.returncode == 0, said.stderr
     summary: dict[str, Any] = json.loads(said.stdout)
     return summary

@@ -22,7 +22,6 @@ from tests.monitor.streams import TOPIC, applications, as_lines, configured, out
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_run_killed_between_any_two_tables_ends_with_the_rows_of_an_unbroken_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.killing", str(tmp_path)], capture_output=True, text=True, check=False

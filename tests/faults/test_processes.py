@@ -34,7 +34,6 @@ def place(kafka: Cluster, clickhouse: Target, topic_name: str, tmp_path: Path) -
             client.execute(f"DROP DATABASE IF EXISTS {made.database(name)}")
 
 
-@pytest.mark.timeout(600)
 def test_workers_that_are_killed_paused_and_joined_find_what_one_finds_that_is_left_alone(place: Place) -> None:
     log = stream(seed=5, count=1_800)
     faults = Faults(kills=2, pauses=1, moves=1, workers=2)

@@ -17,7 +17,6 @@ MOMENTS = ["answered", "unlogged"]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("routed", [True, False], ids=["routed", "unrouted"])
 def test_whoever_dies_every_transition_is_told_at_least_once_under_one_key(
     routed: bool, clickhouse_endpoint: Endpoint, tmp_path: Path

@@ -4,6 +4,7 @@ import gzip
 import json
 import math
 import os
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -158,7 +159,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "noise"])
 def test_a_damaged_gzip_file_gives_what_stands_before_the_damage(tmp_path: Path, damage: str) -> None:
-    lines = [json.dumps({"n": n, "noise": os.urandom(20).hex()}).encode() for n in range(5000)]
+    draw = random.Random(1)
+    lines = [json.dumps({"n": n, "noise": draw.randbytes(20).hex()}).encode() for n in range(5000)]
     packed = bytearray(gzip.compress(b"\n".join(lines)))
     half = len(packed) // 2
     broken, whole = tmp_path / "broken.jsonl.gz", tmp_path / "whole.jsonl"
@@ -170,9 +172,10 @@ def test_a_damaged_gzip_file_gives_what_stands_before_the_damage(tmp_path: Path,
     source.close()
 
     numbered = [(number, payload) for partition, number, payload in found if partition == 0]
-    intact = sum(payload == lines[number] for number, payload in numbered)
-    # Noise may decode to a few wrong bytes before it is noticed; a cut leaves no half line behind.
-    assert 1000 < intact <= len(numbered) <= (intact if damage == "cut" else 5000)
+    intact = sum(payload == line for (_, payload), line in zip(numbered, lines, strict=False))
+    # A cut leaves no half line behind; noise may be taken for repetitions of what was, until it is noticed.
+    assert intact > 1000
+    assert damage == "noise" or intact == len(numbered)
     assert (1, 0, b"{}") in found
     [failure] = source.failures
     assert failure.startswith(f"{broken}: after line {numbered[-1][0] + 1}: ")
@@ -296,7 +299,7 @@ def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
 
 def test_a_damaged_row_group_ends_the_file_but_not_the_source(tmp_path: Path) -> None:
     path, whole = tmp_path / "damaged.parquet", tmp_path / "whole.parquet"
-    noise = [os.urandom(500).hex() for _ in range(40)]
+    noise = [random.Random(n).randbytes(500).hex() for n in range(40)]
     pq.write_table(pa.table({"c": noise}), path, row_group_size=10, use_dictionary=False, compression="gzip")
     pq.write_table(pa.table({"c": ["x"]}), whole)
     content = bytearray(path.read_bytes())
