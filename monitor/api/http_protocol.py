@@ -16,7 +16,13 @@ __all__ = ["CLIENT_CERTIFICATE", "Connection"]
 CLIENT_CERTIFICATE = "client_certificate"
 """Under this name the state of a request has what its client's certificate says, as `ssl` gives it."""
 
-Phase = Literal["headers", "body", "answer"]
+KEPT_OPEN_S = 75
+"""How long a connection without a request stays open: longer than the 60 s of load balancers in front of it.
+
+Whoever closes first may cut off a request that is on its way; clients and proxies can open another connection instead.
+"""
+
+Phase = Literal["headers", "body", "answer", "idle"]
 
 
 def _text(status: str, text: bytes, *headers: str) -> bytes:
@@ -42,6 +48,7 @@ class Connection(H11Protocol):
 
     def __init__(self, limits: Connections, **server: Any) -> None:
         super().__init__(**server)
+        self.timeout_keep_alive = KEPT_OPEN_S
         self._limits = limits
         self._phase: Phase | None = None
         self._has_begun = False
@@ -77,6 +84,7 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
+        self._has_begun = bool(self.conn.trailing_data[0])
         self._look()
 
     def send_400_response(self, msg: str) -> None:
@@ -123,15 +131,15 @@ class Connection(H11Protocol):
         if phase == self._phase or self.transport.is_closing():
             return
         self._phase = phase
-        if phase == "headers":
-            self._has_begun = False
         self._limits.waits(self, waiting=phase != "answer")
-        if phase != "answer":
+        if phase in ("headers", "body"):
             self._await(self.give_way, phase)
         elif self._deadline is not None:
             self._deadline.cancel()
 
     def _phase_now(self) -> Phase:
-        if self.cycle is None or self.cycle.response_complete:
-            return "headers"
-        return "body" if self.cycle.more_body else "answer"
+        if self.cycle is not None and self.cycle.more_body:
+            return "body"
+        if self.cycle is not None and not self.cycle.response_complete:
+            return "answer"
+        return "headers" if self.cycle is None or self._has_begun else "idle"

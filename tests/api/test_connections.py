@@ -14,11 +14,14 @@ import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from monitor.api import http_protocol
 from monitor.api.connections import Connections
 from monitor.api.http_protocol import Connection
 
 SOON_S, NEVER_S = 0.1, 600.0
 """How long a request may take: less than any test waits, or longer."""
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Served:
@@ -34,7 +37,8 @@ class Served:
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive())["type"] == "http.request" and message["more_body"]:
-            pass
+            if scope["path"] == "/at-once":
+                break
         if message["type"] == "http.disconnect":
             self.left.set()
             return
@@ -88,6 +92,16 @@ def everything(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def answer_of(connection: socket.socket) -> bytes:
+    """What is sent up to the end of an answer in chunks."""
+    received = b""
+    while not received.endswith(b"\r\n0\r\n\r\n"):
+        part = connection.recv(65_536)
+        assert part, f"closed after {received!r}"
+        received += part
+    return received
+
+
 @pytest.mark.parametrize(
     ("sent", "answered", "reason"),
     [
@@ -117,6 +131,36 @@ def test_an_answer_that_takes_long_is_waited_for() -> None:
     with served(timeout_s=SOON_S) as serving:
         answer = everything(serving.connect(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
     assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_that_was_answered_stays_open_for_longer_than_a_request_may_take() -> None:
+    with served(timeout_s=SOON_S) as serving:
+        connection = serving.connect(REQUEST)
+        assert answer_of(connection).startswith(b"HTTP/1.1 200")
+        assert everything(serving.connect()) == b"", "one that never said anything is cut off meanwhile"
+        connection.sendall(REQUEST)
+        assert answer_of(connection).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET / HT")
+        assert everything(connection).startswith(b"HTTP/1.1 408"), "the next request has as long as the first"
+        assert serving.closed("headers") == 2
+
+
+def test_a_load_balancer_closes_an_idle_connection_before_we_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http_protocol.KEPT_OPEN_S > 60
+    monkeypatch.setattr(http_protocol, "KEPT_OPEN_S", SOON_S)
+    with served() as serving:
+        connection = serving.connect(REQUEST)
+        assert everything(connection).startswith(b"HTTP/1.1 200")
+        assert serving.closed("headers") == 0
+
+
+def test_a_body_that_stops_coming_after_its_answer_is_given_up() -> None:
+    with served(timeout_s=SOON_S) as serving:
+        connection = serving.connect(b"POST /at-once HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n[1,")
+        answer = everything(connection)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.count(b"HTTP/1.1") == 1, "it has been answered"
+    assert serving.closed("body") == 1
 
 
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
