@@ -235,7 +235,7 @@ class Fleet:
             if member.ended is not None:
                 raise RuntimeError(f"a process ended by itself with {member.ended}: {_tail(member.log)}")
 
-    def wait(self, member: Member, within_s: float = 120.0) -> None:
+    def wait(self, member: Member, within_s: float = 300.0) -> None:
         """Wait until one works."""
         patience = Patience(f"{member.log} says that it has started", within_s)
         while not member.ready:

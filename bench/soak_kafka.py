@@ -172,7 +172,7 @@ class _Ordeal:
 
     def _worker(self) -> Member:
         """One that is at work, so that faults do not only meet processes that start."""
-        patience = Patience("a worker is at work", 120)
+        patience = Patience("a worker is at work", 300)
         while not (found := self._fleet.of(INGEST, ready=True)):
             self._fleet.check()
             patience.wait()
