@@ -142,12 +142,17 @@ class Dispatcher:
                 self._finish(group.flush, now_ms)
         return flushes
 
-    def settle(self, flush: Flush, target: Target, now_ms: int, *, delivered: bool, may_have_it: bool = False) -> None:
-        """Note what became of a notification; the receiver may have what was not delivered."""
+    def settle(
+        self, flush: Flush, target: Target, now_ms: int, ago_ms: int = 0, *, delivered: bool, may_have_it: bool = False
+    ) -> None:
+        """Note what became of a notification so long ago; the receiver may have what was not delivered.
+
+        From when it answered it is waited for `repeat_interval`, however late that is noted.
+        """
         if target not in flush.waiting:
             return
         if delivered:
-            self.recipients.take(flush, target, now_ms)
+            self.recipients.take(flush, target, now_ms - ago_ms)
         elif may_have_it:
             self.recipients.may_have(flush, target)
         flush.failed = flush.failed or not delivered

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import structlog
 import xxhash
 
+from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
@@ -33,12 +35,22 @@ log = structlog.get_logger("leeway.route")
 
 @dataclass(eq=False)
 class Job:
-    """What one receiver is notified of in a flush; `future` is None before it is begun."""
+    """What one receiver is notified of in a flush.
+
+    Attributes
+    ----------
+    flush, target, alerts
+    future
+        None before it is begun.
+    answered_s : float or None
+        When the receiver answered, by the clock that does not leap; None before.
+    """
 
     flush: Flush
     target: Target
     alerts: tuple[RoutedAlert, ...]
     future: Future[Delivery] | None = None
+    answered_s: float | None = None
 
     @property
     def keys(self) -> list[tuple[str, int]]:
@@ -52,6 +64,7 @@ class Outbox:
     Parameters
     ----------
     store : Store
+    clock : Clock
     senders : Senders
     digests : Digests
     causes : LikelyCauses or None
@@ -59,9 +72,15 @@ class Outbox:
     """
 
     def __init__(
-        self, store: Store, senders: Senders, digests: Digests, causes: LikelyCauses | None, external_url: str
+        self,
+        store: Store,
+        clock: Clock,
+        senders: Senders,
+        digests: Digests,
+        causes: LikelyCauses | None,
+        external_url: str,
     ) -> None:
-        self._store, self._senders, self._digests = store, senders, digests
+        self._store, self._clock, self._senders, self._digests = store, clock, senders, digests
         self._bell = bell_of(store)
         self._causes, self._external_url = causes, external_url
         self._jobs: list[Job] = []
@@ -91,15 +110,16 @@ class Outbox:
         likely_causes = {} if self._causes is None else self._causes.likely_causes(alerts)
         for job in waiting:
             job.future = self._begun_or_refused(job, recipients, likely_causes)
-            job.future.add_done_callback(lambda _: self._bell.set())
+            job.future.add_done_callback(partial(self._answered, job))
 
-    def settled(self) -> Iterator[tuple[Job, Delivery]]:
-        """Yield, once each, the notifications whose receivers have answered, and what became of them."""
-        done = [job for job in self._jobs if job.future is not None and job.future.done()]
+    def settled(self) -> Iterator[tuple[Job, Delivery, int]]:
+        """Yield, once each, the notifications whose receivers have answered, what became of them, and how long ago."""
+        done = [job for job in self._jobs if job.answered_s is not None]
         self._jobs = [job for job in self._jobs if job not in done]
         for job in done:
             assert job.future is not None
-            yield job, job.future.result()
+            assert job.answered_s is not None
+            yield job, job.future.result(), round(1000 * (self._clock.monotonic_s() - job.answered_s))
 
     def note(self, job: Job, delivery: Delivery, now_ms: int) -> list[Made]:
         """Keep what became of a notification, which :meth:`write` writes; return it as decisions."""
@@ -134,6 +154,10 @@ class Outbox:
             self._store.append("notifications", *self._unwritten[0])
             # Only now: rows that the store did not take are written by the next step, with the same token.
             self._unwritten.pop(0)
+
+    def _answered(self, job: Job, _: Future[Delivery]) -> None:
+        job.answered_s = self._clock.monotonic_s()
+        self._bell.set()
 
     def _begun_or_refused(self, job: Job, recipients: Recipients, likely_causes: Mapping[str, str]) -> Future[Delivery]:
         try:

@@ -74,7 +74,7 @@ class Router:
         self._decisions = DecisionLog()
         self._notices = Notices(store, clock, senders, plan.silence_notices, external_url)
         self._digests = Digests(store, clock, senders, plan.digests, external_url)
-        self._outbox = Outbox(store, senders, self._digests, plan.incidents or plan.changes, external_url)
+        self._outbox = Outbox(store, clock, senders, self._digests, plan.incidents or plan.changes, external_url)
         self._forget_ms: int | None = None
         """None before it is open."""
 
@@ -220,10 +220,10 @@ class Router:
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered; return how many."""
         answered = list(self._outbox.settled())
-        for job, delivery in answered:
+        for job, delivery, ago_ms in answered:
             now_ms, delivered = self._clock.now_ms(), delivery.outcome == "delivered"
             self._dispatcher.settle(
-                job.flush, job.target, now_ms, delivered=delivered, may_have_it=delivery.may_have_it
+                job.flush, job.target, now_ms, ago_ms, delivered=delivered, may_have_it=delivery.may_have_it
             )
             for made in self._outbox.note(job, delivery, now_ms):
                 self._decisions.note(made)

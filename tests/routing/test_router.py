@@ -159,6 +159,32 @@ def test_what_ends_in_the_step_that_looks_at_its_group_is_over_in_that_look() ->
     assert said(world.mail) == [("fraud", ["a"], []), ("fraud", [], ["a"])]
 
 
+class Slow(Memory):
+    """Takes some time to answer."""
+
+    def __init__(self, name: str, clock: ManualClock, takes_s: float) -> None:
+        super().__init__(name)
+        self._clock, self._takes_s = clock, takes_s
+
+    def send(self, notification: Notification) -> Outcome:
+        self._clock.advance(self._takes_s)
+        return super().send(notification)
+
+
+def test_a_repetition_is_due_from_when_the_receiver_answered_however_late_that_is_noted() -> None:
+    now = {"group_wait": "0s", "group_interval": "60s", "repeat_interval": "58s"}
+    world = World(open_at_once=False, route=ROUTES["route"] | now)
+    # What is sent is noted together, so when the last one has answered.
+    world.mail, world.pager = Slow("mail", world.clock, 5), Slow("pager", world.clock, 0)
+    world.router = world.started()
+    world.happens("a", severity="critical")
+    world.router.step()
+    assert len(world.mail.received) == len(world.pager.received) == 1
+    world.clock.advance(55)
+    world.router.step()
+    assert (len(world.mail.received), len(world.pager.received)) == (1, 2)
+
+
 def test_a_notification_has_alertmanager_s_group_key_and_the_alert_s_own_times() -> None:
     world = World()
     world.happens("a", severity="critical")
