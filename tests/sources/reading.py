@@ -47,14 +47,14 @@ def source(
     mark: Mapping[str, Any] | None = None,
     **cluster: Any,
 ) -> Iterator[KafkaSource]:
-    """Open a reader; ``mark`` is what the checkpoints say of their log, or else what the reader knows of it by then."""
+    """Open a reader; ``mark`` is what the checkpoints say of their log."""
     settings = {"group": f"g-{topic}", "options": {"heartbeat_interval_ms": 200}, **cluster}
     made = KafkaSource(
         KafkaCluster.model_validate({"bootstrap": kafka.addresses, **settings}), [topic], bounded=bounded
     )
 
     def recalling(name: str, partition: int) -> int | None:
-        made.recall((name, partition), mark or made.mark((name, partition)))
+        made.recall((name, partition), mark or {})
         return resume(name, partition)
 
     try:

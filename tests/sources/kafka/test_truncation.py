@@ -67,8 +67,10 @@ def test_a_topic_that_was_made_anew_is_read_from_its_first_message_in_its_next_l
 
 def test_a_topic_that_is_made_anew_under_a_reader_is_found_while_it_reads(kafka: Cluster, topic: str) -> None:
     produce(kafka, topic, [b"old"] * 10)
-    with source(kafka, topic, lambda _t, _p: 3, refresh="200ms") as reader:
+    mark: dict[str, Any] = {}
+    with source(kafka, topic, lambda _t, _p: 3, mark=mark, refresh="200ms") as reader:
         read(reader, 7)
+        mark |= reader.mark((topic, 0))
         make_anew(kafka, topic, [b"new"] * 50)
         wait_until(lambda: reader.poll(500, 0.1) or reader.gaps, "the next life is found")
         assert reader.poll(500, 0.1) == []
