@@ -16,10 +16,10 @@ from typing import Any
 
 from bench.events import LEEWAY
 
-__all__ = ["Fleet", "Member", "Patience"]
+__all__ = ["START_S", "Fleet", "Member", "Patience"]
 
 ROOT = Path(__file__).resolve().parents[1]
-END_S = 60.0
+START_S, END_S = 300.0, 60.0
 
 
 class Member:
@@ -235,7 +235,7 @@ class Fleet:
             if member.ended is not None:
                 raise RuntimeError(f"a process ended by itself with {member.ended}: {_tail(member.log)}")
 
-    def wait(self, member: Member, within_s: float = 300.0) -> None:
+    def wait(self, member: Member, within_s: float = START_S) -> None:
         """Wait until one works."""
         patience = Patience(f"{member.log} says that it has started", within_s)
         while not member.ready:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.events import START_MS, configure
-from bench.fleet import Fleet, Member, Patience
+from bench.fleet import START_S, Fleet, Member, Patience
 from bench.soak import BATCH_DEPENDENT, EVERY_MS, RULES, TABLES, rough_lines
 from monitor.evaluate.horizon import standing
 from sinks.store import open_store
@@ -172,7 +172,7 @@ class _Ordeal:
 
     def _worker(self) -> Member:
         """One that is at work, so that faults do not only meet processes that start."""
-        patience = Patience("a worker is at work", 300)
+        patience = Patience("a worker is at work", START_S)
         while not (found := self._fleet.of(INGEST, ready=True)):
             self._fleet.check()
             patience.wait()

@@ -390,7 +390,7 @@ def test_a_store_that_is_away_longer_than_the_poll_interval_costs_no_membership_
         shop.wait_until(hindered.hindered.is_set, "the first panes are written")
         before = members(kafka, configuration)
         [worker] = service.intake.workers
-        shop.wait_until(lambda: worker.paused_s > 7, "more than two poll intervals")
+        shop.wait_until(lambda: worker.paused_s > 9, "three poll intervals")
         assert members(kafka, configuration) == before
         shop.produce(kafka, topic_name, [log[1000:] for log in logs])
         hindered.free.set()

@@ -172,10 +172,9 @@ def test_a_damaged_gzip_file_gives_what_stands_before_the_damage(tmp_path: Path,
     source.close()
 
     numbered = [(number, payload) for partition, number, payload in found if partition == 0]
-    intact = sum(payload == line for (_, payload), line in zip(numbered, lines, strict=False))
-    # A cut leaves no half line behind; noise may be taken for repetitions of what was, until it is noticed.
-    assert intact > 1000
-    assert damage == "noise" or intact == len(numbered)
+    intact = sum(payload == lines[number] for number, payload in numbered)
+    # Noise may decode to a few wrong bytes before it is noticed; a cut leaves no half line behind.
+    assert 1000 < intact <= len(numbered) <= (intact if damage == "cut" else 5000)
     assert (1, 0, b"{}") in found
     [failure] = source.failures
     assert failure.startswith(f"{broken}: after line {numbered[-1][0] + 1}: ")
