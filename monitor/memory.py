@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 
-__all__ = ["collect_rarely", "keep_freed"]
+__all__ = ["collect_rarely", "give_back_freed", "keep_freed"]
 
 # The numbers that glibc's malloc.h gives these.
 _M_TRIM_THRESHOLD = -1
@@ -21,7 +21,7 @@ def keep_freed() -> bool:
 
     Answers of a broker, decompressed batches and columns have megabytes each and live for a moment. By default every
     one of them is mapped anew, and the kernel clears it page by page: half of what it costs to fetch an uncompressed
-    message. Up to so much more stays with the process.
+    message. Up to so much more stays with the process, in each pool, until :func:`give_back_freed`.
 
     Returns
     -------
@@ -32,6 +32,17 @@ def keep_freed() -> bool:
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
+
+
+def give_back_freed() -> None:
+    """Have the C library give back the pages that nothing lies on, those between what is in use too.
+
+    By itself it gives back the end of a pool alone. After a burst, something that stays lies behind what was freed as a
+    rule, and hundreds of megabytes would be kept for good. C libraries other than glibc are left as they are.
+    """
+    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
 def collect_rarely() -> None:

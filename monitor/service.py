@@ -55,7 +55,7 @@ from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
 from monitor.jobs.figures import JobMetrics
 from monitor.jobs.schedule import Jobs
-from monitor.memory import collect_rarely, keep_freed
+from monitor.memory import collect_rarely, give_back_freed, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
 from monitor.performance.job import work_out
@@ -175,6 +175,7 @@ class Service:
             "keep_lifetimes": lambda: keep_lifetimes(self.configuration, self.store, self.clock),
             "look_at_group": self.intake.look_at_group,
             "look_at_store": self._look_at_store,
+            "give_back_memory": give_back_freed,
             "log_status": lambda: log.info("status", **self.status()),
         }
         if self.configuration.service.spec.self_test is not None:

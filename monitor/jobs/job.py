@@ -35,6 +35,7 @@ JOBS: dict[str, Job] = {
     "keep_lifetimes": Job(3600, "evaluate", "gives tables their lifetimes", is_vital=True),
     "look_at_group": Job(30, "ingest", "finds out who is in the Kafka group and does not share the store"),
     "look_at_store": Job(300, "", "looks for damage to the store"),
+    "give_back_memory": Job(60, "", "gives memory back to the machine that a burst took and that is free again"),
     "self_test": Job(900, "evaluate", "finds out whether a drift is still found, where `self_test` is configured"),
     "log_status": Job(300, "", "writes a line with counts to the log"),
 }

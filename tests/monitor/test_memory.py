@@ -35,6 +35,32 @@ def test_large_buffers_that_come_and_go_are_not_mapped_anew() -> None:
     assert kept < mapped / 10
 
 
+BURST = """
+from monitor.memory import give_back_freed, keep_freed
+keep_freed()
+def resident_mb():
+    with open("/proc/self/statm") as counts:
+        return int(counts.read().split()[1]) * 4096 >> 20
+before = resident_mb()
+burst, staying = [], []
+for _ in range(256):
+    burst.append(b"x" * (1 << 20))
+    staying.append(b"y" * 10_000)
+del burst
+kept = resident_mb() - before
+give_back_freed()
+print(kept, resident_mb() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_what_a_burst_took_goes_back_though_something_that_stays_lies_behind_it() -> None:
+    printed = subprocess.run([sys.executable, "-c", BURST], stdout=subprocess.PIPE, check=True, text=True).stdout
+    kept_mb, left_mb = map(int, printed.split())
+    assert kept_mb > 200
+    assert left_mb < 20
+
+
 class Knot:
     """An object that only the collector can see is gone."""
 

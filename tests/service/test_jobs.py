@@ -50,8 +50,9 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
         scheduled[role] = sorted(running.states)
         running.stop()
     assert scheduled == {
-        "ingest": ["log_status", "look_at_group", "look_at_store", "trim_ingest_log"],
+        "ingest": ["give_back_memory", "log_status", "look_at_group", "look_at_store", "trim_ingest_log"],
         "evaluate": [
+            "give_back_memory",
             "keep_lifetimes",
             "log_status",
             "look_at_store",
@@ -59,7 +60,7 @@ def test_a_process_runs_the_jobs_of_its_roles() -> None:
             "self_test",
             "work_out_performance",
         ],
-        "api": ["log_status", "look_at_store"],
+        "api": ["give_back_memory", "log_status", "look_at_store"],
     }
 
 
