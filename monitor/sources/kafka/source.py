@@ -26,7 +26,7 @@ from monitor.sources.kafka.connection import (
     options_of,
     refusal_of,
 )
-from monitor.sources.kafka.gaps import KafkaGaps
+from monitor.sources.kafka.gaps import KafkaGaps, position_of
 from monitor.sources.kafka.group import keep_joins
 from monitor.sources.kafka.lives import KafkaLives
 from monitor.sources.kafka.pause import SharedConsumer
@@ -256,9 +256,7 @@ class KafkaSource(Source):
     def mark(self, partition: Partition) -> Mark:
         """Say which log a partition is, for the checkpoint that is written behind everything polled."""
         named = TopicPartition(*partition)
-        # Private: `position` gives the offset alone; the minor version is pinned, and tests tell when it changes.
-        state = self._consumer._subscription.assignment.get(named)
-        return self._lives.mark(named, None if state is None else state.position)
+        return self._lives.mark(named, position_of(self._consumer, named))
 
     def close(self) -> None:
         """Leave the group. Nothing is committed."""
@@ -320,21 +318,14 @@ class KafkaSource(Source):
         return [replace(records, offsets=records.offsets + added) for records in batches] if added else batches
 
     def _ended(self, partition: TopicPartition) -> bool:
-        position = self._position(partition)
-        return position is not None and position >= self._ends[partition]
+        position = position_of(self._consumer, partition)
+        return position is not None and position.offset >= self._ends[partition]
 
     def _caught_up(self, partition: TopicPartition) -> bool:
         if self._opened().is_held(partition) or not self._answers.is_answered(partition):
             return False
-        position, end = self._position(partition), self._consumer.highwater(partition)
-        return position is not None and end is not None and position >= end
-
-    def _position(self, partition: TopicPartition) -> int | None:
-        try:
-            position: int | None = self._consumer.position(partition, timeout_ms=0)
-        except KafkaError:  # not assigned any more, or not known yet
-            return None
-        return position
+        position, end = position_of(self._consumer, partition), self._consumer.highwater(partition)
+        return position is not None and end is not None and position.offset >= end
 
 
 def _nowhere(_topic: str, _partition: int) -> int | None:
