@@ -57,6 +57,7 @@ def test_probes_answer_while_every_thread_waits_for_the_store(monkeypatch: pytes
     probed, answered = asyncio.run(ask())
     assert probed == {"/healthz": 200, "/readyz": 200, "/metrics": 200}
     assert set(answered) == {200}
+    monkeypatch.setattr(metrics, "STORE_WAIT_S", 120)
     assert list(figures.collect()), "the figures are there once the store has answered"
 
 
@@ -84,6 +85,7 @@ def test_more_requests_than_may_be_at_once_are_refused_and_probes_are_not() -> N
 
 
 def test_figures_of_the_store_say_how_old_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "STORE_WAIT_S", 120)
     store = Gated()
     store.gate.set()
     world = World(store=store)

@@ -245,11 +245,11 @@ def test_a_key_that_was_withdrawn_in_quiet_hours_opens_nothing_afterwards(issuer
 def test_old_keys_count_where_the_issuer_is_late_and_one_request_waits_for_it(
     issuer: FakeIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(issuer_keys, "PATIENCE_S", 0.05)
     world = trusting()
     client = Client(world)
     token = issuer.sign(claims("viewer", exp=NOW_S + 86_400))
     assert ask(client, token).status_code == 200
+    monkeypatch.setattr(issuer_keys, "PATIENCE_S", 0.05)
     released = threading.Event()
     issuer.fault = lambda path: (released.wait(120) and None) or None
     world.clock.advance(REREAD_S)

@@ -99,10 +99,10 @@ def test_a_check_that_hangs_is_bounded_and_keeps_what_it_has_found() -> None:
         go_on.wait(60)
 
     checks = {"slow": hang, "quick": lambda: [fine("quick", "", "it is there")]}
-    findings = examine(checks, SystemClock(), within_s=0.1)
+    findings = examine(checks, SystemClock(), within_s=3)
     go_on.set()
     assert [(each.check, each.state) for each in findings] == [("slow", "fine"), ("slow", "wrong"), ("quick", "fine")]
-    assert findings[1].detail == "it did not answer within 0.1 s"
+    assert findings[1].detail == "it did not answer within 3 s"
 
 
 @contextmanager
