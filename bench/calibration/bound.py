@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from bench.calibration.grid import GRIDS, Grid
 from bench.calibration.injections import INJECTIONS
-from bench.calibration.power import FEATURES, HOUR
+from bench.calibration.power import FEATURES, HOUR, NEVER, course_name
 from bench.calibration.streams import STREAMS
 from bench.calibration.traffic import traffic_of
 
-__all__ = ["CASES", "Case", "Filter", "Procedure", "main"]
+__all__ = ["CASES", "Case", "Filter", "Procedure", "lines", "main"]
 
 Floats = NDArray[np.float64]
 
@@ -119,9 +119,8 @@ class Filter:
 
     def traces(self, injection: str) -> Floats:
         """Return what an injection adds to innovations, float64[windows of a day in which it begins, windows after]."""
-        windows = REMEMBERED_DAYS * self.grid.per_day
         _, usual = traffic_of(STREAMS["iid"], self.grid, 1, REMEMBERED_DAYS, np.random.default_rng(SEED))
-        shifts = INJECTIONS[injection].applied(usual, self.grid, 0, 1).level[0, :windows]
+        shifts = INJECTIONS[injection].applied(usual, self.grid, 0, 1).level[0]
         return np.stack([self.innovations(shifts, first) for first in range(self.grid.per_day)])
 
 
@@ -168,7 +167,7 @@ class Procedure:
             innovations[begins:] += trace[begins % per_day]
             beyond = self.statistics(innovations) > threshold
             if not beyond[REMEMBERED_DAYS * per_day : begins].any():
-                delays.append((int(beyond[begins:].argmax()) + 1) / per_day if beyond[begins:].any() else np.inf)
+                delays.append((int(beyond[begins:].argmax()) + 1) / per_day if beyond[begins:].any() else NEVER)
         return np.array(delays)
 
 
@@ -221,7 +220,7 @@ def lines(cases: Sequence[Case] = CASES, blocks: int = BLOCKS, trials: int = TRI
         told_all = Procedure(trace[None])
         procedures = (told_all, told_all.threshold(blocks=blocks)), of_steps[case.stream, case.window]
         cells = [_cell(each.delays_days(trace, case.hour, limit, trials), case.days) for each, limit in procedures]
-        course = case.stream if case.hour == HOUR else f"{case.stream} from {case.hour:02}:00"
+        course = course_name(case.stream, case.hour)
         yield f"| {case.window} | {course} | {case.injection} | {case.days:g} days | {' | '.join(cells)} |"
 
 

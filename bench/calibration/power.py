@@ -22,7 +22,7 @@ from bench.calibration.trial import Trial
 from bench.calibration.watched import Rule, Watched, watched
 from monitor.values import DAY_MS
 
-__all__ = ["FEATURES", "INJECTED", "NEVER", "Course", "Found", "find"]
+__all__ = ["FEATURES", "INJECTED", "NEVER", "Course", "Found", "course_name", "find"]
 
 FEATURES, INJECTED = 10, 5
 """Features of a model, and those of them to which something happens: each of these is a trial."""
@@ -102,7 +102,7 @@ class Found:
     @property
     def course(self) -> str:
         """The stream, and when it began if that is not the usual hour."""
-        return self.stream if self.hour == HOUR else f"{self.stream} from {self.hour:02}:00"
+        return course_name(self.stream, self.hour)
 
     def within(self, windows: float) -> float:
         """Return the share of trials in which it was found in its first so many windows."""
@@ -130,6 +130,11 @@ class Found:
             name: tuple(NEVER if delay is None else delay for delay in cell[name]) for name in ("delays", "oracle")
         }
         return cls(**{**cell, **delays})
+
+
+def course_name(stream: str, hour: int) -> str:
+    """Return the name of a stream, with the hour in which something happens if that is not the usual one."""
+    return stream if hour == HOUR else f"{stream} from {hour:02}:00"
 
 
 def find(

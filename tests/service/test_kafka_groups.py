@@ -89,8 +89,10 @@ def test_a_member_that_does_not_share_the_store_is_alerted_about_until_it_is_gon
             shop.wait_until(lambda: foreign.intake.workers[0].status.assigned, "the foreign member reads a partition")
             shop.wait_until(own_alerts, "it is alerted about")
             # It may have been the other one that alerted, and a group gives partitions away in two rounds.
-            shop.wait_until(lambda: f"{topic_name}/" in "".join(service.ready()), "this one sees what it reads")
-            [reason] = service.ready()
+            [reason] = shop.wait_until(
+                lambda: reasons if f"{topic_name}/" in "".join(reasons := service.ready()) else [],
+                "this one sees what it reads",
+            )
             metrics = generate_latest(service.metrics).decode()
         shop.wait_until(lambda: own_alerts()[-1]["state"] == "resolved", "it is over")
         shop.wait_until(lambda: not service.ready(), "it is ready again")
@@ -99,5 +101,6 @@ def test_a_member_that_does_not_share_the_store_is_alerted_about_until_it_is_gon
     firing = own_alerts()[0]
     assert json.loads(firing["labels"]) == {"alertname": FOREIGN_MEMBER, "severity": "critical", "group": group}
     assert firing["title"].startswith(f"1 of 3 members of the Kafka group {group} does not share this store, since 20")
+    assert f"{topic_name}/" in reason
     assert "`kafka.group` of its own" in reason
     assert f'leeway_foreign_group_members{{group="{group}"}} 1.0' in metrics
