@@ -42,35 +42,31 @@ def ours() -> Iterator[str]:
         yield url
 
 
-def at(minutes: float) -> str:
-    """A time so many minutes from now."""
-    return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
-
-
 LABELS = {"alertname": "Disk", "instance": "a"}
+# What is posted, post after post; a number is a time, in minutes from when the test asks.
 SCRIPTS: dict[str, list[list[dict[str, Any]]]] = {
     "nothing": [[]],
     "no_times": [[{}]],
-    "start": [[{"startsAt": at(-10)}]],
+    "start": [[{"startsAt": -10}]],
     "zero_times": [[{"startsAt": "0001-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z"}]],
-    "end": [[{"endsAt": at(10)}]],
-    "both": [[{"startsAt": at(-10), "endsAt": at(10)}]],
-    "over": [[{"startsAt": at(-10), "endsAt": at(-5)}]],
-    "starts_later": [[{"startsAt": at(5), "endsAt": at(10)}]],
-    "ends_before_it_starts": [[{"startsAt": at(5), "endsAt": at(1)}]],
-    "again_with_a_later_start": [[{"startsAt": at(-10)}], [{"startsAt": at(-3)}]],
-    "again_with_an_earlier_start": [[{"startsAt": at(-3)}], [{"startsAt": at(-10)}]],
-    "a_stated_end_stands": [[{"startsAt": at(-10), "endsAt": at(60)}], [{"startsAt": at(-5)}]],
-    "a_time_out_does_not": [[{"startsAt": at(-10)}], [{"startsAt": at(-9), "endsAt": at(1)}]],
-    "an_earlier_end": [[{"startsAt": at(-10), "endsAt": at(60)}], [{"startsAt": at(-10), "endsAt": at(1)}]],
-    "resolved": [[{"startsAt": at(-10)}], [{"startsAt": at(-10), "endsAt": at(-1)}]],
+    "end": [[{"endsAt": 10}]],
+    "both": [[{"startsAt": -10, "endsAt": 10}]],
+    "over": [[{"startsAt": -10, "endsAt": -5}]],
+    "starts_later": [[{"startsAt": 5, "endsAt": 10}]],
+    "ends_before_it_starts": [[{"startsAt": 5, "endsAt": 1}]],
+    "again_with_a_later_start": [[{"startsAt": -10}], [{"startsAt": -3}]],
+    "again_with_an_earlier_start": [[{"startsAt": -3}], [{"startsAt": -10}]],
+    "a_stated_end_stands": [[{"startsAt": -10, "endsAt": 60}], [{"startsAt": -5}]],
+    "a_time_out_does_not": [[{"startsAt": -10}], [{"startsAt": -9, "endsAt": 1}]],
+    "an_earlier_end": [[{"startsAt": -10, "endsAt": 60}], [{"startsAt": -10, "endsAt": 1}]],
+    "resolved": [[{"startsAt": -10}], [{"startsAt": -10, "endsAt": -1}]],
     "resolved_and_fires_again": [
-        [{"startsAt": at(-10)}],
-        [{"startsAt": at(-10), "endsAt": at(-2)}],
-        [{"startsAt": at(-1)}],
+        [{"startsAt": -10}],
+        [{"startsAt": -10, "endsAt": -2}],
+        [{"startsAt": -1}],
     ],
     "annotations": [[{"annotations": {"summary": "first"}}], [{"annotations": {"summary": "second", "x": "ü"}}]],
-    "two_in_one_post": [[{"startsAt": at(-3)}, {"startsAt": at(-9), "generatorURL": "http://prometheus/graph"}]],
+    "two_in_one_post": [[{"startsAt": -3}, {"startsAt": -9, "generatorURL": "http://prometheus/graph"}]],
     "an_empty_label": [[{"labels": LABELS | {"team": "", "größe.x": "1"}}]],
     "only_empty_labels": [[{"labels": {"team": ""}}]],
     "no_labels": [[{"labels": {}}]],
@@ -81,16 +77,18 @@ SCRIPTS: dict[str, list[list[dict[str, Any]]]] = {
 }
 
 
-def told(url: str, mark: str, posts: list[list[dict[str, Any]]]) -> tuple[list[bool], list[dict[str, Any]]]:
-    """Post alerts with a mark of their own, and return which posts were taken and what is there then."""
+def told(url: str, mark: str, now: datetime) -> tuple[list[bool], list[dict[str, Any]]]:
+    """Post the alerts of a script with a mark of their own, and return which were taken and what is there then."""
     taken = []
-    for post in posts:
-        alerts = [{"labels": LABELS, **alert} for alert in post]
-        marked = [
-            alert | {"labels": alert["labels"] | ({"mark": mark} if any(alert["labels"].values()) else {})}
-            for alert in alerts
-        ]
-        taken.append(httpx.post(f"{url}/api/v2/alerts", json=marked, timeout=60).is_success)
+    for post in SCRIPTS[mark]:
+        alerts: list[dict[str, Any]] = [{"labels": LABELS, **alert} for alert in post]
+        for alert in alerts:
+            if any(alert["labels"].values()):
+                alert["labels"] = alert["labels"] | {"mark": mark}
+            for name in ("startsAt", "endsAt"):
+                if isinstance(alert.get(name), int):
+                    alert[name] = (now + timedelta(minutes=alert[name])).isoformat()
+        taken.append(httpx.post(f"{url}/api/v2/alerts", json=alerts, timeout=60).is_success)
     query = {"filter": f'mark="{mark}"'}
     found = httpx.get(f"{url}/api/v2/alerts", params=query, timeout=60).json()
     return taken, [
@@ -104,7 +102,8 @@ def seconds(alerts: list[dict[str, Any]], name: str) -> list[float]:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_what_is_posted_is_what_alertmanager_makes_of_it(script: str, ours: str, theirs: str) -> None:
-    mine, reference = (told(url, script, SCRIPTS[script]) for url in (ours, theirs))
+    now = datetime.now(UTC)
+    mine, reference = (told(url, script, now) for url in (ours, theirs))
     assert mine[0] == reference[0]
     same = ("labels", "annotations")
     assert [[alert[name] for name in same] for alert in mine[1]] == [
