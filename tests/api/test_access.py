@@ -307,8 +307,11 @@ def test_a_store_that_hangs_is_waited_for_once_by_all_who_ask(monkeypatch: pytes
     async def ask() -> set[int]:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://leeway", headers=bearer("x" * 43)) as client:
-            asked = [client.get("/v1/problems") for _ in range(20)]
-            return {answer.status_code for answer in await asyncio.gather(*asked)}
+            answers = await asyncio.gather(*[client.get("/v1/problems") for _ in range(20)])
+        async with asyncio.timeout(120):
+            while not waits:
+                await asyncio.sleep(0.01)
+        return {answer.status_code for answer in answers}
 
     monkeypatch.setattr(world.store, "read", hang)
     monkeypatch.setattr(live_tokens, "PATIENCE_S", 0.05)
