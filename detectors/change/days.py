@@ -69,6 +69,8 @@ from detectors.change.legend import (
     STANDING,
     STATUS,
     STEP,
+    STEPS,
+    STEPS_SEEN,
     STRETCH,
     TAILS_SEEN,
     THRESHOLD,
@@ -409,6 +411,8 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
                 rows[first : first + count], expected[first : first + count], hours_known[first : first + count],
                 weights[s], weekend, day, level_age,
             )  # fmt: skip
+        if weights[s, day % DAYS] == 0:
+            _forget_first_windows(rows[first : first + count], sums[first : first + count, BY_WINDOW])
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         add_up_day(rows[first : first + count], hours[first : first + count], totals[first : first + count, day % DAYS])
         for r in range(first, first + count):
@@ -506,6 +510,17 @@ def _age_of_level(rows: Floats, day: int, age: int) -> int:
             elif rows[r, RENEWED] > 0:
                 level_age = min(level_age, row_age)
     return level_age
+
+
+@inlined
+def _forget_first_windows(rows: Floats, sums: Floats) -> None:
+    """Take no step over night from a day whose alarm was over by its end: what came back within it was no level.
+
+    Else an outage that comes at midnight again and again would teach that anything may be so in the first window.
+    """
+    for r in range(rows.shape[0]):
+        if rows[r, STANDING] == 0:
+            sums[r, STEPS : STEPS_SEEN + 1] = 0.0
 
 
 @inlined
