@@ -16,7 +16,8 @@ each direction a CUSUM of log likelihood ratios (Page 1954; Lorden 1971) takes t
     goes on:  S + μ(1 − h) x − (μ(1 − h))²/2,        starts here:  μ x − μ²/2
 
 and the larger of the two, or 0, is the next S. Without dependence h is 0, and this is an ordinary CUSUM. From x a zone
-of indifference is taken: what is smaller than that nobody needs to know, however certain it is.
+of indifference is taken: what is smaller than that nobody needs to know, however certain it is. It is a shift too, of
+which the level absorbs as much: where h is nine in ten, a tenth of it is left.
 
 A level that lasts for its day (φ = 1 in the scale of windows) is another one on the next, but for the part ρ that
 days have in common with the one before: over night a and h are multiplied by ρ. So the first window of each day sees
@@ -132,11 +133,12 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     for magnitude in range(MAGNITUDES):
         onset = size * steady
         for direction in range(DIRECTIONS):
-            x = (score if direction == 0 else -score) - zone
+            x = score if direction == 0 else -score
             chart = charts[magnitude, direction]
-            remaining = onset * (1 - chart[ABSORBED])
-            evidence = chart[EVIDENCE_SUM] + remaining * x - 0.5 * remaining * remaining
-            anew = onset * x - 0.5 * onset * onset
+            seen = 1 - chart[ABSORBED]
+            remaining = onset * seen
+            evidence = chart[EVIDENCE_SUM] + remaining * (x - zone * seen) - 0.5 * remaining * remaining
+            anew = onset * (x - zone) - 0.5 * onset * onset
             if anew >= evidence or evidence < 0:
                 chart[ABSORBED] = 0.0
                 chart[RESIDUALS] = 0.0

@@ -4,8 +4,8 @@ Of products of residuals at lags 0, 1, 2, 3 and a long one, within days, follow 
 fast they are forgotten, and that of noise beside sampling. What is learned forgets a few per cent a day. Three
 things make it hold for real streams:
 
-- Levels of which a day has fewer than four independent ones cannot be told from a change of level by windows: there the
-  scale of windows judges changes only, and levels are judged by days.
+- Levels of which a day has not even one independent one cannot be told from a change of level by windows: there the
+  scale of windows judges changes only, and levels are judged by days. While few days are known, it takes four.
 - Where a signal has few days of its own, it borrows from those of its family in the same model.
 - A factor on the variance of predictions is learned from squared standardised residuals, capped, so that what the
   moments miss is made good.
@@ -51,8 +51,9 @@ Integers = npt.NDArray[np.int64]
 DAY_SPREAD = 0.15
 """Standard deviation of the step of a level from day to day before anything is known, in that of a value."""
 
-INDEPENDENT_LEVELS = 4.0
-"""Independent levels that a day must have for the scale of windows to judge levels."""
+INDEPENDENT_LEVELS, AT_FIRST, SURE_DAYS = 1.0, 4.0, 10.0
+"""Independent levels that a day must have for the scale of windows to judge levels; how many it must have at first; and
+from how many days on it is known how fast levels are forgotten."""
 
 FORGET, FORGET_CALIBRATION = np.array([0.97, 0.985]), np.array([0.9, 0.97])
 """What is left of a sum after a day, by scale."""
@@ -158,7 +159,8 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     of_levels = min(max(first, 0.0) / max(carry, 0.05), excess) if dependent else 0.0
     noise = max(excess - of_levels, 0.0)
     step = of_levels * (1 - carry * carry)
-    if not by_day and dependent and windows_per_day * (1 - carry) / (1 + carry) < INDEPENDENT_LEVELS:
+    enough = INDEPENDENT_LEVELS if moments[DAYS_SEEN] >= SURE_DAYS else AT_FIRST
+    if not by_day and dependent and windows_per_day * (1 - carry) / (1 + carry) < enough:
         carry = 1.0
         step = max(2 * (first - long_lag) / (distance - 1), 1e-3 * sampling)
         noise = max(excess - first - step / 2, 0.0)

@@ -272,7 +272,8 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
         absorbed *= overnight
         steady = np.sqrt((filters[:, STEP] + ordinary) * calibration) / spread
         freedom = filters[:, FREEDOM_FRESH if first else FREEDOM]
-        seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, filters[:, ZONE] / spread, freedom
+        zone = filters[:, ZONE] * (1 - absorbed) / spread
+        seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, zone, freedom
         response += gain * (onset.parts[t] - response)
         absorbed = carry * (absorbed + gain * (1 - absorbed))
     return _in_blocks(seen)

@@ -28,7 +28,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.components import INDEPENDENT_LEVELS
 from detectors.change.legend import (
     BY_WINDOW,
     CALIBRATION,
@@ -66,6 +65,9 @@ YOUNG_PART = 1 / 3
 
 LEAST_HOURS = 0.25
 """Hours at the expected level that it takes at least, where windows are shorter."""
+
+LEVELS_OF_DAY = 4.0
+"""Independent levels that a day counts as at least, however long its levels persist."""
 
 FEWEST_WINDOWS = 7.0
 """Windows that a day counts for at least, in what ends any alarm: one of a day's length is not enough."""
@@ -122,8 +124,7 @@ def recover(
 def _long_run_variance(row: Floats, window: Floats, sampling: float, windows_per_day: float) -> float:
     """Return the variance of a mean of windows, times their number."""
     carry = min(window[CARRY_TODAY], 0.999)
-    # Levels that persist for longer are judged by days; a day counts as four of them at least.
-    in_a_row = min((1 + carry) / (1 - carry), max(windows_per_day / INDEPENDENT_LEVELS, 1.0))
+    in_a_row = min((1 + carry) / (1 - carry), max(windows_per_day / LEVELS_OF_DAY, 1.0))
     spread = window[LEVEL_VARIANCE] * in_a_row + window[NOISE] + sampling + row[UNCERTAINTY]
     return float(spread * window[CALIBRATION] / window[STRETCH] ** 2)
 

@@ -15,11 +15,12 @@ class Chart:
     evidence: float = 0.0
     absorbed: float = 0.0
 
-    def take(self, x: float, onset: float, carry: float, gain: float) -> None:
-        """Take in a normal score, given the mean that a shift has at its onset."""
-        later = onset * (1 - self.absorbed)
-        goes_on = self.evidence + later * x - later**2 / 2
-        begins = onset * x - onset**2 / 2
+    def take(self, x: float, zone: float, onset: float, carry: float, gain: float) -> None:
+        """Take in a normal score, given what is too small to matter, and the mean that a shift has at its onset."""
+        left = 1 - self.absorbed
+        later = onset * left
+        goes_on = self.evidence + later * (x - zone * left) - later**2 / 2
+        begins = onset * (x - zone) - onset**2 / 2
         if begins >= goes_on or goes_on < 0:
             self.absorbed = 0.0
         self.evidence = max(goes_on, begins, 0.0)
@@ -73,7 +74,7 @@ class PlainRow:
         gain = self.variance / predicted
         unit = math.sqrt(self.calibration * (self.step + self.noise + sampling)) / spread
         for chart in self.charts:
-            chart.take(chart.sign * score - self.zone / spread, chart.size * unit, self.carry, gain)
+            chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain)
         self.level += gain * (error if fresh else max(-3 * spread, min(3 * spread, error)))
         self.variance *= 1 - gain
 
