@@ -10,7 +10,6 @@ from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep
 from detectors.change.day_levels import add_up_day
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.legend import (
-    ACCEPTED_DAY,
     ACCEPTED_SHIFT,
     ACCEPTED_VARIANCE,
     ALARMED,
@@ -79,7 +78,6 @@ from detectors.change.legend import (
     UNKNOWN,
     UNSURE,
     VARIANCE,
-    VOLUME,
     VOLUMES,
     WAITING,
     WEEKDAYS,
@@ -88,6 +86,7 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.residuals import to_expectation
+from detectors.change.teaching import CALIBRATED_FROM, SETTLED, days_alike, forget_outage, keeps_timetable, weigh_day
 from detectors.change.windows import (
     MOST_SQUARE,
     OUTLIER,
@@ -104,43 +103,23 @@ from detectors.kernel import inlined, kernel
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-SETTLED = 14
-"""Days after which an expectation no longer sees the newest days, and alarmed days teach nothing."""
-
-CALIBRATED_FROM = 3
-"""Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
-
 EARLY_FREEDOM = 16.0
 """Degrees of freedom of the wide variances that stand in for learned ones in the first days."""
 
 SKEWED_FREEDOM = 8.0
 """Degrees of freedom that rates and volumes have at most, if they vary more than sampling makes them."""
 
-ALARMED_WEIGHT, CLEAR_SHIFT = 0.3, 0.3
-"""What a day that alarmed counts for while days are few, and the shift from which on it counts for nothing: it is more
-than few days can be wrong by."""
-
-DOUBT = 0.5
-"""Part of the evidence that an alarm needs with which a day is in doubt."""
-
-MANY_ALARMS = 2.5
-"""Alarms by days, of some weeks, after which what is expected is taken for wrong: days that alarm teach again."""
-
 BENT = 0.1
 """How far a score may leave the course of a day that is expected of it, as a part of the shift that was accepted."""
 
-UNLEARNED_DAYS = 2
-"""Whole days at an accepted level that alarm, after which one that alarms too teaches: else it would alarm for ever."""
+FEWEST_DAYS = 3.0
+"""Days from which alone a signal of more than two weeks learns what to expect."""
 
 PARTS_GAIN = 1 / 7
 """How much one day says of which part of a day's events an hour has."""
 
 FORGOTTEN = 0.05
 """What the busiest hour is lowered by from day to day, if there is no busier one."""
-
-KINDS_KNOWN = 2.0
-"""Days of a kind that teach even if they alarmed, unless the day before did so too: the first weekend differs, and must
-not be strange for ever."""
 
 
 @inlined
@@ -182,9 +161,9 @@ def begin_day(
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
             age = age_of(row, day - int(series[s, FIRST_DAY]))
-            alike = _days_alike(weekend, day - age, day)
-            # With no day left to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
-            if age > 0 and (age == 1 or _teaching(weights[s], day - age, day, lag_of(age))):
+            alike = days_alike(weekend, day - age, day)
+            # With hardly a day to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
+            if age > 0 and (age == 1 or _teach(weights[s], day - age, day, lag_of(age), age)):
                 row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
                     hours_known[r], weights[s], weekend, day - age, day, lag_of(age), expected[r]
                 )
@@ -273,21 +252,12 @@ def _busiest(busiest: float, expected: Floats) -> float:
 
 
 @inlined
-def _teaching(weights: Floats, first: int, day: int, lag: int) -> bool:
-    """Whether there is a day to learn from."""
+def _teach(weights: Floats, first: int, day: int, lag: int, age: int) -> bool:
+    """Whether there are days to learn from; of a signal that knows more than few can say, not too few."""
     total = 0.0
     for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
         total += weights[d % DAYS]
-    return bool(total > 0.0)
-
-
-@inlined
-def _days_alike(weekend: Integers, first: int, day: int) -> int:
-    """Count the days of this kind there were: with one alone, the course of such a day is not known."""
-    count = 0
-    for d in range(max(first, day - DAYS + 1), day):
-        count += weekend[d % DAYS] == weekend[day % DAYS]
-    return count
+    return bool(total >= FEWEST_DAYS if age >= SETTLED else total > 0.0)
 
 
 @inlined
@@ -341,7 +311,7 @@ def _widen(window: Floats, early: float) -> None:
 
 
 @kernel
-def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
+def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats, window_thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
@@ -393,30 +363,20 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
             verdicts[s, EXPECTED] = mean_of_hours(expected[int(verdicts[s, LEADING_ROW])])
-        is_unseen = rows[first, WEEKDAYS] == UNKNOWN
-        # Traffic may keep a timetable, which only days teach that alarm for not being at an hour of traffic.
-        has_timetable = rows[first, KIND] == VOLUME
-        shift = 0.0 if is_unseen else series[s, ALARMED]
-        level_age = _age_of_level(rows[first : first + count], day, age)
-        weights[s, day % DAYS] = _weight(weights[s], weekend, day, level_age, shift, has_timetable)
-        in_doubt = CALIBRATED_FROM <= level_age < SETTLED and series[s, ALARMED] == 0 and not has_timetable
-        if in_doubt and _is_in_doubt(series[s], thresholds[s], window_thresholds[s]):
-            weights[s, day % DAYS] = ALARMED_WEIGHT
-        if series[s, DAY_ALARMS] > MANY_ALARMS:
-            weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
-        if _is_unlearned(rows[first, ACCEPTED_DAY], weights[s], day):
-            weights[s, day % DAYS] = max(weights[s, day % DAYS], ALARMED_WEIGHT)
-        if series[s, ALARMED] != 0 and not has_timetable:
-            _take_back(
-                rows[first : first + count], expected[first : first + count], hours_known[first : first + count],
-                weights[s], weekend, day, level_age,
-            )  # fmt: skip
-        if weights[s, day % DAYS] == 0:
-            _forget_first_windows(rows[first : first + count], sums[first : first + count, BY_WINDOW])
+        weigh_day(
+            day, age, weekend, rows[first : first + count], series[s], expected[first : first + count],
+            hours_known[first : first + count], weights[s], thresholds[s], window_thresholds[s],
+        )  # fmt: skip
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
         add_up_day(rows[first : first + count], hours[first : first + count], totals[first : first + count, day % DAYS])
+        came_back = series[s, ALARMED] != 0 and not keeps_timetable(rows[first : first + count])
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
+            if came_back and rows[r, STANDING] == 0:
+                forget_outage(
+                    filters[r, BY_WINDOW], sampling[r, BY_WINDOW], hours_known[r], expected[r], weekend, day,
+                    age_of(rows[r], age), sums[r, BY_WINDOW],
+                )  # fmt: skip
             if rows[r, KIND] == RATE:
                 _note_parts(hours[r], parts[r])
             hours[r] = 0.0
@@ -472,22 +432,6 @@ def _usual_windows(moments: Floats, windows_per_day: int) -> float:
 
 
 @inlined
-def _weight(weights: Floats, weekend: Integers, day: int, age: int, shift: float, has_timetable: bool) -> float:
-    """Return what a day that alarmed about a shift, 0 without one, counts for in expectations."""
-    if shift == 0 or age < CALIBRATED_FROM:
-        return 1.0
-    if age >= SETTLED or (weights[(day - 1) % DAYS] == 0 and not has_timetable):
-        return 0.0
-    days_known = 0.0
-    for d in range(max(day - SETTLED, day - age), day):
-        if weekend[d % DAYS] == weekend[day % DAYS]:
-            days_known += weights[d % DAYS]
-    if days_known < KINDS_KNOWN:
-        return 1.0
-    return ALARMED_WEIGHT if shift < CLEAR_SHIFT or has_timetable else 0.0
-
-
-@inlined
 def _say_what_learns_anew(rows: Floats, age: int, enough: int, verdict: Floats) -> None:
     """Say of windows of a day that they learn, if a row of their series has begun anew at an accepted level."""
     for r in range(rows.shape[0]):
@@ -495,83 +439,6 @@ def _say_what_learns_anew(rows: Floats, age: int, enough: int, verdict: Floats) 
         if rows[r, RENEWED] > 0 and days < enough and verdict[STATUS] == QUIET:
             verdict[STATUS] = LEARNING
             verdict[WINDOWS] = days + 1
-
-
-@inlined
-def _age_of_level(rows: Floats, day: int, age: int) -> int:
-    """Return how old the level of a series is: one that was accepted and is far from the one before is a new one."""
-    level_age = age
-    for r in range(rows.shape[0]):
-        row_age = age_of(rows[r], age)
-        if 0 < rows[r, ACCEPTED_DAY] <= day:
-            # What came later than its series, or never did, says nothing of a level.
-            if rows[r, ACCEPTED_VARIANCE] > 1.0 and row_age >= day - rows[r, ACCEPTED_DAY]:
-                level_age = 0
-            elif rows[r, RENEWED] > 0:
-                level_age = min(level_age, row_age)
-    return level_age
-
-
-@inlined
-def _forget_first_windows(rows: Floats, sums: Floats) -> None:
-    """Take no step over night from a day whose alarm was over by its end: what came back within it was no level.
-
-    Else an outage that comes at midnight again and again would teach that anything may be so in the first window.
-    """
-    for r in range(rows.shape[0]):
-        if rows[r, STANDING] == 0:
-            sums[r, STEPS : STEPS_SEEN + 1] = 0.0
-
-
-@inlined
-def _is_unlearned(accepted_day: float, weights: Floats, day: int) -> bool:
-    """Whether all days at an accepted level have alarmed so far: it is another one than it looked like."""
-    if accepted_day == 0 or day < accepted_day + UNLEARNED_DAYS:
-        return False
-    total = 0.0
-    for d in range(int(accepted_day), day):
-        total += weights[d % DAYS]
-    return total == 0.0
-
-
-@inlined
-def _is_in_doubt(series: Floats, by_day: float, by_window: float) -> bool:
-    """Whether there was half of the evidence that an alarm needs: what may be a change is not taken for usual."""
-    return bool(series[HIGHEST] > DOUBT * by_window or series[HIGHEST_BY_DAY] > DOUBT * by_day)
-
-
-@inlined
-def _take_back(
-    rows: Floats, expected: Floats, hours_known: Floats, weights: Floats, weekend: Integers, day: int, age: int
-) -> None:
-    """Learn nothing from the days before an alarm that were at its level already: the change began with them.
-
-    So a change that begins on a first weekend is not taken for what weekends are like.
-    """
-    for r in range(rows.shape[0]):
-        shift = rows[r, STANDING]
-        if abs(shift) < CLEAR_SHIFT:
-            continue
-        usual = mean_of_hours(expected[r])
-        d = day - 1
-        while d > max(day - age, day - DAYS + 1):
-            mean = mean_of_hours(hours_known[r, d % DAYS])
-            if not (mean - usual) * shift > 0.5 * shift * shift:
-                break
-            if weekend[d % DAYS] != weekend[day % DAYS] and _kind_before(weights, weekend, d, day - age):
-                break
-            weights[d % DAYS] = 0.0
-            d -= 1
-
-
-@inlined
-def _kind_before(weights: Floats, weekend: Integers, day: int, first: int) -> bool:
-    """Whether days of the kind of ``day`` were known before it, but for the day next to it."""
-    total = 0.0
-    for d in range(max(first, day - DAYS + 2), day - 1):
-        if weekend[d % DAYS] == weekend[day % DAYS]:
-            total += weights[d % DAYS]
-    return total > 0.0
 
 
 @inlined
@@ -602,15 +469,19 @@ def _learn(
     waiting_days = int(series[WAITING])
     for r in range(first, first + count):
         age_of_row = age_of(rows[r], age)
+        alike = days_alike(weekend, day - age_of_row, day)
         # Where nothing was expected yet, a residual is no residual: but what varies a lot is expected, if not surely.
         was_expected = age_of_row > 0 and rows[r, ACCEPTED_VARIANCE] < UNSEEN * UNSEEN
         if rows[r, UNCERTAINTY] >= UNSEEN * UNSEEN:
-            was_expected &= _days_alike(weekend, day - age_of_row, day) > 0
+            was_expected &= alike > 0
         was_expected &= rows[r, WEEKDAYS] != UNKNOWN
         # A level that is learned within the day is not judged: what may be a change must not pass for variance.
         window_sums = sums[r, BY_WINDOW]
         if age_of_row >= CALIBRATED_FROM and window_sums[0] > DAY_SPREAD * DAY_SPREAD * window_sums[COUNTS]:
-            was_expected &= _days_alike(weekend, day - age_of_row, day) > 1
+            was_expected &= alike > 1
+        if age_of_row >= CALIBRATED_FROM and alike == 0:
+            # On the first day of its kind a level steps to where it was never seen.
+            window_sums[STEPS : STEPS_SEEN + 1] = 0.0
         for scale in range(SCALES):
             learned = was_expected and sums[r, scale, COUNTS] > 0
             sums[r, scale, DAYS_SEEN] = 1.0

@@ -184,7 +184,8 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
         if np.isnan(means[i]):
             continue
         days += 1
-        days_of_kind += weekend[i] == today
+        # Those that teach nothing show no course of their kind.
+        days_of_kind += weekend[i] == today and weights[i] > 0
         for hour in range(size):
             if not np.isnan(hours[i, hour]):
                 weight = weights[i] + 1e-9
