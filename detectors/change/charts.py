@@ -22,7 +22,8 @@ which the level absorbs as much: where h is nine in ten, a tenth of it is left.
 A level that lasts for its day (φ = 1 in the scale of windows) is another one on the next, but for the part ρ that
 days have in common with the one before: over night a and h are multiplied by ρ. So the first window of each day sees
 1 − ρ of what was absorbed of a shift once more, against a variance that is learned from such windows, and a shift that
-lasts adds its evidence day by day to that of its onset.
+lasts adds its evidence day by day to that of its onset. That variance is cF + D with the F of windows within a day and
+the mean square D of steps over night, which is learned apart; ν is that of their sum (Satterthwaite 1946).
 
 The score of a signal is the logarithm of the mean of exp(S) over all of its charts. A mean of e-processes is one under
 any dependence between them (Vovk and Wang 2021; Shin, Ramdas and Rinaldo 2022), so that rows which cannot move cost
@@ -43,6 +44,7 @@ from detectors.change.legend import (
     DAY_STEP,
     DIRECTIONS,
     ELAPSED,
+    ERROR,
     EVIDENCE_SUM,
     FREEDOM,
     FREEDOM_FRESH,
@@ -69,6 +71,10 @@ NO_REPEAT = -2.3
 
 CLIP = 3.0
 """Standard deviations beyond which a residual moves its level no further."""
+
+LEAST_FRESH = 0.75
+"""Part of the standard deviation of a day's first residual in which its shifts are counted at least: where levels step
+far over night, eight standard deviations of a window are little."""
 
 
 @inlined
@@ -115,10 +121,17 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     """
     row[RESIDUAL] = residual
     row[TOTAL] = row[VARIANCE] + row[NOISE] + sampling
-    spread = np.sqrt(row[TOTAL] * row[CALIBRATION])
+    # Steps over night are learned from first residuals as they are.
+    overnight = row[DAY_STEP] if fresh else 0.0
+    within = (row[TOTAL] - overnight) * row[CALIBRATION]
+    spread = np.sqrt(overnight + within)
     error = residual - row[LEVEL]
+    row[ERROR] = error
     z = error / spread
-    freedom = row[FREEDOM_FRESH] if fresh else row[FREEDOM]
+    freedom = row[FREEDOM]
+    if fresh:
+        # Of a sum of two variances (Satterthwaite 1946).
+        freedom = (overnight + within) ** 2 / (overnight**2 / row[FREEDOM_FRESH] + within**2 / freedom)
     score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * math.log1p(z * z / freedom))
     if z < 0:
         score = -score
@@ -128,6 +141,8 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     row[LEVEL] += gain * limited
     row[VARIANCE] *= 1 - gain
     steady = np.sqrt((row[STEP] + row[NOISE] + sampling) * row[CALIBRATION]) / spread
+    if fresh:
+        steady = max(steady, LEAST_FRESH)
     zone = row[ZONE] / spread
     size = 0.5
     for magnitude in range(MAGNITUDES):

@@ -55,7 +55,7 @@ LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 # that it took in last, and the variance of its prediction; how much further than a normal one its tails reach; which
 # part of its level the next day has too.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
-CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, FILTER = range(8, 17)
+CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, ERROR, FILTER = range(8, 18)
 
 # Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
 # squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three

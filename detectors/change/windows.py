@@ -43,6 +43,7 @@ from detectors.change.legend import (
     DEVIATION,
     DIRECTIONS,
     ELAPSED,
+    ERROR,
     EVIDENCE,
     EVIDENCE_SUM,
     EXCEEDS,
@@ -122,6 +123,9 @@ OUTLIER = 4.0
 
 DOUBTLESS = 4.0
 """Standard deviations from its level beyond which one residual shows by itself where a row is."""
+
+NEAR = 0.25
+"""Part of the step of a level within which it leads back to what is expected."""
 
 MOST_SQUARE = 9.0
 """Limit of a squared standardised residual in what is learned from it."""
@@ -238,16 +242,16 @@ def _alarm(
         _leave_out_stuck(rows, filters, charts, day_sums, series[s])
     else:
         point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdict)
-        _leave_out(rows, day_sums, first, count)
+        _leave_out(rows, filters, day_sums, first, count)
     _note_alarm(series[s], verdict)
     charts[first : first + count, BY_WINDOW] = 0.0
 
 
 @inlined
-def _leave_out(rows: Floats, day_sums: Floats, first: int, count: int) -> None:
+def _leave_out(rows: Floats, filters: Floats, day_sums: Floats, first: int, count: int) -> None:
     """Leave what there was today out of the day of rows that alarm: a day of two levels is a day of neither."""
     for r in range(first, first + count):
-        if rows[r, STANDING] != 0:
+        if rows[r, STANDING] != 0 or _is_back(filters[r, BY_WINDOW]):
             day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
 
 
@@ -440,7 +444,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
             sums[COUNTS + i] += 1
     if fresh:
         error = residual - level
-        sums[STEPS] += min(max(error * error - (window[TOTAL] - window[DAY_STEP]), 0.0), 25 * window[TOTAL])
+        within = (window[TOTAL] - window[DAY_STEP]) * window[CALIBRATION]
+        sums[STEPS] += min(max(error * error - within, 0.0), MOST_SQUARE * window[TOTAL])
         sums[STEPS_SEEN] += 1
     else:
         unstretched = z * window[STRETCH]
@@ -549,7 +554,7 @@ def name_foremost(filters: Floats, charts: Floats, first: int, count: int, verdi
 
 @inlined
 def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
-    """Say which row moved most, and let an alarm stand for each row that moved about as much.
+    """Say which row moved most, and let an alarm stand for each that moved about as much, if it is not back.
 
     The level of such a row is from now on the shifted one: what changes next is a change of its own.
     """
@@ -566,8 +571,12 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
             verdict[SPAN] = span
-        rows[r, STANDING] = shift
         rows[r, ALARMS] += 1
+        if _is_back(window):
+            window[LEVEL] = 0.0
+            window[VARIANCE] = window[LEVEL_VARIANCE]
+            continue
+        rows[r, STANDING] = shift
         rows[r, RECOVERY] = 0.0
         rows[r, STEP_BACK] = 0.0
         rows[r, STOOD] = 0.0
@@ -583,18 +592,33 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
 def _shift(window: Floats, charts: Floats) -> tuple[float, float]:
     """Return how far from its expectation a row is, and for how many windows.
 
-    On average since its strongest chart began, as the shift most likely did (Page 1954); or beyond doubt now.
+    On average since its strongest chart began, as the shift most likely did (Page 1954); or beyond doubt now. Of one
+    that is back, how far it was.
     """
     most = 0.0
     shift = float(window[RESIDUAL])
     span = 1.0
-    unit = np.sqrt(window[TOTAL] * window[CALIBRATION])
-    beyond_doubt = abs(window[RESIDUAL] - window[LEVEL]) > DOUBTLESS * unit
+    if _is_back(window):
+        shift -= float(window[ERROR])
+        span = 2.0
+    is_beyond_doubt = _is_beyond_doubt(window)
     for magnitude in range(MAGNITUDES):
         for direction in range(DIRECTIONS):
             chart = charts[magnitude, direction]
-            if chart[EVIDENCE_SUM] > most and not beyond_doubt:
+            if chart[EVIDENCE_SUM] > most and not is_beyond_doubt:
                 most = chart[EVIDENCE_SUM]
                 shift = float(chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0))
                 span = float(chart[ELAPSED])
     return shift, span
+
+
+@inlined
+def _is_beyond_doubt(window: Floats) -> bool:
+    """Whether the last residual alone shows where a row is."""
+    return bool(abs(window[ERROR]) > DOUBTLESS * np.sqrt(window[TOTAL] * window[CALIBRATION]))
+
+
+@inlined
+def _is_back(window: Floats) -> bool:
+    """Whether a row is back at what is expected beyond doubt, from a level that had raised no alarm."""
+    return bool(_is_beyond_doubt(window) and abs(window[RESIDUAL]) < NEAR * abs(window[ERROR]))

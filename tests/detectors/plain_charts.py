@@ -68,11 +68,18 @@ class PlainRow:
 
     def take(self, residual: float, sampling: float, fresh: bool) -> None:
         predicted = self.variance + self.noise + sampling
-        spread = math.sqrt(self.calibration * predicted)
+        between = self.day_step if fresh else 0.0
+        within = self.calibration * (predicted - between)
+        spread = math.sqrt(between + within)
         error = residual - self.level
-        score = normal_score(error / spread, self.freedom_fresh if fresh else self.freedom)
+        freedom = self.freedom
+        if fresh:
+            freedom = (between + within) ** 2 / (between**2 / self.freedom_fresh + within**2 / self.freedom)
+        score = normal_score(error / spread, freedom)
         gain = self.variance / predicted
         unit = math.sqrt(self.calibration * (self.step + self.noise + sampling)) / spread
+        if fresh:
+            unit = max(unit, 0.75)
         for chart in self.charts:
             chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain)
         self.level += gain * (error if fresh else max(-3 * spread, min(3 * spread, error)))
