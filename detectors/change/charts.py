@@ -126,7 +126,6 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     within = (row[TOTAL] - overnight) * row[CALIBRATION]
     spread = np.sqrt(overnight + within)
     error = residual - row[LEVEL]
-    row[ERROR] = error
     z = error / spread
     freedom = row[FREEDOM]
     if fresh:
@@ -139,6 +138,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     # A new day's level is taken as it is: clipped, it would leave evidence of its own behind, window after window.
     limited = error if fresh else min(max(error, -CLIP * spread), CLIP * spread)
     row[LEVEL] += gain * limited
+    row[ERROR] = error if fresh else residual - row[LEVEL]
     row[VARIANCE] *= 1 - gain
     steady = np.sqrt((row[STEP] + row[NOISE] + sampling) * row[CALIBRATION]) / spread
     if fresh:

@@ -53,7 +53,7 @@ LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 
 # A row at one scale: the level that it carries, and the variance of that; the components of its variance; the residual
 # that it took in last, and the variance of its prediction; how much further than a normal one its tails reach; which
-# part of its level the next day has too.
+# part of its level the next day has too; how far that residual is from the level, or a day's first from the one before.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
 CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, ERROR, FILTER = range(8, 18)
 
