@@ -195,6 +195,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "pane_bytes",
             "performance_alarms",
             "estimator_muting",
+            "outages",
             "performance_intervals",
             "performance_join",
             "real",
