@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.charts import LEAST_FRESH
 from detectors.change.legend import (
     CALIBRATION,
     CARRY,
@@ -264,14 +265,19 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
         carried = overnight * carry
         variance = np.minimum(carried * carried * variance + filters[:, STEP] + first * filters[:, DAY_STEP], largest)
         total = variance + ordinary
-        gain, spread = variance / total, np.sqrt(total * calibration)
+        between = first * filters[:, DAY_STEP]
+        within = (total - between) * calibration
+        gain, spread = variance / total, np.sqrt(between + within)
         variance *= 1 - gain
         if t < 0:
             continue
         response *= carried
         absorbed *= overnight
         steady = np.sqrt((filters[:, STEP] + ordinary) * calibration) / spread
-        freedom = filters[:, FREEDOM_FRESH if first else FREEDOM]
+        freedom = filters[:, FREEDOM]
+        if first:
+            steady = np.maximum(steady, LEAST_FRESH)
+            freedom = (between + within) ** 2 / (between**2 / filters[:, FREEDOM_FRESH] + within**2 / freedom)
         zone = filters[:, ZONE] * (1 - absorbed) / spread
         seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, zone, freedom
         response += gain * (onset.parts[t] - response)

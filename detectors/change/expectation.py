@@ -179,13 +179,15 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
     of_kind, kind_counts = np.zeros(size), np.zeros(size)
     days = 0
     days_of_kind = 0
+    # Days that teach nothing show no course of their kind.
+    taught = 0
     for d in range(start, stop):
         i = d % DAYS
         if np.isnan(means[i]):
             continue
         days += 1
-        # Those that teach nothing show no course of their kind.
-        days_of_kind += weekend[i] == today and weights[i] > 0
+        days_of_kind += weekend[i] == today
+        taught += weekend[i] == today and weights[i] > 0
         for hour in range(size):
             if not np.isnan(hours[i, hour]):
                 weight = weights[i] + 1e-9
@@ -208,7 +210,7 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
         return 0.0
     squares = 0.0
     # Of kinds of days, one of which at least is known well enough to say how days vary.
-    differ = days >= 3 and 0 < days_of_kind < days
+    differ = days >= 3 and taught > 0 and days_of_kind < days
     if days >= 2:
         for d in range(start, stop):
             i = d % DAYS
@@ -224,7 +226,7 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
         variance = _variance_of_steps(profile)
     of_hour = variance / max(weight_of_all / size, 0.5)
     uncertainty = _shrink(profile, of_hour, expected)
-    if days_of_kind >= 2 or differ:
+    if taught >= 2 or differ:
         weight_of_kind = 0.0
         squares = 0.0
         for hour in range(size):
@@ -233,7 +235,7 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
         of_kind_hour = variance / max(weight_of_kind / size, 0.5)
         factor = 1 - (size - 1) * of_kind_hour / max(squares, 1e-12)
         # What is hardly there is left out: it would bring more noise than season.
-        if factor > (0.3 if days_of_kind >= 2 else 0.7):
+        if factor > (0.3 if taught >= 2 else 0.7):
             for hour in range(size):
                 expected[hour] += factor * of_kind[hour]
             uncertainty += factor * of_kind_hour

@@ -113,7 +113,8 @@ def by_kind(hours: Floats, day_weights: Floats, weekend: Booleans, today_is_week
     deviations = hours - means[:, None]
     profile = weighted_mean(deviations, weights)
     there = np.isfinite(deviations) * weights[:, None]
-    differ = len(hours) >= 3 and alike.any() and not alike.all()
+    taught = np.count_nonzero(alike & (day_weights > 0))
+    differ = len(hours) >= 3 and taught > 0 and not alike.all()
     if len(hours) == 1:
         steps = np.sort(np.abs(np.diff(profile)))
         upper = steps[3 * len(steps) // 4] / UPPER_QUARTER
@@ -144,11 +145,11 @@ def by_kind(hours: Floats, day_weights: Floats, weekend: Booleans, today_is_week
     expected += kept * rest
     uncertainty += kept * free * of_mean / size
 
-    if alike.sum() >= 2 or differ:
+    if taught >= 2 or differ:
         of_kind = weighted_mean(deviations[alike], weights[alike]) - profile
         variance_of_kind = variance / max(there[alike].sum() / size, 0.5)
         kept = left_by_james_and_stein(float(np.sum(of_kind**2)), size - 1, variance_of_kind)
-        if kept > (0.3 if alike.sum() >= 2 else 0.7):
+        if kept > (0.3 if taught >= 2 else 0.7):
             expected += kept * of_kind
             uncertainty += kept * variance_of_kind
     if len(hours) >= ENOUGH_DAYS:
