@@ -72,7 +72,7 @@ NO_REPEAT = -2.3
 CLIP = 3.0
 """Standard deviations beyond which a residual moves its level no further."""
 
-LEAST_FRESH = 0.75
+LEAST_FRESH = 0.4
 """Part of the standard deviation of a day's first residual in which its shifts are counted at least: where levels step
 far over night, eight standard deviations of a window are little."""
 
@@ -130,7 +130,8 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     freedom = row[FREEDOM]
     if fresh:
         # Of a sum of two variances (Satterthwaite 1946).
-        freedom = (overnight + within) ** 2 / (overnight**2 / row[FREEDOM_FRESH] + within**2 / freedom)
+        of_both = (overnight + within) ** 2 / (overnight**2 / row[FREEDOM_FRESH] + within**2 / freedom)
+        freedom = min(of_both, freedom)
     score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * math.log1p(z * z / freedom))
     if z < 0:
         score = -score

@@ -277,7 +277,8 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
         freedom = filters[:, FREEDOM]
         if first:
             steady = np.maximum(steady, LEAST_FRESH)
-            freedom = (between + within) ** 2 / (between**2 / filters[:, FREEDOM_FRESH] + within**2 / freedom)
+            of_both = (between + within) ** 2 / (between**2 / filters[:, FREEDOM_FRESH] + within**2 / freedom)
+            freedom = np.minimum(of_both, freedom)
         zone = filters[:, ZONE] * (1 - absorbed) / spread
         seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, zone, freedom
         response += gain * (onset.parts[t] - response)

@@ -445,7 +445,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if fresh:
         error = residual - level
         within = (window[TOTAL] - window[DAY_STEP]) * window[CALIBRATION]
-        sums[STEPS] += min(max(error * error - within, 0.0), MOST_SQUARE * window[TOTAL])
+        sums[STEPS] += min(max(error * error - within, 0.0), 25 * window[TOTAL])
         sums[STEPS_SEEN] += 1
     else:
         unstretched = z * window[STRETCH]

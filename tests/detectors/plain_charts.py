@@ -74,12 +74,13 @@ class PlainRow:
         error = residual - self.level
         freedom = self.freedom
         if fresh:
-            freedom = (between + within) ** 2 / (between**2 / self.freedom_fresh + within**2 / self.freedom)
+            of_both = (between + within) ** 2 / (between**2 / self.freedom_fresh + within**2 / self.freedom)
+            freedom = min(of_both, self.freedom)
         score = normal_score(error / spread, freedom)
         gain = self.variance / predicted
         unit = math.sqrt(self.calibration * (self.step + self.noise + sampling)) / spread
         if fresh:
-            unit = max(unit, 0.75)
+            unit = max(unit, 0.4)
         for chart in self.charts:
             chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain)
         self.level += gain * (error if fresh else max(-3 * spread, min(3 * spread, error)))
