@@ -145,8 +145,8 @@ def test_another_limit_shows_what_would_not_have_fired(stored: Store) -> None:
 def test_other_windows_find_the_same_drift_as_a_counterpart(stored: Store) -> None:
     done = again(stored, configured(detect=FINER), from_ms=START_MS + 6 * DAY_MS, to_ms=START_MS + 10 * DAY_MS)
     (both,) = [found for found in done.outcomes if found.which == "both"]
-    # What begins with a day is told in its first window.
-    assert both.now[0].at_ms == DRIFT_MS[0] + 3 * HOUR_MS < both.before[0].at_ms
+    # What begins with a day is told from the level of that day in its second window.
+    assert both.now[0].at_ms == DRIFT_MS[0] + 6 * HOUR_MS < both.before[0].at_ms
     assert done.windows == 4 * 8
     assert done.allowed == pytest.approx(4 / 30)
 
