@@ -35,7 +35,13 @@ USUALLY_MISSING = 0.02
 YOUNG = 14
 """Days of a number until which it is young."""
 
-WHAT = ("missing", "half missing", "+2 sd", "-3 sd")
+WHAT = {
+    "missing": (1.0, 0.0),
+    "half missing": (0.5, 0.0),
+    "+2 sd": (USUALLY_MISSING, 2.0),
+    "-3 sd": (USUALLY_MISSING, -3.0),
+}
+"""The share of values that are missing, and by how many standard deviations the others are too high."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def drawn(seed: int) -> Outage:
     lasts = int(rng.choice([1, 2, 3, 5]))
     return Outage(
         seed,
-        what=str(rng.choice(WHAT)),
+        what=str(rng.choice(list(WHAT))),
         hour=int(rng.integers(1, HOURS - lasts)) if rng.random() < 0.5 else 0,
         lasts=lasts,
         begins=int(rng.choice([3, 4, 5, 6, 8, 10, 12, 14, 17, 21])),
@@ -150,8 +156,8 @@ def _followed(outage: Outage) -> Course:
         missing, values = np.full(HOURS, USUALLY_MISSING), daily_season(day, weekend=outage.weekend) + levels[day]
         if day in outage.days:
             hours = slice(outage.hour, outage.hour + outage.lasts)
-            missing[hours] = {"missing": 1.0, "half missing": 0.5}.get(outage.what, USUALLY_MISSING)
-            values[hours] += {"+2 sd": 2.0, "-3 sd": -3.0}.get(outage.what, 0.0)
+            missing[hours], shift = WHAT[outage.what]
+            values[hours] += shift
         return number.day(values, missing=missing)
 
     return follow(charts_of(NUMBER), range(DAYS), day_of)

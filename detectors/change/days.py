@@ -86,7 +86,15 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.residuals import to_expectation
-from detectors.change.teaching import CALIBRATED_FROM, SETTLED, days_alike, forget_outage, keeps_timetable, weigh_day
+from detectors.change.teaching import (
+    CALIBRATED_FROM,
+    SETTLED,
+    days_alike,
+    days_teach,
+    forget_outage,
+    keeps_timetable,
+    weigh_day,
+)
 from detectors.change.windows import (
     MOST_SQUARE,
     OUTLIER,
@@ -111,9 +119,6 @@ SKEWED_FREEDOM = 8.0
 
 BENT = 0.1
 """How far a score may leave the course of a day that is expected of it, as a part of the shift that was accepted."""
-
-FEWEST_DAYS = 3.0
-"""Days from which alone a signal of more than two weeks learns what to expect."""
 
 PARTS_GAIN = 1 / 7
 """How much one day says of which part of a day's events an hour has."""
@@ -163,7 +168,7 @@ def begin_day(
             age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = days_alike(weekend, day - age, day)
             # With hardly a day to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
-            if age > 0 and (age == 1 or _teach(weights[s], day - age, day, lag_of(age), age)):
+            if age > 0 and (age == 1 or days_teach(weights[s], day - age, day, lag_of(age), age)):
                 row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
                     hours_known[r], weights[s], weekend, day - age, day, lag_of(age), expected[r]
                 )
@@ -249,15 +254,6 @@ def _busiest(busiest: float, expected: Floats) -> float:
     for hour in range(expected.size):
         most = max(most, expected[hour])
     return float(most)
-
-
-@inlined
-def _teach(weights: Floats, first: int, day: int, lag: int, age: int) -> bool:
-    """Whether there are days to learn from; of a signal that knows more than few can say, not too few."""
-    total = 0.0
-    for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
-        total += weights[d % DAYS]
-    return bool(total >= FEWEST_DAYS if age >= SETTLED else total > 0.0)
 
 
 @inlined

@@ -17,6 +17,7 @@ from detectors.change.legend import (
     KIND,
     LEVEL_VARIANCE,
     NOISE,
+    REFERENCE_DAYS,
     RENEWED,
     STANDING,
     STEPS,
@@ -49,6 +50,9 @@ MANY_ALARMS = 2.5
 
 UNLEARNED_DAYS = 2
 """Whole days at an accepted level that alarm, after which one that alarms too teaches: else it would alarm for ever."""
+
+FEWEST_DAYS = 3.0
+"""Days from which alone a signal of more than two weeks learns what to expect."""
 
 FAR_OFF = 6.0
 """Standard deviations of windows beyond which an hour is no way of a signal to vary, if it alarmed and came back."""
@@ -102,6 +106,15 @@ def days_alike(weekend: Integers, first: int, day: int) -> int:
     for d in range(max(first, day - DAYS + 1), day):
         count += weekend[d % DAYS] == weekend[day % DAYS]
     return count
+
+
+@inlined
+def days_teach(weights: Floats, first: int, day: int, lag: int, age: int) -> bool:
+    """Whether there are days to learn from; of a signal that knows more than few can say, not too few."""
+    total = 0.0
+    for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
+        total += weights[d % DAYS]
+    return bool(total >= FEWEST_DAYS if age >= SETTLED else total > 0.0)
 
 
 @inlined
