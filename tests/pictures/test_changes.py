@@ -87,7 +87,7 @@ def test_what_moved_is_drawn_in_its_units_beside_what_is_usual(store: Store, pic
     counted = colours(image)
     assert min(counted[colour] for colour in (BAND, LINE, LOUD, ONSET, QUIET)) > 0
     assert shows(image, "10")
-    assert shows(image, "15")
+    assert shows(image, "12")
     assert shows(image, "01-10 08:00")
     [onset] = {x for _, x in np.argwhere((image == ONSET).all(axis=2)).tolist()}
     red = [x for _, x in np.argwhere((image == LOUD).all(axis=2)).tolist()]
