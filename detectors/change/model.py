@@ -56,6 +56,10 @@ EARLY, EARLY_PER_HOUR = np.zeros(FAMILIES), np.zeros(FAMILIES)
 EARLY[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.1, 0.08, 0.04, 0.08, 0.15
 EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.15, 1.0
 
+EARLY_LEAST = np.zeros(FAMILIES)
+"""The same for windows however short: traffic comes in bursts, and those of five minutes differ as hours do."""
+EARLY_LEAST[VOLUMES] = 1.15
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -242,7 +246,7 @@ class ModelCharts:
     def _begin(self, first_series: int, stop: int | None = None) -> None:
         state, settings, day = self.state, self.settings, self.day
         assert day is not None
-        early = EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day
+        early = np.maximum(EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day, EARLY_LEAST)
         begin_day(
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,

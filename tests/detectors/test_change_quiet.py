@@ -120,6 +120,18 @@ def test_the_first_week_with_an_ordinary_daily_season_is_quiet(height: float) ->
     assert alarms <= 1
 
 
+@pytest.mark.parametrize("windows_per_day", [24, 96, 288])
+def test_the_first_days_of_traffic_that_comes_in_bursts_are_quiet(windows_per_day: int) -> None:
+    """The logarithm of their events has sd 0.5: once up to eleven alarms on the first day in windows of five minutes."""
+    for seed in range(8):
+        rng = np.random.default_rng([seed, 17])
+
+        def draw(day: int, rng: np.random.Generator = rng) -> Evidence:
+            return evidence_of(rng.poisson(500 * np.exp(0.5 * rng.normal(size=(1, windows_per_day)))))
+
+        assert follow(charts_of(COUNT, windows_per_day=windows_per_day), range(10), draw).alarms() == []
+
+
 def test_the_first_week_of_a_volume_that_sleeps_at_night_is_quiet() -> None:
     alarms = 0
     for seed in range(20):
