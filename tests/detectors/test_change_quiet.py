@@ -122,7 +122,7 @@ def test_the_first_week_with_an_ordinary_daily_season_is_quiet(height: float) ->
 
 @pytest.mark.parametrize("windows_per_day", [24, 96, 288])
 def test_the_first_days_of_traffic_that_comes_in_bursts_are_quiet(windows_per_day: int) -> None:
-    """The logarithm of their events has sd 0.5: once up to eleven alarms on the first day in windows of five minutes."""
+    """The logarithm of their events has sd 0.5: once eleven alarms on a first day of windows of five minutes."""
     for seed in range(8):
         rng = np.random.default_rng([seed, 17])
 
