@@ -18,6 +18,7 @@ from bench.calibration.forms import LONG, SEEDS, SHORT, Form
 from bench.calibration.goals import goal_lines
 from bench.calibration.grid import GRIDS
 from bench.calibration.injections import INJECTIONS
+from bench.calibration.page import with_tables
 from bench.calibration.power import Found, find
 from bench.calibration.streams import STREAMS
 from bench.calibration.table import delay_lines, false_alarm_lines, power_lines
@@ -35,14 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         counted, found = measure(options)
     if options.json:
         print(json.dumps(document(options, counted, found)))
+        return 0
+    tables = [*false_alarm_lines(counted), *delay_lines(found), *power_lines(found), "", *goal_lines(counted, found)]
+    if options.into:
+        options.into.write_text(with_tables(options.into.read_text(encoding="utf-8"), tables), encoding="utf-8")
     else:
-        tables = [
-            *false_alarm_lines(counted),
-            *delay_lines(found),
-            *power_lines(found),
-            "",
-            *goal_lines(counted, found),
-        ]
         print("\n".join(tables))
     return 0
 
@@ -70,12 +68,28 @@ def measure(options: argparse.Namespace) -> tuple[list[Counted], list[Found]]:
 
 
 def read_parts(files: Sequence[Path]) -> tuple[list[Counted], list[Found]]:
-    """Read what earlier runs with ``--json`` measured."""
-    parts = [json.loads(file.read_text()) for file in files]
-    return (
-        [Counted.from_json(cell) for part in parts for cell in part["false_alarms"]],
-        [Found.from_json(cell) for part in parts for cell in part["power"]],
+    """Read what earlier runs with ``--json`` measured, in the order of a single run."""
+    parts = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    windows, streams, happen = list(GRIDS), list(STREAMS), list(INJECTIONS)
+    counted = [Counted.from_json(cell) for part in parts for cell in part["false_alarms"]]
+    found = [Found.from_json(cell) for part in parts for cell in part["power"]]
+    counted.sort(
+        key=lambda cell: (
+            windows.index(cell.window),
+            cell.features,
+            BUDGETS.index(cell.budget),
+            streams.index(cell.stream),
+        )
     )
+    found.sort(
+        key=lambda cell: (
+            windows.index(cell.window),
+            streams.index(cell.stream),
+            -cell.hour,
+            happen.index(cell.injection),
+        )
+    )
+    return counted, found
 
 
 def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Counted]:
@@ -147,9 +161,12 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--parts", nargs="+", default=[], type=Path, metavar="FILE", help="print what earlier runs with --json measured"
     )
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="put the tables of --parts into a page that has them")
     options = parser.parse_args(arguments)
     if options.parts and options.json:
         parser.error("--parts are JSON already: leave out --json for their tables")
+    if options.into and not options.parts:
+        parser.error("--into needs --parts: a page shows what was measured, and is kept")
     return options
 
 

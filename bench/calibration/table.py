@@ -25,7 +25,7 @@ def false_alarm_lines(cells: Sequence[Counted]) -> Iterator[str]:
         yield ""
         yield from _by_setting(of_budget, [*map(_ratio, of_budget)], [*map(_ratio, pooled(of_budget))])
         yield ""
-        yield f"In the first {FIRST_DAYS} days, alerts of those accepted:"
+        yield f"### In the first {FIRST_DAYS} days, alerts of those accepted, {budget}"
         yield ""
         yield from _by_setting(of_budget, [*map(_first, of_budget)], [*map(_first, pooled(of_budget))])
         yield ""
@@ -39,7 +39,7 @@ def _by_setting(cells: Sequence[Counted], texts: Iterable[str], sums: Iterable[s
     yield row("stream", *(f"{window}, {features} features" for window, features in settings))
     yield "|---" * (len(settings) + 1) + "|"
     for stream, of_stream in by_stream.items():
-        yield row(stream, *(of_stream.get(setting, "") for setting in settings))
+        yield row(stream, *(of_stream.get(setting, "–") for setting in settings))
     yield row("all", *sums)
 
 
@@ -59,19 +59,26 @@ def _first(cell: Counted) -> str:
 
 
 def delay_lines(cells: Sequence[Found]) -> Iterator[str]:
-    """Yield a table for each length of windows: of each stream, how soon half of each injection was found."""
+    """Yield tables for each length of windows: of each stream, how soon half of each injection was found.
+
+    Streams to which the same things happen share a table.
+    """
     for window in dict.fromkeys(cell.window for cell in cells):
-        of_window = [cell for cell in cells if cell.window == window]
         by_course: dict[str, dict[str, str]] = {}
-        for cell in of_window:
-            by_course.setdefault(cell.course, {})[cell.injection] = _when_and_how_many(cell)
-        yield f"### Windows of {window}: when half were found, and % found within 7 days"
+        for cell in cells:
+            if cell.window == window:
+                by_course.setdefault(cell.course, {})[cell.injection] = _when_and_how_many(cell)
+        yield f"### What is found, windows of {window}"
         yield ""
-        yield row("injection", *by_course)
-        yield "|---" * (len(by_course) + 1) + "|"
-        for injection in dict.fromkeys(cell.injection for cell in of_window):
-            yield row(injection, *(of_course.get(injection, "") for of_course in by_course.values()))
+        yield "When half were found, and how many within 7 days:"
         yield ""
+        for injections in dict.fromkeys(map(tuple, by_course.values())):
+            courses = [course for course, of_course in by_course.items() if tuple(of_course) == injections]
+            yield row("injection", *courses)
+            yield "|---" * (len(courses) + 1) + "|"
+            for injection in injections:
+                yield row(injection, *(by_course[course][injection] for course in courses))
+            yield ""
 
 
 def _when_and_how_many(found: Found) -> str:

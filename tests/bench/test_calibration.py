@@ -15,12 +15,13 @@ from scipy import stats
 from bench.calibration.__main__ import document, main, parsed
 from bench.calibration.draw import Drawn, draw
 from bench.calibration.events import event_lines
-from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms
+from bench.calibration.false_alarms import BUDGETS, Counted, Setting, count_false_alarms, interval
 from bench.calibration.forms import SEEDS, SHORT, Size
 from bench.calibration.goals import goal_lines
 from bench.calibration.grid import GRIDS, Grid
 from bench.calibration.injections import INJECTIONS, Injection
 from bench.calibration.oracle import oracle_delays
+from bench.calibration.page import MEASURED, PAGE, with_tables
 from bench.calibration.panes import pane_rows, values_of_cells
 from bench.calibration.power import NEVER, Course, Found, find
 from bench.calibration.streams import STREAMS
@@ -257,6 +258,47 @@ def test_parts_that_were_measured_apart_are_printed_together(
     assert capsys.readouterr().out == "\n".join(lines) + "\n"
 
 
+def test_parts_are_put_in_the_order_of_one_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def printed(*cells: Counted) -> str:
+        parts = [tmp_path / f"{number}.json" for number in range(len(cells))]
+        for part, cell in zip(parts, cells, strict=True):
+            part.write_text(json.dumps(document(parsed([]), [cell], [])))
+        assert main(["--parts", *map(str, parts)]) == 0
+        return capsys.readouterr().out
+
+    hours, days = counted(9, 8.0), replace(counted(3, 8.0), window="1d")
+    others = replace(hours, stream="t3"), replace(days, stream="t3"), replace(hours, features=50)
+    assert printed(hours, *others, days) == printed(days, *reversed(others), hours)
+
+
+def test_a_page_shows_what_is_measured_anew_and_keeps_the_rest(tmp_path: Path) -> None:
+    page, part = tmp_path / "page.md", tmp_path / "part.json"
+    part.write_text(json.dumps(document(parsed([]), [counted(9, 8.0)], [])))
+    table = "| stream | 1h, 10 features |\n|---|---|\n| iid | 9.99 |\n"
+    around = "# Page\n\n| other | table |\n|---|---|\n\n### False alarms / budget, 1 per 7d\n\nIn words:\n\n{}\nRest.\n"
+    page.write_text(around.format(table))
+    assert main(["--parts", str(part), "--into", str(page)]) == 0
+    low, high = interval(9)
+    cell = f"{9 / 8:.2f} ({low / 8:.2f}–{high / 8:.2f})"
+    rows = f"| stream | 1h, 10 features |\n|---|---|\n| iid | {cell} |\n| all | {cell} |\n"
+    assert page.read_text() == around.format(rows)
+
+
+def test_a_page_that_has_fewer_tables_than_were_measured_is_left_as_it_is() -> None:
+    page = "### Found\n\n| a |\n|---|\n"
+    with pytest.raises(ValueError, match="'### Found' has 1 tables in the page, and 2 were measured"):
+        with_tables(page, ["### Found", "| a |", "|---|", "", "| b |", "|---|"])
+
+
+def test_the_page_about_it_shows_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--parts", *map(str, sorted(MEASURED.glob("*.json")))]) == 0
+    page = PAGE.read_text(encoding="utf-8")
+    measured = capsys.readouterr().out.splitlines()
+    assert with_tables(page, measured) == page
+    shown = [line for line in measured if line.startswith("### ") and line in page.splitlines()]
+    assert len(shown) >= 5
+
+
 def test_other_seeds_give_other_windows() -> None:
     setting = Setting("daylevels", GRIDS["1d"], features=2, models=1, days=60)
     rules = {"1 per 1d": Rule("variation", budget="1 per 1d")}
@@ -284,11 +326,21 @@ def found(*delays: float, injection: str = "mean0.5", stream: str = "ar09", orac
 
 def test_a_table_says_when_half_were_found_and_how_many_in_a_week() -> None:
     soon, late, seldom = found(0.0, 1.0, 2.0), found(26.0, 26.0, 400.0, injection="ramp1"), found(0.0, NEVER, NEVER)
-    seldom = replace(seldom, hour=0)
-    title, _, streams, _, *rows = [*delay_lines([soon, late, seldom])]
-    assert title == "### Windows of 1h: when half were found, and % found within 7 days"
-    assert streams == "| injection | ar09 | ar09 from 00:00 |"
-    assert rows == ["| mean0.5 | 2h, 100 % | –, 33 % |", "| ramp1 | 1d 3h, 67 % |  |", ""]
+    both = [replace(soon, hour=0), replace(seldom, hour=0, injection="ramp1"), replace(seldom, stream="iid")]
+    title, _, meaning, _, *tables = [*delay_lines([soon, late, *both])]
+    assert title == "### What is found, windows of 1h"
+    assert meaning == "When half were found, and how many within 7 days:"
+    assert tables == [
+        "| injection | ar09 | ar09 from 00:00 |",
+        "|---|---|---|",
+        "| mean0.5 | 2h, 100 % | 2h, 100 % |",
+        "| ramp1 | 1d 3h, 67 % | –, 33 % |",
+        "",
+        "| injection | iid |",
+        "|---|---|",
+        "| mean0.5 | –, 33 % |",
+        "",
+    ]
 
 
 def test_goals_name_the_cells_that_miss_them() -> None:
