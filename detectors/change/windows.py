@@ -33,7 +33,6 @@ from detectors.change.legend import (
     COMPARED,
     COUNTS,
     DAY_ALARMS,
-    DAY_REPEATS,
     DAY_SAMPLED,
     DAY_SAMPLING,
     DAY_STEP,
@@ -190,7 +189,6 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             if stood and not _stands(rows, first, count):
                 for r in range(first, first + count):
                     begin_anew(filters[r], charts[r])
-            series[s, DAY_REPEATS] = NO_REPEAT
             if present[s, t] == 0:
                 series[s, ABSENT_FOR] += 1
                 if is_held(series[s], windows_per_day):
@@ -204,8 +202,6 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             if series[s, STUCK] != 0:
                 _leave_out_stuck(rows, filters, charts, day_sums, series[s])
             alike = _repeats(series[s], repeats[s, t])
-            if single and series[s, REPEATS] > 0:
-                series[s, DAY_REPEATS] = alike
             if series[s, WINDOWS_SEEN] <= enough[s]:
                 # Charts that ran through it would bring the errors of first guesses along.
                 charts[first : first + count, BY_WINDOW] = 0.0
@@ -238,7 +234,10 @@ def _alarm(
     """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     verdict[STATUS] = EXCEEDS
-    if _is_stuck(charts[:, BY_WINDOW], first, count, alike):
+    most = 0.0
+    for r in range(first, first + count):
+        most = max(most, leading(charts[r, BY_WINDOW]))
+    if alike > most:
         series[s, STUCK] = 1
         _leave_out_stuck(rows, filters, charts, day_sums, series[s])
     else:
@@ -246,15 +245,6 @@ def _alarm(
         _leave_out(rows, filters, day_sums, first, count)
     _note_alarm(series[s], verdict)
     charts[first : first + count, BY_WINDOW] = 0.0
-
-
-@inlined
-def _is_stuck(charts: Floats, first: int, count: int, alike: float) -> bool:
-    """Whether there is more evidence that windows repeat themselves than that any row has moved."""
-    most = 0.0
-    for r in range(first, first + count):
-        most = max(most, leading(charts[r]))
-    return alike > most
 
 
 @inlined
@@ -301,7 +291,7 @@ def _look_at_day(
         for i in range(count):
             copy_row(ahead[i], filters[first + i, BY_DAY])
             copy_charts(looked_at[i], charts[first + i, BY_DAY])
-        alarm_by_day(rows, filters, charts, day_sums, series, s, NO_REPEAT, verdict)
+        alarm_by_day(rows, filters, charts, series, s, verdict)
         for i in range(count):
             if rows[first + i, STANDING] == 0:
                 copy_row(yesterday[i], filters[first + i, BY_DAY])
@@ -311,19 +301,12 @@ def _look_at_day(
 
 
 @inlined
-def alarm_by_day(
-    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
-    verdict: Floats,
-) -> None:  # fmt: skip
+def alarm_by_day(rows: Floats, filters: Floats, charts: Floats, series: Floats, s: int, verdict: Floats) -> None:
     """Let an alarm of series ``s`` stand that days have raised, for windows too."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     verdict[STATUS] = EXCEEDS
-    if _is_stuck(charts[:, BY_DAY], first, count, alike):
-        series[s, STUCK] = 1
-        _leave_out_stuck(rows, filters, charts, day_sums, series[s])
-    else:
-        series[s, DAY_ALARMS] += 1
-        point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
+    series[s, DAY_ALARMS] += 1
+    point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
     _note_alarm(series[s], verdict)
     charts[first : first + count, BY_DAY] = 0.0
     for r in range(first, first + count):
