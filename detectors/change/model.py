@@ -58,7 +58,7 @@ EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.1
 
 EARLY_LEAST = np.zeros(FAMILIES)
 """The same for windows however short: traffic comes in bursts, and those of five minutes differ as hours do."""
-EARLY_LEAST[VOLUMES] = 1.15
+EARLY_LEAST[VOLUMES] = EARLY[VOLUMES] + EARLY_PER_HOUR[VOLUMES]
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,9 @@ NEAR = 0.25
 MOST_SQUARE = 9.0
 """Limit of a squared standardised residual in what is learned from it."""
 
+MOST_STEP = 25.0
+"""Limit of a squared step over night, in variances of a prediction, in what is learned from it."""
+
 LEARNING_DAYS = 14
 """Days, but for the first `UNITS_DAYS`, in which windows of an alarm that stands teach too."""
 
@@ -445,7 +448,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if fresh:
         error = residual - level
         within = (window[TOTAL] - window[DAY_STEP]) * window[CALIBRATION]
-        sums[STEPS] += min(max(error * error - within, 0.0), 25 * window[TOTAL])
+        sums[STEPS] += min(max(error * error - within, 0.0), MOST_STEP * window[TOTAL])
         sums[STEPS_SEEN] += 1
     else:
         unstretched = z * window[STRETCH]
