@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -64,6 +66,14 @@ def test_a_restart_resolves_nothing_before_its_cause_has_been_looked_at(
 ) -> None:
     monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
     monkeypatch.setattr("monitor.threads.STEADY_S", 1e9)
+    monkeypatch.setattr("monitor.heartbeat.lookout.READ_FOR_S", 1e9)
+    may_evaluate, evaluate_now = Event(), EvaluateLoop.evaluate_now
+
+    def evaluated(loop: EvaluateLoop, *options: Any) -> None:
+        if may_evaluate.is_set():
+            evaluate_now(loop, *options)
+
+    monkeypatch.setattr(EvaluateLoop, "evaluate_now", evaluated)
     store, clock = MemoryStore(), SystemClock()
     configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
     instance = instance_of(configuration.service.spec, frozenset(ROLES), None)
@@ -85,6 +95,7 @@ def test_a_restart_resolves_nothing_before_its_cause_has_been_looked_at(
         shop.wait_until(lambda: len(rounds) > 3, "it has looked")
         assert firing(store) == UNKNOWN, "only of the topic that nobody reads is it known"
         service.accept("shop", [json.dumps({"id": "a", "ts": shop.START_MS, "amount": 1.0}).encode()])
+        may_evaluate.set()
         shop.wait_until(lambda: "evaluate/shop" not in firing(store), "it is evaluated")
         monkeypatch.setattr("monitor.threads.STEADY_S", 0.0)
         shop.wait_until(lambda: "alert" not in firing(store), "it has run for a while")
