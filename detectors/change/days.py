@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import NO_REPEAT, combine, let_pass, step_level, take_in
+from detectors.change.charts import combine, let_pass, step_level, take_in
 from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.day_levels import add_up_day
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
@@ -24,6 +24,7 @@ from detectors.change.legend import (
     CARRY_TODAY,
     COUNTS,
     DAY_ALARMS,
+    DAY_REPEATS,
     DAY_SAMPLED,
     DAY_SAMPLING,
     DAY_STEP,
@@ -343,12 +344,13 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         if age < enough[s]:
             charts[first : first + count, BY_DAY] = 0.0
         elif seen:
-            score = combine(charts[:, BY_DAY], first, count, NO_REPEAT)
+            alike = series[s, DAY_REPEATS]
+            score = combine(charts[:, BY_DAY], first, count, alike)
             series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
             verdicts[s, EVIDENCE] = score
             verdicts[s, THRESHOLD] = thresholds[s]
             if score > thresholds[s]:
-                alarm_by_day(rows, filters, charts, series, s, verdicts[s])
+                alarm_by_day(rows, filters, charts, day_sums, series, s, alike, verdicts[s])
         if verdicts[s, STATUS] == QUIET and is_held(series[s], windows_per_day):
             stand(rows, series, s, verdicts[s])
             if not seen:

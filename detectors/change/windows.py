@@ -33,6 +33,7 @@ from detectors.change.legend import (
     COMPARED,
     COUNTS,
     DAY_ALARMS,
+    DAY_REPEATS,
     DAY_SAMPLED,
     DAY_SAMPLING,
     DAY_STEP,
@@ -192,6 +193,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             if stood and not _stands(rows, first, count):
                 for r in range(first, first + count):
                     begin_anew(filters[r], charts[r])
+            series[s, DAY_REPEATS] = NO_REPEAT
             if present[s, t] == 0:
                 series[s, ABSENT_FOR] += 1
                 if is_held(series[s], windows_per_day):
@@ -204,7 +206,9 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             verdicts[s, t, WINDOWS] = series[s, WINDOWS_SEEN]
             if series[s, STUCK] != 0:
                 _leave_out_stuck(rows, filters, charts, day_sums, series[s])
-            alike = _repeats(series[s], repeats[s, t])
+            alike = _repeats(series[s], repeats[s, t], single)
+            if single and series[s, REPEATS] > 0:
+                series[s, DAY_REPEATS] = alike
             if series[s, WINDOWS_SEEN] <= enough[s]:
                 # Charts that ran through it would bring the errors of first guesses along.
                 charts[first : first + count, BY_WINDOW] = 0.0
@@ -237,10 +241,7 @@ def _alarm(
     """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     verdict[STATUS] = EXCEEDS
-    most = 0.0
-    for r in range(first, first + count):
-        most = max(most, leading(charts[r, BY_WINDOW]))
-    if alike > most:
+    if _is_stuck(charts[:, BY_WINDOW], first, count, alike):
         series[s, STUCK] = 1
         _leave_out_stuck(rows, filters, charts, day_sums, series[s])
     else:
@@ -248,6 +249,15 @@ def _alarm(
         _leave_out(rows, filters, day_sums, first, count)
     _note_alarm(series[s], verdict)
     charts[first : first + count, BY_WINDOW] = 0.0
+
+
+@inlined
+def _is_stuck(charts: Floats, first: int, count: int, alike: float) -> bool:
+    """Whether there is more evidence that windows repeat themselves than that any row has moved."""
+    most = 0.0
+    for r in range(first, first + count):
+        most = max(most, leading(charts[r]))
+    return alike > most
 
 
 @inlined
@@ -294,7 +304,7 @@ def _look_at_day(
         for i in range(count):
             copy_row(ahead[i], filters[first + i, BY_DAY])
             copy_charts(looked_at[i], charts[first + i, BY_DAY])
-        alarm_by_day(rows, filters, charts, series, s, verdict)
+        alarm_by_day(rows, filters, charts, day_sums, series, s, NO_REPEAT, verdict)
         for i in range(count):
             if rows[first + i, STANDING] == 0:
                 copy_row(yesterday[i], filters[first + i, BY_DAY])
@@ -304,12 +314,19 @@ def _look_at_day(
 
 
 @inlined
-def alarm_by_day(rows: Floats, filters: Floats, charts: Floats, series: Floats, s: int, verdict: Floats) -> None:
+def alarm_by_day(
+    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
+    verdict: Floats,
+) -> None:  # fmt: skip
     """Let an alarm of series ``s`` stand that days have raised, for windows too."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     verdict[STATUS] = EXCEEDS
-    series[s, DAY_ALARMS] += 1
-    point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
+    if _is_stuck(charts[:, BY_DAY], first, count, alike):
+        series[s, STUCK] = 1
+        _leave_out_stuck(rows, filters, charts, day_sums, series[s])
+    else:
+        series[s, DAY_ALARMS] += 1
+        point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
     _note_alarm(series[s], verdict)
     charts[first : first + count, BY_DAY] = 0.0
     for r in range(first, first + count):
@@ -497,10 +514,11 @@ def _note_alarm(series: Floats, verdict: Floats) -> None:
 
 
 @inlined
-def _repeats(series: Floats, alike: float) -> float:
+def _repeats(series: Floats, alike: float, single: bool) -> float:
     """Return the evidence that windows repeat themselves: of all in a row that are like the one before them.
 
-    There is none where the signal repeats itself all the time. While an alarm about it stands it is no news.
+    There is none where the signal repeats itself all the time. While an alarm about it stands it is no news. A day may
+    have the timetable of the one before it: it takes two in a row.
     """
     series[COMPARED] += 1
     if alike >= ALIKE:
@@ -509,9 +527,12 @@ def _repeats(series: Floats, alike: float) -> float:
         return bet(alike)
     if series[STUCK] != 0:
         return NO_REPEAT
+    is_first = series[REPEATS] <= 0
+    series[REPEATS] += bet(alike)
+    if single and is_first:
+        return NO_REPEAT
     usual = series[REPEATED] > 1 + TOO_OFTEN * series[COMPARED]
     series[REPEATED] += 1
-    series[REPEATS] += bet(alike)
     return NO_REPEAT if usual else series[REPEATS]
 
 

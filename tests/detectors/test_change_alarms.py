@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.legend import EXCEEDS, GROUPS, QUIET, STANDS, STATUS
+from detectors.change.legend import EXCEEDS, GROUPS, LEADING_ROW, QUIET, STANDS, STATUS
 from detectors.change.model import Evidence
 from tests.detectors.change_streams import (
     COUNT,
@@ -269,6 +269,49 @@ def test_a_change_of_days_that_lasts_is_one_alarm_that_stands() -> None:
         )
         assert course.alarms() == [(40, 1)]
         assert all(whole[0, STATUS] == STANDS for whole in course.by_day[41:])
+
+
+def test_two_days_that_repeat_the_one_before_are_one_alarm_until_another_comes() -> None:
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed), events=1000)
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            if 40 <= day < 45:
+                return number.of_counts(number.previous[np.newaxis], np.array([20]))
+            return number.day(np.zeros(1))
+
+        course = follow(charts_of(NUMBER, windows_per_day=1), range(60), draw)
+        assert course.alarms() == [(41, 1)]
+        assert course.by_day[41][0, LEADING_ROW] == -1
+        stands = [whole[0, STATUS] == STANDS for whole in course.by_day[42:]]
+        assert stands == [True] * 3 + [False] * 15
+
+
+def test_days_with_one_timetable_now_and_then_hide_no_upstream_that_is_stuck() -> None:
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed), events=1000)
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            if day in (20, 27, 34, 40, 41, 42):
+                return number.of_counts(number.previous[np.newaxis], np.array([20]))
+            return number.day(np.zeros(1))
+
+        assert follow(charts_of(NUMBER, windows_per_day=1), range(60), draw).alarms() == [(41, 1)]
+
+
+@pytest.mark.parametrize("kind", ["constant", "handful"])
+def test_days_of_a_constant_or_of_a_handful_of_values_repeat_nothing(kind: str) -> None:
+    constant = np.zeros((1, GROUPS), dtype=np.int64)
+    constant[0, GROUPS // 2] = 1000
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed), events=3)
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            if kind == "constant":
+                return number.of_counts(constant, np.array([20]))
+            return number.day(np.zeros(1))
+
+        assert follow(charts_of(NUMBER, windows_per_day=1), range(60), draw).alarms() == []
 
 
 def test_a_night_without_events_does_not_end_an_alarm_and_a_day_does() -> None:

@@ -220,6 +220,26 @@ def test_a_stuck_upstream_that_repeats_its_last_window_is_found(tmp_path: Path) 
     assert onsets(tmp_path, watched(), lines(5, hourly))[0] <= CHANGE_MS + 2 * HOUR_MS
 
 
+def test_an_upstream_that_repeats_a_day_is_found_in_windows_of_a_day_too(tmp_path: Path) -> None:
+    first, last = 22, 25
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        day, hour_of_day = divmod(hour, 24)
+        drawn = np.random.default_rng([99, min(day, first - 1) if day < last else day, hour_of_day])
+        return drawn.normal(5, 1, 40).tolist()
+
+    schema = {"id": "id", "features": {"x": {"type": "numeric"}}}
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1d", "defaults": {"window": "1d"}}
+    store, _ = replayed_lines(
+        tmp_path, lines(17, hourly, days=28), configured(detect=detect, schema=schema, segments=[])
+    )
+    alerts = sorted(rows(store, "alerts"), key=lambda alert: alert["sequence"])
+    assert [alert["state"] for alert in alerts] == ["firing", "resolved"]
+    assert alerts[0]["at_ms"] == at((first + 2) * 24)
+    assert alerts[1]["at_ms"] >= at((last + 1) * 24)
+    assert "repeats the window before it, value for value" in alerts[0]["title"]
+
+
 def test_a_stuck_upstream_of_few_values_is_one_alert_that_says_so_and_ends_when_it_goes_on(tmp_path: Path) -> None:
     """Forty values an hour without a range: too few for its cells to tell, once twelve alerts about its season."""
     first, last = 22 * 24, 25 * 24
