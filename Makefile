@@ -95,8 +95,9 @@ peers: $(installed) ## fetch MOA, frouros and an OpenID provider, which tests co
 	@$(python) -m tests.services.peers
 	@$(python) -m tests.services.oidc
 
-soak: $(installed) kafka ## Alertmanager's own tests; Prometheus' rules; 10,000 configurations with mistakes; kill workers on a real Kafka, those who tell people, and services that are changed; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
+soak: $(installed) kafka peers ## properties with new examples; Alertmanager's own tests; Prometheus' rules; 10,000 configurations with mistakes; kill workers on a real Kafka, those who tell people, and services that are changed; replays under crashes; everything at once: SOAK_MINUTES=10 CHAOS_MINUTES=30
 	@.ci/packages go cc
+	@for _ in 1 2 3 4 5; do $(python) -m pytest --quiet -m hypothesis --hypothesis-profile=default || exit 1; done
 	@$(python) -m bench.alertmanager_suite
 	@$(python) -m bench.prometheus_rules
 	@$(python) -m bench.api_requests
