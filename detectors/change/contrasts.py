@@ -11,8 +11,7 @@ the reference.
   would be one of spread.
 - repeats: how alike a window and the one before it are, as the lower tail of the chi-squared statistic of the two; of
   equal ones, as the probability that what both hold falls into two equal halves. Windows of an upstream that has
-  stopped repeat themselves; independent ones cannot be so alike. Days can, since a schedule is much the same on each:
-  of these only equal ones count.
+  stopped repeat themselves; independent ones cannot be so alike.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from detectors.kernel import inlined, kernel
 
 __all__ = [
     "FEWEST_COMPARED",
-    "FEWEST_GROUPS",
     "FEWEST_SPREAD",
     "OUTER_DISTANCES",
     "OUTER_MIDDLES",
@@ -175,8 +173,8 @@ def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> Non
 @kernel
 def number_contrasts(
     counts: Integers, group_of: Integers, score_of: Floats, previous: Integers, locations: Floats, spreads: Floats,
-    floor: float, fewest: Integers, of_reference: Floats, fewest_groups: int, location: Floats, spread: Floats,
-    repeats: Floats, units: Floats,
+    floor: float, fewest: Integers, of_reference: Floats, location: Floats, spread: Floats, repeats: Floats,
+    units: Floats,
 ) -> None:  # fmt: skip
     """Write the contrasts of windows of a number.
 
@@ -188,8 +186,6 @@ def number_contrasts(
         int64[GROUPS], the window before the first one, left behind for the next call.
     locations, spreads, floor, fewest, of_reference
         Of a `ScoreTable`, ``of_reference`` its units.
-    fewest_groups
-        `FEWEST_GROUPS`, or `GROUPS` where counts that are alike, but not equal, say nothing.
     location, spread, repeats
         float64[T]; NaN, NaN and 0 for a window with too few values.
     units
@@ -210,7 +206,7 @@ def number_contrasts(
                 second += count * score * score
                 third += count * score * score * score
                 fourth += count * score * score * score * score
-        repeats[t] = _resemblance(grouped, previous, n, fewest_groups)
+        repeats[t] = _resemblance(grouped, previous, n)
         location[t] = np.nan
         spread[t] = np.nan
         units[t] = np.nan
@@ -259,7 +255,7 @@ def _between(x: float, xs: Floats, ys: Floats) -> float:
 
 
 @inlined
-def _resemblance(counts: Integers, previous: Integers, n: int, fewest_groups: int) -> float:
+def _resemblance(counts: Integers, previous: Integers, n: int) -> float:
     """Return the log probability that two windows of one distribution are at least as alike as these."""
     earlier = 0
     for g in range(GROUPS):
@@ -279,7 +275,7 @@ def _resemblance(counts: Integers, previous: Integers, n: int, fewest_groups: in
             statistic += difference * difference / both
     if equal:
         return _halves(counts, n)
-    if used <= fewest_groups:
+    if used <= FEWEST_GROUPS:
         return 0.0
     return _log_lower_gamma(0.5 * (used - 1), 0.5 * statistic)
 

@@ -113,6 +113,9 @@ Integers = npt.NDArray[np.int64]
 ALIKE, TOO_OFTEN = -6.0, 0.01
 """Log probability from which on a window repeats the one before it, and the share of repeats that is a signal's way."""
 
+TIMETABLE_DAYS = 28
+"""Days of a signal after which it is known whether they follow a timetable, which makes them alike."""
+
 CHARTED_DAYS = 7
 """Days of a contrast before the scale of days may alarm about it."""
 
@@ -518,7 +521,7 @@ def _repeats(series: Floats, alike: float, single: bool) -> float:
     """Return the evidence that windows repeat themselves: of all in a row that are like the one before them.
 
     There is none where the signal repeats itself all the time. While an alarm about it stands it is no news. A day may
-    have the timetable of the one before it: it takes two in a row.
+    have the timetable of the one before it: it takes two in a row, and weeks in which there were none.
     """
     series[COMPARED] += 1
     if alike >= ALIKE:
@@ -533,7 +536,7 @@ def _repeats(series: Floats, alike: float, single: bool) -> float:
         return NO_REPEAT
     usual = series[REPEATED] > 1 + TOO_OFTEN * series[COMPARED]
     series[REPEATED] += 1
-    return NO_REPEAT if usual else series[REPEATS]
+    return NO_REPEAT if usual or (single and series[COMPARED] <= TIMETABLE_DAYS) else series[REPEATS]
 
 
 @inlined

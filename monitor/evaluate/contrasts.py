@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.accepted_skew import FEWEST_DAYS, variance_of_mean
 from detectors.change.contrasts import (
-    FEWEST_GROUPS,
     FEWEST_SPREAD,
     OUTER_DISTANCES,
     OUTER_MIDDLES,
@@ -548,8 +547,6 @@ class NumberContrasts(ReferredContrasts):
     """Location and spread of a number, repeats, and the rates of unusable values."""
 
     is_number = True
-    fewest_groups: int = FEWEST_GROUPS
-    """In use of two windows, from which on such as are alike, but not equal, say that they repeat themselves."""
     kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
@@ -579,7 +576,7 @@ class NumberContrasts(ReferredContrasts):
         units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
             windows.counts[first:], *self._groups.numbers(columns), self._previous,
-            table.locations, table.spreads, table.floor, table.fewest, table.units, self.fewest_groups,
+            table.locations, table.spreads, table.floor, table.fewest, table.units,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
         # Of a spread one value is not free.
@@ -709,19 +706,17 @@ def share_of(name: str) -> str:
 
 
 def referred_contrasts(
-    layout: Layout, dataset: Summary | None, learn_windows: int, *, is_prediction: bool = False, by_day: bool = False
+    layout: Layout, dataset: Summary | None, learn_windows: int, *, is_prediction: bool = False
 ) -> ReferredContrasts | None:
-    """Return the contrasts of a signal's values, of days or of shorter windows; None for vectors, which have none."""
+    """Return the contrasts of a signal's values; None for vectors, which have none."""
     if isinstance(layout, JointLayout):
         return None
     if isinstance(layout, CategoryLayout):
         names = CategoryContrasts(layout, dataset, learn_windows)
         names.answers = Answers(layout) if is_prediction else None
         return names
-    numbers = (AnswerContrasts if is_prediction else NumberContrasts)(layout, dataset, learn_windows)
-    if by_day:
-        numbers.fewest_groups = GROUPS
-    return numbers
+    made = AnswerContrasts if is_prediction else NumberContrasts
+    return made(layout, dataset, learn_windows)
 
 
 def share_at(angle: float) -> float:

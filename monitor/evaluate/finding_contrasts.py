@@ -21,7 +21,6 @@ from detectors.sketch import FindingLayout
 from detectors.sketch.findings import COUNTED
 from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, referred_contrasts, share_at
 from monitor.evaluate.fallback import FallbackContrasts
-from monitor.values import DAY_MS
 from monitor.watch import Summary, Watch
 
 __all__ = ["FindingContrasts", "SignalContrasts", "contrasts_of", "rates_of_findings"]
@@ -192,18 +191,12 @@ class SignalContrasts(Contrasts):
 def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | None:
     """Return the contrasts of a signal; None if it has none: of vectors findings alone are watched."""
     layout, findings = watch.layouts.get(signal), watch.finding_layouts.get(signal)
-    dataset, defaults = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults
+    dataset, learn_windows = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults.learn_windows
     own, fallback = None, None
     if layout is not None and watch.is_charted(signal):
         answer = watch.fallbacks.get(signal)
         fallback = None if answer is None else FallbackContrasts(answer, layout, dataset)
-        own = referred_contrasts(
-            layout,
-            dataset,
-            defaults.learn_windows,
-            is_prediction=signal.startswith("prediction:"),
-            by_day=defaults.step_ms >= DAY_MS,
-        )
+        own = referred_contrasts(layout, dataset, learn_windows, is_prediction=signal.startswith("prediction:"))
     if own is None and findings is None:
         return None
     return SignalContrasts(own, None if findings is None else FindingContrasts(findings), fallback)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.charts import begin_level, step_level, take_in
-from detectors.change.contrasts import FEWEST_GROUPS, FEWEST_SPREAD, number_contrasts
+from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
 from detectors.change.residuals import to_residual
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
@@ -144,8 +144,7 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
     number_contrasts(
         columns.counts_of(summary)[None], *groups.numbers(columns), previous,
-        table.locations, table.spreads, table.floor, table.fewest, table.units, FEWEST_GROUPS,
-        location, spread, repeats, units,
+        table.locations, table.spreads, table.floor, table.fewest, table.units, location, spread, repeats, units,
     )  # fmt: skip
     return float(location[0]), float(spread[0])
 

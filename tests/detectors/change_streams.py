@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.contrasts import FEWEST_GROUPS, OUTER_DISTANCES, ScoreTable, normal_quantiles, number_contrasts
+from detectors.change.contrasts import OUTER_DISTANCES, ScoreTable, normal_quantiles, number_contrasts
 from detectors.change.legend import (
     EVIDENCE,
     EXCEEDS,
@@ -122,7 +122,7 @@ class Number:
         values, units, repeats = np.empty((3, size)), np.empty((size, 2)), np.empty(size)
         number_contrasts(
             grouped, np.arange(GROUPS), TABLE.scores, self.previous, TABLE.locations, TABLE.spreads, TABLE.floor,
-            TABLE.fewest, TABLE.units, FEWEST_GROUPS, values[0], values[1], repeats, units,
+            TABLE.fewest, TABLE.units, values[0], values[1], repeats, units,
         )  # fmt: skip
         values[2] = absent
         n = grouped.sum(axis=1)

@@ -299,6 +299,19 @@ def test_days_with_one_timetable_now_and_then_hide_no_upstream_that_is_stuck() -
         assert follow(charts_of(NUMBER, windows_per_day=1), range(60), draw).alarms() == [(41, 1)]
 
 
+def test_days_that_follow_a_timetable_repeat_nothing() -> None:
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed), events=1000)
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            if day % 7 in (1, 2, 3, 4):
+                return number.of_counts(number.previous[np.newaxis], np.array([20]))
+            return number.day(np.zeros(1))
+
+        course = follow(charts_of(NUMBER, windows_per_day=1), range(90), draw)
+        assert -1 not in [course.by_day[day][0, LEADING_ROW] for day, _ in course.alarms()], "it is of no repeat"
+
+
 @pytest.mark.parametrize("kind", ["constant", "handful"])
 def test_days_of_a_constant_or_of_a_handful_of_values_repeat_nothing(kind: str) -> None:
     constant = np.zeros((1, GROUPS), dtype=np.int64)

@@ -30,16 +30,14 @@ UNEVEN = np.random.default_rng(64).permutation(np.arange(INNER) ** 2)
 """Counts of a reference, one group of which has none."""
 
 
-def contrasts_of(
-    counts: Integers, table: ScoreTable, previous: Integers | None = None, fewest_groups: int = FEWEST_GROUPS
-) -> tuple[Floats, ...]:
+def contrasts_of(counts: Integers, table: ScoreTable, previous: Integers | None = None) -> tuple[Floats, ...]:
     """Return location, spread, repeats and units of windows."""
     last = np.zeros(GROUPS, dtype=np.int64) if previous is None else previous
     location, spread, repeats = np.empty((3, len(counts)))
     units = np.empty((len(counts), 2))
     number_contrasts(
         counts, np.arange(GROUPS), table.scores, last, table.locations, table.spreads, table.floor,
-        table.fewest, table.units, fewest_groups, location, spread, repeats, units,
+        table.fewest, table.units, location, spread, repeats, units,
     )  # fmt: skip
     return location, spread, repeats, units
 
@@ -207,15 +205,6 @@ def test_in_a_few_groups_counts_that_are_nearly_equal_are_ordinary_and_equal_one
     assert (contrasts_of(counts, ScoreTable(np.full(INNER, 100)))[2][1:] < -35).all()
     counts[1, 0] = 26
     assert contrasts_of(counts, ScoreTable(np.full(INNER, 100)))[2].tolist() == [0, 0, 0]
-
-
-def test_where_a_schedule_makes_windows_alike_only_equal_ones_count() -> None:
-    table, counts = ScoreTable(np.full(INNER, 100)), np.repeat(drawn(np.random.default_rng(7), 1), 4, axis=0)
-    counts[2, OUTER : OUTER + 2] += [1, -1]
-    alike, equal = contrasts_of(counts, table)[2], contrasts_of(counts, table, fewest_groups=GROUPS)[2]
-    assert alike[1:].max() < -80
-    assert equal[1] == alike[1]
-    assert equal[2:].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5], [0.97, 0.03], [0.6, 0.3, 0.1]])

@@ -221,7 +221,7 @@ def test_a_stuck_upstream_that_repeats_its_last_window_is_found(tmp_path: Path) 
 
 
 def test_an_upstream_that_repeats_a_day_is_found_in_windows_of_a_day_too(tmp_path: Path) -> None:
-    first, last = 22, 25
+    first, last = 36, 39
 
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         day, hour_of_day = divmod(hour, 24)
@@ -231,7 +231,7 @@ def test_an_upstream_that_repeats_a_day_is_found_in_windows_of_a_day_too(tmp_pat
     schema = {"id": "id", "features": {"x": {"type": "numeric"}}}
     detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1d", "defaults": {"window": "1d"}}
     store, _ = replayed_lines(
-        tmp_path, lines(17, hourly, days=28), configured(detect=detect, schema=schema, segments=[])
+        tmp_path, lines(17, hourly, days=42), configured(detect=detect, schema=schema, segments=[])
     )
     alerts = sorted(rows(store, "alerts"), key=lambda alert: alert["sequence"])
     assert [alert["state"] for alert in alerts] == ["firing", "resolved"]
