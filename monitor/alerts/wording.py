@@ -354,7 +354,7 @@ def _beside(change: Change) -> str:
             "" if math.isnan(change.before) else f", {change.before:.3g} when last better"
         )
     if change.what == "repeats":
-        return "repeats the window before it, value for value"
+        return "repeats the values of the window before it"
     usual, current = _amounts(change)
     if change.against_reference and change.what != "spread":
         return f"{change.what} {usual} in the reference, {current} now"
