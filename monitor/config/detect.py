@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from monitor.routing.interval_spec import zone_of
-from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, parse_duration
+from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, format_duration, parse_duration
 
 __all__ = ["Budget", "Defaults", "Detect", "Rule", "Use", "Uses"]
 
@@ -84,7 +84,8 @@ class Defaults(Strict):
 
     window: DurationMs = Field(default=300_000, gt=0, description="length of a window")
     every: DurationMs | None = Field(
-        default=None, description="how often a window is evaluated; its own length if absent (tumbling)"
+        default=None,
+        description="how often a window is evaluated, a whole part of it; its own length if absent (tumbling)",
     )
     offset: DurationMs = Field(default=0, ge=0, description="shifts the grid: 5h starts days at 05:00 UTC")
     min_samples: int = Field(default=500, ge=2, description="a window with fewer events has no say")
@@ -181,8 +182,14 @@ class Detect(Strict):
         for key in ("window", "every", "offset"):
             length = getattr(self.defaults, key)
             if length and length % self.pane:
-                message = f"{key} must be a multiple of pane ({self.pane} ms), got {length} ms"
+                message = (
+                    f"{key} must be a multiple of pane ({format_duration(self.pane)}), got {format_duration(length)}"
+                )
                 raise WrongPartError(("defaults", key), message)
+        window, step = self.defaults.window, self.defaults.step_ms
+        if window % step:
+            message = f"window must be a multiple of every ({format_duration(step)}), got {format_duration(window)}"
+            raise WrongPartError(("defaults", "every"), message)
         return self
 
     @model_validator(mode="after")

@@ -305,16 +305,11 @@ class Changes:
             return
         span = slice(windows.start, windows.stop)
         of_all = [parts[key] for key in self._begun]
-        repeats = np.stack([part.evidence.repeats[span] for part in of_all])
-        defaults = self._watch.model.spec.detect.defaults
-        if defaults.window > defaults.step_ms >= DAY_MS:
-            # Days that have events in common with the one before are alike, as those of a timetable.
-            repeats[:] = 0.0
         evidence = Evidence(
             values=np.concatenate([part.evidence.values[:, span] for part in of_all]),
             events=np.concatenate([part.evidence.events[:, span] for part in of_all]),
             units=np.concatenate([part.evidence.units[:, span] for part in of_all]),
-            repeats=repeats,
+            repeats=np.stack([part.evidence.repeats[span] for part in of_all]),
             present=np.stack([part.present[span] for part in of_all]),
             places=np.array([moments[t].time_of_day for t in windows]),
         )

@@ -238,6 +238,16 @@ BROKEN = {
         "33: spec.detect.defaults.window: window must be a multiple",
         one=False,
     ),
+    "window that is no sum of steps": _with(
+        "detect: {defaults: {window: 90m, every: 1h}}",
+        "36: spec.detect.defaults.every: window must be a multiple of every (1h), got 1h30m",
+        one=False,
+    ),
+    "windows with gaps": _with(
+        "detect: {defaults: {window: 1h, every: 1d}}",
+        "35: spec.detect.defaults.every: window must be a multiple of every (1d), got 1h",
+        one=False,
+    ),
     "window of no length": _with("detect: {defaults: {window: 0s}}", "23: spec.detect.defaults.window: ", one=False),
     "window of one event": _with("detect: {defaults: {min_samples: 1}}", "23: spec.detect.defaults.min_samples: Input"),
     "rule is unknown": _with(

@@ -282,3 +282,28 @@ def test_sliding_windows_are_the_sums_of_their_panes(tmp_path: Path) -> None:
                 total = replace(total, sum_q=0, sum_q2=0)
             assert columns.summary_of(windows.counts[t], windows.sums[t], windows.extremes[t]) == total
     assert len(scored(store, signal="feature:age", detector="psi")) == 2 * 24 - 6
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"window": "5h"},
+        {"window": "6h", "every": "2h", "offset": "1h"},
+        {"window": "2d", "every": "16h", "offset": "5h"},
+        {"window": "1d", "every": "1h", "offset": "3d"},
+    ],
+)
+def test_a_window_has_the_events_between_its_start_and_its_end(tmp_path: Path, defaults: dict[str, str]) -> None:
+    events = applications(7, days=5, per_day=300)
+    configuration = configured(detect=detecting(rules=[], defaults=defaults | {"min_samples": 2}), segments=[])
+    store, _ = replayed_lines(tmp_path, as_lines(events), configuration)
+    times = np.array([event["ts"] for event in events])
+    cut = configuration.models["loans"].spec.detect.defaults
+    counts = {row["window_end_ms"]: row["n"] for row in scored(store, signal="feature:age", detector="psi")}
+    assert counts == {
+        end_ms: np.count_nonzero((times >= end_ms - cut.window) & (times < end_ms))
+        for end_ms in range(min(counts), max(counts) + 1, cut.step_ms)
+    }
+    assert (min(counts) - cut.offset) % cut.step_ms == 0
+    assert min(counts) - cut.window < START_MS + cut.step_ms
+    assert max(counts) + cut.step_ms > times[-1]

@@ -220,35 +220,28 @@ def test_a_stuck_upstream_that_repeats_its_last_window_is_found(tmp_path: Path) 
     assert onsets(tmp_path, watched(), lines(5, hourly))[0] <= CHANGE_MS + 2 * HOUR_MS
 
 
-REPEATED_DAYS = range(36, 39)
-
-
-def alerts_of_repeated_days(folder: Path, **defaults: str) -> list[dict[str, Any]]:
-    """What is told of six weeks of which some days are the one before them once more."""
+@pytest.mark.parametrize("defaults", [{"window": "1d"}, {"window": "2d", "every": "1d"}])
+def test_an_upstream_that_repeats_a_day_is_found_in_windows_of_a_day_too(
+    tmp_path: Path, defaults: dict[str, str]
+) -> None:
+    """Of windows that overlap the newest step is looked at: days that have events in common are no repetition."""
+    first, last = 36, 39
 
     def hourly(rng: np.random.Generator, hour: int) -> Any:
         day, hour_of_day = divmod(hour, 24)
-        drawn_for = REPEATED_DAYS.start - 1 if day in REPEATED_DAYS else day
-        drawn = np.random.default_rng([99, drawn_for, hour_of_day])
+        drawn = np.random.default_rng([99, min(day, first - 1) if day < last else day, hour_of_day])
         return drawn.normal(5, 1, 40).tolist()
 
     schema = {"id": "id", "features": {"x": {"type": "numeric"}}}
-    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "12h", "defaults": defaults}
-    store, _ = replayed_lines(folder, lines(17, hourly, days=42), configured(detect=detect, schema=schema, segments=[]))
-    return sorted(rows(store, "alerts"), key=lambda alert: alert["sequence"])
-
-
-def test_an_upstream_that_repeats_a_day_is_found_in_windows_of_a_day_too(tmp_path: Path) -> None:
-    alerts = alerts_of_repeated_days(tmp_path, window="1d")
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1d", "defaults": defaults}
+    store, _ = replayed_lines(
+        tmp_path, lines(17, hourly, days=42), configured(detect=detect, schema=schema, segments=[])
+    )
+    alerts = sorted(rows(store, "alerts"), key=lambda alert: alert["sequence"])
     assert [alert["state"] for alert in alerts] == ["firing", "resolved"]
-    assert alerts[0]["at_ms"] == at((REPEATED_DAYS.start + 2) * 24)
-    assert alerts[1]["at_ms"] >= at((REPEATED_DAYS.stop + 1) * 24)
+    assert alerts[0]["at_ms"] == at((first + 2) * 24)
+    assert alerts[1]["at_ms"] >= at((last + 1) * 24)
     assert "repeats the values of the window before it" in alerts[0]["title"]
-
-
-def test_days_that_overlap_are_alike_without_that_and_no_repetition_of_them_is_told(tmp_path: Path) -> None:
-    alerts = alerts_of_repeated_days(tmp_path, window="36h", every="1d")
-    assert not any("repeats" in alert["title"] for alert in alerts)
 
 
 def test_a_stuck_upstream_of_few_values_is_one_alert_that_says_so_and_ends_when_it_goes_on(tmp_path: Path) -> None:
