@@ -317,6 +317,8 @@ def _blind(shown: dict[str, Any]) -> Iterator[str]:
     events = shown["change"]["events_per_window"]
     for sight, fewest in unseen(math.inf if events is None else events):
         yield f"windows of {events:,.3g} events do not show {sight}: {fewest} are needed; longer windows help"
+    if windows := shown["change"]["learn_repeats"]:
+        yield f"a window that repeats the one before it is told after {windows} windows, from the second in a row on"
     with_limits = [
         signal for signal, uses in shown["signals"].items() if any("min_effect" in use for use in uses.values())
     ]

@@ -19,7 +19,7 @@ from detectors.change.model import BY_WINDOWS_SHARE, ZONES
 from detectors.change.residuals import to_expectation
 from detectors.change.skew import SKEW_SHARE
 from detectors.change.threshold import bound
-from detectors.change.windows import CHARTED_DAYS
+from detectors.change.windows import CHARTED_DAYS, TIMETABLE_DAYS
 from monitor.config.model import Model
 from monitor.config.references import sharing_budget, uses_for
 from monitor.evaluate.contrasts import REFERENCE_EVENTS
@@ -60,9 +60,10 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
     -------
     dict
         ``signals`` that share the budget, segments counted; ``each_ms``, the time in which each of them alarms falsely
-        once; ``learn_ms``, the time until windows may alarm, and ``learn_days``, until whole days may;
-        ``learn_values``, the values that a signal has to have had without a data set; ``events_per_window``;
-        ``smallest_shifts``, one for each kind of contrast.
+        once; ``learn_ms``, the time until windows may alarm, ``learn_days``, until whole days may, and
+        ``learn_repeats``, the windows until those may that repeat the one before; ``learn_values``, the values that a
+        signal has to have had without a data set; ``events_per_window``; ``smallest_shifts``, one for each kind of
+        contrast.
     """
     detect = model.spec.detect
     segments = 1 + sum(len(each.values) if each.values is not None else each.top for each in model.spec.segments)
@@ -78,6 +79,7 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
         "learn_ms": detect.defaults.learn_windows * step_ms,
         "learn_values": 0 if model.spec.baseline.kind == "dataset" else REFERENCE_EVENTS,
         "learn_days": None if is_by_day else CHARTED_DAYS,
+        "learn_repeats": TIMETABLE_DAYS if is_by_day else 0,
         "events_per_window": events,
         "smallest_shifts": []
         if not events
