@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from monitor.config import Configuration
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Store
 from tests.monitor.streams import (
     DAY_MS,
+    START_MS,
+    TOPIC,
     applications,
     as_lines,
     configured,
@@ -62,6 +67,50 @@ def test_the_size_of_batches_does_not_show(
 ) -> None:
     store, _ = replayed_lines(tmp_path, troubles, batch=batch)
     assert outcome(store) == unbroken
+
+
+@pytest.fixture(scope="module")
+def short_troubles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    lines = troubled(5, days=6, per_day=120, drift_ms=(START_MS + 3 * DAY_MS, START_MS + 4 * DAY_MS))
+    return written(tmp_path_factory.mktemp("short"), [lines[::2], lines[1::2]])
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Configuration:
+    """Any windows that are sums of any panes, under any rule."""
+    pane = draw(st.sampled_from([7, 30, 60, 90, 360, 1_440]))
+    step = pane * draw(st.integers(1, 4))
+    detect = detecting(
+        rule=draw(st.sampled_from(["change", "variation"])),
+        pane=f"{pane}m",
+        time_zone=draw(st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Apia"])),
+        false_alarms=draw(st.sampled_from(["1 per 30d", "10 per 1d"])),
+        defaults={
+            "window": f"{step * draw(st.integers(1, 4))}m",
+            "every": f"{step}m",
+            "offset": f"{pane * draw(st.integers(0, 20))}m",
+            "min_samples": draw(st.sampled_from([2, 20])),
+            "learn_windows": draw(st.integers(4, 8)),
+        },
+    )
+    source = {
+        "kafka": TOPIC,
+        "event_time": {"path": "ts", "unit": "ms"},
+        "allowed_lateness": draw(st.sampled_from(["0s", "5m", "12h"])),
+        "max_ahead": draw(st.sampled_from(["1m", "6h"])),
+    }
+    baseline = draw(st.sampled_from([{"kind": "rolling", "span": "30d"}, {"kind": "first_events", "count": 200}]))
+    return configured(detect=detect, sources=[source], baseline=baseline)
+
+
+@settings(deadline=None, max_examples=12)
+@given(configuration=configurations(), batch=st.integers(20, 500), every=st.integers(50, 500))
+def test_neither_batches_nor_checkpoints_show_whatever_is_configured(
+    configuration: Configuration, batch: int, every: int, short_troubles: list[Path]
+) -> None:
+    at_once, _ = replayed(configuration, short_troubles)
+    in_parts, _ = replayed(configuration, short_troubles, batch=batch, checkpoint_every=every)
+    assert outcome(in_parts) == outcome(at_once)
 
 
 def test_one_event_at_a_time_gives_the_same_bytes(tmp_path: Path) -> None:
