@@ -79,7 +79,7 @@ def foresee(model: Model, events_per_hour: float | None) -> dict[str, Any]:
         "learn_ms": detect.defaults.learn_windows * step_ms,
         "learn_values": 0 if model.spec.baseline.kind == "dataset" else REFERENCE_EVENTS,
         "learn_days": None if is_by_day else CHARTED_DAYS,
-        "learn_repeats": TIMETABLE_DAYS if is_by_day else 0,
+        "learn_repeats": max(TIMETABLE_DAYS, detect.defaults.learn_windows) if is_by_day else 0,
         "events_per_window": events,
         "smallest_shifts": []
         if not events

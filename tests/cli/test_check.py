@@ -323,6 +323,8 @@ def test_a_window_of_a_day_has_no_gross_changes_within_a_day(tmp_path: Path, lee
     assert "each series may alarm when 10d and 200 of its values were seen; variances" in out
     assert "a window that repeats the one before it is told after 28 windows, from the second in a row on" in out
     assert "is told after" not in leeway("check", changing(tmp_path, "    defaults: {window: 1h}\n")).out
+    out = leeway("check", changing(tmp_path, "    defaults: {window: 1d, learn_windows: 40}\n")).out
+    assert "is told after 40 windows" in out
 
 
 def test_without_traffic_nothing_is_said_of_what_can_be_found(tmp_path: Path, leeway: Console) -> None:
