@@ -93,6 +93,11 @@ def daily(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> 
     return np.repeat(rng.normal(0.0, 0.25, (features, days)), grid.per_day, axis=1)[:, :windows]
 
 
+def by_window(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
+    """A level for each window."""
+    return rng.normal(0.0, 0.5, (features, windows))
+
+
 def wandering(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
     """A random walk that goes 0.3 standard deviations in 90 days; it begins at zero after the history."""
     walk = np.cumsum(rng.normal(0.0, 0.3 / math.sqrt(90 * grid.per_day), (features, windows)), axis=1)
@@ -125,6 +130,10 @@ STREAMS = {
         Stream("mixseason", "5 categories, the season of 0.6 in their log-odds", seasonal(0.6), shares=FIVE),
         Stream("daylevels", "a level for each day, sd 0.25", daily, level_sd=0.25),
         Stream("mixdays", "5 categories, log-odds with a level for each day", daily, shares=FIVE, level_sd=0.25),
+        Stream("windowlevels", "a level for each window, sd 0.5", by_window, level_sd=0.5),
+        Stream(
+            "mixwindows", "5 categories, log-odds with a level for each window", by_window, shares=FIVE, level_sd=0.5
+        ),
         Stream("walk", "a random walk of 0.3 sd in 90 days", wandering),
         Stream("clusters", "events come as five equal ones", steady, cluster=5),
         Stream("missing", "a rate of missing values whose logit has sd 0.5", steady, missing_sd=0.5),

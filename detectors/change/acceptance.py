@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.days import lag_of
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, learn_expectation, mean_of_hours
+from detectors.change.lag import lag_of
 from detectors.change.legend import (
     ACCEPTED_DAY,
     ACCEPTED_SHIFT,

@@ -124,8 +124,8 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
 
 
 @kernel
-def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int, pools: Floats, row: Floats) -> None:
-    """Write the components of one row's variance at one scale.
+def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int, pools: Floats, row: Floats) -> float:
+    """Write the components of one row's variance at one scale; return the part of a residual that the next one has.
 
     Parameters
     ----------
@@ -146,7 +146,9 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
         excess = (excess * seen + BORROWED * pools[OF_SQUARES]) / (seen + BORROWED)
     excess = max(excess, 0.0)
     error = (excess + sampling) / np.sqrt(max(seen, 4.0))
+    sure = seen / (seen + (10 if by_day else 1))
     if by_day and pools[SIGNIFICANT]:
+        sure = (seen + POOLED_DAYS) / (seen + POOLED_DAYS + 10)
         first = (first * seen + POOLED_DAYS * pools[OF_NEXT] * excess) / (seen + POOLED_DAYS)
         second = (second * seen + POOLED_DAYS * pools[OF_SECOND] * excess) / (seen + POOLED_DAYS)
         third = second * min(max(pools[OF_SECOND] / max(pools[OF_NEXT], 1e-6), 0.0), 1.0)
@@ -155,7 +157,7 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     distance = _long_lag(windows_per_day)
     if not by_day and long_lag > 0.3 * first and long_lag > 2 * error:
         carry = max(carry, min(min(max(long_lag / max(first, 1e-12), 0.01), 1.0) ** (1 / (distance - 1)), 0.999))
-    carry = max(carry, 0.05) * seen / (seen + (10 if by_day else 1)) if dependent else 0.0
+    carry = max(carry, 0.05) * sure if dependent else 0.0
     of_levels = min(max(first, 0.0) / max(carry, 0.05), excess) if dependent else 0.0
     noise = max(excess - of_levels, 0.0)
     step = of_levels * (1 - carry * carry)
@@ -173,6 +175,7 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     # Days, not windows, are independent: they are the degrees of freedom.
     row[FREEDOM] = 3 + moments[DAYS_SEEN] * (1 if by_day else 2)
     row[FREEDOM_FRESH] = row[FREEDOM] if by_day else 3 + moments[STEPS_SEEN]
+    return float(min(first / max(excess, 1e-12), 1.0) * sure) if dependent else 0.0
 
 
 @inlined

@@ -9,6 +9,7 @@ from detectors.change.charts import combine, let_pass, step_level, take_in
 from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
 from detectors.change.day_levels import add_up_day
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
+from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
     ACCEPTED_SHIFT,
     ACCEPTED_VARIANCE,
@@ -47,7 +48,6 @@ from detectors.change.legend import (
     HIGHEST_BY_DAY,
     IN_HOUR,
     KIND,
-    LAG_DAYS,
     LEADING_ROW,
     LEARNING,
     LEVEL,
@@ -88,7 +88,6 @@ from detectors.change.legend import (
 )
 from detectors.change.residuals import to_expectation
 from detectors.change.teaching import (
-    CALIBRATED_FROM,
     SETTLED,
     days_alike,
     days_teach,
@@ -97,6 +96,7 @@ from detectors.change.teaching import (
     weigh_day,
 )
 from detectors.change.windows import (
+    CALIBRATED_FROM,
     MOST_SQUARE,
     OUTLIER,
     age_of,
@@ -126,12 +126,6 @@ PARTS_GAIN = 1 / 7
 
 FORGOTTEN = 0.05
 """What the busiest hour is lowered by from day to day, if there is no busier one."""
-
-
-@inlined
-def lag_of(age: int) -> int:
-    """Days that expectations and variances do not see yet: a slow drift must not teach that it is usual."""
-    return 0 if age < SETTLED else min(LAG_DAYS, (age - SETTLED) // 2)
 
 
 @kernel
@@ -180,9 +174,12 @@ def begin_day(
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
             row[BUSIEST] = _busiest(row[BUSIEST], expected[r])
+            guessed, next_day = filters[r, BY_WINDOW, CALIBRATION], 0.0
             for scale in range(SCALES):
                 of_family = pools[scale, families[r]]
-                estimate(moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale])
+                next_day = estimate(
+                    moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale]
+                )
                 filters[r, scale, ZONE] = zones[families[r], scale]
                 if row[FAMILY] in (RATES, VOLUMES):
                     _skew(filters[r, scale], sampling[r, scale])
@@ -191,13 +188,14 @@ def begin_day(
                 usual_windows = _usual_windows(moments[r, BY_WINDOW], windows_per_day)
                 keep_level(filters[r], sampling[r], moments[r, BY_DAY], of_family, row[UNCERTAINTY], usual_windows)
             lasts = windows_per_day > 1 and filters[r, BY_WINDOW, CARRY] == 1.0
+            grow(filters[r], next_day, age)
             filters[r, BY_DAY, OVERNIGHT] = 1.0
             filters[r, BY_WINDOW, OVERNIGHT] = filters[r, BY_DAY, CARRY] if lasts and age >= SETTLED else 1.0
             _by_day(filters[r, BY_DAY], row[UNCERTAINTY], moments[r, BY_DAY, DAYS_SEEN])
             _by_window(row, filters[r, BY_WINDOW], charts[r, BY_WINDOW], sampling[r, BY_WINDOW], windows_per_day)
             is_new = alike < 2 or row[WEEKDAYS] == UNKNOWN
             if age < CALIBRATED_FROM or is_new or np.isnan(mean_of_hours(expected[r])):
-                _widen(filters[r, BY_WINDOW], early[families[r]])
+                _widen(filters[r, BY_WINDOW], early[families[r]], guessed)
             if row[STANDING] != 0:
                 # The level of what has shifted is the shifted one, until it recovers.
                 filters[r, :, CARRY] = 1.0
@@ -298,13 +296,14 @@ def _by_window(row: Floats, window: Floats, charts: Floats, sampling: float, win
 
 
 @inlined
-def _widen(window: Floats, early: float) -> None:
+def _widen(window: Floats, early: float, guessed: float) -> None:
     window[CARRY] = 1.0
     window[CARRY_TODAY] = 1.0
     window[STEP] = max(window[STEP], early * early)
     window[LEVEL_VARIANCE] = max(window[LEVEL_VARIANCE], 0.09)
     window[FREEDOM] = max(window[FREEDOM], EARLY_FREEDOM)
     window[FREEDOM_FRESH] = max(window[FREEDOM_FRESH], EARLY_FREEDOM)
+    window[CALIBRATION] = max(window[CALIBRATION], guessed)
 
 
 @kernel

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
-from detectors.change.days import begin_day, close_day, lag_of
+from detectors.change.days import begin_day, close_day
+from detectors.change.lag import lag_of
 from detectors.change.legend import (
     BY_DAY,
     BY_WINDOW,

@@ -26,7 +26,7 @@ from detectors.change.legend import (
     VOLUME,
     WEEKDAYS,
 )
-from detectors.change.windows import OUTLIER, age_of
+from detectors.change.windows import CALIBRATED_FROM, OUTLIER, age_of
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -34,9 +34,6 @@ Integers = npt.NDArray[np.int64]
 
 SETTLED = 14
 """Days after which an expectation no longer sees the newest days, and alarmed days teach nothing."""
-
-CALIBRATED_FROM = 3
-"""Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
 
 ALARMED_WEIGHT, CLEAR_SHIFT = 0.3, 0.3
 """What a day that alarmed counts for while days are few, and the shift from which on it counts for nothing: it is more

@@ -147,6 +147,12 @@ OFTEN = 3.0
 """Alarms of a row, of some weeks, after which windows of one that stands teach: else what is learned of calm ones only
 would make it alarm for ever."""
 
+CALIBRATED_FROM = 3
+"""Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
+
+FIRST_GUESS = 5.0
+"""Windows that the guess counts for with which windows of those days begin, until they show how far they vary."""
+
 UNITS_DAYS = 3
 """Days in which the variance that one value contributes is learned, as it is after an acceptance; kept then, since a
 constant has none of its own."""
@@ -475,6 +481,10 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
+        if age < CALIBRATED_FROM:
+            square = min(z * z, MOST_SQUARE) * window[CALIBRATION]
+            guess = window[CALIBRATION] + (square - window[CALIBRATION]) / (sums[SQUARES_SEEN] + FIRST_GUESS)
+            window[CALIBRATION] = max(guess, 1.0)
 
 
 @inlined

@@ -122,8 +122,11 @@ def by_windows(own: Moments, windows_per_day: int) -> Components:
     return Components(1.0, levels, max(excess - first - step / 2, 0.0), step, scale, freedom)
 
 
-def by_days(own: Moments, family: list[Moments]) -> Components:
-    """Return the components at the scale of days, where a signal with few of its own borrows from its family."""
+def products_by_days(own: Moments, family: list[Moments]) -> tuple[float, float, float, float, float]:
+    """Return mean products of residuals of days at lags 0 to 3, and how sure it is what one day has of the one before.
+
+    A signal with few days of its own borrows from its family.
+    """
     weights = np.array([m.counts[0] for m in family])
     days = max(float(weights.sum()), 1e-9)
     pooled = np.array([float(np.sum(weights * [m.means[lag] for m in family])) / days for lag in range(3)])
@@ -132,7 +135,7 @@ def by_days(own: Moments, family: list[Moments]) -> Components:
     mean_sampling = float(np.mean([m.sampling for m in family]))
     significant = pooled[1] > (pooled[0] + mean_sampling) / math.sqrt(max(days, 4))
 
-    seen = own.counts[0]
+    seen = known = own.counts[0]
     excess, first, second, third, _ = own.means
     of_family = (pooled[0] * weights.sum() + 3 * 0.3 * 0.15**2) / (weights.sum() + 3)
     excess = max((excess * seen + 3 * of_family) / (seen + 3), 0.0)
@@ -140,13 +143,46 @@ def by_days(own: Moments, family: list[Moments]) -> Components:
         first = (first * seen + 60 * ratios[0] * excess) / (seen + 60)
         second = (second * seen + 60 * ratios[1] * excess) / (seen + 60)
         third = second * min(ratios[1] / max(ratios[0], 1e-6), 1.0)
+        known = seen + 60
+    return excess, first, second, third, known / (known + 10)
+
+
+def by_days(own: Moments, family: list[Moments]) -> Components:
+    """Return the components at the scale of days."""
+    seen = own.counts[0]
+    excess, first, second, third, sure = products_by_days(own, family)
     scale, freedom = calibration(own), 3 + own.days
     if first <= (excess + own.sampling) / math.sqrt(max(seen, 4)) or seen <= 8:
         return Components(0.0, 0.0, excess, 0.0, scale, freedom)
     carry = min(max((second + 0.999 * third) / max(first + second, 1e-12), 0.0), 0.995)
-    carry = max(carry, 0.05) * seen / (seen + 10)
+    carry = max(carry, 0.05) * sure
     levels = min(first / max(carry, 0.05), excess)
     return Components(carry, levels, excess - levels, levels * (1 - carry**2), scale, freedom)
+
+
+def growth(own: Moments, family: list[Moments], age: int) -> float:
+    """Return what the variance of a day's residual is, by the mean of those that were learned from."""
+    excess, first, _, _, sure = products_by_days(own, family)
+    seen, following = own.counts[0], 0.0
+    if first > (excess + own.sampling) / math.sqrt(max(seen, 4)) and seen > 8:
+        following = min(first / max(excess, 1e-12), 1.0) * sure
+    carry = math.floor(min(following, 0.98) * 50) / 50
+    days = np.arange(age + 1)
+    covariances = carry ** np.abs(days[:, None] - days)
+
+    def variance_of(day: int) -> float:
+        reference = (days < day - lag_of(day)) & (days >= day - lag_of(day) - 35)
+        of_residual = (days == day) - reference / reference.sum()
+        return float(of_residual @ covariances @ of_residual)
+
+    learned = [(0.985 ** (age - day), variance_of(day)) for day in range(1, age - lag_of(age - 1))]
+    mean = sum(weight * variance for weight, variance in learned) / sum(weight for weight, _ in learned)
+    return max(variance_of(age) / mean, 1.0)
+
+
+def lag_of(age: int) -> int:
+    """Days that are not seen yet: none in two weeks, then one more every second day, up to a week."""
+    return 0 if age < 14 else min(7, (age - 14) // 2)
 
 
 def products_of_day(residuals: Floats, limits: Floats, sampling: Floats, long_lag: int) -> tuple[Floats, Floats]:

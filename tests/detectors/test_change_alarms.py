@@ -235,6 +235,23 @@ def test_on_the_first_day_a_failure_alarms_as_soon_as_there_may_be_alarms(name: 
         assert alarms[0] == (0, 14)
 
 
+@pytest.mark.parametrize("day", [0, 1, 2])
+def test_a_failure_of_the_first_days_alarms_at_once_although_levels_differ_from_window_to_window(day: int) -> None:
+    for seed in SEEDS:
+        rng = np.random.default_rng([seed, 29])
+        number = Number(rng)
+
+        def draw(today: int, number: Number = number) -> Evidence:
+            ordinary = number.day(0.5 * number.rng.normal(size=288))
+            if today < day:
+                return ordinary
+            shifted = number.day(4.0 + 0.5 * number.rng.normal(size=288), missing=0.5)
+            return joined(ordinary, shifted, 150)
+
+        alarms = follow(charts_of(NUMBER, windows_per_day=288), range(day + 1), draw).alarms()
+        assert (day, 150) in alarms
+
+
 def test_a_rate_of_errors_that_doubles_alarms_within_hours() -> None:
     for seed in SEEDS:
         rng = np.random.default_rng(seed)

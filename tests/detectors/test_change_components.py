@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from detectors.change.components import FORGET
-from detectors.change.days import lag_of
 from detectors.change.expectation import UNSEEN, expected_at
+from detectors.change.lag import lag_of
 from detectors.change.legend import (
     BEYOND,
     BY_DAY,
@@ -49,6 +49,7 @@ from tests.detectors.plain_components import (
     Moments,
     by_days,
     by_windows,
+    growth,
     products_of_day,
     step_between_days,
     with_lasting_level,
@@ -138,12 +139,12 @@ def moments_of(charts: ModelCharts, row: int, scale: int) -> Moments:
     )
 
 
-@pytest.mark.parametrize("carry", [0.0, 0.6, 0.95])
+@pytest.mark.parametrize("carry", [0.0, 0.6, 0.95, 0.995])
 def test_components_equal_the_slow_obvious_way(carry: float) -> None:
     rng = np.random.default_rng(int(carry * 10))
     signals = [Number(rng) for _ in range(3)]
     levels = [autoregressive(rng, 40 * 24, carry, 0.25).reshape(40, 24) for _ in signals]
-    charts, compared = charts_of(NUMBER, NUMBER, NUMBER, false_alarms=1e-200), 0
+    charts, compared, most_grown = charts_of(NUMBER, NUMBER, NUMBER, false_alarms=1e-200), 0, 1.0
     for day in range(40):
         known = [[moments_of(charts, row, scale) for row in range(9)] for scale in range(2)]
         charts.begin(day, weekend=is_weekend(day))
@@ -160,11 +161,15 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
             of_windows = with_lasting_level(of_windows, known[BY_DAY][row], days, known[BY_WINDOW][row], uncertainty)
             columns = [CARRY, LEVEL_VARIANCE, NOISE, STEP, CALIBRATION, FREEDOM]
             np.testing.assert_allclose(window[columns], list(vars(of_windows).values()), rtol=1e-9, atol=1e-12)
-            expected = step_between_days(known[BY_WINDOW][row], family) + uncertainty
+            grown = growth(known[BY_DAY][row], days, day)
+            most_grown = max(most_grown, grown)
+            expected = step_between_days(known[BY_WINDOW][row], family) * grown + uncertainty
             assert window[DAY_STEP] == pytest.approx(expected, rel=1e-9)
             of_days = by_days(known[BY_DAY][row], days)
             if row % 3 == 2:
                 of_days = of_days.with_longer_tails(known[BY_DAY][row].sampling)
+            of_days.levels, of_days.noise = grown * of_days.levels, grown * of_days.noise
+            of_days.step *= grown
             # A wrong expectation is so for days: its variance is noise in the first ones.
             of_days.noise += uncertainty * 8 / (8 + known[BY_DAY][row].days)
             whole = charts.state.filters[row, BY_DAY]
@@ -172,6 +177,7 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
         charts.watch(beside(*(number.day(level[day]) for number, level in zip(signals, levels, strict=True))))
         charts.close()
     assert compared > 100
+    assert carry < 0.99 or most_grown > 1.2
 
 
 def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() -> None:

@@ -12,6 +12,7 @@ from detectors.change.legend import EXCEEDS, STATUS
 from detectors.change.model import Evidence
 from tests.detectors.change_streams import (
     COUNT,
+    EVENTS,
     NUMBER,
     SHARE,
     Course,
@@ -130,6 +131,24 @@ def test_the_first_days_of_traffic_that_comes_in_bursts_are_quiet(windows_per_da
             return evidence_of(rng.poisson(500 * np.exp(0.5 * rng.normal(size=(1, windows_per_day)))))
 
         assert follow(charts_of(COUNT, windows_per_day=windows_per_day), range(10), draw).alarms() == []
+
+
+@pytest.mark.parametrize("spread", [0.25, 0.5, 1.0])
+def test_the_first_days_of_levels_that_differ_from_window_to_window_are_quiet(spread: float) -> None:
+    """A number's, and the logit of a rate: up to five alarms a day of one signal, while nothing was known of them."""
+    alarms = 0
+    for seed in range(4):
+        rng = np.random.default_rng([seed, 23])
+        number = Number(rng)
+        levels = spread * rng.normal(size=(3, 2, 288))
+
+        def draw(day: int, levels: Floats = levels, number: Number = number) -> Evidence:
+            shares = 1 / (1 + 9 * np.exp(-2 * levels[day, 1]))
+            return beside(number.day(levels[day, 0]), evidence_of(number.rng.binomial(EVENTS, shares)[None], EVENTS))
+
+        course = follow(charts_of(NUMBER, SHARE, windows_per_day=288), range(3), draw)
+        alarms += len(course.alarms(0)) + len(course.alarms(1))
+    assert alarms <= 1
 
 
 def test_the_first_week_of_a_volume_that_sleeps_at_night_is_quiet() -> None:
