@@ -247,7 +247,7 @@ def number_of(
     values, units, repeats = np.empty((3, len(levels))), np.empty((len(levels), 2)), np.empty(len(levels))
     number_contrasts(
         grouped, np.arange(GROUPS), TABLE.scores, np.zeros(GROUPS, dtype=np.int64), TABLE.locations, TABLE.spreads,
-        TABLE.floor, TABLE.fewest, TABLE.units, values[0], values[1], repeats, units,
+        TABLE.floor, TABLE.fewest, TABLE.resolved, TABLE.units, values[0], values[1], repeats, units,
     )  # fmt: skip
     values[2] = missing
     count = grouped.sum(axis=1)

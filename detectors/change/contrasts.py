@@ -58,6 +58,10 @@ visibility on clear days, a window of that value alone is ordinary, and its spre
 
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 
+UNRESOLVED = 0.3
+"""Share of a window's values, more than of the reference's, at one end of it and beyond with which its spread is not
+resolved; and as many more as may be there by chance."""
+
 FEWEST_SPREAD = 10
 """Values of a window below which the logarithm of their variance is too skewed to be a spread."""
 
@@ -111,6 +115,10 @@ class ScoreTable:
     fewest : int64 array [2]
         Values of a window that has a location, and a spread: of rare scores far away, as those of a yes in one of a
         hundred, a mean of few is skewed.
+    resolved : float64 array [2]
+        Between which the share of a window's values in the highest group and above, less that in the lowest and below,
+        has to be for groups to resolve its spread: at its ends a reference has wide ones, and what looks like the
+        spread of values that are there depends on where they are.
     units : float64 array [2]
         The variance that one value of the reference contributes to a location and to a spread.
 
@@ -149,6 +157,8 @@ class ScoreTable:
         self.units = np.array([square, of_spread])
         # The skewness of a mean of n values is that of one by √n.
         least = np.array([1.0, FEWEST_SPREAD]), np.array([cube * cube, 2 * FEWEST_SPREAD * of_spread])
+        balance = float(shares[-1] - shares[0])
+        self.resolved = np.array([min(balance, 0.0) - UNRESOLVED, max(balance, 0.0) + UNRESOLVED])
         self.fewest = np.minimum(np.ceil(np.maximum(*least)), ALWAYS_ENOUGH).astype(np.int64)
         ends = end + (OUTER_DISTANCES if beyond else np.array([0.0, *[40.0] * (OUTER - 1)]))
         fences = np.concatenate(([-40.0], -ends[::-1], fences, ends, [40.0]))
@@ -173,8 +183,8 @@ def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> Non
 @kernel
 def number_contrasts(
     counts: Integers, group_of: Integers, score_of: Floats, previous: Integers, locations: Floats, spreads: Floats,
-    floor: float, fewest: Integers, of_reference: Floats, location: Floats, spread: Floats, repeats: Floats,
-    units: Floats,
+    floor: float, fewest: Integers, resolved: Floats, of_reference: Floats, location: Floats, spread: Floats,
+    repeats: Floats, units: Floats,
 ) -> None:  # fmt: skip
     """Write the contrasts of windows of a number.
 
@@ -184,12 +194,13 @@ def number_contrasts(
         int64[T, K]; int64[K], float64[K]: the group and the score of each column.
     previous
         int64[GROUPS], the window before the first one, left behind for the next call.
-    locations, spreads, floor, fewest, of_reference
+    locations, spreads, floor, fewest, resolved, of_reference
         Of a `ScoreTable`, ``of_reference`` its units.
     location, spread, repeats
         float64[T]; NaN, NaN and 0 for a window with too few values.
     units
-        float64[T, 2]: the variance that one value contributes to location and spread.
+        float64[T, 2]: the variance that one value contributes to location and spread; less than 0 of a spread that the
+        groups do not resolve.
     """
     grouped = np.zeros(GROUPS, dtype=np.int64)
     for t in range(counts.shape[0]):
@@ -222,9 +233,21 @@ def number_contrasts(
                 units[t, 1] = (n * of_one + OF_REFERENCE[1] * of_reference[1]) / (n + OF_REFERENCE[1])
                 spread[t] = 0.5 * math.log(variance + floor) - _between(mean, locations, spreads)
                 spread[t] += _short_of(n, floor, of_reference)
+                if not _is_resolved(grouped, n, resolved):
+                    units[t, 1] = -units[t, 1]
         if n > 0:
             for g in range(GROUPS):
                 previous[g] = grouped[g]
+
+
+@inlined
+def _is_resolved(grouped: Integers, n: int, resolved: Floats) -> bool:
+    """Whether values lie where groups are narrow: at an end of the reference their spread depends on where it is."""
+    balance = 0
+    for g in range(OUTER + 1):
+        balance += grouped[GROUPS - 1 - g] - grouped[g]
+    by_chance = np.sqrt(n)
+    return bool(resolved[0] * n - by_chance <= balance <= resolved[1] * n + by_chance)
 
 
 @inlined

@@ -147,6 +147,10 @@ OFTEN = 3.0
 """Alarms of a row, of some weeks, after which windows of one that stands teach: else what is learned of calm ones only
 would make it alarm for ever."""
 
+UNRESOLVED_AWAY = 0.5
+"""How far the location of a window may be from what is expected for it to have a spread that its groups do not resolve:
+one that looks as it does because of where the values are looks so each time they are there."""
+
 CALIBRATED_FROM = 3
 """Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
 
@@ -171,7 +175,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     ----------
     values, events, units
         float64[R, T]: contrasts as `to_residual` takes them, NaN where there is nothing, and the variance that one
-        value contributes.
+        value contributes; less than 0 of a spread that depends on the location, which is the row before it.
     repeats, places, present
         float64[S, T], float64[T], float64[S, T]: how alike windows are, where in the day they lie, in [0, 1), and
         whether the series has events in them.
@@ -194,9 +198,12 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             say_nothing(verdicts[s, t], ABSENT, BY_WINDOW)
             stood = _stands(rows, first, count)
             for r in range(first, first + count):
+                value = values[r, t]
+                if units[r, t] < 0 and not abs(rows[r - 1, DEVIATION]) <= UNRESOLVED_AWAY:
+                    value = np.nan
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
-                    learned_events[r], hours[r], day_sums[r], values[r, t], events[r, t], units[r, t], places[t],
+                    learned_events[r], hours[r], day_sums[r], value, events[r, t], abs(units[r, t]), places[t],
                     ages[s], single, stood,
                 )  # fmt: skip
             if stood and not _stands(rows, first, count):

@@ -332,7 +332,7 @@ class ReferredContrasts(Contrasts):
             for s in np.flatnonzero(~np.isnan(evidence.values[row])).tolist():
                 value, events = float(evidence.values[row, s]), float(evidence.events[row, s])
                 total = value * events if kind == SCORE else value
-                levels[s, row] = to_expectation(kind, total, events, 1.0), evidence.units[row, s] / events
+                levels[s, row] = to_expectation(kind, total, events, 1.0), abs(evidence.units[row, s]) / events
         return list(levels)
 
     def evidence(self, windows: Windows, columns: Columns) -> SignalEvidence:
@@ -576,7 +576,7 @@ class NumberContrasts(ReferredContrasts):
         units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
             windows.counts[first:], *self._groups.numbers(columns), self._previous,
-            table.locations, table.spreads, table.floor, table.fewest, table.units,
+            table.locations, table.spreads, table.floor, table.fewest, table.resolved, table.units,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
         # Of a spread one value is not free.

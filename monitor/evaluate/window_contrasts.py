@@ -144,7 +144,8 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
     number_contrasts(
         columns.counts_of(summary)[None], *groups.numbers(columns), previous,
-        table.locations, table.spreads, table.floor, table.fewest, table.units, location, spread, repeats, units,
+        table.locations, table.spreads, table.floor, table.fewest, table.resolved, table.units, location, spread,
+        repeats, units,
     )  # fmt: skip
     return float(location[0]), float(spread[0])
 

@@ -122,7 +122,7 @@ class Number:
         values, units, repeats = np.empty((3, size)), np.empty((size, 2)), np.empty(size)
         number_contrasts(
             grouped, np.arange(GROUPS), TABLE.scores, self.previous, TABLE.locations, TABLE.spreads, TABLE.floor,
-            TABLE.fewest, TABLE.units, values[0], values[1], repeats, units,
+            TABLE.fewest, TABLE.resolved, TABLE.units, values[0], values[1], repeats, units,
         )  # fmt: skip
         values[2] = absent
         n = grouped.sum(axis=1)

@@ -37,7 +37,7 @@ def contrasts_of(counts: Integers, table: ScoreTable, previous: Integers | None 
     units = np.empty((len(counts), 2))
     number_contrasts(
         counts, np.arange(GROUPS), table.scores, last, table.locations, table.spreads, table.floor,
-        table.fewest, table.units, location, spread, repeats, units,
+        table.fewest, table.resolved, table.units, location, spread, repeats, units,
     )  # fmt: skip
     return location, spread, repeats, units
 
@@ -105,6 +105,10 @@ def test_a_window_equals_the_slow_obvious_way(reference: Integers) -> None:
     for t, counts in enumerate(windows):
         values = np.repeat(table.scores, counts)
         enough = len(values) >= table.fewest
+        ends = (counts[-OUTER - 1 :].sum() - counts[: OUTER + 1].sum()) / max(len(values), 1)
+        of_reference = (reference[-1] - reference[0]) / reference.sum()
+        limit = 0.3 + 1 / math.sqrt(max(len(values), 1))
+        resolved = min(of_reference, 0) - limit <= ends <= max(of_reference, 0) + limit
         np.testing.assert_array_equal(np.isnan(units[t]), ~enough)
         np.testing.assert_array_equal(np.isnan([location[t], spread[t]]), ~enough)
         if enough[0]:
@@ -119,7 +123,7 @@ def test_a_window_equals_the_slow_obvious_way(reference: Integers) -> None:
             of_variance = np.mean((values - values.mean()) ** 4) - values.var() ** 2
             of_spread = of_variance / (2 * (values.var() + table.floor)) ** 2
             shrunk = (len(values) * of_spread + 60 * table.units[1]) / (len(values) + 60)
-            assert units[t, 1] == pytest.approx(shrunk, abs=1e-7)
+            assert units[t, 1] == pytest.approx(shrunk if resolved else -shrunk, abs=1e-7)
         if t:
             is_equal = bool((counts == windows[t - 1]).all())
             relative, absolute = (0.0, 1e-3 * GROUPS) if is_equal else (1e-9, 1e-12)
@@ -137,6 +141,31 @@ def test_windows_of_few_values_have_the_mean_and_the_variance_that_is_said_of_th
         many = contrasts_of(drawn(np.random.default_rng(12), 500, n=2_000), table)[1].mean()
         assert spread.mean() == pytest.approx(many, abs=0.02)
         assert spread.var() == pytest.approx(units[:, 1].mean() / (n - 1), rel=0.25)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_spread_that_depends_on_where_values_are_is_marked(side: int) -> None:
+    """The last group of a reference is wide: values that are half as far apart look like a third of that there."""
+    table, errors = ScoreTable(np.full(INNER, 100)), []
+    for shift in (0.0, 1.5, 2.0, 2.5, 3.0, 4.0):
+        counts = drawn(np.random.default_rng(5), 50, shift=side * shift, spread=0.5)
+        _, spread, _, units = contrasts_of(counts, table)
+        if shift in {0, 1.5, 2.5}:
+            assert ((units[:, 1] < 0) == (shift > 2)).all()
+        errors += np.abs(spread - math.log(0.5))[units[:, 1] > 0].tolist()
+    assert max(errors) < 0.4
+
+
+def test_a_reference_that_has_most_of_its_values_at_an_end_resolves_windows_like_it() -> None:
+    clear_days = np.ones(INNER, dtype=np.int64)
+    clear_days[-1] = 9 * INNER
+    table = ScoreTable(clear_days)
+    windows = np.zeros((3, GROUPS), dtype=np.int64)
+    windows[0, OUTER + INNER - 1] = 100
+    windows[1, OUTER + INNER - 1], windows[1, OUTER : OUTER + 50] = 50, 1
+    windows[2, 0] = 100
+    units = contrasts_of(windows, table)[3]
+    assert (units[:, 1] < 0).tolist() == [False, False, True]
 
 
 def test_rare_values_far_away_need_more_of_them_for_a_typical_value() -> None:

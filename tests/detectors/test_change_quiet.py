@@ -81,6 +81,16 @@ def test_a_number_is_quiet(stream: str) -> None:
     assert alarms <= FALSE_ALARMS * DAYS * len(SEEDS)
 
 
+def test_levels_that_leave_what_the_reference_resolves_are_quiet() -> None:
+    """As of weather with a reference of few days: a window is narrower than it, and its level goes to its ends."""
+    alarms = 0
+    for seed in SEEDS:
+        rng = np.random.default_rng([seed, 31])
+        pairs = [(Number(rng, spread=0.6), dependent(0.9, 1.0)(rng)) for _ in range(SIGNALS)]
+        alarms += alarms_of(NUMBER, lambda day, pairs=pairs: [number.day(level[day]) for number, level in pairs])  # type: ignore[misc]
+    assert alarms <= FALSE_ALARMS * DAYS * len(SEEDS)
+
+
 @pytest.mark.parametrize("share", [0.01, 0.3])
 def test_a_rate_is_quiet(share: float) -> None:
     alarms = 0
