@@ -60,7 +60,10 @@ HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 
 UNRESOLVED = 0.3
 """Share of a window's values, more than of the reference's, at one end of it and beyond with which its spread is not
-resolved; and as many more as may be there by chance."""
+resolved."""
+
+LEAST_UNIT = 1e-12
+"""What one value of a spread that is not resolved contributes at least, so that there is a sign."""
 
 FEWEST_SPREAD = 10
 """Values of a window below which the logarithm of their variance is too skewed to be a spread."""
@@ -234,7 +237,7 @@ def number_contrasts(
                 spread[t] = 0.5 * math.log(variance + floor) - _between(mean, locations, spreads)
                 spread[t] += _short_of(n, floor, of_reference)
                 if not _is_resolved(grouped, n, resolved):
-                    units[t, 1] = -units[t, 1]
+                    units[t, 1] = -max(units[t, 1], LEAST_UNIT)
         if n > 0:
             for g in range(GROUPS):
                 previous[g] = grouped[g]
@@ -246,8 +249,7 @@ def _is_resolved(grouped: Integers, n: int, resolved: Floats) -> bool:
     balance = 0
     for g in range(OUTER + 1):
         balance += grouped[GROUPS - 1 - g] - grouped[g]
-    by_chance = np.sqrt(n)
-    return bool(resolved[0] * n - by_chance <= balance <= resolved[1] * n + by_chance)
+    return bool(resolved[0] * n <= balance <= resolved[1] * n)
 
 
 @inlined

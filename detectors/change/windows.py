@@ -147,10 +147,6 @@ OFTEN = 3.0
 """Alarms of a row, of some weeks, after which windows of one that stands teach: else what is learned of calm ones only
 would make it alarm for ever."""
 
-UNRESOLVED_AWAY = 0.5
-"""How far the location of a window may be from what is expected for it to have a spread that its groups do not resolve:
-one that looks as it does because of where the values are looks so each time they are there."""
-
 CALIBRATED_FROM = 3
 """Days whose squares are not learned from: the errors of first guesses are not those of later ones."""
 
@@ -199,7 +195,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             stood = _stands(rows, first, count)
             for r in range(first, first + count):
                 value = values[r, t]
-                if units[r, t] < 0 and not abs(rows[r - 1, DEVIATION]) <= UNRESOLVED_AWAY:
+                if units[r, t] < 0 and rows[r, ACCEPTED_DAY] == 0:
+                    # Groups do not resolve it; of an accepted level, it looks as it does each time.
                     value = np.nan
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
