@@ -125,6 +125,7 @@ STREAMS = {
         Stream("names500", "500 categories, the k-th with a share like 1/k", steady, shares=FIVE_HUNDRED),
         Stream("ar05", "levels AR(0.5) from window to window, sd 0.25", autocorrelated(0.5), level_sd=0.25),
         Stream("ar09", "levels AR(0.9) from window to window, sd 0.25", autocorrelated(0.9), level_sd=0.25),
+        Stream("weather", "levels AR(0.9) from window to window, sd 1", autocorrelated(0.9, 1.0), level_sd=1.0),
         Stream("season", "a daily sine of 0.6 sd, weekends 0.3 sd higher", seasonal(0.6)),
         Stream("rush", "a daily sine of 1.5 sd, and seven times the events by day", seasonal(1.5), rush=1.0),
         Stream("mixseason", "5 categories, the season of 0.6 in their log-odds", seasonal(0.6), shares=FIVE),
