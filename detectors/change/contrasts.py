@@ -62,6 +62,9 @@ UNRESOLVED = 0.3
 """Share of a window's values, more than of the reference's, at one end of it and beyond with which its spread is not
 resolved."""
 
+AT_AN_END = 0.85
+"""Part of the score of the last group of a reference from which on windows lie at its end."""
+
 LEAST_UNIT = 1e-12
 """What one value of a spread that is not resolved contributes at least, so that there is a sign."""
 
@@ -171,6 +174,13 @@ class ScoreTable:
         variances = (parts * self.scores**2).sum(axis=1) - self.locations * self.locations
         # math.log, whose last bit is not that of NumPy's on every processor.
         self.spreads = np.array([0.5 * math.log(max(variance, 0.0) + self.floor) for variance in variances.tolist()])
+
+    def resolves(self, location: float) -> bool:
+        """Whether groups resolve the spread of narrow windows that have a location."""
+        end = self.scores[GROUPS - OUTER - 1] if location > 0 else self.scores[OUTER]
+        # Of a reference that has most of its values at that end, windows have them there, too.
+        is_usual = self.resolved[1] >= 1 if location > 0 else self.resolved[0] <= -1
+        return bool(is_usual or abs(location) < AT_AN_END * abs(end))
 
 
 @kernel

@@ -73,15 +73,18 @@ def smallest_shifts(days: Mapping[Key, ExpectedDay]) -> dict[Key, list[Row]]:
 
 def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[Row]:
     _, _, segment, version = key
+    resolves = day.resolves_spread
     for contrast, shifts in zip(day.contrasts, of_day.tolist(), strict=True):
-        ends = [_ends(contrast, shift, span) for span, shift in zip(SPANS, shifts, strict=True)]
+        is_unresolved = contrast.family == legend.SPREAD and not resolves
+        found = [math.nan] * len(SPANS) if is_unresolved else shifts
+        ends = [_ends(contrast, shift, span) for span, shift in zip(SPANS, found, strict=True)]
         yield {
             "segment": segment,
             "version": version,
             "contrast": contrast.name,
             "unit": unit_of(contrast),
             "usual": contrast.usual_in_units(contrast.usual, _events_of_hour(day, contrast)),
-            "judged": judged_by(contrast),
+            "judged": "unresolved" if is_unresolved else judged_by(contrast),
             **{f"{span}_shift": shift for span, (shift, _, _) in zip(SPANS, ends, strict=True)},
             **{f"{span}_low": low for span, (_, low, _) in zip(SPANS, ends, strict=True)},
             **{f"{span}_high": high for span, (_, _, high) in zip(SPANS, ends, strict=True)},
@@ -93,7 +96,7 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
             if name not in names:
                 nothing = dict.fromkeys(["usual", *(f"{span}_{each}" for span in SPANS for each in ENDS)])
                 series = {"segment": segment, "version": version, "contrast": name}
-                yield {**series, "unit": unit, **nothing, "judged": "too_few"}
+                yield {**series, "unit": unit, **nothing, "judged": "too_few" if resolves else "unresolved"}
 
 
 def unit_of(contrast: ExpectedContrast) -> Unit:

@@ -59,6 +59,7 @@ ROWS = {
     "uncertainty": legend.UNCERTAINTY,
     "in_hour": legend.IN_HOUR,
     "standing": legend.STANDING,
+    "accepted": legend.ACCEPTED_DAY,
 }
 """What is kept of a contrast beside that."""
 
@@ -312,6 +313,15 @@ class ExpectedDay:
     is_number: bool
 
     @property
+    def resolves_spread(self) -> bool:
+        """Whether a number's spread is judged: not at the ends of its reference, unless its level was accepted."""
+        by_name = {contrast.name: contrast for contrast in self.contrasts}
+        location, spread = by_name.get("typical value"), by_name.get("spread")
+        if location is None or location.groups is None or (spread is not None and spread.row[legend.ACCEPTED_DAY] > 0):
+            return True
+        return location.groups.table.resolves(location.usual + float(location.row[legend.STANDING]))
+
+    @property
     def windows_per_day(self) -> int:
         """1 for windows of a day or more."""
         return max(1, DAY_MS // self.window_ms)
@@ -387,7 +397,8 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
 def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | None) -> ExpectedContrast:
     row, filters = np.zeros(legend.ROW), np.zeros((legend.SCALES, legend.FILTER))
     for name, column in ROWS.items():
-        row[column] = written[name]
+        # Rows of earlier versions do not say whether a level was accepted.
+        row[column] = written.get(name, 0.0)
     for by, name in enumerate(SCALES):
         for key, column in FILTERS.items():
             # In rows of earlier versions a level goes on over night as it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -129,7 +130,9 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
         contrasts |= {name: (float(counts.get(name, 0)), values) for name in shares}
     groups = next((contrast.groups for contrast in day.contrasts if contrast.groups is not None), None)
     if groups is not None and isinstance(summary, NumericSummary) and isinstance(layout, NumericLayout):
-        location, spread = _described(groups, summary, layout)
+        location, spread, is_resolved = _described(groups, summary, layout)
+        is_accepted = any(each.name == "spread" and each.row[legend.ACCEPTED_DAY] > 0 for each in day.contrasts)
+        spread = spread if is_resolved or is_accepted else math.nan
         described = {"typical value": (location, values), "spread": (spread, values - 1)}
         if values >= FEWEST_SPREAD:
             described[EQUAL_PAIRS] = _equal_pairs(groups, summary, layout)
@@ -137,8 +140,8 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
     return contrasts
 
 
-def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -> tuple[float, float]:
-    """Return the location and the spread of a number's values."""
+def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -> tuple[float, float, bool]:
+    """Return the location and the spread of a number's values, and whether groups resolve the latter."""
     columns = _columns_of(summary, layout)
     location, spread, repeats, units = np.empty(1), np.empty(1), np.zeros(1), np.ones((1, 2))
     previous, table = np.zeros(legend.GROUPS, dtype=np.int64), groups.table
@@ -147,7 +150,7 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
         table.locations, table.spreads, table.floor, table.fewest, table.resolved, table.units, location, spread,
         repeats, units,
     )  # fmt: skip
-    return float(location[0]), float(spread[0])
+    return float(location[0]), float(spread[0]), not units[0, 1] < 0
 
 
 def _equal_pairs(groups: Groups, summary: NumericSummary, layout: NumericLayout) -> tuple[float, float]:

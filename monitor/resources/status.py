@@ -30,7 +30,7 @@ STATES: tuple[ProtectionState, ...] = ("firing", "blind", "learning", "protectin
 
 
 Unit = Literal["value", "factor", "share", "events"]
-Judged = Literal["levels", "changes", "standing", "too_few"]
+Judged = Literal["levels", "changes", "standing", "too_few", "unresolved"]
 
 
 def amount(value: float, unit: Unit) -> str:
@@ -97,7 +97,8 @@ class SmallestShift(Row):
         "`changes`: its level wanders, or is hardly known yet, so that a shift must show soon after its onset or over "
         "days; `standing`: an alert holds, and what moves on from the new level alarms; `too_few`: nothing can alarm, "
         "since no window had the 10 values (20 at most) of a spread yet, or all of them the 200 without which there is "
-        "no typical value, unless there is a data set; else `levels`"
+        "no typical value, unless there is a data set; `unresolved`: a spread that cannot alarm, since values lie at "
+        "an end of their reference or beyond, until it has another reference or the level is accepted; else `levels`"
     )
 
 

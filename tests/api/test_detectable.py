@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.api import hours
 from tests.api.hours import PER_HOUR, world
 from tests.api.world import Client, World, serving
 from tests.cli.console import Console
-from tests.monitor.streams import replayed_lines
+from tests.monitor.streams import HOUR_MS, START_MS, replayed_lines
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,25 @@ def test_too_few_values_a_window_find_no_spread_and_say_so(tmp_path: Path) -> No
     assert (spread["judged"], spread["usual"], spread["week_shift"]) == ("too_few", None, None)
     assert shifts["missing"]["week_high"] > 0
     assert shifts["typical value"]["week_shift"] > 0
+
+
+def test_values_beyond_their_reference_have_no_spread_and_say_so(tmp_path: Path) -> None:
+    rng, events = np.random.default_rng(3), []
+    for number in range(4 * 24 * PER_HOUR):
+        # Ten hours make the reference: the twelfth is far beyond it, and so is all that follows.
+        amount = 10 + 2 * float(rng.normal()) + 30 * (number >= 12 * PER_HOUR)
+        at_ms = START_MS + number * HOUR_MS // PER_HOUR
+        events.append(json.dumps({"id": str(number), "ts": at_ms, "amount": amount, "country": "DE"}).encode())
+    store, _ = replayed_lines(tmp_path, events, hours.watched())
+    client = Client(World(store=store, configuration=hours.watched()))
+    shifts = shifts_of(client, "feature:amount")
+    assert shifts["typical value"]["week_shift"] > 0
+    assert (shifts["spread"]["judged"], shifts["spread"]["week_shift"]) == ("unresolved", None)
+    at_ms = hours.end_ms(80) - 1
+    explained = client.get("/v1/explain", model="loans", signal="feature:amount", at=str(at_ms)).json()
+    actual = {contrast["contrast"]: contrast["actual"] for contrast in explained["contrasts"]}
+    assert actual["typical value"] == pytest.approx(40, rel=0.1)
+    assert actual["spread"] is None
 
 
 def test_a_signal_that_is_not_named_is_not_computed(client: Client) -> None:
