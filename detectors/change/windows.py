@@ -486,9 +486,22 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
         if age < CALIBRATED_FROM:
-            square = min(z * z, MOST_SQUARE) * window[CALIBRATION]
-            guess = window[CALIBRATION] + (square - window[CALIBRATION]) / (sums[SQUARES_SEEN] + FIRST_GUESS)
-            window[CALIBRATION] = max(guess, 1.0)
+            guess_calibration(window, z, sums[SQUARES_SEEN])
+
+
+@inlined
+def guess_calibration(window: Floats, z: float, seen: float) -> None:
+    """Take how far the windows of a day so far went for how far they go, while no other day says so.
+
+    Parameters
+    ----------
+    window
+        float64[FILTER]
+    z, seen
+        The standardised residual of the newest window, and how many there were today.
+    """
+    square = min(z * z, MOST_SQUARE) * window[CALIBRATION]
+    window[CALIBRATION] = max(window[CALIBRATION] + (square - window[CALIBRATION]) / (seen + FIRST_GUESS), 1.0)
 
 
 @inlined

@@ -12,6 +12,7 @@ from detectors.change import legend
 from detectors.change.charts import begin_level, step_level, take_in
 from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
 from detectors.change.residuals import to_residual
+from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
 from monitor.evaluate.columns import Columns, keys_of, sums_of
@@ -46,7 +47,7 @@ def filters_along(
     scale = legend.BY_DAY if day.windows_per_day == 1 else legend.BY_WINDOW
     filters = np.array([contrast.filters[scale] for contrast in day.contrasts]).reshape(-1, legend.FILTER)
     yield filters.copy()
-    fresh = [begins_day] * len(filters)
+    fresh, seen = [begins_day] * len(filters), [0] * len(filters)
     unused = np.zeros((len(filters), legend.MAGNITUDES, legend.DIRECTIONS, legend.CHART))
     for number, (measured, time_of_day) in enumerate(zip(windows, times_of_day, strict=True)):
         for r, contrast in enumerate(day.contrasts if scale == legend.BY_WINDOW else ()):
@@ -58,7 +59,11 @@ def filters_along(
                 continue
             expected = contrast.expected_of(time_of_day, measured[contrast.name][1])
             if not np.isnan(expected):
-                take_in(filters[r], unused[r], *to_residual(contrast.row, *measured[contrast.name], expected), fresh[r])
+                residual = to_residual(contrast.row, *measured[contrast.name], expected)
+                z = take_in(filters[r], unused[r], *residual, fresh[r])
+                if day.days < CALIBRATED_FROM and not fresh[r]:
+                    seen[r] += 1
+                    guess_calibration(filters[r], z, seen[r])
                 fresh[r] = False
         yield filters.copy()
 

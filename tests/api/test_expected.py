@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from monitor.api import expected
 from tests.api import hours, test_judged_signals
-from tests.api.world import Client, serving
+from tests.api.world import Client, World, serving
 from tests.cli.console import Console
-from tests.monitor.streams import HOUR_MS
+from tests.monitor.streams import HOUR_MS, START_MS, configured, replayed_lines
 
 judged = test_judged_signals.client
 LAST_DAY = range(10 * 24, 11 * 24 - 1)
@@ -110,3 +113,24 @@ def test_a_terminal_shows_it(client: Client, capsys: pytest.CaptureFixture[str])
         shown = Console(capsys)("expected", *asked_for, "--url", url)
     assert "alarms by itself below" in shown.out
     assert len(shown.out.strip().splitlines()) == 3
+
+
+def test_in_the_first_days_what_is_quiet_lies_within_what_would_alarm(tmp_path: Path) -> None:
+    """Levels differ from window to window, from the second day on: only the windows of the day so far tell."""
+    rng = np.random.default_rng(5)
+    levels, events = 2 * rng.normal(size=2 * 288), []
+    levels[:300] = 0
+    for number in range(2 * 288 * 20):
+        at_ms = START_MS + number * 15_000
+        amount = 10 + levels[number // 20] + 2 * float(rng.normal())
+        events.append(json.dumps({"id": str(number), "ts": at_ms, "amount": amount}).encode())
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "5m", "defaults": {"window": "5m"}}
+    schema = {"id": "id", "features": {"amount": {"type": "numeric"}}}
+    watched = configured(detect=detect, schema=schema, segments=[])
+    store, _ = replayed_lines(tmp_path, events, watched)
+    rows = asked(
+        Client(World(store=store, configuration=watched)), contrast="typical value", from_=START_MS, to="2100-01-01"
+    )
+    quiet = [row for row in rows if row["outcome"] == "quiet" and row["alarms_below"] is not None]
+    assert len(quiet) > 200
+    assert all(row["alarms_below"] < row["actual"] < row["alarms_above"] for row in quiet)
