@@ -2,13 +2,13 @@
 
 A reference is one distribution: each hour counts in it for as many events as it has, and how far its hours differ from
 one another is part of its spread. So is the level of days: of a mean score, what all events have, and of a spread, by
-the law of total variance over the hours h of a day, or of several, with n_h values that have the mean L_h and the
+the law of total variance over the windows h of a day, or of several, with n_h values that have the mean L_h and the
 logarithm of the spread s_h,
 
     ½ ln(Σ ((n_h − 1) e^{2 s_h} + n_h L_h²) / Σ n_h − L²)
 
-where L is the mean of all, and n_h − 1 leaves out by how much L_h varies by sampling. The mean of the hours' own
-spreads would be smaller than the reference's wherever there is a season.
+where L is the mean of all, and n_h − 1 leaves out by how much L_h varies by sampling. The mean of the windows' own
+spreads would be smaller than the reference's wherever there is a season, or levels differ from window to window.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.expectation import FEWEST_HOURS, hours_seen, mean_of_hours
-from detectors.change.legend import DAYS, FAMILY, KIND, RATE, SCORE, SPREAD, VOLUME
+from detectors.change.legend import DAY_EVENTS, DAY_SQUARES, DAYS, FAMILY, KIND, RATE, SCORE, SPREAD, VOLUME
 from detectors.change.residuals import to_expectation
 from detectors.kernel import inlined, kernel
 from detectors.rows import copy_row
 
-__all__ = ["add_up_day", "levels_of_days", "location_of", "pooled_level"]
+__all__ = ["add_squares", "add_up_day", "levels_of_days", "location_of", "pooled_level"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,28 +33,35 @@ SMALLEST_VARIANCE = 1e-3
 
 
 @inlined
-def add_up_day(rows: Floats, hours: Floats, totals: Floats) -> None:
+def add_squares(day_sums: Floats, spread: float, events: float, location: float) -> None:
+    """Add the squares of the scores of a window to those of its day, float64[DAY_SUMS]."""
+    if events > 0 and not np.isnan(spread):
+        day_sums[DAY_SQUARES] += (events - 1) * math.exp(2 * spread) + events * location * location
+        day_sums[DAY_EVENTS] += events
+
+
+@inlined
+def add_up_day(rows: Floats, hours: Floats, day_sums: Floats, totals: Floats) -> None:
     """Write what the events of a day add up to, and their number.
 
     Parameters
     ----------
-    rows, hours
-        float64[K, ROW], float64[K, H, 3], of the rows of a series.
+    rows, hours, day_sums
+        float64[K, ROW], float64[K, H, 3], float64[K, DAY_SUMS], of the rows of a series.
     totals
         float64[K, 2]: rounded to seven digits, as checkpoints hold them.
     """
     for r in range(rows.shape[0]):
         total = 0.0
         events = 0.0
-        if rows[r, KIND] != VOLUME:
+        if rows[r, FAMILY] == SPREAD:
+            total = day_sums[r, DAY_SQUARES]
+            events = day_sums[r, DAY_EVENTS]
+        elif rows[r, KIND] != VOLUME:
             for hour in range(hours.shape[1]):
-                part = hours[r, hour, 0]
-                n = hours[r, hour, 1]
-                if rows[r, FAMILY] == SPREAD and n > 0:
-                    location = hours[r - 1, hour, 0] / hours[r - 1, hour, 1]
-                    part = (n - 1) * math.exp(2 * part / n) + n * location * location
-                total += part
-                events += n
+                total += hours[r, hour, 0]
+                events += hours[r, hour, 1]
+        day_sums[r, DAY_SQUARES : DAY_EVENTS + 1] = 0.0
         totals[r, 0] = np.float32(total)
         totals[r, 1] = np.float32(events)
 

@@ -365,7 +365,10 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             hours_known[first : first + count], weights[s], thresholds[s], window_thresholds[s],
         )  # fmt: skip
         series[s, DAY_ALARMS] *= FORGET[BY_DAY]
-        add_up_day(rows[first : first + count], hours[first : first + count], totals[first : first + count, day % DAYS])
+        add_up_day(
+            rows[first : first + count], hours[first : first + count], day_sums[first : first + count],
+            totals[first : first + count, day % DAYS],
+        )  # fmt: skip
         came_back = series[s, ALARMED] != 0 and not keeps_timetable(rows[first : first + count])
         for r in range(first, first + count):
             _keep_hours(rows[r, KIND], hours[r], hours_known[r, day % DAYS])
@@ -416,7 +419,7 @@ def _watch_day(
     else:
         recent[:] = np.nan
         let_pass(charts)
-    day_sums[:] = 0.0
+    day_sums[: DAY_SAMPLED + 1] = 0.0
     return bool(seen)
 
 

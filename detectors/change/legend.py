@@ -66,8 +66,10 @@ SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, BEYOND = range(2 * PRODUCTS
 TAILS = 3
 TAILS_SEEN, MOMENTS = BEYOND + TAILS, BEYOND + TAILS + 1
 
-# What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling.
-DAY_SUM, DAY_WEIGHT, DAY_VARIANCE, DAY_WINDOWS, DAY_SAMPLING, DAY_SAMPLED, DAY_SUMS = range(7)
+# What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling; of
+# a spread, the squares of all scores, and of how many.
+DAY_SUM, DAY_WEIGHT, DAY_VARIANCE, DAY_WINDOWS, DAY_SAMPLING, DAY_SAMPLED, DAY_SQUARES, DAY_EVENTS = range(8)
+DAY_SUMS = DAY_EVENTS + 1
 
 # A series: its first row and how many; the day it began, its windows so far; today's largest score by scale; whether
 # it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them;

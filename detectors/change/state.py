@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.day_levels import add_squares
 from detectors.change.legend import (
     BEGAN,
     BY_DAY,
@@ -37,6 +38,7 @@ from detectors.change.legend import (
     ROWS,
     SCALES,
     SERIES,
+    SPREAD,
     STANDING,
     STEP_BACK,
     STOOD_SEEN,
@@ -258,7 +260,20 @@ class State:
         stored_filters = np.asarray(snapshot["filters"])
         long["filters"] = np.ones((*stored_filters.shape[:-1], FILTER))
         long["filters"][..., : stored_filters.shape[-1]] = stored_filters
+        stored_sums = np.asarray(snapshot["day_sums"])
+        long["day_sums"] = np.zeros((len(stored_sums), DAY_SUMS))
+        long["day_sums"][:, : stored_sums.shape[1]] = stored_sums
+        if stored_sums.shape[1] < DAY_SUMS:
+            _add_hours(long["rows"], np.asarray(snapshot["hours"]), long["day_sums"])
         stored_series = np.asarray(snapshot["series"])
         long["series"] = np.zeros((len(stored_series), SERIES))
         long["series"][:, : stored_series.shape[1]] = stored_series
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)
+
+
+def _add_hours(rows: Floats, hours: Floats, day_sums: Floats) -> None:
+    """Add up the squares of today's hours, float64[R, H, 3], where those of its windows were not."""
+    for r in np.flatnonzero(rows[:, FAMILY] == SPREAD).tolist():
+        for (spread, events, _), (location, of_location, _) in zip(hours[r], hours[r - 1], strict=True):
+            if events > 0 and of_location > 0:
+                add_squares(day_sums[r], spread / events, events, location / of_location)

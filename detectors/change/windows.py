@@ -17,6 +17,7 @@ from detectors.change.charts import (
     take_in,
 )
 from detectors.change.components import note_tail
+from detectors.change.day_levels import add_squares
 from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
@@ -49,6 +50,7 @@ from detectors.change.legend import (
     EVIDENCE_SUM,
     EXCEEDS,
     EXPECTED,
+    FAMILY,
     FIRST_RESIDUAL,
     FIRST_ROW,
     FRESH,
@@ -79,6 +81,7 @@ from detectors.change.legend import (
     SCORE,
     SHIFT,
     SPAN,
+    SPREAD,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
@@ -195,6 +198,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             stood = _stands(rows, first, count)
             for r in range(first, first + count):
                 value = values[r, t]
+                if rows[r, FAMILY] == SPREAD and rows[r, IN_HOUR] > 0:
+                    add_squares(day_sums[r], value, events[r, t], values[r - 1, t])
                 if units[r, t] < 0 and rows[r, ACCEPTED_DAY] == 0:
                     # Groups do not resolve it; of an accepted level, it looks as it does each time.
                     value = np.nan

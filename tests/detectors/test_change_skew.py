@@ -21,11 +21,11 @@ from detectors.change.day_variance import (
     learn_days,
     pool_days,
 )
-from detectors.change.legend import DAYS, FAMILIES, LOCATION, ROW, SCORE
+from detectors.change.legend import DAY_SQUARES, DAYS, FAMILIES, LOCATION, ROW, SCORE
 from detectors.change.skew import CURRENT, EVIDENCE, LONGEST, SKEWED, Skews
 from detectors.change.skew import ROW as SKEW_ROW
 from detectors.change.state import State
-from tests.detectors.change_streams import NUMBER, Number, charts_of, is_weekend
+from tests.detectors.change_streams import NUMBER, Number, charts_of, cut, is_weekend
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -136,6 +136,50 @@ def test_a_season_is_part_of_the_spread_that_a_reference_has() -> None:
     assert wider[7, SKEWED] == 1
     assert wider[7, SKEW_ROW] == 1
     assert wider[-1, CURRENT] == pytest.approx(0.5 * math.log(4 * WITHIN**2 + SEASON.var()), abs=0.03)
+
+
+def of_five_minutes(spread: float) -> Floats:
+    """What days say whose levels differ by 0.6 from one window of five minutes to the next, float64[D, VERDICT]."""
+    rng = np.random.default_rng(6)
+    charts, number = charts_of(NUMBER, windows_per_day=288), Number(rng, spread=spread)
+    skews = Skews(A_DAY, 1)
+    skews.add(np.array([[0.0, 1 / 5000], [0.0, 1 / 5000], [np.nan, np.nan]]))
+    verdicts = []
+    for day in range(10):
+        charts.begin(day, weekend=is_weekend(day))
+        evidence = number.day(0.6 * rng.normal(size=288))
+        # What is watched in two parts adds up to one day, across a checkpoint too.
+        charts.watch(cut(evidence, 0, 100))
+        charts.restore(charts.snapshot())
+        charts.watch(cut(evidence, 100, 288))
+        charts.close()
+        verdicts.append(skews.judge(charts.state, day, charts.weekend)[0])
+    return np.array(verdicts)
+
+
+def test_levels_of_windows_within_an_hour_are_part_of_the_spread_that_a_reference_has() -> None:
+    assert of_five_minutes(0.8)[:, SKEWED].sum() == 0
+    narrower = of_five_minutes(0.5)
+    assert (narrower[7, SKEWED], narrower[7, SKEW_ROW]) == (1, 1)
+    assert narrower[-1, CURRENT] == pytest.approx(0.5 * math.log(0.5**2 + 0.6**2), abs=0.03)
+
+
+def test_a_day_goes_on_from_a_checkpoint_that_did_not_add_up_its_windows() -> None:
+    """Of windows of an hour the sums of hours say all that there is."""
+    levels = []
+    for is_former in (False, True):
+        charts, number = charts_of(NUMBER), Number(np.random.default_rng(4), spread=WITHIN)
+        charts.begin(0, weekend=False)
+        evidence = number.day(SEASON)
+        charts.watch(cut(evidence, 0, 9))
+        snapshot = charts.snapshot()
+        if is_former:
+            snapshot["day_sums"] = snapshot["day_sums"][:, :DAY_SQUARES]
+        charts.restore(snapshot)
+        charts.watch(cut(evidence, 9, 24))
+        charts.close()
+        levels.append(charts.state.totals[1, 0])
+    np.testing.assert_allclose(levels[0], levels[1], rtol=1e-6)
 
 
 def test_an_hour_counts_for_as_many_events_as_it_has() -> None:
