@@ -12,6 +12,10 @@ the weights of `FORGET`, is of smaller ones: it is multiplied by how much v has 
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate, repeat
+from operator import mul
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,40 +37,54 @@ __all__ = ["grow", "lag_of"]
 
 Floats = npt.NDArray[np.float64]
 
-AGES = 200
-"""Days after which residuals have long been as large as they get."""
+AGES, LONGEST = 200, 2 * LAG_DAYS + SETTLED + REFERENCE_DAYS + 1
+"""Days after which what was learned is all of such residuals, and those after which they are as large as they get."""
 
-CARRIES = np.linspace(0.0, 0.98, 50)
+STEPS_OF_CARRY = 50
+CARRIES = [step / STEPS_OF_CARRY for step in range(STEPS_OF_CARRY)]
 """Parts of a day's residual that the next one has, for which growth is known."""
 
+FORGOTTEN = float(FORGET[BY_DAY])
+"""What is left of a day after the next."""
 
-@inlined
-def lag_of(age: int) -> int:
+
+def _lag_of(age: int) -> int:
     """Days that expectations and variances do not see yet: a slow drift must not teach that it is usual."""
     return 0 if age < SETTLED else min(LAG_DAYS, (age - SETTLED) // 2)
 
 
-def _variances(carry: float) -> Floats:
-    """Return the variance of a residual by the age of its signal, for days of variance 1, float64[AGES]."""
-    variances = np.ones(AGES)
-    for age in range(1, AGES):
-        lag = lag_of(age)
-        back = lag + 1 + np.arange(min(age - lag, REFERENCE_DAYS))
-        variances[age] -= 2 * np.mean(carry**back) - np.mean(carry ** np.abs(back[:, None] - back))
-    return variances
+lag_of = inlined(_lag_of)
+
+
+def _variances(carry: float) -> list[float]:
+    """Return the variance of a residual by the age of its signal, for days of variance 1."""
+    # Sums and products only, which every processor rounds alike.
+    powers = list(accumulate(repeat(carry, REFERENCE_DAYS + LAG_DAYS), mul, initial=1.0))
+    variances = [1.0]
+    for age in range(1, LONGEST):
+        lag = _lag_of(age)
+        width = min(age - lag, REFERENCE_DAYS)
+        with_today = math.fsum(powers[lag + 1 : lag + width + 1])
+        apart = math.fsum((width - distance) * powers[distance] for distance in range(1, width))
+        variances.append(1 - 2 * with_today / width + (width + 2 * apart) / (width * width))
+    return variances + [variances[-1]] * (AGES - LONGEST)
 
 
 def _growth() -> Floats:
     """Return what the variance of a residual is, by what was learned of earlier ones, float64[AGES, CARRIES]."""
-    growth = np.ones((AGES, CARRIES.size))
+    growth = np.ones((AGES, len(CARRIES)))
     for c, carry in enumerate(CARRIES):
         variances = _variances(carry)
+        weights, learned, newest = 0.0, 0.0, 0
         for age in range(1, AGES):
-            learned = np.arange(1, age - lag_of(age - 1))
-            if learned.size:
-                weights = FORGET[BY_DAY] ** (age - learned)
-                growth[age, c] = variances[age] * weights.sum() / (weights @ variances[learned])
-    return np.maximum(growth, 1.0)
+            weights, learned = FORGOTTEN * weights, FORGOTTEN * learned
+            while newest + 1 < age - _lag_of(age - 1):
+                newest += 1
+                weight = math.prod(repeat(FORGOTTEN, age - newest))
+                weights, learned = weights + weight, learned + weight * variances[newest]
+            if newest:
+                growth[age, c] = max(variances[age] * weights / learned, 1.0)
+    return growth
 
 
 GROWTH = _growth()
@@ -85,7 +103,7 @@ def grow(filters: Floats, carry: float, age: int) -> None:
     age
         Days since the row had its first value.
     """
-    growth = GROWTH[min(age, AGES - 1), int(min(carry, CARRIES[-1]) / CARRIES[-1] * (CARRIES.size - 1))]
+    growth = GROWTH[min(age, AGES - 1), min(int(carry * STEPS_OF_CARRY), STEPS_OF_CARRY - 1)]
     filters[BY_DAY, LEVEL_VARIANCE] *= growth
     filters[BY_DAY, NOISE] *= growth
     filters[BY_DAY, STEP] *= growth
