@@ -63,7 +63,8 @@ def plain_day(charts: ModelCharts, evidence: Evidence) -> Floats:
         for row, twin in enumerate(twins):
             twin.step_on(new_day=t == 0)
             value = evidence.values[row, t]
-            if np.isnan(value):
+            # What groups do not resolve has no spread.
+            if np.isnan(value) or evidence.units[row, t] < 0:
                 continue
             expected = expected_at(charts.state.expected[row], place)
             residual, sampling = to_residual(charts.state.rows[row], value, evidence.events[row, t], expected)
