@@ -76,8 +76,8 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
     resolves = day.resolves_spread
     for contrast, shifts in zip(day.contrasts, of_day.tolist(), strict=True):
         is_unresolved = contrast.family == legend.SPREAD and not resolves
-        found = [math.nan] * len(SPANS) if is_unresolved else shifts
-        ends = [_ends(contrast, shift, span) for span, shift in zip(SPANS, found, strict=True)]
+        shown = [math.nan] * len(SPANS) if is_unresolved else shifts
+        ends = [_ends(contrast, shift, span) for span, shift in zip(SPANS, shown, strict=True)]
         yield {
             "segment": segment,
             "version": version,
