@@ -37,7 +37,7 @@ __all__ = ["grow", "lag_of"]
 
 Floats = npt.NDArray[np.float64]
 
-AGES, LONGEST = 200, 2 * LAG_DAYS + SETTLED + REFERENCE_DAYS + 1
+AGES, LONGEST = 200, LAG_DAYS + REFERENCE_DAYS + 1
 """Days after which what was learned is all of such residuals, and those after which they are as large as they get."""
 
 STEPS_OF_CARRY = 50
@@ -101,9 +101,9 @@ def grow(filters: Floats, carry: float, age: int) -> None:
     carry
         The part of a day's residual that the next one has.
     age
-        Days since the row had its first value.
+        Days since the row had its first value; less than 0 of one that begins anew at a level to come.
     """
-    growth = GROWTH[min(age, AGES - 1), min(int(carry * STEPS_OF_CARRY), STEPS_OF_CARRY - 1)]
+    growth = GROWTH[min(max(age, 0), AGES - 1), min(int(carry * STEPS_OF_CARRY), STEPS_OF_CARRY - 1)]
     filters[BY_DAY, LEVEL_VARIANCE] *= growth
     filters[BY_DAY, NOISE] *= growth
     filters[BY_DAY, STEP] *= growth

@@ -249,26 +249,25 @@ class State:
         snapshot = {**added, **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
         # Earlier checkpoints lack the last columns; what they hold began with its series.
-        stored_rows = np.asarray(snapshot["rows"])
-        long["rows"] = np.zeros((len(stored_rows), ROW))
-        long["rows"][:, BEGAN] = 1.0
-        long["rows"][:, : stored_rows.shape[1]] = stored_rows
-        stored_charts = np.asarray(snapshot["charts"])
-        long["charts"] = np.zeros((*stored_charts.shape[:-1], CHART))
-        long["charts"][..., : stored_charts.shape[-1]] = stored_charts
+        began = np.zeros(ROW)
+        began[BEGAN] = 1.0
+        long["rows"] = _widened(snapshot["rows"], ROW, began)
+        long["charts"] = _widened(snapshot["charts"], CHART)
         # Levels of earlier ones went on over night as they were.
-        stored_filters = np.asarray(snapshot["filters"])
-        long["filters"] = np.ones((*stored_filters.shape[:-1], FILTER))
-        long["filters"][..., : stored_filters.shape[-1]] = stored_filters
-        stored_sums = np.asarray(snapshot["day_sums"])
-        long["day_sums"] = np.zeros((len(stored_sums), DAY_SUMS))
-        long["day_sums"][:, : stored_sums.shape[1]] = stored_sums
-        if stored_sums.shape[1] < DAY_SUMS:
+        long["filters"] = _widened(snapshot["filters"], FILTER, 1.0)
+        long["day_sums"] = _widened(snapshot["day_sums"], DAY_SUMS)
+        if np.shape(snapshot["day_sums"])[1] < DAY_SUMS:
             _add_hours(long["rows"], np.asarray(snapshot["hours"]), long["day_sums"])
-        stored_series = np.asarray(snapshot["series"])
-        long["series"] = np.zeros((len(stored_series), SERIES))
-        long["series"][:, : stored_series.shape[1]] = stored_series
+        long["series"] = _widened(snapshot["series"], SERIES)
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)
+
+
+def _widened(stored: npt.ArrayLike, columns: int, missing: Floats | float = 0.0) -> Floats:
+    """Return an array with so many columns, of which those that are not stored have a value of their own."""
+    narrow = np.asarray(stored, dtype=np.float64)
+    wide: Floats = np.full((*narrow.shape[:-1], columns), missing)
+    wide[..., : narrow.shape[-1]] = narrow
+    return wide
 
 
 def _add_hours(rows: Floats, hours: Floats, day_sums: Floats) -> None:

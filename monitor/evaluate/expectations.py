@@ -313,11 +313,15 @@ class ExpectedDay:
     is_number: bool
 
     @property
+    def accepted_spread(self) -> bool:
+        """Whether a number's level was accepted, so that its spread is judged wherever that is."""
+        return any(each.family == legend.SPREAD and each.row[legend.ACCEPTED_DAY] > 0 for each in self.contrasts)
+
+    @property
     def resolves_spread(self) -> bool:
         """Whether a number's spread is judged: not at the ends of its reference, unless its level was accepted."""
-        by_name = {contrast.name: contrast for contrast in self.contrasts}
-        location, spread = by_name.get("typical value"), by_name.get("spread")
-        if location is None or location.groups is None or (spread is not None and spread.row[legend.ACCEPTED_DAY] > 0):
+        location = next((each for each in self.contrasts if each.family == legend.LOCATION), None)
+        if location is None or location.groups is None or self.accepted_spread:
             return True
         return location.groups.table.resolves(location.usual + float(location.row[legend.STANDING]))
 

@@ -136,8 +136,7 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
     groups = next((contrast.groups for contrast in day.contrasts if contrast.groups is not None), None)
     if groups is not None and isinstance(summary, NumericSummary) and isinstance(layout, NumericLayout):
         location, spread, is_resolved = _described(groups, summary, layout)
-        is_accepted = any(each.name == "spread" and each.row[legend.ACCEPTED_DAY] > 0 for each in day.contrasts)
-        spread = spread if is_resolved or is_accepted else math.nan
+        spread = spread if is_resolved or day.accepted_spread else math.nan
         described = {"typical value": (location, values), "spread": (spread, values - 1)}
         if values >= FEWEST_SPREAD:
             described[EQUAL_PAIRS] = _equal_pairs(groups, summary, layout)
