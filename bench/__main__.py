@@ -25,6 +25,7 @@ BENCHES = (
     "scorers",
     "sketches",
     "distances",
+    "windows",
     "vectors",
     "store",
     "history",

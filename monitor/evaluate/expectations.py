@@ -112,28 +112,30 @@ class Expectations:
         """Return rows of ``expectations``."""
         rows = empty_rows("expectations")
         for morning in self.mornings:
+            written = _written(morning)
             for series, key in sorted(enumerate(morning.begun), key=lambda item: item[1]):
                 if key not in morning.of_whom:
                     continue
-                add_row(rows, _row(model, window_ms, morning, series, contrasts[key]))
+                add_row(rows, _row(model, window_ms, morning, written, series, contrasts[key]))
         return rows
 
 
-def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: Contrasts) -> dict[str, Any]:
+def _row(
+    model: str, window_ms: int, morning: _Morning, written: _Written, series: int, contrasts: Contrasts
+) -> dict[str, Any]:
     version, segment, signal = morning.begun[series]
     of_series, settings = morning.series[series], morning.settings
     first = int(of_series[legend.FIRST_ROW])
     by_day_only = settings.windows_per_day == 1
-    # What nothing is expected_rows of is left out, its name too: that may come with a later window of the same batch.
-    expected_rows = [row for row in range(len(contrasts.kinds)) if np.isfinite(morning.expected[first + row]).any()]
+    # What nothing is expected of is left out, its name too: that may come with a later window of the same batch.
+    expected_rows = [row for row in range(len(contrasts.kinds)) if written.is_expected[first + row]]
+    names = [contrasts.name(row) for row in expected_rows]
     document = {
         "signal": signal,
         "rows": len(contrasts.kinds),
         "is_number": contrasts.is_number,
         "groups": contrasts.groups() if 0 in expected_rows else None,
-        "contrasts": _numbers(
-            [contrasts.name(row) for row in expected_rows], morning, [first + row for row in expected_rows]
-        ),
+        "contrasts": written.contrasts(names, [first + row for row in expected_rows]),
     }
     if 0 in expected_rows and (scale := contrasts.scale()) is not None:
         document["scale"] = scale
@@ -154,40 +156,62 @@ def _row(model: str, window_ms: int, morning: _Morning, series: int, contrasts: 
     }
 
 
-def _numbers(names: Sequence[str], morning: _Morning, of_contrasts: list[int]) -> list[dict[str, Any]]:
-    """Return what is kept of some contrasts of a series."""
-    columns = zip(
-        names,
-        _short(morning.rows[of_contrasts][:, list(ROWS.values())]),
-        _short(morning.sampling[of_contrasts]),
-        _short(morning.filters[of_contrasts][:, :, list(FILTERS.values())]),
-        _short(morning.expected[of_contrasts]),
-        _short(morning.learned_events[of_contrasts]),
-        strict=True,
+@dataclass
+class _Written:
+    """What a morning knows of all contrasts, with six digits.
+
+    Attributes
+    ----------
+    is_expected : bool array [R]
+        Of which something is expected.
+    rows, sampling, filters, expected, learned_events : float64 arrays [R, ...]
+    """
+
+    is_expected: NDArray[np.bool_]
+    rows: Floats
+    sampling: Floats
+    filters: Floats
+    expected: Floats
+    learned_events: Floats
+
+    def contrasts(self, names: Sequence[str], rows: list[int]) -> list[dict[str, Any]]:
+        """Return what is kept of some contrasts of a series; what is undefined becomes null in JSON."""
+        arrays = (self.rows, self.sampling, self.filters, self.expected, self.learned_events)
+        columns = zip(names, *(array[rows].tolist() for array in arrays), strict=True)
+        return [
+            {
+                "name": name,
+                **dict(zip(ROWS, row, strict=True)),
+                "sampling": dict(zip(SCALES, sampling, strict=True)),
+                **{
+                    scale: dict(zip(FILTERS, of_scale, strict=True))
+                    for scale, of_scale in zip(SCALES, filters, strict=True)
+                },
+                "expected": expected,
+                "learned_events": learned_events,
+            }
+            for name, row, sampling, filters, expected, learned_events in columns
+        ]
+
+
+def _written(morning: _Morning) -> _Written:
+    """Shorten the numbers of all contrasts in one go: an array costs about as much as one of its rows."""
+    return _Written(
+        is_expected=np.asarray(np.isfinite(morning.expected).any(axis=1)),
+        rows=_short(morning.rows[:, list(ROWS.values())]),
+        sampling=_short(morning.sampling),
+        filters=_short(morning.filters[:, :, list(FILTERS.values())]),
+        expected=_short(morning.expected),
+        learned_events=_short(morning.learned_events),
     )
-    return [
-        {
-            "name": name,
-            **dict(zip(ROWS, row, strict=True)),
-            "sampling": dict(zip(SCALES, sampling, strict=True)),
-            **{
-                scale: dict(zip(FILTERS, of_scale, strict=True))
-                for scale, of_scale in zip(SCALES, filters, strict=True)
-            },
-            "expected": expected,
-            "learned_events": learned_events,
-        }
-        for name, row, sampling, filters, expected, learned_events in columns
-    ]
 
 
-def _short(numbers: Floats) -> list[Any]:
-    """Return numbers with six digits; those that are undefined become null in JSON."""
+def _short(numbers: Floats) -> Floats:
+    """Return numbers with six digits."""
     with np.errstate(divide="ignore", invalid="ignore"):
         digits = 5 - np.floor(np.log10(np.abs(numbers)))
     scale = 10.0 ** np.where(np.isfinite(digits), np.clip(digits, -300, 300), 0)
-    rounded: list[Any] = (np.rint(numbers * scale) / scale).tolist()
-    return rounded
+    return np.asarray(np.rint(numbers * scale) / scale)
 
 
 # -- read back ---------------------------------------------------------------------------------------------------------

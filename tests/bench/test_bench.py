@@ -30,6 +30,7 @@ from bench import (
     soak,
     startup,
     vectors,
+    windows,
 )
 from bench import store as stores
 from bench.estimates import __main__ as estimates
@@ -73,6 +74,18 @@ def test_detectors_prints_what_each_costs_beside_river_and_whether_that_is_enoug
     assert 0 <= cost["memory_bytes"] - row_bytes < 6
     ratio = cost["best_ns"]["online"] / cost["best_ns"]["river"]
     assert (f"≤ 2 x river {'met' if ratio <= 2 else 'MISSED'}") in cost["targets"]
+
+
+def test_windows_prints_what_a_window_costs_by_both_rules(capsys: pytest.CaptureFixture[str]) -> None:
+    windows.main(["--rounds", "1", "--features", "2", "--window", "1h"])
+
+    _, *lines, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)
+    assert list(found) == ["1h, numbers", "1h, names"]
+    for line, (name, cost) in zip(lines, found.items(), strict=True):
+        assert line.startswith(name)
+        assert all(0.0 < cost[rule] <= cost[f"{rule}_median"] for rule in ("change", "variation"))
+        assert line.endswith("met" if cost["change"] <= 40 else "MISSED")
 
 
 def test_config_prints_how_long_models_of_one_defaults_file_take(capsys: pytest.CaptureFixture[str]) -> None:
