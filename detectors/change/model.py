@@ -312,9 +312,8 @@ class ModelCharts:
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
         for scale, share in enumerate(shares):
             rate = share * settings.false_alarms / signals
-            highest = self.state.highest[:, scale].ravel()
             per_day = windows if scale == BY_WINDOW else 1
-            shown = threshold(highest[np.isfinite(highest)], rate, per_day)
+            shown = threshold(self.state.highest[:, scale], rate, per_day)
             if scale == BY_DAY:
                 # Residuals of days grow until expectations lag as far as they will: earlier scores say too little.
                 shown += (1 - self._lagging()) * max(bound(rate, per_day) - shown, 0.0)

@@ -2,11 +2,15 @@
 
 The score of a signal is the logarithm of a mean of e-processes that start anew in every window: by Ville's inequality
 they pass ln(windows / false alarms) at most at the stated rate. That bound is loose: charts overlap, and overshoot. So
-the threshold moves from the bound to what the signals of the model have shown: of the largest scores of days, pooled
-over signals, the tail beyond the 80 % point is taken for exponential. Its slope is estimated from those below the
-99 % point only, so that true drift cannot move it (Hill 1975, with the largest values censored), and is then drawn to
-1, the slope of the bound: far tails are nearer to it than ordinary days are. Days are the blocks, so that dependence
-within days needs no model.
+the threshold moves from the bound to what the signals of the model have shown. Of the largest scores of days, over all
+signals, the sixty largest are taken for the beginning of an exponential tail, or the largest fifth of fewer than three
+hundred: the more signals a model has, the further out is what it has seen, and the less is left to guess. Its slope
+is estimated by Hill (1975) with the largest values censored, and is then drawn to 1, the slope of the bound: far tails
+are nearer to it than ordinary days are. Days are the blocks, so that dependence within days needs no model.
+
+True drift must not raise the threshold that is to find it. So a day counts with its three largest scores only, however
+many signals something moved (the r largest order statistics; Weissman 1978), and the six largest of all, or one in a
+hundred of few days, are known to be large and not how large.
 """
 
 from __future__ import annotations
@@ -23,15 +27,23 @@ Floats = npt.NDArray[np.float64]
 HIGHEST_DAYS = 60
 """Days whose largest scores are remembered."""
 
-ORDINARY, CENSORED = 0.80, 0.99
-TOWARDS_BOUND = 0.4
+TAIL_DAYS, TAIL_SHARE = 60, 0.2
+"""Signal-days of the tail at most, and the share of all that they are at most."""
+
+OF_A_DAY = 3
+"""Signals of a day that may be of the tail."""
+
+CENSORED_DAYS, CENSORED_SHARE = 6, 0.01
+"""Signal-days that may be drift at most, and the share of all that they are at most."""
+
+TOWARDS_BOUND = 0.2
 """How far the slope of the tail is drawn to 1."""
 
 FEWEST = 100
 """Signal-days below which the bound alone counts."""
 
-BOUND_WEIGHT = 20.0
-"""Exceedances of the 80 % point that the bound counts for."""
+BOUND_WEIGHT = 10.0
+"""Days of the tail that the bound counts for."""
 
 LOWEST, HIGHEST = -5.0, 4.0
 """How far a threshold may move from its bound, in nats."""
@@ -59,32 +71,38 @@ def threshold(highest: npt.ArrayLike, rate: float, windows_per_day: float) -> fl
 
     Parameters
     ----------
-    highest : float64 array
-        The largest score of each signal on each day.
+    highest : float64 array [S, D]
+        The largest score of each signal on each day; NaN where there is none.
     rate : float
         Accepted false alarms a day, of one signal.
     windows_per_day : float
 
     Examples
     --------
-    Scores that exceed 3 on one day of twenty, with the slope of the bound:
+    Ten signals, whose scores have the slope of the bound:
 
-    >>> days = -np.log(np.linspace(1, 0.001, 1000))
+    >>> days = -np.log(np.linspace(1, 0.001, 1000)).reshape(100, 10).T
     >>> threshold(days, 1 / 300, 24) < bound(1 / 300, 24)
     True
     """
     theory = bound(rate, windows_per_day)
-    ordered = np.sort(np.asarray(highest, dtype=np.float64))
-    if len(ordered) < FEWEST:
+    highest = np.asarray(highest, dtype=np.float64)
+    count = int(np.isfinite(highest).sum())
+    if count < FEWEST:
         return theory
-    start = ordered[int(ORDINARY * len(ordered))]
-    end = ordered[min(len(ordered) - 1, int(CENSORED * len(ordered)))]
-    beyond = ordered[ordered > start]
-    uncensored = int(np.count_nonzero(beyond < end))
+    of_days = np.sort(np.where(np.isfinite(highest), highest, -np.inf), axis=0)[-OF_A_DAY:]
+    largest = np.sort(of_days[np.isfinite(of_days)])[::-1]
+    tail = min(TAIL_DAYS, int(TAIL_SHARE * count), len(largest) - 1)
+    censored = min(CENSORED_DAYS, math.ceil(CENSORED_SHARE * count))
+    if tail <= censored:
+        return theory
+    start, end = float(largest[tail]), float(largest[censored])
+    beyond = largest[:tail][largest[:tail] > start]
+    uncensored = len(beyond) - censored
     if uncensored < 3:
         return theory
     slope = float(np.sum(np.minimum(beyond, end) - start)) / uncensored
     slope += TOWARDS_BOUND * (1 - slope)
-    shown = float(start) + slope * math.log((1 - ORDINARY) / rate)
+    shown = start + slope * math.log(tail / count / rate)
     mixed = (BOUND_WEIGHT * theory + uncensored * shown) / (BOUND_WEIGHT + uncensored)
     return min(max(mixed, theory + LOWEST), theory + HIGHEST)
