@@ -21,7 +21,7 @@ from detectors.change.day_variance import (
     learn_days,
     pool_days,
 )
-from detectors.change.legend import DAY_SQUARES, DAYS, FAMILIES, LOCATION, ROW, SCORE
+from detectors.change.legend import DAY_SQUARES, DAYS, FAMILIES, LOCATION, ROW, SCORE, SPREAD
 from detectors.change.skew import CURRENT, EVIDENCE, LONGEST, SKEWED, Skews
 from detectors.change.skew import ROW as SKEW_ROW
 from detectors.change.state import State
@@ -38,7 +38,7 @@ WEEKENDS = np.array([day % 7 >= 5 for day in range(DAYS)], dtype=np.int64)
 
 
 def judged(levels: Floats, reference_variance: float = 1 / 5000) -> Floats:
-    """What each day says of signals whose reference is 0, float64[D, S, VERDICT]; ``levels`` float64[S, D]."""
+    """What each day says of signals whose data set has 0, float64[D, S, VERDICT]; ``levels`` float64[S, D]."""
     signals, days = levels.shape
     # Two windows a day: a level may last for a window without lasting for days.
     state = State.fresh([[(SCORE, LOCATION)]] * signals, 0, 2, 5)
@@ -75,6 +75,84 @@ def test_a_signal_whose_days_vary_is_found_sooner_beside_others_that_vary_as_muc
 
 def test_signals_that_only_vary_from_day_to_day_are_not_skewed() -> None:
     assert share_skewed([judged(day_levels(seed, SIGNALS, 60)) for seed in range(10)]) <= 0.01
+
+
+def autoregressive(rng: np.random.Generator, days: int, carry: float, sd: float) -> Floats:
+    """Levels of days that follow one another, float64[SIGNALS, days]."""
+    levels = np.empty((SIGNALS, days))
+    levels[:, 0] = rng.normal(0, sd, SIGNALS)
+    for day in range(1, days):
+        levels[:, day] = carry * levels[:, day - 1] + rng.normal(0, sd * math.sqrt(1 - carry * carry), SIGNALS)
+    return levels
+
+
+def test_a_level_that_was_accepted_is_as_sure_as_its_days_and_no_data_set() -> None:
+    """A shift of a tenth more than what matters, a month after it: against a data set of such days it may be chance."""
+    levels = np.random.default_rng(6).normal(0, 0.25, (SIGNALS, 40))
+    state, weekday = State.fresh([[(SCORE, LOCATION)]] * SIGNALS, 0, 2, 5), np.zeros(DAYS, dtype=np.int64)
+    of_data_set, accepted = Skews(A_DAY, SIGNALS), Skews(A_DAY, SIGNALS)
+    for skews in (of_data_set, accepted):
+        for _ in range(SIGNALS):
+            skews.add(np.array([[0.0, 1 / 5000]]))
+    for s in range(SIGNALS):
+        accepted.refer(s, slice(s, s + 1), np.array([[0.0, 1 / 5000]]), 0)
+    restored = Skews(A_DAY, SIGNALS)
+    restored.restore({name: value for name, value in of_data_set.snapshot().items() if name != "of_data_set"})
+    for day in range(40):
+        state.hours_known[:, day % DAYS] = 0.3 + levels[:, day, None]
+        evidence, of_accepted = (skews.judge(state, day, weekday)[:, EVIDENCE] for skews in (of_data_set, accepted))
+        # Checkpoints from before this was told apart go on as of a data set.
+        np.testing.assert_array_equal(restored.judge(state, day, weekday)[:, EVIDENCE], evidence)
+    assert (of_accepted > evidence).all()
+
+
+DAYS_SEEN = 120
+ACCEPTED = A_DAY * DAYS_SEEN / SIGNALS
+"""The share of signals that may be called skewed in so many days."""
+
+
+@pytest.mark.parametrize(("carry", "sd"), [(0.0, 0.25), (0.0, 0.5), (0.6, 0.4)])
+def test_days_that_go_on_as_those_of_the_data_set_did_are_not_skewed(carry: float, sd: float) -> None:
+    """A data set of four weeks of levels has a mean that is as far from theirs as those of other weeks are."""
+    models = []
+    for seed in range(30):
+        levels = autoregressive(np.random.default_rng(seed), 28 + DAYS_SEEN, carry, sd)
+        models.append(judged(levels[:, 28:] - levels[:, :28].mean(axis=1, keepdims=True)))
+    assert share_skewed(models) <= ACCEPTED
+
+
+def judged_spreads(levels: Floats, within: float = 1.0) -> Floats:
+    """What days say of signals, float64[D, S, VERDICT]; the data set has 28 days, ``levels`` float64[S, 28 + D]."""
+    signals, values = len(levels), 1000
+    of_data_set, days = levels[:, :28], levels[:, 28:] - levels[:, :28].mean(axis=1, keepdims=True)
+    state, skews = State.fresh([[(SCORE, LOCATION), (SCORE, SPREAD)]] * signals, 0, 1, 5), Skews(A_DAY, signals)
+    for spread in 0.5 * np.log(1 + of_data_set.var(axis=1)):
+        skews.add(np.array([[0.0, 1 / 5000], [spread, 1 / 10_000]]))
+    verdicts = []
+    for day, of_day in enumerate(days.T):
+        known = state.hours_known[:, day % DAYS].reshape(signals, 2)
+        known[:] = np.stack((of_day, np.full(signals, math.log(within))), axis=1)
+        squares = (values - 1) * within**2 + values * of_day**2
+        totals = np.stack((values * of_day, squares), axis=1).ravel()
+        state.hours_known[:, day % DAYS, 0] = known.ravel()
+        state.totals[:, day % DAYS] = np.stack((totals, np.full(2 * signals, values)), axis=1)
+        verdicts.append(skews.judge(state, day, WEEKENDS))
+    return np.array(verdicts)
+
+
+@pytest.mark.parametrize(("carry", "sd"), [(0.0, 0.5), (0.0, 1.0), (0.9, 1.0)])
+def test_levels_of_days_vary_the_spread_of_a_week_and_are_no_skew(carry: float, sd: float) -> None:
+    called = []
+    for seed in range(20):
+        verdicts = judged_spreads(autoregressive(np.random.default_rng(seed), 28 + DAYS_SEEN, carry, sd))
+        called.append(((verdicts[:, :, SKEWED] == 1) & (verdicts[:, :, SKEW_ROW] % 2 == 1)).any(axis=0))
+    assert np.mean(called) <= ACCEPTED / 2
+
+
+@pytest.mark.parametrize("within", [0.5, 0.7, 1.4, 2.0])
+def test_a_spread_that_is_another_one_is_found_among_levels_of_days(within: float) -> None:
+    models = [judged_spreads(day_levels(seed, SIGNALS, 28 + 14), within) for seed in range(10)]
+    assert share_skewed(models) == 1.0
 
 
 def test_a_signal_that_varies_more_than_all_others_is_not_skewed() -> None:
