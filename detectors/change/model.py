@@ -13,6 +13,7 @@ from detectors.change.acceptance import Acceptance, accept, align, teach, window
 from detectors.change.days import begin_day, close_day
 from detectors.change.lag import lag_of
 from detectors.change.legend import (
+    ALARMS,
     BY_DAY,
     BY_WINDOW,
     DAYS,
@@ -56,6 +57,10 @@ EARLY, EARLY_PER_HOUR = np.zeros(FAMILIES), np.zeros(FAMILIES)
 """How far a level may move from one window to the next, and within an hour, while no day is known."""
 EARLY[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.1, 0.08, 0.04, 0.08, 0.15
 EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.15, 1.0
+
+OFTEN = 4.0
+"""Recent alarms of a contrast, each of which counts for less from day to day, of which its signal has more than by
+chance: five in five weeks."""
 
 EARLY_LEAST = np.zeros(FAMILIES)
 """The same for windows however short: traffic comes in bursts, and those of five minutes differ as hours do."""
@@ -291,9 +296,16 @@ class ModelCharts:
     def _alarm_lasts(self) -> npt.NDArray[np.bool_]:
         """Return which series have an alarm that has stood for a day, bool[S]."""
         rows = self.state.rows
-        lasts = (rows[:, STANDING] != 0) & (rows[:, STOOD] >= self.settings.windows_per_day)
+        return self._any_row((rows[:, STANDING] != 0) & (rows[:, STOOD] >= self.settings.windows_per_day))
+
+    def _alarms_often(self) -> npt.NDArray[np.bool_]:
+        """Return which series alarm again and again, bool[S]: an outage that recurs must not raise what others need."""
+        return self._any_row(self.state.rows[:, ALARMS] > OFTEN)
+
+    def _any_row(self, of_rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Return for which series something is so of a row, bool[S]."""
         series = np.repeat(np.arange(len(self.state.series)), self.state.series[:, ROWS].astype(np.int64))
-        return np.bincount(series[lasts], minlength=len(self.state.series)) > 0
+        return np.bincount(series[of_rows], minlength=len(self.state.series)) > 0
 
     def _ages(self) -> Integers:
         assert self.day is not None
@@ -310,10 +322,11 @@ class ModelCharts:
         signals = max(settings.signals, len(self.state.series), 1)
         windows = settings.windows_per_day
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
+        highest = self.state.highest[~self._alarms_often()]
         for scale, share in enumerate(shares):
             rate = share * settings.false_alarms / signals
             per_day = windows if scale == BY_WINDOW else 1
-            shown = threshold(self.state.highest[:, scale], rate, per_day)
+            shown = threshold(highest[:, scale], rate, per_day)
             if scale == BY_DAY:
                 # Residuals of days grow until expectations lag as far as they will: earlier scores say too little.
                 shown += (1 - self._lagging()) * max(bound(rate, per_day) - shown, 0.0)

@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from detectors.change.model import ModelCharts, Settings
 from detectors.change.threshold import FEWEST, HIGHEST, LOWEST, bound, threshold
+from tests.detectors.change_streams import EVENTS, SHARE, evidence_of, is_weekend
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,3 +108,36 @@ def test_it_stays_near_its_bound_whatever_was_seen() -> None:
     theory = bound(RATE, WINDOWS)
     assert threshold(highest_of_days(3, slope=50), RATE, WINDOWS) == theory + HIGHEST
     assert threshold(highest_of_days(3, slope=0.01, offset=-300), RATE, WINDOWS) == theory + LOWEST
+
+
+SIGNALS, DAYS_WATCHED = 12, 60
+
+
+def thresholds_of_shares(outages: dict[int, list[int]]) -> Floats:
+    """The thresholds of a model of shares after two months; ``outages`` are the days with one by signal."""
+    charts = ModelCharts(Settings(false_alarms=1 / 30, signals=SIGNALS, windows_per_day=24))
+    charts.add([SHARE] * SIGNALS, day=0)
+    rng = np.random.default_rng(7)
+    for day in range(DAYS_WATCHED):
+        charts.begin(day, weekend=is_weekend(day))
+        counts = rng.binomial(EVENTS, 0.1, (SIGNALS, 24)).astype(np.float64)
+        for signal, days in outages.items():
+            if day in days:
+                counts[signal, 10:12] = EVENTS
+        charts.watch(evidence_of(counts, EVENTS, series=SIGNALS))
+        charts.close()
+    charts.begin(DAYS_WATCHED, weekend=is_weekend(DAYS_WATCHED))
+    return charts.thresholds.copy()
+
+
+@pytest.mark.parametrize(
+    "outages",
+    [
+        {0: list(range(6, DAYS_WATCHED, 2))},
+        {0: list(range(10, DAYS_WATCHED, 7))},
+        {signal: [40] for signal in range(SIGNALS)},
+    ],
+    ids=["of one signal every second day", "of one signal each week", "of every signal once"],
+)
+def test_outages_leave_the_thresholds_of_a_model_where_they_are(outages: dict[int, list[int]]) -> None:
+    np.testing.assert_allclose(thresholds_of_shares(outages), thresholds_of_shares({}), atol=1.0)
