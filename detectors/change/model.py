@@ -58,9 +58,9 @@ EARLY, EARLY_PER_HOUR = np.zeros(FAMILIES), np.zeros(FAMILIES)
 EARLY[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.1, 0.08, 0.04, 0.08, 0.15
 EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.15, 1.0
 
-OFTEN = 4.0
+OFTEN = 5.0
 """Recent alarms of a contrast, each of which counts for less from day to day, of which its signal has more than by
-chance: five in five weeks."""
+chance: seven in six weeks."""
 
 EARLY_LEAST = np.zeros(FAMILIES)
 """The same for windows however short: traffic comes in bursts, and those of five minutes differ as hours do."""
