@@ -9,8 +9,8 @@ is estimated by Hill (1975) with the largest values censored, and is then drawn 
 are nearer to it than ordinary days are. Days are the blocks, so that dependence within days needs no model.
 
 True drift must not raise the threshold that is to find it. So a day counts with its three largest scores only, however
-many signals something moved (the r largest order statistics; Weissman 1978), and the six largest of all, or one in a
-hundred of few days, are known to be large and not how large.
+many signals something moved (the r largest order statistics; Weissman 1978), and the largest of all, one in a hundred
+or half of the tail, are known to be large and not how large.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TAIL_DAYS, TAIL_SHARE = 60, 0.2
 OF_A_DAY = 3
 """Signals of a day that may be of the tail."""
 
-CENSORED_DAYS, CENSORED_SHARE = 6, 0.01
+CENSORED_DAYS, CENSORED_SHARE = 30, 0.01
 """Signal-days that may be drift at most, and the share of all that they are at most."""
 
 TOWARDS_BOUND = 0.2

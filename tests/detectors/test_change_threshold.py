@@ -30,7 +30,7 @@ def plainly(highest: Floats) -> float:
         largest += sorted(score for score in day if not math.isnan(score))[-3:]
     largest.sort(reverse=True)
     count = int((~np.isnan(highest)).sum())
-    tail, drift = min(60, count // 5, len(largest) - 1), min(6, math.ceil(count / 100))
+    tail, drift = min(60, count // 5, len(largest) - 1), min(30, math.ceil(count / 100))
     if count < 100 or tail <= drift:
         return theory
     ordinary = largest[tail]
@@ -91,6 +91,25 @@ def test_of_many_signals_with_long_tails_alarms_come_at_the_stated_rate() -> Non
         scores = slopes * rng.exponential(size=slopes.shape)
         alarms.append((scores[:, 60:] > threshold(scores[:, :60], rate, WINDOWS)).sum())
     assert sum(alarms) < 1.2 * 20 * 200 * 100 * rate
+
+
+def test_true_drift_on_one_day_of_a_hundred_does_not_move_it() -> None:
+    highest = highest_of_days(2, 50)
+    drifted = highest.copy()
+    drifted[highest >= np.sort(highest, axis=None)[-29]] = 1e6
+    assert threshold(drifted, RATE, WINDOWS) == threshold(highest, RATE, WINDOWS)
+
+
+@pytest.mark.parametrize("signals", [50, 200])
+@pytest.mark.parametrize("incidents", [7, 12, 20])
+def test_incidents_of_one_signal_after_another_move_it_little(signals: int, incidents: int) -> None:
+    moved = []
+    for seed in range(20):
+        rng, highest = np.random.default_rng(seed), highest_of_days(seed, signals, slope=0.5)
+        drifted = highest.copy()
+        drifted[rng.integers(0, signals, incidents), rng.choice(60, incidents, replace=False)] = 1e6
+        moved.append(threshold(drifted, RATE, WINDOWS) - threshold(highest, RATE, WINDOWS))
+    assert max(moved) < 1.5
 
 
 @pytest.mark.parametrize(("signals", "most"), [(10, 1.5), (50, 0.9), (200, 0.3)])
