@@ -9,8 +9,8 @@ is estimated by Hill (1975) with the largest values censored, and is then drawn 
 are nearer to it than ordinary days are. Days are the blocks, so that dependence within days needs no model.
 
 True drift must not raise the threshold that is to find it. So a day counts with its three largest scores only, however
-many signals something moved (the r largest order statistics; Weissman 1978), and the largest of all, one in a hundred
-or half of the tail, are known to be large and not how large.
+many signals something moved (the r largest order statistics; Weissman 1978), and the six largest of all, or one in two
+hundred of many, are known to be large and not how large.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ TAIL_DAYS, TAIL_SHARE = 60, 0.2
 OF_A_DAY = 3
 """Signals of a day that may be of the tail."""
 
-CENSORED_DAYS, CENSORED_SHARE = 30, 0.01
-"""Signal-days that may be drift at most, and the share of all that they are at most."""
+CENSORED_DAYS, CENSORED_OF_FEW, CENSORED_OF_MANY = 6, 100, 200
+"""Signal-days that may be drift: so many, at most one in a hundred of few, at least one in two hundred of many, and at
+most half of the tail."""
 
 TOWARDS_BOUND = 0.2
 """How far the slope of the tail is drawn to 1."""
@@ -93,7 +94,8 @@ def threshold(highest: npt.ArrayLike, rate: float, windows_per_day: float) -> fl
     of_days = np.sort(np.where(np.isfinite(highest), highest, -np.inf), axis=0)[-OF_A_DAY:]
     largest = np.sort(of_days[np.isfinite(of_days)])[::-1]
     tail = min(TAIL_DAYS, int(TAIL_SHARE * count), len(largest) - 1)
-    censored = min(CENSORED_DAYS, math.ceil(CENSORED_SHARE * count))
+    of_many = max(CENSORED_DAYS, count // CENSORED_OF_MANY)
+    censored = min(of_many, math.ceil(count / CENSORED_OF_FEW), TAIL_DAYS // 2)
     if tail <= censored:
         return theory
     start, end = float(largest[tail]), float(largest[censored])
