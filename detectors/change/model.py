@@ -13,7 +13,6 @@ from detectors.change.acceptance import Acceptance, accept, align, teach, window
 from detectors.change.days import begin_day, close_day
 from detectors.change.lag import lag_of
 from detectors.change.legend import (
-    ALARMS,
     BY_DAY,
     BY_WINDOW,
     DAYS,
@@ -58,9 +57,8 @@ EARLY, EARLY_PER_HOUR = np.zeros(FAMILIES), np.zeros(FAMILIES)
 EARLY[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.1, 0.08, 0.04, 0.08, 0.15
 EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.15, 1.0
 
-OFTEN = 5.0
-"""Recent alarms of a contrast, each of which counts for less from day to day, of which its signal has more than by
-chance: seven in six weeks."""
+FARTHEST = 4.0
+"""How far a score may pass its threshold, in nats, and still be thought chance: of false alarms one in fifty goes on."""
 
 EARLY_LEAST = np.zeros(FAMILIES)
 """The same for windows however short: traffic comes in bursts, and those of five minutes differ as hours do."""
@@ -286,26 +284,25 @@ class ModelCharts:
             state.waiting, state.sampling, state.recent_days, state.expected, state.hours, state.hours_known,
             state.totals, state.weights, state.day_sums, state.series, state.parts, verdicts,
         )  # fmt: skip
-        # What a signal does while an alarm lasts says nothing of how far others go by themselves.
-        charted = (self._ages() >= CHARTED_DAYS) & ~self._alarm_lasts()
-        for scale, column in ((BY_WINDOW, HIGHEST), (BY_DAY, HIGHEST_BY_DAY)):
-            highest = np.where(charted & np.isfinite(state.series[:, column]), state.series[:, column], np.nan)
-            state.highest[:, scale, self.day % HIGHEST_DAYS] = highest
+        state.highest[:, :, self.day % HIGHEST_DAYS] = self._undisturbed_highest()
         return verdicts
+
+    def _undisturbed_highest(self) -> Floats:
+        """Return the largest scores of the day, float64[S, SCALES]; NaN where they say nothing of undisturbed signals.
+
+        That is while an alarm lasts, and where a score has passed its threshold so far that it is drift.
+        """
+        highest = self.state.series[:, [HIGHEST, HIGHEST_BY_DAY]]
+        drifted = (highest > self.thresholds + FARTHEST).any(axis=1)
+        undisturbed = (self._ages() >= CHARTED_DAYS) & ~self._alarm_lasts() & ~drifted
+        return np.where(undisturbed[:, np.newaxis] & np.isfinite(highest), highest, np.nan)
 
     def _alarm_lasts(self) -> npt.NDArray[np.bool_]:
         """Return which series have an alarm that has stood for a day, bool[S]."""
-        rows = self.state.rows
-        return self._any_row((rows[:, STANDING] != 0) & (rows[:, STOOD] >= self.settings.windows_per_day))
-
-    def _alarms_often(self) -> npt.NDArray[np.bool_]:
-        """Return which series alarm again and again, bool[S]: an outage that recurs must not raise what others need."""
-        return self._any_row(self.state.rows[:, ALARMS] > OFTEN)
-
-    def _any_row(self, of_rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Return for which series something is so of a row, bool[S]."""
-        series = np.repeat(np.arange(len(self.state.series)), self.state.series[:, ROWS].astype(np.int64))
-        return np.bincount(series[of_rows], minlength=len(self.state.series)) > 0
+        rows, count = self.state.rows, len(self.state.series)
+        series = np.repeat(np.arange(count), self.state.series[:, ROWS].astype(np.int64))
+        lasts = (rows[:, STANDING] != 0) & (rows[:, STOOD] >= self.settings.windows_per_day)
+        return np.bincount(series[lasts], minlength=count) > 0
 
     def _ages(self) -> Integers:
         assert self.day is not None
@@ -322,11 +319,10 @@ class ModelCharts:
         signals = max(settings.signals, len(self.state.series), 1)
         windows = settings.windows_per_day
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
-        highest = self.state.highest[~self._alarms_often()]
         for scale, share in enumerate(shares):
             rate = share * settings.false_alarms / signals
             per_day = windows if scale == BY_WINDOW else 1
-            shown = threshold(highest[:, scale], rate, per_day)
+            shown = threshold(self.state.highest[:, scale], rate, per_day)
             if scale == BY_DAY:
                 # Residuals of days grow until expectations lag as far as they will: earlier scores say too little.
                 shown += (1 - self._lagging()) * max(bound(rate, per_day) - shown, 0.0)

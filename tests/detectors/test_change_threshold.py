@@ -155,8 +155,18 @@ def thresholds_of_shares(outages: dict[int, list[int]]) -> Floats:
         {0: list(range(6, DAYS_WATCHED, 2))},
         {0: list(range(10, DAYS_WATCHED, 7))},
         {signal: [40] for signal in range(SIGNALS)},
+        {signal: [8 + 7 * signal] for signal in range(7)},
+        {signal: [8 + 4 * signal] for signal in range(SIGNALS)},
+        {signal: [8 + 2 * signal, 32 + 2 * signal] for signal in range(SIGNALS)},
     ],
-    ids=["of one signal every second day", "of one signal each week", "of every signal once"],
+    ids=[
+        "of one signal every second day",
+        "of one signal each week",
+        "of every signal at once",
+        "of seven signals, one after another",
+        "of twelve signals, one after another",
+        "of twelve signals, twice each",
+    ],
 )
 def test_outages_leave_the_thresholds_of_a_model_where_they_are(outages: dict[int, list[int]]) -> None:
     np.testing.assert_allclose(thresholds_of_shares(outages), thresholds_of_shares({}), atol=1.0)
