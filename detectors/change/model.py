@@ -58,7 +58,7 @@ EARLY[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.1, 0.08, 0.04, 0.08, 0.15
 EARLY_PER_HOUR[[LOCATION, SPREAD, RATES, SHARES, VOLUMES]] = 0.2, 0.15, 0.1, 0.15, 1.0
 
 FARTHEST = 4.0
-"""How far a score may pass its threshold, in nats, and still be thought chance: of false alarms one in fifty goes on."""
+"""How far a score may pass its threshold, in nats, and still be chance: of false alarms one in fifty goes on."""
 
 EARLY_LEAST = np.zeros(FAMILIES)
 """The same for windows however short: traffic comes in bursts, and those of five minutes differ as hours do."""
