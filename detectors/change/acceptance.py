@@ -70,7 +70,7 @@ from detectors.change.legend import (
 )
 from detectors.change.state import State
 
-__all__ = ["Acceptance", "accept", "align", "rows_of", "teach", "windows_stood"]
+__all__ = ["Acceptance", "accept", "align", "rows_of", "settle", "teach", "windows_stood"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -146,12 +146,12 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
         # Some windows do not show a level as sharply as days do: until there is one, it is learned within the day.
         bent = _bent(state.rows[r], shift, moved)
         least = unseen * max(float(state.filters[r, BY_WINDOW, TOTAL]), LEARNED_IN_DAY, bent)
-        _settle(state, r, max(variance, least, is_far * bent), windows_per_day)
+        settle(state, r, max(variance, least, is_far * bent), windows_per_day)
     for r in (r for r in rows if r not in standing):
         # Beside an alarm, only what has not alarmed has changed.
         bent = _bent(state.rows[r], 0.0, moved)
         least = unseen * max(UNSEEN * UNSEEN if standing else UNKNOWN, bent)
-        _settle(state, r, max(least, is_far * bent), windows_per_day)
+        settle(state, r, max(least, is_far * bent), windows_per_day)
     _weigh(state, s, acceptance, min(alarm_day, acceptance.from_day))
     for r in rows:
         # At another level a value contributes another variance: it is learned as of a new signal.
@@ -336,8 +336,8 @@ def _shift(state: State, r: int, former: Integers, shifts: Floats) -> None:
     state.hours_known[r, former] = (state.hours_known[r, former] + shifts).astype(np.float32)
 
 
-def _settle(state: State, r: int, variance: float, windows_per_day: int) -> None:
-    """End the alarm of a row: its level is what is expected, with some variance."""
+def settle(state: State, r: int, variance: float, windows_per_day: int) -> None:
+    """End the alarm of a row, if there is one: its level is what is expected, with some variance."""
     row, window, of_days = state.rows[r], state.filters[r, BY_WINDOW], state.filters[r, BY_DAY]
     row[[STANDING, RECOVERY, STOOD, STOOD_SUM, STOOD_SEEN, STEP_BACK]] = 0.0
     state.charts[r] = 0.0

@@ -175,6 +175,11 @@ class ScoreTable:
         # math.log, whose last bit is not that of NumPy's on every processor.
         self.spreads = np.array([0.5 * math.log(max(variance, 0.0) + self.floor) for variance in variances.tolist()])
 
+    @property
+    def shape(self) -> Floats:
+        """Where the shifted reference lies, and the spread that it has there, float64[2, len(SHIFTS)]."""
+        return np.stack((self.locations, self.spreads))
+
     def resolves(self, location: float) -> bool:
         """Whether groups resolve the spread of narrow windows that have a location."""
         end = self.scores[GROUPS - OUTER - 1] if location > 0 else self.scores[OUTER]

@@ -35,6 +35,7 @@ from detectors.change.legend import (
     VERDICT,
     VOLUMES,
 )
+from detectors.change.renewal import Renewal, renew
 from detectors.change.state import Kinds, State
 from detectors.change.threshold import HIGHEST_DAYS, bound, threshold
 from detectors.change.windows import CHARTED_DAYS, watch_windows
@@ -190,6 +191,11 @@ class ModelCharts:
         kinds = [(int(row[KIND]), int(row[FAMILY])) for row in self.state.rows[first : first + count]]
         self.state.replace(s, State.fresh([kinds], day, settings.hours, settings.lags))
         self._begin(s, s + 1)
+
+    def renew(self, s: int, renewal: Renewal) -> None:
+        """Let series ``s``, of which no alarm stands, go on in other coordinates, between two days."""
+        assert self.day is not None
+        renew(self.state, s, renewal, self.day + 1, self.settings.windows_per_day)
 
     def forget(self, gone: npt.NDArray[np.bool_]) -> None:
         """Go on without some series, bool[S], between two days."""

@@ -204,6 +204,12 @@ class State:
             getattr(self, f.name)[slice(s, s + 1) if f.name in OF_SERIES else rows] = getattr(other, f.name)
         self.series[s, FIRST_ROW] = first_row
 
+    def put_row(self, r: int, other: State) -> None:
+        """Put the one contrast of ``other`` in the place of contrast ``r``."""
+        for f in fields(self):
+            if f.name not in OF_SERIES:
+                getattr(self, f.name)[r] = getattr(other, f.name)[0]
+
     def with_rows(self, added: Sequence[tuple[int, int, int, int]]) -> State:
         """Return the state with contrasts added to series; each begins when a day does.
 
@@ -212,7 +218,7 @@ class State:
         added : sequence of (int, int, int, int)
             For each: its series, which of its contrasts it becomes, its kind and its family; series ascend.
         """
-        fresh = State.fresh([[(kind, family)] for _, _, kind, family in added], 0, *self._lengths())
+        fresh = State.fresh([[(kind, family)] for _, _, kind, family in added], 0, *self.lengths())
         at = [int(self.series[s, FIRST_ROW]) + row for s, row, _, _ in added]
         of_rows = {f.name for f in fields(self)} - set(OF_SERIES)
         state = State(
@@ -227,7 +233,8 @@ class State:
         state._set_first_rows()
         return state
 
-    def _lengths(self) -> tuple[int, int]:
+    def lengths(self) -> tuple[int, int]:
+        """Return into how many hours a day is divided, and how many residuals are remembered within one."""
         return self.expected.shape[1], self.recent.shape[1]
 
     def _set_first_rows(self) -> None:

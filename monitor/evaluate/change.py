@@ -7,7 +7,7 @@ is taken from spans of one step, whatever the length of windows: overlapping win
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from detectors.change import legend, skew
 from detectors.change.accepted_skew import FEWEST_DAYS
 from detectors.change.model import Evidence, ModelCharts, Settings
+from detectors.change.renewal import Renewal
 from detectors.change.skew import SKEW_SHARE, Skews
 from detectors.chart.legend import (
     DRIFT,
@@ -36,6 +37,7 @@ from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, RATE_COLUMNS, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
+from monitor.evaluate.finding_contrasts import follows_values
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
@@ -60,6 +62,9 @@ CODES = np.zeros(5, dtype=np.int64)
 CODES[[legend.ABSENT, legend.LEARNING, legend.QUIET]] = NO_DATA, LEARNING, OK
 CODES[[legend.STANDS, legend.EXCEEDS]] = DRIFT
 
+STRETCH = 7
+"""Windows of a day or more after which coordinates may be renewed; of shorter ones, each day."""
+
 DATED_WITHIN_MS = 3_600_000
 """How far from where it began a change may be dated, or by two windows if they are longer."""
 
@@ -82,6 +87,10 @@ class SeriesEvidence(Protocol):
 
     def parts(self, panes: Any, ends_ms: range) -> dict[SeriesKey, Part]:
         """Return what the windows of a batch say, by series; those without anything are left out."""
+        ...
+
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
+        """Renew the coordinates of series that have left them, of those that may, as a day begins."""
         ...
 
     def snapshot(self) -> list[dict[str, Any]]:
@@ -135,6 +144,11 @@ class Changes:
         self._new_normals = NewNormals(watch, self._calendar, self._charts, self._skews)
 
     @property
+    def _follows(self) -> bool:
+        """Whether coordinates are renewed."""
+        return follows_values(self._watch)
+
+    @property
     def _is_on(self) -> bool:
         return self._watch.model.spec.detect.rule == DETECTOR
 
@@ -146,7 +160,30 @@ class Changes:
         """Yield the verdicts on windows."""
         if not self._is_on:
             return
-        self._expectations, self._gone = Expectations(), set()
+        self._expectations = Expectations()
+        for ends in self._stretches(ends_ms):
+            yield from self._advance(panes, ends)
+            step_ms = self._watch.model.spec.detect.defaults.step_ms
+            self._expectations.write(self._watch.name, step_ms, self._contrasts)
+
+    def _stretches(self, ends_ms: range) -> list[range]:
+        """Cut windows where coordinates may be renewed: what is said before that is in others."""
+        if not self._follows:
+            return [ends_ms]
+        stretches = [self._stretch(self._calendar.moment(end_ms).day) for end_ms in ends_ms]
+        cuts = np.flatnonzero(np.diff(stretches)) + 1
+        return [ends_ms[start:stop] for start, stop in pairwise([0, *cuts.tolist(), len(ends_ms)])]
+
+    def _stretch(self, day: int) -> int:
+        """Return the number of a day; where a day has one window, of seven of them."""
+        return day if self._charts.settings.windows_per_day > 1 else day // STRETCH
+
+    def _advance(self, panes: Any, ends_ms: range) -> Iterator[Verdicts]:
+        self._gone = set()
+        if self._follows and self._charts.day is not None:
+            day = self._calendar.moment(ends_ms[0]).day
+            if self._stretch(self._charts.day) != self._stretch(day):
+                self._renew(day)
         parts = self._evidence.parts(panes, ends_ms)
         for key in self._begun:
             if key not in parts:
@@ -165,11 +202,17 @@ class Changes:
             if len(verdicts.ends_ms):
                 yield verdicts
 
+    def _renew(self, day: int) -> None:
+        """Let series whose values have left their coordinates go on in others; not while an alarm of theirs stands."""
+        numbers = {key: s for s, key in enumerate(self._begun)}
+        stands = {key for key, s in numbers.items() if self._charts.windows_stood(s)}
+        for key, renewal in self._evidence.renewals(day, lambda key: key not in stands).items():
+            if key in numbers:
+                self._charts.renew(numbers[key], renewal)
+
     def expectations(self) -> Rows:
         """Return what was expected of the days that began in the windows of the last call: rows of ``expectations``."""
-        return self._expectations.rows(
-            self._watch.name, self._watch.model.spec.detect.defaults.step_ms, self._contrasts
-        )
+        return self._expectations.rows
 
     def forget(self, versions: Collection[str]) -> None:
         """Let go of the series of versions, between two batches."""

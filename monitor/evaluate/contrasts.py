@@ -6,6 +6,7 @@ coordinates, groups of values and names with a share of their own; what is usual
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ from detectors.change.legend import (
     VOLUME,
     VOLUMES,
 )
+from detectors.change.renewal import Renewal, Scores
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
@@ -49,8 +51,10 @@ from monitor.alerts.verdict import Failure
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
+from monitor.evaluate.newer_values import NewerValues
 from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
+from monitor.values import DAY_MS
 from monitor.watch import Layout, Summary
 
 __all__ = [
@@ -88,6 +92,9 @@ COMES, STRAY = 0.1, 0.01
 
 DESCRIBED = -1
 """In place of a number of values that were seen: there are coordinates."""
+
+BEYOND = 0.05
+"""Share of a period's values beyond their reference from which on it is another one."""
 
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
@@ -527,6 +534,10 @@ class Groups:
             scores = np.where(above > 0, highest + beyond, np.where(below > 0, lowest - beyond, scores))
         return numbers.astype(np.int64), scores
 
+    def scores(self, columns: Columns) -> Scores:
+        """Return the scores of each column, and what they are compared with."""
+        return Scores(self.numbers(columns)[1], self.table.shape, self.table.floor)
+
     def equal_pairs(self, counts: Integers, n: Integers, columns: Columns) -> tuple[Floats, Floats]:
         """Return how many pairs of the values of each window are equal, and out of how many, float64[T] twice."""
         assert isinstance(columns.layout, NumericLayout)
@@ -544,14 +555,23 @@ class Groups:
 
 
 class NumberContrasts(ReferredContrasts):
-    """Location and spread of a number, repeats, and the rates of unusable values."""
+    """Location and spread of a number, repeats, and the rates of unusable values.
+
+    Attributes
+    ----------
+    newer : NewerValues or None
+        From which coordinates are renewed; None where they stay what they are.
+    """
 
     is_number = True
     kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
+    anew: Sequence[int] = ()
+    """Contrasts that mean nothing in other coordinates."""
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
         self._groups = Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
+        self.newer: NewerValues | None = None
         super().__init__(layout, dataset, learn_windows)
 
     def name(self, row: int) -> str:
@@ -571,7 +591,48 @@ class NumberContrasts(ReferredContrasts):
         self._groups = Groups.of(reference, self._layout)
         self.spread = self._groups.spread
 
+    def renewed(self, day: int, *, may_renew: bool = True) -> tuple[NumberContrasts, Renewal] | None:
+        """Return contrasts with other coordinates, if it is time and values have left those that there are.
+
+        The others stay as they are, so that what was said in their coordinates can still be read.
+
+        Parameters
+        ----------
+        day : int
+            That begins.
+        may_renew : bool
+            Otherwise it is put off.
+        """
+        if self.newer is None or self.ready_ms is None:
+            return None
+        of_part_of_a_day = self.newer.from_ms is not None and self.ready_ms - self.newer.from_ms < DAY_MS
+        if not self.newer.is_time(day, of_part_of_a_day=of_part_of_a_day) or not may_renew:
+            return None
+        period, self.newer = self.newer.summary, self.newer.after_a_look(day, of_part_of_a_day=of_part_of_a_day)
+        assert isinstance(self._layout, NumericLayout)
+        columns = Columns(self._layout, period.cells)
+        counts = columns.counts_of(period)
+        numbers, _ = self._groups.numbers(columns)
+        is_beyond = (numbers < OUTER) | (numbers >= OUTER + INNER)
+        if period.n < REFERENCE_EVENTS or counts[is_beyond].sum() <= BEYOND * period.n:
+            return None
+        after = copy.copy(self)
+        after._previous = np.zeros(GROUPS, dtype=np.int64)
+        after._reference = period
+        after._refer(period)
+        former, renewed = self._groups.scores(columns), after._groups.scores(columns)
+        # What was learned within a day is learned again as soon.
+        anew = (0, 1, *self.anew) if of_part_of_a_day else self.anew
+        return after, Renewal(former, renewed, counts.astype(np.float64), anew)
+
+    def _learn(self, windows: Windows, columns: Columns, evidence: SignalEvidence) -> int:
+        if self.newer is not None and self.newer.from_ms is None:
+            self.newer.from_ms = int(windows.ends_ms[0])
+        return super()._learn(windows, columns, evidence)
+
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
+        if self.newer is not None:
+            self.newer.add(windows.since(first), columns)
         table = self._groups.table
         units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
@@ -584,11 +645,14 @@ class NumberContrasts(ReferredContrasts):
         evidence.units[:2, first:] = units.T
 
     def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"previous": self._previous.copy()}
+        newer = {} if self.newer is None else {"newer": self.newer.snapshot()}
+        return super().snapshot() | {"previous": self._previous.copy()} | newer
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
         self._previous = np.array(state["previous"])
+        if self.newer is not None and "newer" in state:
+            self.newer.restore(state["newer"])
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)
@@ -600,6 +664,7 @@ class AnswerContrasts(NumberContrasts):
     """Those of a number that a model predicts: also how alike its answers are."""
 
     EQUAL = 2
+    anew = (EQUAL,)
     kinds = (*NumberContrasts.kinds[:EQUAL], (RATE, SHARES), *NumberContrasts.kinds[EQUAL:])
     added_row = EQUAL
 
@@ -706,9 +771,18 @@ def share_of(name: str) -> str:
 
 
 def referred_contrasts(
-    layout: Layout, dataset: Summary | None, learn_windows: int, *, is_prediction: bool = False
+    layout: Layout, dataset: Summary | None, learn_windows: int, *, is_prediction: bool = False, follows: bool = False
 ) -> ReferredContrasts | None:
-    """Return the contrasts of a signal's values; None for vectors, which have none."""
+    """Return the contrasts of a signal's values; None for vectors, which have none.
+
+    Parameters
+    ----------
+    layout, dataset, learn_windows
+        As `ReferredContrasts` has them.
+    is_prediction : bool
+    follows : bool
+        Whether coordinates of numbers are renewed once their values have left them.
+    """
     if isinstance(layout, JointLayout):
         return None
     if isinstance(layout, CategoryLayout):
@@ -716,7 +790,9 @@ def referred_contrasts(
         names.answers = Answers(layout) if is_prediction else None
         return names
     made = AnswerContrasts if is_prediction else NumberContrasts
-    return made(layout, dataset, learn_windows)
+    numbers = made(layout, dataset, learn_windows)
+    numbers.newer = NewerValues(layout) if follows else None
+    return numbers
 
 
 def share_at(angle: float) -> float:

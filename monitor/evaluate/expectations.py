@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -89,9 +90,13 @@ class Expectations:
     Attributes
     ----------
     mornings : list
+        Those that are not written yet.
+    rows : Rows
+        Of ``expectations``, of the others.
     """
 
     mornings: list[_Morning] = field(default_factory=list)
+    rows: Rows = field(default_factory=partial(empty_rows, "expectations"))
 
     def note(self, charts: ModelCharts, begun: Sequence[SeriesKey], from_ms: int) -> None:
         """Note what charts expect of a day that has just begun, or from now on, with a window from ``from_ms`` on."""
@@ -108,16 +113,15 @@ class Expectations:
         copies = [array.copy() for array in (charts.thresholds, *arrays)]
         self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), frozenset(beginning), *copies))
 
-    def rows(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> Rows:
-        """Return rows of ``expectations``."""
-        rows = empty_rows("expectations")
+    def write(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> None:
+        """Write the mornings as rows, while contrasts have the coordinates that they had then."""
         for morning in self.mornings:
             written = _written(morning)
             for series, key in sorted(enumerate(morning.begun), key=lambda item: item[1]):
                 if key not in morning.of_whom:
                     continue
-                add_row(rows, _row(model, window_ms, morning, written, series, contrasts[key]))
-        return rows
+                add_row(self.rows, _row(model, window_ms, morning, written, series, contrasts[key]))
+        self.mornings = []
 
 
 def _row(

@@ -8,6 +8,7 @@ costs a signal the logarithm of how many more rows it has: of a number's five, a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,19 @@ from numpy.typing import NDArray
 
 from detectors.anomaly import SCORERS
 from detectors.change.legend import RATE, RATES
+from detectors.change.renewal import Renewal
 from detectors.river_adapter import is_anomalies
 from detectors.sketch import FindingLayout
 from detectors.sketch.findings import COUNTED
-from monitor.evaluate.contrasts import Contrasts, ReferredContrasts, SignalEvidence, referred_contrasts, share_at
+from monitor.config.baseline import RollingBaseline
+from monitor.evaluate.contrasts import (
+    Contrasts,
+    NumberContrasts,
+    ReferredContrasts,
+    SignalEvidence,
+    referred_contrasts,
+    share_at,
+)
 from monitor.evaluate.fallback import FallbackContrasts
 from monitor.watch import Summary, Watch
 
@@ -165,6 +175,16 @@ class SignalContrasts(Contrasts):
     def groups(self) -> dict[str, Any] | None:
         return None if self.own is None else self.own.groups()
 
+    def renewed(self, day: int, *, may_renew: bool) -> tuple[SignalContrasts, Renewal] | None:
+        """Return what watches the signal from a day on if coordinates of its values are renewed then."""
+        renewed = self.own.renewed(day, may_renew=may_renew) if isinstance(self.own, NumberContrasts) else None
+        if renewed is None:
+            return None
+        after = copy.copy(self)
+        after.own = renewed[0]
+        after._parts = [after.own if part is self.own else part for part in self._parts]
+        return after, renewed[1]
+
     def _part(self, row: int) -> tuple[Contrasts, int]:
         for part in self._parts[:-1]:
             if row < len(part.kinds):
@@ -188,6 +208,11 @@ class SignalContrasts(Contrasts):
             self.findings.restore(state["findings"])
 
 
+def follows_values(watch: Watch) -> bool:
+    """Whether coordinates of a model's numbers follow their values: those of a baseline that rolls do."""
+    return isinstance(watch.model.spec.baseline, RollingBaseline)
+
+
 def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | None:
     """Return the contrasts of a signal; None if it has none: of vectors findings alone are watched."""
     layout, findings = watch.layouts.get(signal), watch.finding_layouts.get(signal)
@@ -196,7 +221,13 @@ def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | N
     if layout is not None and watch.is_charted(signal):
         answer = watch.fallbacks.get(signal)
         fallback = None if answer is None else FallbackContrasts(answer, layout, dataset)
-        own = referred_contrasts(layout, dataset, learn_windows, is_prediction=signal.startswith("prediction:"))
+        own = referred_contrasts(
+            layout,
+            dataset,
+            learn_windows,
+            is_prediction=signal.startswith("prediction:"),
+            follows=dataset is None and follows_values(watch),
+        )
     if own is None and findings is None:
         return None
     return SignalContrasts(own, None if findings is None else FindingContrasts(findings), fallback)

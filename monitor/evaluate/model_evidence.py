@@ -8,7 +8,7 @@ the same batch makes no difference.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend, skew
+from detectors.change.renewal import Renewal
 from detectors.chart.legend import INVALID, MISSING, N
 from monitor.alerts.verdict import NewNormal
 from monitor.evaluate.columns import Columns
@@ -128,6 +129,21 @@ class ModelEvidence:
                     parts[key] = Part.nothing(len(self.contrasts[key].kinds), len(ends_ms))
                 self._put(parts[key], key, self.contrasts[key], piece)
         return parts | self._volumes(panes, ends_ms)
+
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
+        """Renew the coordinates of numbers that have left them, as a day begins; return what that changes.
+
+        Parameters
+        ----------
+        day : int
+        may_renew : callable
+            Says of which series they may be renewed now.
+        """
+        renewals = {}
+        for key, contrasts in self.contrasts.items():
+            if isinstance(contrasts, SignalContrasts) and (made := contrasts.renewed(day, may_renew=may_renew(key))):
+                self.contrasts[key], renewals[key] = made
+        return renewals
 
     def _cuts(self, beginnings: Sequence[Beginning], ends_ms: range) -> list[int]:
         """Return the windows, but for the first, in which a series begins that another version came before."""

@@ -186,7 +186,8 @@ class Verdicts:
         windows, tests = self.measured.codes.shape[:2]
         count = windows * tests
         version, segment, signal = self.key
-        flat, about = self.measured.numbers.reshape(count, -1), self.measured.about
+        numbers, about = self.measured.numbers, self.measured.about
+        flat = numbers.reshape(count, numbers.shape[2])
         effects = flat[:, EFFECT]
         each = np.repeat(np.arange(windows), tests)
         sentence_columns: dict[str, list[Any]] = {

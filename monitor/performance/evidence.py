@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from detectors.change.renewal import Renewal
 from monitor.config.performance import PerformancePlan
 from monitor.evaluate.contrasts import Contrasts
 from monitor.evaluate.former_versions import former_version
@@ -43,6 +44,10 @@ class JudgedEvidence:
         self.contrasts: dict[SeriesKey, Contrasts] = {}
         self.formers: dict[SeriesKey, SeriesKey] = {}
         self._came_ms: dict[str, int] = {}
+
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
+        """Nothing: metrics have coordinates of their own."""
+        return {}
 
     def parts(self, hours: JudgedHours, ends_ms: range) -> dict[SeriesKey, Part]:
         """Return what hours say, by series; those without anything are left out."""

@@ -132,6 +132,23 @@ def test_a_number_learns_until_it_has_enough_values_and_says_how_many(tmp_path: 
     assert scores[12]["detail"] == f"learning: {values[12]} of 200 values seen"
 
 
+@pytest.mark.parametrize(("factor", "offset"), [(2.0, 0.0), (1.0, 0.5)])
+def test_a_change_is_found_where_the_first_windows_had_no_values(tmp_path: Path, factor: float, offset: float) -> None:
+    """Ten windows of a night are the first reference of a number that is elsewhere by day."""
+    evening_ms = CHANGE_MS + 5 * HOUR_MS
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        is_changed = at(hour) >= evening_ms
+        of_hour = 5 * float(np.sin(2 * np.pi * hour / 24))
+        values = of_hour + (factor if is_changed else 1) * rng.normal(size=PER_HOUR) + offset * is_changed
+        return values.tolist()
+
+    configuration = watched(baseline={"kind": "rolling"})
+    fired = onsets(tmp_path, configuration, lines(1, hourly))
+    assert [at_ms for at_ms in fired if at_ms <= evening_ms] == []
+    assert fired[0] <= evening_ms + 2 * HOUR_MS
+
+
 def test_a_daily_season_alone_does_not_alarm(tmp_path: Path) -> None:
     assert onsets(tmp_path, watched(), lines(2, moved(0.0))) == []
 

@@ -9,20 +9,12 @@ import numpy as np
 import pytest
 
 from detectors.change.legend import FIRST_ROW, ROWS
-from detectors.sketch import (
-    NumericFold,
-    NumericLayout,
-    NumericSummary,
-    linear_layout,
-    quantile_layout,
-    universal_layout,
-)
+from detectors.sketch import NumericLayout, linear_layout, quantile_layout, universal_layout
 from monitor.alerts.verdict import Change
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
 from monitor.evaluate.answers import Answers, Described
 from monitor.evaluate.change import Changes
-from monitor.evaluate.columns import Columns, sums_of
 from monitor.evaluate.contrasts import EQUAL_PAIRS, AnswerContrasts, share_at
 from monitor.evaluate.expectations import read_day
 from monitor.evaluate.fallback import FALLBACK, FallbackContrasts, failed_back, fallbacks_in
@@ -32,6 +24,7 @@ from monitor.panes.distributions import Part
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
+from tests.evaluate.summaries import summary_of, windows_of
 from tests.evaluate.test_expectations import in_rows
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
 
@@ -183,23 +176,6 @@ def as_earlier_versions_wrote_it(states: list[Any]) -> None:
     charts["series"][:, FIRST_ROW] = np.cumsum(counts) - counts
     for of_signal in of_signals:
         of_signal.pop("answers", None)
-
-
-def summary_of(layout: NumericLayout, values: Any) -> NumericSummary:
-    fold = NumericFold([layout])
-    fold.ensure(1)
-    fold.fold(np.zeros(len(values), dtype=np.int64), np.array([values]))
-    (summary,) = fold.take(0)
-    return summary
-
-
-def windows_of(layout: NumericLayout, values: list[Any]) -> tuple[Windows, Columns]:
-    summaries = [summary_of(layout, of_window) for of_window in values]
-    columns = Columns(layout, [cell for summary in summaries for cell in summary.cells.tolist()])
-    counts, sums = np.array([columns.counts_of(each) for each in summaries]), np.array([sums_of(s) for s in summaries])
-    return Windows(
-        np.arange(len(values)), counts, sums, np.array([[each.min, each.max] for each in summaries])
-    ), columns
 
 
 @pytest.mark.parametrize(
