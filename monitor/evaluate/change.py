@@ -62,9 +62,6 @@ CODES = np.zeros(5, dtype=np.int64)
 CODES[[legend.ABSENT, legend.LEARNING, legend.QUIET]] = NO_DATA, LEARNING, OK
 CODES[[legend.STANDS, legend.EXCEEDS]] = DRIFT
 
-STRETCH = 7
-"""Windows of a day or more after which coordinates may be renewed; of shorter ones, each day."""
-
 DATED_WITHIN_MS = 3_600_000
 """How far from where it began a change may be dated, or by two windows if they are longer."""
 
@@ -87,6 +84,10 @@ class SeriesEvidence(Protocol):
 
     def parts(self, panes: Any, ends_ms: range) -> dict[SeriesKey, Part]:
         """Return what the windows of a batch say, by series; those without anything are left out."""
+        ...
+
+    def look_day(self, panes: Any) -> int:
+        """Return the next day on which coordinates are looked at; 0 if it may be any."""
         ...
 
     def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
@@ -161,29 +162,26 @@ class Changes:
         if not self._is_on:
             return
         self._expectations = Expectations()
-        for ends in self._stretches(ends_ms):
+        for ends in self._stretches(panes, ends_ms):
             yield from self._advance(panes, ends)
             step_ms = self._watch.model.spec.detect.defaults.step_ms
             self._expectations.write(self._watch.name, step_ms, self._contrasts)
 
-    def _stretches(self, ends_ms: range) -> list[range]:
+    def _stretches(self, panes: Any, ends_ms: range) -> Iterator[range]:
         """Cut windows where coordinates may be renewed: what is said before that is in others."""
-        if not self._follows:
-            return [ends_ms]
-        stretches = [self._stretch(self._calendar.moment(end_ms).day) for end_ms in ends_ms]
-        cuts = np.flatnonzero(np.diff(stretches)) + 1
-        return [ends_ms[start:stop] for start, stop in pairwise([0, *cuts.tolist(), len(ends_ms)])]
-
-    def _stretch(self, day: int) -> int:
-        """Return the number of a day; where a day has one window, of seven of them."""
-        return day if self._charts.settings.windows_per_day > 1 else day // STRETCH
+        first = 0
+        days = [self._calendar.moment(end_ms).day for end_ms in ends_ms] if self._follows else [0] * len(ends_ms)
+        while first < len(ends_ms):
+            stop, look_day = first + 1, self._evidence.look_day(panes) if self._follows else 0
+            while stop < len(ends_ms) and (days[stop] == days[stop - 1] or days[stop] < look_day):
+                stop += 1
+            yield ends_ms[first:stop]
+            first = stop
 
     def _advance(self, panes: Any, ends_ms: range) -> Iterator[Verdicts]:
         self._gone = set()
-        if self._follows and self._charts.day is not None:
-            day = self._calendar.moment(ends_ms[0]).day
-            if self._stretch(self._charts.day) != self._stretch(day):
-                self._renew(day)
+        if self._follows and self._charts.day not in (None, day := self._calendar.moment(ends_ms[0]).day):
+            self._renew(day)
         parts = self._evidence.parts(panes, ends_ms)
         for key in self._begun:
             if key not in parts:

@@ -591,6 +591,13 @@ class NumberContrasts(ReferredContrasts):
         self._groups = Groups.of(reference, self._layout)
         self.spread = self._groups.spread
 
+    @property
+    def look_day(self) -> int | None:
+        """The day on which coordinates are looked at, 0 if that is not known yet; None if they stay what they are."""
+        if self.newer is None:
+            return None
+        return 0 if self.ready_ms is None else self.newer.look_day
+
     def renewed(self, day: int, *, may_renew: bool = True) -> tuple[NumberContrasts, Renewal] | None:
         """Return contrasts with other coordinates, if it is time and values have left those that there are.
 
@@ -605,10 +612,11 @@ class NumberContrasts(ReferredContrasts):
         """
         if self.newer is None or self.ready_ms is None:
             return None
-        of_part_of_a_day = self.newer.from_ms is not None and self.ready_ms - self.newer.from_ms < DAY_MS
-        if not self.newer.is_time(day, of_part_of_a_day=of_part_of_a_day) or not may_renew:
+        # Checkpoints of earlier versions do not say from when on their coordinates are.
+        span_ms = math.inf if self.newer.from_ms is None else self.ready_ms - self.newer.from_ms
+        if not self.newer.is_time(day, span_ms) or not may_renew:
             return None
-        period, self.newer = self.newer.summary, self.newer.after_a_look(day, of_part_of_a_day=of_part_of_a_day)
+        period, self.newer = self.newer.summary, self.newer.after_a_look(day)
         assert isinstance(self._layout, NumericLayout)
         columns = Columns(self._layout, period.cells)
         counts = columns.counts_of(period)
@@ -622,7 +630,7 @@ class NumberContrasts(ReferredContrasts):
         after._refer(period)
         former, renewed = self._groups.scores(columns), after._groups.scores(columns)
         # What was learned within a day is learned again as soon.
-        anew = (0, 1, *self.anew) if of_part_of_a_day else self.anew
+        anew = (0, 1, *self.anew) if span_ms < DAY_MS else self.anew
         return after, Renewal(former, renewed, counts.astype(np.float64), anew)
 
     def _learn(self, windows: Windows, columns: Columns, evidence: SignalEvidence) -> int:

@@ -175,6 +175,11 @@ class SignalContrasts(Contrasts):
     def groups(self) -> dict[str, Any] | None:
         return None if self.own is None else self.own.groups()
 
+    @property
+    def look_day(self) -> int | None:
+        """The day on which coordinates of its values are looked at, as those have it."""
+        return self.own.look_day if isinstance(self.own, NumberContrasts) else None
+
     def renewed(self, day: int, *, may_renew: bool) -> tuple[SignalContrasts, Renewal] | None:
         """Return what watches the signal from a day on if coordinates of its values are renewed then."""
         renewed = self.own.renewed(day, may_renew=may_renew) if isinstance(self.own, NumberContrasts) else None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from detectors.change import legend, skew
 from detectors.change.renewal import Renewal
 from detectors.chart.legend import INVALID, MISSING, N
+from detectors.sketch import NumericLayout
 from monitor.alerts.verdict import NewNormal
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
@@ -30,6 +31,9 @@ from monitor.panes.reading import PaneRows
 from monitor.watch import Watch
 
 __all__ = ["ModelEvidence", "Part"]
+
+NEVER = 1 << 40
+"""A day that never comes."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -129,6 +133,14 @@ class ModelEvidence:
                     parts[key] = Part.nothing(len(self.contrasts[key].kinds), len(ends_ms))
                 self._put(parts[key], key, self.contrasts[key], piece)
         return parts | self._volumes(panes, ends_ms)
+
+    def look_day(self, panes: PaneRows) -> int:
+        """Return the next day on which coordinates are looked at; 0 while some series is so new that it may be any."""
+        unseen = {*panes.series(), *panes.judged()} - self.contrasts.keys()
+        if any(isinstance(self._watch.layouts.get(signal), NumericLayout) for _, _, signal in unseen):
+            return 0
+        days = [each.look_day for each in self.contrasts.values() if isinstance(each, SignalContrasts)]
+        return min((day for day in days if day is not None), default=NEVER)
 
     def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
         """Renew the coordinates of numbers that have left them, as a day begins; return what that changes.

@@ -13,14 +13,14 @@ from detectors.sketch import NumericLayout, NumericSummary
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
+from monitor.values import DAY_MS
 
 __all__ = ["NewerValues"]
 
 Integers = NDArray[np.int64]
 
-PART_OF_A_DAY, WEEK, DAYS = 1, 7, 28
-"""Whole days after which coordinates are looked at that come from less than a day, after which all are looked at for
-the first time, and then again and again."""
+LOOKS = 1, 7, 28
+"""Whole days after which coordinates are looked at: the first of them that is more than they come from, or the last."""
 
 
 class NewerValues:
@@ -64,23 +64,29 @@ class NewerValues:
         low, high = float(windows.extremes[:, 0].min()), float(windows.extremes[:, 1].max())
         self._extremes = np.array([min(low, self._extremes[0]), max(high, self._extremes[1])])
 
-    def is_time(self, day: int, *, of_part_of_a_day: bool) -> bool:
+    @property
+    def look_day(self) -> int:
+        """The day on which coordinates are looked at; 0 if that is not known yet."""
+        return 0 if self._since_day is None else self._due_day
+
+    def is_time(self, day: int, span_ms: float) -> bool:
         """Return whether coordinates are looked at, as a day begins.
 
         Parameters
         ----------
         day : int
-        of_part_of_a_day : bool
-            Whether the coordinates that there are come from less than a day.
+        span_ms : float
+            Of the windows that the first coordinates come from.
         """
         if self._since_day is None:
-            self._since_day, self._due_day = day, day + (PART_OF_A_DAY if of_part_of_a_day else WEEK)
+            self._since_day, self._due_day = day, day + next((d for d in LOOKS if d * DAY_MS > span_ms), LOOKS[-1])
         return day >= self._due_day
 
-    def after_a_look(self, day: int, *, of_part_of_a_day: bool) -> NewerValues:
+    def after_a_look(self, day: int) -> NewerValues:
         """Return those from a day on."""
-        after = NewerValues(self._layout)
-        after._since_day, after._due_day = day, day + (WEEK if of_part_of_a_day else DAYS)
+        assert self._since_day is not None
+        after, days = NewerValues(self._layout), day - self._since_day
+        after._since_day, after._due_day = day, day + next((d for d in LOOKS if d > days), LOOKS[-1])
         return after
 
     @property

@@ -9,7 +9,7 @@ from detectors.change.renewal import Renewal
 from monitor.config.performance import PerformancePlan
 from monitor.evaluate.contrasts import Contrasts
 from monitor.evaluate.former_versions import former_version
-from monitor.evaluate.model_evidence import Part
+from monitor.evaluate.model_evidence import NEVER, Part
 from monitor.events import SeriesKey
 from monitor.performance.contrasts import JudgedContrasts, JudgedRow, contrasts_for
 from monitor.values import DAY_MS
@@ -45,8 +45,12 @@ class JudgedEvidence:
         self.formers: dict[SeriesKey, SeriesKey] = {}
         self._came_ms: dict[str, int] = {}
 
+    def look_day(self, hours: JudgedHours) -> int:
+        """Return a day that never comes: metrics have coordinates of their own."""
+        return NEVER
+
     def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
-        """Nothing: metrics have coordinates of their own."""
+        """Return nothing, as :meth:`look_day` says."""
         return {}
 
     def parts(self, hours: JudgedHours, ends_ms: range) -> dict[SeriesKey, Part]:
