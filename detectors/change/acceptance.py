@@ -99,6 +99,9 @@ FAR = np.full(FAMILIES, np.inf)
 learned of its season and its variances."""
 FAR[[LOCATION, SPREAD]] = 2.2, 0.28
 
+UNRESOLVED = 0.1
+"""Part of the hours at an accepted level whose spread was not resolved from which on it is learned anew."""
+
 
 @dataclass(frozen=True)
 class Acceptance:
@@ -158,6 +161,12 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
         state.rows[r, UNIT_SUM] /= max(state.rows[r, UNIT_SEEN], 1.0)
         state.rows[r, UNIT_SEEN] = min(state.rows[r, UNIT_SEEN], 1.0)
         state.rows[r, ACCEPTED_DAY] = acceptance.whole_day
+    for r in rows:
+        if state.rows[r, FAMILY] == SPREAD and _was_unresolved(state, r, acceptance):
+            # Of hours whose spread was not resolved it is not known: days that alarm for that would never teach it.
+            kind = [(int(state.rows[r, KIND]), int(state.rows[r, FAMILY]))]
+            state.put_row(r, State.fresh([kind], acceptance.day, *state.lengths()))
+            state.rows[r, ACCEPTED_DAY] = acceptance.whole_day
     if is_far:
         _renew(state, s)
     far_rows = [r for r in rows if _align(state, r, acceptance.day, weekend)]
@@ -165,6 +174,16 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
         _renew(state, s)
     for r in rows:
         _expect(state, s, r, acceptance.day, weekend)
+
+
+def _was_unresolved(state: State, r: int, acceptance: Acceptance) -> bool:
+    """Whether hours at the accepted level had a location, and spread ``r`` was not resolved in some of them."""
+    first = max(acceptance.whole_day, acceptance.day - DAYS + 1)
+    days = np.arange(min(first, acceptance.day), acceptance.day) % DAYS
+    located, resolved = np.isfinite(state.hours_known[r - 1, days]), np.isfinite(state.hours_known[r, days])
+    today = state.hours[r - 1, :, 1] > 0, state.hours[r, :, 1] > 0
+    located, resolved = np.vstack((located, today[0])), np.vstack((resolved, today[1]))
+    return bool(np.count_nonzero(located & ~resolved) > UNRESOLVED * np.count_nonzero(located))
 
 
 def align(state: State, day: int, weekend: Integers) -> None:
