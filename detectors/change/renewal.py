@@ -137,9 +137,9 @@ class Renewal:
         >>> means.round(3).tolist(), np.exp(wider).round(3).tolist()
         ([-1.0, nan, 2.0], [2.0, nan, 2.0])
         """
-        center, moments = self._tilted(variance)
+        moments = self._tilted(variance)
         if moments is None:
-            return locations - center + float(self.renewed.of_values.mean()), 0.0 * locations
+            return locations + (self._mean(self.renewed) - self._mean(self.former)), 0.0 * locations
         means, renewed, variances, renewed_variances = moments.T
         # math.log, whose last bit is not that of NumPy's on every processor.
         ratios = (renewed_variances + self.renewed.floor) / (variances + self.former.floor)
@@ -147,7 +147,7 @@ class Renewal:
         moved = np.interp(locations, means, renewed)
         # Beyond what the period had, a score is as much further as scores are wider.
         beyond = locations - np.clip(locations, means[0], means[-1])
-        moved += beyond * math.sqrt(self._spread(self.renewed) / max(self._spread(self.former), 1e-12))
+        moved += beyond * math.sqrt(self._variance(self.renewed) / max(self._variance(self.former), 1e-12))
         moved = np.where(np.isnan(locations), np.nan, moved)
         wider = np.interp(locations, means, grown) + self.former.own_spread(locations)
         return moved, wider - self.renewed.own_spread(moved)
@@ -157,35 +157,39 @@ class Renewal:
 
         Former scores vary less at the ends of their reference, so that it depends on where windows are.
         """
-        spread = self._spread(self.renewed)
+        spread = self._variance(self.renewed)
         low, high = math.log(LEAST_VARIANCE), 0.0
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            _, moments = self._tilted(spread * math.exp(middle))
+            moments = self._tilted(spread * math.exp(middle))
             if moments is None:
                 break
             is_wider = float(np.interp(locations, moments[:, 0], moments[:, 2]).mean()) > observed
             low, high = (low, middle) if is_wider else (middle, high)
         return spread * math.exp((low + high) / 2)
 
-    def _tilted(self, variance: float) -> tuple[float, Floats | None]:
-        """Return the mean of the period's former scores, and what `tilted_moments` has; None if there is one value."""
-        shares, values = self.counts / self.counts.sum(), self.renewed.of_values
-        center, spread = float(shares @ values), self._spread(self.renewed)
+    def _tilted(self, variance: float) -> Floats | None:
+        """Return what `tilted_moments` has; None if all values have one new score."""
+        shares, center, spread = self.counts / self.counts.sum(), self._mean(self.renewed), self._variance(self.renewed)
         if spread <= 0:
-            return float(shares @ self.former.of_values), None
+            return None
+        values = self.renewed.of_values - center
         narrowing = max(1 / max(variance, LEAST_VARIANCE * spread) - 1 / spread, 0.0)
-        reach = narrowing * float(np.abs(values - center).max()) + STEEPEST / math.sqrt(spread)
+        reach = narrowing * float(np.abs(values).max()) + STEEPEST / math.sqrt(spread)
         moments = np.empty((TILTS, MOMENTS))
-        tilted_moments(self.former.of_values, values - center, shares, reach, narrowing, moments)
+        tilted_moments(self.former.of_values, values, shares, reach, narrowing, moments)
         moments[:, 1] += center
         # They rise with the tilt, but for what rounding makes of it.
         np.maximum.accumulate(moments[:, :2], axis=0, out=moments[:, :2])
-        return float(shares @ self.former.of_values), moments
+        return moments
 
-    def _spread(self, scores: Scores) -> float:
-        shares = self.counts / self.counts.sum()
-        return float(shares @ (scores.of_values - shares @ scores.of_values) ** 2)
+    def _mean(self, scores: Scores) -> float:
+        return float((self.counts * scores.of_values).sum() / self.counts.sum())
+
+    def _variance(self, scores: Scores) -> float:
+        """Return the variance of the period's scores."""
+        distances = scores.of_values - self._mean(scores)
+        return float((self.counts * distances * distances).sum() / self.counts.sum())
 
 
 @kernel

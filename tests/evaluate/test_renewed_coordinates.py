@@ -108,6 +108,22 @@ def test_a_higher_score_stays_a_higher_one(
     assert (np.diff(moved) >= -1e-9 * np.abs(moved).max()).all()
 
 
+def test_a_constant_far_away_is_where_it_is() -> None:
+    rng, contrasts = np.random.default_rng(1), followed()
+    shown(contrasts, normal, rng, np.zeros(30))
+    assert contrasts.renewed(1) is None
+    constant = np.full(PERIOD, 50.0)
+    location = shown(contrasts, lambda _, level: np.full(PER_WINDOW, level), rng, constant).values[0]
+    made = contrasts.renewed(1 + DAYS_BETWEEN)
+    assert made is not None
+    after, renewal = made
+    moved, wider = renewal.moved(location, 1.0)
+    np.testing.assert_allclose(
+        moved, shown(after, lambda _, level: np.full(PER_WINDOW, level), rng, constant).values[0], atol=1e-9
+    )
+    assert np.isfinite(wider).all()
+
+
 def test_coordinates_stay_while_values_are_within_them() -> None:
     rng, contrasts = np.random.default_rng(1), followed()
     shown(contrasts, normal, rng, np.zeros(30))
