@@ -164,8 +164,7 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
     for r in rows:
         if state.rows[r, FAMILY] == SPREAD and _was_unresolved(state, r, acceptance):
             # Of hours whose spread was not resolved it is not known: days that alarm for that would never teach it.
-            kind = [(int(state.rows[r, KIND]), int(state.rows[r, FAMILY]))]
-            state.put_row(r, State.fresh([kind], acceptance.day, *state.lengths()))
+            state.begin_row_anew(r)
             state.rows[r, ACCEPTED_DAY] = acceptance.whole_day
     if is_far:
         _renew(state, s)
@@ -178,11 +177,10 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
 
 def _was_unresolved(state: State, r: int, acceptance: Acceptance) -> bool:
     """Whether hours at the accepted level had a location, and spread ``r`` was not resolved in some of them."""
-    first = max(acceptance.whole_day, acceptance.day - DAYS + 1)
-    days = np.arange(min(first, acceptance.day), acceptance.day) % DAYS
-    located, resolved = np.isfinite(state.hours_known[r - 1, days]), np.isfinite(state.hours_known[r, days])
-    today = state.hours[r - 1, :, 1] > 0, state.hours[r, :, 1] > 0
-    located, resolved = np.vstack((located, today[0])), np.vstack((resolved, today[1]))
+    days = np.arange(max(acceptance.whole_day, acceptance.day - DAYS + 1), acceptance.day) % DAYS
+    located, resolved = (
+        np.vstack((np.isfinite(state.hours_known[row, days]), state.hours[row, :, 1] > 0)) for row in (r - 1, r)
+    )
     return bool(np.count_nonzero(located & ~resolved) > UNRESOLVED * np.count_nonzero(located))
 
 

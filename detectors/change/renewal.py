@@ -28,9 +28,7 @@ from detectors.change.legend import (
     DAY_STEP,
     DEVIATION,
     ERROR,
-    FAMILY,
     FIRST_ROW,
-    KIND,
     LEVEL,
     LEVEL_VARIANCE,
     NOISE,
@@ -239,8 +237,7 @@ def renew(state: State, s: int, renewal: Renewal, day: int, windows_per_day: int
     is_resolved = _hours_known(state, first + 1) >= RESOLVED * max(_hours_known(state, first), 1)
     anew = {*renewal.anew, *(() if level is not None else (0, 1)), *(() if is_resolved else (1,))}
     for k in sorted(anew):
-        row = state.rows[first + k]
-        state.put_row(first + k, State.fresh([[(int(row[KIND]), int(row[FAMILY]))]], 0, *state.lengths()))
+        state.begin_row_anew(first + k)
     if level is not None and 0 not in anew:
         variance = renewal.variance_of_windows(*_as_observed(state, first, renewal.former, level))
         _scale(state, first, _move(state, first, renewal, variance))

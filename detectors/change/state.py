@@ -204,11 +204,13 @@ class State:
             getattr(self, f.name)[slice(s, s + 1) if f.name in OF_SERIES else rows] = getattr(other, f.name)
         self.series[s, FIRST_ROW] = first_row
 
-    def put_row(self, r: int, other: State) -> None:
-        """Put the one contrast of ``other`` in the place of contrast ``r``."""
+    def begin_row_anew(self, r: int) -> None:
+        """Let contrast ``r`` forget everything, between two windows."""
+        kind, family = self.rows[r, [KIND, FAMILY]].astype(int).tolist()
+        fresh = State.fresh([[(kind, family)]], 0, *self._lengths())
         for f in fields(self):
             if f.name not in OF_SERIES:
-                getattr(self, f.name)[r] = getattr(other, f.name)[0]
+                getattr(self, f.name)[r] = getattr(fresh, f.name)[0]
 
     def with_rows(self, added: Sequence[tuple[int, int, int, int]]) -> State:
         """Return the state with contrasts added to series; each begins when a day does.
@@ -218,7 +220,7 @@ class State:
         added : sequence of (int, int, int, int)
             For each: its series, which of its contrasts it becomes, its kind and its family; series ascend.
         """
-        fresh = State.fresh([[(kind, family)] for _, _, kind, family in added], 0, *self.lengths())
+        fresh = State.fresh([[(kind, family)] for _, _, kind, family in added], 0, *self._lengths())
         at = [int(self.series[s, FIRST_ROW]) + row for s, row, _, _ in added]
         of_rows = {f.name for f in fields(self)} - set(OF_SERIES)
         state = State(
@@ -233,8 +235,7 @@ class State:
         state._set_first_rows()
         return state
 
-    def lengths(self) -> tuple[int, int]:
-        """Return into how many hours a day is divided, and how many residuals are remembered within one."""
+    def _lengths(self) -> tuple[int, int]:
         return self.expected.shape[1], self.recent.shape[1]
 
     def _set_first_rows(self) -> None:

@@ -37,7 +37,6 @@ from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, RATE_COLUMNS, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
-from monitor.evaluate.finding_contrasts import follows_values
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
@@ -145,11 +144,6 @@ class Changes:
         self._new_normals = NewNormals(watch, self._calendar, self._charts, self._skews)
 
     @property
-    def _follows(self) -> bool:
-        """Whether coordinates are renewed."""
-        return follows_values(self._watch)
-
-    @property
     def _is_on(self) -> bool:
         return self._watch.model.spec.detect.rule == DETECTOR
 
@@ -162,26 +156,28 @@ class Changes:
         if not self._is_on:
             return
         self._expectations = Expectations()
-        for ends in self._stretches(panes, ends_ms):
-            yield from self._advance(panes, ends)
-            step_ms = self._watch.model.spec.detect.defaults.step_ms
+        step_ms = self._watch.model.spec.detect.defaults.step_ms
+        moments = [
+            self._calendar.moment(end_ms) for end_ms in range(ends_ms[0], ends_ms[-1] + 2 * ends_ms.step, ends_ms.step)
+        ]
+        for start, stop in self._stretches(panes, [moment.day for moment in moments[:-1]]):
+            yield from self._advance(panes, ends_ms[start:stop], moments[start : stop + 1])
             self._expectations.write(self._watch.name, step_ms, self._contrasts)
 
-    def _stretches(self, panes: Any, ends_ms: range) -> Iterator[range]:
-        """Cut windows where coordinates may be renewed: what is said before that is in others."""
-        first = 0
-        days = [self._calendar.moment(end_ms).day for end_ms in ends_ms] if self._follows else [0] * len(ends_ms)
-        while first < len(ends_ms):
-            stop, look_day = first + 1, self._evidence.look_day(panes) if self._follows else 0
-            while stop < len(ends_ms) and (days[stop] == days[stop - 1] or days[stop] < look_day):
+    def _stretches(self, panes: Any, days: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Cut windows of some days where coordinates may be renewed: what is said before that is in others."""
+        start = 0
+        while start < len(days):
+            stop, look_day = start + 1, self._evidence.look_day(panes)
+            while stop < len(days) and (days[stop] == days[stop - 1] or days[stop] < look_day):
                 stop += 1
-            yield ends_ms[first:stop]
-            first = stop
+            yield start, stop
+            start = stop
 
-    def _advance(self, panes: Any, ends_ms: range) -> Iterator[Verdicts]:
+    def _advance(self, panes: Any, ends_ms: range, moments: Sequence[Moment]) -> Iterator[Verdicts]:
         self._gone = set()
-        if self._follows and self._charts.day not in (None, day := self._calendar.moment(ends_ms[0]).day):
-            self._renew(day)
+        if self._charts.day not in (None, moments[0].day):
+            self._renew(moments[0].day)
         parts = self._evidence.parts(panes, ends_ms)
         for key in self._begun:
             if key not in parts:
@@ -189,9 +185,6 @@ class Changes:
         for key, new_normal in self._new_normals.unsaid.items():
             parts[key].new_normals[0] = new_normal
         self._new_normals.unsaid = {}
-        moments = [
-            self._calendar.moment(end_ms) for end_ms in range(ends_ms[0], ends_ms[-1] + 2 * ends_ms.step, ends_ms.step)
-        ]
         for _, of_day in groupby(range(len(ends_ms)), key=lambda t: moments[t].day):
             windows = list(of_day)
             self._watch_day(range(windows[0], windows[-1] + 1), moments, parts, ends_ms)
@@ -203,8 +196,11 @@ class Changes:
     def _renew(self, day: int) -> None:
         """Let series whose values have left their coordinates go on in others; not while an alarm of theirs stands."""
         numbers = {key: s for s, key in enumerate(self._begun)}
-        stands = {key for key, s in numbers.items() if self._charts.windows_stood(s)}
-        for key, renewal in self._evidence.renewals(day, lambda key: key not in stands).items():
+
+        def may_renew(key: SeriesKey) -> bool:
+            return key not in numbers or not self._charts.windows_stood(numbers[key])
+
+        for key, renewal in self._evidence.renewals(day, may_renew).items():
             if key in numbers:
                 self._charts.renew(numbers[key], renewal)
 

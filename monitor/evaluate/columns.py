@@ -64,11 +64,13 @@ class Columns:
     def __len__(self) -> int:
         return len(self.names) if self.is_category else len(self.cells)
 
-    def places(self, names: Iterable[str]) -> Integers:
-        """The columns of names, -1 for those without one."""
+    def places(self, keys: Any) -> Integers:
+        """The columns of cells, int64[K], or of names, -1 for those without one."""
+        if not self.is_category:
+            return _found(self.cells, keys)
         if self._place is None:
             self._place = {name: column for column, name in enumerate(self.names)}
-        return np.array([self._place.get(name, -1) for name in names], dtype=np.int64)
+        return np.array([self._place.get(name, -1) for name in keys], dtype=np.int64)
 
     def lacks(self, keys: Any) -> bool:
         """Whether one of ``keys`` (distinct cells, or names) has no column."""
@@ -81,7 +83,7 @@ class Columns:
     def moved_from(self, old: Columns, counts: Integers) -> Integers:
         """Counts [rows, columns before] in these columns; what has no column here must be zero."""
         out = np.zeros((len(counts), len(self)), dtype=np.int64)
-        places = self.places(old.names) if self.is_category else _found(self.cells, old.cells)
+        places = self.places(old.names if self.is_category else old.cells)
         moved = places >= 0
         out[:, places[moved]] = counts[:, moved]
         return out
@@ -99,7 +101,7 @@ class Columns:
         elif isinstance(summary, VectorSummary):
             out[:] = summary.sums
         else:
-            out[_found(self.cells, summary.cells)] = summary.counts
+            out[self.places(summary.cells)] = summary.counts
         return out
 
     def summary_of(self, counts: Integers, sums: Integers, extremes: NDArray[np.float64]) -> Summary:

@@ -23,7 +23,7 @@ from detectors.sketch import NumericLayout
 from monitor.alerts.verdict import NewNormal
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
-from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of
+from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of, follows_values
 from monitor.evaluate.former_versions import Beginning, former_version, in_order
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
@@ -136,6 +136,8 @@ class ModelEvidence:
 
     def look_day(self, panes: PaneRows) -> int:
         """Return the next day on which coordinates are looked at; 0 while some series is so new that it may be any."""
+        if not follows_values(self._watch):
+            return NEVER
         unseen = {*panes.series(), *panes.judged()} - self.contrasts.keys()
         if any(isinstance(self._watch.layouts.get(signal), NumericLayout) for _, _, signal in unseen):
             return 0
@@ -153,7 +155,9 @@ class ModelEvidence:
         """
         renewals = {}
         for key, contrasts in self.contrasts.items():
-            if isinstance(contrasts, SignalContrasts) and (made := contrasts.renewed(day, may_renew=may_renew(key))):
+            if not isinstance(contrasts, SignalContrasts) or contrasts.look_day is None or contrasts.look_day > day:
+                continue
+            if made := contrasts.renewed(day, may_renew=may_renew(key)):
                 self.contrasts[key], renewals[key] = made
         return renewals
 

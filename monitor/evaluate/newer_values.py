@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from detectors.chart.legend import N
 from detectors.sketch import NumericLayout, NumericSummary
-from monitor.evaluate.columns import Columns
+from monitor.evaluate.baselines import Counted
+from monitor.evaluate.columns import Columns, keys_of
 from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.values import DAY_MS
 
 __all__ = ["NewerValues"]
-
-Integers = NDArray[np.int64]
 
 LOOKS = 1, 7, 28
 """Whole days after which coordinates are looked at: the first of them that is more than they come from, or the last."""
@@ -42,27 +38,22 @@ class NewerValues:
         # The day from which on all of them are here, and that of the next look.
         self._since_day: int | None = None
         self._due_day = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self._cells, self._counts = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        self._n, self._extremes = 0, np.array([np.inf, -np.inf])
+        self._columns = Columns(layout)
+        self._values = Counted.nothing(len(self._columns))
 
     def add(self, windows: Windows, columns: Columns) -> None:
         """Take in windows."""
         if self._since_day is None or not len(windows.ends_ms):
             return
-        counts = windows.counts.sum(axis=0)
-        places = np.searchsorted(self._cells, columns.cells)
-        if not len(self._cells) or (self._cells[np.minimum(places, len(self._cells) - 1)] != columns.cells).any():
-            former, self._cells = self._cells, np.union1d(self._cells, columns.cells)
-            moved = np.zeros(len(self._cells), dtype=np.int64)
-            moved[np.searchsorted(self._cells, former)] = self._counts
-            self._counts, places = moved, np.searchsorted(self._cells, columns.cells)
-        self._counts[places] += counts
-        self._n += int(windows.sums[:, N].sum())
-        low, high = float(windows.extremes[:, 0].min()), float(windows.extremes[:, 1].max())
-        self._extremes = np.array([min(low, self._extremes[0]), max(high, self._extremes[1])])
+        places = self._columns.places(columns.cells)
+        if (places < 0).any():
+            former, self._columns = self._columns, Columns(self._layout, [*self._columns.cells, *columns.cells])
+            self._values.counts = self._columns.moved_from(former, self._values.counts[None, :])[0]
+            places = self._columns.places(columns.cells)
+        self._values.counts[places] += windows.counts.sum(axis=0)
+        self._values.sums[N] += windows.sums[:, N].sum()
+        extremes = self._values.extremes
+        extremes[:] = min(extremes[0], windows.extremes[:, 0].min()), max(extremes[1], windows.extremes[:, 1].max())
 
     @property
     def look_day(self) -> int:
@@ -92,10 +83,9 @@ class NewerValues:
     @property
     def summary(self) -> NumericSummary:
         """All of them."""
-        occupied = self._counts > 0
-        cells, counts = self._cells[occupied].astype(np.int32), self._counts[occupied]
-        low, high = self._extremes.tolist()
-        return NumericSummary(self._n, 0, 0, 0, cells, counts, 0, 0, low, high)
+        summary = self._values.summary(..., self._columns)
+        assert isinstance(summary, NumericSummary)
+        return summary
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
@@ -110,6 +100,6 @@ class NewerValues:
         """Continue from a snapshot."""
         self.from_ms, self._since_day, self._due_day = state["from_ms"], state["since_day"], state["due_day"]
         values = unpack_summary(state["values"], self._layout)
-        assert isinstance(values, NumericSummary)
-        self._cells, self._counts = values.cells.astype(np.int64), values.counts.astype(np.int64)
-        self._n, self._extremes = values.n, np.array([values.min, values.max])
+        self._columns = Columns(self._layout, keys_of(values))
+        self._values = Counted.nothing(len(self._columns))
+        self._values.put(..., values, self._columns)

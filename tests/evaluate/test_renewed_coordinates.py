@@ -15,15 +15,12 @@ from numpy.typing import NDArray
 
 from detectors.change.renewal import RESOLVED, Renewal, Scores
 from detectors.sketch import universal_layout
-from monitor.evaluate.change import Changes
 from monitor.evaluate.contrasts import NumberContrasts, SignalEvidence, referred_contrasts
-from monitor.evaluate.model import follow, lifecycle_of
-from monitor.evaluate.windows import first_window_end
-from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
+from tests.evaluate.batches import evaluated
 from tests.evaluate.summaries import windows_of
-from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, as_lines, configured, replayed_lines, rows
+from tests.monitor.streams import HOUR_MS, START_MS, as_lines, configured, replayed_lines, rows
 
 Floats = NDArray[np.float64]
 Draws = Callable[[np.random.Generator, float], Floats]
@@ -211,32 +208,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Watch]:
     return store, compile_watch(configuration, "loans")
 
 
-def evaluated(stored: tuple[Store, Watch], sizes: list[int]) -> dict[str, list[str]]:
-    """Rows of scores, expectations and alerts, so many windows at a time, with a restart after each time."""
-    store, watch = stored
-    ends = range(first_window_end(watch, START_MS), START_MS + DAYS * DAY_MS, WINDOW_MS)
-    kind, lifecycle, first = Changes(watch, None), lifecycle_of(watch), 0
-    made: dict[str, list[str]] = {"scores": [], "expectations": [], "alerts": []}
-    while first < len(ends):
-        batch = ends[first : first + sizes[first % len(sizes)]]
-        state, kind = kind.snapshot(), Changes(watch, None)
-        kind.restore(state)
-        verdicts = list(kind.advance(read_panes(store, watch, batch[0] - WINDOW_MS, batch[-1]), batch))
-        made["alerts"] += [repr(transition) for transition in follow(lifecycle, verdicts, batch)]
-        for of_series in verdicts:
-            made["scores"] += [repr(row) for row in zip(*of_series.rows("loans", "").values(), strict=True)]
-        made["expectations"] += [repr(row) for row in zip(*kind.expectations().values(), strict=True)]
-        first += len(batch)
-    return {table: sorted(of_table) for table, of_table in made.items()}
-
-
 @pytest.fixture(scope="module")
 def at_a_time(stored: tuple[Store, Watch]) -> dict[str, list[str]]:
-    return evaluated(stored, [1])
+    return evaluated(*stored, DAYS, [1])
 
 
 @pytest.mark.parametrize("sizes", [[1000], [11, 30, 7]])
 def test_rows_depend_on_no_batch_or_restart(
     sizes: list[int], stored: tuple[Store, Watch], at_a_time: dict[str, list[str]]
 ) -> None:
-    assert evaluated(stored, sizes) == at_a_time
+    assert evaluated(*stored, DAYS, sizes) == at_a_time
