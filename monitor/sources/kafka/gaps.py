@@ -11,6 +11,7 @@ from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.events import Gap
 from monitor.sources.kafka.lives import KafkaLives
+from monitor.sources.kafka.topics import topics_of
 
 __all__ = ["KafkaGaps", "position_of"]
 
@@ -46,7 +47,7 @@ class KafkaGaps:
         cluster = self.consumer._cluster
         if polled and (cluster.need_update or cluster.metadata_refresh_in_progress):
             # Something made the client refresh its metadata; if a topic ended, another one may have answered since.
-            self.consumer.topics()
+            topics_of(self.consumer)
         other = {partition for partition in polled if self._is_other(partition)}
         self.skip({partition: _first_offset(polled[partition][0]) for partition in other})
         for partition in polled:
@@ -70,7 +71,7 @@ class KafkaGaps:
         if not positions:
             return
         # What the client knows of the topic may be older than the topic.
-        self.consumer.topics()
+        topics_of(self.consumer)
         first = self.consumer.beginning_offsets(list(positions))
         ends = self.consumer.end_offsets(list(positions))
         for partition, position in positions.items():
@@ -99,7 +100,7 @@ class KafkaGaps:
             The configuration says to stop.
         kafka.errors.KafkaError
         """
-        self.consumer.topics()
+        topics_of(self.consumer)
         for partition, divergence in divergent.items():
             position = position_of(self.consumer, partition)
             if position is None:

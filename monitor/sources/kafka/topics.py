@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka.errors import RetriableError
 
 from monitor.clock import Clock
 from monitor.config.streams import expression, is_pattern, reader_of
@@ -13,7 +14,7 @@ from monitor.errors import SourceError
 from monitor.events import Partition
 from monitor.sources.set_aside import SetAside
 
-__all__ = ["KafkaTopics"]
+__all__ = ["KafkaTopics", "topics_of"]
 
 
 class KafkaTopics:
@@ -54,7 +55,7 @@ class KafkaTopics:
         """
         matched: set[str] = set()
         if self._names != self._entries:
-            matched = {topic for topic in consumer.topics() if reader_of(self._entries, topic) is not None}
+            matched = {topic for topic in topics_of(consumer) if reader_of(self._entries, topic) is not None}
         topics = [*self._names, *sorted(matched - set(self._names))]
         numbers = {topic: sorted(consumer.partitions_for_topic(topic) or ()) for topic in topics}
         absent = [topic for topic in self._names if not numbers[topic]]
@@ -100,3 +101,30 @@ class KafkaTopics:
         doubtful = {partition for partition in self.partitions if partition[0] in missing - gone}
         self.partitions = frozenset(seen | doubtful)
         self._missing = frozenset(missing)
+
+
+def topics_of(consumer: Any) -> set[str]:
+    """Ask the brokers which topics there are; one that is gone is an answer away from another one.
+
+    The client asks one broker, and if that cannot be reached raises; at the next try it takes another.
+
+    Raises
+    ------
+    kafka.errors.KafkaError
+        No broker answers; or one refuses.
+    """
+    cluster = consumer._cluster  # private, as above
+    asks_for_all = cluster.need_all_topic_metadata
+    others = max(len(cluster.brokers()) - 1, 0)
+    while True:
+        try:
+            topics: set[str] = consumer.topics()
+        except RetriableError:
+            if not others:
+                raise
+            others -= 1
+        else:
+            return topics
+        finally:
+            # The client leaves it set when it fails, and asks for every topic of the cluster from then on.
+            cluster.need_all_topic_metadata = asks_for_all

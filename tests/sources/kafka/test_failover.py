@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import pytest
+from kafka.errors import KafkaConnectionError
 
 from monitor.config.kafka import KafkaCluster
 from monitor.sources.kafka.source import KafkaSource
@@ -82,3 +83,38 @@ def test_one_broker_that_answers_is_enough_to_begin(kafka: Cluster, topic: str) 
     reader.open(nowhere)
     assert read_to_end(reader)[0] == [(0, b"x")]
     reader.close()
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_look_at_the_topics_survives_the_broker_that_it_asks_first(
+    three_brokers: ThreeBrokers, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_brokers.create_topic(topic_name, partitions=3, replicas=3)
+    for partition in range(3):
+        produce(three_brokers, topic_name, [b"x"] * 50, partition)
+    log: Log = defaultdict(list)
+
+    def read_on(reader: KafkaSource) -> int:
+        keep(log, reader.poll(20, 0.1))
+        return sum(map(len, log.values()))
+
+    with source(three_brokers, topic_name) as reader:
+        cluster = reader._consumer._cluster
+        asked: list[int | str] = []
+
+        async def refused(node: int | str | None) -> None:
+            asked.append(reader._consumer._manager.least_loaded_node() if node is None else node)
+            if len(asked) <= 2:
+                error = KafkaConnectionError("111 ECONNREFUSED")
+                cluster.failed_update(error)
+                raise error
+            await ask(node)
+
+        ask = cluster._do_refresh_metadata
+        wait_until(lambda: read_on(reader) > 0, "something is read")
+        monkeypatch.setattr(cluster, "_do_refresh_metadata", refused)
+        cluster.request_update()
+        wait_until(lambda: read_on(reader) == 150, "all is read")
+        assert len(asked) >= 3
+        assert not cluster.need_all_topic_metadata
+    assert dict(log) == {partition: [(n, b"x") for n in range(50)] for partition in range(3)}
