@@ -324,19 +324,23 @@ class ModelCharts:
         settings = self.settings
         signals = max(settings.signals, len(self.state.series), 1)
         windows = settings.windows_per_day
+        # Drift must not raise the threshold that is to find it in its first days, however many signals it moves.
+        highest, lag = self.state.highest.copy(), self._lag()
+        if self.day is not None:
+            highest[:, :, np.arange(self.day - lag, self.day) % HIGHEST_DAYS] = np.nan
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
         for scale, share in enumerate(shares):
             rate = share * settings.false_alarms / signals
             per_day = windows if scale == BY_WINDOW else 1
-            shown = threshold(self.state.highest[:, scale], rate, per_day)
+            shown = threshold(highest[:, scale], rate, per_day)
             if scale == BY_DAY:
                 # Residuals of days grow until expectations lag as far as they will: earlier scores say too little.
-                shown += (1 - self._lagging()) * max(bound(rate, per_day) - shown, 0.0)
+                shown += (1 - lag / LAG_DAYS) * max(bound(rate, per_day) - shown, 0.0)
             self.thresholds[scale] = shown
 
-    def _lagging(self) -> float:
-        """Return how far expectations lag, of how far they will."""
-        return lag_of(int(self._ages().max())) / LAG_DAYS if self.day is not None and len(self.state.series) else 0.0
+    def _lag(self) -> int:
+        """Return the days by which expectations lag, those of the oldest series."""
+        return int(lag_of(int(self._ages().max()))) if self.day is not None and len(self.state.series) else 0
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""

@@ -156,7 +156,7 @@ def test_large_changes_of_shares_and_volumes_are_accepted_too(
         ("lognormal", 5, 1, 3),
         ("lognormal", 72, 12000, 0),
         ("t3", 72, 1, 1),
-        ("t3", 5, 3009, 9),
+        ("t3", 5, 3009, 10),
     ],
 )
 def test_levels_are_quiet_however_far_from_the_reference_they_are(

@@ -100,7 +100,9 @@ def test_a_change_in_the_first_two_weeks_does_not_become_usual(begins: int) -> N
 
 @pytest.mark.parametrize(("size", "begins", "lasts"), [(0.5, 21.4, 2), (1.0, 21.4, 2), (1.0, 9.4, 2 / 24)])
 def test_what_is_back_for_some_hours_is_over(size: float, begins: float, lasts: float) -> None:
-    course = course_of(moved(size, begins, begins + lasts), 4, days=int(begins) + 4)
-    assert ever(course) >= SIGNALS - 1
-    over = int(24 * (begins + lasts)) + 6
-    assert (course.status[:, over:] < STANDS).mean() > 0.99
+    over, quiet = int(24 * (begins + lasts)) + 6, []
+    for seed in range(4, 8):
+        course = course_of(moved(size, begins, begins + lasts), seed, days=int(begins) + 4)
+        assert ever(course) >= SIGNALS - 1
+        quiet.append((course.status[:, over:] < STANDS).mean())
+    assert np.mean(quiet) > 0.99

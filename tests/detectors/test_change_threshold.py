@@ -132,20 +132,26 @@ def test_it_stays_near_its_bound_whatever_was_seen() -> None:
 SIGNALS, DAYS_WATCHED = 12, 60
 
 
-def thresholds_of_shares(outages: dict[int, list[int]]) -> Floats:
-    """The thresholds of a model of shares after two months; ``outages`` are the days with one by signal."""
+def thresholds_of_shares(
+    outages: dict[int, list[int]], days: int = DAYS_WATCHED, *, grows_from: int = DAYS_WATCHED
+) -> Floats:
+    """The thresholds of a model of shares after some days.
+
+    ``outages`` are the days with one by signal; from day ``grows_from`` on all shares are larger by a sixth.
+    """
     charts = ModelCharts(Settings(false_alarms=1 / 30, signals=SIGNALS, windows_per_day=24))
     charts.add([SHARE] * SIGNALS, day=0)
     rng = np.random.default_rng(7)
-    for day in range(DAYS_WATCHED):
+    for day in range(days):
         charts.begin(day, weekend=is_weekend(day))
-        counts = rng.binomial(EVENTS, 0.1, (SIGNALS, 24)).astype(np.float64)
-        for signal, days in outages.items():
-            if day in days:
+        share = 0.1 if day < grows_from else 0.1 * 7 / 6
+        counts = rng.binomial(EVENTS, share, (SIGNALS, 24)).astype(np.float64)
+        for signal, days_out in outages.items():
+            if day in days_out:
                 counts[signal, 10:12] = EVENTS
         charts.watch(evidence_of(counts, EVENTS, series=SIGNALS))
         charts.close()
-    charts.begin(DAYS_WATCHED, weekend=is_weekend(DAYS_WATCHED))
+    charts.begin(days, weekend=is_weekend(days))
     return charts.thresholds.copy()
 
 
@@ -170,3 +176,13 @@ def thresholds_of_shares(outages: dict[int, list[int]]) -> Floats:
 )
 def test_outages_leave_the_thresholds_of_a_model_where_they_are(outages: dict[int, list[int]]) -> None:
     np.testing.assert_allclose(thresholds_of_shares(outages), thresholds_of_shares({}), atol=1.0)
+
+
+@pytest.mark.parametrize("days_later", [1, 4, 7])
+def test_a_shift_of_all_signals_raises_no_threshold_in_its_first_week(days_later: int) -> None:
+    after = 40 + days_later
+    np.testing.assert_array_equal(thresholds_of_shares({}, after, grows_from=40), thresholds_of_shares({}, after))
+
+
+def test_thresholds_see_what_is_older_than_a_week() -> None:
+    assert (thresholds_of_shares({}, 48, grows_from=40) != thresholds_of_shares({}, 48)).any()
