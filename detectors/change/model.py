@@ -203,10 +203,15 @@ class ModelCharts:
 
     def idle(self) -> npt.NDArray[np.bool_]:
         """Which series have had nothing for `DAYS` days, bool[S]."""
-        state = self.state
-        hours = np.array([np.isnan(row).all() for row in state.hours_known], dtype=np.bool_)
-        idle = [bool(hours[int(first) : int(first + rows)].all()) for first, rows in state.series[:, [FIRST_ROW, ROWS]]]
-        return np.array(idle, dtype=np.bool_) & (self._ages() > DAYS)
+        if self.day is None or not len(self.state.series):
+            return np.zeros(0, dtype=np.bool_)
+        first_rows = self.state.series[:, FIRST_ROW].astype(np.int64)
+        nothing = np.logical_and.reduceat(np.isnan(self.state.hours_known[:, self.day % DAYS]).all(axis=1), first_rows)
+        idle = nothing & (self._ages() > DAYS)
+        # Few have had nothing on the last day: these alone are looked at further.
+        for s in np.flatnonzero(idle).tolist():
+            idle[s] = np.isnan(self.state.hours_known[self.state.rows_of(s)]).all()
+        return np.asarray(idle)
 
     def begin(self, day: int, *, weekend: bool) -> None:
         """Begin a day, later than the one before; on days between the two nothing was there."""

@@ -172,7 +172,7 @@ class State:
 
         How it has been today is its own: evidence, alarms that stand, and what there was in the hours so far.
         """
-        rows, of_former = self._rows_of(s), self._rows_of(former)
+        rows, of_former = self.rows_of(s), self.rows_of(former)
         for name in LEARNED:
             getattr(self, name)[rows] = getattr(self, name)[of_former]
         self.series[s, LEARNED_OF_SERIES] = self.series[former, LEARNED_OF_SERIES]
@@ -185,7 +185,7 @@ class State:
         self.rows[rows, STANDING : STOOD_SEEN + 1] = 0.0
         self.rows[rows, STEP_BACK] = 0.0
 
-    def _rows_of(self, s: int) -> slice:
+    def rows_of(self, s: int) -> slice:
         first = int(self.series[s, FIRST_ROW])
         return slice(first, first + int(self.series[s, ROWS]))
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -234,8 +235,8 @@ class Contrasts(ABC):
             return 0.0
         return count / events if kind == RATE else count
 
-    def groups(self) -> dict[str, Any] | None:
-        """Return the groups of a number's values, as JSON has them; None of anything else."""
+    def groups(self) -> msgspec.Raw | None:
+        """Return the groups of a number's values in JSON; None of anything else."""
         return None
 
     def scale(self) -> Scale | None:
@@ -464,9 +465,10 @@ class Groups:
         """The scores of the groups."""
         return ScoreTable(self.sizes, beyond=self.beyond)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what :meth:`from_json` makes the same groups of."""
-        return {
+    @cached_property
+    def written(self) -> msgspec.Raw:
+        """JSON of which :meth:`from_json` makes the same groups."""
+        document = {
             "starts": self.starts.tolist(),
             "inner": self.inner.tolist(),
             "ends": [float(end) for end in self.ends],
@@ -476,6 +478,7 @@ class Groups:
             "beyond": self.beyond,
             "clumping": float(self.clumping),
         }
+        return msgspec.Raw(msgspec.json.encode(document))
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Groups:
@@ -582,8 +585,8 @@ class NumberContrasts(ReferredContrasts):
             return self._groups.value(value)
         return math.exp(value) if row == 1 else share_at(value)
 
-    def groups(self) -> dict[str, Any] | None:
-        return self._groups.to_json() if self.ready_ms is not None else None
+    def groups(self) -> msgspec.Raw | None:
+        return self._groups.written if self.ready_ms is not None else None
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, NumericSummary)

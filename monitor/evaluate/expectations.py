@@ -168,7 +168,9 @@ class _Written:
     ----------
     is_expected : bool array [R]
         Of which something is expected.
-    rows, sampling, filters, expected, learned_events : float64 arrays [R, ...]
+    rows : float64 array [ROWS, R]
+    sampling, filters : float64 arrays [SCALES, R], [SCALES, FILTERS, R]
+    expected, learned_events : float64 arrays [R, H]
     """
 
     is_expected: NDArray[np.bool_]
@@ -178,33 +180,28 @@ class _Written:
     expected: Floats
     learned_events: Floats
 
-    def contrasts(self, names: Sequence[str], rows: list[int]) -> list[dict[str, Any]]:
-        """Return what is kept of some contrasts of a series; what is undefined becomes null in JSON."""
-        arrays = (self.rows, self.sampling, self.filters, self.expected, self.learned_events)
-        columns = zip(names, *(array[rows].tolist() for array in arrays), strict=True)
-        return [
-            {
-                "name": name,
-                **dict(zip(ROWS, row, strict=True)),
-                "sampling": dict(zip(SCALES, sampling, strict=True)),
-                **{
-                    scale: dict(zip(FILTERS, of_scale, strict=True))
-                    for scale, of_scale in zip(SCALES, filters, strict=True)
-                },
-                "expected": expected,
-                "learned_events": learned_events,
-            }
-            for name, row, sampling, filters, expected, learned_events in columns
-        ]
+    def contrasts(self, names: Sequence[str], rows: list[int]) -> dict[str, Any]:
+        """Return what is kept of some contrasts of a series, a list of each; what is undefined becomes null in JSON."""
+        return {
+            "name": names,
+            **dict(zip(ROWS, self.rows[:, rows].tolist(), strict=True)),
+            "sampling": dict(zip(SCALES, self.sampling[:, rows].tolist(), strict=True)),
+            **{
+                scale: dict(zip(FILTERS, of_scale, strict=True))
+                for scale, of_scale in zip(SCALES, self.filters[:, :, rows].tolist(), strict=True)
+            },
+            "expected": self.expected[rows].tolist(),
+            "learned_events": self.learned_events[rows].tolist(),
+        }
 
 
 def _written(morning: _Morning) -> _Written:
     """Shorten the numbers of all contrasts in one go: an array costs about as much as one of its rows."""
     return _Written(
         is_expected=np.asarray(np.isfinite(morning.expected).any(axis=1)),
-        rows=_short(morning.rows[:, list(ROWS.values())]),
-        sampling=_short(morning.sampling),
-        filters=_short(morning.filters[:, :, list(FILTERS.values())]),
+        rows=_short(morning.rows.T[list(ROWS.values())]),
+        sampling=_short(morning.sampling.T),
+        filters=_short(morning.filters.transpose(1, 2, 0)[:, list(FILTERS.values())]),
         expected=_short(morning.expected),
         learned_events=_short(morning.learned_events),
     )
@@ -419,11 +416,19 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     # Rows from before labels were followed have none.
     scale = None if document.get("scale") is None else Scale(*document["scale"])
     plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
-    contrasts = [_contrast(written, groups, scale) for written in document["contrasts"]]
+    contrasts = [_contrast(written, groups, scale) for written in _one_by_one(document["contrasts"])]
     rows = document.get("rows", len(contrasts))
     # Rows from before findings were counted do not say it: then a number had this many contrasts, and nothing else had.
     is_number = document.get("is_number", rows == len(NumberContrasts.kinds))
     return ExpectedDay(**plain, contrasts=contrasts, rows=rows, is_number=is_number)
+
+
+def _one_by_one(written: Mapping[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a document for each contrast; rows of earlier versions have these, later ones a list of each value."""
+    if isinstance(written, list):
+        return written
+    lists = {key: _one_by_one(values) if isinstance(values, dict) else values for key, values in written.items()}
+    return [dict(zip(lists, of_one, strict=True)) for of_one in zip(*lists.values(), strict=True)]
 
 
 def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | None) -> ExpectedContrast:

@@ -12,6 +12,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -172,7 +173,7 @@ class SignalContrasts(Contrasts):
         part, of_part = self._part(row)
         return part.in_units(of_part, value)
 
-    def groups(self) -> dict[str, Any] | None:
+    def groups(self) -> msgspec.Raw | None:
         return None if self.own is None else self.own.groups()
 
     @property

@@ -436,7 +436,7 @@ def test_a_slice_that_is_the_subject_goes_out_of_hours_of_drift_and_others_stay(
 def test_what_shares_of_the_subject_were_expected_to_be_names_it_no_longer(store: ChdbStore) -> None:
     # given expectations of the subject's signal, of another signal with such a name, and of the subject's own slice
     def expectations(signal: str) -> str:
-        contrasts = [{"name": f"share of {KEY!r}"}, {"name": "share of new values"}]
+        contrasts = {"name": [f"share of {KEY!r}", "share of new values"]}
         return json.dumps({"signal": signal, "groups": None, "contrasts": contrasts}, ensure_ascii=False)
 
     signals = ["feature:customer", "feature:country", "feature:customer"]

@@ -133,8 +133,7 @@ def test_what_is_expected_from_then_on_is_stored(stream: list[Path]) -> None:
 
 
 def _mean_expected(row: dict[str, Any]) -> float:
-    typical = json.loads(row["contrasts"])["contrasts"][0]
-    return float(np.mean(typical["expected"]))
+    return float(np.mean(json.loads(row["contrasts"])["contrasts"]["expected"][0]))
 
 
 def test_without_an_acceptance_the_alarm_stands(stream: list[Path]) -> None:
