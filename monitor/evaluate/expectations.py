@@ -8,7 +8,7 @@ smallest shift that can be found. Numbers have six digits: they are to be read, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -133,13 +133,15 @@ def _row(
     by_day_only = settings.windows_per_day == 1
     # What nothing is expected of is left out, its name too: that may come with a later window of the same batch.
     expected_rows = [row for row in range(len(contrasts.kinds)) if written.is_expected[first + row]]
-    names = [contrasts.name(row) for row in expected_rows]
     document = {
         "signal": signal,
         "rows": len(contrasts.kinds),
         "is_number": contrasts.is_number,
         "groups": contrasts.groups() if 0 in expected_rows else None,
-        "contrasts": written.contrasts(names, [first + row for row in expected_rows]),
+        "contrasts": {
+            "name": [contrasts.name(row) for row in expected_rows],
+            **written.contrasts([first + row for row in expected_rows]),
+        },
     }
     if 0 in expected_rows and (scale := contrasts.scale()) is not None:
         document["scale"] = scale
@@ -166,45 +168,35 @@ class _Written:
 
     Attributes
     ----------
-    is_expected : bool array [R]
-        Of which something is expected.
-    rows : float64 array [ROWS, R]
-    sampling, filters : float64 arrays [SCALES, R], [SCALES, FILTERS, R]
-    expected, learned_events : float64 arrays [R, H]
+    is_expected : list of bool
+        Of which of them something is expected.
+    columns : dict of str to list
+        A value of each, by its name in JSON.
     """
 
-    is_expected: NDArray[np.bool_]
-    rows: Floats
-    sampling: Floats
-    filters: Floats
-    expected: Floats
-    learned_events: Floats
+    is_expected: list[bool]
+    columns: dict[str, list[Any]]
 
-    def contrasts(self, names: Sequence[str], rows: list[int]) -> dict[str, Any]:
-        """Return what is kept of some contrasts of a series, a list of each; what is undefined becomes null in JSON."""
-        return {
-            "name": names,
-            **dict(zip(ROWS, self.rows[:, rows].tolist(), strict=True)),
-            "sampling": dict(zip(SCALES, self.sampling[:, rows].tolist(), strict=True)),
-            **{
-                scale: dict(zip(FILTERS, of_scale, strict=True))
-                for scale, of_scale in zip(SCALES, self.filters[:, :, rows].tolist(), strict=True)
-            },
-            "expected": self.expected[rows].tolist(),
-            "learned_events": self.learned_events[rows].tolist(),
-        }
+    def contrasts(self, rows: list[int]) -> dict[str, list[Any]]:
+        """Return what is kept of some contrasts of a series; what is undefined becomes null in JSON."""
+        if rows and rows[-1] - rows[0] + 1 == len(rows):
+            return {name: column[rows[0] : rows[-1] + 1] for name, column in self.columns.items()}
+        return {name: [column[row] for row in rows] for name, column in self.columns.items()}
 
 
 def _written(morning: _Morning) -> _Written:
     """Shorten the numbers of all contrasts in one go: an array costs about as much as one of its rows."""
-    return _Written(
-        is_expected=np.asarray(np.isfinite(morning.expected).any(axis=1)),
-        rows=_short(morning.rows.T[list(ROWS.values())]),
-        sampling=_short(morning.sampling.T),
-        filters=_short(morning.filters.transpose(1, 2, 0)[:, list(FILTERS.values())]),
-        expected=_short(morning.expected),
-        learned_events=_short(morning.learned_events),
-    )
+    filters = morning.filters.transpose(1, 2, 0)[:, list(FILTERS.values())]
+    named: list[tuple[list[str], Floats]] = [
+        (list(ROWS), morning.rows.T[list(ROWS.values())]),
+        ([f"sampling.{scale}" for scale in SCALES], morning.sampling.T),
+        *(([f"{scale}.{name}" for name in FILTERS], of_scale) for scale, of_scale in zip(SCALES, filters, strict=True)),
+        (["expected", "learned_events"], np.stack([morning.expected, morning.learned_events])),
+    ]
+    columns = {
+        name: column for names, arrays in named for name, column in zip(names, _short(arrays).tolist(), strict=True)
+    }
+    return _Written(np.asarray(np.isfinite(morning.expected).any(axis=1)).tolist(), columns)
 
 
 def _short(numbers: Floats) -> Floats:
@@ -423,12 +415,18 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     return ExpectedDay(**plain, contrasts=contrasts, rows=rows, is_number=is_number)
 
 
-def _one_by_one(written: Mapping[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a document for each contrast; rows of earlier versions have these, later ones a list of each value."""
-    if isinstance(written, list):
-        return written
-    lists = {key: _one_by_one(values) if isinstance(values, dict) else values for key, values in written.items()}
-    return [dict(zip(lists, of_one, strict=True)) for of_one in zip(*lists.values(), strict=True)]
+def _one_by_one(written: Mapping[str, list[Any]] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the values of each contrast by their names in JSON."""
+    if isinstance(written, Mapping):
+        for of_one in zip(*written.values(), strict=True):
+            yield dict(zip(written, of_one, strict=True))
+        return
+    for contrast in written:
+        # Rows of earlier versions have a document of each, with one of its own for each scale.
+        values = dict(contrast)
+        for name in ("sampling", *SCALES):
+            values |= {f"{name}.{key}": value for key, value in values.pop(name).items()}
+        yield values
 
 
 def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | None) -> ExpectedContrast:
@@ -439,8 +437,8 @@ def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | 
     for by, name in enumerate(SCALES):
         for key, column in FILTERS.items():
             # In rows of earlier versions a level goes on over night as it is.
-            filters[by, column] = written[name].get(key, 1.0 if column == legend.OVERNIGHT else 0.0)
-    sampling = np.array([written["sampling"][name] for name in SCALES], dtype=np.float64)
+            filters[by, column] = written.get(f"{name}.{key}", 1.0 if column == legend.OVERNIGHT else 0.0)
+    sampling = np.array([written[f"sampling.{name}"] for name in SCALES], dtype=np.float64)
     expected = np.array(written["expected"], dtype=np.float64)
     # Rows of earlier versions do not say it.
     learned_events = np.array(written.get("learned_events", [None] * len(expected)), dtype=np.float64)

@@ -77,6 +77,30 @@ def test_a_row_says_what_is_expected_at_each_hour(stored: tuple[Store, Watch]) -
     assert volume.kind == legend.VOLUME
 
 
+def test_rows_of_earlier_versions_had_a_document_of_each_contrast(stored: tuple[Store, Watch]) -> None:
+    def earlier(row: Mapping[str, Any]) -> dict[str, Any]:
+        document = json.loads(row["contrasts"])
+        columns = document["contrasts"]
+        contrasts = []
+        for values in zip(*columns.values(), strict=True):
+            contrast: dict[str, Any] = {}
+            for name, value in zip(columns, values, strict=True):
+                scale, _, of_scale = name.partition(".")
+                if of_scale:
+                    contrast.setdefault(scale, {})[of_scale] = value
+                else:
+                    contrast[name] = value
+            contrasts.append(contrast)
+        return {**row, "contrasts": json.dumps({**document, "contrasts": contrasts})}
+
+    for row in (*of_days(stored[0], "feature:x"), *of_days(stored[0], "feature:country")):
+        now, then = read_day(row).contrasts, read_day(earlier(row)).contrasts
+        assert [contrast.name for contrast in now] == [contrast.name for contrast in then] != []
+        for contrast, former in zip(now, then, strict=True):
+            for array in ("row", "filters", "sampling", "expected", "learned_events"):
+                np.testing.assert_array_equal(getattr(contrast, array), getattr(former, array))
+
+
 @pytest.mark.parametrize("at_once", [5, DAYS * 24])
 def test_rows_do_not_depend_on_batches_or_restarts(at_once: int, stored: tuple[Store, Watch]) -> None:
     store, watch = stored
