@@ -14,7 +14,8 @@ import pytest
 
 from bench.calibration.grid import GRIDS, Grid
 from bench.calibration.injections import INJECTIONS
-from bench.calibration.peers.__main__ import main
+from bench.calibration.page import PAGE, with_tables
+from bench.calibration.peers.__main__ import MEASURED, main, read_parts
 from bench.calibration.peers.comparison import FEATURES, INJECTED, Alerts, Outcome, compared
 from bench.calibration.peers.logs import Chance, Log
 from bench.calibration.peers.ours import Ours
@@ -152,6 +153,24 @@ def test_ours_alone_needs_no_environment(capsys: pytest.CaptureFixture[str]) -> 
     documents = {document["contestant"]: document for document in json.loads(capsys.readouterr().out)}
     assert list(documents) == ["leeway", "leeway, change alone"]
     assert documents["leeway"]["within"]["mean1"] == [INJECTED, INJECTED]
+
+
+def test_of_what_was_measured_twice_the_later_one_is_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def one(contestant: str, false_windows: int) -> Outcome:
+        counts = {"mean0.5": (11, 12)}
+        return Outcome("season", "1h", contestant, 100, false_windows, 12, counts, counts)
+
+    parts = [[one("leeway", 7), one("nannyml", 1)], [one("leeway", 2)]]
+    files = [tmp_path / f"{number}.json" for number in range(2)]
+    for file, outcomes in zip(files, parts, strict=True):
+        file.write_text(json.dumps([outcome.to_json() for outcome in outcomes]))
+    assert main(["--parts", *map(str, files)]) == 0
+    assert capsys.readouterr().out.splitlines() == list(lines_of([one("leeway", 2), one("nannyml", 1)]))
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_tables(page, lines_of(read_parts(MEASURED))) == page
 
 
 def test_what_pip_cannot_install_is_said(tmp_path: Path) -> None:

@@ -110,6 +110,12 @@ class Outcome:
         """Return what JSON can hold."""
         return {**vars(self), "within": dict(self.within), "told_apart": dict(self.told_apart)}
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Outcome:
+        """Return what `to_json` wrote."""
+        counts = {name: {key: tuple(pair) for key, pair in document[name].items()} for name in ("within", "told_apart")}
+        return cls(**{**document, **counts})
+
 
 def led(model: Model, monitors: Mapping[str, Monitor], rule: Rule) -> dict[str, Alerts]:
     """Lead everybody through the same windows.
