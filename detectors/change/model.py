@@ -329,9 +329,10 @@ class ModelCharts:
         settings = self.settings
         signals = max(settings.signals, len(self.state.series), 1)
         windows = settings.windows_per_day
-        # Drift must not raise the threshold that is to find it in its first days, however many signals it moves.
         highest, lag = self.state.highest.copy(), self._lag()
-        if self.day is not None:
+        if self.day is not None and windows > 1:
+            # Drift must not raise the threshold that is to find it in its first days, however many signals it moves.
+            # In windows of a day that would find little more, and tell more of what a season does (a year of flights).
             highest[:, :, np.arange(self.day - lag, self.day) % HIGHEST_DAYS] = np.nan
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
         for scale, share in enumerate(shares):

@@ -9,10 +9,10 @@ is estimated by Hill (1975) with the largest values censored, and is then drawn 
 are nearer to it than ordinary days are. Days are the blocks, so that dependence within days needs no model.
 
 True drift must not raise the threshold that is to find it. In its first week it does not at all: thresholds lag as
-expectations do (`detectors.change.model`). What has passed its threshold by far is drift, and not given
-(`detectors.change.model.FARTHEST`). Of what may be drift, a day counts with its three largest scores only, however many
-signals something moved (the r largest order statistics; Weissman 1978), and the six largest of all, or one in two
-hundred of many, are known to be large and not how large.
+expectations do (`detectors.change.model`), but where windows are days. What has passed its threshold by far is drift,
+and not given (`detectors.change.model.FARTHEST`). Of what may be drift, a day counts with its three largest scores
+only, however many signals something moved (the r largest order statistics; Weissman 1978), and the six largest of all,
+or one in two hundred of many, are known to be large and not how large.
 """
 
 from __future__ import annotations
