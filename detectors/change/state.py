@@ -186,6 +186,7 @@ class State:
         self.rows[rows, STEP_BACK] = 0.0
 
     def rows_of(self, s: int) -> slice:
+        """Return which rows are those of series ``s``."""
         first = int(self.series[s, FIRST_ROW])
         return slice(first, first + int(self.series[s, ROWS]))
 
