@@ -95,6 +95,8 @@ def read_parts(files: Sequence[Path]) -> tuple[list[Counted], list[Found]]:
 def in_control(form: Form, options: argparse.Namespace, seed: int, progress: Progress) -> list[Counted]:
     """Count false alarms."""
     settings = form.settings(options.stream, options.window, options.features, options.events)
+    if options.models:
+        settings = [replace(setting, models=options.models) for setting in settings]
     rules = {budget: Rule(options.rule, budget, options.baseline) for budget in BUDGETS}
     cells: list[Counted] = []
     task = progress.add_task("", total=sum(map(cost, settings)))
@@ -149,6 +151,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--features", nargs="+", default=[], type=int, metavar="N", help="only these")
     parser.add_argument("--events", type=int, metavar="N", help="of a window, instead of the 500 or 1,000 it has")
+    parser.add_argument("--models", type=int, metavar="N", help="in control of each cell, instead of the form's")
     parser.add_argument("--trials", type=int, metavar="N", help="of each thing that happens, instead of the form's")
     parser.add_argument(
         "--seed-set",

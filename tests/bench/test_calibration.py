@@ -245,6 +245,16 @@ def test_it_prints_false_alarms_beside_those_that_the_budget_accepts(
     assert table.count("| iid |") == 4
 
 
+def test_a_cell_can_have_more_models(capsys: pytest.CaptureFixture[str]) -> None:
+    def accepted(*models: str) -> float:
+        arguments = ["--without", "power", "--window", "1d", "--features", "10", "--stream", "iid", *models, "--json"]
+        assert main(arguments) == 0
+        cells = [Counted.from_json(cell) for cell in json.loads(capsys.readouterr().out)["false_alarms"]]
+        return sum(cell.accepted_later for cell in cells)
+
+    assert accepted("--models", "2") == pytest.approx(2 * accepted("--models", "1"))
+
+
 def test_parts_that_were_measured_apart_are_printed_together(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
