@@ -203,8 +203,7 @@ class ModelCharts:
 
     def idle(self) -> npt.NDArray[np.bool_]:
         """Which series have had nothing for `DAYS` days, bool[S]."""
-        if self.day is None or not len(self.state.series):
-            return np.zeros(0, dtype=np.bool_)
+        assert self.day is not None
         first_rows = self.state.series[:, FIRST_ROW].astype(np.int64)
         nothing = np.logical_and.reduceat(np.isnan(self.state.hours_known[:, self.day % DAYS]).all(axis=1), first_rows)
         idle = nothing & (self._ages() > DAYS)

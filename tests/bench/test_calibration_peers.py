@@ -135,12 +135,13 @@ def test_who_always_alerts_finds_everything_and_tells_nothing_apart() -> None:
     assert counted.told_apart == {"mean0.5": (0, 0)}
 
 
-def test_the_sums_name_the_streams_in_which_ours_do_worse() -> None:
-    def one(contestant: str, false_windows: int, found: int) -> Outcome:
-        counts = {"mean0.5": (found, found)}
-        return Outcome("season", "1h", contestant, 100, false_windows, 12, counts, counts)
+def in_season(contestant: str, false_windows: int, found: int = 11) -> Outcome:
+    counts = {"mean0.5": (found, found)}
+    return Outcome("season", "1h", contestant, 100, false_windows, 12, counts, counts)
 
-    lines = list(lines_of([one("leeway", 2, 11), one("nannyml", 1, 12), one("evidently", 60, 11)]))
+
+def test_the_sums_name_the_streams_in_which_ours_do_worse() -> None:
+    lines = list(lines_of([in_season("leeway", 2), in_season("nannyml", 1, found=12), in_season("evidently", 60)]))
     assert "| 1h | leeway | 2 of 100 | 11 of 12 | 11 of 12 | 11 of 12 | 11 of 12 |" in lines
     assert "| 1h | mean0.5 | 92, 92 (92, 92) | 100, 100 (100, 100) | 92, 92 (92, 92) |" in lines
     worse = "1 of 1: 1h season"
@@ -156,16 +157,12 @@ def test_ours_alone_needs_no_environment(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_of_what_was_measured_twice_the_later_one_is_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    def one(contestant: str, false_windows: int) -> Outcome:
-        counts = {"mean0.5": (11, 12)}
-        return Outcome("season", "1h", contestant, 100, false_windows, 12, counts, counts)
-
-    parts = [[one("leeway", 7), one("nannyml", 1)], [one("leeway", 2)]]
+    parts = [[in_season("leeway", 7), in_season("nannyml", 1)], [in_season("leeway", 2)]]
     files = [tmp_path / f"{number}.json" for number in range(2)]
     for file, outcomes in zip(files, parts, strict=True):
         file.write_text(json.dumps([outcome.to_json() for outcome in outcomes]))
     assert main(["--parts", *map(str, files)]) == 0
-    assert capsys.readouterr().out.splitlines() == list(lines_of([one("leeway", 2), one("nannyml", 1)]))
+    assert capsys.readouterr().out.splitlines() == list(lines_of([in_season("leeway", 2), in_season("nannyml", 1)]))
 
 
 def test_the_page_shows_what_was_measured() -> None:
