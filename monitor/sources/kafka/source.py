@@ -141,7 +141,6 @@ class KafkaSource(Source):
         """
         shared = self._opened()
         try:
-            self._start_held(shared)
             polled = self._polled(shared, max_records, timeout_s)
         except KafkaError as error:
             raise explained(error, self._where) from error
@@ -154,22 +153,25 @@ class KafkaSource(Source):
         return [records for records in batches if len(records)]
 
     def _polled(self, shared: SharedConsumer, max_records: int, timeout_s: float) -> dict[TopicPartition, list[Any]]:
-        with shared.turn() as consumer:
-            self._pause_what_is_set_aside(shared)
-            self._missing.look(partition for partition in consumer.assignment() if not shared.is_held(partition))
-            if any(map(is_cut, self.gaps)):
-                # That a new life has begun is written down before anything of it is read.
-                return {}
-            try:
+        # Whatever a poll fails with, one in our place while we were busy may have failed with before.
+        try:
+            self._start_held(shared)
+            with shared.turn() as consumer:
+                self._pause_what_is_set_aside(shared)
+                self._missing.look(partition for partition in consumer.assignment() if not shared.is_held(partition))
+                if any(map(is_cut, self.gaps)):
+                    # That a new life has begun is written down before anything of it is read.
+                    return {}
                 with self._answers.awaited(consumer.assignment()):
                     polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
-            except OffsetOutOfRangeError as error:
+                return self._missing.without_others(polled)
+        except OffsetOutOfRangeError as error:
+            with shared.turn():
                 self._missing.skip(error.args[0])
-                return {}
-            except LogTruncationError as error:
+        except LogTruncationError as error:
+            with shared.turn():
                 self._missing.go_on(error.divergent_offsets)
-                return {}
-            return self._missing.without_others(polled)
+        return {}
 
     def _pause_what_is_set_aside(self, shared: SharedConsumer) -> None:
         set_aside = self._topics.set_aside

@@ -47,6 +47,10 @@ def read_a_life(reader: KafkaSource, count: int) -> tuple[list[Gap], list[tuple[
     return gaps, read(reader, count)[0]
 
 
+def has_failed_meanwhile(reader: KafkaSource) -> bool:
+    return reader._shared is not None and reader._shared._failure is not None
+
+
 @pytest.mark.parametrize("bounded", [False, True])
 @pytest.mark.parametrize("count", [3, 20], ids=["shorter", "longer"])
 def test_a_topic_that_was_made_anew_is_read_from_its_first_message_in_its_next_life(
@@ -135,9 +139,10 @@ def test_who_wants_to_stop_is_told_why(kafka: Cluster, topic: str, bounded: bool
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_busy", [False, True])
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_log_that_an_unclean_leader_cut_is_read_on_from_where_it_differs(
-    three_brokers: ThreeBrokers, topic_name: str
+    three_brokers: ThreeBrokers, topic_name: str, is_busy: bool
 ) -> None:
     wanted = {"unclean.leader.election.enable": "true", "min.insync.replicas": "1"}
     three_brokers.create_topic(topic_name, replicas=2, configs=wanted)
@@ -147,7 +152,7 @@ def test_a_log_that_an_unclean_leader_cut_is_read_on_from_where_it_differs(
         [described] = admin.describe_topics([topic_name])
     replicas = [three_brokers.brokers[node] for node in described["partitions"][0]["replica_nodes"]]
     [follower] = [broker for broker in replicas if broker is not leader]
-    with source(three_brokers, topic_name) as reader:
+    with source(three_brokers, topic_name, options={"max_poll_interval_ms": 6_000}) as reader:
         read(reader, 10)
         follower.kill()
         produce(three_brokers, topic_name, [b"one"] * 5)
@@ -156,6 +161,8 @@ def test_a_log_that_an_unclean_leader_cut_is_read_on_from_where_it_differs(
             leader.kill()
             follower.start()
             produce(three_brokers, topic_name, [b"other"] * 20)
+            # What polls in the place of a busy reader is the first to learn of it.
+            wait_until(lambda: not is_busy or has_failed_meanwhile(reader), "the cut is seen")
             assert read_a_life(reader, 20) == (
                 [(topic_name, 0, 15, LIFE + 10)],
                 [(LIFE + n, b"other") for n in range(10, 30)],
