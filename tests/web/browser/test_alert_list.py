@@ -51,10 +51,12 @@ def test_what_fires_comes_first_and_what_is_over_page_by_page(listed: Site, look
 
 
 def test_what_is_looked_for_stands_in_the_address(listed: Site, look: Open) -> None:
-    page = look("/alerts", VIEWER, listed).page
+    shown = look("/alerts", VIEWER, listed)
+    page = shown.page
     page.get_by_role("searchbox", name="Find").fill("NUMBER 7")
     page.wait_for_url("**/alerts?text=NUMBER+7")
     page.get_by_text("No alert is like that.").wait_for()
+    shown.settle()
     assert page.get_by_role("list", name="Over").get_by_role("listitem").count() == 6
     page.get_by_label("Severity").select_option("critical")
     page.wait_for_url("**severity=critical")
