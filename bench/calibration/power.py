@@ -263,13 +263,13 @@ class _Model:
         return (min(onsets) - start_ms) // window_ms if onsets else NEVER
 
     def _recurrences(self, injection: Injection, trial: Trial, signal: str, start: int, end: int) -> Iterator[bool]:
-        """Yield whether each recurrence began an alarm of its own while it lasted, or a window later."""
+        """Yield whether each recurrence was told while it lasted, or a window later: by an alert, or by its update."""
         if injection.recurs_days:
             grid = self.course.grid
             lasts_ms = DAY_MS // 12 + grid.window_ms
             for window in range(start, end, injection.recurs_days * grid.per_day):
                 at_ms = grid.end_ms(window)
-                yield any(at_ms <= onset_ms < at_ms + lasts_ms for onset_ms in trial.onsets_ms[signal])
+                yield any(at_ms <= told_ms < at_ms + lasts_ms for told_ms in trial.told_ms[signal])
 
     def _oracle(self, injection: Injection, start: int, end: int, changed: Traffic) -> list[float] | None:
         per_day = self.watched.watch.model.spec.detect.false_alarms

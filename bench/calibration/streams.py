@@ -105,6 +105,25 @@ def wandering(rng: np.random.Generator, grid: Grid, features: int, windows: int)
     return np.asarray(walk - walk[:, start : start + 1])
 
 
+def swinging(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
+    """A sine a day of 0.6 standard deviations, each day higher or lower by a factor whose logarithm has sd 0.2."""
+    days = (np.arange(windows) + 0.5) / grid.per_day
+    heights = 0.6 * np.exp(rng.normal(0.0, 0.2, (features, -(-windows // grid.per_day))))
+    return np.asarray(heights[:, days.astype(int)] * np.sin(2 * np.pi * (days + rng.random((features, 1)))))
+
+
+def of_weekdays(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
+    """A course of its own for each day of the week: a level for every three hours, and straight lines between."""
+    levels = rng.normal(0.0, 0.3, (features, 7 * 8))
+    times = 8 * (np.arange(windows) + 0.5) / grid.per_day
+    return np.array([np.interp(times, np.arange(7 * 8), of_feature, period=7 * 8) for of_feature in levels])
+
+
+def jumping(rng: np.random.Generator, grid: Grid, features: int, windows: int) -> Floats:
+    """Levels AR(0.7) from window to window, sd 0.36, with steps like Student's t with 3 degrees of freedom."""
+    return np.asarray(lfilter([1.0], [1.0, -0.7], 0.15 * rng.standard_t(3, (features, windows)), axis=1))
+
+
 def in_common(levels: Levels) -> Levels:
     """All features have one cause."""
     return lambda rng, grid, features, windows: np.tile(levels(rng, grid, 1, windows), (features, 1))
@@ -135,6 +154,9 @@ STREAMS = {
         Stream(
             "mixwindows", "5 categories, log-odds with a level for each window", by_window, shares=FIVE, level_sd=0.5
         ),
+        Stream("swings", "a daily sine whose height differs from day to day, by a fifth", swinging),
+        Stream("weekdays", "a course of its own for each day of the week, sd 0.3", of_weekdays),
+        Stream("jumps", "levels AR(0.7) that step like Student's t with 3 degrees of freedom", jumping, level_sd=0.36),
         Stream("walk", "a random walk of 0.3 sd in 90 days", wandering),
         Stream("clusters", "events come as five equal ones", steady, cluster=5),
         Stream("missing", "a rate of missing values whose logit has sd 0.5", steady, missing_sd=0.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from bench.calibration.watched import Watched
 from detectors.chart.legend import DRIFT
+from monitor.alerts.lifecycle import Transition
 from monitor.checkpoint import decode_state, encode_state
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.verdict_columns import Verdicts
@@ -38,6 +40,8 @@ class Trial:
         Ends of the windows in which a signal alarmed and had not in the window before: of a change, or of a skew.
     alarmed_ms : dict of (str, str) to set of int
         Ends of all windows in which a signal alarmed, by signal and question: ``change`` or ``skew``.
+    told_ms : dict of str to set of int
+        Ends of the windows in which a move of a signal was told, by an alert of its own or an update of one.
     """
 
     def __init__(self, model: Watched) -> None:
@@ -47,12 +51,14 @@ class Trial:
         self.fired_ms: list[int] = []
         self.onsets_ms: dict[str, list[int]] = defaultdict(list)
         self.alarmed_ms: dict[tuple[str, str], set[int]] = defaultdict(set)
+        self.told_ms: dict[str, set[int]] = defaultdict(set)
 
     def advance(self, panes: PaneRows, ends_ms: range) -> None:
         """Evaluate windows that follow those before."""
         verdicts = self._series.advance(panes, ends_ms)
         transitions = follow(self._lifecycle, verdicts, ends_ms)
         self.fired_ms += [transition.at_ms for transition in transitions if transition.state == "firing"]
+        self._note_told(transitions)
         self._note_onsets(verdicts)
 
     def _note_onsets(self, verdicts: Sequence[Verdicts]) -> None:
@@ -64,6 +70,14 @@ class Trial:
             for question, detectors in ((CHANGE, ~is_skew), (SKEW, is_skew)):
                 ends_ms = of_series.ends_ms[alarmed[:, detectors].any(axis=1)]
                 self._note(signal, question, ends_ms.tolist())
+
+    def _note_told(self, transitions: Sequence[Transition]) -> None:
+        for transition in transitions:
+            for entry in transition.signals if transition.state in ("firing", "updated") else ():
+                # Others of the alert only stand, as a skew does.
+                moved = (entry["surprise"] or 0.0) > (entry["surprise_limit"] or math.inf) and entry["detector"] != SKEW
+                if moved and entry["last_ms"] == transition.at_ms:
+                    self.told_ms[entry["signal"]].add(transition.at_ms)
 
     def _note(self, signal: str, question: str, alarmed_ms: Sequence[int]) -> None:
         self.alarmed_ms[signal, question].update(alarmed_ms)

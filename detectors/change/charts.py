@@ -19,6 +19,10 @@ and the larger of the two, or 0, is the next S. Without dependence h is 0, and t
 of indifference is taken: what is smaller than that nobody needs to know, however certain it is. It is a shift too, of
 which the level absorbs as much: where h is nine in ten, a tenth of it is left.
 
+Levels may go another way than an AR(1), as those of a season that is higher on one day than on another. Then z has
+something of those before, and a sum of them in a row varies V times as much as one of independent ones: its long-run
+variance (Newey and West 1987, Econometrica 55). What goes on counts for 1/V of itself, and what starts for all.
+
 A level that lasts for its day (φ = 1 in the scale of windows) is another one on the next, but for the part ρ that
 days have in common with the one before: over night a and h are multiplied by ρ. So the first window of each day sees
 1 − ρ of what was absorbed of a shift once more, against a variance that is learned from such windows, and a shift that
@@ -56,8 +60,10 @@ from detectors.change.legend import (
     RESIDUAL,
     RESIDUALS,
     RESIDUALS_SEEN,
+    SERIAL,
     STEP,
     TOTAL,
+    TRAIL,
     VARIANCE,
     ZONE,
 )
@@ -90,6 +96,7 @@ def begin_level(row: Floats, charts: Floats) -> None:
     What is not carried over of a shift that the level has absorbed, charts see once more.
     """
     overnight = row[OVERNIGHT]
+    row[TRAIL] = 0.0
     _step(row, overnight * row[CARRY], row[STEP] + row[DAY_STEP])
     for magnitude in range(MAGNITUDES):
         for direction in range(DIRECTIONS):
@@ -145,6 +152,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     if fresh:
         steady = max(steady, LEAST_FRESH)
     zone = row[ZONE] / spread
+    going_on = 1 / (1 + row[SERIAL])
     size = 0.5
     for magnitude in range(MAGNITUDES):
         onset = size * steady
@@ -153,7 +161,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
             chart = charts[magnitude, direction]
             seen = 1 - chart[ABSORBED]
             remaining = onset * seen
-            evidence = chart[EVIDENCE_SUM] + remaining * (x - zone * seen) - 0.5 * remaining * remaining
+            evidence = chart[EVIDENCE_SUM] + going_on * remaining * (x - zone * seen - 0.5 * remaining)
             anew = onset * (x - zone) - 0.5 * onset * onset
             if anew >= evidence or evidence < 0:
                 chart[ABSORBED] = 0.0

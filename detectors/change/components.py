@@ -6,9 +6,11 @@ things make it hold for real streams:
 
 - Levels of which a day has not even one independent one cannot be told from a change of level by windows: there the
   scale of windows judges changes only, and levels are judged by days. While few days are known, it takes four.
-- Where a signal has few days of its own, it borrows from those of its family in the same model.
+- A signal borrows from the days of its family in the same model, the more days the more alike their variances are
+  (empirical Bayes; `detectors.change.prior`).
 - A factor on the variance of predictions is learned from squared standardised residuals, capped, so that what the
-  moments miss is made good.
+  moments miss is made good. So are two more properties of standardised residuals of windows: how long their tails are,
+  as degrees of freedom of Student's t, and how much more a sum of them in a row varies than one of independent ones.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ from detectors.change.legend import (
     LEVEL_VARIANCE,
     NOISE,
     PRODUCTS,
+    SERIAL,
+    SERIAL_SUM,
     SQUARES,
     SQUARES_SEEN,
     STEP,
@@ -42,7 +46,9 @@ from detectors.change.legend import (
     STRETCH,
     TAILS,
     TAILS_SEEN,
+    TRAIL,
 )
+from detectors.change.prior import prior_of
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -64,16 +70,37 @@ HIDDEN = 0.5
 POOLED_DAYS = 60.0
 """Days that what a family knows of dependence from day to day counts for."""
 
+SURELY = 2.0
+"""Standard errors by which what days have of the ones before, or windows of their trails, is surely more than none."""
+
 TAIL_STARTS, TAIL_RATIO = 3.0, 1.5
 """Standard deviations from which tails are counted, and the ratio of the distances at which they are."""
 
 NORMAL_TAIL, ALLOWED_TAIL, TAIL_PRIOR = 0.003, 0.005, 150.0
 """Share of residuals beyond the first distance that is expected and allowed, and residuals that this counts for."""
 
-BORROWED = 3.0
-"""Days that the variance of a family counts for."""
+FAR_SHARES = np.array(
+    [0.0204904, 0.0108226, 0.00639953, 0.00410393, 0.00200209, 0.00114311, 0.000726653, 0.00036354, 0.000148109]
+)
+FREEDOMS = np.array([3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0])
+"""Share of values beyond the second distance, 4.5, under Student's t, and its degrees of freedom."""
 
-OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, SHOWN, POOL = range(7)
+TRAIL_KEPT = 0.75
+"""What is left of a trail after a window, whatever its length: longer ones are more noise than they show."""
+
+TRAIL_LIMIT, MOST_SERIAL = 6.0, 15.0
+"""Standard deviations to which a residual is limited in trails, and the limit of what they are learned to add up to."""
+
+TRAIL_PRIOR = 100.0
+"""Windows that what the trails of a family show counts for."""
+
+BORROWED = 3.0
+"""Days that the variance of a family counts for at least."""
+
+STEADY = 1e-9
+"""Variance below which days do not vary at all, such as those of a rate that is always zero."""
+
+OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, CORRELATION, SHOWN, WORTH, ALL_SEEN, OF_TRAILS, POOL = range(11)
 
 
 @kernel
@@ -94,6 +121,9 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         sums = np.zeros(3)
         seen = 0.0
         variance = 0.0
+        correlations = 0.0
+        trails = 0.0
+        trails_seen = 0.0
         rows = 0
         steps = 2 * DAY_SPREAD * DAY_SPREAD
         steps_seen = 2.0
@@ -106,25 +136,63 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
             seen += row[COUNTS]
             steps += row[STEPS]
             steps_seen += row[STEPS_SEEN]
+            trails += row[SERIAL_SUM]
+            trails_seen += row[TAILS_SEEN]
             for lag in range(3):
                 # Each row's mean product, weighed by how many residuals it comes from.
                 sums[lag] += row[lag] / max(row[COUNTS + lag], 1e-9) * row[COUNTS]
+            correlations += row[COUNTS] * _correlation(row, sampling[r, scale])
         of = pools[family]
         of[OF_SQUARES] = max(sums[0] / max(seen, 1e-9), 0.0)
         share = max(of[OF_SQUARES], 1e-9)
         of[OF_NEXT] = min(max(sums[1] / max(seen, 1e-9) / share, 0.0), 1.0)
         of[OF_SECOND] = min(max(sums[2] / max(seen, 1e-9) / share, 0.0), 1.0)
-        error = (of[OF_SQUARES] + variance / max(rows, 1)) / np.sqrt(max(seen, 4.0))
-        of[SIGNIFICANT] = sums[1] / max(seen, 1e-9) > error
+        error = 1 / np.sqrt(max(seen, 4.0))
+        of_all = sums[1] / max(seen, 1e-9) / max(of[OF_SQUARES] + variance / max(rows, 1), 1e-12)
+        of[SIGNIFICANT] = of_all > error
+        # One row that wanders far does not speak for the others.
+        of[CORRELATION] = max(min(of_all - SURELY * error, correlations / max(seen, 1e-9)), 0.0)
         of[OF_STEPS] = steps / steps_seen
+        of[OF_TRAILS] = max(trails / max(trails_seen, 1.0), 0.0)
         of[SHOWN] = of[OF_SQUARES]
         # The prior of the excess of days: that of the family, and of a wide one worth three days.
         prior = 0.3 * DAY_SPREAD * DAY_SPREAD
         of[OF_SQUARES] = (of[OF_SQUARES] * seen + 3 * prior) / (seen + 3)
+        if scale == BY_DAY:
+            of[WORTH], of[ALL_SEEN] = _worth(moments, families, sampling, family)
+
+
+@inlined
+def _correlation(row: Floats, sampling: float) -> float:
+    """Return that of a row's residuals and the next ones."""
+    square = row[0] / max(row[COUNTS], 1e-9) + sampling
+    return float(min(max(row[1] / max(row[COUNTS + 1], 1e-9) / max(square, 1e-12), -1.0), 1.0))
+
+
+@inlined
+def _worth(moments: Floats, families: Integers, sampling: Floats, family: int) -> tuple[float, float]:
+    """Return how many days the variance of a family is worth to one of its rows, many if all are alike; and all days.
+
+    What rows that move together have in common is known less well than from so many days. But then they alarm together,
+    which is one false alarm.
+    """
+    squares, freedoms = np.empty(families.size), np.empty(families.size)
+    count = 0
+    for r in range(families.size):
+        seen = moments[r, BY_DAY, COUNTS]
+        # What is learned of a day is beyond its sampling.
+        of_days = moments[r, BY_DAY, 0] + seen * sampling[r, BY_DAY]
+        if families[r] == family and seen >= BORROWED and of_days > STEADY * seen:
+            squares[count], freedoms[count] = of_days, seen
+            count += 1
+    worth = prior_of(squares[:count], freedoms[:count])[0] if count > 1 else 0.0
+    return float(worth), float(freedoms[:count].sum())
 
 
 @kernel
-def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int, pools: Floats, row: Floats) -> float:
+def estimate(
+    moments: Floats, sampling: float, scale: int, windows_per_day: int, pools: Floats, is_alike: bool, row: Floats
+) -> float:
     """Write the components of one row's variance at one scale; return the part of a residual that the next one has.
 
     Parameters
@@ -136,18 +204,24 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     scale, windows_per_day
     pools
         float64[POOL]: of its family.
+    is_alike
+        Whether its days may vary as those of its family do; not if they are at a level that was accepted.
     row
         float64[FILTER]
     """
     seen = moments[COUNTS]
     excess, first, second, third, long_lag = _mean_products(moments)
     by_day = scale == BY_DAY
+    borrowed = BORROWED
+    if by_day and is_alike:
+        borrowed = max(borrowed, min(pools[WORTH], pools[ALL_SEEN] - seen))
     if by_day:
-        excess = (excess * seen + BORROWED * pools[OF_SQUARES]) / (seen + BORROWED)
+        excess = (excess * seen + borrowed * pools[OF_SQUARES]) / (seen + borrowed)
     excess = max(excess, 0.0)
     error = (excess + sampling) / np.sqrt(max(seen, 4.0))
     sure = seen / (seen + (10 if by_day else 1))
-    if by_day and pools[SIGNIFICANT]:
+    is_of_family = by_day and pools[SIGNIFICANT] > 0
+    if is_of_family:
         sure = (seen + POOLED_DAYS) / (seen + POOLED_DAYS + 10)
         first = (first * seen + POOLED_DAYS * pools[OF_NEXT] * excess) / (seen + POOLED_DAYS)
         second = (second * seen + POOLED_DAYS * pools[OF_SECOND] * excess) / (seen + POOLED_DAYS)
@@ -171,11 +245,14 @@ def estimate(moments: Floats, sampling: float, scale: int, windows_per_day: int,
     row[DAY_STEP] = 0.0 if by_day else (moments[STEPS] + 3 * pools[OF_STEPS]) / (moments[STEPS_SEEN] + 3)
     row[CALIBRATION] = min(max((moments[SQUARES] + 30) / (moments[SQUARES_SEEN] + 30), 0.7), 4.0)
     row[STRETCH] = _stretch(moments)
+    row[SERIAL] = 0.0 if by_day else _serial(moments, pools)
     row[CALIBRATION] *= row[STRETCH] * row[STRETCH]
     # Days, not windows, are independent: they are the degrees of freedom.
-    row[FREEDOM] = 3 + moments[DAYS_SEEN] * (1 if by_day else 2)
+    row[FREEDOM] = borrowed + moments[DAYS_SEEN] * (1 if by_day else 2)
     row[FREEDOM_FRESH] = row[FREEDOM] if by_day else 3 + moments[STEPS_SEEN]
-    return float(min(first / max(excess, 1e-12), 1.0) * sure) if dependent else 0.0
+    # What all of a family show is not drawn to nothing.
+    shown = min(first / max(excess, 1e-12), 1.0) * (1.0 if is_of_family else sure)
+    return float(shown) if dependent else 0.0
 
 
 @inlined
@@ -186,6 +263,37 @@ def note_tail(sums: Floats, z: float) -> None:
         sums[BEYOND + i] += abs(z) > distance
         distance *= TAIL_RATIO
     sums[TAILS_SEEN] += 1
+
+
+@inlined
+def note_trail(window: Floats, sums: Floats, z: float) -> None:
+    """Note how a standardised residual goes with those just before it, and let it be one of them."""
+    limited = min(max(z, -TRAIL_LIMIT), TRAIL_LIMIT)
+    sums[SERIAL_SUM] += limited * window[TRAIL]
+    window[TRAIL] = TRAIL_KEPT * window[TRAIL] + limited
+
+
+@inlined
+def _serial(moments: Floats, pools: Floats) -> float:
+    """Return how much more a sum of residuals in a row varies than one of independent ones, where that is sure.
+
+    Twice the sum of autocorrelations, which for independent residuals has the standard error of its weights.
+    """
+    seen = moments[TAILS_SEEN] + TRAIL_PRIOR
+    mean = (moments[SERIAL_SUM] + TRAIL_PRIOR * pools[OF_TRAILS]) / seen
+    error = 1 / np.sqrt((1 - TRAIL_KEPT * TRAIL_KEPT) * seen)
+    return float(min(2 * max(mean - SURELY * error, 0.0), MOST_SERIAL))
+
+
+@inlined
+def heed_tails(moments: Floats, row: Floats) -> None:
+    """Give a row, float64[FILTER], no more degrees of freedom than a Student's t with as many residuals far out has."""
+    far = moments[BEYOND + 1]
+    # Less a standard error: one that was far out may be what is looked for.
+    share = max(far - np.sqrt(far), 0.0) / (moments[TAILS_SEEN] + TAIL_PRIOR)
+    for i in range(FREEDOMS.size):
+        if share > FAR_SHARES[i]:
+            row[FREEDOM] = min(row[FREEDOM], FREEDOMS[i])
 
 
 @inlined

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.legend import FAMILIES, FAMILY
+from detectors.change.prior import prior_of
 from detectors.kernel import inlined, kernel
 from detectors.rows import copy_row
 
@@ -53,8 +54,6 @@ LEARNED = LIKELIHOODS + CARRIES.size
 PRIOR_DAYS, NEWS, ALL_FREEDOM, VARIANCES = range(4)
 FAMILY_LIKELIHOODS = VARIANCES + CARRIES.size
 POOL = FAMILY_LIKELIHOODS + CARRIES.size
-
-PRIORS_WORTH = np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
 
 
 @kernel
@@ -163,10 +162,12 @@ def pool_days(means: Floats, kinds: Integers, rows: Floats, learned: Floats, poo
         pool = pools[family]
         pool[:] = 0.0
         count = 0
+        squares, freedoms = np.empty(rows.shape[0]), np.empty(rows.shape[0])
         gram = np.zeros((kinds.size, kinds.size))
         for r in range(rows.shape[0]):
             if rows[r, FAMILY] != family or not varies(learned[r]):
                 continue
+            squares[count], freedoms[count] = learned[r, SQUARES], learned[r, FREEDOM]
             count += 1
             pool[ALL_FREEDOM] += learned[r, FREEDOM]
             for c in range(CARRIES.size):
@@ -177,7 +178,10 @@ def pool_days(means: Floats, kinds: Integers, rows: Floats, learned: Floats, poo
         pool[NEWS] = _news(gram, count, pool[ALL_FREEDOM] / count)
         for c in range(CARRIES.size):
             pool[VARIANCES + c] /= pool[ALL_FREEDOM]
-        _choose_prior(rows, learned, family, pool)
+        pool[PRIOR_DAYS], typical = prior_of(squares[:count], freedoms[:count])
+        overall = pool[VARIANCES]
+        for c in range(CARRIES.size):
+            pool[VARIANCES + c] *= typical / overall
         for r in range(rows.shape[0]):
             if rows[r, FAMILY] == family and varies(learned[r]):
                 for c in range(CARRIES.size):
@@ -233,36 +237,6 @@ def _news(gram: Floats, count: int, freedom: float) -> float:
     square = (total - count) / (count * (count - 1))
     square = min(max((square - by_chance) / (1 - by_chance), 0.0), 1.0)
     return 1 / (1 + (count - 1) * square)
-
-
-@inlined
-def _choose_prior(rows: Floats, learned: Floats, family: int, pool: Floats) -> None:
-    """Choose the days that the variance of a family is worth, and what it is, by what makes its squares likeliest."""
-    overall = pool[VARIANCES]
-    best = -np.inf
-    typical = overall
-    for days in PRIORS_WORTH:
-        variance = overall
-        for _ in range(20):
-            count, inverse = 0, 0.0
-            for r in range(rows.shape[0]):
-                if rows[r, FAMILY] == family and varies(learned[r]):
-                    count += 1
-                    inverse += (days + learned[r, FREEDOM]) / (days * variance + learned[r, SQUARES])
-            variance = count / inverse
-        likelihood = 0.0
-        for r in range(rows.shape[0]):
-            if rows[r, FAMILY] == family and varies(learned[r]):
-                freedom = learned[r, FREEDOM]
-                likelihood += math.lgamma(0.5 * (days + freedom)) - math.lgamma(0.5 * days)
-                likelihood += 0.5 * days * math.log(days * variance)
-                likelihood -= 0.5 * (days + freedom) * math.log(days * variance + learned[r, SQUARES])
-        if likelihood > best:
-            best = likelihood
-            pool[PRIOR_DAYS] = days
-            typical = variance
-    for c in range(CARRIES.size):
-        pool[VARIANCES + c] *= typical / overall
 
 
 @inlined

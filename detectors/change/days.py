@@ -6,15 +6,28 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import combine, let_pass, step_level, take_in
-from detectors.change.components import DAY_SPREAD, FORGET, POOL, estimate, keep_level, note_tail, pool, remember
+from detectors.change.components import (
+    CORRELATION,
+    DAY_SPREAD,
+    FORGET,
+    POOL,
+    estimate,
+    heed_tails,
+    keep_level,
+    note_tail,
+    pool,
+    remember,
+)
 from detectors.change.day_levels import add_up_day
 from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
+    ACCEPTED_DAY,
     ACCEPTED_SHIFT,
     ACCEPTED_VARIANCE,
     ALARMED,
     ALARMS,
+    BEGAN,
     BEGUN_ANEW,
     BEYOND,
     BUSIEST,
@@ -52,6 +65,7 @@ from detectors.change.legend import (
     LEARNING,
     LEVEL,
     LEVEL_VARIANCE,
+    LOCATION,
     MOMENTS,
     NEW_DAY,
     NOISE,
@@ -64,6 +78,8 @@ from detectors.change.legend import (
     ROWS,
     SCALES,
     SCORE,
+    SERIAL_SUM,
+    SHARES,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
@@ -72,7 +88,6 @@ from detectors.change.legend import (
     STEPS,
     STEPS_SEEN,
     STRETCH,
-    TAILS_SEEN,
     THRESHOLD,
     TOLD_APART,
     UNCERTAINTY,
@@ -124,6 +139,9 @@ BENT = 0.1
 PARTS_GAIN = 1 / 7
 """How much one day says of which part of a day's events an hour has."""
 
+REMAINING_DAYS = 3.0
+"""Days that what is known of windows counts for once days of the week are told apart."""
+
 FORGOTTEN = 0.05
 """What the busiest hour is lowered by from day to day, if there is no busier one."""
 
@@ -134,8 +152,8 @@ def begin_day(
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
     weights: Floats, expected: Floats, totals: Floats, parts: Floats, learned_events: Floats, in_day: Integers,
     series: Floats, waiting: Floats,
-) -> None:  # fmt: skip
-    """Set what is expected of a day.
+) -> float:  # fmt: skip
+    """Set what is expected of a day; return how far residuals of days are correlated with the next, in most series.
 
     Parameters
     ----------
@@ -178,11 +196,11 @@ def begin_day(
             for scale in range(SCALES):
                 of_family = pools[scale, families[r]]
                 next_day = estimate(
-                    moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, filters[r, scale]
-                )
+                    moments[r, scale], sampling[r, scale], scale, windows_per_day, of_family, row[ACCEPTED_DAY] == 0,
+                    filters[r, scale],
+                )  # fmt: skip
                 filters[r, scale, ZONE] = zones[families[r], scale]
-                if row[FAMILY] in (RATES, VOLUMES):
-                    _skew(filters[r, scale], sampling[r, scale])
+                _expect_tails(families[r], scale, moments[r, scale], sampling[r, scale], filters[r, scale])
             if windows_per_day > 1:
                 of_family = pools[BY_DAY, families[r]]
                 usual_windows = _usual_windows(moments[r, BY_WINDOW], windows_per_day)
@@ -208,14 +226,29 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
+    return _carry_of_most(series, families, pools[BY_DAY])
+
+
+@inlined
+def _carry_of_most(series: Floats, families: Integers, pools: Floats) -> float:
+    """Return how far residuals of days are correlated with the next ones, in half of the series at least."""
+    of_series = np.zeros(max(series.shape[0], 1))
+    for s in range(series.shape[0]):
+        for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
+            of_series[s] = max(of_series[s], pools[families[r], CORRELATION])
+    return float(np.sort(of_series)[of_series.size // 2])
 
 
 @inlined
 def _tell_apart(row: Floats, moments: Floats, waiting: Floats) -> None:
-    """Forget residuals once days of the week are told apart: they were about what these differ by."""
+    """Forget residuals once days of the week are told apart: they were about what these differ by.
+
+    Of windows some remains until there are others: courses that differ by more than their levels still do.
+    """
     if row[WEEKDAYS] == TOLD_APART and not row[BEGUN_ANEW]:
         row[BEGUN_ANEW] = 1.0
-        moments[:] = 0.0
+        moments[BY_DAY] = 0.0
+        moments[BY_WINDOW] *= min(REMAINING_DAYS / max(moments[BY_WINDOW, DAYS_SEEN], 1.0), 1.0)
         waiting[:] = np.nan
 
 
@@ -256,10 +289,17 @@ def _busiest(busiest: float, expected: Floats) -> float:
 
 
 @inlined
-def _skew(row: Floats, sampling: float) -> None:
-    """Expect longer tails of rates and volumes that vary by themselves: they do so by factors, and upwards further."""
-    if row[LEVEL_VARIANCE] + row[NOISE] > 0.5 * sampling:
-        row[FREEDOM] = min(row[FREEDOM], SKEWED_FREEDOM)
+def _expect_tails(family: int, scale: int, moments: Floats, sampling: float, row: Floats) -> None:
+    """Expect longer tails of rates and volumes that vary by themselves, and of windows of all else that has shown them.
+
+    Rates and volumes vary by factors, and upwards further. What they show far out are outages: one that comes again and
+    again must not pass for a tail.
+    """
+    if family in (RATES, VOLUMES):
+        if row[LEVEL_VARIANCE] + row[NOISE] > 0.5 * sampling:
+            row[FREEDOM] = min(row[FREEDOM], SKEWED_FREEDOM)
+    elif scale == BY_WINDOW:
+        heed_tails(moments, row)
 
 
 @inlined
@@ -338,7 +378,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
                 filters[r, BY_DAY], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
                 _usual_windows(moments[r, BY_WINDOW], windows_per_day),
             )  # fmt: skip
-            if age_of(rows[r], age) < enough[s]:
+            if not _may_alarm(rows[r], age, enough[s]):
                 charts[r, BY_DAY] = 0.0
         if age < enough[s]:
             charts[first : first + count, BY_DAY] = 0.0
@@ -355,7 +395,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             if not seen:
                 hold(verdicts[s], thresholds[s])
         if windows_per_day == 1:
-            _say_what_learns_anew(rows[first : first + count], age, enough[s], verdicts[s])
+            _say_what_learns(rows[first : first + count], age, enough[s], verdicts[s])
         if verdicts[s, STATUS] == QUIET:
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
@@ -432,11 +472,19 @@ def _usual_windows(moments: Floats, windows_per_day: int) -> float:
 
 
 @inlined
-def _say_what_learns_anew(rows: Floats, age: int, enough: int, verdict: Floats) -> None:
-    """Say of windows of a day that they learn, if a row of their series has begun anew at an accepted level."""
+def _may_alarm(row: Floats, age: int, enough: int) -> bool:
+    """Whether a row of a series so old has enough days; one whose reference was the first day is as old as others."""
+    return bool(age_of(row, age) >= enough - 1)
+
+
+@inlined
+def _say_what_learns(rows: Floats, age: int, enough: int, verdict: Floats) -> None:
+    """Say of windows of a day that they learn, if the values of their series do: since a level, or a reference."""
     for r in range(rows.shape[0]):
+        is_of_values = rows[r, FAMILY] in (LOCATION, SHARES) and rows[r, BEGAN] > 0
         days = age_of(rows[r], age)
-        if rows[r, RENEWED] > 0 and days < enough and verdict[STATUS] == QUIET:
+        learns = days < enough if rows[r, RENEWED] > 0 else is_of_values and not _may_alarm(rows[r], age, enough)
+        if learns and verdict[STATUS] == QUIET:
             verdict[STATUS] = LEARNING
             verdict[WINDOWS] = days + 1
 
@@ -488,7 +536,7 @@ def _learn(
             if age_of_row < CALIBRATED_FROM:
                 sums[r, scale, SQUARES] = 0.0
                 sums[r, scale, SQUARES_SEEN] = 0.0
-                sums[r, scale, BEYOND : TAILS_SEEN + 1] = 0.0
+                sums[r, scale, BEYOND : SERIAL_SUM + 1] = 0.0
             for i in range(MOMENTS):
                 # A day that is not to be learned from does not make others forgotten either.
                 waiting[r, waiting_days, scale, i] = np.float32(sums[r, scale, i]) if learned else np.nan

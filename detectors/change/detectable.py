@@ -6,10 +6,11 @@ where m is the part of the window that is shifted. With weights w, what a chart 
 
     S_n = Σ w_t (g(z_t) − zone_t) − w_t²/2,    standard deviation √(Σ w_t² s_t²)
 
-where g is the normal score of Student's t and s its slope. Nine in ten paths lie above S_n less 1.28 standard
-deviations. The smallest shift is the d for which that passes the threshold at some n within the time, by bisection. It
-is a bound on the safe side, if the model holds: charts start without evidence, and no second chance counts, neither a
-later start nor a larger sum in between.
+where g is the normal score of Student's t and s its slope. Where sums of residuals vary V times as much as those of
+independent ones, each window after the first counts for 1/V in S, and in the square of its standard deviation. Nine in
+ten paths lie above S_n less 1.28 standard deviations. The smallest shift is the d for which that passes the threshold
+at some n within the time, by bisection. It is a bound on the safe side, if the model holds: charts start without
+evidence, and no second chance counts, neither a later start nor a larger sum in between.
 
 A shift is taken to begin at noon: of its first day half is shifted, and the level of the day is known. One that comes
 over night, in a signal whose level differs from day to day, takes until days can tell.
@@ -38,6 +39,7 @@ from detectors.change.legend import (
     OVERNIGHT,
     RATE,
     SCORE,
+    SERIAL,
     STEP,
     VARIANCE,
     ZONE,
@@ -45,7 +47,7 @@ from detectors.change.legend import (
 from detectors.change.residuals import to_residual
 from detectors.kernel import kernel
 
-__all__ = ["DAYS_OF_WEEK", "Onset", "contrast_at", "contrast_on_average", "smallest_shifts"]
+__all__ = ["DAYS_OF_WEEK", "MOST_EVENTS", "Onset", "contrast_at", "contrast_on_average", "smallest_shifts"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,6 +61,9 @@ SMALLEST, LARGEST, HALVINGS = 1e-4, 30.0, 30
 """Between which shifts the smallest is looked for, in the units of residuals, and in how many steps."""
 
 COUNT_HALVINGS = 26
+
+MORE, MOST_EVENTS = 1000.0, 1e18
+"""How many times what is expected a volume is looked for in, and again as many, up to what no window has."""
 
 RARE = 40
 """Events of a window up to which they are counted one by one."""
@@ -209,10 +214,13 @@ def contrast_at(row: Floats, residual: float, events: float, expected: float) ->
     if row[KIND] == SCORE:
         return expected + residual
     low = 0.0
-    # A count that nothing exceeds: all events, or of a volume a thousand times what is expected.
-    high = events if row[KIND] == RATE else 1000.0 * (math.exp(expected) + 1)
+    # A count that nothing exceeds: all events, or of a volume what is far beyond it.
+    high = events if row[KIND] == RATE else MORE * (math.exp(expected) + 1)
     fewest, _ = to_residual(row, low, events, expected)
     most, _ = to_residual(row, high, events, expected)
+    while row[KIND] != RATE and most < residual and high < MOST_EVENTS:
+        high *= MORE
+        most, _ = to_residual(row, high, events, expected)
     if (residual > 0 and residual > most) or (residual < 0 and residual < fewest):
         return np.nan
     for _ in range(COUNT_HALVINGS):
@@ -257,7 +265,8 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
     largest = 4 * (filters[:, LEVEL_VARIANCE] + filters[:, DAY_STEP]) + 1e-12
     variance = filters[:, VARIANCE].copy()
     steps = len(onset.parts)
-    seen = np.empty((4, steps, len(filters)))
+    seen = np.empty((5, steps, len(filters)))
+    going_on = 1 / (1 + filters[:, SERIAL])
     response, absorbed = np.zeros((2, len(filters)))
     for t in range(-onset.before, steps):
         first = t == -onset.before if t < 0 else bool(onset.first_of_day[t])
@@ -280,25 +289,27 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
             of_both = (between + within) ** 2 / (between**2 / filters[:, FREEDOM_FRESH] + within**2 / freedom)
             freedom = np.minimum(of_both, freedom)
         zone = filters[:, ZONE] * (1 - absorbed) / spread
-        seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, zone, freedom
+        counts = going_on if t > 0 else np.ones(len(filters))
+        seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, zone, freedom, counts
         response += gain * (onset.parts[t] - response)
         absorbed = carry * (absorbed + gain * (1 - absorbed))
     return _in_blocks(seen)
 
 
 def _in_blocks(seen: Floats) -> _Path:
-    """Add windows up to blocks, float64[4, N, R] to float64[R, B]: far from the onset they are alike."""
+    """Add windows up to blocks, float64[5, N, R] to float64[R, B]: far from the onset they are alike."""
     steps = seen.shape[1]
     ends = list(range(1, min(EXACT, steps) + 1))
     while ends[-1] < steps:
         ends.append(min(ends[-1] + max(ends[-1] // 8, 1), steps))
     starts = [0, *ends[:-1]]
-    weights, means, zones, freedom = seen
+    of_size, means, zones, freedom, counts = seen
+    weights = counts * of_size
     sums = [np.add.reduceat(each, starts, axis=0).T for each in (weights, weights * means, weights * zones)]
     nonzero = np.maximum(sums[0], 1e-300)
     return _Path(
         sums[0],
-        np.add.reduceat(weights * weights, starts, axis=0).T,
+        np.add.reduceat(weights * of_size, starts, axis=0).T,
         sums[1] / nonzero,
         sums[2] / nonzero,
         freedom[np.array(ends) - 1].T,

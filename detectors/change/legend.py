@@ -54,17 +54,20 @@ LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 # A row at one scale: the level that it carries, and the variance of that; the components of its variance; the residual
 # that it took in last, and the variance of its prediction; how much further than a normal one its tails reach; which
 # part of its level the next day has too; how far that residual is from the level, or a day's first from the one before.
+# What there is of the standardised residuals just before, and how much more a sum of them in a row varies than one of
+# independent ones, as a part of that.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
-CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, ERROR, FILTER = range(8, 18)
+CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, ERROR = range(8, 17)
+TRAIL, SERIAL, FILTER = range(17, 20)
 
 # Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
 # squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three
-# distances, and out of how many.
+# distances, and out of how many; products of these with their trails.
 PRODUCTS = 5
 COUNTS = PRODUCTS
 SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, BEYOND = range(2 * PRODUCTS, 2 * PRODUCTS + 6)
 TAILS = 3
-TAILS_SEEN, MOMENTS = BEYOND + TAILS, BEYOND + TAILS + 1
+TAILS_SEEN, SERIAL_SUM, MOMENTS = BEYOND + TAILS, BEYOND + TAILS + 1, BEYOND + TAILS + 2
 
 # What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling; of
 # a spread, the squares of all scores, and of how many.
@@ -80,8 +83,9 @@ FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAIT
 REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, REPEATS, STUCK, DAY_REPEATS, SERIES = range(8, 16)
 
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
-# far it is from that, and for how many windows or days; the scale; windows that the signal has had.
-STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, VERDICT = range(10)
+# far it is from that, and for how many windows or days; the scale; windows that the signal has had; whether no alarm
+# of that row stood when it passed the threshold.
+STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, IS_ANEW, VERDICT = range(11)
 
 # Statuses: nothing to say, learning, quiet, an alarm goes on, evidence passed the threshold.
 ABSENT, LEARNING, QUIET, STANDS, EXCEEDS = range(5)

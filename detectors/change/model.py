@@ -23,7 +23,6 @@ from detectors.change.legend import (
     HIGHEST,
     HIGHEST_BY_DAY,
     KIND,
-    LAG_DAYS,
     LOCATION,
     RATES,
     ROWS,
@@ -37,7 +36,7 @@ from detectors.change.legend import (
 )
 from detectors.change.renewal import Renewal, renew
 from detectors.change.state import Kinds, State
-from detectors.change.threshold import HIGHEST_DAYS, bound, threshold
+from detectors.change.threshold import HIGHEST_DAYS, threshold
 from detectors.change.windows import CHARTED_DAYS, watch_windows
 
 __all__ = ["Evidence", "ModelCharts", "Settings"]
@@ -45,7 +44,7 @@ __all__ = ["Evidence", "ModelCharts", "Settings"]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-BY_WINDOWS_SHARE = 0.7
+BY_WINDOWS_SHARE = 0.5
 """Share of the budget that the scale of windows has; days have the rest, or all where a day has one window."""
 
 ZONES = np.zeros((FAMILIES, SCALES))
@@ -176,8 +175,7 @@ class ModelCharts:
             if former is not None:
                 self.state.inherit(s, former)
         if self.day == day:
-            self._begin(first_added)
-            self._set_thresholds()
+            self._set_thresholds(self._begin(first_added))
 
     def add_rows(self, added: Sequence[tuple[int, int, int, int]]) -> None:
         """Add contrasts to series, as `State.with_rows` takes them; they begin with the next day."""
@@ -220,8 +218,7 @@ class ModelCharts:
         self.day = day
         self._weekend[day % DAYS] = weekend
         align(self.state, day, self._weekend)
-        self._begin(0)
-        self._set_thresholds()
+        self._set_thresholds(self._begin(0))
 
     def accept(self, s: int, from_day: int, whole_day: int) -> None:
         """Make the level that series ``s`` has its new normal.
@@ -257,15 +254,16 @@ class ModelCharts:
         self.watch(Evidence(nothing, nothing, nothing, absent, absent, times))
         self.close()
 
-    def _begin(self, first_series: int, stop: int | None = None) -> None:
+    def _begin(self, first_series: int, stop: int | None = None) -> float:
         state, settings, day = self.state, self.settings, self.day
         assert day is not None
         early = np.maximum(EARLY + EARLY_PER_HOUR * 24 / settings.windows_per_day, EARLY_LEAST)
-        begin_day(
+        day_carry = begin_day(
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
             state.totals, state.parts, state.learned_events, state.in_day, state.series[:stop], state.waiting,
         )  # fmt: skip
+        return float(day_carry)
 
     def watch(self, evidence: Evidence) -> Floats:
         """Watch windows of the day, float64[S, T, VERDICT]."""
@@ -324,24 +322,20 @@ class ModelCharts:
     def _thresholds_of(self, scale: int) -> Floats:
         return np.full(len(self.state.series), self.thresholds[scale])
 
-    def _set_thresholds(self) -> None:
+    def _set_thresholds(self, day_carry: float = 0.0) -> None:
         settings = self.settings
         signals = max(settings.signals, len(self.state.series), 1)
         windows = settings.windows_per_day
-        highest, lag = self.state.highest.copy(), self._lag()
+        highest = self.state.highest.copy()
         if self.day is not None and windows > 1:
             # Drift must not raise the threshold that is to find it in its first days, however many signals it moves.
             # In windows of a day that would find little more, and tell more of what a season does (a year of flights).
-            highest[:, :, np.arange(self.day - lag, self.day) % HIGHEST_DAYS] = np.nan
+            highest[:, :, np.arange(self.day - self._lag(), self.day) % HIGHEST_DAYS] = np.nan
         shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
         for scale, share in enumerate(shares):
             rate = share * settings.false_alarms / signals
-            per_day = windows if scale == BY_WINDOW else 1
-            shown = threshold(highest[:, scale], rate, per_day)
-            if scale == BY_DAY:
-                # Residuals of days grow until expectations lag as far as they will: earlier scores say too little.
-                shown += (1 - lag / LAG_DAYS) * max(bound(rate, per_day) - shown, 0.0)
-            self.thresholds[scale] = shown
+            per_day, carry = (windows, 0.0) if scale == BY_WINDOW else (1, day_carry)
+            self.thresholds[scale] = threshold(highest[:, scale], rate, per_day, carry)
 
     def _lag(self) -> int:
         """Return the days by which expectations lag, those of the oldest series."""

@@ -33,6 +33,7 @@ from detectors.change.legend import (
     MAGNITUDES,
     MOMENTS,
     NEW_DAY,
+    OVERNIGHT,
     REPEATED,
     ROW,
     ROWS,
@@ -263,7 +264,11 @@ class State:
         long["rows"] = _widened(snapshot["rows"], ROW, began)
         long["charts"] = _widened(snapshot["charts"], CHART)
         # Levels of earlier ones went on over night as they were.
-        long["filters"] = _widened(snapshot["filters"], FILTER, 1.0)
+        usual = np.zeros(FILTER)
+        usual[OVERNIGHT] = 1.0
+        long["filters"] = _widened(snapshot["filters"], FILTER, usual)
+        for name in ("moments", "sums", "waiting"):
+            long[name] = _widened(snapshot[name], MOMENTS)
         long["day_sums"] = _widened(snapshot["day_sums"], DAY_SUMS)
         if np.shape(snapshot["day_sums"])[1] < DAY_SUMS:
             _add_hours(long["rows"], np.asarray(snapshot["hours"]), long["day_sums"])

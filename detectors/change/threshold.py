@@ -8,6 +8,9 @@ hundred: the more signals a model has, the further out is what it has seen, and 
 is estimated by Hill (1975) with the largest values censored, and is then drawn to 1, the slope of the bound: far tails
 are nearer to it than ordinary days are. Days are the blocks, so that dependence within days needs no model.
 
+Days that are like the one before say less: the more they are, the nearer stays the threshold to the bound. Slow levels
+have their largest scores when signals are old, and expectations lag; those of the first weeks alone are too small.
+
 True drift must not raise the threshold that is to find it. In its first week it does not at all: thresholds lag as
 expectations do (`detectors.change.model`), but where windows are days. What has passed its threshold by far is drift,
 and not given (`detectors.change.model.FARTHEST`). Of what may be drift, a day counts with its three largest scores
@@ -69,7 +72,7 @@ def bound(rate: float, windows_per_day: float) -> float:
     return math.log(max(windows_per_day, 1e-9) / rate)
 
 
-def threshold(highest: npt.ArrayLike, rate: float, windows_per_day: float) -> float:
+def threshold(highest: npt.ArrayLike, rate: float, windows_per_day: float, carry: float = 0.0) -> float:
     """Return the threshold after days of which the largest scores are known.
 
     Parameters
@@ -79,6 +82,8 @@ def threshold(highest: npt.ArrayLike, rate: float, windows_per_day: float) -> fl
     rate : float
         Accepted false alarms a day, of one signal.
     windows_per_day : float
+    carry : float
+        The part that a day has of the one before: so many fewer are independent.
 
     Examples
     --------
@@ -108,5 +113,6 @@ def threshold(highest: npt.ArrayLike, rate: float, windows_per_day: float) -> fl
     slope = float(np.sum(np.minimum(beyond, end) - start)) / uncensored
     slope += TOWARDS_BOUND * (1 - slope)
     shown = start + slope * math.log(tail / count / rate)
-    mixed = (BOUND_WEIGHT * theory + uncensored * shown) / (BOUND_WEIGHT + uncensored)
+    heard = uncensored * (1 - carry) / (1 + carry)
+    mixed = (BOUND_WEIGHT * theory + heard * shown) / (BOUND_WEIGHT + heard)
     return min(max(mixed, theory + LOWEST), theory + HIGHEST)

@@ -16,7 +16,7 @@ from detectors.change.charts import (
     step_level,
     take_in,
 )
-from detectors.change.components import note_tail
+from detectors.change.components import note_tail, note_trail
 from detectors.change.day_levels import add_squares
 from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
@@ -57,6 +57,7 @@ from detectors.change.legend import (
     HIGHEST,
     HIGHEST_BY_DAY,
     IN_HOUR,
+    IS_ANEW,
     KIND,
     LATER,
     LEADING_ROW,
@@ -133,6 +134,9 @@ DOUBTLESS = 4.0
 
 NEAR = 0.25
 """Part of the step of a level within which it leads back to what is expected."""
+
+GROWN = 1.5
+"""How many times as far as it stood off a row must be to have moved anew."""
 
 MOST_SQUARE = 9.0
 """Limit of a squared standardised residual in what is learned from it."""
@@ -490,6 +494,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
+        note_trail(window, sums, unstretched)
         if age < CALIBRATED_FROM:
             guess_calibration(window, z, sums[SQUARES_SEEN])
 
@@ -630,6 +635,8 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
             verdict[SPAN] = span
+            standing = rows[r, STANDING]
+            verdict[IS_ANEW] = standing == 0 or shift / standing >= GROWN
         rows[r, ALARMS] += 1
         if _is_back(window):
             window[LEVEL] = 0.0

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
-from monitor.alerts.verdict import Failure, NewNormal, NewVersion, Verdict
+from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
 from monitor.events import SeriesKey
 
@@ -34,6 +34,9 @@ POSTED = "_posted"
 
 WORSE = 1.5
 """How many times larger the same move of a signal must be to be told again."""
+
+OF_SKEW = "skew of "
+"""What stands before the name of a contrast that was told to differ from its reference."""
 
 State = Literal["pending", "firing", "updated", "resolved", "cancelled"]
 Group = tuple[str, ...]
@@ -90,10 +93,11 @@ def to_columns(transitions: Sequence[Transition]) -> dict[str, list[Any]]:
 
 
 class Told(NamedTuple):
-    """A move of a contrast that people know of: which way, and how far."""
+    """A move of a contrast that people know of: which way, and how far, and when they were told."""
 
     is_up: bool
     effect: float
+    at_ms: int = 0
 
 
 @dataclass
@@ -111,32 +115,55 @@ class Member:
     moves_told: dict[str, Told] = field(default_factory=dict)
     failure: Failure | None = None
 
-    def tell(self, verdict: Verdict) -> bool:
+    def tell(self, verdict: Verdict, pause_ms: int) -> bool:
         """Return whether a move is news, and remember it if so.
 
         The same move is none, however often, unless it is larger by `WORSE`: a constant passes its threshold again and
-        again where the season leads away from it.
+        again where the season leads away from it, and what varies more moves in every way. But an outage that was over,
+        and comes again ``pause_ms`` later or more, is another one. That values which have moved are now away from their
+        reference is no news, unless further than they moved; that they move when they are away from it already is.
         """
         change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
-        contrast, is_up = ("", False) if change is None else (change.what, change.after > change.before)
+        contrast, is_up, may_recur = "", False, False
+        if change is not None:
+            contrast = OF_SKEW + change.what if change.against_reference else change.what
+            is_up, may_recur = change.after > change.before, change.is_anew and change.what in OF_NO_USE
+        earlier = self._told_of(contrast, is_up=is_up)
+        if earlier is not None and effect < WORSE * earlier.effect:
+            recurs = may_recur and verdict.at_ms - earlier.at_ms >= pause_ms
+            if not recurs:
+                return False
+        self.moves_told[contrast] = Told(is_up, effect, verdict.at_ms)
+        return True
+
+    def _told_of(self, contrast: str, *, is_up: bool) -> Told | None:
+        """Return what people were told of that a move may be the same as."""
         newest = self.moves_told.get(contrast)
-        if newest is None or newest.is_up != is_up or effect >= WORSE * newest.effect:
-            self.moves_told[contrast] = Told(is_up, effect)
-            return True
-        return False
+        if newest is not None:
+            return newest if newest.is_up == is_up else None
+        if not contrast.startswith(OF_SKEW):
+            return None
+        # Values that have moved are away from their reference, in this way and in others.
+        is_of_no_use = contrast.removeprefix(OF_SKEW) in OF_NO_USE
+        moves = [move for name, move in self.moves_told.items() if (name in OF_NO_USE) == is_of_no_use]
+        return max(moves, key=lambda move: move.effect, default=None)
 
     @property
     def onset_ms(self) -> int:
         """When it most likely moved, if that can be said: else the start of its first alarmed window."""
         return min(self.since_ms, self.moved_ms or self.since_ms)
 
-    def alarm(self, verdict: Verdict) -> None:
-        """Take in the strongest verdict of another alarmed window."""
-        self.evidence, self.last_ms, self.status = verdict, verdict.at_ms, "drift"
+    def alarm(self, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
+        """Take in the verdicts of another alarmed window, strongest first, and return whether one of them is news."""
+        news = [verdict for verdict in verdicts if verdict.tells_of_a_move and self.tell(verdict, pause_ms)]
+        strongest = verdicts[0]
+        self.evidence = news[0] if news else strongest
+        self.last_ms, self.status = strongest.at_ms, "drift"
         self.new_normal = None
-        self.failure = _worse(self.failure, verdict.facts.failure)
-        if verdict.strength > self.peak.strength:
-            self.peak = verdict
+        self.failure = _worse(self.failure, self.evidence.facts.failure)
+        if strongest.strength > self.peak.strength:
+            self.peak = strongest
+        return bool(news)
 
     def entry(self, ranked: Sequence[Member]) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
@@ -214,8 +241,9 @@ class Live:
     def last_ms(self) -> int:
         return max(member.last_ms for member in self.members.values())
 
-    def take(self, series: SeriesKey, verdict: Verdict) -> None:
-        """Let a series become a member with its first alarmed window."""
+    def take(self, series: SeriesKey, verdicts: Sequence[Verdict]) -> None:
+        """Let a series become a member with the verdicts of its first alarmed window, strongest first."""
+        verdict = verdicts[0]
         change = verdict.facts.change
         self.members[series] = Member(
             verdict.window_start_ms,
@@ -226,7 +254,8 @@ class Live:
             new_version=verdict.facts.new_version,
             failure=verdict.facts.failure,
         )
-        self.members[series].tell(verdict)
+        for each in verdicts:
+            self.members[series].tell(each, 0)
 
     def has_relative(self, series: SeriesKey) -> bool:
         """Whether the whole of which a series is a segment is a member, or a segment of it."""
@@ -357,7 +386,7 @@ class Lifecycle:
         return [self._end(alert, at_ms) for alert in ended]
 
     def _step(self, at_ms: int, ordered: list[Verdict]) -> list[Transition]:
-        changed = self._take_in(at_ms, _strongest(ordered), _statuses(ordered))
+        changed = self._take_in(at_ms, _alarms(ordered), _statuses(ordered))
         self._take_in_new_normals(ordered)
         endings, others = [], []
         for alert in list(self._live):
@@ -376,19 +405,18 @@ class Lifecycle:
             return [self._transition(alert, "updated", at_ms)]
         return [self._transition(alert, "pending", at_ms)] if alert.began_ms == at_ms else []
 
-    def _take_in(self, at_ms: int, alarms: dict[SeriesKey, Verdict], statuses: dict[SeriesKey, str]) -> set[str]:
+    def _take_in(self, at_ms: int, alarms: dict[SeriesKey, list[Verdict]], statuses: dict[SeriesKey, str]) -> set[str]:
         """Give every alarm to an alert; return the alerts that began, grew, or of which a signal moved again."""
         changed = set()
         for alert in self._live:
             for series in alert.members.keys() - alarms.keys():
                 alert.members[series].status = statuses.get(series, "no_data")
             for series in alert.members.keys() & alarms.keys():
-                alert.members[series].alarm(alarms[series])
-                if alarms[series].passes_now and alert.members[series].tell(alarms[series]):
+                if alert.members[series].alarm(alarms[series], self._policy.resolve_after_ms):
                     changed.add(alert.alert_id)
         # A series stays with its alert until that ends: only one that no alert has may begin another.
         owned = {series for alert in self._live for series in alert.members}
-        starting: dict[Group, dict[SeriesKey, Verdict]] = {}
+        starting: dict[Group, dict[SeriesKey, list[Verdict]]] = {}
         for series in sorted(alarms.keys() - owned):
             relative = self._alert_of_relative(series)
             if relative is None:
@@ -405,16 +433,17 @@ class Lifecycle:
                 if member is not None and member.status != "drift":
                     member.new_normal = verdict.facts.new_normal
 
-    def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> str:
+    def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, list[Verdict]]) -> str:
         open_to_it = [
             alert
             for alert in self._live
             if alert.group == group and at_ms - alert.began_ms <= self._policy.join_within_ms
         ]
         # Of several the youngest: its cause is the nearest in time.
-        alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, new)
-        for series, verdict in new.items():
-            alert.take(series, verdict)
+        strongest = {series: verdicts[0] for series, verdicts in new.items()}
+        alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, strongest)
+        for series, verdicts in new.items():
+            alert.take(series, verdicts)
         return alert.alert_id
 
     def _alert_of_relative(self, series: SeriesKey) -> Live | None:
@@ -490,15 +519,13 @@ def _worse(former: Failure | None, newest: Failure | None) -> Failure | None:
     return newest if newest.after >= former.after else former
 
 
-def _strongest(ordered: list[Verdict]) -> dict[SeriesKey, Verdict]:
-    """Of each alarmed series the verdict that counts; ``ordered`` is sorted, so ties go to the first name."""
-    best: dict[SeriesKey, Verdict] = {}
+def _alarms(ordered: list[Verdict]) -> dict[SeriesKey, list[Verdict]]:
+    """Of each alarmed series its verdicts, strongest first; ``ordered`` is sorted, so ties go by name."""
+    alarms: dict[SeriesKey, list[Verdict]] = {}
     for verdict in ordered:
-        if verdict.status != "drift":
-            continue
-        if verdict.series not in best or verdict.strength > best[verdict.series].strength:
-            best[verdict.series] = verdict
-    return best
+        if verdict.status == "drift":
+            alarms.setdefault(verdict.series, []).append(verdict)
+    return {series: sorted(verdicts, key=lambda verdict: -verdict.strength) for series, verdicts in alarms.items()}
 
 
 def _statuses(verdicts: list[Verdict]) -> dict[SeriesKey, str]:

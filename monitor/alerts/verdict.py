@@ -47,6 +47,10 @@ class Expected(NamedTuple):
     season: str
 
 
+OF_NO_USE = ("missing", "invalid", "out of range")
+"""What the shares of values are called that cannot be used."""
+
+
 class Change(NamedTuple):
     """What moved, in the units of the data.
 
@@ -70,6 +74,8 @@ class Change(NamedTuple):
         Of a metric: ``higher`` or ``lower``; empty where neither is.
     age_ms : int
         Of what is made of labels: how long after its hour each prediction was judged; else 0.
+    is_anew : bool
+        Whether it was as usual just before, or hardly off, whatever else stood off.
     """
 
     what: str
@@ -81,6 +87,7 @@ class Change(NamedTuple):
     unit: str = ""
     better: str = ""
     age_ms: int = 0
+    is_anew: bool = False
 
 
 class Failure(NamedTuple):
@@ -290,6 +297,12 @@ class Verdict:
         """Whether the evidence of a change passed its threshold in this very window, rather than in an earlier one."""
         change = self.facts.change
         return change is not None and not change.against_reference and self.surprise > self.surprise_limit
+
+    @property
+    def tells_of_a_move(self) -> bool:
+        """Whether it says that something moves now, or how far it is from its reference."""
+        change = self.facts.change
+        return self.passes_now or (change is not None and change.against_reference)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON-able twin from which :meth:`from_json` gets the same verdict, NaN and infinity too."""

@@ -30,11 +30,11 @@ from detectors.chart.legend import (
     THRESHOLD,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
-from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion
+from monitor.alerts.verdict import OF_NO_USE, Change, Facts, Failure, NewNormal, NewVersion
 from monitor.config.baseline import PeriodBaseline
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
-from monitor.evaluate.contrasts import DESCRIBED, RATE_COLUMNS, REFERENCE_EVENTS, Contrasts, SignalEvidence
+from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
 from monitor.evaluate.mark_log import Mark
@@ -385,10 +385,11 @@ class Changes:
         shift = float(verdict[legend.SHIFT])
         current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour)
         new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
-        since_ms = self._since_ms(verdict, end_ms) if status == legend.EXCEEDS else 0
+        passes = status == legend.EXCEEDS
+        since_ms = self._since_ms(verdict, end_ms) if passes else 0
         change = Change(
             contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms, unit=contrasts.unit,
-            better=contrasts.better, age_ms=contrasts.age_ms,
+            better=contrasts.better, age_ms=contrasts.age_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]),
         )  # fmt: skip
         return Facts(change=change, new_values=new_values)
 
@@ -542,7 +543,7 @@ class Changes:
 
 def _is_of_values(facts: Facts) -> bool:
     """Whether values moved, rather than how many of them cannot be used."""
-    return facts.change is not None and facts.change.what not in RATE_COLUMNS
+    return facts.change is not None and facts.change.what not in OF_NO_USE
 
 
 def _learning(facts: Facts, values: int, come_now: bool) -> Facts:

@@ -28,7 +28,7 @@ from detectors.change.contrasts import (
     group_counts,
     number_contrasts,
 )
-from detectors.change.detectable import contrast_at
+from detectors.change.detectable import MOST_EVENTS, contrast_at
 from detectors.change.legend import (
     CATEGORIES,
     GROUPS,
@@ -48,7 +48,7 @@ from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
-from monitor.alerts.verdict import Failure
+from monitor.alerts.verdict import OF_NO_USE, Failure
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
@@ -107,7 +107,7 @@ windows differ in size."""
 EQUAL_PAIRS = "share of equal pairs"
 """What it is called how alike answers are: of two of them, the probability that they are equal."""
 
-RATE_COLUMNS = {"missing": MISSING, "invalid": INVALID, "out of range": OUT_OF_RANGE}
+RATE_COLUMNS = dict(zip(OF_NO_USE, (MISSING, INVALID, OUT_OF_RANGE), strict=True))
 """Rates of all events that every number and category is watched by, as the last of its rows."""
 
 
@@ -230,7 +230,8 @@ class Contrasts(ABC):
         of_kind[[legend.KIND, legend.IN_HOUR]] = kind, in_hour
         count = contrast_at(of_kind, shift, events, expected)
         if math.isnan(count):
-            return float(shift > 0) if kind == RATE else self.in_units(row, expected + shift)
+            # Beyond what there can be: all events or none of them, and of a volume as many as it cannot have.
+            return float(shift > 0) * (1.0 if kind == RATE else MOST_EVENTS)
         if count < HARDLY_ANY:
             return 0.0
         return count / events if kind == RATE else count

@@ -46,6 +46,7 @@ FILTERS = {
     "freedom_fresh": legend.FREEDOM_FRESH,
     "zone": legend.ZONE,
     "overnight": legend.OVERNIGHT,
+    "serial": legend.SERIAL,
 }
 """What is kept of a contrast at a scale, by its name in JSON."""
 
@@ -186,17 +187,23 @@ class _Written:
 
 def _written(morning: _Morning) -> _Written:
     """Shorten the numbers of all contrasts in one go: an array costs about as much as one of its rows."""
+    scales = _scales_of(morning.settings.windows_per_day)
     filters = morning.filters.transpose(1, 2, 0)[:, list(FILTERS.values())]
     named: list[tuple[list[str], Floats]] = [
         (list(ROWS), morning.rows.T[list(ROWS.values())]),
-        ([f"sampling.{scale}" for scale in SCALES], morning.sampling.T),
-        *(([f"{scale}.{name}" for name in FILTERS], of_scale) for scale, of_scale in zip(SCALES, filters, strict=True)),
+        ([f"sampling.{SCALES[scale]}" for scale in scales], morning.sampling.T[scales]),
+        *(([f"{SCALES[scale]}.{name}" for name in FILTERS], filters[scale]) for scale in scales),
         (["expected", "learned_events"], np.stack([morning.expected, morning.learned_events])),
     ]
     columns = {
         name: column for names, arrays in named for name, column in zip(names, _short(arrays).tolist(), strict=True)
     }
     return _Written(np.asarray(np.isfinite(morning.expected).any(axis=1)).tolist(), columns)
+
+
+def _scales_of(windows_per_day: int) -> list[int]:
+    """Return the scales that judge: windows of a day are judged by days."""
+    return [legend.BY_DAY] if windows_per_day == 1 else [legend.BY_WINDOW, legend.BY_DAY]
 
 
 def _short(numbers: Floats) -> Floats:
@@ -436,9 +443,10 @@ def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | 
         row[column] = written.get(name, 0.0)
     for by, name in enumerate(SCALES):
         for key, column in FILTERS.items():
-            # In rows of earlier versions a level goes on over night as it is.
+            # In rows of earlier versions a level goes on over night as it is, and nothing is known of the rest.
             filters[by, column] = written.get(f"{name}.{key}", 1.0 if column == legend.OVERNIGHT else 0.0)
-    sampling = np.array([written[f"sampling.{name}"] for name in SCALES], dtype=np.float64)
+    # Of windows of a day there is nothing by windows.
+    sampling = np.array([written.get(f"sampling.{name}") for name in SCALES], dtype=np.float64)
     expected = np.array(written["expected"], dtype=np.float64)
     # Rows of earlier versions do not say it.
     learned_events = np.array(written.get("learned_events", [None] * len(expected)), dtype=np.float64)

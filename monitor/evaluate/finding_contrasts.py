@@ -32,6 +32,7 @@ from monitor.evaluate.contrasts import (
     share_at,
 )
 from monitor.evaluate.fallback import FallbackContrasts
+from monitor.values import DAY_MS
 from monitor.watch import Summary, Watch
 
 __all__ = ["FindingContrasts", "SignalContrasts", "contrasts_of", "rates_of_findings"]
@@ -222,7 +223,7 @@ def follows_values(watch: Watch) -> bool:
 def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | None:
     """Return the contrasts of a signal; None if it has none: of vectors findings alone are watched."""
     layout, findings = watch.layouts.get(signal), watch.finding_layouts.get(signal)
-    dataset, learn_windows = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults.learn_windows
+    dataset, defaults = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults
     own, fallback = None, None
     if layout is not None and watch.is_charted(signal):
         answer = watch.fallbacks.get(signal)
@@ -230,7 +231,8 @@ def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | N
         own = referred_contrasts(
             layout,
             dataset,
-            learn_windows,
+            # A day is enough for coordinates: weeks of windows of a day would be weeks in which no value is watched.
+            defaults.learn_windows if defaults.step_ms < DAY_MS else 1,
             is_prediction=signal.startswith("prediction:"),
             follows=dataset is None and follows_values(watch),
         )

@@ -390,6 +390,66 @@ def test_a_signal_that_moves_again_is_told_unless_it_is_a_move_that_was_told() -
     assert told_again.state == "updated"
 
 
+def comes_again(minute: int) -> Verdict:
+    """Values are missing that were all there before, of a signal of which something else stands."""
+    again = moves(minute, "missing", 2.0, 0.1)
+    assert again.facts.change is not None
+    return replace(again, facts=Facts(change=again.facts.change._replace(is_anew=True)))
+
+
+def test_an_outage_that_was_over_is_told_each_time_it_comes_again_but_not_while_it_flickers() -> None:
+    alerts = lifecycle(resolve_after=3 * M)
+    assert [t.state for t in alerts.step(M, [moves(1, "typical value", 2.0, 1.0)])] == ["firing"]
+    states = []
+    for minute in range(2, 12):
+        outage = comes_again(minute) if minute in (2, 4, 5, 9) else moves(minute, "typical value", 2.0, 1.0)
+        # A restart between any two windows remembers when it was told.
+        restarted = lifecycle(resolve_after=3 * M)
+        restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+        alerts = restarted
+        states += [(minute, t.state) for t in alerts.step(minute * M, [outage])]
+    assert states == [(2, "updated"), (5, "updated"), (9, "updated")]
+
+
+def skewed(minute: int, effect: float) -> Verdict:
+    """A signal whose typical value is so far from its reference."""
+    facts = Facts(change=Change("typical value", 1.0, 1.0 + effect, by_day=True, against_reference=True))
+    return verdict(minute, "amount", detector="skew", effect=effect, surprise=9.0, surprise_limit=8.0, facts=facts)
+
+
+def changes(minute: int, what: str, effect: float) -> Verdict:
+    return replace(moves(minute, what, 2.0, effect), detector="change")
+
+
+@pytest.mark.parametrize(("what", "effect"), [("missing", 0.1), ("typical value", 0.3), ("typical value", 2.0)])
+def test_a_change_is_told_of_a_signal_that_is_away_from_its_reference(what: str, effect: float) -> None:
+    alerts = lifecycle()
+    assert [t.state for t in alerts.step(M, [skewed(1, 2.0)])] == ["firing"]
+    assert alerts.step(2 * M, [skewed(2, 2.0)]) == []
+    (updated,) = alerts.step(3 * M, [skewed(3, 2.0), changes(3, what, effect)])
+    assert updated.state == "updated"
+    assert [(entry["detector"], entry["contrast"]) for entry in updated.signals] == [("change", what)]
+    assert alerts.step(4 * M, [skewed(4, 2.0), changes(4, what, effect)]) == []
+
+
+def test_a_skew_is_told_when_it_grows_by_half_or_is_of_what_has_not_moved() -> None:
+    alerts = lifecycle()
+    assert [t.state for t in alerts.step(M, [changes(1, "missing", 3.0)])] == ["firing"]
+    states = []
+    for minute, effect in enumerate((0.2, 0.25, 0.31, 0.4, 0.5), start=2):
+        told = alerts.step(minute * M, [changes(minute, "missing", 3.0), skewed(minute, effect)])
+        states += [(effect, t.state, t.signals[0]["contrast"]) for t in told]
+    assert states == [(effect, "updated", "typical value") for effect in (0.2, 0.31, 0.5)]
+
+
+@pytest.mark.parametrize("what", ["typical value", "spread"])
+def test_that_values_which_have_moved_are_as_far_from_their_reference_is_no_news(what: str) -> None:
+    alerts = lifecycle()
+    assert [t.state for t in alerts.step(M, [changes(1, what, 1.0)])] == ["firing"]
+    assert alerts.step(2 * M, [changes(2, what, 1.0), skewed(2, 1.2)]) == []
+    assert [t.state for t in alerts.step(3 * M, [skewed(3, 1.6)])] == ["updated"]
+
+
 def test_what_an_earlier_version_remembered_of_a_move_is_told_once_more() -> None:
     alerts = lifecycle()
     alerts.step(M, [moves(1, "missing", 2.0, 0.1)])

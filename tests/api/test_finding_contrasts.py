@@ -15,7 +15,7 @@ ANOMALIES = "half_space_trees anomalies"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Client:
-    store, _ = replayed_lines(tmp_path_factory.mktemp("torn"), lines(2, torn=0.06), watched())
+    store, _ = replayed_lines(tmp_path_factory.mktemp("torn"), lines(2, torn=0.08), watched())
     return Client(World(store=store, configuration=watched()))
 
 

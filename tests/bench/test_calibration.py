@@ -309,6 +309,18 @@ def test_the_page_about_it_shows_what_was_measured(capsys: pytest.CaptureFixture
     assert len(shown) >= 5
 
 
+def test_the_readme_says_what_was_measured_in_hourly_windows() -> None:
+    files = [json.loads((MEASURED / f"false_alarms_1h_{n}.json").read_text(encoding="utf-8")) for n in (10, 50, 200)]
+    cells = [[cell for cell in file["false_alarms"] if cell["budget"] == BUDGETS[0]] for file in files]
+    ten, fifty, two_hundred = (sum(c["later"] for c in of) / sum(c["accepted_later"] for c in of) for of in cells)
+    most = max(cell["ratio"] for of in cells for cell in of)
+    readme = " ".join((PAGE.parents[1] / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        f"with `1 per 7d`, models of 10, 50 and 200 features in hourly windows fired {ten:.2f}, {fifty:.2f} and "
+        f"{two_hundred:.2f} times the accepted alarms, and on no stream more than {most:.2f} times"
+    ) in readme
+
+
 def test_other_seeds_give_other_windows() -> None:
     setting = Setting("daylevels", GRIDS["1d"], features=2, models=1, days=60)
     rules = {"1 per 1d": Rule("variation", budget="1 per 1d")}

@@ -15,11 +15,11 @@ class Chart:
     evidence: float = 0.0
     absorbed: float = 0.0
 
-    def take(self, x: float, zone: float, onset: float, carry: float, gain: float) -> None:
+    def take(self, x: float, zone: float, onset: float, carry: float, gain: float, serial: float) -> None:
         """Take in a normal score, given what is too small to matter, and the mean that a shift has at its onset."""
         left = 1 - self.absorbed
         later = onset * left
-        goes_on = self.evidence + later * (x - zone * left) - later**2 / 2
+        goes_on = self.evidence + (later * (x - zone * left) - later**2 / 2) / (1 + serial)
         begins = onset * (x - zone) - onset**2 / 2
         if begins >= goes_on or goes_on < 0:
             self.absorbed = 0.0
@@ -42,6 +42,8 @@ class PlainRow:
         The filter's.
     overnight : float
         Which part of a level the next day has too.
+    serial : float
+        How much more a sum of residuals in a row varies than one of independent ones.
     """
 
     charts: list[Chart]
@@ -57,6 +59,7 @@ class PlainRow:
     level: float
     variance: float
     overnight: float
+    serial: float
 
     def step_on(self, new_day: bool) -> None:
         overnight = self.overnight if new_day else 1.0
@@ -82,7 +85,7 @@ class PlainRow:
         if fresh:
             unit = max(unit, 0.4)
         for chart in self.charts:
-            chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain)
+            chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain, self.serial)
         self.level += gain * (error if fresh else max(-3 * spread, min(3 * spread, error)))
         self.variance *= 1 - gain
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
+
+from tests.detectors.plain_prior import most_likely_prior
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,6 +27,8 @@ class Moments:
     days, sampling : float
     tails : (float, float, float, float)
         How many residuals lay beyond 3, 4.5 and 6.75 standard deviations, and out of how many.
+    trails : float
+        The sum of products of these with those before them in their day; each counts for three quarters of the next.
     """
 
     products: Floats
@@ -33,6 +38,7 @@ class Moments:
     days: float
     sampling: float
     tails: tuple[float, float, float, float]
+    trails: float
 
     @property
     def means(self) -> Floats:
@@ -54,6 +60,21 @@ class Components:
         """Of a rate: with fewer degrees of freedom, if it varies by itself."""
         varies = self.levels + self.noise > 0.5 * sampling
         return replace(self, freedom=min(self.freedom, 8.0)) if varies else self
+
+    def with_tails_of(self, own: Moments) -> Components:
+        """Of a typical value or a spread: with those of the Student's t that has as many residuals far out."""
+        _, far, _, seen = own.tails
+        share = (far - math.sqrt(far)) / (seen + 150)
+        like = [nu for nu in (3, 4, 5, 6, 8, 10, 12, 16, 24) if share > 2 * stats.t.sf(4.5, nu)]
+        return replace(self, freedom=min([self.freedom, *like]))
+
+
+def serial(own: Moments, family: list[Moments]) -> float:
+    """Twice the sum of autocorrelations less two standard errors; what a family shows counts for a hundred windows."""
+    pooled = max(sum(m.trails for m in family) / max(sum(m.tails[3] for m in family), 1), 0.0)
+    seen = own.tails[3] + 100
+    error = math.sqrt(sum(0.75 ** (2 * lag) for lag in range(200)) / seen)
+    return 2 * max((own.trails + 100 * pooled) / seen - 2 * error, 0.0)
 
 
 def mean_step_between_days(family: list[Moments]) -> float:
@@ -122,6 +143,17 @@ def by_windows(own: Moments, windows_per_day: int) -> Components:
     return Components(1.0, levels, max(excess - first - step / 2, 0.0), step, scale, freedom)
 
 
+def days_borrowed(own: Moments, family: list[Moments]) -> float:
+    """Return how many days the variance of a family is worth, of those that vary; three at least, and no more than are.
+
+    A sum of squares of days is what is beyond their sampling, and their sampling.
+    """
+    squares = [(m.products[0] + m.counts[0] * m.sampling, m.counts[0]) for m in family if m.counts[0] >= 3]
+    varying = [(square, days) for square, days in squares if square > 1e-9 * days]
+    worth = most_likely_prior(*zip(*varying, strict=True))[0] if len(varying) > 1 else 0.0
+    return max(3.0, min(worth, float(sum(days for _, days in varying) - own.counts[0])))
+
+
 def products_by_days(own: Moments, family: list[Moments]) -> tuple[float, float, float, float, float]:
     """Return mean products of residuals of days at lags 0 to 3, and how sure it is what one day has of the one before.
 
@@ -132,14 +164,13 @@ def products_by_days(own: Moments, family: list[Moments]) -> tuple[float, float,
     pooled = np.array([float(np.sum(weights * [m.means[lag] for m in family])) / days for lag in range(3)])
     pooled[0] = max(pooled[0], 0.0)
     ratios = np.clip(pooled[1:] / max(pooled[0], 1e-9), 0, 1)
-    mean_sampling = float(np.mean([m.sampling for m in family]))
-    significant = pooled[1] > (pooled[0] + mean_sampling) / math.sqrt(max(days, 4))
 
     seen = known = own.counts[0]
     excess, first, second, third, _ = own.means
     of_family = (pooled[0] * weights.sum() + 3 * 0.3 * 0.15**2) / (weights.sum() + 3)
-    excess = max((excess * seen + 3 * of_family) / (seen + 3), 0.0)
-    if significant:
+    borrowed = days_borrowed(own, family)
+    excess = max((excess * seen + borrowed * of_family) / (seen + borrowed), 0.0)
+    if is_significant(family):
         first = (first * seen + 60 * ratios[0] * excess) / (seen + 60)
         second = (second * seen + 60 * ratios[1] * excess) / (seen + 60)
         third = second * min(ratios[1] / max(ratios[0], 1e-6), 1.0)
@@ -147,11 +178,20 @@ def products_by_days(own: Moments, family: list[Moments]) -> tuple[float, float,
     return excess, first, second, third, known / (known + 10)
 
 
+def is_significant(family: list[Moments]) -> bool:
+    """Whether the mean product of a family's residuals and the next ones is more than its standard error."""
+    weights = np.array([m.counts[0] for m in family])
+    days = max(float(weights.sum()), 1e-9)
+    square, following = (float(np.sum(weights * [m.means[lag] for m in family])) / days for lag in (0, 1))
+    mean_sampling = float(np.mean([m.sampling for m in family]))
+    return following > (max(square, 0.0) + mean_sampling) / math.sqrt(max(days, 4))
+
+
 def by_days(own: Moments, family: list[Moments]) -> Components:
     """Return the components at the scale of days."""
     seen = own.counts[0]
     excess, first, second, third, sure = products_by_days(own, family)
-    scale, freedom = calibration(own), 3 + own.days
+    scale, freedom = calibration(own), days_borrowed(own, family) + own.days
     if first <= (excess + own.sampling) / math.sqrt(max(seen, 4)) or seen <= 8:
         return Components(0.0, 0.0, excess, 0.0, scale, freedom)
     carry = min(max((second + 0.999 * third) / max(first + second, 1e-12), 0.0), 0.995)
@@ -160,24 +200,37 @@ def by_days(own: Moments, family: list[Moments]) -> Components:
     return Components(carry, levels, excess - levels, levels * (1 - carry**2), scale, freedom)
 
 
-def growth(own: Moments, family: list[Moments], age: int) -> float:
-    """Return what the variance of a day's residual is, by the mean of those that were learned from."""
+def level_shown(own: Moments, family: list[Moments], age: int) -> tuple[float, float]:
+    """Return how large the variance of a residual is by those learned from, and how much more a level lasts."""
     excess, first, _, _, sure = products_by_days(own, family)
-    seen, following = own.counts[0], 0.0
+    seen, shown = own.counts[0], 0.0
     if first > (excess + own.sampling) / math.sqrt(max(seen, 4)) and seen > 8:
-        following = min(first / max(excess, 1e-12), 1.0) * sure
-    carry = math.floor(min(following, 0.98) * 50) / 50
+        shown = min(first / max(excess, 1e-12), 1.0) * (1.0 if is_significant(family) else sure)
+    return level_that_shows(shown, age)
+
+
+def level_that_shows(part: float, age: int) -> tuple[float, float]:
+    """Return the same of the AR(1) level of days of whose residual the next one has so much.
+
+    By steps of 1/50 of its carry, the first that has, or 0.98.
+    """
+    shown = math.floor(min(part, 0.98) * 50) / 50
     days = np.arange(age + 1)
-    covariances = carry ** np.abs(days[:, None] - days)
 
-    def variance_of(day: int) -> float:
+    def of_residual(day: int) -> Floats:
         reference = (days < day - lag_of(day)) & (days >= day - lag_of(day) - 35)
-        of_residual = (days == day) - reference / reference.sum()
-        return float(of_residual @ covariances @ of_residual)
+        return np.asarray((days == day) - reference / max(reference.sum(), 1))
 
-    learned = [(0.985 ** (age - day), variance_of(day)) for day in range(1, age - lag_of(age - 1))]
-    mean = sum(weight * variance for weight, variance in learned) / sum(weight for weight, _ in learned)
-    return max(variance_of(age) / mean, 1.0)
+    learned = range(1, age - lag_of(age - 1))
+    residuals = np.array([of_residual(day) for day in range(age + 1)])
+    weights = np.array([0.985 ** (age - day) for day in learned])
+    for carry in np.arange(50) / 50:
+        products = residuals @ carry ** np.abs(days[:, None] - days) @ residuals.T
+        square = np.average([products[day, day] for day in learned], weights=weights)
+        following = np.average([products[day, day - 1] for day in learned[1:]], weights=weights[1:])
+        if following / square >= shown:
+            break
+    return max(products[age, age] / square, 1.0), max(carry / shown, 1.0) if shown > 0 else 1.0
 
 
 def lag_of(age: int) -> int:

@@ -21,6 +21,7 @@ from detectors.change.legend import (
     LEVEL_VARIANCE,
     NOISE,
     OVERNIGHT,
+    SERIAL,
     STEP,
     VARIANCE,
     ZONE,
@@ -34,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 COLUMNS = (
     CARRY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP, CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, LEVEL, VARIANCE,
-    OVERNIGHT,
+    OVERNIGHT, SERIAL,
 )  # fmt: skip
 
 
@@ -75,9 +76,12 @@ def plain_day(charts: ModelCharts, evidence: Evidence) -> Floats:
 
 
 @pytest.mark.parametrize("carry", [0.0, 0.5, 0.9])
-def test_the_windows_of_a_day_equal_the_slow_obvious_way(carry: float) -> None:
+@pytest.mark.parametrize("waves", [0.0, 1.0])
+def test_the_windows_of_a_day_equal_the_slow_obvious_way(carry: float, waves: float) -> None:
     rng = np.random.default_rng(int(10 * carry))
     levels = autoregressive(rng, 40 * 24, carry, 0.25).reshape(40, 24)
+    # Each day's waves have a height of their own.
+    levels += waves * rng.normal(size=(40, 1)) * np.sin(2 * np.pi * np.arange(24) / 12)
     number, charts = Number(rng), quiet_charts()
     for day in range(40):
         evidence = number.day(levels[day] + (day == 36) * np.linspace(0, 2, 24))
@@ -90,6 +94,7 @@ def test_the_windows_of_a_day_equal_the_slow_obvious_way(carry: float) -> None:
         else:
             charts.watch(evidence)
         charts.close()
+    assert not waves or charts.state.filters[0, BY_WINDOW, SERIAL] > 0.1
 
 
 def test_days_equal_the_slow_obvious_way() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import stats
 
-from detectors.change.components import FORGET
+from detectors.change.components import FAR_SHARES, FORGET, FREEDOMS, TAIL_PRIOR, heed_tails
 from detectors.change.expectation import UNSEEN, expected_at
-from detectors.change.lag import lag_of
+from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
     BEYOND,
     BY_DAY,
@@ -18,11 +19,16 @@ from detectors.change.legend import (
     COUNTS,
     DAY_STEP,
     DAYS_SEEN,
+    FILTER,
     FREEDOM,
     LEVEL_VARIANCE,
     LOCATION,
+    MOMENTS,
     NOISE,
+    SCALES,
     SCORE,
+    SERIAL,
+    SERIAL_SUM,
     SQUARES,
     SQUARES_SEEN,
     STEP,
@@ -49,8 +55,10 @@ from tests.detectors.plain_components import (
     Moments,
     by_days,
     by_windows,
-    growth,
+    level_shown,
+    level_that_shows,
     products_of_day,
+    serial,
     step_between_days,
     with_lasting_level,
 )
@@ -136,7 +144,22 @@ def moments_of(charts: ModelCharts, row: int, scale: int) -> Moments:
         kept[DAYS_SEEN],
         charts.state.sampling[row, scale],
         (kept[BEYOND], kept[BEYOND + 1], kept[BEYOND + 2], kept[TAILS_SEEN]),
+        kept[SERIAL_SUM],
     )
+
+
+@pytest.mark.parametrize("age", [4, 9, 14, 15, 20, 21, 28, 34, 35, 42, 60, 120, 199])
+def test_days_grow_and_last_as_those_of_the_level_that_shows_as_much(age: int) -> None:
+    for shown in np.linspace(0, 1, 41).tolist():
+        filters = np.ones((SCALES, FILTER))
+        filters[BY_DAY, CARRY] = 0.5
+        grow(filters, shown, age)
+        growth, longer = level_that_shows(shown, age)
+        assert filters[BY_DAY, LEVEL_VARIANCE] == pytest.approx(growth, rel=1e-9)
+        assert filters[BY_DAY, CARRY] == pytest.approx(min(0.5 * longer, 0.98), rel=1e-9)
+        np.testing.assert_array_equal(
+            filters[[BY_DAY, BY_DAY, BY_WINDOW], [NOISE, STEP, DAY_STEP]], filters[BY_DAY, LEVEL_VARIANCE]
+        )
 
 
 @pytest.mark.parametrize("carry", [0.0, 0.6, 0.95, 0.995])
@@ -156,12 +179,15 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
             of_windows, window = by_windows(known[BY_WINDOW][row], 24), charts.state.filters[row, BY_WINDOW]
             if row % 3 == 2:
                 of_windows = of_windows.with_longer_tails(known[BY_WINDOW][row].sampling)
+            else:
+                of_windows = of_windows.with_tails_of(known[BY_WINDOW][row])
+            assert window[SERIAL] == pytest.approx(serial(known[BY_WINDOW][row], family), rel=1e-9, abs=1e-12)
             days = [known[BY_DAY][r] for r in range(row % 3, 9, 3)]
             uncertainty = charts.state.rows[row, UNCERTAINTY]
             of_windows = with_lasting_level(of_windows, known[BY_DAY][row], days, known[BY_WINDOW][row], uncertainty)
             columns = [CARRY, LEVEL_VARIANCE, NOISE, STEP, CALIBRATION, FREEDOM]
             np.testing.assert_allclose(window[columns], list(vars(of_windows).values()), rtol=1e-9, atol=1e-12)
-            grown = growth(known[BY_DAY][row], days, day)
+            grown, longer = level_shown(known[BY_DAY][row], days, day)
             most_grown = max(most_grown, grown)
             expected = step_between_days(known[BY_WINDOW][row], family) * grown + uncertainty
             assert window[DAY_STEP] == pytest.approx(expected, rel=1e-9)
@@ -170,6 +196,7 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
                 of_days = of_days.with_longer_tails(known[BY_DAY][row].sampling)
             of_days.levels, of_days.noise = grown * of_days.levels, grown * of_days.noise
             of_days.step *= grown
+            of_days.carry = min(of_days.carry * longer, 0.98)
             # A wrong expectation is so for days: its variance is noise in the first ones.
             of_days.noise += uncertainty * 8 / (8 + known[BY_DAY][row].days)
             whole = charts.state.filters[row, BY_DAY]
@@ -178,6 +205,21 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
         charts.close()
     assert compared > 100
     assert carry < 0.99 or most_grown > 1.2
+
+
+def test_tails_are_those_of_the_student_s_t_that_has_as_many_residuals_far_out() -> None:
+    np.testing.assert_allclose(FAR_SHARES, 2 * stats.t.sf(4.5, FREEDOMS), rtol=1e-5)
+    moments, row = np.zeros(MOMENTS), np.zeros(FILTER)
+    moments[TAILS_SEEN] = 1e6 - TAIL_PRIOR
+    for heavier, share in zip(FREEDOMS.tolist(), FAR_SHARES.tolist(), strict=True):
+        row[FREEDOM] = 50.0
+        # Less a standard error, that is still a little more.
+        moments[BEYOND + 1] = 1.2 * share * 1e6
+        heed_tails(moments, row)
+        assert row[FREEDOM] == heavier
+    row[FREEDOM], moments[BEYOND + 1] = 50.0, 0.0
+    heed_tails(moments, row)
+    assert row[FREEDOM] == 50.0
 
 
 def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() -> None:

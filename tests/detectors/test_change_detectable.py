@@ -259,3 +259,12 @@ def test_a_contrast_is_what_has_the_residual(share: float, events: int, size: fl
     row[KIND] = VOLUME
     count = contrast_at(row, -size, 1.0, float(np.log(events)))
     assert np.isnan(count) or 0 <= count < events
+
+
+@settings(deadline=None)
+@given(usual=st.floats(0.0, 1e6), factor=st.floats(1.0, 1e9))
+def test_a_volume_is_found_again_however_much_more_there_is_than_usual(usual: float, factor: float) -> None:
+    row, expected, events = np.zeros(ROW), float(np.log(usual + 0.5)), (usual + 2) * factor
+    row[KIND] = VOLUME
+    residual = to_residual(row, events, 1.0, expected)[0]
+    assert contrast_at(row, residual, 1.0, expected) == pytest.approx(events, rel=1e-3)

@@ -19,6 +19,7 @@ from detectors.change.legend import (
     HIGHEST,
     HIGHEST_BY_DAY,
     LEARNING,
+    SERIAL_SUM,
     SHIFT,
     STATUS,
     THRESHOLD,
@@ -80,7 +81,7 @@ def assert_finite(charts: ModelCharts) -> None:
     for name in ("recent", "recent_days", "expected", "hours_known", "waiting", "highest"):
         assert not np.isinf(getattr(state, name)).any(), name
     assert (state.filters[..., VARIANCE] >= 0).all()
-    assert (state.moments[..., COUNTS:] >= 0).all()
+    assert (state.moments[..., COUNTS:SERIAL_SUM] >= 0).all()
 
 
 def assert_says_something(verdicts: Floats) -> None:

@@ -8,9 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from detectors.change.legend import BY_DAY
 from detectors.change.model import ModelCharts, Settings
 from detectors.change.threshold import FEWEST, HIGHEST, LOWEST, bound, threshold
-from tests.detectors.change_streams import EVENTS, SHARE, evidence_of, is_weekend
+from tests.detectors.change_streams import (
+    EVENTS,
+    NUMBER,
+    SHARE,
+    Number,
+    autoregressive,
+    beside,
+    charts_of,
+    evidence_of,
+    follow,
+    is_weekend,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -22,7 +34,7 @@ def highest_of_days(seed: int, signals: int = 10, days: int = 60, *, slope: floa
     return np.asarray(offset + slope * np.random.default_rng(seed).exponential(size=(signals, days)))
 
 
-def plainly(highest: Floats) -> float:
+def plainly(highest: Floats, carry: float) -> float:
     """The threshold, the slow obvious way."""
     theory = math.log(WINDOWS / RATE)
     largest: list[float] = []
@@ -40,7 +52,8 @@ def plainly(highest: Floats) -> float:
         return theory
     slope = sum(min(score, largest[drift]) - ordinary for score in beyond) / uncensored
     shown = ordinary + (0.8 * slope + 0.2) * math.log(tail / count / RATE)
-    return min(max((10 * theory + uncensored * shown) / (10 + uncensored), theory - 5), theory + 4)
+    independent = uncensored * (1 - carry) / (1 + carry)
+    return min(max((10 * theory + independent * shown) / (10 + independent), theory - 5), theory + 4)
 
 
 def test_the_bound_is_ville_s_over_the_windows_of_a_day() -> None:
@@ -56,7 +69,8 @@ def test_it_equals_the_slow_obvious_way(seed: int) -> None:
     # Scores of signals that cannot move are all alike; others have no score on every day.
     highest[rng.random(highest.shape) < 0.3] = -0.5
     highest[rng.random(highest.shape) < 0.1] = np.nan
-    assert threshold(highest, RATE, WINDOWS) == pytest.approx(plainly(highest), abs=1e-9)
+    for carry in (0.0, rng.uniform(0, 1), 1.0):
+        assert threshold(highest, RATE, WINDOWS, carry) == pytest.approx(plainly(highest, carry), abs=1e-9)
 
 
 def test_few_days_and_signals_that_cannot_move_leave_the_bound() -> None:
@@ -127,6 +141,23 @@ def test_it_stays_near_its_bound_whatever_was_seen() -> None:
     theory = bound(RATE, WINDOWS)
     assert threshold(highest_of_days(3, slope=50), RATE, WINDOWS) == theory + HIGHEST
     assert threshold(highest_of_days(3, slope=0.01, offset=-300), RATE, WINDOWS) == theory + LOWEST
+
+
+@pytest.mark.parametrize(("wandering", "draws"), [(0, False), (1, False), (30, True)])
+def test_where_most_signals_wander_from_day_to_day_the_scores_of_few_weeks_lower_it_less(
+    wandering: int, draws: bool
+) -> None:
+    """One that wanders far says nothing of the others."""
+    rng, signals = np.random.default_rng(4), 30
+    ways = [(0.95, 1.0 if wandering == 1 else 0.25)] * wandering + [(0.0, 0.0)] * (signals - wandering)
+    numbers = [(Number(rng), autoregressive(rng, 31, *way)) for way in ways]
+    charts = charts_of(*[NUMBER] * signals, windows_per_day=1, signals_in_all=signals, false_alarms=RATE * signals)
+    follow(charts, range(30), lambda day: beside(*(number.day([levels[day]]) for number, levels in numbers)))
+    charts.begin(30, weekend=is_weekend(30))
+    by_scores_alone = threshold(charts.state.highest[:, BY_DAY], RATE, 1)
+    assert by_scores_alone < bound(RATE, 1)
+    drawn = (charts.thresholds[BY_DAY] - by_scores_alone) / (bound(RATE, 1) - by_scores_alone)
+    assert (drawn > 0.3) if draws else (drawn < 0.1)
 
 
 SIGNALS, DAYS_WATCHED = 12, 60

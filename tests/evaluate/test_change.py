@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
-from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, as_lines, configured, replayed_lines, scored
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, as_lines, configured, replayed_lines, rows, scored
 
 VERSIONS = 12
 DETECT = {
@@ -32,10 +33,17 @@ DETECT = {
     "rules": [{"on": "feature:*", "use": ["missing_rate"]}, {"on": "volume", "use": ["volume"]}],
 }
 
+BY_DAY = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1d"}}
+
 
 def watched(**spec: Any) -> Configuration:
     schema = {"id": "id", "version": "version", "features": {"x": {"type": "numeric"}}}
     return configured(detect=DETECT, schema=schema, segments=[], **spec)
+
+
+def of_numbers(detect: dict[str, Any]) -> Configuration:
+    """One number, and no versions."""
+    return configured(detect=detect, schema={"id": "id", "features": {"x": {"type": "numeric"}}}, segments=[])
 
 
 def lines(days: int, versions: int) -> list[bytes]:
@@ -70,7 +78,7 @@ def test_series_share_the_budget_from_their_first_window_on(many_versions: tuple
     configured_signals = 1 + len(many_versions[1].layouts)
     for hour, of_hour in thresholds.items():
         series = 1 + len(many_versions[1].layouts) * min(hour, VERSIONS)
-        rate = 0.7 / 30 / max(series, configured_signals)
+        rate = 0.5 / 30 / max(series, configured_signals)
         assert list(of_hour) == [pytest.approx(bound(rate, 24))], hour
     assert min(thresholds) < VERSIONS
 
@@ -131,7 +139,7 @@ def test_a_skew_learns_for_days_and_says_so(skewed: tuple[Store, Watch]) -> None
         assert math.isfinite(score["effect"]) == (score["status"] != "learning")
         assert not str(score["surprise"]).startswith("-")
     # What a day says is said from its last window on.
-    seen = {day: sorted(detail for status, detail in rows if status == "learning") for day, rows in details.items()}
+    seen = {day: sorted(detail for status, detail in of_day if status == "learning") for day, of_day in details.items()}
     assert seen == {
         0: ["learning: 0 of 3 days seen", "learning: 1 of 3 days seen"],
         1: ["learning: 1 of 3 days seen", "learning: 2 of 3 days seen"],
@@ -156,3 +164,55 @@ def test_a_checkpoint_without_days_seen_goes_on(skewed: tuple[Store, Watch]) -> 
     panes = read_panes(store, watch, ends[-1], later[-1])
     rows = [[verdicts.rows("loans", "")["status"] for verdicts in each.advance(panes, later)] for each in (kind, older)]
     assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(("usual", "at_once"), [(0.3, 20_000), (10.0, 60_000)])
+def test_a_backfill_says_how_many_events_came(usual: float, at_once: int, tmp_path: Path) -> None:
+    """Two thousand times what is usual and more: once its alert had 95 digits, and of fewer events there was none."""
+    rng, backfilled = np.random.default_rng(3), 17 * 24 + 10
+    counts = [at_once if hour == backfilled else int(rng.poisson(usual)) for hour in range(20 * 24)]
+    events = [
+        {"id": f"{hour}/{i}", "ts": START_MS + hour * HOUR_MS + i * HOUR_MS // count, "x": float(i % 7)}
+        for hour, count in enumerate(counts)
+        for i in range(count)
+    ]
+    store, _ = replayed_lines(tmp_path, as_lines(events), of_numbers(DETECT))
+    [fired] = [
+        alert
+        for alert in rows(store, "alerts", state="firing")
+        if alert["at_ms"] == START_MS + (backfilled + 1) * HOUR_MS
+    ]
+    assert f"→ {at_once:,})" in fired["title"]
+
+
+@pytest.mark.parametrize("moves_on", [10, 14])
+def test_values_in_windows_of_a_day_are_watched_once_learn_windows_are_over(moves_on: int, tmp_path: Path) -> None:
+    """Their reference was made of ten days, and they learned for ten more, which nothing said."""
+    rng = np.random.default_rng(5)
+    events = [
+        {"id": f"{day}/{i}", "ts": START_MS + day * DAY_MS + i * DAY_MS // 300, "x": float(x)}
+        for day in range(moves_on + 2)
+        for shift in [2.0 * (day >= moves_on)]
+        for i, x in enumerate(rng.normal(size=300) + shift)
+    ]
+    store, _ = replayed_lines(tmp_path, as_lines(events), of_numbers(BY_DAY))
+    first = next(alert for alert in rows(store, "alerts") if alert["state"] == "firing")
+    assert first["at_ms"] == START_MS + (moves_on + 1) * DAY_MS
+    assert "feature:x" in first["title"]
+
+
+def test_windows_of_a_day_say_that_values_learn_which_came_to_a_reference_late(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    events = [
+        {"id": f"{day}/{i}", "ts": START_MS + day * DAY_MS + i * DAY_MS // 60, "x": float(rng.normal())}
+        for day in range(16)
+        for i in range(60)
+    ]
+    store, _ = replayed_lines(tmp_path, as_lines(events), of_numbers(BY_DAY))
+    by_day = {
+        (score["window_end_ms"] - START_MS) // DAY_MS: (score["status"], score["detail"])
+        for score in scored(store, detector="change", signal="feature:x")
+    }
+    # Two hundred values take four days, and ten days from the fourth on are enough.
+    assert by_day[12] == ("learning", "learning: 8 of 10 windows seen")
+    assert by_day[14][0] == "ok"
