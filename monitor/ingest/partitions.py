@@ -48,6 +48,8 @@ class Partitions:
         self._stated: set[Partition] = set()
         # Whether a partition is silent, as last stated; None where a statement may be overtaken by another reader's.
         self._silent: dict[Partition, bool | None] = {}
+        # Whether what was said of topics that are gone may have been overtaken by what their last messages said.
+        self._is_overtaken = False
         # A statement may be made, taken back and made again: no two of them are one append.
         self._name, self._count = uuid.uuid4().hex, 0
 
@@ -60,7 +62,7 @@ class Partitions:
         is_gone : callable
             Says of a topic whether it is.
         """
-        if partitions == self._partitions:
+        if partitions == self._partitions and not self._is_overtaken:
             return
         new = sorted(partitions - self._stated)
         self._append(dict.fromkeys(new, (UNREAD, False)))
@@ -70,7 +72,7 @@ class Partitions:
 
     def begin(self, partition: Partition, position: int) -> None:
         """Reading begins at ``position``: whether the partition is silent is not known, whatever was said before."""
-        self._append({partition: (position, False)})
+        self._state({partition: (position, False)})
         self._silent[partition] = None
 
     def say(self, positions: Mapping[Partition, int], silent: Collection[Partition]) -> None:
@@ -84,7 +86,7 @@ class Partitions:
         """
         self.forget(self._silent.keys() - positions.keys())
         news = {p: (at, p in silent) for p, at in positions.items() if self._is_news(p, p in silent)}
-        self._append(news)
+        self._state(news)
         for partition, (_, idle) in news.items():
             # Not silent as far as is known; the first messages, with their offset, will say so more loudly.
             self._silent[partition] = True if idle else None
@@ -95,12 +97,12 @@ class Partitions:
     def wake(self, partition: Partition, position: int) -> None:
         """Messages have come, up to ``position``; call it before anything is written that depends on them."""
         if self._silent.get(partition) is not False:
-            self._append({partition: (position, False)})
+            self._state({partition: (position, False)})
             self._silent[partition] = False
 
     def leave(self, positions: Mapping[Partition, int]) -> None:
         """Reading ends: nobody knows any more whether these partitions are silent."""
-        self._append({p: (at, False) for p, at in positions.items() if self._silent.get(p)})
+        self._state({p: (at, False) for p, at in positions.items() if self._silent.get(p)})
         self.forget(list(self._silent))
 
     def forget(self, partitions: Iterable[Partition]) -> None:
@@ -115,6 +117,11 @@ class Partitions:
         self._append(gone)
         self.forget(gone)
         self._stated.difference_update(gone)
+        self._is_overtaken = False
+
+    def _state(self, statements: Mapping[Partition, tuple[int, bool]]) -> None:
+        self._is_overtaken |= self._partitions is not None and not statements.keys() <= self._partitions
+        self._append(statements)
 
     def _append(self, statements: Mapping[Partition, tuple[int, bool]]) -> None:
         rows: Rows = empty_rows("partitions")

@@ -426,10 +426,13 @@ class Worker:
         """Tell others which partitions there are, where they stand and which are idle, as far as that is news."""
         source = self._ingest.source
         self._reports.restart()
-        self._stated.partitions.know(source.partitions(), source.is_gone)
+        partitions = source.partitions()
+        self._stated.partitions.know(partitions, source.is_gone)
         # What waits for a model to be registered is not read to its end, though nothing comes behind it.
         at_end = source.at_end() - self._ingest.waiting()
-        self._stated.partitions.say(self._positions(), self._activity.idle(at_end))
+        # A group takes the partitions of a topic away some time after the topic is gone.
+        there = {p: at for p, at in self._positions().items() if p in partitions or not source.is_gone(p[0])}
+        self._stated.partitions.say(there, self._activity.idle(at_end))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
         self.status.catching_up = self._ingest.catching_up
         self._note_gone(source.gone_since())
