@@ -33,6 +33,7 @@ from detectors.change.legend import (
     ACCEPTED_VARIANCE,
     ALARMED,
     BEGAN,
+    BEGUN_ANEW,
     BY_DAY,
     BY_WINDOW,
     CARRY,
@@ -300,9 +301,9 @@ def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
     lag = lag_of(day - first)
     teaching = np.arange(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first)) % DAYS
     if state.weights[s, teaching].any():
-        weights = state.weights[s]
+        weights, told_apart = state.weights[s], bool(row[BEGUN_ANEW])
         row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
-            state.hours_known[r], weights, weekend, first, day, lag, state.expected[r]
+            state.hours_known[r], weights, weekend, first, day, lag, told_apart, state.expected[r]
         )
     row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
 

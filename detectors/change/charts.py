@@ -23,6 +23,11 @@ Levels may go another way than an AR(1), as those of a season that is higher on 
 something of those before, and a sum of them in a row varies V times as much as one of independent ones: its long-run
 variance (Newey and West 1987, Econometrica 55). What goes on counts for 1/V of itself, and what starts for all.
 
+A day may go further in all of its windows. If the variance of its windows is that of others times a factor with the
+distribution of ν/χ²(ν), n of them with z² in the mean make it (ν + n z²)/(ν + n), by Bayes with ν windows like others:
+z is divided by its root where that is above 1, and has ν + n degrees of freedom at most. A shift is part of it only
+once it was seen.
+
 A level that lasts for its day (φ = 1 in the scale of windows) is another one on the next, but for the part ρ that
 days have in common with the one before: over night a and h are multiplied by ρ. So the first window of each day sees
 1 − ρ of what was absorbed of a shift once more, against a variance that is learned from such windows, and a shift that
@@ -45,6 +50,7 @@ from detectors.change.legend import (
     ABSORBED,
     CALIBRATION,
     CARRY,
+    COMMON,
     DAY_STEP,
     DIRECTIONS,
     ELAPSED,
@@ -54,6 +60,7 @@ from detectors.change.legend import (
     FREEDOM_FRESH,
     LEVEL,
     LEVEL_VARIANCE,
+    LONG_TRAIL,
     MAGNITUDES,
     NOISE,
     OVERNIGHT,
@@ -62,6 +69,8 @@ from detectors.change.legend import (
     RESIDUALS_SEEN,
     SERIAL,
     STEP,
+    TODAY,
+    TODAY_SEEN,
     TOTAL,
     TRAIL,
     VARIANCE,
@@ -83,6 +92,10 @@ LEAST_FRESH = 0.4
 far over night, eight standard deviations of a window are little."""
 
 
+MOST_TODAY = 9.0
+"""Limit of a squared standardised residual in what the residuals of a day have in common."""
+
+
 @inlined
 def step_level(row: Floats) -> None:
     """Carry a level over to the next window or day."""
@@ -96,7 +109,8 @@ def begin_level(row: Floats, charts: Floats) -> None:
     What is not carried over of a shift that the level has absorbed, charts see once more.
     """
     overnight = row[OVERNIGHT]
-    row[TRAIL] = 0.0
+    row[TRAIL] = row[LONG_TRAIL] = 0.0
+    row[TODAY] = row[TODAY_SEEN] = 0.0
     _step(row, overnight * row[CARRY], row[STEP] + row[DAY_STEP])
     for magnitude in range(MAGNITUDES):
         for direction in range(DIRECTIONS):
@@ -129,7 +143,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
     row[RESIDUAL] = residual
     row[TOTAL] = row[VARIANCE] + row[NOISE] + sampling
     # Steps over night are learned from first residuals as they are.
-    overnight = row[DAY_STEP] if fresh else 0.0
+    overnight = min(row[DAY_STEP], row[VARIANCE]) if fresh else 0.0
     within = (row[TOTAL] - overnight) * row[CALIBRATION]
     spread = np.sqrt(overnight + within)
     error = residual - row[LEVEL]
@@ -139,7 +153,14 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
         # Of a sum of two variances (Satterthwaite 1946).
         of_both = (overnight + within) ** 2 / (overnight**2 / row[FREEDOM_FRESH] + within**2 / freedom)
         freedom = min(of_both, freedom)
-    score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * math.log1p(z * z / freedom))
+    common = 1.0
+    if row[COMMON] > 0:
+        # A day that goes further than others so far does so for the rest of it.
+        common = max((row[COMMON] + row[TODAY]) / (row[COMMON] + row[TODAY_SEEN]), 1.0)
+        freedom = min(freedom, row[COMMON] + row[TODAY_SEEN])
+        row[TODAY] += min(z * z, MOST_TODAY)
+        row[TODAY_SEEN] += 1
+    score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * math.log1p(z * z / common / freedom))
     if z < 0:
         score = -score
     gain = row[VARIANCE] / row[TOTAL]

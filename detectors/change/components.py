@@ -9,8 +9,9 @@ things make it hold for real streams:
 - A signal borrows from the days of its family in the same model, the more days the more alike their variances are
   (empirical Bayes; `detectors.change.prior`).
 - A factor on the variance of predictions is learned from squared standardised residuals, capped, so that what the
-  moments miss is made good. So are two more properties of standardised residuals of windows: how long their tails are,
-  as degrees of freedom of Student's t, and how much more a sum of them in a row varies than one of independent ones.
+  moments miss is made good. So are more properties of standardised residuals of windows: how long their tails are, as
+  degrees of freedom of Student's t, how much more a sum of them in a row varies than one of independent ones, and how
+  far their scale differs from day to day.
 """
 
 from __future__ import annotations
@@ -27,13 +28,24 @@ from detectors.change.legend import (
     CALIBRATION,
     CARRY,
     CARRY_TODAY,
+    COMMON,
     COUNTS,
+    DAY_CHANCE,
+    DAY_MEANS,
+    DAY_MEANS_SEEN,
+    DAY_MEANS_SQUARED,
     DAY_STEP,
     DAYS_SEEN,
     FAMILIES,
     FREEDOM,
     FREEDOM_FRESH,
     LEVEL_VARIANCE,
+    LONG_SERIAL_SUM,
+    LONG_TRAIL,
+    LOOK,
+    LOOK_SQUARES,
+    LOOKS,
+    LOOKS_SEEN,
     NOISE,
     PRODUCTS,
     SERIAL,
@@ -85,8 +97,21 @@ FAR_SHARES = np.array(
 FREEDOMS = np.array([3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0])
 """Share of values beyond the second distance, 4.5, under Student's t, and its degrees of freedom."""
 
+OF_NEARER = 1.5
+"""How many residuals beyond the second distance there are for one that is not beyond the third, in the longest tail."""
+
 TRAIL_KEPT = 0.75
 """What is left of a trail after a window, whatever its length: longer ones are more noise than they show."""
+
+LONG_TRAILS = 4.0
+"""Parts of a day of which a long trail is one."""
+
+FEWEST_COMMON, COMMON_PRIOR, LEAST_COMMON = 10.0, 60.0, 0.02
+"""Days from which on it is known what the residuals of a day have in common; days that what a family knows of it counts
+for; and the least variance of their scale."""
+
+LOOK_PRIOR, MOST_LOOK = 10.0, 4.0
+"""Days that it counts for that parts of days vary as is expected, and the limit of by how much more they do."""
 
 TRAIL_LIMIT, MOST_SERIAL = 6.0, 15.0
 """Standard deviations to which a residual is limited in trails, and the limit of what they are learned to add up to."""
@@ -100,7 +125,8 @@ BORROWED = 3.0
 STEADY = 1e-9
 """Variance below which days do not vary at all, such as those of a rate that is always zero."""
 
-OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, CORRELATION, SHOWN, WORTH, ALL_SEEN, OF_TRAILS, POOL = range(11)
+OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, CORRELATION, SHOWN, WORTH, ALL_SEEN = range(9)
+OF_TRAILS, OF_LONG_TRAILS, OF_DAY_MEANS, OF_FAR, POOL = range(9, 14)
 
 
 @kernel
@@ -122,7 +148,8 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         seen = 0.0
         variance = 0.0
         correlations = 0.0
-        trails = 0.0
+        far, trails, long_trails = 0.0, 0.0, 0.0
+        means, means_squared, means_seen = 0.0, 0.0, 0.0
         trails_seen = 0.0
         rows = 0
         steps = 2 * DAY_SPREAD * DAY_SPREAD
@@ -136,7 +163,12 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
             seen += row[COUNTS]
             steps += row[STEPS]
             steps_seen += row[STEPS_SEEN]
+            far += _surely_far(row)
             trails += row[SERIAL_SUM]
+            long_trails += row[LONG_SERIAL_SUM]
+            means += row[DAY_MEANS]
+            means_squared += row[DAY_MEANS_SQUARED]
+            means_seen += row[DAY_MEANS_SEEN]
             trails_seen += row[TAILS_SEEN]
             for lag in range(3):
                 # Each row's mean product, weighed by how many residuals it comes from.
@@ -153,7 +185,10 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         # One row that wanders far does not speak for the others.
         of[CORRELATION] = max(min(of_all - SURELY * error, correlations / max(seen, 1e-9)), 0.0)
         of[OF_STEPS] = steps / steps_seen
+        of[OF_FAR] = far / max(trails_seen, 1.0)
         of[OF_TRAILS] = max(trails / max(trails_seen, 1.0), 0.0)
+        of[OF_DAY_MEANS] = means_squared / max(means_seen, 1.0) / max((means / max(means_seen, 1.0)) ** 2, 1e-9) - 1
+        of[OF_LONG_TRAILS] = max(long_trails / max(trails_seen, 1.0), 0.0)
         of[SHOWN] = of[OF_SQUARES]
         # The prior of the excess of days: that of the family, and of a wide one worth three days.
         prior = 0.3 * DAY_SPREAD * DAY_SPREAD
@@ -245,7 +280,13 @@ def estimate(
     row[DAY_STEP] = 0.0 if by_day else (moments[STEPS] + 3 * pools[OF_STEPS]) / (moments[STEPS_SEEN] + 3)
     row[CALIBRATION] = min(max((moments[SQUARES] + 30) / (moments[SQUARES_SEEN] + 30), 0.7), 4.0)
     row[STRETCH] = _stretch(moments)
-    row[SERIAL] = 0.0 if by_day else _serial(moments, pools)
+    if not by_day:
+        row[SERIAL] = _serial(moments, pools, windows_per_day)
+        row[COMMON] = _common(moments, pools)
+    else:
+        for i in range(LOOKS - 1):
+            of_look = (moments[LOOK_SQUARES + i] + LOOK_PRIOR) / (moments[LOOKS_SEEN + i] + LOOK_PRIOR)
+            row[LOOK + i] = min(max(of_look, 1.0), MOST_LOOK)
     row[CALIBRATION] *= row[STRETCH] * row[STRETCH]
     # Days, not windows, are independent: they are the degrees of freedom.
     row[FREEDOM] = borrowed + moments[DAYS_SEEN] * (1 if by_day else 2)
@@ -266,34 +307,78 @@ def note_tail(sums: Floats, z: float) -> None:
 
 
 @inlined
-def note_trail(window: Floats, sums: Floats, z: float) -> None:
-    """Note how a standardised residual goes with those just before it, and let it be one of them."""
+def note_trail(window: Floats, sums: Floats, z: float, windows_per_day: float) -> None:
+    """Note how a standardised residual goes with those before it, and let it be one of them."""
     limited = min(max(z, -TRAIL_LIMIT), TRAIL_LIMIT)
     sums[SERIAL_SUM] += limited * window[TRAIL]
     window[TRAIL] = TRAIL_KEPT * window[TRAIL] + limited
+    sums[LONG_SERIAL_SUM] += limited * window[LONG_TRAIL]
+    window[LONG_TRAIL] = _long_kept(windows_per_day) * window[LONG_TRAIL] + limited
 
 
 @inlined
-def _serial(moments: Floats, pools: Floats) -> float:
+def _long_kept(windows_per_day: float) -> float:
+    """Return what is left of a long trail after a window."""
+    return float(max(1 - LONG_TRAILS / windows_per_day, TRAIL_KEPT))
+
+
+@inlined
+def _serial(moments: Floats, pools: Floats, windows_per_day: float) -> float:
     """Return how much more a sum of residuals in a row varies than one of independent ones, where that is sure.
 
-    Twice the sum of autocorrelations, which for independent residuals has the standard error of its weights.
+    Twice the sum of autocorrelations, which for independent residuals has the standard error of its weights: of those
+    just before, or of those of hours, whichever is more.
     """
-    seen = moments[TAILS_SEEN] + TRAIL_PRIOR
-    mean = (moments[SERIAL_SUM] + TRAIL_PRIOR * pools[OF_TRAILS]) / seen
-    error = 1 / np.sqrt((1 - TRAIL_KEPT * TRAIL_KEPT) * seen)
-    return float(min(2 * max(mean - SURELY * error, 0.0), MOST_SERIAL))
+    of_next = _sure(moments, moments[SERIAL_SUM], pools[OF_TRAILS], TRAIL_KEPT)
+    of_hours = _sure(moments, moments[LONG_SERIAL_SUM], pools[OF_LONG_TRAILS], _long_kept(windows_per_day))
+    return float(min(2 * max(of_next, of_hours), MOST_SERIAL))
 
 
 @inlined
-def heed_tails(moments: Floats, row: Floats) -> None:
-    """Give a row, float64[FILTER], no more degrees of freedom than a Student's t with as many residuals far out has."""
-    far = moments[BEYOND + 1]
-    # Less a standard error: one that was far out may be what is looked for.
-    share = max(far - np.sqrt(far), 0.0) / (moments[TAILS_SEEN] + TAIL_PRIOR)
+def _sure(moments: Floats, products: float, of_family: float, kept: float) -> float:
+    seen = moments[TAILS_SEEN] + TRAIL_PRIOR
+    mean = (products + TRAIL_PRIOR * of_family) / seen
+    return float(max(mean - SURELY / np.sqrt((1 - kept * kept) * seen), 0.0))
+
+
+@inlined
+def _common(moments: Floats, pools: Floats) -> float:
+    """Return of how many degrees of freedom the scale is that residuals of a day have in common; 0 if they have none.
+
+    Means of squares over days vary by 2/n if residuals are independent. What is beyond is the variance of the scale of
+    a day, 2/(ν − 4) if that is a scaled inverse χ² with ν degrees of freedom.
+    """
+    seen, mean = moments[DAY_MEANS_SEEN], moments[DAY_MEANS] / max(moments[DAY_MEANS_SEEN], 1.0)
+    if seen < FEWEST_COMMON or mean <= 0:
+        return 0.0
+    variance = moments[DAY_MEANS_SQUARED] / seen / (mean * mean) - 1
+    days = seen + COMMON_PRIOR
+    variance = (seen * variance + COMMON_PRIOR * pools[OF_DAY_MEANS]) / days
+    excess = variance * (1 - SURELY * np.sqrt(2 / days)) - moments[DAY_CHANCE] / seen
+    return float(4 + 2 / excess) if excess > LEAST_COMMON else 0.0
+
+
+@inlined
+def heed_tails(moments: Floats, pools: Floats, row: Floats) -> None:
+    """Give a row, float64[FILTER], no more degrees of freedom than a Student's t with as many residuals far out has.
+
+    While it has shown few residuals, they are those of its family, float64[POOL].
+    """
+    share = (_surely_far(moments) + TAIL_PRIOR * pools[OF_FAR]) / (moments[TAILS_SEEN] + TAIL_PRIOR)
     for i in range(FREEDOMS.size):
         if share > FAR_SHARES[i]:
             row[FREEDOM] = min(row[FREEDOM], FREEDOMS[i])
+
+
+@inlined
+def _surely_far(moments: Floats) -> float:
+    """Return how many residuals of a row lay far out, less a standard error: one may be what is looked for.
+
+    Of a Student's t, two in three of these at least are not as far as the next distance: what is beyond that without
+    them are outages that come again, which must not pass for a tail.
+    """
+    far = min(moments[BEYOND + 1], OF_NEARER * (moments[BEYOND + 1] - moments[BEYOND + 2]))
+    return float(max(far - np.sqrt(far), 0.0))
 
 
 @inlined

@@ -38,6 +38,10 @@ from detectors.change.legend import (
     CARRY_TODAY,
     COUNTS,
     DAY_ALARMS,
+    DAY_CHANCE,
+    DAY_MEANS,
+    DAY_MEANS_SEEN,
+    DAY_MEANS_SQUARED,
     DAY_REPEATS,
     DAY_SAMPLED,
     DAY_SAMPLING,
@@ -66,6 +70,7 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     LOCATION,
+    LOOKS,
     MOMENTS,
     NEW_DAY,
     NOISE,
@@ -78,7 +83,6 @@ from detectors.change.legend import (
     ROWS,
     SCALES,
     SCORE,
-    SERIAL_SUM,
     SHARES,
     SQUARES,
     SQUARES_SEEN,
@@ -121,6 +125,7 @@ from detectors.change.windows import (
     name_foremost,
     say_nothing,
     stand,
+    take_in_part,
 )
 from detectors.kernel import inlined, kernel
 
@@ -183,7 +188,7 @@ def begin_day(
             # With hardly a day to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
             if age > 0 and (age == 1 or days_teach(weights[s], day - age, day, lag_of(age), age)):
                 row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
-                    hours_known[r], weights[s], weekend, day - age, day, lag_of(age), expected[r]
+                    hours_known[r], weights[s], weekend, day - age, day, lag_of(age), row[BEGUN_ANEW] != 0, expected[r]
                 )
                 if row[KIND] == RATE:
                     _note_events(totals[r], weights[s], day - age, day, lag_of(age), parts[r], learned_events[r])
@@ -200,7 +205,7 @@ def begin_day(
                     filters[r, scale],
                 )  # fmt: skip
                 filters[r, scale, ZONE] = zones[families[r], scale]
-                _expect_tails(families[r], scale, moments[r, scale], sampling[r, scale], filters[r, scale])
+                _expect_tails(families[r], scale, moments[r, scale], sampling[r, scale], of_family, filters[r, scale])
             if windows_per_day > 1:
                 of_family = pools[BY_DAY, families[r]]
                 usual_windows = _usual_windows(moments[r, BY_WINDOW], windows_per_day)
@@ -289,7 +294,9 @@ def _busiest(busiest: float, expected: Floats) -> float:
 
 
 @inlined
-def _expect_tails(family: int, scale: int, moments: Floats, sampling: float, row: Floats) -> None:
+def _expect_tails(
+    family: int, scale: int, moments: Floats, sampling: float, of_family: Floats, row: Floats
+) -> None:  # fmt: skip
     """Expect longer tails of rates and volumes that vary by themselves, and of windows of all else that has shown them.
 
     Rates and volumes vary by factors, and upwards further. What they show far out are outages: one that comes again and
@@ -299,7 +306,7 @@ def _expect_tails(family: int, scale: int, moments: Floats, sampling: float, row
         if row[LEVEL_VARIANCE] + row[NOISE] > 0.5 * sampling:
             row[FREEDOM] = min(row[FREEDOM], SKEWED_FREEDOM)
     elif scale == BY_WINDOW:
-        heed_tails(moments, row)
+        heed_tails(moments, of_family, row)
 
 
 @inlined
@@ -375,8 +382,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         seen = False
         for r in range(first, first + count):
             seen |= _watch_day(
-                filters[r, BY_DAY], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
-                _usual_windows(moments[r, BY_WINDOW], windows_per_day),
+                filters[r], charts[r, BY_DAY], sums[r, BY_DAY], recent_days[r], day_sums[r], sampling[r],
+                _usual_windows(moments[r, BY_WINDOW], windows_per_day), series[s, ALARMED] != 0,
             )  # fmt: skip
             if not _may_alarm(rows[r], age, enough[s]):
                 charts[r, BY_DAY] = 0.0
@@ -428,10 +435,11 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
 
 @inlined
 def _watch_day(
-    row: Floats, charts: Floats, sums: Floats, recent: Floats, day_sums: Floats, sampling: Floats,
-    usual_windows: float,
+    filters: Floats, charts: Floats, sums: Floats, recent: Floats, day_sums: Floats, sampling: Floats,
+    usual_windows: float, has_alarmed: bool,
 ) -> bool:  # fmt: skip
     """Take in the mean residual of a day; return whether there was one."""
+    row = filters[BY_DAY]
     step_level(row)
     if day_sums[DAY_SAMPLED] > 0:
         sampling[BY_WINDOW] = day_sums[DAY_SAMPLING] / day_sums[DAY_SAMPLED]
@@ -440,7 +448,13 @@ def _watch_day(
         residual = day_sums[DAY_SUM] / day_sums[DAY_WEIGHT]
         variance = day_sums[DAY_VARIANCE] / (day_sums[DAY_WEIGHT] * day_sums[DAY_WEIGHT])
         sampling[BY_DAY] = variance
-        z = take_in(row, charts, residual, variance, False)
+        share = day_sums[DAY_WINDOWS] / usual_windows
+        if has_alarmed and 2 * LOOKS * share < 2 * LOOKS - 1:
+            # What alarmed was left out.
+            look = max(int(LOOKS * share + 0.5), 1) - 1
+            z = take_in_part(row, filters[BY_WINDOW], charts, day_sums, share, look)
+        else:
+            z = take_in(row, charts, residual, variance, False)
         limit = OUTLIER * np.sqrt(row[LEVEL_VARIANCE] + row[NOISE] + variance)
         limited = min(max(residual, -limit), limit)
         sums[0] += limited * limited - variance
@@ -509,6 +523,15 @@ def _was_expected(hours_known: Floats, day: int, age: int) -> bool:
 
 
 @inlined
+def _note_mean_square(sums: Floats) -> None:
+    """Note how far the windows of a day went, and by how much that varies if they are independent."""
+    if sums[SQUARES_SEEN] > 0:
+        mean = sums[SQUARES] / sums[SQUARES_SEEN]
+        sums[DAY_MEANS], sums[DAY_MEANS_SQUARED] = mean, mean * mean
+        sums[DAY_CHANCE], sums[DAY_MEANS_SEEN] = 2 / sums[SQUARES_SEEN], 1.0
+
+
+@inlined
 def _learn(
     day: int, weekend: Integers, rows: Floats, series: Floats, first: int, count: int, age: int, moments: Floats,
     sums: Floats, waiting: Floats,
@@ -530,13 +553,14 @@ def _learn(
         if age_of_row >= CALIBRATED_FROM and alike == 0:
             # On the first day of its kind a level steps to where it was never seen.
             window_sums[STEPS : STEPS_SEEN + 1] = 0.0
+        _note_mean_square(window_sums)
         for scale in range(SCALES):
             learned = was_expected and sums[r, scale, COUNTS] > 0
             sums[r, scale, DAYS_SEEN] = 1.0
             if age_of_row < CALIBRATED_FROM:
                 sums[r, scale, SQUARES] = 0.0
                 sums[r, scale, SQUARES_SEEN] = 0.0
-                sums[r, scale, BEYOND : SERIAL_SUM + 1] = 0.0
+                sums[r, scale, BEYOND:] = 0.0
             for i in range(MOMENTS):
                 # A day that is not to be learned from does not make others forgotten either.
                 waiting[r, waiting_days, scale, i] = np.float32(sums[r, scale, i]) if learned else np.nan

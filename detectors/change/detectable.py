@@ -7,7 +7,8 @@ where m is the part of the window that is shifted. With weights w, what a chart 
     S_n = Σ w_t (g(z_t) − zone_t) − w_t²/2,    standard deviation √(Σ w_t² s_t²)
 
 where g is the normal score of Student's t and s its slope. Where sums of residuals vary V times as much as those of
-independent ones, each window after the first counts for 1/V in S, and in the square of its standard deviation. Nine in
+independent ones, each window after the first counts for 1/V in S, and in the square of its standard deviation. Where
+windows of a day have a scale in common, the shift that was seen since its onset passes for a part of that. Nine in
 ten paths lie above S_n less 1.28 standard deviations. The smallest shift is the d for which that passes the threshold
 at some n within the time, by bisection. It is a bound on the safe side, if the model holds: charts start without
 evidence, and no second chance counts, neither a later start nor a larger sum in between.
@@ -24,10 +25,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import LEAST_FRESH
+from detectors.change.charts import LEAST_FRESH, MOST_TODAY
 from detectors.change.legend import (
     CALIBRATION,
     CARRY,
+    COMMON,
     DAY_STEP,
     DIRECTIONS,
     FREEDOM,
@@ -124,6 +126,8 @@ class _Path:
     weights, squares : sums of what a chart of size 1 expects, and of its square
     means, zones, freedom : of standardised residuals per unit of the shift, of the zone of indifference, of Student's t
     last : int64 array [B], the number of windows up to the end of each block
+    earlier : int64 array [B], how many windows of its day each block has before it
+    common : float64 array [R], of how many degrees of freedom the scale is that windows of a day have in common, or 0
     """
 
     weights: Floats
@@ -132,6 +136,8 @@ class _Path:
     zones: Floats
     freedom: Floats
     last: npt.NDArray[np.int64]
+    earlier: npt.NDArray[np.int64]
+    common: Floats
 
 
 def smallest_shifts(
@@ -268,6 +274,7 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
     seen = np.empty((5, steps, len(filters)))
     going_on = 1 / (1 + filters[:, SERIAL])
     response, absorbed = np.zeros((2, len(filters)))
+    common, earlier, in_day = filters[:, COMMON], np.empty(steps, dtype=np.int64), onset.before - 1
     for t in range(-onset.before, steps):
         first = t == -onset.before if t < 0 else bool(onset.first_of_day[t])
         overnight = filters[:, OVERNIGHT] if first else 1.0
@@ -290,13 +297,16 @@ def _path(filters: Floats, sampling: Floats, onset: Onset) -> _Path:
             freedom = np.minimum(of_both, freedom)
         zone = filters[:, ZONE] * (1 - absorbed) / spread
         counts = going_on if t > 0 else np.ones(len(filters))
+        in_day = 0 if first else in_day + 1
+        earlier[t] = in_day
+        freedom = np.where(common > 0, np.minimum(freedom, common + in_day), freedom)
         seen[:, t] = steady * (1 - absorbed), (onset.parts[t] - response) / spread, zone, freedom, counts
         response += gain * (onset.parts[t] - response)
         absorbed = carry * (absorbed + gain * (1 - absorbed))
-    return _in_blocks(seen)
+    return _in_blocks(seen, earlier, common)
 
 
-def _in_blocks(seen: Floats) -> _Path:
+def _in_blocks(seen: Floats, earlier: npt.NDArray[np.int64], common: Floats) -> _Path:
     """Add windows up to blocks, float64[5, N, R] to float64[R, B]: far from the onset they are alike."""
     steps = seen.shape[1]
     ends = list(range(1, min(EXACT, steps) + 1))
@@ -314,12 +324,16 @@ def _in_blocks(seen: Floats) -> _Path:
         sums[2] / nonzero,
         freedom[np.array(ends) - 1].T,
         np.array(ends, dtype=np.int64),
+        earlier[np.array(starts)],
+        common,
     )
 
 
 def _scores(path: _Path, shifts: Floats, charts: Floats, margin: float) -> Floats:
     """Return the score by the end of each block less a margin, for a shift of each contrast alone."""
     z = path.means * shifts[:, None]
+    if path.common.any():
+        z = z / np.sqrt(_common_scale(path, z))
     score = _normal_score(z, path.freedom)
     # Far out, a score varies less than a residual does.
     varies = (score - _normal_score(z - NINE_IN_TEN, path.freedom)) / NINE_IN_TEN
@@ -331,6 +345,23 @@ def _scores(path: _Path, shifts: Floats, charts: Floats, margin: float) -> Float
     largest = evidence.max(axis=0)
     own = np.exp(evidence - largest).sum(axis=0) + (charts - MAGNITUDES) * np.exp(-largest)
     return np.asarray(largest + np.log(own / charts))
+
+
+def _common_scale(path: _Path, z: Floats) -> Floats:
+    """Return the scale that windows of a day have in common by the start of each block, float64[R, B].
+
+    What is seen of a shift passes for a part of it; before the onset it is 1.
+    """
+    scale = np.ones_like(z)
+    has_any = path.common > 0
+    squares, windows = np.zeros(len(z)), np.diff(path.last, prepend=0)
+    for b, earlier in enumerate(path.earlier.tolist()):
+        started = b == 0 or earlier < path.earlier[b - 1]
+        squares = np.full(len(z), float(earlier)) if started else squares
+        within = (path.common + squares) / np.maximum(path.common + earlier, 1e-9)
+        scale[:, b] = np.where(has_any, np.maximum(within, 1.0), 1.0)
+        squares = squares + windows[b] * np.minimum(z[:, b] ** 2 + 1, MOST_TODAY)
+    return scale
 
 
 def _normal_score(z: Floats, freedom: Floats) -> Floats:

@@ -45,8 +45,9 @@ FEWEST_HOURS = 0.8
 
 @kernel
 def learn_expectation(
-    hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, expected: Floats
-) -> tuple[float, int]:
+    hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, are_told_apart: bool,
+    expected: Floats,
+) -> tuple[float, int]:  # fmt: skip
     """Write what to expect of each hour of a day; return the variance of that, and what is known of days of the week.
 
     Parameters
@@ -59,6 +60,8 @@ def learn_expectation(
         int64[DAYS]: whether a day was one, or a holiday; of ``day`` itself too.
     first, day, lag
         The first day there is, the day to expect something of, and how many days before it are not seen yet.
+    are_told_apart
+        Whether days of the week have been so far.
     expected
         float64[H]; NaN of which nothing is known.
     """
@@ -82,22 +85,29 @@ def learn_expectation(
         uncertainty += _profile(hours, means, weights, weekend, start, stop, today, expected)
     for hour in range(size):
         expected[hour] += level
-    uncertainty, weekdays = learn_weekday(hours, means, weights, weekend, start, stop, day, uncertainty, expected)
+    uncertainty, weekdays = learn_weekday(
+        hours, means, weights, weekend, start, stop, day, are_told_apart, uncertainty, expected
+    )
     if off_days < 0.5:
         uncertainty += UNSEEN * UNSEEN
     return uncertainty, weekdays
 
 
 @inlined
-def expected_at(expected: Floats, time_of_day: float) -> float:
-    """Return the expectation at a time of the day, in [0, 1): by those of hours; NaN in an unknown one."""
+def expected_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
+    """Return the expectation at a time of the day, in [0, 1): by those of hours; NaN in an unknown one.
+
+    A day that is alone, since days of the week are told apart, has none like it before and behind it: its line goes on
+    beyond the middle of its first hour, and of its last one, as it comes there.
+    """
     size = expected.size
     own = int(time_of_day * size) % size
     distance = time_of_day * size - 0.5 - own
-    other = (own + (1 if distance > 0 else -1)) % size
-    step = expected[other] - expected[own]
+    other = own + (1 if distance > 0 else -1)
     back = expected[own] - expected[(2 * own - other) % size]
-    if np.isnan(step) or (abs(step) > JUMP and back * step < 0.25 * step * step):
+    goes_on = is_alone and not 0 <= other < size
+    step = back if goes_on else expected[other % size] - expected[own]
+    if np.isnan(step) or (abs(step) > JUMP and (goes_on or back * step < 0.25 * step * step)):
         return float(expected[own])
     return float(expected[own] + abs(distance) * step)
 

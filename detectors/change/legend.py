@@ -55,19 +55,28 @@ LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 # that it took in last, and the variance of its prediction; how much further than a normal one its tails reach; which
 # part of its level the next day has too; how far that residual is from the level, or a day's first from the one before.
 # What there is of the standardised residuals just before, and how much more a sum of them in a row varies than one of
-# independent ones, as a part of that.
+# independent ones, as a part of that; what there is of those of the last hours. Squares of today's, and how many; of
+# how many degrees of freedom the scale is that they have in common, 0 if they have none; and how far further than
+# expected days are from their level at each look at a part of them.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
 CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, ERROR = range(8, 17)
-TRAIL, SERIAL, FILTER = range(17, 20)
+LOOKS = 4
+TRAIL, SERIAL, LONG_TRAIL, TODAY, TODAY_SEEN, COMMON, LOOK = range(17, 24)
+FILTER = LOOK + LOOKS - 1
 
 # Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
 # squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three
-# distances, and out of how many; products of these with their trails.
+# distances, and out of how many; products of these with their trails, short and long; means of a day's squares, the
+# squares of these, how far they vary by chance, and their number; squared standardised residuals of parts of days, by
+# look, and their numbers.
 PRODUCTS = 5
 COUNTS = PRODUCTS
 SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, BEYOND = range(2 * PRODUCTS, 2 * PRODUCTS + 6)
 TAILS = 3
-TAILS_SEEN, SERIAL_SUM, MOMENTS = BEYOND + TAILS, BEYOND + TAILS + 1, BEYOND + TAILS + 2
+TAILS_SEEN, SERIAL_SUM, LONG_SERIAL_SUM = range(BEYOND + TAILS, BEYOND + TAILS + 3)
+DAY_MEANS, DAY_MEANS_SQUARED, DAY_CHANCE, DAY_MEANS_SEEN, LOOK_SQUARES = range(LONG_SERIAL_SUM + 1, LONG_SERIAL_SUM + 6)
+LOOKS_SEEN = LOOK_SQUARES + LOOKS - 1
+MOMENTS = LOOKS_SEEN + LOOKS - 1
 
 # What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling; of
 # a spread, the squares of all scores, and of how many.

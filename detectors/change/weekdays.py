@@ -3,7 +3,8 @@
 Most signals have weekdays and weekends, which `expectation` knows. Some have Mondays: a batch a week, shops that are
 shut on two days. What is expected of all weekdays alike is wrong there on most of them. Days of the week are told apart
 by an analysis of variance (Fisher 1925): F is the variance between them over that within them, and with F the mean of a
-day of the week counts for 1 − 1/F (James and Stein 1961). Below `TELLING` it counts for nothing.
+day of the week counts for 1 − 1/F (James and Stein 1961). Below `TELLING` it counts for nothing,
+or, once days of the week were told apart, below `STILL_TELLING`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ TELLING = 100.0
 """F from which days of the week are told apart: then what was learned before is about their difference. Of a signal
 whose days of the week differ by less, weekdays are one kind of day: single days that are off would stand out more."""
 
+STILL_TELLING = 10.0
+"""F from which days of the week stay told apart: what is expected must not change because a few days are forgotten."""
+
 FEWEST_ALIKE = 1.5
 """Days that a day of the week must have had to be known: two, if neither alarmed, or both."""
 
@@ -39,7 +43,7 @@ UNSEEN_WEEKDAY = 0.3
 @inlined
 def learn_weekday(
     hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, day: int,
-    uncertainty: float, expected: Floats,
+    are_told_apart: bool, uncertainty: float, expected: Floats,
 ) -> tuple[float, int]:  # fmt: skip
     """Draw expectations to those of this day of the week; return their variance, and what is known of days of the week.
 
@@ -51,6 +55,8 @@ def learn_weekday(
         float64[DAYS]: of the days, NaN for those not to learn from.
     start, stop, day
         The days to learn from, and the one to expect something of.
+    are_told_apart
+        Whether days of the week have been so far.
     uncertainty, expected
         Of what is expected by its kind of day.
     """
@@ -64,8 +70,9 @@ def learn_weekday(
     if np.isnan(variance):
         return uncertainty, ALIKE
     today, weekday = weekend[day % DAYS], day % WEEK
+    telling = STILL_TELLING if are_told_apart else TELLING
     ratio = _between(sums[today], counts[today], days[today]) / variance
-    if ratio < TELLING:
+    if ratio < telling:
         # Of a kind the days of which are alike, where those of the other are not, a mean is that of all of them.
         ratio = _between(sums[1 - today], counts[1 - today], days[1 - today]) / variance
         for j in range(1, WEEK):
@@ -73,7 +80,7 @@ def learn_weekday(
             counts[today, 0] += counts[today, j]
             days[today, 0] += days[today, j]
         weekday = 0
-    if ratio < TELLING:
+    if ratio < telling:
         return uncertainty, ALIKE
     if days[today, weekday] < FEWEST_ALIKE:
         return uncertainty + UNSEEN_WEEKDAY * UNSEEN_WEEKDAY, UNKNOWN

@@ -53,6 +53,7 @@ from detectors.change.legend import (
     FAMILY,
     FIRST_RESIDUAL,
     FIRST_ROW,
+    FREEDOM,
     FRESH,
     HIGHEST,
     HIGHEST_BY_DAY,
@@ -64,6 +65,10 @@ from detectors.change.legend import (
     LEARNING,
     LEVEL,
     LEVEL_VARIANCE,
+    LOOK,
+    LOOK_SQUARES,
+    LOOKS,
+    LOOKS_SEEN,
     MAGNITUDES,
     NEW_DAY,
     NOISE,
@@ -98,11 +103,13 @@ from detectors.change.legend import (
     STRETCH,
     STUCK,
     THRESHOLD,
+    TOLD_APART,
     TOTAL,
     UNIT_SEEN,
     UNIT_SUM,
     VARIANCE,
     VOLUME,
+    WEEKDAYS,
     WINDOWS,
     WINDOWS_SEEN,
 )
@@ -122,9 +129,6 @@ TIMETABLE_DAYS = 28
 
 CHARTED_DAYS = 7
 """Days of a contrast before the scale of days may alarm about it."""
-
-LOOKS = 4
-"""How often a day is judged: after each quarter of it."""
 
 OUTLIER = 4.0
 """Standard deviations to which a residual is limited in what is learned from it."""
@@ -247,8 +251,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 stand(rows, series, s, verdicts[s, t])
                 if verdicts[s, t, STATUS] == QUIET and _is_looked_at(in_day[first], windows_per_day):
                     _look_at_day(
-                        rows, filters, charts, day_sums, series, s, ages[s], windows_per_day, day_thresholds[s],
-                        verdicts[s, t],
+                        rows, filters, charts, sums[:, BY_DAY], day_sums, series, s, ages[s], in_day[first],
+                        windows_per_day, day_thresholds[s], verdicts[s, t],
                     )  # fmt: skip
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
@@ -299,24 +303,23 @@ def _is_looked_at(windows_today: int, windows_per_day: float) -> bool:
 
 @inlined
 def _look_at_day(
-    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, age: int,
-    windows_per_day: float, threshold: float, verdict: Floats,
+    rows: Floats, filters: Floats, charts: Floats, sums: Floats, day_sums: Floats, series: Floats, s: int, age: int,
+    in_day: int, windows_per_day: float, threshold: float, verdict: Floats,
 ) -> None:  # fmt: skip
     """Judge what there is of a day as if it had ended, and leave no trace unless it alarms."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    look = int(LOOKS * in_day / windows_per_day) - 1
     looked_at = charts[first : first + count, BY_DAY].copy()
     ahead = filters[first : first + count, BY_DAY].copy()
     for i in range(count):
-        sums = day_sums[first + i]
+        today = day_sums[first + i]
         step_level(ahead[i])
         is_charted = age_of(rows[first + i], age) >= CHARTED_DAYS
-        if is_charted and 2 * LOOKS * sums[DAY_WINDOWS] >= windows_per_day:
-            window = filters[first + i, BY_WINDOW]
-            # The part that has passed differs more from day to day than the whole: where levels wander within a day.
-            of_part = window[LEVEL_VARIANCE] + window[NOISE] - ahead[i, LEVEL_VARIANCE] - ahead[i, NOISE]
-            variance = sums[DAY_VARIANCE] / (sums[DAY_WEIGHT] * sums[DAY_WEIGHT])
-            variance += max(of_part, 0.0) * max(1 - sums[DAY_WINDOWS] / windows_per_day, 0.0)
-            take_in(ahead[i], looked_at[i], sums[DAY_SUM] / sums[DAY_WEIGHT], variance, False)
+        if is_charted and 2 * LOOKS * today[DAY_WINDOWS] >= windows_per_day:
+            window, share = filters[first + i, BY_WINDOW], today[DAY_WINDOWS] / windows_per_day
+            z = take_in_part(ahead[i], window, looked_at[i], today, share, look)
+            sums[first + i, LOOK_SQUARES + look] = min(z * z, MOST_SQUARE) * max(ahead[i, LOOK + look], 1.0)
+            sums[first + i, LOOKS_SEEN + look] = 1.0
         else:
             let_pass(looked_at[i])
     score = combine(looked_at, 0, count, NO_REPEAT)
@@ -333,6 +336,34 @@ def _look_at_day(
         verdict[EVIDENCE] = score
         verdict[THRESHOLD] = threshold
         verdict[SCALE] = BY_DAY
+
+
+@inlined
+def take_in_part(day: Floats, window: Floats, charts: Floats, today: Floats, share: float, look: int) -> float:
+    """Take in the mean residual of a part of a day at the scale of days, and return its standardised form.
+
+    A part differs more from day to day than the whole where levels wander within a day, or a season is not the same on
+    each; and what it has of single windows has tails as long as theirs.
+
+    Parameters
+    ----------
+    day, window
+        float64[FILTER]: at both scales.
+    charts, today
+        float64[MAGNITUDES, DIRECTIONS, CHART]; float64[DAY_SUMS].
+    share, look
+        Of the day's windows, and at which look it is, or would be.
+    """
+    of_part = window[LEVEL_VARIANCE] + window[NOISE] - day[LEVEL_VARIANCE] - day[NOISE]
+    variance = today[DAY_VARIANCE] / (today[DAY_WEIGHT] * today[DAY_WEIGHT])
+    variance += max(of_part, 0.0) * max(1 - share, 0.0)
+    usual, freedom = day[CALIBRATION], day[FREEDOM]
+    # Rows of earlier versions do not say it before their next day.
+    day[CALIBRATION] *= max(day[LOOK + look], 1.0)
+    day[FREEDOM] = min(freedom, window[FREEDOM])
+    z = take_in(day, charts, today[DAY_SUM] / today[DAY_WEIGHT], variance, False)
+    day[CALIBRATION], day[FREEDOM] = usual, freedom
+    return float(z)
 
 
 @inlined
@@ -385,7 +416,7 @@ def _expect(
     """Write what is expected of the row that a verdict names."""
     if verdict[LEADING_ROW] >= 0:
         r = int(verdict[LEADING_ROW])
-        verdict[EXPECTED] = expected_at(expected[r], time_of_day)
+        verdict[EXPECTED] = expected_at(expected[r], time_of_day, rows[r, WEEKDAYS] == TOLD_APART)
         if np.isnan(verdict[EXPECTED]):
             verdict[EXPECTED] = mean_of_hours(expected[r])
         if rows[r, KIND] == RATE:
@@ -404,7 +435,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if row[FRESH] == NEW_DAY:
         begin_level(window, charts[BY_WINDOW])
         row[FRESH] = FIRST_RESIDUAL
-    else:
+    elif row[FRESH] == LATER:
         step_level(window)
     if row[STANDING] != 0:
         row[STOOD] += 1
@@ -422,7 +453,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if row[KIND] == SCORE and (age < UNITS_DAYS or row[ACCEPTED_DAY] > 0):
         row[UNIT_SUM] += unit
         row[UNIT_SEEN] += 1
-    middle = expected_at(expected, time_of_day)
+    middle = expected_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART)
     is_first = np.isnan(middle) and np.isnan(mean_of_hours(expected))
     if is_first:
         # The very first window: what comes is compared with it until a day is known.
@@ -494,7 +525,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
-        note_trail(window, sums, unstretched)
+        note_trail(window, sums, unstretched, row[IN_HOUR] * hours.shape[0])
         if age < CALIBRATED_FROM:
             guess_calibration(window, z, sums[SQUARES_SEEN])
 

@@ -47,6 +47,7 @@ FILTERS = {
     "zone": legend.ZONE,
     "overnight": legend.OVERNIGHT,
     "serial": legend.SERIAL,
+    "common": legend.COMMON,
 }
 """What is kept of a contrast at a scale, by its name in JSON."""
 
@@ -62,6 +63,7 @@ ROWS = {
     "in_hour": legend.IN_HOUR,
     "standing": legend.STANDING,
     "accepted": legend.ACCEPTED_DAY,
+    "weekdays": legend.WEEKDAYS,
 }
 """What is kept of a contrast beside that."""
 
@@ -263,7 +265,8 @@ class ExpectedContrast:
 
     def expected_of(self, time_of_day: float, events: float) -> float:
         """Return what is expected of a window with so many events, at a time of the day; NaN if nothing is."""
-        expected = float(expected_at(self.expected, time_of_day))
+        is_alone = self.row[legend.WEEKDAYS] == legend.TOLD_APART
+        expected = float(expected_at(self.expected, time_of_day, is_alone))
         if self.kind != legend.RATE:
             return expected
         hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
@@ -439,7 +442,7 @@ def _one_by_one(written: Mapping[str, list[Any]] | Sequence[Mapping[str, Any]]) 
 def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | None) -> ExpectedContrast:
     row, filters = np.zeros(legend.ROW), np.zeros((legend.SCALES, legend.FILTER))
     for name, column in ROWS.items():
-        # Rows of earlier versions do not say whether a level was accepted.
+        # Rows of earlier versions do not say whether a level was accepted, nor of days of the week.
         row[column] = written.get(name, 0.0)
     for by, name in enumerate(SCALES):
         for key, column in FILTERS.items():

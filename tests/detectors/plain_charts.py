@@ -44,6 +44,9 @@ class PlainRow:
         Which part of a level the next day has too.
     serial : float
         How much more a sum of residuals in a row varies than one of independent ones.
+    common, today, today_seen : float
+        Of how many degrees of freedom the scale is that windows of a day have in common, 0 if they have none; squared
+        standardised residuals of today, nine at most of each, and their number.
     """
 
     charts: list[Chart]
@@ -60,10 +63,15 @@ class PlainRow:
     variance: float
     overnight: float
     serial: float
+    common: float
+    today: float
+    today_seen: float
 
     def step_on(self, new_day: bool) -> None:
         overnight = self.overnight if new_day else 1.0
         self.level *= overnight * self.carry
+        if new_day:
+            self.today = self.today_seen = 0
         self.variance = (overnight * self.carry) ** 2 * self.variance + self.step + self.day_step * new_day
         for chart in self.charts:
             chart.absorbed *= overnight
@@ -71,7 +79,7 @@ class PlainRow:
 
     def take(self, residual: float, sampling: float, fresh: bool) -> None:
         predicted = self.variance + self.noise + sampling
-        between = self.day_step if fresh else 0.0
+        between = min(self.day_step, self.variance) if fresh else 0.0
         within = self.calibration * (predicted - between)
         spread = math.sqrt(between + within)
         error = residual - self.level
@@ -79,7 +87,13 @@ class PlainRow:
         if fresh:
             of_both = (between + within) ** 2 / (between**2 / self.freedom_fresh + within**2 / self.freedom)
             freedom = min(of_both, self.freedom)
-        score = normal_score(error / spread, freedom)
+        z, scale = error / spread, 1.0
+        if self.common:
+            scale = max((self.common + self.today) / (self.common + self.today_seen), 1)
+            freedom = min(freedom, self.common + self.today_seen)
+            self.today += min(z**2, 9)
+            self.today_seen += 1
+        score = normal_score(z / math.sqrt(scale), freedom)
         gain = self.variance / predicted
         unit = math.sqrt(self.calibration * (self.step + self.noise + sampling)) / spread
         if fresh:

@@ -27,8 +27,12 @@ class Moments:
     days, sampling : float
     tails : (float, float, float, float)
         How many residuals lay beyond 3, 4.5 and 6.75 standard deviations, and out of how many.
-    trails : float
-        The sum of products of these with those before them in their day; each counts for three quarters of the next.
+    trails, long_trails : float
+        The sum of products of these with those before them in their day: each counts for three quarters of the next, or
+        for five sixths in windows of an hour.
+    day_means : (float, float, float, float)
+        The sum of the means of their squares by day, that of the squares of these means, that of 2/n with n squares a
+        day, and of how many days.
     """
 
     products: Floats
@@ -39,6 +43,8 @@ class Moments:
     sampling: float
     tails: tuple[float, float, float, float]
     trails: float
+    long_trails: float
+    day_means: tuple[float, float, float, float]
 
     @property
     def means(self) -> Floats:
@@ -61,20 +67,50 @@ class Components:
         varies = self.levels + self.noise > 0.5 * sampling
         return replace(self, freedom=min(self.freedom, 8.0)) if varies else self
 
-    def with_tails_of(self, own: Moments) -> Components:
-        """Of a typical value or a spread: with those of the Student's t that has as many residuals far out."""
-        _, far, _, seen = own.tails
-        share = (far - math.sqrt(far)) / (seen + 150)
+    def with_tails_of(self, own: Moments, family: list[Moments]) -> Components:
+        """Of a typical value or a spread: with those of the Student's t that has as many residuals far out.
+
+        What its family has counts for 150 windows.
+        """
+        of_family = sum(map(surely_far, family)) / max(sum(m.tails[3] for m in family), 1)
+        share = (surely_far(own) + 150 * of_family) / (own.tails[3] + 150)
         like = [nu for nu in (3, 4, 5, 6, 8, 10, 12, 16, 24) if share > 2 * stats.t.sf(4.5, nu)]
         return replace(self, freedom=min([self.freedom, *like]))
 
 
+def surely_far(own: Moments) -> float:
+    """How many residuals lay far out, less a standard error; of those that lie further still, two in three are none."""
+    _, far, further, _ = own.tails
+    far = min(far, 3 / 2 * (far - further))
+    return max(far - math.sqrt(far), 0)
+
+
 def serial(own: Moments, family: list[Moments]) -> float:
     """Twice the sum of autocorrelations less two standard errors; what a family shows counts for a hundred windows."""
-    pooled = max(sum(m.trails for m in family) / max(sum(m.tails[3] for m in family), 1), 0.0)
+    short = sum_of_correlations(own, [m.trails for m in family], own.trails, family, kept=3 / 4)
+    long = sum_of_correlations(own, [m.long_trails for m in family], own.long_trails, family, kept=5 / 6)
+    return 2 * max(short, long)
+
+
+def sum_of_correlations(
+    own: Moments, trails: list[float], own_trails: float, family: list[Moments], *, kept: float
+) -> float:
+    pooled = max(sum(trails) / max(sum(m.tails[3] for m in family), 1), 0.0)
     seen = own.tails[3] + 100
-    error = math.sqrt(sum(0.75 ** (2 * lag) for lag in range(200)) / seen)
-    return 2 * max((own.trails + 100 * pooled) / seen - 2 * error, 0.0)
+    error = math.sqrt(sum(kept ** (2 * lag) for lag in range(400)) / seen)
+    return max((own_trails + 100 * pooled) / seen - 2 * error, 0.0)
+
+
+def common_freedom(own: Moments, family: list[Moments]) -> float:
+    """Of the inverse chi-squared scale of days whose mean squares vary as much more than by chance; 0 of none."""
+    means, squares, chance, days = own.day_means
+    if days < 10:
+        return 0.0
+    mean, square, _, all_days = (sum(m.day_means[i] for m in family) for i in range(4))
+    of_family = square / all_days / (mean / all_days) ** 2 - 1
+    variance = (days * (squares / days / (means / days) ** 2 - 1) + 60 * of_family) / (days + 60)
+    beyond = variance * (1 - 2 * math.sqrt(2 / (days + 60))) - chance / days
+    return 4 + 2 / beyond if beyond > 0.02 else 0.0
 
 
 def mean_step_between_days(family: list[Moments]) -> float:

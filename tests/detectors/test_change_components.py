@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from scipy import stats
 
-from detectors.change.components import FAR_SHARES, FORGET, FREEDOMS, TAIL_PRIOR, heed_tails
+from detectors.change.components import FAR_SHARES, FORGET, FREEDOMS, POOL, TAIL_PRIOR, heed_tails
 from detectors.change.expectation import UNSEEN, expected_at
 from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
@@ -16,13 +16,19 @@ from detectors.change.legend import (
     BY_WINDOW,
     CALIBRATION,
     CARRY,
+    COMMON,
     COUNTS,
+    DAY_CHANCE,
+    DAY_MEANS,
+    DAY_MEANS_SEEN,
+    DAY_MEANS_SQUARED,
     DAY_STEP,
     DAYS_SEEN,
     FILTER,
     FREEDOM,
     LEVEL_VARIANCE,
     LOCATION,
+    LONG_SERIAL_SUM,
     MOMENTS,
     NOISE,
     SCALES,
@@ -55,6 +61,7 @@ from tests.detectors.plain_components import (
     Moments,
     by_days,
     by_windows,
+    common_freedom,
     level_shown,
     level_that_shows,
     products_of_day,
@@ -145,6 +152,8 @@ def moments_of(charts: ModelCharts, row: int, scale: int) -> Moments:
         charts.state.sampling[row, scale],
         (kept[BEYOND], kept[BEYOND + 1], kept[BEYOND + 2], kept[TAILS_SEEN]),
         kept[SERIAL_SUM],
+        kept[LONG_SERIAL_SUM],
+        (kept[DAY_MEANS], kept[DAY_MEANS_SQUARED], kept[DAY_CHANCE], kept[DAY_MEANS_SEEN]),
     )
 
 
@@ -180,8 +189,9 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
             if row % 3 == 2:
                 of_windows = of_windows.with_longer_tails(known[BY_WINDOW][row].sampling)
             else:
-                of_windows = of_windows.with_tails_of(known[BY_WINDOW][row])
+                of_windows = of_windows.with_tails_of(known[BY_WINDOW][row], family)
             assert window[SERIAL] == pytest.approx(serial(known[BY_WINDOW][row], family), rel=1e-9, abs=1e-12)
+            assert window[COMMON] == pytest.approx(common_freedom(known[BY_WINDOW][row], family), rel=1e-9)
             days = [known[BY_DAY][r] for r in range(row % 3, 9, 3)]
             uncertainty = charts.state.rows[row, UNCERTAINTY]
             of_windows = with_lasting_level(of_windows, known[BY_DAY][row], days, known[BY_WINDOW][row], uncertainty)
@@ -209,17 +219,20 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
 
 def test_tails_are_those_of_the_student_s_t_that_has_as_many_residuals_far_out() -> None:
     np.testing.assert_allclose(FAR_SHARES, 2 * stats.t.sf(4.5, FREEDOMS), rtol=1e-5)
-    moments, row = np.zeros(MOMENTS), np.zeros(FILTER)
+    moments, row, pools = np.zeros(MOMENTS), np.zeros(FILTER), np.zeros(POOL)
     moments[TAILS_SEEN] = 1e6 - TAIL_PRIOR
     for heavier, share in zip(FREEDOMS.tolist(), FAR_SHARES.tolist(), strict=True):
         row[FREEDOM] = 50.0
         # Less a standard error, that is still a little more.
-        moments[BEYOND + 1] = 1.2 * share * 1e6
-        heed_tails(moments, row)
+        further = 2 * stats.t.sf(6.75, heavier)
+        moments[BEYOND + 1 : BEYOND + 3] = 1.2 * share * 1e6, 1.2 * further * 1e6
+        heed_tails(moments, pools, row)
         assert row[FREEDOM] == heavier
-    row[FREEDOM], moments[BEYOND + 1] = 50.0, 0.0
-    heed_tails(moments, row)
-    assert row[FREEDOM] == 50.0
+    # Those of outages that come again lie further out than any tail.
+    for far, further in ((0.0, 0.0), (1e4, 1e4)):
+        row[FREEDOM], moments[BEYOND + 1 : BEYOND + 3] = 50.0, (far, further)
+        heed_tails(moments, pools, row)
+        assert row[FREEDOM] == 50.0
 
 
 def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() -> None:
@@ -232,7 +245,7 @@ def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() 
     for day in range(34):
         charts.begin(day, weekend=is_weekend(day))
         window = charts.state.filters[0, BY_WINDOW].copy()
-        residuals = values[day, 0] - [expected_at(charts.state.expected[0], t) for t in times_of(48)]
+        residuals = values[day, 0] - [expected_at(charts.state.expected[0], t, False) for t in times_of(48)]
         sampling = np.full(48, SAMPLING)
         # On the second day of the first weekend the level is learned within the day, and what may be a change is none.
         unlearned = day in (0, 6) or charts.state.rows[0, UNCERTAINTY] >= UNSEEN**2

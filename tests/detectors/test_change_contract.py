@@ -12,10 +12,13 @@ import pytest
 from detectors.change.legend import (
     ABSENT,
     BY_WINDOW,
+    DAY_MEANS_SEEN,
     EVIDENCE,
     EXCEEDS,
     LEARNING,
-    SERIAL,
+    LONG_SERIAL_SUM,
+    LONG_TRAIL,
+    LOOK,
     SERIAL_SUM,
     STATUS,
     THRESHOLD,
@@ -114,22 +117,40 @@ def test_a_snapshot_between_two_days_goes_on_where_it_was_made() -> None:
     assert content(restored) == content(unbroken)
 
 
-def test_a_snapshot_of_a_version_that_knew_no_tails_or_trails_goes_on() -> None:
+@pytest.mark.parametrize(("columns", "sums"), [(TRAIL, SERIAL_SUM), (LONG_TRAIL, LONG_SERIAL_SUM)])
+def test_a_snapshot_of_a_version_that_knew_less_of_windows_goes_on(columns: int, sums: int) -> None:
     charts, days = three(), days_of(13)
     follow(charts, range(8), days.__getitem__)
     snapshot = charts.snapshot()
     assert (snapshot["moments"][:, BY_WINDOW, SERIAL_SUM] != 0).any()
     for name in ("moments", "sums", "waiting"):
-        snapshot[name] = snapshot[name][..., :SERIAL_SUM]
-    snapshot["filters"] = snapshot["filters"][..., :TRAIL]
+        snapshot[name] = snapshot[name][..., :sums]
+    snapshot["filters"] = snapshot["filters"][..., :columns]
     restored = three()
     restored.restore(snapshot)
-    assert (restored.state.filters[..., [TRAIL, SERIAL]] == 0).all()
-    assert (restored.state.moments[..., SERIAL_SUM] == 0).all()
-    np.testing.assert_array_equal(restored.state.filters[..., :TRAIL], charts.state.filters[..., :TRAIL])
+    assert (restored.state.filters[..., columns:LOOK] == 0).all()
+    assert (restored.state.moments[..., sums:] == 0).all()
+    np.testing.assert_array_equal(restored.state.filters[..., :columns], charts.state.filters[..., :columns])
     course = follow(restored, range(8, DAYS), days.__getitem__)
     assert np.isfinite(course.evidence).all()
-    assert restored.state.moments[0, BY_WINDOW, SERIAL_SUM] != 0
+    assert (restored.state.moments[0, BY_WINDOW, [SERIAL_SUM, LONG_SERIAL_SUM, DAY_MEANS_SEEN]] != 0).all()
+
+
+@pytest.mark.parametrize("first", [1, 2, 23])
+def test_the_first_value_of_a_day_is_judged_as_such_whenever_it_comes(first: int) -> None:
+    """It was taken for a later one, whose variance it is less sure than, and said nothing, or was no number."""
+    rng = np.random.default_rng(14)
+    number, shifted = Number(rng), np.where(np.arange(24) >= first, 2.0, 0.0)
+
+    def draw(day: int) -> Evidence:
+        evidence = number.day(0.1 * rng.normal() + (day == 27) * shifted)
+        if day > 20:
+            evidence.values[:2, :first] = np.nan
+        return evidence
+
+    course = follow(charts_of(NUMBER), range(28), draw)
+    assert np.isfinite(course.evidence[:, 10:]).all()
+    assert course.alarms() == [(27, first)]
 
 
 def test_a_snapshot_does_not_change_when_its_charts_go_on() -> None:

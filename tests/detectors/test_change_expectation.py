@@ -30,7 +30,14 @@ class Learned:
     """
 
     def __init__(
-        self, hours: Floats, weights: Floats | None = None, *, day: int = WEEKDAY, first: int = 0, lag: int = 0
+        self,
+        hours: Floats,
+        weights: Floats | None = None,
+        *,
+        day: int = WEEKDAY,
+        first: int = 0,
+        lag: int = 0,
+        told_apart: bool = False,
     ) -> None:
         days = np.arange(max(first, day - DAYS + 1), day)
         around, of_days = np.full((DAYS, hours.shape[1]), np.nan), np.zeros(DAYS)
@@ -40,7 +47,9 @@ class Learned:
         for d in (*days, day):
             weekends[d % DAYS] = is_weekend(int(d))
         self.expected = np.full(hours.shape[1], np.nan)
-        self.variance, self.weekdays = learn_expectation(around, of_days, weekends, first, day, lag, self.expected)
+        self.variance, self.weekdays = learn_expectation(
+            around, of_days, weekends, first, day, lag, told_apart, self.expected
+        )
 
 
 def noise(seed: int, days: int = 2 * DAYS, hours: int = 24) -> Floats:
@@ -174,17 +183,42 @@ def test_between_the_middles_of_hours_it_is_a_line() -> None:
     expected = np.random.default_rng(1).normal(0.0, 0.1, size=24)
     around = np.concatenate((expected[-1:], expected, expected[:1]))
     for time in np.linspace(0, 1, 289)[:-1]:
-        assert expected_at(expected, time) == pytest.approx(np.interp(24 * time, np.arange(-1, 25) + 0.5, around))
-    assert expected_at(np.array([7.0]), 0.3) == 7.0
+        assert expected_at(expected, time, False) == pytest.approx(
+            np.interp(24 * time, np.arange(-1, 25) + 0.5, around)
+        )
+    assert expected_at(np.array([7.0]), 0.3, False) == 7.0
+
+
+def test_a_day_that_is_alone_goes_on_beyond_its_ends_as_it_comes_there() -> None:
+    expected = np.sin(np.arange(24) / 4) / 2
+    for time in np.linspace(0.5, 23.5, 93)[:-1] / 24:
+        assert expected_at(expected, time, True) == expected_at(expected, time, False)
+    assert expected_at(expected, 0.2 / 24, True) == pytest.approx(expected[0] - 0.3 * (expected[1] - expected[0]))
+    assert expected_at(expected, 23.9 / 24, True) == pytest.approx(expected[23] + 0.4 * (expected[23] - expected[22]))
+    # As it comes by a jump, it does not go on.
+    assert expected_at(np.append(4.0, np.zeros(23)), 0.2 / 24, True) == 4.0
+    assert expected_at(np.array([7.0]), 0.3, True) == 7.0
+
+
+@pytest.mark.parametrize("difference", [0.0, 0.1, 0.5])
+def test_days_of_the_week_that_were_told_apart_stay_so_until_they_hardly_differ(difference: float) -> None:
+    hours = noise(3) + difference * np.array([day % 7 == 0 for day in range(2 * DAYS)])[:, None]
+    # Monday is the day itself.
+    day = 2 * DAYS - 2 * DAYS % 7
+    assert Learned(hours, day=day).weekdays == ALIKE
+    kept = Learned(hours, day=day, told_apart=True)
+    assert kept.weekdays == (TOLD_APART if difference == 0.5 else ALIKE)
+    if difference == 0.5:
+        assert kept.expected.mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_at_a_jump_between_hours_there_is_no_line() -> None:
     """Traffic from nine o'clock on: nothing of it is expected before, and all of it at once."""
     expected = np.where(np.arange(24) < 9, -0.7, 4.0)
-    assert expected_at(expected, 8.9 / 24) == -0.7
-    assert expected_at(expected, 9.1 / 24) == 4.0
+    assert expected_at(expected, 8.9 / 24, False) == -0.7
+    assert expected_at(expected, 9.1 / 24, False) == 4.0
     ramp = np.clip(np.arange(24) - 6.0, 0.0, 4.0)
-    assert expected_at(ramp, 9.0 / 24) == pytest.approx(2.5)
+    assert expected_at(ramp, 9.0 / 24, False) == pytest.approx(2.5)
 
 
 WORKING_HOURS = np.where((np.arange(24) >= 9) & (np.arange(24) < 17), 5.0, -0.7)
@@ -230,5 +264,5 @@ def test_of_an_hour_that_few_days_had_nothing_is_expected() -> None:
     assert np.isnan(learned.expected[3])
     assert np.isfinite(np.delete(learned.expected, 3)).all()
     # Beside it there is no line to draw; what the hour itself has stands alone.
-    assert expected_at(learned.expected, 4.4 / 24) == learned.expected[4]
-    assert np.isnan(expected_at(learned.expected, 3.9 / 24))
+    assert expected_at(learned.expected, 4.4 / 24, False) == learned.expected[4]
+    assert np.isnan(expected_at(learned.expected, 3.9 / 24, False))

@@ -146,7 +146,7 @@ def test_a_change_is_found_where_the_first_windows_had_no_values(tmp_path: Path,
     configuration = watched(baseline={"kind": "rolling"})
     fired = onsets(tmp_path, configuration, lines(1, hourly))
     assert [at_ms for at_ms in fired if at_ms <= evening_ms] == []
-    assert fired[0] <= evening_ms + 2 * HOUR_MS
+    assert fired[0] <= evening_ms + 3 * HOUR_MS
 
 
 def test_a_daily_season_alone_does_not_alarm(tmp_path: Path) -> None:
