@@ -335,10 +335,10 @@ def _serial(moments: Floats, pools: Floats, windows_per_day: float) -> float:
 
 
 @inlined
-def _sure(moments: Floats, products: float, of_family: float, kept: float) -> float:
+def _sure(moments: Floats, products: float, of_family: float, remaining: float) -> float:
     seen = moments[TAILS_SEEN] + TRAIL_PRIOR
     mean = (products + TRAIL_PRIOR * of_family) / seen
-    return float(max(mean - SURELY / np.sqrt((1 - kept * kept) * seen), 0.0))
+    return float(max(mean - SURELY / np.sqrt((1 - remaining * remaining) * seen), 0.0))
 
 
 @inlined

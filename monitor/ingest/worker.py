@@ -431,8 +431,8 @@ class Worker:
         # What waits for a model to be registered is not read to its end, though nothing comes behind it.
         at_end = source.at_end() - self._ingest.waiting()
         # A group takes the partitions of a topic away some time after the topic is gone.
-        there = {p: at for p, at in self._positions().items() if p in partitions or not source.is_gone(p[0])}
-        self._stated.partitions.say(there, self._activity.idle(at_end))
+        present = {p: at for p, at in self._positions().items() if p in partitions or not source.is_gone(p[0])}
+        self._stated.partitions.say(present, self._activity.idle(at_end))
         self.status.assigned, self.status.ends = source.assigned(), source.ends()
         self.status.catching_up = self._ingest.catching_up
         self._note_gone(source.gone_since())
