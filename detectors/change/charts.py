@@ -91,9 +91,8 @@ LEAST_FRESH = 0.4
 """Part of the standard deviation of a day's first residual in which its shifts are counted at least: where levels step
 far over night, eight standard deviations of a window are little."""
 
-
-MOST_TODAY = 9.0
-"""Limit of a squared standardised residual in what the residuals of a day have in common."""
+MOST_SQUARE = 9.0
+"""Limit of a squared standardised residual in what is learned from it."""
 
 
 @inlined
@@ -158,7 +157,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
         # A day that goes further than others so far does so for the rest of it.
         common = max((row[COMMON] + row[TODAY]) / (row[COMMON] + row[TODAY_SEEN]), 1.0)
         freedom = min(freedom, row[COMMON] + row[TODAY_SEEN])
-        row[TODAY] += min(z * z, MOST_TODAY)
+        row[TODAY] += min(z * z, MOST_SQUARE)
         row[TODAY_SEEN] += 1
     score = (8 * freedom + 1) / (8 * freedom + 3) * np.sqrt(freedom * math.log1p(z * z / common / freedom))
     if z < 0:

@@ -187,7 +187,7 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         of[OF_STEPS] = steps / steps_seen
         of[OF_FAR] = far / max(trails_seen, 1.0)
         of[OF_TRAILS] = max(trails / max(trails_seen, 1.0), 0.0)
-        of[OF_DAY_MEANS] = means_squared / max(means_seen, 1.0) / max((means / max(means_seen, 1.0)) ** 2, 1e-9) - 1
+        of[OF_DAY_MEANS] = _variance_of_means(means, means_squared, means_seen)
         of[OF_LONG_TRAILS] = max(long_trails / max(trails_seen, 1.0), 0.0)
         of[SHOWN] = of[OF_SQUARES]
         # The prior of the excess of days: that of the family, and of a wide one worth three days.
@@ -348,14 +348,22 @@ def _common(moments: Floats, pools: Floats) -> float:
     Means of squares over days vary by 2/n if residuals are independent. What is beyond is the variance of the scale of
     a day, 2/(ν − 4) if that is a scaled inverse χ² with ν degrees of freedom.
     """
-    seen, mean = moments[DAY_MEANS_SEEN], moments[DAY_MEANS] / max(moments[DAY_MEANS_SEEN], 1.0)
-    if seen < FEWEST_COMMON or mean <= 0:
+    seen = moments[DAY_MEANS_SEEN]
+    if seen < FEWEST_COMMON or moments[DAY_MEANS] <= 0:
         return 0.0
-    variance = moments[DAY_MEANS_SQUARED] / seen / (mean * mean) - 1
+    variance = _variance_of_means(moments[DAY_MEANS], moments[DAY_MEANS_SQUARED], seen)
     days = seen + COMMON_PRIOR
     variance = (seen * variance + COMMON_PRIOR * pools[OF_DAY_MEANS]) / days
     excess = variance * (1 - SURELY * np.sqrt(2 / days)) - moments[DAY_CHANCE] / seen
     return float(4 + 2 / excess) if excess > LEAST_COMMON else 0.0
+
+
+@inlined
+def _variance_of_means(total: float, squares: float, days: float) -> float:
+    """Return that of the mean squares of days, as a part of the square of what they are on average."""
+    days = max(days, 1.0)
+    mean = total / days
+    return float(squares / days / max(mean * mean, 1e-9) - 1)
 
 
 @inlined

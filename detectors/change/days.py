@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import combine, let_pass, step_level, take_in
+from detectors.change.charts import MOST_SQUARE, combine, let_pass, step_level, take_in
 from detectors.change.components import (
     CORRELATION,
     DAY_SPREAD,
@@ -116,7 +116,6 @@ from detectors.change.teaching import (
 )
 from detectors.change.windows import (
     CALIBRATED_FROM,
-    MOST_SQUARE,
     OUTLIER,
     age_of,
     alarm_by_day,

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.charts import LEAST_FRESH, MOST_TODAY
+from detectors.change.charts import LEAST_FRESH, MOST_SQUARE
 from detectors.change.legend import (
     CALIBRATION,
     CARRY,
@@ -360,7 +360,7 @@ def _common_scale(path: _Path, z: Floats) -> Floats:
         squares = np.full(len(z), float(earlier)) if started else squares
         within = (path.common + squares) / np.maximum(path.common + earlier, 1e-9)
         scale[:, b] = np.where(has_any, np.maximum(within, 1.0), 1.0)
-        squares = squares + windows[b] * np.minimum(z[:, b] ** 2 + 1, MOST_TODAY)
+        squares = squares + windows[b] * np.minimum(z[:, b] ** 2 + 1, MOST_SQUARE)
     return scale
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import (
+    MOST_SQUARE,
     NO_REPEAT,
     begin_level,
     bet,
@@ -141,9 +142,6 @@ NEAR = 0.25
 
 GROWN = 1.5
 """How many times as far as it stood off a row must be to have moved anew."""
-
-MOST_SQUARE = 9.0
-"""Limit of a squared standardised residual in what is learned from it."""
 
 MOST_STEP = 25.0
 """Limit of a squared step over night, in variances of a prediction, in what is learned from it."""

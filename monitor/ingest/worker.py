@@ -440,7 +440,7 @@ class Worker:
         if not source.bounded:  # of what ends nothing more is waited for
             flows, record_ms = self._ingest.flows(), self._ingest.positions.record_ms()
             self._stated.arrivals.look(flows, record_ms, at_end, source.unanswered())
-            self._stated.arrivals.retire(source.partitions(), source.is_gone)
+            self._stated.arrivals.retire(partitions, source.is_gone)
         self.on_report()
 
     def _note_gone(self, gone_since: Mapping[str, int]) -> None:
