@@ -85,7 +85,7 @@ NO_REPEAT = -2.3
 """Evidence of a window that is not like the one before it at all."""
 
 CLIP = 3.0
-"""Standard deviations beyond which a residual moves its level no further."""
+"""Normal score beyond which a residual moves its level no further: of levels that jump, it goes with them further."""
 
 LEAST_FRESH = 0.4
 """Part of the standard deviation of a day's first residual in which its shifts are counted at least: where levels step
@@ -164,7 +164,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
         score = -score
     gain = row[VARIANCE] / row[TOTAL]
     # A new day's level is taken as it is: clipped, it would leave evidence of its own behind, window after window.
-    limited = error if fresh else min(max(error, -CLIP * spread), CLIP * spread)
+    limited = error if fresh else _limited(error, score, spread * np.sqrt(common), freedom)
     row[LEVEL] += gain * limited
     row[ERROR] = error if fresh else residual - row[LEVEL]
     row[VARIANCE] *= 1 - gain
@@ -195,6 +195,15 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
             chart[ELAPSED] += 1
         size *= 2
     return float(z)
+
+
+@inlined
+def _limited(error: float, score: float, spread: float, freedom: float) -> float:
+    """Return a residual, or one of the same sign whose normal score is the limit."""
+    if abs(score) <= CLIP:
+        return error
+    root = CLIP * (8 * freedom + 3) / (8 * freedom + 1)
+    return math.copysign(spread * math.sqrt(freedom * math.expm1(root * root / freedom)), error)
 
 
 @kernel

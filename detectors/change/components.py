@@ -92,10 +92,12 @@ NORMAL_TAIL, ALLOWED_TAIL, TAIL_PRIOR = 0.003, 0.005, 150.0
 """Share of residuals beyond the first distance that is expected and allowed, and residuals that this counts for."""
 
 FAR_SHARES = np.array(
-    [0.0204904, 0.0108226, 0.00639953, 0.00410393, 0.00200209, 0.00114311, 0.000726653, 0.00036354, 0.000148109]
+    [0.00769123, 0.00433754, 0.00270324, 0.0018126, 0.000952083, 0.000577359, 0.000386157, 0.000209706, 0.0000958719]
 )
-FREEDOMS = np.array([3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0, 24.0])
-"""Share of values beyond the second distance, 4.5, under Student's t, and its degrees of freedom."""
+FREEDOMS = np.array([4.0, 5.5, 6.5, 7.5, 9.5, 12.0, 14.0, 18.5, 27.0])
+"""Share of residuals beyond the second distance, 4.5, if they are Student's t with 3, 4, 5, 6, 8, 10, 12, 16 and 24
+degrees of freedom, of a scale with which their capped squares have the mean 1; and the degrees of freedom with which
+normal scores of residuals as far as 6.75 in such units are right."""
 
 OF_NEARER = 1.5
 """How many residuals beyond the second distance there are for one that is not beyond the third, in the longest tail."""
@@ -126,7 +128,7 @@ STEADY = 1e-9
 """Variance below which days do not vary at all, such as those of a rate that is always zero."""
 
 OF_SQUARES, OF_NEXT, OF_SECOND, OF_STEPS, SIGNIFICANT, CORRELATION, SHOWN, WORTH, ALL_SEEN = range(9)
-OF_TRAILS, OF_LONG_TRAILS, OF_DAY_MEANS, OF_FAR, POOL = range(9, 14)
+OF_TRAILS, OF_LONG_TRAILS, OF_DAY_MEANS, OF_DAY_CHANCE, OF_FAR, POOL = range(9, 15)
 
 
 @kernel
@@ -149,7 +151,7 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         variance = 0.0
         correlations = 0.0
         far, trails, long_trails = 0.0, 0.0, 0.0
-        means, means_squared, means_seen = 0.0, 0.0, 0.0
+        of_means, chance, means_squared = 0.0, 0.0, 0.0
         trails_seen = 0.0
         rows = 0
         steps = 2 * DAY_SPREAD * DAY_SPREAD
@@ -166,9 +168,10 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
             far += _surely_far(row)
             trails += row[SERIAL_SUM]
             long_trails += row[LONG_SERIAL_SUM]
-            means += row[DAY_MEANS]
-            means_squared += row[DAY_MEANS_SQUARED]
-            means_seen += row[DAY_MEANS_SEEN]
+            mean_squared, of_row, chance_of_row = _means_of_days(row)
+            means_squared += row[DAY_MEANS_SEEN] * mean_squared
+            of_means += row[DAY_MEANS_SEEN] * of_row
+            chance += row[DAY_MEANS_SEEN] * chance_of_row
             trails_seen += row[TAILS_SEEN]
             for lag in range(3):
                 # Each row's mean product, weighed by how many residuals it comes from.
@@ -187,7 +190,8 @@ def pool(moments: Floats, families: Integers, sampling: Floats, scale: int, pool
         of[OF_STEPS] = steps / steps_seen
         of[OF_FAR] = far / max(trails_seen, 1.0)
         of[OF_TRAILS] = max(trails / max(trails_seen, 1.0), 0.0)
-        of[OF_DAY_MEANS] = _variance_of_means(means, means_squared, means_seen)
+        of[OF_DAY_MEANS] = of_means / max(means_squared, STEADY)
+        of[OF_DAY_CHANCE] = chance / max(means_squared, STEADY)
         of[OF_LONG_TRAILS] = max(long_trails / max(trails_seen, 1.0), 0.0)
         of[SHOWN] = of[OF_SQUARES]
         # The prior of the excess of days: that of the family, and of a wide one worth three days.
@@ -345,25 +349,26 @@ def _sure(moments: Floats, products: float, of_family: float, remaining: float) 
 def _common(moments: Floats, pools: Floats) -> float:
     """Return of how many degrees of freedom the scale is that residuals of a day have in common; 0 if they have none.
 
-    Means of squares over days vary by 2/n if residuals are independent. What is beyond is the variance of the scale of
-    a day, 2/(ν − 4) if that is a scaled inverse χ² with ν degrees of freedom.
+    Means of squares vary from day to day as those of independent residuals do. What is beyond is the variance of the
+    scale of a day, 2/(ν − 4) if that is a scaled inverse χ² with ν degrees of freedom.
     """
     seen = moments[DAY_MEANS_SEEN]
-    if seen < FEWEST_COMMON or moments[DAY_MEANS] <= 0:
+    mean_squared, of_means, chance = _means_of_days(moments)
+    if seen < FEWEST_COMMON or mean_squared <= STEADY:
         return 0.0
-    variance = _variance_of_means(moments[DAY_MEANS], moments[DAY_MEANS_SQUARED], seen)
     days = seen + COMMON_PRIOR
-    variance = (seen * variance + COMMON_PRIOR * pools[OF_DAY_MEANS]) / days
-    excess = variance * (1 - SURELY * np.sqrt(2 / days)) - moments[DAY_CHANCE] / seen
+    of_means = (seen * of_means / mean_squared + COMMON_PRIOR * pools[OF_DAY_MEANS]) / days
+    chance = (seen * chance / mean_squared + COMMON_PRIOR * pools[OF_DAY_CHANCE]) / days
+    excess = of_means * (1 - SURELY * np.sqrt(2 / days)) - chance
     return float(4 + 2 / excess) if excess > LEAST_COMMON else 0.0
 
 
 @inlined
-def _variance_of_means(total: float, squares: float, days: float) -> float:
-    """Return that of the mean squares of days, as a part of the square of what they are on average."""
-    days = max(days, 1.0)
-    mean = total / days
-    return float(squares / days / max(mean * mean, 1e-9) - 1)
+def _means_of_days(moments: Floats) -> tuple[float, float, float]:
+    """Return the square of the mean of days' mean squares, how far these vary, and how far they would by chance."""
+    seen = max(moments[DAY_MEANS_SEEN], 1.0)
+    mean = moments[DAY_MEANS] / seen
+    return mean * mean, max(moments[DAY_MEANS_SQUARED] / seen - mean * mean, 0.0), moments[DAY_CHANCE] / seen
 
 
 @inlined
@@ -386,7 +391,7 @@ def _surely_far(moments: Floats) -> float:
     them are outages that come again, which must not pass for a tail.
     """
     far = min(moments[BEYOND + 1], OF_NEARER * (moments[BEYOND + 1] - moments[BEYOND + 2]))
-    return float(max(far - np.sqrt(far), 0.0))
+    return float(max(far - 1, 0.0))
 
 
 @inlined

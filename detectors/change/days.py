@@ -58,6 +58,7 @@ from detectors.change.legend import (
     FAMILY,
     FIRST_DAY,
     FIRST_ROW,
+    FOURTHS,
     FREEDOM,
     FREEDOM_FRESH,
     FRESH,
@@ -524,10 +525,12 @@ def _was_expected(hours_known: Floats, day: int, age: int) -> bool:
 @inlined
 def _note_mean_square(sums: Floats) -> None:
     """Note how far the windows of a day went, and by how much that varies if they are independent."""
-    if sums[SQUARES_SEEN] > 0:
-        mean = sums[SQUARES] / sums[SQUARES_SEEN]
+    seen = sums[SQUARES_SEEN]
+    if seen > 1:
+        mean = sums[SQUARES] / seen
         sums[DAY_MEANS], sums[DAY_MEANS_SQUARED] = mean, mean * mean
-        sums[DAY_CHANCE], sums[DAY_MEANS_SEEN] = 2 / sums[SQUARES_SEEN], 1.0
+        sums[DAY_CHANCE] = max(sums[FOURTHS] - seen * mean * mean, 0.0) / (seen - 1) / seen
+        sums[DAY_MEANS_SEEN] = 1.0
 
 
 @inlined

@@ -68,7 +68,7 @@ FILTER = LOOK + LOOKS - 1
 # squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three
 # distances, and out of how many; products of these with their trails, short and long; means of a day's squares, the
 # squares of these, how far they vary by chance, and their number; squared standardised residuals of parts of days, by
-# look, and their numbers.
+# look, and their numbers; squares of squared standardised residuals.
 PRODUCTS = 5
 COUNTS = PRODUCTS
 SQUARES, SQUARES_SEEN, STEPS, STEPS_SEEN, DAYS_SEEN, BEYOND = range(2 * PRODUCTS, 2 * PRODUCTS + 6)
@@ -76,7 +76,8 @@ TAILS = 3
 TAILS_SEEN, SERIAL_SUM, LONG_SERIAL_SUM = range(BEYOND + TAILS, BEYOND + TAILS + 3)
 DAY_MEANS, DAY_MEANS_SQUARED, DAY_CHANCE, DAY_MEANS_SEEN, LOOK_SQUARES = range(LONG_SERIAL_SUM + 1, LONG_SERIAL_SUM + 6)
 LOOKS_SEEN = LOOK_SQUARES + LOOKS - 1
-MOMENTS = LOOKS_SEEN + LOOKS - 1
+FOURTHS = LOOKS_SEEN + LOOKS - 1
+MOMENTS = FOURTHS + 1
 
 # What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling; of
 # a spread, the squares of all scores, and of how many.

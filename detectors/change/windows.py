@@ -54,6 +54,7 @@ from detectors.change.legend import (
     FAMILY,
     FIRST_RESIDUAL,
     FIRST_ROW,
+    FOURTHS,
     FREEDOM,
     FRESH,
     HIGHEST,
@@ -520,7 +521,9 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         sums[STEPS_SEEN] += 1
     else:
         unstretched = z * window[STRETCH]
-        sums[SQUARES] += min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
+        square = min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2
+        sums[SQUARES] += square
+        sums[FOURTHS] += square * square
         sums[SQUARES_SEEN] += 1
         note_tail(sums, unstretched)
         note_trail(window, sums, unstretched, row[IN_HOUR] * hours.shape[0])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy.optimize import brentq
+
 
 @dataclass
 class Chart:
@@ -100,7 +102,9 @@ class PlainRow:
             unit = max(unit, 0.4)
         for chart in self.charts:
             chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain, self.serial)
-        self.level += gain * (error if fresh else max(-3 * spread, min(3 * spread, error)))
+        # As far as a normal score of 3.
+        reach = spread * math.sqrt(scale) * brentq(lambda far: normal_score(far, freedom) - 3, 0, 100)
+        self.level += gain * (error if fresh else max(-reach, min(reach, error)))
         self.variance *= 1 - gain
 
 

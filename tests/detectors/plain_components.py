@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from scipy.integrate import quad
+from scipy.optimize import brentq
 
 from tests.detectors.plain_prior import most_likely_prior
 
 Floats = npt.NDArray[np.float64]
+
+
+LIKE = {3: 4.0, 4: 5.5, 5: 6.5, 6: 7.5, 8: 9.5, 10: 12.0, 12: 14.0, 16: 18.5, 24: 27.0}
+"""Degrees of freedom with which residuals of a Student's t have the right normal scores, far out."""
 
 
 @dataclass
@@ -68,21 +75,33 @@ class Components:
         return replace(self, freedom=min(self.freedom, 8.0)) if varies else self
 
     def with_tails_of(self, own: Moments, family: list[Moments]) -> Components:
-        """Of a typical value or a spread: with those of the Student's t that has as many residuals far out.
+        """Of a typical value or a spread: with those that are right for the Student's t that has as many far out.
 
         What its family has counts for 150 windows.
         """
         of_family = sum(map(surely_far, family)) / max(sum(m.tails[3] for m in family), 1)
         share = (surely_far(own) + 150 * of_family) / (own.tails[3] + 150)
-        like = [nu for nu in (3, 4, 5, 6, 8, 10, 12, 16, 24) if share > 2 * stats.t.sf(4.5, nu)]
+        like = [near for nu, near in LIKE.items() if share > share_far_out(nu)]
         return replace(self, freedom=min([self.freedom, *like]))
 
 
 def surely_far(own: Moments) -> float:
-    """How many residuals lay far out, less a standard error; of those that lie further still, two in three are none."""
+    """How many residuals lay far out, but for one; of those that lie further still, two in three are none."""
     _, far, further, _ = own.tails
-    far = min(far, 3 / 2 * (far - further))
-    return max(far - math.sqrt(far), 0)
+    return max(min(far, 3 / 2 * (far - further)) - 1, 0)
+
+
+@cache
+def share_far_out(nu: float) -> float:
+    """The share of a Student's t beyond 4.5 units in which its squares, nine at most of each, are 1 on average."""
+    like = stats.t(nu)
+
+    def mean_square(unit: float) -> float:
+        near = quad(lambda x: x * x * like.pdf(x), 0, 3 * unit)[0]
+        return float(2 * near / unit**2 + 9 * 2 * like.sf(3 * unit))
+
+    unit = brentq(lambda unit: mean_square(unit) - 1, 0.5, 3)
+    return float(2 * like.sf(4.5 * unit))
 
 
 def serial(own: Moments, family: list[Moments]) -> float:
@@ -103,14 +122,26 @@ def sum_of_correlations(
 
 def common_freedom(own: Moments, family: list[Moments]) -> float:
     """Of the inverse chi-squared scale of days whose mean squares vary as much more than by chance; 0 of none."""
-    means, squares, chance, days = own.day_means
+    days = own.day_means[3]
     if days < 10:
         return 0.0
-    mean, square, _, all_days = (sum(m.day_means[i] for m in family) for i in range(4))
-    of_family = square / all_days / (mean / all_days) ** 2 - 1
-    variance = (days * (squares / days / (means / days) ** 2 - 1) + 60 * of_family) / (days + 60)
-    beyond = variance * (1 - 2 * math.sqrt(2 / (days + 60))) - chance / days
+    of_own, of_family = parts_of_variance([own]), parts_of_variance(family)
+    variance, chance = ((days * of_own[i] + 60 * of_family[i]) / (days + 60) for i in range(2))
+    beyond = variance * (1 - 2 * math.sqrt(2 / (days + 60))) - chance
     return 4 + 2 / beyond if beyond > 0.02 else 0.0
+
+
+def parts_of_variance(family: list[Moments]) -> tuple[float, float]:
+    """How far mean squares of days vary about that of their own contrast, and would by chance, as parts of its square.
+
+    A contrast that hardly moves says hardly anything of others.
+    """
+    squares = varies = by_chance = 0.0
+    for means, means_squared, chance, days in (m.day_means for m in family if m.day_means[3]):
+        squares += days * (means / days) ** 2
+        varies += days * (means_squared / days - (means / days) ** 2)
+        by_chance += chance
+    return varies / squares, by_chance / squares
 
 
 def mean_step_between_days(family: list[Moments]) -> float:

@@ -31,6 +31,8 @@ from detectors.change.legend import (
     LONG_SERIAL_SUM,
     MOMENTS,
     NOISE,
+    RATE,
+    RATES,
     SCALES,
     SCORE,
     SERIAL,
@@ -44,7 +46,7 @@ from detectors.change.legend import (
     UNCERTAINTY,
     UNSURE,
 )
-from detectors.change.model import ModelCharts
+from detectors.change.model import Evidence, ModelCharts
 from tests.detectors.change_streams import (
     EVENTS,
     NUMBER,
@@ -57,7 +59,9 @@ from tests.detectors.change_streams import (
     is_weekend,
     times_of,
 )
+from tests.detectors.plain_charts import normal_score
 from tests.detectors.plain_components import (
+    LIKE,
     Moments,
     by_days,
     by_windows,
@@ -66,6 +70,7 @@ from tests.detectors.plain_components import (
     level_that_shows,
     products_of_day,
     serial,
+    share_far_out,
     step_between_days,
     with_lasting_level,
 )
@@ -218,14 +223,13 @@ def test_components_equal_the_slow_obvious_way(carry: float) -> None:
 
 
 def test_tails_are_those_of_the_student_s_t_that_has_as_many_residuals_far_out() -> None:
-    np.testing.assert_allclose(FAR_SHARES, 2 * stats.t.sf(4.5, FREEDOMS), rtol=1e-5)
+    np.testing.assert_allclose(FAR_SHARES, [share_far_out(nu) for nu in LIKE], rtol=1e-5)
+    assert FREEDOMS.tolist() == list(LIKE.values())
     moments, row, pools = np.zeros(MOMENTS), np.zeros(FILTER), np.zeros(POOL)
     moments[TAILS_SEEN] = 1e6 - TAIL_PRIOR
     for heavier, share in zip(FREEDOMS.tolist(), FAR_SHARES.tolist(), strict=True):
         row[FREEDOM] = 50.0
-        # Less a standard error, that is still a little more.
-        further = 2 * stats.t.sf(6.75, heavier)
-        moments[BEYOND + 1 : BEYOND + 3] = 1.2 * share * 1e6, 1.2 * further * 1e6
+        moments[BEYOND + 1 : BEYOND + 3] = 1.05 * share * 1e6, 0.3 * share * 1e6
         heed_tails(moments, pools, row)
         assert row[FREEDOM] == heavier
     # Those of outages that come again lie further out than any tail.
@@ -233,6 +237,30 @@ def test_tails_are_those_of_the_student_s_t_that_has_as_many_residuals_far_out()
         row[FREEDOM], moments[BEYOND + 1 : BEYOND + 3] = 50.0, (far, further)
         heed_tails(moments, pools, row)
         assert row[FREEDOM] == 50.0
+
+
+@pytest.mark.parametrize("nu", list(LIKE))
+def test_normal_scores_of_tails_are_right_far_out(nu: int) -> None:
+    """With the degrees of freedom that the tails of a Student's t are given, in the units of its capped squares."""
+    unit = stats.t.isf(share_far_out(nu) / 2, nu) / 4.5
+    for residual, within in ((4.5, 0.15), (6.75, 0.12), (9.0, 0.15)):
+        exact = stats.norm.isf(stats.t.sf(residual * unit, nu))
+        assert normal_score(residual, LIKE[nu]) == pytest.approx(exact, abs=within)
+
+
+def test_a_rate_that_is_always_zero_says_nothing_of_how_far_days_of_others_go() -> None:
+    """Nor do rates that go far and rates that hardly move: days of each are compared with its own."""
+    rng, rates = np.random.default_rng(8), ((RATE, RATES),) * 3
+    charts = charts_of(rates, rates, false_alarms=1e-200)
+    missing, zero = np.array([0.02, 0.0, 0.0] * 2)[:, None], np.zeros((2, 24))
+    for day in range(40):
+        charts.begin(day, weekend=is_weekend(day))
+        counts = rng.binomial(EVENTS, missing, (6, 24)).astype(float)
+        ones, places = np.ones((6, 24)), (np.arange(24) + 0.5) / 24
+        charts.watch(Evidence(counts, EVENTS * ones, ones, zero, ones[:2], places))
+        charts.close()
+        common = charts.state.filters[:, BY_WINDOW, COMMON]
+        assert (common[common > 0] > 40).all()
 
 
 def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() -> None:
