@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.alarms import alarm_by_day, hold, is_held, name_foremost, say_nothing, stand
 from detectors.change.charts import MOST_SQUARE, combine, let_pass, step_level, take_in
 from detectors.change.components import (
     CORRELATION,
@@ -19,7 +20,7 @@ from detectors.change.components import (
     remember,
 )
 from detectors.change.day_levels import add_up_day
-from detectors.change.expectation import FEWEST_HOURS, UNSEEN, hours_seen, learn_expectation, mean_of_hours
+from detectors.change.expectation import FEWEST_HOURS, UNSEEN, age_of, hours_seen, learn_expectation, mean_of_hours
 from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
     ACCEPTED_DAY,
@@ -106,6 +107,7 @@ from detectors.change.legend import (
     WINDOWS_SEEN,
     ZONE,
 )
+from detectors.change.looks import take_in_part
 from detectors.change.residuals import to_expectation
 from detectors.change.teaching import (
     SETTLED,
@@ -115,18 +117,7 @@ from detectors.change.teaching import (
     keeps_timetable,
     weigh_day,
 )
-from detectors.change.windows import (
-    CALIBRATED_FROM,
-    OUTLIER,
-    age_of,
-    alarm_by_day,
-    hold,
-    is_held,
-    name_foremost,
-    say_nothing,
-    stand,
-    take_in_part,
-)
+from detectors.change.windows import CALIBRATED_FROM, OUTLIER
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]

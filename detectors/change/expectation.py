@@ -16,7 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import ALIKE, DAYS, REFERENCE_DAYS
+from detectors.change.legend import ALIKE, BEGAN, DAYS, REFERENCE_DAYS
 from detectors.change.weekdays import learn_weekday
 from detectors.kernel import inlined, kernel
 
@@ -110,6 +110,12 @@ def expected_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     if np.isnan(step) or (abs(step) > JUMP and (goes_on or back * step < 0.25 * step * step)):
         return float(expected[own])
     return float(expected[own] + abs(distance) * step)
+
+
+@inlined
+def age_of(row: Floats, age: int) -> int:
+    """Return the days since a row had its first value, from those since its series began; 0 before it has one."""
+    return age + 1 - int(row[BEGAN]) if row[BEGAN] > 0 else 0
 
 
 @inlined

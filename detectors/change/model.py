@@ -34,10 +34,11 @@ from detectors.change.legend import (
     VERDICT,
     VOLUMES,
 )
+from detectors.change.looks import CHARTED_DAYS
 from detectors.change.renewal import Renewal, renew
 from detectors.change.state import Kinds, State
 from detectors.change.threshold import HIGHEST_DAYS, threshold
-from detectors.change.windows import CHARTED_DAYS, watch_windows
+from detectors.change.windows import watch_windows
 
 __all__ = ["Evidence", "ModelCharts", "Settings"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.expectation import mean_of_hours
+from detectors.change.expectation import age_of, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_DAY,
     ACCEPTED_VARIANCE,
@@ -26,7 +26,7 @@ from detectors.change.legend import (
     VOLUME,
     WEEKDAYS,
 )
-from detectors.change.windows import CALIBRATED_FROM, OUTLIER, age_of
+from detectors.change.windows import CALIBRATED_FROM, OUTLIER
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]

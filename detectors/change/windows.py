@@ -5,14 +5,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.alarms import (
+    alarm_by_window,
+    any_stands,
+    hold,
+    is_held,
+    leave_out_stuck,
+    name_foremost,
+    say_nothing,
+    stand,
+)
 from detectors.change.charts import (
     MOST_SQUARE,
     NO_REPEAT,
     begin_level,
     bet,
     combine,
-    copy_charts,
-    leading,
     let_pass,
     step_level,
     take_in,
@@ -24,17 +32,14 @@ from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
     ACCEPTED_DAY,
-    ALARMED,
     ALARMS,
     BEGAN,
     BUSIEST,
     BY_DAY,
     BY_WINDOW,
     CALIBRATION,
-    CARRY,
     COMPARED,
     COUNTS,
-    DAY_ALARMS,
     DAY_REPEATS,
     DAY_SAMPLED,
     DAY_SAMPLING,
@@ -44,59 +49,37 @@ from detectors.change.legend import (
     DAY_WEIGHT,
     DAY_WINDOWS,
     DEVIATION,
-    DIRECTIONS,
-    ELAPSED,
-    ERROR,
     EVIDENCE,
-    EVIDENCE_SUM,
-    EXCEEDS,
     EXPECTED,
     FAMILY,
     FIRST_RESIDUAL,
     FIRST_ROW,
     FOURTHS,
-    FREEDOM,
     FRESH,
     HIGHEST,
-    HIGHEST_BY_DAY,
     IN_HOUR,
-    IS_ANEW,
     KIND,
     LATER,
     LEADING_ROW,
     LEARNING,
     LEVEL,
     LEVEL_VARIANCE,
-    LOOK,
-    LOOK_SQUARES,
-    LOOKS,
-    LOOKS_SEEN,
     MAGNITUDES,
     NEW_DAY,
     NOISE,
     PRODUCTS,
     QUIET,
     RATE,
-    RECOVERY,
     RENEWED,
     REPEATED,
     REPEATS,
-    RESIDUAL,
-    RESIDUALS,
-    RESIDUALS_SEEN,
     ROWS,
-    SCALE,
     SCORE,
-    SHIFT,
-    SPAN,
     SPREAD,
     SQUARES,
     SQUARES_SEEN,
     STANDING,
-    STANDS,
     STATUS,
-    STEP,
-    STEP_BACK,
     STEPS,
     STEPS_SEEN,
     STOOD,
@@ -115,6 +98,7 @@ from detectors.change.legend import (
     WINDOWS,
     WINDOWS_SEEN,
 )
+from detectors.change.looks import is_looked_at, look_at_day
 from detectors.change.recovery import begin_anew, only_away, recover
 from detectors.change.residuals import for_events, to_expectation, to_residual
 from detectors.kernel import inlined, kernel
@@ -129,20 +113,8 @@ ALIKE, TOO_OFTEN = -6.0, 0.01
 TIMETABLE_DAYS = 28
 """Days of a signal after which it is known whether they follow a timetable, which makes them alike."""
 
-CHARTED_DAYS = 7
-"""Days of a contrast before the scale of days may alarm about it."""
-
 OUTLIER = 4.0
 """Standard deviations to which a residual is limited in what is learned from it."""
-
-DOUBTLESS = 4.0
-"""Standard deviations from its level beyond which one residual shows by itself where a row is."""
-
-NEAR = 0.25
-"""Part of the step of a level within which it leads back to what is expected."""
-
-GROWN = 1.5
-"""How many times as far as it stood off a row must be to have moved anew."""
 
 MOST_STEP = 25.0
 """Limit of a squared step over night, in variances of a prediction, in what is learned from it."""
@@ -202,7 +174,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
         windows_per_day = rows[first, IN_HOUR] * hours.shape[1]
         for t in range(places.size):
             say_nothing(verdicts[s, t], ABSENT, BY_WINDOW)
-            stood = _stands(rows, first, count)
+            stood = any_stands(rows, first, count)
             for r in range(first, first + count):
                 value = values[r, t]
                 if rows[r, FAMILY] == SPREAD and rows[r, IN_HOUR] > 0:
@@ -215,7 +187,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     learned_events[r], hours[r], day_sums[r], value, events[r, t], abs(units[r, t]), places[t],
                     ages[s], single, stood,
                 )  # fmt: skip
-            if stood and not _stands(rows, first, count):
+            if stood and not any_stands(rows, first, count):
                 for r in range(first, first + count):
                     begin_anew(filters[r], charts[r])
             series[s, DAY_REPEATS] = NO_REPEAT
@@ -230,7 +202,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             series[s, WINDOWS_SEEN] += 1
             verdicts[s, t, WINDOWS] = series[s, WINDOWS_SEEN]
             if series[s, STUCK] != 0:
-                _leave_out_stuck(rows, filters, charts, day_sums, series[s])
+                leave_out_stuck(rows, filters, charts, day_sums, series[s])
             alike = _repeats(series[s], repeats[s, t], single)
             if single and series[s, REPEATS] > 0:
                 series[s, DAY_REPEATS] = alike
@@ -244,168 +216,18 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
             verdicts[s, t, EVIDENCE] = score
             verdicts[s, t, THRESHOLD] = thresholds[s]
             if score > thresholds[s]:
-                _alarm(rows, filters, charts, day_sums, series, s, alike, verdicts[s, t])
+                alarm_by_window(rows, filters, charts, day_sums, series, s, alike, verdicts[s, t])
             else:
                 verdicts[s, t, STATUS] = QUIET
                 stand(rows, series, s, verdicts[s, t])
-                if verdicts[s, t, STATUS] == QUIET and _is_looked_at(in_day[first], windows_per_day):
-                    _look_at_day(
+                if verdicts[s, t, STATUS] == QUIET and is_looked_at(in_day[first], windows_per_day):
+                    look_at_day(
                         rows, filters, charts, sums[:, BY_DAY], day_sums, series, s, ages[s], in_day[first],
                         windows_per_day, day_thresholds[s], verdicts[s, t],
                     )  # fmt: skip
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
             _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
-
-
-@inlined
-def _alarm(
-    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
-    verdict: Floats,
-) -> None:  # fmt: skip
-    """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
-    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-    verdict[STATUS] = EXCEEDS
-    if _is_stuck(charts[:, BY_WINDOW], first, count, alike):
-        series[s, STUCK] = 1
-        _leave_out_stuck(rows, filters, charts, day_sums, series[s])
-    else:
-        point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdict)
-        _leave_out(rows, filters, day_sums, first, count)
-    _note_alarm(series[s], verdict)
-    charts[first : first + count, BY_WINDOW] = 0.0
-
-
-@inlined
-def _is_stuck(charts: Floats, first: int, count: int, alike: float) -> bool:
-    """Whether there is more evidence that windows repeat themselves than that any row has moved."""
-    most = 0.0
-    for r in range(first, first + count):
-        most = max(most, leading(charts[r]))
-    return alike > most
-
-
-@inlined
-def _leave_out(rows: Floats, filters: Floats, day_sums: Floats, first: int, count: int) -> None:
-    """Leave what there was today out of the day of rows that alarm: a day of two levels is a day of neither."""
-    for r in range(first, first + count):
-        if rows[r, STANDING] != 0 or _is_back(filters[r, BY_WINDOW]):
-            day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
-
-
-@inlined
-def _is_looked_at(windows_today: int, windows_per_day: float) -> bool:
-    """Whether a day is judged before its end: after each quarter of it."""
-    quarter = int(windows_per_day) // LOOKS
-    return quarter > 1 and windows_today % quarter == 0 and windows_today < windows_per_day
-
-
-@inlined
-def _look_at_day(
-    rows: Floats, filters: Floats, charts: Floats, sums: Floats, day_sums: Floats, series: Floats, s: int, age: int,
-    in_day: int, windows_per_day: float, threshold: float, verdict: Floats,
-) -> None:  # fmt: skip
-    """Judge what there is of a day as if it had ended, and leave no trace unless it alarms."""
-    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-    look = int(LOOKS * in_day / windows_per_day) - 1
-    looked_at = charts[first : first + count, BY_DAY].copy()
-    ahead = filters[first : first + count, BY_DAY].copy()
-    for i in range(count):
-        today = day_sums[first + i]
-        step_level(ahead[i])
-        is_charted = age_of(rows[first + i], age) >= CHARTED_DAYS
-        if is_charted and 2 * LOOKS * today[DAY_WINDOWS] >= windows_per_day:
-            window, share = filters[first + i, BY_WINDOW], today[DAY_WINDOWS] / windows_per_day
-            z = take_in_part(ahead[i], window, looked_at[i], today, share, look)
-            sums[first + i, LOOK_SQUARES + look] = min(z * z, MOST_SQUARE) * max(ahead[i, LOOK + look], 1.0)
-            sums[first + i, LOOKS_SEEN + look] = 1.0
-        else:
-            let_pass(looked_at[i])
-    score = combine(looked_at, 0, count, NO_REPEAT)
-    series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)
-    if score > threshold:
-        yesterday = filters[first : first + count, BY_DAY].copy()
-        for i in range(count):
-            copy_row(ahead[i], filters[first + i, BY_DAY])
-            copy_charts(looked_at[i], charts[first + i, BY_DAY])
-        alarm_by_day(rows, filters, charts, day_sums, series, s, NO_REPEAT, verdict)
-        for i in range(count):
-            if rows[first + i, STANDING] == 0:
-                copy_row(yesterday[i], filters[first + i, BY_DAY])
-        verdict[EVIDENCE] = score
-        verdict[THRESHOLD] = threshold
-        verdict[SCALE] = BY_DAY
-
-
-@inlined
-def take_in_part(day: Floats, window: Floats, charts: Floats, today: Floats, share: float, look: int) -> float:
-    """Take in the mean residual of a part of a day at the scale of days, and return its standardised form.
-
-    A part differs more from day to day than the whole where levels wander within a day, or a season is not the same on
-    each; and what it has of single windows has tails as long as theirs.
-
-    Parameters
-    ----------
-    day, window
-        float64[FILTER]: at both scales.
-    charts, today
-        float64[MAGNITUDES, DIRECTIONS, CHART]; float64[DAY_SUMS].
-    share, look
-        Of the day's windows, and at which look it is, or would be.
-    """
-    of_part = window[LEVEL_VARIANCE] + window[NOISE] - day[LEVEL_VARIANCE] - day[NOISE]
-    variance = today[DAY_VARIANCE] / (today[DAY_WEIGHT] * today[DAY_WEIGHT])
-    variance += max(of_part, 0.0) * max(1 - share, 0.0)
-    usual, freedom = day[CALIBRATION], day[FREEDOM]
-    # Rows of earlier versions do not say it before their next day.
-    day[CALIBRATION] *= max(day[LOOK + look], 1.0)
-    day[FREEDOM] = min(freedom, window[FREEDOM])
-    z = take_in(day, charts, today[DAY_SUM] / today[DAY_WEIGHT], variance, False)
-    day[CALIBRATION], day[FREEDOM] = usual, freedom
-    return float(z)
-
-
-@inlined
-def alarm_by_day(
-    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
-    verdict: Floats,
-) -> None:  # fmt: skip
-    """Let an alarm of series ``s`` stand that days have raised, for windows too."""
-    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-    verdict[STATUS] = EXCEEDS
-    if _is_stuck(charts[:, BY_DAY], first, count, alike):
-        series[s, STUCK] = 1
-        _leave_out_stuck(rows, filters, charts, day_sums, series[s])
-    else:
-        series[s, DAY_ALARMS] += 1
-        point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
-    _note_alarm(series[s], verdict)
-    charts[first : first + count, BY_DAY] = 0.0
-    for r in range(first, first + count):
-        if rows[r, STANDING] != 0:
-            # Windows are compared with the level that days have found.
-            filters[r, BY_WINDOW, LEVEL] = rows[r, STANDING]
-            filters[r, BY_WINDOW, CARRY] = 1.0
-
-
-@inlined
-def age_of(row: Floats, age: int) -> int:
-    """Return the days since a row had its first value, from those since its series began; 0 before it has one."""
-    return age + 1 - int(row[BEGAN]) if row[BEGAN] > 0 else 0
-
-
-@inlined
-def is_held(series: Floats, windows_per_day: float) -> bool:
-    """Whether an alarm that stands goes on in windows in which the series is not there, as at night: for a day."""
-    return bool(series[ABSENT_FOR] <= windows_per_day)
-
-
-@inlined
-def hold(verdict: Floats, threshold: float) -> None:
-    """Say of an alarm that goes on without anything new that there is no evidence of more."""
-    if verdict[STATUS] == STANDS:
-        verdict[EVIDENCE] = 0.0
-        verdict[THRESHOLD] = threshold
 
 
 @inlined
@@ -564,28 +386,6 @@ def _add_to_day(day_sums: Floats, residual: float, sampling: float, spread: floa
 
 
 @inlined
-def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
-    """Say that an alarm of series ``s`` goes on, if one does, and for which row most."""
-    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-    for r in range(first, first + count):
-        shift = rows[r, STANDING]
-        if shift != 0 and (verdict[STATUS] != STANDS or abs(shift) > abs(verdict[SHIFT])):
-            verdict[STATUS] = STANDS
-            verdict[LEADING_ROW] = r
-            verdict[SHIFT] = shift
-            _note_alarm(series[s], verdict)
-    if series[s, STUCK] != 0 and verdict[STATUS] != STANDS:
-        verdict[STATUS] = STANDS
-        _note_alarm(series[s], verdict)
-
-
-@inlined
-def _note_alarm(series: Floats, verdict: Floats) -> None:
-    """Note that a series has alarmed today, and by how much; a repetition is no shift, and beyond all doubt."""
-    series[ALARMED] = max(series[ALARMED], 1.0 if np.isnan(verdict[SHIFT]) else abs(verdict[SHIFT]))
-
-
-@inlined
 def _repeats(series: Floats, alike: float, single: bool) -> float:
     """Return the evidence that windows repeat themselves: of all in a row that are like the one before them.
 
@@ -606,117 +406,3 @@ def _repeats(series: Floats, alike: float, single: bool) -> float:
     usual = series[REPEATED] > 1 + TOO_OFTEN * series[COMPARED]
     series[REPEATED] += 1
     return NO_REPEAT if usual or (single and series[COMPARED] <= TIMETABLE_DAYS) else series[REPEATS]
-
-
-@inlined
-def _leave_out_stuck(rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats) -> None:
-    """Take nothing from values that an upstream repeats: they are off as it would be at another hour."""
-    first, count = int(series[FIRST_ROW]), int(series[ROWS])
-    for r in range(first, first + count):
-        if rows[r, KIND] == SCORE:
-            day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
-            begin_anew(filters[r], charts[r])
-
-
-@inlined
-def _stands(rows: Floats, first: int, count: int) -> bool:
-    """Whether an alarm of a series stands."""
-    stands = False
-    for r in range(first, first + count):
-        stands |= rows[r, STANDING] != 0
-    return bool(stands)
-
-
-@inlined
-def say_nothing(verdict: Floats, status: int, scale: int) -> None:
-    """Empty a verdict but for its status and its scale."""
-    verdict[:] = np.nan
-    verdict[STATUS] = status
-    verdict[LEADING_ROW] = -1
-    verdict[SCALE] = scale
-
-
-@inlined
-def name_foremost(filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
-    """Say which row a quiet signal has most evidence of, if any."""
-    most = 0.0
-    for r in range(first, first + count):
-        evidence = leading(charts[r])
-        if evidence > most:
-            most = evidence
-            verdict[LEADING_ROW] = r
-            verdict[SHIFT], verdict[SPAN] = _shift(filters[r], charts[r])
-
-
-@inlined
-def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
-    """Say which row moved most, and let an alarm stand for each that moved about as much, if it is not back.
-
-    The level of such a row is from now on the shifted one: what changes next is a change of its own.
-    """
-    most = 0.0
-    for r in range(first, first + count):
-        most = max(most, leading(charts[r]))
-    for r in range(first, first + count):
-        evidence = leading(charts[r])
-        if evidence <= 0 or evidence < most - 3:
-            continue
-        window = filters[r]
-        shift, span = _shift(window, charts[r])
-        if evidence == most:
-            verdict[LEADING_ROW] = r
-            verdict[SHIFT] = shift
-            verdict[SPAN] = span
-            standing = rows[r, STANDING]
-            verdict[IS_ANEW] = standing == 0 or shift / standing >= GROWN
-        rows[r, ALARMS] += 1
-        if _is_back(window):
-            window[LEVEL] = 0.0
-            window[VARIANCE] = window[LEVEL_VARIANCE]
-            continue
-        rows[r, STANDING] = shift
-        rows[r, RECOVERY] = 0.0
-        rows[r, STEP_BACK] = 0.0
-        rows[r, STOOD] = 0.0
-        rows[r, STOOD_SUM] = shift if rows[r, KIND] == SCORE else rows[r, DEVIATION]
-        rows[r, STOOD_SEEN] = 1.0
-        window[LEVEL] = shift
-        window[CARRY] = 1.0
-        window[STEP] = max(window[STEP], 0.02 * window[TOTAL])
-        window[VARIANCE] = window[TOTAL]
-
-
-@inlined
-def _shift(window: Floats, charts: Floats) -> tuple[float, float]:
-    """Return how far from its expectation a row is, and for how many windows.
-
-    On average since its strongest chart began, as the shift most likely did (Page 1954); or beyond doubt now. Of one
-    that is back, how far it was.
-    """
-    most = 0.0
-    shift = float(window[RESIDUAL])
-    span = 1.0
-    if _is_back(window):
-        shift -= float(window[ERROR])
-        span = 2.0
-    is_beyond_doubt = _is_beyond_doubt(window)
-    for magnitude in range(MAGNITUDES):
-        for direction in range(DIRECTIONS):
-            chart = charts[magnitude, direction]
-            if chart[EVIDENCE_SUM] > most and not is_beyond_doubt:
-                most = chart[EVIDENCE_SUM]
-                shift = float(chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0))
-                span = float(chart[ELAPSED])
-    return shift, span
-
-
-@inlined
-def _is_beyond_doubt(window: Floats) -> bool:
-    """Whether the last residual alone shows where a row is."""
-    return bool(abs(window[ERROR]) > DOUBTLESS * np.sqrt(window[TOTAL] * window[CALIBRATION]))
-
-
-@inlined
-def _is_back(window: Floats) -> bool:
-    """Whether a row is back at what is expected beyond doubt, from a level that had raised no alarm."""
-    return bool(_is_beyond_doubt(window) and abs(window[RESIDUAL]) < NEAR * abs(window[ERROR]))

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.expectation import expected_at
+from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import ModelCharts, Settings
 from detectors.change.residuals import for_events
-from detectors.change.windows import CHARTED_DAYS
 from detectors.performance.evidence import Scale
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
 from monitor.events import SeriesKey

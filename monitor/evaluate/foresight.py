@@ -15,11 +15,12 @@ import numpy as np
 from detectors.change import legend
 from detectors.change.contrasts import FEWEST_COMPARED, FEWEST_SPREAD
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
+from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import BY_WINDOWS_SHARE, ZONES
 from detectors.change.residuals import to_expectation
 from detectors.change.skew import SKEW_SHARE
 from detectors.change.threshold import bound
-from detectors.change.windows import CHARTED_DAYS, TIMETABLE_DAYS
+from detectors.change.windows import TIMETABLE_DAYS
 from monitor.config.model import Model
 from monitor.config.references import sharing_budget, uses_for
 from monitor.evaluate.contrasts import REFERENCE_EVENTS

@@ -1,0 +1,276 @@
+"""What an alarm does: it stands for rows and is pointed out, and what it is about is left out of its day."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from detectors.change.charts import leading
+from detectors.change.legend import (
+    ABSENT_FOR,
+    ALARMED,
+    ALARMS,
+    BY_DAY,
+    BY_WINDOW,
+    CALIBRATION,
+    CARRY,
+    DAY_ALARMS,
+    DAY_SUM,
+    DAY_WINDOWS,
+    DEVIATION,
+    DIRECTIONS,
+    ELAPSED,
+    ERROR,
+    EVIDENCE,
+    EVIDENCE_SUM,
+    EXCEEDS,
+    FIRST_ROW,
+    IS_ANEW,
+    KIND,
+    LEADING_ROW,
+    LEVEL,
+    LEVEL_VARIANCE,
+    MAGNITUDES,
+    RECOVERY,
+    RESIDUAL,
+    RESIDUALS,
+    RESIDUALS_SEEN,
+    ROWS,
+    SCALE,
+    SCORE,
+    SHIFT,
+    SPAN,
+    STANDING,
+    STANDS,
+    STATUS,
+    STEP,
+    STEP_BACK,
+    STOOD,
+    STOOD_SEEN,
+    STOOD_SUM,
+    STUCK,
+    THRESHOLD,
+    TOTAL,
+    VARIANCE,
+)
+from detectors.change.recovery import begin_anew
+from detectors.kernel import inlined
+
+Floats = npt.NDArray[np.float64]
+
+DOUBTLESS = 4.0
+"""Standard deviations from its level beyond which one residual shows by itself where a row is."""
+
+NEAR = 0.25
+"""Part of the step of a level within which it leads back to what is expected."""
+
+GROWN = 1.5
+"""How many times as far as it stood off a row must be to have moved anew."""
+
+
+@inlined
+def alarm_by_window(
+    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
+    verdict: Floats,
+) -> None:  # fmt: skip
+    """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    verdict[STATUS] = EXCEEDS
+    if _is_stuck(charts[:, BY_WINDOW], first, count, alike):
+        series[s, STUCK] = 1
+        leave_out_stuck(rows, filters, charts, day_sums, series[s])
+    else:
+        point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdict)
+        _leave_out(rows, filters, day_sums, first, count)
+    _note_alarm(series[s], verdict)
+    charts[first : first + count, BY_WINDOW] = 0.0
+
+
+@inlined
+def alarm_by_day(
+    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
+    verdict: Floats,
+) -> None:  # fmt: skip
+    """Let an alarm of series ``s`` stand that days have raised, for windows too."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    verdict[STATUS] = EXCEEDS
+    if _is_stuck(charts[:, BY_DAY], first, count, alike):
+        series[s, STUCK] = 1
+        leave_out_stuck(rows, filters, charts, day_sums, series[s])
+    else:
+        series[s, DAY_ALARMS] += 1
+        point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
+    _note_alarm(series[s], verdict)
+    charts[first : first + count, BY_DAY] = 0.0
+    for r in range(first, first + count):
+        if rows[r, STANDING] != 0:
+            # Windows are compared with the level that days have found.
+            filters[r, BY_WINDOW, LEVEL] = rows[r, STANDING]
+            filters[r, BY_WINDOW, CARRY] = 1.0
+
+
+@inlined
+def _is_stuck(charts: Floats, first: int, count: int, alike: float) -> bool:
+    """Whether there is more evidence that windows repeat themselves than that any row has moved."""
+    most = 0.0
+    for r in range(first, first + count):
+        most = max(most, leading(charts[r]))
+    return alike > most
+
+
+@inlined
+def _leave_out(rows: Floats, filters: Floats, day_sums: Floats, first: int, count: int) -> None:
+    """Leave what there was today out of the day of rows that alarm: a day of two levels is a day of neither."""
+    for r in range(first, first + count):
+        if rows[r, STANDING] != 0 or _is_back(filters[r, BY_WINDOW]):
+            day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
+
+
+@inlined
+def is_held(series: Floats, windows_per_day: float) -> bool:
+    """Whether an alarm that stands goes on in windows in which the series is not there, as at night: for a day."""
+    return bool(series[ABSENT_FOR] <= windows_per_day)
+
+
+@inlined
+def hold(verdict: Floats, threshold: float) -> None:
+    """Say of an alarm that goes on without anything new that there is no evidence of more."""
+    if verdict[STATUS] == STANDS:
+        verdict[EVIDENCE] = 0.0
+        verdict[THRESHOLD] = threshold
+
+
+@inlined
+def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
+    """Say that an alarm of series ``s`` goes on, if one does, and for which row most."""
+    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
+    for r in range(first, first + count):
+        shift = rows[r, STANDING]
+        if shift != 0 and (verdict[STATUS] != STANDS or abs(shift) > abs(verdict[SHIFT])):
+            verdict[STATUS] = STANDS
+            verdict[LEADING_ROW] = r
+            verdict[SHIFT] = shift
+            _note_alarm(series[s], verdict)
+    if series[s, STUCK] != 0 and verdict[STATUS] != STANDS:
+        verdict[STATUS] = STANDS
+        _note_alarm(series[s], verdict)
+
+
+@inlined
+def _note_alarm(series: Floats, verdict: Floats) -> None:
+    """Note that a series has alarmed today, and by how much; a repetition is no shift, and beyond all doubt."""
+    series[ALARMED] = max(series[ALARMED], 1.0 if np.isnan(verdict[SHIFT]) else abs(verdict[SHIFT]))
+
+
+@inlined
+def leave_out_stuck(rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats) -> None:
+    """Take nothing from values that an upstream repeats: they are off as it would be at another hour."""
+    first, count = int(series[FIRST_ROW]), int(series[ROWS])
+    for r in range(first, first + count):
+        if rows[r, KIND] == SCORE:
+            day_sums[r, DAY_SUM : DAY_WINDOWS + 1] = 0.0
+            begin_anew(filters[r], charts[r])
+
+
+@inlined
+def any_stands(rows: Floats, first: int, count: int) -> bool:
+    """Whether an alarm of a series stands."""
+    stands = False
+    for r in range(first, first + count):
+        stands |= rows[r, STANDING] != 0
+    return bool(stands)
+
+
+@inlined
+def say_nothing(verdict: Floats, status: int, scale: int) -> None:
+    """Empty a verdict but for its status and its scale."""
+    verdict[:] = np.nan
+    verdict[STATUS] = status
+    verdict[LEADING_ROW] = -1
+    verdict[SCALE] = scale
+
+
+@inlined
+def name_foremost(filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
+    """Say which row a quiet signal has most evidence of, if any."""
+    most = 0.0
+    for r in range(first, first + count):
+        evidence = leading(charts[r])
+        if evidence > most:
+            most = evidence
+            verdict[LEADING_ROW] = r
+            verdict[SHIFT], verdict[SPAN] = _shift(filters[r], charts[r])
+
+
+@inlined
+def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: int, verdict: Floats) -> None:
+    """Say which row moved most, and let an alarm stand for each that moved about as much, if it is not back.
+
+    The level of such a row is from now on the shifted one: what changes next is a change of its own.
+    """
+    most = 0.0
+    for r in range(first, first + count):
+        most = max(most, leading(charts[r]))
+    for r in range(first, first + count):
+        evidence = leading(charts[r])
+        if evidence <= 0 or evidence < most - 3:
+            continue
+        window = filters[r]
+        shift, span = _shift(window, charts[r])
+        if evidence == most:
+            verdict[LEADING_ROW] = r
+            verdict[SHIFT] = shift
+            verdict[SPAN] = span
+            standing = rows[r, STANDING]
+            verdict[IS_ANEW] = standing == 0 or shift / standing >= GROWN
+        rows[r, ALARMS] += 1
+        if _is_back(window):
+            window[LEVEL] = 0.0
+            window[VARIANCE] = window[LEVEL_VARIANCE]
+            continue
+        rows[r, STANDING] = shift
+        rows[r, RECOVERY] = 0.0
+        rows[r, STEP_BACK] = 0.0
+        rows[r, STOOD] = 0.0
+        rows[r, STOOD_SUM] = shift if rows[r, KIND] == SCORE else rows[r, DEVIATION]
+        rows[r, STOOD_SEEN] = 1.0
+        window[LEVEL] = shift
+        window[CARRY] = 1.0
+        window[STEP] = max(window[STEP], 0.02 * window[TOTAL])
+        window[VARIANCE] = window[TOTAL]
+
+
+@inlined
+def _shift(window: Floats, charts: Floats) -> tuple[float, float]:
+    """Return how far from its expectation a row is, and for how many windows.
+
+    On average since its strongest chart began, as the shift most likely did (Page 1954); or beyond doubt now. Of one
+    that is back, how far it was.
+    """
+    most = 0.0
+    shift = float(window[RESIDUAL])
+    span = 1.0
+    if _is_back(window):
+        shift -= float(window[ERROR])
+        span = 2.0
+    is_beyond_doubt = _is_beyond_doubt(window)
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            chart = charts[magnitude, direction]
+            if chart[EVIDENCE_SUM] > most and not is_beyond_doubt:
+                most = chart[EVIDENCE_SUM]
+                shift = float(chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0))
+                span = float(chart[ELAPSED])
+    return shift, span
+
+
+@inlined
+def _is_beyond_doubt(window: Floats) -> bool:
+    """Whether the last residual alone shows where a row is."""
+    return bool(abs(window[ERROR]) > DOUBTLESS * np.sqrt(window[TOTAL] * window[CALIBRATION]))
+
+
+@inlined
+def _is_back(window: Floats) -> bool:
+    """Whether a row is back at what is expected beyond doubt, from a level that had raised no alarm."""
+    return bool(_is_beyond_doubt(window) and abs(window[RESIDUAL]) < NEAR * abs(window[ERROR]))
