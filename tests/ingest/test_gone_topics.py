@@ -17,7 +17,7 @@ from monitor.ingest.readers import Readers
 from monitor.ingest.worker import REPORT_EVERY_S, Worker
 from monitor.watch import compile_watch
 from sinks.store.memory import MemoryStore
-from tests.ingest.test_catch_ups import EVENTS, TOPICS, HeldLog
+from tests.ingest.held_log import EVENTS, TOPICS, HeldLog
 from tests.service import shop
 
 STAYING, LEAVING = TOPICS
