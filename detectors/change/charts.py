@@ -69,6 +69,7 @@ from detectors.change.legend import (
     RESIDUALS_SEEN,
     SERIAL,
     STEP,
+    TAIL_FREEDOM,
     TODAY,
     TODAY_SEEN,
     TOTAL,
@@ -85,7 +86,7 @@ NO_REPEAT = -2.3
 """Evidence of a window that is not like the one before it at all."""
 
 CLIP = 3.0
-"""Normal score beyond which a residual moves its level no further: of levels that jump, it goes with them further."""
+"""Standard deviations beyond which a residual moves its level no further."""
 
 LEAST_FRESH = 0.4
 """Part of the standard deviation of a day's first residual in which its shifts are counted at least: where levels step
@@ -164,7 +165,7 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
         score = -score
     gain = row[VARIANCE] / row[TOTAL]
     # A new day's level is taken as it is: clipped, it would leave evidence of its own behind, window after window.
-    limited = error if fresh else _limited(error, score, spread * np.sqrt(common), freedom)
+    limited = error if fresh else _limited(error, spread, row[TAIL_FREEDOM])
     row[LEVEL] += gain * limited
     row[ERROR] = error if fresh else residual - row[LEVEL]
     row[VARIANCE] *= 1 - gain
@@ -198,12 +199,13 @@ def take_in(row: Floats, charts: Floats, residual: float, sampling: float, fresh
 
 
 @inlined
-def _limited(error: float, score: float, spread: float, freedom: float) -> float:
-    """Return a residual, or one of the same sign whose normal score is the limit."""
-    if abs(score) <= CLIP:
-        return error
-    root = CLIP * (8 * freedom + 3) / (8 * freedom + 1)
-    return math.copysign(spread * math.sqrt(freedom * math.expm1(root * root / freedom)), error)
+def _limited(error: float, spread: float, freedom: float) -> float:
+    """Return how far a level goes with a residual: of a row with long tails, as far as one of the same normal score."""
+    limit = CLIP * spread
+    if freedom > 0:
+        root = CLIP * (8 * freedom + 3) / (8 * freedom + 1)
+        limit = spread * math.sqrt(freedom * math.expm1(root * root / freedom))
+    return min(max(error, -limit), limit)
 
 
 @kernel

@@ -56,6 +56,7 @@ from detectors.change.legend import (
     STEPS,
     STEPS_SEEN,
     STRETCH,
+    TAIL_FREEDOM,
     TAILS,
     TAILS_SEEN,
     TRAIL,
@@ -378,8 +379,10 @@ def heed_tails(moments: Floats, pools: Floats, row: Floats) -> None:
     While it has shown few residuals, they are those of its family, float64[POOL].
     """
     share = (_surely_far(moments) + TAIL_PRIOR * pools[OF_FAR]) / (moments[TAILS_SEEN] + TAIL_PRIOR)
-    for i in range(FREEDOMS.size):
+    row[TAIL_FREEDOM] = 0.0
+    for i in range(FREEDOMS.size - 1, -1, -1):
         if share > FAR_SHARES[i]:
+            row[TAIL_FREEDOM] = FREEDOMS[i]
             row[FREEDOM] = min(row[FREEDOM], FREEDOMS[i])
 
 

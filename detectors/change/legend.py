@@ -56,13 +56,15 @@ LATER, FIRST_RESIDUAL, NEW_DAY = range(3)
 # part of its level the next day has too; how far that residual is from the level, or a day's first from the one before.
 # What there is of the standardised residuals just before, and how much more a sum of them in a row varies than one of
 # independent ones, as a part of that; what there is of those of the last hours. Squares of today's, and how many; of
-# how many degrees of freedom the scale is that they have in common, 0 if they have none; and how far further than
-# expected days are from their level at each look at a part of them.
+# how many degrees of freedom the scale is that they have in common, 0 if they have none; how far further than
+# expected days are from their level at each look at a part of them; and the degrees of freedom that their tails show, 0
+# if they are not longer than a normal one's.
 LEVEL, VARIANCE, CARRY, CARRY_TODAY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP = range(8)
 CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, RESIDUAL, TOTAL, STRETCH, OVERNIGHT, ERROR = range(8, 17)
 LOOKS = 4
 TRAIL, SERIAL, LONG_TRAIL, TODAY, TODAY_SEEN, COMMON, LOOK = range(17, 24)
-FILTER = LOOK + LOOKS - 1
+TAIL_FREEDOM = LOOK + LOOKS - 1
+FILTER = TAIL_FREEDOM + 1
 
 # Sums from which the components are learned: products of residuals at lags 0, 1, 2, 3 and long, and their numbers;
 # squared standardised residuals; squared steps between days; days; how many residuals lay beyond each of three

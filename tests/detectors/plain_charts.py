@@ -49,6 +49,8 @@ class PlainRow:
     common, today, today_seen : float
         Of how many degrees of freedom the scale is that windows of a day have in common, 0 if they have none; squared
         standardised residuals of today, nine at most of each, and their number.
+    tail_freedom : float
+        Degrees of freedom that its tails show, 0 if they are not longer than a normal one's.
     """
 
     charts: list[Chart]
@@ -68,6 +70,7 @@ class PlainRow:
     common: float
     today: float
     today_seen: float
+    tail_freedom: float
 
     def step_on(self, new_day: bool) -> None:
         overnight = self.overnight if new_day else 1.0
@@ -102,8 +105,9 @@ class PlainRow:
             unit = max(unit, 0.4)
         for chart in self.charts:
             chart.take(chart.sign * score, self.zone / spread, chart.size * unit, self.carry, gain, self.serial)
-        # As far as a normal score of 3.
-        reach = spread * math.sqrt(scale) * brentq(lambda far: normal_score(far, freedom) - 3, 0, 100)
+        reach = 3 * spread
+        if self.tail_freedom:
+            reach = spread * brentq(lambda far: normal_score(far, self.tail_freedom) - 3, 0, 100)
         self.level += gain * (error if fresh else max(-reach, min(reach, error)))
         self.variance *= 1 - gain
 

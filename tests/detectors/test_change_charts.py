@@ -24,6 +24,7 @@ from detectors.change.legend import (
     OVERNIGHT,
     SERIAL,
     STEP,
+    TAIL_FREEDOM,
     TODAY,
     TODAY_SEEN,
     VARIANCE,
@@ -38,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 
 COLUMNS = (
     CARRY, LEVEL_VARIANCE, NOISE, STEP, DAY_STEP, CALIBRATION, FREEDOM, FREEDOM_FRESH, ZONE, LEVEL, VARIANCE,
-    OVERNIGHT, SERIAL, COMMON, TODAY, TODAY_SEEN,
+    OVERNIGHT, SERIAL, COMMON, TODAY, TODAY_SEEN, TAIL_FREEDOM,
 )  # fmt: skip
 
 
@@ -100,6 +101,26 @@ def test_the_windows_of_a_day_equal_the_slow_obvious_way(carry: float, waves: fl
             charts.watch(evidence)
         charts.close()
     assert not waves or (charts.state.filters[0, BY_WINDOW, [SERIAL, COMMON]] > 0.1).all()
+
+
+def test_a_level_goes_along_with_jumps_where_they_are_usual() -> None:
+    rng = np.random.default_rng(4)
+    steps, level, levels = rng.standard_t(3, size=40 * 24), 0.0, []
+    for step in steps.tolist():
+        level = 0.7 * level + 0.25 * step
+        levels.append(level)
+    number, charts = Number(rng), quiet_charts()
+    for day, of_day in enumerate(np.reshape(levels, (40, 24))):
+        evidence = number.day(of_day)
+        charts.begin(day, weekend=is_weekend(day))
+        expected = plain_day(charts, evidence)
+        actual = charts.watch(evidence)[0, :, EVIDENCE]
+        if day >= 35:
+            np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
+        charts.close()
+    location, spread = charts.state.filters[:2, BY_WINDOW, TAIL_FREEDOM]
+    assert 0 < location < 20
+    assert spread == 0
 
 
 def test_days_equal_the_slow_obvious_way() -> None:
