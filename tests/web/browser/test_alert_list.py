@@ -14,7 +14,7 @@ from tests.web.browser.looking import Open
 from tests.web.browser.site import EDITOR, HOSTILE, MARKUP, NOW_MS, VIEWER, Site, drifted, serving_site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Page
 
 OVER = 60
 
@@ -102,27 +102,6 @@ def test_what_is_taken_on_behind_the_first_page_shows_it(look: Open) -> None:
         page.get_by_role("list", name="Over").get_by_text("number 59").wait_for()
         firing = page.get_by_role("list", name="Firing", exact=True)
         firing.get_by_text("number 59").wait_for(state="detached")
-
-
-def test_what_fires_between_the_answer_and_the_stream_is_shown(look: Open) -> None:
-    world = drifted(asks_for_tokens=True)
-    with serving_site(world) as site:
-        page, other = (look("/alerts", VIEWER, site).page for _ in range(2))
-        streams: list[Route] = []
-
-        def hold(route: Route) -> None:
-            streams.append(route)
-
-        page.route("**/v1/alerts/stream**", hold)
-        page.reload()
-        page.get_by_text("amount 50.1 → 60.2").first.wait_for()
-        world.add("alerts", [step("n", 0, "firing", NOW_MS, title="in between", starts_ms=NOW_MS)])
-        # Whoever listened has heard of it.
-        other.get_by_text("in between").wait_for()
-        assert page.get_by_text("in between").count() == 0
-        streams[0].continue_()
-        # Long before the page looks again by the clock.
-        page.get_by_text("in between").wait_for(timeout=20_000)
 
 
 def chosen(page: Page, button: str, reason: str, confirm: str) -> None:

@@ -14,8 +14,7 @@ export function useAlertStream(changed, { model } = {}) {
   const latest = useRef(changed);
   latest.current = changed;
   useEffect(() => {
-    // What is stored between the answer that a page shows and its first stream is in neither: look once more.
-    let source = null, timer = null, again = null, wasClosed = true;
+    let source = null, timer = null, again = null, wasClosed = false;
     const happened = () => { timer ??= setTimeout(() => { timer = null; latest.current(); }, QUIET_MS); };
     const open = () => {
       if (source || document.hidden) return;
