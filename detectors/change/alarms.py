@@ -73,17 +73,9 @@ def alarm_by_window(
     rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, s: int, alike: float,
     verdict: Floats,
 ) -> None:  # fmt: skip
-    """Let an alarm of series ``s`` stand: that it repeats its windows, or for the rows that moved."""
-    first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-    verdict[STATUS] = EXCEEDS
-    if _is_stuck(charts[:, BY_WINDOW], first, count, alike):
-        series[s, STUCK] = 1
-        leave_out_stuck(rows, filters, charts, day_sums, series[s])
-    else:
-        point_out(rows, filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdict)
-        _leave_out(rows, filters, day_sums, first, count)
-    _note_alarm(series[s], verdict)
-    charts[first : first + count, BY_WINDOW] = 0.0
+    """Let an alarm of series ``s`` stand that windows have raised."""
+    if _alarm(rows, filters, charts, day_sums, series[s], BY_WINDOW, alike, verdict):
+        _leave_out(rows, filters, day_sums, int(series[s, FIRST_ROW]), int(series[s, ROWS]))
 
 
 @inlined
@@ -92,21 +84,32 @@ def alarm_by_day(
     verdict: Floats,
 ) -> None:  # fmt: skip
     """Let an alarm of series ``s`` stand that days have raised, for windows too."""
+    series[s, DAY_ALARMS] += _alarm(rows, filters, charts, day_sums, series[s], BY_DAY, alike, verdict)
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
-    verdict[STATUS] = EXCEEDS
-    if _is_stuck(charts[:, BY_DAY], first, count, alike):
-        series[s, STUCK] = 1
-        leave_out_stuck(rows, filters, charts, day_sums, series[s])
-    else:
-        series[s, DAY_ALARMS] += 1
-        point_out(rows, filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdict)
-    _note_alarm(series[s], verdict)
-    charts[first : first + count, BY_DAY] = 0.0
     for r in range(first, first + count):
         if rows[r, STANDING] != 0:
             # Windows are compared with the level that days have found.
             filters[r, BY_WINDOW, LEVEL] = rows[r, STANDING]
             filters[r, BY_WINDOW, CARRY] = 1.0
+
+
+@inlined
+def _alarm(
+    rows: Floats, filters: Floats, charts: Floats, day_sums: Floats, series: Floats, scale: int, alike: float,
+    verdict: Floats,
+) -> bool:  # fmt: skip
+    """Let an alarm of a series stand; return whether for rows that moved, and not since it repeats its windows."""
+    first, count = int(series[FIRST_ROW]), int(series[ROWS])
+    verdict[STATUS] = EXCEEDS
+    has_moved = not _is_stuck(charts[:, scale], first, count, alike)
+    if has_moved:
+        point_out(rows, filters[:, scale], charts[:, scale], first, count, verdict)
+    else:
+        series[STUCK] = 1
+        leave_out_stuck(rows, filters, charts, day_sums, series)
+    _note_alarm(series, verdict)
+    charts[first : first + count, scale] = 0.0
+    return has_moved
 
 
 @inlined
