@@ -119,11 +119,10 @@ class Expectations:
     def write(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> None:
         """Write the mornings as rows, while contrasts have the coordinates that they had then."""
         for morning in self.mornings:
-            written = _written(morning)
+            written = _Written.of(morning)
             for series, key in sorted(enumerate(morning.begun), key=lambda item: item[1]):
-                if key not in morning.of_whom:
-                    continue
-                add_row(self.rows, _row(model, window_ms, morning, written, series, contrasts[key]))
+                if key in morning.of_whom:
+                    add_row(self.rows, _row(model, window_ms, morning, written, series, contrasts[key]))
         self.mornings = []
 
 
@@ -131,20 +130,16 @@ def _row(
     model: str, window_ms: int, morning: _Morning, written: _Written, series: int, contrasts: Contrasts
 ) -> dict[str, Any]:
     version, segment, signal = morning.begun[series]
-    of_series, settings = morning.series[series], morning.settings
-    first = int(of_series[legend.FIRST_ROW])
+    settings = morning.settings
     by_day_only = settings.windows_per_day == 1
     # What nothing is expected of is left out, its name too: that may come with a later window of the same batch.
-    expected_rows = [row for row in range(len(contrasts.kinds)) if written.is_expected[first + row]]
+    expected_rows, columns = written.of_series(series)
     document = {
         "signal": signal,
         "rows": len(contrasts.kinds),
         "is_number": contrasts.is_number,
         "groups": contrasts.groups() if 0 in expected_rows else None,
-        "contrasts": {
-            "name": [contrasts.name(row) for row in expected_rows],
-            **written.contrasts([first + row for row in expected_rows]),
-        },
+        "contrasts": {"name": [contrasts.name(row) for row in expected_rows], **columns},
     }
     if 0 in expected_rows and (scale := contrasts.scale()) is not None:
         document["scale"] = scale
@@ -155,9 +150,9 @@ def _row(
         "version": version,
         "from_ms": morning.from_ms,
         "window_ms": window_ms,
-        "windows": int(of_series[legend.WINDOWS_SEEN]),
+        "windows": written.windows[series],
         "windows_needed": settings.learn_windows,
-        "days": morning.day - int(of_series[legend.FIRST_DAY]),
+        "days": morning.day - written.first_days[series],
         "days_needed": settings.learn_windows if by_day_only else CHARTED_DAYS,
         "threshold": float(morning.thresholds[legend.BY_WINDOW]),
         "day_threshold": float(morning.thresholds[legend.BY_DAY]),
@@ -167,40 +162,65 @@ def _row(
 
 @dataclass
 class _Written:
-    """What a morning knows of all contrasts, with six digits.
+    """What a morning knows of the contrasts of which it expects something, with six digits.
 
     Attributes
     ----------
-    is_expected : list of bool
-        Of which of them something is expected.
-    columns : dict of str to list
-        A value of each, by its name in JSON.
+    windows, first_days : list of int
+        Of each series, the windows that it had so far, and its first day.
+    rows : list of int
+        The contrasts, by their numbers in their series.
+    stops : list of int
+        Where those of each series begin in ``rows``, and those of the last one end.
+    names : list of str
+        What is kept of each in JSON.
+    numbers, by_hour : float64 arrays [len(names) - 2, len(rows)], [2, len(rows), H]
+        The last two of these are by hours.
     """
 
-    is_expected: list[bool]
-    columns: dict[str, list[Any]]
+    windows: list[int]
+    first_days: list[int]
+    rows: list[int]
+    stops: list[int]
+    names: list[str]
+    numbers: Floats
+    by_hour: Floats
 
-    def contrasts(self, rows: list[int]) -> dict[str, list[Any]]:
-        """Return what is kept of some contrasts of a series; what is undefined becomes null in JSON."""
-        if rows and rows[-1] - rows[0] + 1 == len(rows):
-            return {name: column[rows[0] : rows[-1] + 1] for name, column in self.columns.items()}
-        return {name: [column[row] for row in rows] for name, column in self.columns.items()}
+    @classmethod
+    def of(cls, morning: _Morning) -> _Written:
+        """Shorten the numbers of all contrasts in one go: an array costs about as much as one of its rows."""
+        is_expected = np.asarray(np.isfinite(morning.expected).any(axis=1))
+        rows, filters = morning.rows[is_expected], morning.filters[is_expected]
+        scales, first_rows = _scales_of(morning.settings.windows_per_day), morning.series[:, legend.FIRST_ROW]
+        expected_rows = np.flatnonzero(is_expected)
+        numbers = [
+            rows[:, list(ROWS.values())],
+            morning.sampling[is_expected][:, scales],
+            *(filters[:, scale, list(FILTERS.values())] for scale in scales),
+        ]
+        by_hour = np.stack([morning.expected[is_expected], morning.learned_events[is_expected]])
+        of_series = np.searchsorted(first_rows, expected_rows, side="right") - 1
+        return cls(
+            windows=morning.series[:, legend.WINDOWS_SEEN].astype(np.int64).tolist(),
+            first_days=morning.series[:, legend.FIRST_DAY].astype(np.int64).tolist(),
+            rows=(expected_rows - first_rows[of_series].astype(np.int64)).tolist(),
+            stops=np.searchsorted(expected_rows, [*first_rows, len(is_expected)]).tolist(),
+            names=[
+                *ROWS,
+                *(f"sampling.{SCALES[scale]}" for scale in scales),
+                *(f"{SCALES[scale]}.{name}" for scale in scales for name in FILTERS),
+                "expected",
+                "learned_events",
+            ],
+            numbers=_short(np.concatenate(numbers, axis=1).T),
+            by_hour=_short(by_hour),
+        )
 
-
-def _written(morning: _Morning) -> _Written:
-    """Shorten the numbers of all contrasts in one go: an array costs about as much as one of its rows."""
-    scales = _scales_of(morning.settings.windows_per_day)
-    filters = morning.filters.transpose(1, 2, 0)[:, list(FILTERS.values())]
-    named: list[tuple[list[str], Floats]] = [
-        (list(ROWS), morning.rows.T[list(ROWS.values())]),
-        ([f"sampling.{SCALES[scale]}" for scale in scales], morning.sampling.T[scales]),
-        *(([f"{SCALES[scale]}.{name}" for name in FILTERS], filters[scale]) for scale in scales),
-        (["expected", "learned_events"], np.stack([morning.expected, morning.learned_events])),
-    ]
-    columns = {
-        name: column for names, arrays in named for name, column in zip(names, _short(arrays).tolist(), strict=True)
-    }
-    return _Written(np.asarray(np.isfinite(morning.expected).any(axis=1)).tolist(), columns)
+    def of_series(self, series: int) -> tuple[list[int], dict[str, list[Any]]]:
+        """Return the contrasts of a series, and what is kept of them by names; what is undefined is null in JSON."""
+        own = slice(self.stops[series], self.stops[series + 1])
+        columns = [*self.numbers[:, own].tolist(), *self.by_hour[:, own].tolist()]
+        return self.rows[own], dict(zip(self.names, columns, strict=True))
 
 
 def _scales_of(windows_per_day: int) -> list[int]:
