@@ -31,8 +31,8 @@ from detectors.sketch import (
     NumericLayout,
     NumericSummary,
     VectorSummary,
-    linear_layout,
     quantile_layout,
+    share_layout,
     universal_layout,
 )
 from monitor.config import Configuration, Model
@@ -450,15 +450,15 @@ def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None, detectors: It
         default = [] if spec.fallback is None or spec.fallback in frequent else [str(spec.fallback)]
         return CategoryLayout((*frequent, *default), sample=spec.max_values)
     low, high = spec.range or (None, None)
+    own = () if spec.fallback is None else (float(spec.fallback),)
     if in_dataset and dataset is not None:
         values = dataset.numeric(name)
         values = values[np.isfinite(values)]
         if not len(values):
             raise InputError(f"{dataset.path}: column {name!r} holds no number")
-        return quantile_layout(values, low=low, high=high, own=() if spec.fallback is None else (float(spec.fallback),))
-    if low is not None and high is not None:
-        return linear_layout(low, high)
-    return universal_layout()
+        return quantile_layout(values, low=low, high=high, own=own)
+    # Another range says what may come, and may be a thousand times as wide as what comes: it settles no cells.
+    return share_layout(own) if (low, high) == (0, 1) else universal_layout(low, high)
 
 
 def _vector_layout(

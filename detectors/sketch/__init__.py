@@ -12,6 +12,7 @@ from detectors.sketch.numeric import (
     NumericSummary,
     linear_layout,
     quantile_layout,
+    share_layout,
     sum_summaries,
     universal_layout,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "linear_layout",
     "moments_layout",
     "quantile_layout",
+    "share_layout",
     "sum_categories",
     "sum_summaries",
     "sum_vectors",

@@ -18,12 +18,21 @@ import numpy.typing as npt
 
 from detectors.sketch.universal import LARGEST_ID, Cells, Floats, universal_bounds, universal_ids
 
-Kind = Literal["quantile", "linear", "universal"]
-KINDS: tuple[Kind, ...] = ("quantile", "linear", "universal")
+Kind = Literal["quantile", "linear", "universal", "share"]
+KINDS: tuple[Kind, ...] = ("quantile", "linear", "universal", "share")
 
 BEYOND = 2.0 ** np.concatenate((np.arange(-1.0, 7.0, 0.5), np.arange(7.0, 21.0)))
 """Where cells beyond the ends of a baseline begin, in robust standard deviations from it: √2 times as far as the one
 before, and twice from 128 on."""
+
+SHARE_CELLS = 128
+"""Equal cells of a share, of which the first and the last are cut further."""
+
+NEAR_AN_END = [2.0**exponent * (1 + quarter / 4) for exponent in range(-20, -7) for quarter in range(4)]
+"""How far from 0, and from 1, those cells are cut: a fraud is rare, and so is a score of 0.01."""
+
+BEYOND_A_SHARE = [2.0**exponent * (1 + half / 2) for exponent in range(-4, 15) for half in range(2)]
+"""Where cells beyond 0 and 1 begin, as far from them: a percentage is a hundred times a share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +42,7 @@ class NumericLayout:
     Parameters
     ----------
     kind
-        ``quantile``, ``linear`` or ``universal``; build one with the function of that name.
+        ``quantile``, ``linear``, ``universal`` or ``share``; build one with the function of that name.
     edges
         float64[k], strictly increasing; empty for ``universal``. Cell 0 is ``x < edges[0]``, cell i is
         ``edges[i - 1] <= x < edges[i]``, cell k is ``x >= edges[-1]``.
@@ -215,6 +224,33 @@ def linear_layout(low: float, high: float, bins: int = 128) -> NumericLayout:
         raise ValueError(f"cannot cut [{low}, {high}] into {bins} cells")
     edges = np.append(low + width * (np.arange(bins) / bins), math.nextafter(float(high), math.inf))
     return NumericLayout("linear", edges, float(low), float(high), low + width / 2, width / 256)
+
+
+@lru_cache(maxsize=4096)
+def share_layout(own: tuple[float, ...] = ()) -> NumericLayout:
+    """Return the layout of shares and probabilities: equal cells, narrower ones near 0 and 1, wider ones beyond.
+
+    Its moments are those of `linear_layout`.
+
+    Parameters
+    ----------
+    own
+        Values that get cells of their own.
+
+    Examples
+    --------
+    >>> layout = share_layout()
+    >>> low, high = layout.bounds(layout.ids([0.002, 0.3, 0.9999, 30.0]))
+    >>> (high - low).round(6).tolist()
+    [0.000488, 0.007812, 1.5e-05, 8.0]
+    """
+    equal = [cell / SHARE_CELLS for cell in range(SHARE_CELLS)]
+    below = [-distance for distance in BEYOND_A_SHARE]
+    above = [1 + distance for distance in BEYOND_A_SHARE]
+    ends = [math.nextafter(value, math.inf) for value in (1.0, *own)]
+    inner = [*equal, *NEAR_AN_END, *(1 - distance for distance in NEAR_AN_END)]
+    edges = np.unique(np.array([*below, *inner, *above, *own, *ends]) + 0.0)
+    return NumericLayout("share", edges, 0.0, 1.0, 0.5, 1 / 256)
 
 
 @lru_cache(maxsize=4096)

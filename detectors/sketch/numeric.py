@@ -19,6 +19,7 @@ from detectors.sketch.layout import (
     NumericLayout,
     linear_layout,
     quantile_layout,
+    share_layout,
     universal_layout,
 )
 from detectors.sketch.octaves import NO_PAGE, Pages, emit, free_pages, put_pages, read_page
@@ -31,6 +32,7 @@ __all__ = [
     "NumericSummary",
     "linear_layout",
     "quantile_layout",
+    "share_layout",
     "sum_summaries",
     "universal_layout",
 ]
@@ -39,7 +41,7 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
-QUANTILE, LINEAR, UNIVERSAL = range(len(KINDS))
+QUANTILE, LINEAR, UNIVERSAL, SHARE = range(len(KINDS))
 # Columns of the integer sums of one row and feature.
 N, MISSING, INVALID, OUT_OF_RANGE, SUM_Q, SUM_Q2, ZEROS, SUMS = range(8)
 # Columns of what the kernels know of a feature, whole numbers and floats.
@@ -51,7 +53,7 @@ LARGEST_Q = float(1 << 26)
 class NumericFold:
     """Counts and integer sums of F numeric features in many rows, folded from columns.
 
-    For quantile and linear layouts the cells of a row lie side by side in one matrix. For universal ones each
+    For all layouts but universal ones the cells of a row lie side by side in one matrix. For those each
     octave that a row has met owns a page of 64 counters. Both are invisible: what comes out is a function of the
     multiset of folded values alone.
 
@@ -296,7 +298,7 @@ def _fold_dense(
     location = real[LOCATION]
     scale = real[SCALE]
     for start in range(0, x.size, BLOCK):
-        if integers[KIND] == QUANTILE:
+        if integers[KIND] != LINEAR:
             search(edges, first, count, x, start, block)
         for i in range(start, min(start + BLOCK, x.size)):
             value = x[i]
@@ -304,7 +306,7 @@ def _fold_dense(
             if not abs(value) < np.inf:
                 sums[row, f, MISSING if np.isnan(value) else INVALID] += 1
                 continue
-            if integers[KIND] == QUANTILE:
+            if integers[KIND] != LINEAR:
                 cell = block[i - start]
             else:
                 cell = cut(edges, first, count, real[BINS_PER_UNIT], value)

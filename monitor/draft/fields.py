@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from monitor.draft import names
@@ -67,12 +67,6 @@ class Guess:
     def is_watched(self) -> bool:
         """Whether it is a signal."""
         return self.role in ("feature", "prediction")
-
-    def without_data_set(self) -> Guess:
-        """Return it without a range that would cut a few wide bins, as ranges do where no data set cuts them."""
-        if self.settings.get("range", SHARE) == SHARE:
-            return self
-        return replace(self, settings={key: value for key, value in self.settings.items() if key != "range"})
 
 
 def guess(sample: Sample, model_path: str | None) -> list[Guess]:

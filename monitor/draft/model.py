@@ -89,8 +89,7 @@ class Draft:
     def without_data_set(self, reason: str) -> Draft:
         """Return the same with no data set, and why."""
         origin = replace(self.origin, data_set="", no_data_set=reason)
-        guesses = [each.without_data_set() for each in self.guesses]
-        return replace(self, origin=origin, guesses=guesses, notes=[*self.notes, reason])
+        return replace(self, origin=origin, notes=[*self.notes, reason])
 
     @property
     def time(self) -> Guess | None:
@@ -120,8 +119,6 @@ def draft(model: str, sample: Sample, origin: Origin, events_per_hour: float | N
     if model_path is not None:
         sample = sample.only(model_path, model)
     guesses = guess(sample, model_path)
-    if not origin.data_set:
-        guesses = [each.without_data_set() for each in guesses]
     if not any(each.is_watched for each in guesses):
         raise InputError(f"{origin.said}: no field in it can be watched: {_why_none(guesses)}")
     time = next((each for each in guesses if each.role == "time"), None)

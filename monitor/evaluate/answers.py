@@ -44,8 +44,8 @@ SURE = 8.0
 NARROW = 0.1
 """Standard deviations of the reference that a cell may be wide, for two values in it to be taken for one."""
 
-NARROW_OF_RANGE = 0.01
-"""The same, of a declared range."""
+NARROW_SHARE = 0.01
+"""The width of a cell of a share, for the same."""
 
 BESIDE, CHANCES = 0.05, 2.0
 """Of what one cell has gained, the share that those beside it may have, and how many standard deviations more."""
@@ -224,8 +224,8 @@ def is_narrow(layout: NumericLayout, cells: Integers | Cells, spread: float) -> 
     """
     low, high = layout.bounds(cells)
     widest = NARROW * spread
-    if layout.kind == "linear":
-        widest = max(widest, NARROW_OF_RANGE * (layout.high - layout.low))
+    if layout.kind == "share":
+        widest = max(widest, NARROW_SHARE)
     return np.asarray(high - low <= widest)
 
 

@@ -511,11 +511,9 @@ class Groups:
         middles = np.interp(np.arange(INNER), inner, sums[inner] / sizes[inner])
         beyond = spread * OUTER_MIDDLES
         middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
-        # Cells of a declared range end where it does: how far beyond a value lies is not known.
-        beyond_is_known = layout.kind != "linear"
         clumping = clumping_of(counts[is_narrow(layout, reference.cells, spread)], n)
         starts = reference.cells[first].astype(np.int64)
-        return cls(starts, inner, (low, high), spread, middles, sizes, beyond_is_known, clumping)
+        return cls(starts, inner, (low, high), spread, middles, sizes, beyond=True, clumping=clumping)
 
     def numbers(self, columns: Columns) -> tuple[Integers, Floats]:
         """Return the group and the score of each column."""

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from detectors.sketch.layout import BEYOND, NumericLayout, linear_layout, quantile_layout, universal_layout
+from detectors.sketch.layout import (
+    BEYOND,
+    NumericLayout,
+    linear_layout,
+    quantile_layout,
+    share_layout,
+    universal_layout,
+)
 from detectors.sketch.universal import LARGEST_ID, universal_bounds, universal_ids
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -21,7 +28,9 @@ LARGEST = np.finfo(np.float64).max
 
 @st.composite
 def layouts(draw: st.DrawFn) -> NumericLayout:
-    kind = draw(st.sampled_from(("quantile", "linear", "universal")))
+    kind = draw(st.sampled_from(("quantile", "linear", "share", "universal")))
+    if kind == "share":
+        return share_layout(tuple(draw(st.lists(st.floats(-1e6, 1e6), max_size=2))))
     if kind == "universal":
         return universal_layout()
     if kind == "linear":
@@ -57,6 +66,7 @@ def test_a_midpoint_lies_in_its_cell_or_on_its_finite_bound(layout: NumericLayou
 def test_the_id_is_the_same_in_every_process() -> None:
     # Stored rows carry these: a change would make every pane that is stored today unreadable.
     assert linear_layout(0, 1).id == "a0447c2b68b66c86"
+    assert share_layout().id == "83bc19316ed9188e"
     assert quantile_layout([1.0, 2.0, 3.0]).id == "13717b6dc5078c8b"
     assert universal_layout().id == "9ebd72f2e615b1ad"
 

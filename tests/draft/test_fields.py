@@ -142,10 +142,9 @@ def test_a_range_is_that_of_a_share_or_reaches_twice_as_far(value: Callable[[int
     assert only("x", value).settings.get("range") == bounds
 
 
-def test_a_range_that_would_cut_the_bins_is_that_of_a_share_alone() -> None:
-    """Without a data set, a range is cut into so many equal bins."""
+def test_a_range_is_drafted_with_and_without_a_data_set() -> None:
     rows = sample(x=lambda i: 5.0 * i, score=lambda i: i / ROWS)
-    assert [dict(each.settings) for each in drafted(rows).guesses] == [{}, {"range": [0, 1]}]
+    assert [each.settings.get("range") for each in drafted(rows).guesses] == [[0, 3000], [0, 1]]
 
 
 def test_an_identity_that_comes_again_is_none() -> None:

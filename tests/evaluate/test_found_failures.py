@@ -50,6 +50,7 @@ Hourly = Callable[[np.random.Generator, int], Any]
 def watched(window: str = "1h", false_alarms: str = "1 per 30d", **spec: Any) -> Configuration:
     detect = {"rule": "change", "false_alarms": false_alarms, "pane": "1h", "defaults": {"window": window}}
     schema = {"id": "id", "features": {"x": {"type": "numeric"}, "country": {"type": "category"}}}
+    schema = spec.pop("schema", schema)
     return configured(detect=detect, schema=schema, segments=spec.pop("segments", []), **spec)
 
 
@@ -93,6 +94,37 @@ def test_a_shift_is_found_within_two_windows_of_a_signal_with_a_daily_season(tmp
     fired = onsets(tmp_path, watched(), lines(1, moved(shift)))
     assert [at_ms for at_ms in fired if at_ms <= CHANGE_MS] == []
     assert fired[0] <= CHANGE_MS + 2 * HOUR_MS
+
+
+@pytest.mark.parametrize("wide", [[0, 200], [0, 10_000], [0, 1_000_000]])
+@pytest.mark.parametrize(("factor", "told"), [(1.08, r"typical value 24\.\d+ → 2[67]"), (100, r"2[45][\d.]* → 2,\d+")])
+def test_a_range_that_is_far_wider_than_what_comes_hides_nothing(
+    tmp_path: Path, wide: list[float], factor: float, told: str
+) -> None:
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (25 * np.exp(0.1 * rng.normal(size=PER_HOUR)) * (factor if at(hour) >= CHANGE_MS else 1)).tolist()
+
+    configuration = watched(schema={"id": "id", "features": {"x": {"type": "numeric", "range": wide}}})
+    store, _ = replayed_lines(tmp_path, lines(8, hourly), configuration)
+    fired = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    assert fired[0]["at_ms"] == CHANGE_MS + HOUR_MS
+    assert re.search(told, json.loads(fired[0]["signals"])[0]["reason"])
+
+
+@pytest.mark.parametrize(("usual", "factor", "told"), [(0.002, 2.0, r"0\.0020?\d* → 0\.00"), (0.3, 100.0, r"→ 3\d\b")])
+def test_scores_are_told_apart_near_the_ends_of_their_range_and_beyond(
+    tmp_path: Path, usual: float, factor: float, told: str
+) -> None:
+    """A fraud is rare, and so is a score above a hundredth; and a percentage is a score in another unit."""
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (usual * np.exp(0.2 * rng.normal(size=PER_HOUR)) * (factor if at(hour) >= CHANGE_MS else 1)).tolist()
+
+    configuration = watched(schema={"id": "id", "features": {"x": {"type": "numeric", "range": [0, 1]}}})
+    store, _ = replayed_lines(tmp_path, lines(9, hourly), configuration)
+    fired = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    assert fired[0]["at_ms"] == CHANGE_MS + HOUR_MS
+    assert re.search(told, json.loads(fired[0]["signals"])[0]["reason"])
 
 
 @pytest.mark.parametrize(("per_hour", "shift", "windows"), [(18, 1.5, 2), (4, 1.5, 8)])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from detectors.change.legend import FIRST_ROW, ROWS
-from detectors.sketch import NumericLayout, linear_layout, quantile_layout, universal_layout
+from detectors.sketch import NumericLayout, quantile_layout, share_layout, universal_layout
 from monitor.alerts.verdict import Change
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
@@ -191,14 +191,14 @@ def as_earlier_versions_wrote_it(states: list[Any]) -> None:
         (lambda rng: np.full(300, -1.0), "-1"),
     ],
 )
-@pytest.mark.parametrize("layout", [linear_layout(0, 1), universal_layout()])
+@pytest.mark.parametrize("layout", [share_layout(), universal_layout()])
 def test_only_one_value_is_named_as_an_answer_for_many(layout: NumericLayout, added: Any, answer: str | None) -> None:
     rng = np.random.default_rng(4)
     usual = [rng.beta(2, 5, 450) for _ in range(3)]
     windows, columns = windows_of(layout, [*usual, np.append(rng.beta(2, 5, 450), added(rng))])
     reference = Described(summary_of(layout, rng.beta(2, 5, 2_000)), 0.16)
     failures = dict(Answers(layout).failures(windows, columns, reference))
-    # What is beyond a declared range may be anything.
+    # Cells beyond a share are wide, so that one may hold many values.
     is_named = answer is not None and (layout.kind == "universal" or answer != "-1")
     expected = [(3, answer)] if is_named else []
     assert [(t, failure.answer) for t, failure in failures.items()] == expected
@@ -232,5 +232,5 @@ def test_a_default_has_a_cell_of_its_own_and_is_compared_with_the_data_set_that_
     assert variance == 0.01
     # Where it is counted with others, the alert says so.
     change = Change(FALLBACK, 0.02, 0.4, by_day=False)
-    failures = [failed_back(change, 0.3, counted_in) for counted_in in (layout, linear_layout(0, 1))]
-    assert [failure is not None and failure.is_exact for failure in failures] == [True, False]
+    failures = [failed_back(change, 0.3, counted_in) for counted_in in (layout, share_layout((0.3,)), share_layout())]
+    assert [failure is not None and failure.is_exact for failure in failures] == [True, True, False]
