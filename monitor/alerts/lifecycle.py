@@ -159,7 +159,6 @@ class Member:
         strongest = verdicts[0]
         self.evidence = news[0] if news else strongest
         self.last_ms, self.status = strongest.at_ms, "drift"
-        self.new_normal = None
         self.failure = _worse(self.failure, self.evidence.facts.failure)
         if strongest.strength > self.peak.strength:
             self.peak = strongest
@@ -256,6 +255,14 @@ class Live:
         )
         for each in verdicts:
             self.members[series].tell(each, 0)
+
+    def take_again(self, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
+        """Take in the verdicts of another alarmed window of a member, and return whether one of them is news."""
+        if self.members[series].new_normal is None:
+            return self.members[series].alarm(verdicts, pause_ms)
+        # What was accepted is over: this has another beginning.
+        self.take(series, verdicts)
+        return True
 
     def has_relative(self, series: SeriesKey) -> bool:
         """Whether the whole of which a series is a segment is a member, or a segment of it."""
@@ -412,7 +419,7 @@ class Lifecycle:
             for series in alert.members.keys() - alarms.keys():
                 alert.members[series].status = statuses.get(series, "no_data")
             for series in alert.members.keys() & alarms.keys():
-                if alert.members[series].alarm(alarms[series], self._policy.resolve_after_ms):
+                if alert.take_again(series, alarms[series], self._policy.resolve_after_ms):
                     changed.add(alert.alert_id)
         # A series stays with its alert until that ends: only one that no alert has may begin another.
         owned = {series for alert in self._live for series in alert.members}

@@ -353,6 +353,22 @@ def test_an_accepted_level_that_moves_again_keeps_its_alert() -> None:
     assert life.step(4 * M, [accepted(4, "b")]) == []
 
 
+def test_what_moves_after_an_acceptance_has_its_own_beginning() -> None:
+    life = lifecycle()
+    life.step(1 * M, [moves(1, "typical value", 2_500.0, 9.0), verdict(1, "b")])
+    for minute in (2, 3):
+        life.step(minute * M, [accepted(minute, "amount"), verdict(minute, "b")])
+    [updated] = life.step(4 * M, [moves(4, "typical value", 25.0, 8.0), verdict(4, "b")])
+    [entry] = [signal for signal in updated.signals if signal["signal"] == "amount"]
+    assert (updated.state, entry["since_ms"], entry["onset_ms"], entry["peak_at_ms"]) == (
+        "updated",
+        3 * M,
+        3 * M,
+        4 * M,
+    )
+    assert "since 1970-01-01 00:03 UTC" in entry["reason"]
+
+
 def test_an_acceptance_in_a_window_that_alarms_is_no_end() -> None:
     life = lifecycle()
     life.step(1 * M, [verdict(1, "a")])
