@@ -377,6 +377,9 @@ def _compared(verdict: Verdict, change: Change) -> str:
     if change.what == SKILL_VALUE:
         return f"of predictions judged {format_duration(change.age_ms)} after their hour, up to {utc(verdict.at_ms)}"
     against = "the reference" if change.against_reference else "the same hours of earlier days"
+    if change.by_day and not verdict.n:
+        # The day had events, and its last window had none: at night there is nothing to be missed.
+        return f"over the day up to {utc(verdict.at_ms)}, compared with {against}"
     if not change.age_ms:
         return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with {against}"
     subject = "prediction" if change.what.startswith(OF_ALL) else "labelled prediction"

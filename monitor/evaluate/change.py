@@ -431,8 +431,8 @@ class Changes:
 
     def _verdicts(self, key: SeriesKey, part: Part, ends_ms: Integers) -> Verdicts:
         statuses = part.verdicts[:, legend.STATUS]
-        # An alarm that stands is said of windows without events too: a night does not end it.
-        is_said = (part.present > 0) | (statuses == legend.STANDS)
+        # An alarm is said of windows without events too: it may be that of a day, and a night does not end it either.
+        is_said = (part.present > 0) | (statuses == legend.STANDS) | (statuses == legend.EXCEEDS)
         occupied = np.flatnonzero((statuses != legend.ABSENT) & is_said)
         changes, skews = part.verdicts[occupied], part.skews[occupied]
         learned = part.evidence.learned[occupied]

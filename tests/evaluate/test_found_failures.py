@@ -127,6 +127,25 @@ def test_scores_are_told_apart_near_the_ends_of_their_range_and_beyond(
     assert re.search(told, json.loads(fired[0]["signals"])[0]["reason"])
 
 
+def test_what_a_day_shows_is_told_as_it_ends_though_its_last_windows_are_empty(tmp_path: Path) -> None:
+    """Levels differ from day to day, so that only days show the shift; traffic comes in five hours of each."""
+    levels = np.random.default_rng(1_004).normal(0, 0.25, 28)
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        shift = 0.7 if hour // 24 >= CHANGE_DAY else 0.0
+        return (rng.normal(size=PER_HOUR) + levels[hour // 24] + shift).tolist() if hour % 24 < 5 else []
+
+    store, _ = replayed_lines(tmp_path, lines(4, hourly, days=27), watched())
+    ends_ms = START_MS + 25 * DAY_MS
+    [score] = rows(store, "scores", signal="feature:x", detector="change", window_end_ms=ends_ms)
+    assert (score["n"], score["status"], score["detail"]) == (0, "drift", "typical value 0.024 → 0.819 over the day")
+    [alert] = [alert for alert in rows(store, "alerts") if alert["state"] == "firing"]
+    reason = json.loads(alert["signals"])[0]["reason"]
+    assert alert["at_ms"] == ends_ms
+    assert "since about 2024-01-25 00:00 UTC" in reason
+    assert "over the day up to 2024-01-26 00:00 UTC, compared with the same hours of earlier days" in reason
+
+
 @pytest.mark.parametrize(("per_hour", "shift", "windows"), [(18, 1.5, 2), (4, 1.5, 8)])
 def test_a_shift_is_found_where_windows_hold_few_events(
     tmp_path: Path, per_hour: int, shift: float, windows: int
