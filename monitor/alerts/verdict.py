@@ -76,6 +76,8 @@ class Change(NamedTuple):
         Of what is made of labels: how long after its hour each prediction was judged; else 0.
     is_anew : bool
         Whether it was as usual just before, or hardly off, whatever else stood off.
+    in_window : float or None
+        What the window alone has, which may be far from what there is on average since it began.
     """
 
     what: str
@@ -88,6 +90,7 @@ class Change(NamedTuple):
     better: str = ""
     age_ms: int = 0
     is_anew: bool = False
+    in_window: float | None = None
 
 
 class Failure(NamedTuple):

@@ -35,6 +35,9 @@ NEARLY_CONSTANT = 0.1
 NEAR = 0.1
 """Of a number: one that differs by less needs more digits to be told apart."""
 
+FAR = 0.5
+"""Part of what moved by which a window alone must differ from it to be told apart."""
+
 MILD = 3.0
 """Standard deviations up to which a shift is said in those: further out, scores grow more slowly than values."""
 
@@ -381,10 +384,20 @@ def _compared(verdict: Verdict, change: Change) -> str:
         # The day had events, and its last window had none: at night there is nothing to be missed.
         return f"over the day up to {utc(verdict.at_ms)}, compared with {against}"
     if not change.age_ms:
-        return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, compared with {against}"
+        return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, {_alone(change)}compared with {against}"
     subject = "prediction" if change.what.startswith(OF_ALL) else "labelled prediction"
     judged = f"each judged {format_duration(change.age_ms)} after its hour, in the window up to {utc(verdict.at_ms)}"
-    return f"of {_plural(verdict.n, subject, ',')}, {judged}; compared with {against}"
+    return f"of {_plural(verdict.n, subject, ',')}, {judged}; {_alone(change)}compared with {against}"
+
+
+def _alone(change: Change) -> str:
+    """Say what a window has by itself where that is far from what there is on average since it began."""
+    is_far = change.in_window is not None and abs(change.in_window - change.after) > FAR * abs(
+        change.after - change.before
+    )
+    if change.in_window is None or change.what == "spread" or not is_far:
+        return ""
+    return f"which by itself has {_amounts(change._replace(after=change.in_window))[1]}; "
 
 
 def _events(count: int) -> str:

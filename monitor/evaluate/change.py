@@ -379,17 +379,19 @@ class Changes:
         if contrast < 0:
             repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
             return Facts(change=repeats if status in (legend.EXCEEDS, legend.STANDS) else None)
-        expected = float(verdict[legend.EXPECTED])
+        expected, passes = float(verdict[legend.EXPECTED]), status == legend.EXCEEDS
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
         usual = contrasts.usual(contrast, expected, float(events[contrast]) * in_hour)
         shift = float(verdict[legend.SHIFT])
-        current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour)
+        # An alarm that stands is of as many windows as it took to raise it.
+        on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
+        current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour, on_average=on_average)
         new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
-        passes = status == legend.EXCEEDS
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
         change = Change(
             contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms, unit=contrasts.unit,
             better=contrasts.better, age_ms=contrasts.age_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]),
+            in_window=None if by_day else contrasts.measured(contrast, evidence, t),
         )  # fmt: skip
         return Facts(change=change, new_values=new_values)
 

@@ -28,7 +28,7 @@ from detectors.change.contrasts import (
     group_counts,
     number_contrasts,
 )
-from detectors.change.detectable import MOST_EVENTS, contrast_at
+from detectors.change.detectable import MOST_EVENTS, contrast_at, contrast_on_average
 from detectors.change.legend import (
     CATEGORIES,
     GROUPS,
@@ -213,7 +213,9 @@ class Contrasts(ABC):
         value = self.in_units(row, expected)
         return usual_share(value, events) if self.kinds[row][0] == RATE else value
 
-    def shifted(self, row: int, expected: float, shift: float, events: float, in_hour: float) -> float:
+    def shifted(
+        self, row: int, expected: float, shift: float, events: float, in_hour: float, *, on_average: bool = False
+    ) -> float:
         """Return what lies by a residual beyond an expectation, in the units of the data.
 
         Parameters
@@ -222,19 +224,29 @@ class Contrasts(ABC):
         expected, shift : float
         events, in_hour : float
             Of the window; and windows in an hour.
+        on_average : bool
+            Whether the residual is the mean of those of many windows.
         """
         kind = self.kinds[row][0]
         if kind == SCORE or events <= 0:
             return self.in_units(row, expected + shift)
         of_kind = np.zeros(legend.ROW)
         of_kind[[legend.KIND, legend.IN_HOUR]] = kind, in_hour
-        count = contrast_at(of_kind, shift, events, expected)
+        look_up = contrast_on_average if on_average else contrast_at
+        count = look_up(of_kind, shift, events, expected)
         if math.isnan(count):
             # Beyond what there can be: all events or none of them, and of a volume as many as it cannot have.
             return float(shift > 0) * (1.0 if kind == RATE else MOST_EVENTS)
         if count < HARDLY_ANY:
             return 0.0
         return count / events if kind == RATE else count
+
+    def measured(self, row: int, evidence: SignalEvidence, t: int) -> float | None:
+        """Return what window ``t`` alone has, in the units of the data; None if it has nothing."""
+        value, events = float(evidence.values[row, t]), float(evidence.events[row, t])
+        if math.isnan(value) or events <= 0:
+            return None
+        return self.in_units(row, value) if self.kinds[row][0] == SCORE else value / events
 
     def groups(self) -> msgspec.Raw | None:
         """Return the groups of a number's values in JSON; None of anything else."""

@@ -91,6 +91,33 @@ def shifted(segment: str, before: float, after: float, effect: float, what: str 
     return moved("feature:x", segment=segment, effect=effect, facts=Facts(change=change))
 
 
+@pytest.mark.parametrize(
+    ("what", "before", "after", "in_window", "alone"),
+    [
+        ("missing", 0.0, 0.007, 0.048, ", which by itself has 4.8 %; compared"),
+        ("missing", 0.0, 0.007, 0.009, ", compared"),
+        ("typical value", 50.0, 60.0, 44.0, ", which by itself has 44; compared"),
+        ("typical value", 50.0, 60.0, 57.0, ", compared"),
+        ("spread", 1.0, 2.0, 9.0, ", compared"),
+        ("events", 24.4, 8.4, None, ", compared"),
+    ],
+)
+def test_a_reason_tells_a_window_apart_from_what_there_is_on_average(
+    what: str, before: float, after: float, in_window: float | None, alone: str
+) -> None:
+    change = Change(what, before, after, by_day=False, in_window=in_window)
+    window = f"24,311 events in the window up to 2013-02-09 05:00 UTC{alone} with the same hours of earlier days"
+    assert window in reason(moved("feature:x", facts=Facts(change=change)))
+
+
+def test_what_a_day_shows_says_nothing_of_an_empty_window_at_its_end() -> None:
+    change = Change("typical value", 50.0, 60.0, by_day=True)
+    said = moved("feature:x", facts=Facts(change=change))
+    assert "; over the day up to 2013-02-09 05:00 UTC, compared with the same hours of earlier days" in reason(
+        replace(said, evidence=replace(said.evidence, n=0))
+    )
+
+
 def test_a_title_names_the_segment_in_which_a_whole_signal_moved_most() -> None:
     whole, most = shifted("", 12.3, 13.6, 0.5), shifted("country=DE", 12.1, 25.0, 3.1)
     assert title("fraud", [most, whole, shifted("country=FR", 12.4, 14.4, 0.9)]) == (
