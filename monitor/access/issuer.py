@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from monitor.access.expected import is_protected
 from monitor.errors import SourceError
+from sinks.time_limit import within
 
 __all__ = ["ALGORITHMS", "Issuer", "Metadata"]
 
@@ -113,7 +113,7 @@ class Issuer:
         self, address: str, form: dict[str, str] | None = None, auth: tuple[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            answer, body = asyncio.run(self._answer(address, form, auth))
+            answer, body = within(ASKED_FOR_S, self._answer(address, form, auth))
         except TimeoutError as error:
             raise self._wrong(f"{address} answers too slowly") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -130,11 +130,9 @@ class Issuer:
     async def _answer(
         self, address: str, form: dict[str, str] | None, auth: tuple[str, str] | None
     ) -> tuple[httpx.Response, bytes]:
-        # A loop of its own can be stopped wherever it is; a timeout of httpx bounds only each wait for a byte.
         # It follows nobody to another address.
         method = "GET" if form is None else "POST"
         async with (
-            asyncio.timeout(ASKED_FOR_S),
             httpx.AsyncClient(verify=self._verify, timeout=ASKED_FOR_S, transport=self._transport) as client,
             client.stream(method, address, data=form, auth=auth) as answer,
         ):

@@ -53,7 +53,7 @@ class KafkaToken(Strict):
     client_secret: SecretStr = Field(default=SecretStr(""), description="by reference: `${KAFKA_CLIENT_SECRET}`")
     scope: str = Field(default="", description="what is asked for, if the server wants it named")
     ca: str = Field(default="", description="file of the certificates to trust at `url`; the public ones if empty")
-    timeout: DurationMs = Field(default=5_000, gt=0, description="longest wait for the server's answer")
+    timeout: DurationMs = Field(default=5_000, gt=0, description="longest wait for the server's answer, all of it")
 
     @model_validator(mode="after")
     def _from_one_place(self) -> Self:

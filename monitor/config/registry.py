@@ -40,7 +40,7 @@ class SchemaRegistry(Strict):
     password: SecretStr = Field(default=SecretStr(""), description="by reference: `${REGISTRY_PASSWORD}`")
     token: SecretStr = Field(default=SecretStr(""), description="a bearer token instead, by reference")
     tls: RegistryTls = Field(default_factory=RegistryTls)
-    timeout: DurationMs = Field(default=5_000, gt=0, description="longest wait for an answer")
+    timeout: DurationMs = Field(default=5_000, gt=0, description="longest wait for an answer, all of it")
     attempts: int = Field(default=3, ge=1, le=10, description="how often all addresses are tried before reading waits")
 
     @field_validator("url")

@@ -20,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from monitor.config.registry import RegistryTls, SchemaRegistry
 from monitor.errors import InputError, SourceError
 from sinks.redaction import Redaction, basic
+from sinks.time_limit import reason_of, within
 
 __all__ = ["Registered", "Registry"]
 
@@ -74,12 +75,12 @@ class Registry:
         headers = {"accept": ACCEPT} | ({"authorization": f"Bearer {token}"} if token else {})
         self._spec = spec
         self._urls = [url.rstrip("/") for url in spec.url]
-        self._client = httpx.Client(
-            auth=(spec.user, password) if spec.user else None,
-            headers=headers,
-            timeout=spec.timeout / 1000,
-            verify=_trust(spec.tls),
-        )
+        self._options: dict[str, Any] = {
+            "auth": (spec.user, password) if spec.user else None,
+            "headers": headers,
+            "timeout": None,
+            "verify": _trust(spec.tls),
+        }
         self._hide = Redaction([password, token, basic(spec.user, password)])
         self._known: dict[tuple[int, str], Registered] = {}
         self._lock = threading.Lock()
@@ -111,8 +112,7 @@ class Registry:
             return self._known[number, form]
 
     def close(self) -> None:
-        """Close connections."""
-        self._client.close()
+        """Nothing to release: a connection lasts as long as a question."""
 
     def _registered(self, body: Mapping[str, Any], form: str, above: tuple[str, ...]) -> Registered:
         references = {}
@@ -151,9 +151,11 @@ class Registry:
 
     def _ask_one(self, url: str, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         try:
-            answer = self._client.get(url + path, params=parameters)
+            answer = within(self._spec.timeout / 1000, self._answer(url + path, parameters))
+        except TimeoutError as error:
+            raise _Trouble(f"timed out after {self._spec.timeout} ms") from error
         except httpx.HTTPError as error:
-            raise _Trouble(str(error) or type(error).__name__) from error
+            raise _Trouble(reason_of(error)) from error
         try:
             body = answer.json()
         except ValueError:
@@ -167,6 +169,10 @@ class Registry:
         if not isinstance(body.get("schema"), str) or not all(map(_is_reference, body.get("references") or ())):
             raise _Trouble("an answer that is no schema")
         return body
+
+    async def _answer(self, address: str, parameters: Mapping[str, str]) -> httpx.Response:
+        async with httpx.AsyncClient(**self._options) as client:
+            return await client.get(address, params=parameters)
 
 
 def _is_reference(value: object) -> bool:

@@ -51,8 +51,7 @@ class Alertmanager:
         return self._post.send(json.dumps([_posted(alert) for alert in notification.alerts]).encode())
 
     def close(self) -> None:
-        """Close connections."""
-        self._post.close()
+        """Nothing to release: a connection lasts as long as a request."""
 
 
 def _posted(alert: Alert) -> dict[str, Any]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import html
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 from typing import Annotated, Literal, Self
 
 import structlog
@@ -40,7 +44,7 @@ class EmailParameters(Worded):
     password: SecretStr = Field(default=SecretStr(""), description="by reference: `${SMTP_PASSWORD}`")
     ca_file: str = Field(default="", description="file of the certificates to trust; the public ones if empty")
     pictures: bool = Field(default=True, description="whether small charts of what moved are in the mail")
-    timeout: DurationMs = Field(default=10_000, gt=0)
+    timeout: DurationMs = Field(default=10_000, gt=0, description="for a mail and its answers, altogether")
 
     @model_validator(mode="after")
     def _passwords_are_encrypted(self) -> Self:
@@ -114,41 +118,94 @@ class Mail:
         """Send it, once."""
         pictures = self._draw(notification) if self._draw is not None else ()
         mail = message(notification, self._parameters, self._text.of(notification), pictures)
-        where, is_connected = f"{self._parameters.host}:{self._port}", False
-        try:
-            with self._connected() as server:
-                is_connected = True
-                refused = server.send_message(mail, self._parameters.sender, self._parameters.to)
-        except smtplib.SMTPRecipientsRefused as error:
-            return _outcome(where, [code for code, _ in error.recipients.values()], "no address was accepted")
-        except smtplib.SMTPResponseException as error:
-            return _outcome(where, [error.smtp_code], type(error).__name__)
-        except smtplib.SMTPNotSupportedError as error:
-            return Refused(f"{where}: {error}")
-        except (smtplib.SMTPException, OSError) as error:
-            return Retry(f"{where}: {type(error).__name__}: {error}", may_have_it=is_connected)
-        for address, (code, _) in refused.items():
-            logger.warning("a mail was not accepted for an address", receiver=self.name, address=address, code=code)
-        return Delivered()
+        where = f"{self._parameters.host}:{self._port}"
+        dialogue = _Dialogue(self._parameters, self._port, self._trusted, mail)
+        dialogue.start()
+        dialogue.join(self._parameters.timeout / 1000)
+        if is_late := dialogue.is_alive():
+            dialogue.cut_off()
+        if dialogue.refused is not None:
+            for address, (code, _) in dialogue.refused.items():
+                logger.warning("a mail was not accepted for an address", receiver=self.name, address=address, code=code)
+            return Delivered()
+        # Cut off it fails as well, sooner or later.
+        if is_late or dialogue.error is None:
+            return Retry(f"{where}: no answer in time", may_have_it=dialogue.is_connected)
+        return _failure(where, dialogue.error, may_have_it=dialogue.is_connected)
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a mail."""
 
-    def _connected(self) -> smtplib.SMTP:
-        host, timeout_s = self._parameters.host, self._parameters.timeout / 1000
-        if self._parameters.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, self._port, timeout=timeout_s, context=self._trusted)
-        else:
-            server = smtplib.SMTP(host, self._port, timeout=timeout_s)
+
+class _Dialogue(threading.Thread):
+    """One mail on its way: in a thread, as a time-out of smtplib's bounds each wait for a byte."""
+
+    def __init__(self, parameters: EmailParameters, port: int, trusted: ssl.SSLContext, mail: EmailMessage) -> None:
+        super().__init__(name=f"mail-{parameters.name}", daemon=True)
+        self._parameters, self._address, self._trusted = parameters, (parameters.host, port), trusted
+        self._mail, self._timeout_s = mail, parameters.timeout / 1000
+        self._cut_off: Callable[[], None] = lambda: None
+        self._is_over = self.is_connected = False
+        self.refused: dict[str, tuple[int, bytes]] | None = None
+        self.error: Exception | None = None
+
+    def cut_off(self) -> None:
+        """Send nothing any more, and wait for nothing."""
+        self._is_over = True
+        self._cut_off()
+
+    def run(self) -> None:
         try:
-            if self._parameters.security == "starttls":
+            with socket.create_connection(self._address, self._timeout_s) as connection, connection.dup() as handle:
+                # Whatever becomes of the connection when it is encrypted, this is another name for it.
+                self._cut_off = partial(_end, handle)
+                if not self._is_over:
+                    self._send(connection)
+        except Exception as error:  # noqa: BLE001 -- whoever waits for it says what it means
+            self.error = error
+
+    def _send(self, connection: socket.socket) -> None:
+        parameters = self._parameters
+        if parameters.security == "tls":
+            connection = self._trusted.wrap_socket(connection, server_hostname=parameters.host)
+        with _Smtp(connection, *self._address, self._timeout_s) as server:
+            if parameters.security == "starttls":
                 server.starttls(context=self._trusted)
-            if self._parameters.username:
-                server.login(self._parameters.username, self._parameters.password.get_secret_value())
-        except (smtplib.SMTPException, OSError):
-            server.close()
-            raise
-        return server
+            if parameters.username:
+                server.login(parameters.username, parameters.password.get_secret_value())
+            self.is_connected = True
+            # Either whoever waited no longer sees that it is connected, or it is seen here that nobody waits.
+            if not self._is_over:
+                self.refused = server.send_message(self._mail, parameters.sender, parameters.to)
+
+
+class _Smtp(smtplib.SMTP):
+    """Talks over a connection that others can cut off."""
+
+    def __init__(self, connection: socket.socket, host: str, port: int, timeout_s: float) -> None:
+        self._connection = connection
+        super().__init__(host, port, timeout=timeout_s)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._connection
+
+
+def _end(connection: socket.socket) -> None:
+    # It may have ended by itself meanwhile.
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _failure(where: str, error: Exception, *, may_have_it: bool) -> Outcome:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return _outcome(where, [code for code, _ in error.recipients.values()], "no address was accepted")
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _outcome(where, [error.smtp_code], type(error).__name__)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return Refused(f"{where}: {error}")
+    if isinstance(error, smtplib.SMTPException | OSError):
+        return Retry(f"{where}: {type(error).__name__}: {error}", may_have_it=may_have_it)
+    raise error
 
 
 def _outcome(where: str, codes: Sequence[int], summary: str) -> Outcome:

@@ -86,8 +86,7 @@ class Opsgenie:
         return self._post.send(json.dumps(self._alert(notification, alias)).encode())
 
     def close(self) -> None:
-        """Close connections."""
-        self._post.close()
+        """Nothing to release: a connection lasts as long as a request."""
 
     def _alert(self, notification: Notification, alias: str) -> dict[str, Any]:
         title, text = self._text.of(notification)

@@ -99,8 +99,7 @@ class PagerDuty:
         return self._post.send(json.dumps(body).encode())
 
     def close(self) -> None:
-        """Close connections."""
-        self._post.close()
+        """Nothing to release: a connection lasts as long as a request."""
 
 
 def _severity(labels: Mapping[str, str]) -> str:

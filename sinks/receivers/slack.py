@@ -139,10 +139,7 @@ class Slack:
         return Delivered(self._shown(notification, answer)) if outcome == Delivered() else outcome
 
     def close(self) -> None:
-        """Close connections."""
-        self._post.close()
-        if self._files is not None:
-            self._files.close()
+        """Nothing to release: a connection lasts as long as a request."""
 
     def _shown(self, notification: Notification, message: Mapping[str, str]) -> str:
         """Show pictures behind a message; return why they are not all there."""

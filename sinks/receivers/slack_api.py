@@ -9,7 +9,7 @@ from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
 from sinks.receivers.limits import fitted
 from sinks.receivers.post import Post
 
-__all__ = ["ask", "escaped", "outcome_of"]
+__all__ = ["ask", "ask_in_loop", "escaped", "outcome_of"]
 
 ANSWER_BYTES = 65_536
 """So much of an answer is read: that to a message repeats the message."""
@@ -44,16 +44,20 @@ def outcome_of(answer: bytes) -> Outcome:
     return Retry(reason) if error in PASSING else Refused(reason)
 
 
-def ask(post: Post, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[Outcome, dict[str, str]]:
+def ask(post: Post, body: bytes) -> tuple[Outcome, dict[str, str]]:
     """Post to a method; return what the answer means, and those of its fields that are texts."""
-    answers: list[bytes] = []
+    answer = _Answer()
+    outcome = post.send(body, read=answer.read, read_bytes=ANSWER_BYTES)
+    return outcome, answer.texts
 
-    def read(answer: bytes) -> Outcome:
-        answers.append(answer)
-        return outcome_of(answer)
 
-    outcome = post.send(body, headers=headers, read=read, read_bytes=ANSWER_BYTES)
-    return outcome, _texts(answers[-1]) if answers else {}
+async def ask_in_loop(
+    post: Post, body: bytes, headers: Mapping[str, str] | None = None
+) -> tuple[Outcome, dict[str, str]]:
+    """Do as :func:`ask` does; how long to wait is the caller's to say, who cancels it."""
+    answer = _Answer()
+    outcome = await post.send_in_loop(body, headers=headers, read=answer.read, read_bytes=ANSWER_BYTES)
+    return outcome, answer.texts
 
 
 def escaped(text: str, most: int) -> str:
@@ -75,6 +79,18 @@ def escaped(text: str, most: int) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+class _Answer:
+    """Keeps those fields of an answer that are texts."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def read(self, answer: bytes) -> Outcome:
+        """Take them down; return what the answer means."""
+        self.texts = _texts(answer)
+        return outcome_of(answer)
 
 
 def _texts(answer: bytes) -> dict[str, str]:

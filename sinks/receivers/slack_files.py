@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import httpx
 
 from sinks.receivers.contract import Delivered, Outcome, Picture
 from sinks.receivers.post import Post, Posted
-from sinks.receivers.slack_api import ask, escaped
+from sinks.receivers.slack_api import ask_in_loop, escaped
+from sinks.time_limit import within
 
 __all__ = ["Files"]
 
@@ -44,7 +43,6 @@ class Files:
             )
             for method in ("files.getUploadURLExternal", "files.completeUploadExternal")
         )
-        self._upload: _Upload | None = None
 
     def show(self, pictures: Sequence[Picture], where: Mapping[str, str]) -> str:
         """Upload pictures, once; return why not all of them are shown, which is empty if they are.
@@ -57,35 +55,24 @@ class Files:
         """
         if not (where.get("channel") and where.get("ts")):
             return "the answer does not say where the message stands"
-        if self._upload is not None and self._upload.is_alive():
-            return "those of an earlier message are still on their way"
-        self._upload = _Upload(partial(self._shown, pictures, where))
-        self._upload.start()
-        self._upload.join(self._parameters.timeout / 1000)
-        if self._upload.is_alive():
-            self._upload.is_over.set()
+        try:
+            return within(self._parameters.timeout / 1000, self._shown(pictures, where))
+        except TimeoutError:
             return f"they took longer than {self._parameters.timeout} ms"
-        return self._upload.reason
+        except Exception as error:  # noqa: BLE001 -- the message has been delivered, whatever its pictures meet
+            return type(error).__name__
 
-    def close(self) -> None:
-        """Close connections."""
-        self._address.close()
-        self._complete.close()
-
-    def _shown(self, pictures: Sequence[Picture], where: Mapping[str, str], is_over: threading.Event) -> str:
+    async def _shown(self, pictures: Sequence[Picture], where: Mapping[str, str]) -> str:
         files: list[tuple[str, str]] = []
         reason = ""
         for number, picture in enumerate(pictures, 1):
-            if is_over.is_set():
-                break
             try:
-                files.append((self._put(picture, f"leeway-{number}.png"), picture.caption))
+                files.append((await self._put(picture, f"leeway-{number}.png"), picture.caption))
             except _FailedError as error:
                 reason = f"{error}"
                 break
         captions = [f"{number}. {caption}" for number, (_, caption) in enumerate(files, 1)]
-        # What was said not to have come in time does not come later.
-        if files and not is_over.is_set():
+        if files:
             body = {
                 "files": [{"id": file, "title": f"{number}"} for number, (file, _) in enumerate(files, 1)],
                 "channel_id": where["channel"],
@@ -93,25 +80,22 @@ class Files:
                 "initial_comment": escaped("\n".join(captions), LONGEST_COMMENT),
             }
             try:
-                _ask(self._complete, json.dumps(body).encode())
+                await _ask(self._complete, json.dumps(body).encode())
             except _FailedError as error:
                 return f"{error}"
         return f"{len(pictures) - len(files)} of {len(pictures)}: {reason}" if reason else ""
 
-    def _put(self, picture: Picture, name: str) -> str:
+    async def _put(self, picture: Picture, name: str) -> str:
         """Upload a picture, which nobody sees before it is completed; return the file's id."""
         if len(picture.png) > MOST_BYTES:
             raise _FailedError(f"a picture has {len(picture.png)} bytes, more than {MOST_BYTES}")
         fields = {"filename": name, "length": len(picture.png), "alt_txt": escaped(picture.caption, LONGEST_ALT)}
-        answer = _ask(self._address, urlencode(fields).encode(), FORM)
+        answer = await _ask(self._address, urlencode(fields).encode(), FORM)
         # It names an address: whatever that is gets the picture and not the token, under the rules of all addresses.
         if not answer.get("upload_url", "").startswith("https://") or not answer.get("file_id"):
             raise _FailedError("slack.com: the answer names no address with https:// to upload to")
         post = self._parameters.post_to(answer["upload_url"], secrets=[self._token])
-        try:
-            _check(post.send(picture.png, headers=IMAGE))
-        finally:
-            post.close()
+        _check(await post.send_in_loop(picture.png, headers=IMAGE))
         return answer["file_id"]
 
 
@@ -119,23 +103,8 @@ class _FailedError(Exception):
     """Why a step failed."""
 
 
-class _Upload(threading.Thread):
-    """The pictures of a message on their way: in a thread, as the time-outs of requests are of each wait alone."""
-
-    def __init__(self, work: Callable[[threading.Event], str]) -> None:
-        super().__init__(name="slack-files", daemon=True)
-        self._work = work
-        self.is_over, self.reason = threading.Event(), ""
-
-    def run(self) -> None:
-        try:
-            self.reason = self._work(self.is_over)
-        except Exception as error:  # noqa: BLE001 -- the message has been delivered, whatever its pictures meet
-            self.reason = type(error).__name__
-
-
-def _ask(post: Post, body: bytes, headers: Mapping[str, str] | None = None) -> dict[str, str]:
-    outcome, answer = ask(post, body, headers)
+async def _ask(post: Post, body: bytes, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+    outcome, answer = await ask_in_loop(post, body, headers)
     _check(outcome)
     return answer
 

@@ -125,8 +125,7 @@ class Teams:
         return self._post.send(json.dumps(body).encode())
 
     def close(self) -> None:
-        """Close connections."""
-        self._post.close()
+        """Nothing to release: a connection lasts as long as a request."""
 
 
 def _lines(text: str) -> list[dict[str, Any]]:

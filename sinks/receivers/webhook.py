@@ -123,7 +123,6 @@ class Webhook:
             # What the configuration names was checked; a file is as somebody left it.
             if not url.startswith(("http://", "https://")):
                 raise ValueError(url)
-            self.close()
             self._post, self._url = self._post_to(url), url
         return self._post
 
@@ -132,9 +131,7 @@ class Webhook:
         return self._parameters.post_to(url, headers=headers, secrets=[self._secret])
 
     def close(self) -> None:
-        """Close connections."""
-        if self._post is not None:
-            self._post.close()
+        """Nothing to release: a connection lasts as long as a request."""
 
     def _signature(self, content: bytes) -> dict[str, str]:
         if not self._secret:

@@ -13,6 +13,7 @@ from monitor.config.registry import SchemaRegistry
 from monitor.decoders.registry import Registered, Registry
 from monitor.errors import InputError, SourceError
 from tests.services.certificates import make_certificate
+from tests.services.dripping import Dripping
 from tests.services.processes import free_port
 from tests.services.registry import RegistryServer
 
@@ -102,6 +103,14 @@ def test_any_other_answer_is_trouble_that_passes(server: RegistryServer, status:
     assert message in str(raised.value)
     server.fault = None
     assert closed(registry, number) is not None
+
+
+def test_a_registry_whose_answer_drips_keeps_nobody_from_asking_the_next(server: RegistryServer) -> None:
+    number = server.register("orders-value", SCHEMA)
+    with Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{", b" ") as dripping:
+        found = closed(asking([f"http://{dripping.address}", server.url], timeout="300ms"), number)
+        assert dripping.was_left
+    assert found == Registered("AVRO", SCHEMA)
 
 
 def test_a_registry_that_is_not_there_or_says_nothing_is_trouble_that_passes(server: RegistryServer) -> None:

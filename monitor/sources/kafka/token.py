@@ -18,6 +18,7 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from monitor.clock import Clock
 from monitor.config.kafka import KafkaToken
 from monitor.errors import InputError, SourceError
+from sinks.time_limit import reason_of, within
 
 __all__ = ["TokenProvider"]
 
@@ -32,7 +33,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
     ----------
     spec : KafkaToken
     clock : Clock
-    transport : httpx.BaseTransport or None
+    transport : httpx.AsyncBaseTransport or None
         Carries the request to the server; the network if None.
 
     Raises
@@ -41,7 +42,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
         The certificates to trust cannot be read.
     """
 
-    def __init__(self, spec: KafkaToken, clock: Clock, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, spec: KafkaToken, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._spec, self._clock, self._transport = spec, clock, transport
         self._trusted = _trusted(spec)
         self._lock = threading.Lock()
@@ -73,10 +74,11 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
         # RFC 6749, 2.3.1: name and secret are encoded as in a form before they become basic authentication.
         who = (quote(spec.client_id, safe=""), quote(spec.client_secret.get_secret_value(), safe=""))
         try:
-            with httpx.Client(verify=self._trusted, timeout=spec.timeout / 1000, transport=self._transport) as client:
-                answer = client.post(str(spec.url), data=parameters, auth=who)
+            answer = within(spec.timeout / 1000, self._answer(parameters, who))
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise SourceError(f"no token from {spec.url}: timed out after {spec.timeout} ms", retryable=True) from error
         except httpx.HTTPError as error:
-            raise SourceError(f"no token from {spec.url}: {error or type(error).__name__}", retryable=True) from error
+            raise SourceError(f"no token from {spec.url}: {reason_of(error)}", retryable=True) from error
         if answer.status_code >= 500 or answer.status_code == 429:
             raise SourceError(f"no token from {spec.url}: it answers {answer.status_code}", retryable=True)
         body = _body(answer)
@@ -90,6 +92,11 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
             )
         # A life that is not stated is not guessed: the next connection asks again.
         return token, float(lifetime_s) if isinstance(lifetime_s, int | float | str) and str(lifetime_s) else 0.0
+
+    async def _answer(self, parameters: dict[str, str], who: tuple[str, str]) -> httpx.Response:
+        timeout_s = self._spec.timeout / 1000
+        async with httpx.AsyncClient(verify=self._trusted, timeout=timeout_s, transport=self._transport) as client:
+            return await client.post(str(self._spec.url), data=parameters, auth=who)
 
 
 def _body(answer: httpx.Response) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from sinks.receivers.contract import Alert, Delivered, Outcome, Refused, Retry
 from tests.services.certificates import make_certificate
+from tests.services.dripping import Dripping
 from tests.sinks.receivers.notifications import group, notification, receiver_of
 
 
@@ -206,3 +207,25 @@ def test_a_server_without_encryption_is_refused_where_it_is_wanted() -> None:
 def test_a_password_is_not_sent_in_the_clear() -> None:
     with pytest.raises(ValueError, match="a password is not sent without encryption"):
         send(25, username="leeway", password="s3cret")
+
+
+ASKED_FOR_MAIL = b"220 ready\r\n250 hello\r\n250 from\r\n250 to\r\n250 to\r\n354 go on\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "drip", "may_have_it"),
+    [(b"", b"220-wait\r\n", False), (b"220 ready\r\n", b"2", True), (ASKED_FOR_MAIL, b"250-wait\r\n", True)],
+    ids=["a greeting", "an answer", "what becomes of the mail"],
+)
+def test_a_server_that_drips_is_left_after_the_time_out(first: bytes, drip: bytes, may_have_it: bool) -> None:
+    """A byte now and then keeps an answer from timing out by itself."""
+    with Dripping(first, drip) as server:
+        outcomes = send(server.port, timeout="300ms")
+        assert server.was_left
+    assert outcomes == [Retry(f"{server.address}: no answer in time", may_have_it=may_have_it)]
+
+
+def test_a_mail_that_was_taken_is_not_sent_again_because_the_farewell_drips() -> None:
+    with Dripping(ASKED_FOR_MAIL + b"250 taken\r\n", b"221-bye\r\n") as server:
+        assert send(server.port, timeout="300ms") == [Delivered()]
+        assert server.was_left

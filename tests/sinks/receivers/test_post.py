@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any
 
 import pytest
 
 from sinks.receivers import post
-from sinks.receivers.contract import Delivered, Refused, Retry
+from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
 from sinks.receivers.post import Post
+from tests.services.dripping import Dripping
 from tests.sinks.receivers.listener import Listener
 
 
@@ -77,3 +79,48 @@ def test_behind_a_proxy_the_proxy_decides(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv("http_proxy", f"http://{proxy.address}")
         assert Post("http://10.0.0.7/x").send(b"{}") == Delivered()
         assert proxy.requests[0].path == "http://10.0.0.7/x"
+
+
+@pytest.mark.parametrize(
+    ("first", "drip", "expected"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n", Retry("no answer in time (ReadTimeout)", may_have_it=True)),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n", Retry("no answer in time (ReadTimeout)", may_have_it=True)),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5000\r\n\r\n", b" ", Retry("502 Bad Gateway")),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 5000\r\nRetry-After: 7\r\n\r\nno", b" ", Retry("503 Busy: no", 7.0)),
+        (b"HTTP/1.1 404 Gone\r\nContent-Length: 5000\r\n\r\nno", b" ", Refused("404 Gone: no")),
+    ],
+    ids=["headers", "interim answers", "an error page", "a busy one", "a refusal"],
+)
+def test_an_answer_that_drips_is_left_after_the_time_out(first: bytes, drip: bytes, expected: Retry | Refused) -> None:
+    """A byte now and then keeps a request from timing out by itself."""
+    with Dripping(first, drip) as server:
+        outcome = Post(server.url, allow_private=True, timeout_ms=300).send(b"{}")
+        assert server.was_left
+    assert not isinstance(outcome, Delivered)
+    assert outcome.reason == f"http://{server.address}: {expected.reason}"
+    assert outcome == type(expected)(outcome.reason, **{k: v for k, v in vars(expected).items() if k != "reason"})
+
+
+@pytest.mark.parametrize("text", [b'{"ok": true', b""], ids=["said enough", "said nothing"])
+def test_an_answer_that_says_enough_before_the_time_out_counts(text: bytes) -> None:
+    def read(answer: bytes) -> Outcome:
+        return Delivered(answer.decode().strip())
+
+    with Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + text, b" " if text else b"") as server:
+        outcome = Post(server.url, allow_private=True, timeout_ms=300).send(b"{}", read=read)
+    late = Retry(f"http://{server.address}: no answer in time (ReadTimeout)", may_have_it=True)
+    assert outcome == (Delivered(text.decode()) if text else late)
+
+
+def test_a_name_that_is_looked_up_for_ever_is_left_after_the_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_over = threading.Event()
+
+    def hang(*args: Any, **kwargs: Any) -> list[Any]:
+        assert is_over.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    outcome = Post("https://hooks.example/secret", timeout_ms=200).send(b"{}")
+    assert outcome == Retry("https://hooks.example: no answer in time (ConnectTimeout)")
+    is_over.set()

@@ -26,6 +26,7 @@ from monitor.sources.kafka.outlet import KafkaOutlet
 from monitor.sources.kafka.source import KafkaSource
 from monitor.sources.kafka.token import TokenProvider
 from tests.services.certificates import make_certificate
+from tests.services.dripping import Dripping
 from tests.services.kafka import SecureBroker
 from tests.services.kafka.secure import PASSWORD, USER, unsecured_token
 from tests.sources.reading import nowhere, produce, read, read_to_end
@@ -346,6 +347,17 @@ def test_a_token_is_replaced_before_it_expires() -> None:
         clock.advance(later_s)
         given.append(provider.token())
     assert given == ["first", "first", "second", "second", "third", "fourth"]
+
+
+def test_a_token_s_server_whose_answer_drips_is_left_after_the_time_out() -> None:
+    with Dripping(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n") as server:
+        spec = KafkaToken.model_validate(
+            {"url": server.url, "client_id": "a", "client_secret": "hidden", "timeout": "300ms"}
+        )
+        with pytest.raises(SourceError, match="timed out after 300 ms") as caught:
+            TokenProvider(spec, ManualClock()).token()
+        assert server.was_left
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(
