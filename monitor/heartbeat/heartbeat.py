@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
 
 import structlog
 
 from monitor.clock import Clock
+from monitor.delivery.attempts import Delivery
+from monitor.delivery.patience import Patience
+from monitor.delivery.senders import Senders
+from monitor.delivery.target import Target
 from monitor.freshness.follower import Follower
 from monitor.heartbeat.pulses import PULSE_EVERY_S, STAGES
 from monitor.ingest.stopwatch import Timer
-from sinks.receivers.contract import Alert, Delivered, Notification, Receiver
+from sinks.receivers.contract import Alert, Notification, Receiver
 from sinks.store.contract import Query, Store, StoreError
 from sinks.store.rows import rows_of
 
-__all__ = ["HEARTBEAT", "Heartbeat"]
+__all__ = ["HEARTBEAT", "NOT_TAKEN", "Heartbeat"]
 
 HEARTBEAT = "LeewayHeartbeat"
 WORKS_WITHIN_S = 60.0
@@ -25,11 +31,12 @@ WORKS_WITHIN_S = 60.0
 EXPIRES_AFTER = 3
 """So many pings may be missed before what was handed to an Alertmanager is over there."""
 
+NOT_TAKEN = "a heartbeat was not taken"
 log = structlog.get_logger("leeway.heartbeat")
 
 
 class Heartbeat:
-    """Sends the pings; one process does so.
+    """Sends the pings; one process does so. Each receiver gets them by a thread of its own: a sick one delays no other.
 
     Parameters
     ----------
@@ -40,13 +47,17 @@ class Heartbeat:
     """
 
     def __init__(self, store: Store, clock: Clock, receivers: Sequence[Receiver], every_s: float) -> None:
-        self._store, self._clock, self._receivers, self._every_s = store, clock, receivers, every_s
+        self._store, self._clock, self._every_s = store, clock, every_s
+        self._targets = [Target(receiver.name, number) for number, receiver in enumerate(receivers)]
+        self._senders = Senders(dict(zip(self._targets, receivers, strict=True)), clock, Patience())
+        self._pings: dict[Target, Future[Delivery]] = {}
         self._follower = Follower(store, clock)
         self._heard: dict[str, tuple[int, float]] = {}
         self._reasons: list[str] = []
 
     def run(self, stop: threading.Event) -> None:
         """Ping every so often until ``stop`` is set."""
+        self._senders.start()
         due = Timer(self._clock, self._every_s)
         while not self._clock.wait(stop, min(self._every_s, PULSE_EVERY_S)):
             if due.is_due:
@@ -54,19 +65,20 @@ class Heartbeat:
                 self.step()
             else:
                 self.missing()
-        for receiver in self._receivers:
-            receiver.close()
+        self._senders.stop()
+        self._senders.close()
 
     def step(self) -> bool:
-        """Ping if everything works; return whether it does."""
+        """Ping if everything works; return whether it does.
+
+        Pings have been answered when this returns, unless :meth:`run` is under way.
+        """
         reasons = self.missing()
         if reasons != self._reasons:
             log.warning("no heartbeat is sent", reasons=reasons) if reasons else log.info("heartbeats are sent again")
         self._reasons = reasons
-        for receiver in () if reasons else self._receivers:
-            outcome = receiver.send(self._ping(receiver.name))
-            if not isinstance(outcome, Delivered):
-                log.warning("a heartbeat was not taken", receiver=receiver.name, reason=outcome.reason)
+        for target in () if reasons else self._targets:
+            self._ping(target)
         return not reasons
 
     def missing(self) -> list[str]:
@@ -88,10 +100,23 @@ class Heartbeat:
         unread = sorted({f"{flow.topic}/{flow.partition}" for flow in unseen})
         return [f"{stage} does not work" for stage in silent] + [f"{name} is not read" for name in unread]
 
-    def _ping(self, receiver: str) -> Notification:
+    def _ping(self, target: Target) -> None:
+        """Send one ping, which is not tried again: the next one comes soon, and says more."""
+        if target in self._pings and not self._pings[target].done():
+            log.warning(NOT_TAKEN, receiver=target.receiver, reason="the one before it is still being sent")
+            return
+        self._pings[target] = self._senders.send(target, self._notification(target.receiver), for_s=0.0)
+        self._pings[target].add_done_callback(partial(_note, target.receiver))
+
+    def _notification(self, receiver: str) -> Notification:
         now_ms = self._clock.now_ms()
         labels = {"alertname": HEARTBEAT, "severity": "none"}
         text = "Leeway reads, evaluates and notifies. While this is repeated, no news is good news."
         expires_ms = now_ms + round(EXPIRES_AFTER * self._every_s * 1000)
         alert = Alert("firing", labels, {"summary": text}, now_ms, expires_at_ms=expires_ms)
         return Notification(receiver, HEARTBEAT, {"alertname": HEARTBEAT}, (alert,), at_ms=now_ms)
+
+
+def _note(receiver: str, ping: Future[Delivery]) -> None:
+    if ping.result().outcome != "delivered":
+        log.warning(NOT_TAKEN, receiver=receiver, reason=ping.result().reason)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.config.document import ConfigError
-from monitor.heartbeat.heartbeat import Heartbeat
+from monitor.heartbeat.heartbeat import NOT_TAKEN, Heartbeat
 from monitor.heartbeat.pulses import STAGES, Pulses
 from monitor.ingest.arrivals import Arrivals, Flow
 from monitor.threads import Threads
 from sinks.receivers import build, read_parameters
+from sinks.receivers.contract import Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_stages import Poisoned
-from tests.sinks.receivers.listener import Listener
+from tests.sinks.receivers.listener import Answer, Listener
 
 
 def _is_silent(listener: Listener) -> bool:
@@ -124,6 +127,34 @@ def test_a_running_service_pings_a_url_until_a_stage_fails(tmp_path: Path, monke
             count = len(listener.requests)
             shop.wait_until(lambda: len(listener.requests) > count, "pings come again")
     assert {request.path for request in listener.requests} == {"/ping"}
+
+
+def test_a_receiver_that_hangs_keeps_no_other_from_its_pings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("monitor.heartbeat.lookout.PULSE_EVERY_S", "monitor.freshness.freshness.LOOK_EVERY_S"):
+        monkeypatch.setattr(name, 0.1)
+    with capture_logs() as logs, ExitStack() as hanging, Listener() as well:
+        sick = hanging.enter_context(Listener(Answer(hang=True)))
+        hooks: list[dict[str, Any]] = [
+            {"kind": "webhook", "name": name, "url": listener.url(), "allow_private": True, "timeout": "5m"}
+            for name, listener in (("sick", sick), ("well", well))
+        ]
+        heartbeat = {"every": "1s", "receivers": hooks}
+        configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), heartbeat=heartbeat))
+        with shop.serving(configuration, MemoryStore()):
+            shop.wait_until(lambda: len(well.requests) >= 3, "the other is pinged again and again")
+            assert len(sick.requests) == 1
+            hanging.close()
+    late = {"receiver": "sick", "reason": "the one before it is still being sent"}
+    assert late in [{name: log.get(name) for name in late} for log in logs if log["event"] == NOT_TAKEN]
+
+
+def test_a_ping_that_is_not_taken_is_said_and_not_tried_again() -> None:
+    world = World()
+    world.inbox = Memory("deadman", answers=[Retry("busy"), Refused("no")])
+    world.heartbeat = Heartbeat(world.store, world.clock, [world.inbox], every_s=60)
+    with capture_logs() as logs:
+        assert world.passes(4) == 4
+    assert [(log["receiver"], log["reason"]) for log in logs] == [("deadman", "busy"), ("deadman", "no")]
 
 
 def test_a_receiver_that_tells_people_of_each_ping_is_refused(tmp_path: Path) -> None:
