@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -57,13 +58,24 @@ class Observe:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began_s = self._clock.monotonic_s()
+        began_s, has_begun = self._clock.monotonic_s(), False
+
+        def count(status: int) -> None:
+            route = getattr(scope.get("route"), "path", "other")
+            self._requests.labels(method_of(scope), route, status).inc()
+            self._seconds.labels(route).observe(self._clock.monotonic_s() - began_s)
 
         async def counted(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")
-                self._requests.labels(method_of(scope), route, message["status"]).inc()
-                self._seconds.labels(route).observe(self._clock.monotonic_s() - began_s)
+                has_begun = True
+                count(message["status"])
             await send(message)
 
-        await self._app(scope, receive, counted)
+        try:
+            await self._app(scope, receive, counted)
+        except Exception:
+            # The answer to it is sent from outside all middleware.
+            if not has_begun:
+                count(HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise

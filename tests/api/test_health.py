@@ -49,6 +49,18 @@ def test_metrics_hold_the_services_and_the_apis_own() -> None:
     assert samples["leeway_http_requests_total", *unknown] == 1
 
 
+def test_answers_to_errors_of_the_services_own_are_counted_too() -> None:
+    class Broken(World):
+        def status(self) -> dict[str, object]:
+            raise RuntimeError("broken")
+
+    client = Client(Broken())
+    assert client.get("/v1/status").status_code == 500
+    metrics = client.get("/metrics").text
+    assert 'leeway_http_requests_total{method="GET",route="/v1/status",status="500"} 1.0' in metrics
+    assert 'leeway_http_response_seconds_count{route="/v1/status"} 1.0' in metrics
+
+
 def test_alertmanagers_probes_are_answered() -> None:
     ready, lame = Client(World()), Client(World(reasons=["no partition is assigned"]))
     assert [ready.get(path).text for path in ("/-/healthy", "/-/ready")] == ["OK", "OK"]
