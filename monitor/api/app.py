@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, params
 from prometheus_client import Gauge
 from starlette.routing import BaseRoute
 
@@ -46,6 +46,7 @@ from monitor.api.request_limit import RequestLimit
 from monitor.api.security_headers import SecurityHeaders
 from monitor.api.sign_on import SignOn
 from monitor.api.streams import Streams
+from monitor.api.surrogates import refuse_halves
 from monitor.api.web_login import WebLogin
 from monitor.config.access import Access
 from monitor.routing.posted_bounds import PostedBounds
@@ -160,9 +161,15 @@ def _routes(routers: tuple[APIRouter, ...]) -> Sequence[BaseRoute]:
     app = _empty()
     own = len(app.routes)
     for router in routers:
-        # Alertmanager ignores parameters that it does not know, and so do its clients' authors.
-        app.include_router(router, dependencies=[] if router in ALERTMANAGER else [Depends(refuse_unknown)])
+        app.include_router(router, dependencies=_checks(router))
     return tuple(app.routes[own:])
+
+
+def _checks(router: APIRouter) -> list[params.Depends]:
+    # One bad alert keeps no other back.
+    checks = [] if router is alertmanager.router else [Depends(refuse_halves)]
+    # Alertmanager ignores parameters that it does not know, and so do its clients' authors.
+    return checks if router in ALERTMANAGER else [*checks, Depends(refuse_unknown)]
 
 
 def _guard(app: FastAPI, service: ApiService, access: Access, routers: Sequence[APIRouter], rates: Rates) -> None:

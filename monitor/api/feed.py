@@ -15,7 +15,7 @@ from typing import Any
 
 from monitor.alerts.alert_log import ALERT_TABLES, ALERTS, table_of
 from monitor.api.buckets import EARLIEST_MS
-from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor
+from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, is_storable
 from monitor.api.standing_alerts import is_matched, transition
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Query, Store
@@ -164,7 +164,7 @@ def positions_of(event_id: str) -> dict[str, Position]:
         decoded = {model: (at_ms, name, alert_id, seq) for model, (at_ms, name, alert_id, seq) in positions.items()}
     except (CursorError, ValueError, AttributeError, TypeError) as error:
         raise wrong from error
-    for position in decoded.values():
-        if [type(value) for value in position] != [int, str, str, int]:
+    for model, position in decoded.items():
+        if [type(value) for value in position] != [int, str, str, int] or not all(map(is_storable, (model, *position))):
             raise wrong
     return decoded

@@ -29,6 +29,7 @@ __all__ = [
     "ProblemError",
     "bad_parameter",
     "install",
+    "is_json",
     "method_of",
     "problem",
     "retry_after",
@@ -236,10 +237,11 @@ def _expected(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not _is_json(kind) and any(item["loc"][:1] == ("body",) for item in error.errors()):
+    kind = request.headers.get("content-type", "")
+    if not is_json(kind) and any(item["loc"][:1] == ("body",) for item in error.errors()):
         return problem(
-            request, ProblemError("unsupported-media-type", f"Content-Type {kind!r}; it is application/json here")
+            request,
+            ProblemError("unsupported-media-type", f"Content-Type {_media(kind)!r}; it is application/json here"),
         )
     errors = [
         {"field": str(item["loc"][-1]), "message": str(item["msg"]).removeprefix("Value error, ")}
@@ -249,8 +251,20 @@ def _invalid(request: Request, error: Exception) -> Response:
     return problem(request, ProblemError("bad-parameter", detail, errors=errors))
 
 
-def _is_json(kind: str) -> bool:
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is JSON.
+
+    Examples
+    --------
+    >>> is_json("application/json; charset=utf-8"), is_json("application/problem+json"), is_json("text/plain")
+    (True, True, False)
+    """
+    kind = _media(content_type)
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _http(request: Request, error: Exception) -> Response:

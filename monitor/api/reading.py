@@ -25,6 +25,7 @@ __all__ = [
     "Page",
     "decode_cursor",
     "encode_cursor",
+    "is_storable",
     "pages_of",
     "query_for",
     "read_all",
@@ -258,12 +259,12 @@ def decode_cursor(kind: str, cursor: str, types: tuple[type, ...]) -> list[Any]:
         raise CursorError(f"{cursor!r} is not a cursor") from error
     if not isinstance(values, list) or [type(v) for v in values] != [str, *types] or values[0] != kind:
         raise CursorError(f"{cursor!r} is a cursor of another query")
-    if not all(map(_storable, values)):
+    if not all(map(is_storable, values)):
         raise CursorError(f"{cursor!r} is not a cursor")
     return values[1:]
 
 
-def _storable(value: str | int) -> bool:
+def is_storable(value: str | int) -> bool:
     """Whether a column can hold it: 64 bits with a sign, or text that has a UTF-8 form."""
     if isinstance(value, int):
         return -(2**63) <= value < 2**63

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -227,7 +228,19 @@ def test_a_stream_does_not_keep_the_server_from_stopping() -> None:
     answer.close()
 
 
-@pytest.mark.parametrize("last_event_id", ["nonsense", "WyJmZWVkIiwie30iXQ-", "WyJmZWVkIiwiWzFdIl0"])
+HALF = "\ud800"
+UNSTORABLE = [{"fraud": [1, HALF, "a", 0]}, {HALF: [1, "fraud", "a", 0]}, {"fraud": [1, "fraud", "a", 2**70]}]
+
+
+def event_id(positions: dict[str, Any]) -> str:
+    """An id as the stream writes it."""
+    return base64.urlsafe_b64encode(json.dumps(["feed", json.dumps(positions)]).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "last_event_id",
+    ["nonsense", "WyJmZWVkIiwie30iXQ-", "WyJmZWVkIiwiWzFdIl0", *map(event_id, UNSTORABLE)],
+)
 def test_a_stream_cannot_resume_from_nonsense(last_event_id: str) -> None:
     answer = Client(World()).request("GET", "/v1/alerts/stream", headers={"Last-Event-ID": last_event_id})
     assert answer.json()["type"] == "/v1/problems#bad-cursor"
