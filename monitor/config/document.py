@@ -179,7 +179,11 @@ def _document(file: Path, node: Node, written: str, variables: Mapping[str, str]
                 raise YamlError("only files may name environment variables", values.positions[path], path)
             if match[1] not in variables:
                 raise YamlError(f"environment variable {match[1]} is not set", values.positions[path], path)
-            return variables[match[1]]
+            value = variables[match[1]]
+            # Of bytes that are no UTF-8, Python makes halves of surrogate pairs.
+            if not value.isascii() and value.encode(errors="replace").decode() != value:
+                raise YamlError(f"environment variable {match[1]} is not UTF-8", values.positions[path], path)
+            return value
 
         return _ENV.sub(substitute, text)
 

@@ -239,7 +239,7 @@ class Values:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise YamlError("a key is text, and not a list or a mapping", _position(key_node), path)
             if key_node.tag != _MERGE:
-                yield _key(key_node), key_node, value
+                yield _key(key_node, path), key_node, value
 
     def _merged(self, node: yaml.MappingNode, path: KeyPath) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
         """The keys that ``<<`` brings along; of several, the first counts."""
@@ -255,7 +255,7 @@ class Values:
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         if node.tag in _TEXT:
-            return self._read_text(node.value, path)
+            return self._read_text(_text(node, path), path)
         if node.tag not in _READ:
             raise YamlError(f"unknown tag {_short(node.tag)}", _position(node), path)
         if len(node.value) > MAX_NUMBER_LENGTH:
@@ -266,9 +266,18 @@ class Values:
             raise YamlError(f"this is not {_short(node.tag)}, as its tag says", _position(node), path) from error
 
 
-def _key(node: yaml.ScalarNode) -> str:
+def _key(node: yaml.ScalarNode, path: KeyPath) -> str:
     # What writes YAML 1.1, such as PyYAML, takes the key `on` for a boolean.
-    return "on" if node.tag == _TAG + "bool" and node.value.lower() == "true" else str(node.value)
+    return "on" if node.tag == _TAG + "bool" and node.value.lower() == "true" else _text(node, path)
+
+
+def _text(node: yaml.ScalarNode, path: KeyPath) -> str:
+    """Return what a node says, with a character for each surrogate pair, as JSON writes those beyond U+FFFF."""
+    text = str(node.value)
+    try:
+        return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise YamlError("half of a surrogate pair is no character", _position(node), path) from error
 
 
 def _position(node: yaml.Node) -> Position:

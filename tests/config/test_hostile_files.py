@@ -10,6 +10,7 @@ from time import process_time
 import pytest
 
 from bench import soak_config
+from monitor.config.document import read_posted
 from tests.cli.console import Console
 from tests.config.mutants import MODEL, SERVICE, mutant
 
@@ -60,6 +61,10 @@ def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
         (MODEL + "  segments: =\n", "9: spec.segments: Input should be a valid list"),
         (MODEL.replace("fraud}", "fra\0ud}"), "3: not YAML: the character U+0000 may only stand in quotes"),
         (MODEL + '  segments: "\\U00110000"\n', "9: not YAML: chr() arg not in range"),
+        (MODEL + '  segments: "\\uD800"\n', "9: spec.segments: half of a surrogate pair is no character"),
+        (MODEL + '  segments: ["\\uDE00\\uD83D"]\n', "9: spec.segments.0: half of a surrogate pair is no character"),
+        (MODEL + '  "\\uD800": 1\n', "9: spec: half of a surrogate pair is no character"),
+        (MODEL + "  segments: ${LATIN}\n", "9: spec.segments: environment variable LATIN is not UTF-8"),
         (f"%YAML {'9' * 5_000}.1\n---\n{MODEL}", "1: not YAML: "),
         (MODEL.encode() + b"  owner: caf\xe9\n", "9: not UTF-8: "),
         (MODEL + "  segments: {{a: 1}: 2}\n", "9: spec.segments: a key is text, and not a list or a mapping"),
@@ -77,8 +82,9 @@ def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
     ],
 )  # fmt: skip
 def test_what_is_no_configuration_is_named_with_its_line(
-    text: str | bytes, mistake: str, tmp_path: Path, leeway: Console
+    text: str | bytes, mistake: str, tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LATIN", "caf\udce9")
     began = process_time()
     (tmp_path / "model.yaml").write_text(MODEL)
     assert mistakes_of(leeway, tmp_path / "fraud.yaml", text)[0].find(mistake) >= 0
@@ -139,6 +145,11 @@ def test_thousands_of_mistakes_are_counted_and_the_first_are_named(tmp_path: Pat
     assert count == "1: 3,000 mistakes, of which the first 200 are listed"
     assert first.startswith(f"{len(MODEL.splitlines()) + 1}: spec.key0: unknown key")
     assert len(others) == 199
+
+
+def test_a_surrogate_pair_is_the_character_that_json_writes_so() -> None:
+    document = {"a😀": ["😀", "ä", "\uffff"]}
+    assert read_posted(Path("x.yaml"), json.dumps(document)).value == document
 
 
 def test_keys_are_merged_and_dates_are_text(tmp_path: Path, leeway: Console) -> None:
