@@ -23,6 +23,7 @@ from detectors.change.legend import (
     HIGHEST,
     HIGHEST_BY_DAY,
     KIND,
+    LEVEL,
     LOCATION,
     RATES,
     ROWS,
@@ -238,6 +239,14 @@ class ModelCharts:
         """Learn from days of series ``s`` although they were alarmed."""
         assert self.day is not None
         teach(self.state, s, range(days.start, min(days.stop, self.day)))
+
+    def standing(self, s: int) -> Floats:
+        """Return how far each contrast of series ``s`` is off by an alarm that stands, float64[K]; 0 without one."""
+        rows = self.state.rows_of(s)
+        shifts, levels = self.state.rows[rows, STANDING], self.state.filters[rows, BY_WINDOW, LEVEL]
+        # A fault that grows has gone on since its alarm: the level follows it.
+        has_grown = (shifts * levels > 0) & (np.abs(levels) > np.abs(shifts))
+        return np.where(has_grown, levels, shifts)
 
     def windows_stood(self, s: int) -> int:
         """Return for how many windows the longest alarm of series ``s`` has stood; 0 without one."""

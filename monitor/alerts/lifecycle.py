@@ -58,8 +58,8 @@ class Transition:
         The span of event time in which the condition held: start of the first alarmed window, and end of the
         last one; ``ends_ms`` is 0 until the alert is resolved or cancelled.
     version, segment : str
-        What the alert is about, as the grouping says; without the version in the grouping, the one it began in.
-        Empty if there are several.
+        What the alert is about, as the grouping says; without the version in the grouping, and of a fault that goes
+        on in the next one, the version it began in. Empty if there are several.
     severity, title : str
     labels : dict of str to str
         Who the alert is, for receivers.  They stay as they were at the start, except a severity that rises.
@@ -166,14 +166,14 @@ class Member:
 
     def entry(self, ranked: Sequence[Member]) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
-        verdict = self.evidence
+        verdict, version = self.evidence, self.new_version
         is_first = next((member for member in ranked if member.failure is not None), self) is self
         return {
             "version": verdict.version,
             "segment": verdict.segment,
             "signal": verdict.signal,
             "detector": verdict.detector,
-            "former_version": None if self.new_version is None else self.new_version.former,
+            "former_version": None if version is None or version.was_off else version.former,
             "contrast": "" if verdict.facts.change is None else verdict.facts.change.what,
             "failure": None if self.failure is None else self.failure.kind,
             "answer": None if self.failure is None else self.failure.answer,
@@ -250,7 +250,7 @@ class Live:
             verdict,
             verdict,
             moved_ms=0 if change is None else change.since_ms,
-            new_version=verdict.facts.new_version,
+            new_version=_new_version(verdicts),
             failure=verdict.facts.failure,
         )
         for each in verdicts:
@@ -297,7 +297,8 @@ class Lifecycle:
 
     A series whose alarm begins at most ``join_within`` after a live alert of its group began joins that alert
     (the youngest, if there are several); one that begins later has a cause of its own and starts another alert.
-    A series that belongs to a live alert stays with it. Gaps between steps count as quiet time.
+    A series that belongs to a live alert stays with it, and so does what a new version has of it from the one before.
+    Gaps between steps count as quiet time.
 
     Parameters
     ----------
@@ -425,7 +426,7 @@ class Lifecycle:
         owned = {series for alert in self._live for series in alert.members}
         starting: dict[Group, dict[SeriesKey, list[Verdict]]] = {}
         for series in sorted(alarms.keys() - owned):
-            relative = self._alert_of_relative(series)
+            relative = self._alert_of_relative(series, _new_version(alarms[series]))
             if relative is None:
                 starting.setdefault(self._group(series), {})[series] = alarms[series]
             else:
@@ -453,14 +454,27 @@ class Lifecycle:
             alert.take(series, verdicts)
         return alert.alert_id
 
-    def _alert_of_relative(self, series: SeriesKey) -> Live | None:
+    def _alert_of_relative(self, series: SeriesKey, version: NewVersion | None) -> Live | None:
         """Return the youngest alert that has the whole of which a series is a segment, or a segment of it.
 
-        What a segment does moves the whole, sooner or later: both are one cause, however far apart they are found.
+        What a segment does moves the whole, sooner or later: both are one cause, however far apart they are found. So
+        are a fault and what a new version has of it, also where alerts are grouped by version.
         """
-        group = self._group(series)
-        of_relatives = [alert for alert in self._live if alert.group == group and alert.has_relative(series)]
-        return max(of_relatives, key=lambda alert: alert.began_ms) if of_relatives else None
+        relatives = [series]
+        if version is not None and version.was_off:
+            relatives.append((version.former, *series[1:]))
+        # A version that goes on with the alert of another one brings its segments along.
+        group = self._group_of_any_version(series)
+        alerts = [
+            alert
+            for alert in self._live
+            if self._group_of_any_version(next(iter(alert.members))) == group
+            and any(relative in alert.members or alert.has_relative(relative) for relative in relatives)
+        ]
+        return max(alerts, key=lambda alert: alert.began_ms) if alerts else None
+
+    def _group_of_any_version(self, series: SeriesKey) -> Group:
+        return self._group(("", *series[1:]))
 
     def _begin(self, at_ms: int, group: Group, new: dict[SeriesKey, Verdict]) -> Live:
         # A hash of what began it, not a random one: windows that are evaluated again give the alert its own name.
@@ -517,6 +531,11 @@ class Lifecycle:
         """The gravest so far: membership only grows, so it could sink only by a changed configuration."""
         current = self._policy.severity_of(sorted(member.evidence.signal for member in alert.members.values()))
         return max(current, alert.labels.get("severity", current), key=SEVERITIES.index)
+
+
+def _new_version(verdicts: Iterable[Verdict]) -> NewVersion | None:
+    """Return the version with which a series began to alarm, whichever of its detectors says so."""
+    return next((each.facts.new_version for each in verdicts if each.facts.new_version is not None), None)
 
 
 def _worse(former: Failure | None, newest: Failure | None) -> Failure | None:

@@ -136,7 +136,7 @@ class NewNormal(NamedTuple):
 
 
 class NewVersion(NamedTuple):
-    """The version with which a change most likely began.
+    """The version with which a change most likely began, or whose first windows show one that stood before it came.
 
     Attributes
     ----------
@@ -145,11 +145,14 @@ class NewVersion(NamedTuple):
         When its events first came.
     former : str
         The version that it is compared with: the one before it.
+    was_off : bool
+        Whether the former one was off in this very way when it came: the change is older than the version.
     """
 
     name: str
     first_ms: int
     former: str
+    was_off: bool = False
 
 
 class Facts(NamedTuple):
@@ -176,7 +179,7 @@ class Facts(NamedTuple):
     new_normal : NewNormal or None
         That its level became one in this very window.
     new_version : NewVersion or None
-        With which what alarms here began.
+        With which what alarms here began, or which goes on with it.
     failure : Failure or None
         What an alarm about a prediction is.
     """

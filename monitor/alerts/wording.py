@@ -128,7 +128,7 @@ class Moved(Protocol):
 
     @property
     def new_version(self) -> NewVersion | None:
-        """The version with which it began to move."""
+        """The version with which it began to move, or which has it from the one before."""
         ...
 
     @property
@@ -193,15 +193,53 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
     failing = [moved for moved in ranked if moved.failure is not None]
     if failing:
         return f"{model}: {_failing(failing, ranked)}"
+    ranked = _of_newest_versions(ranked)
     foremost = _whole_of(ranked[0], ranked)
     top, most = foremost.evidence, _most(foremost, moved_most(foremost, ranked))
-    is_one_signal = len({(moved.evidence.version, moved.evidence.signal) for moved in ranked}) == 1
+    formers = _formers(ranked)
+    versions_of_signals = {(moved.evidence.version, moved.evidence.signal) for moved in ranked}
+    # A version and the one from which it has what moved are one.
+    is_one_signal = len({(formers.get(version, version), signal) for version, signal in versions_of_signals}) == 1
     if is_one_signal and (not top.segment or len(ranked) == 1):
-        others = f"; so did {_plural(len(ranked) - 1, 'segment')}" if len(ranked) > 1 else ""
+        segments = len({moved.evidence.segment for moved in ranked}) - 1
+        others = f"; so did {_plural(segments, 'segment')}" if segments else ""
         moves = f"{_name(top)} moved ({_measure(top)}{most or others})"
     else:
         moves = f"{_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
-    return f"{model}: {moves}{_since_version(foremost.new_version)}"
+    return f"{model}: {moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
+
+
+def _of_newest_versions(ranked: Sequence[Moved]) -> Sequence[Moved]:
+    """Leave out what goes on in a newer version, with its segments: the title says how that is off."""
+    formers = _formers(ranked)
+    gone_on = {
+        (formers[verdict.version], segment, verdict.signal)
+        for verdict in (moved.evidence for moved in ranked if _goes_on(moved))
+        for segment in ({verdict.segment} if verdict.segment else {moved.evidence.segment for moved in ranked})
+    }
+    return [moved for moved in ranked if moved.evidence.series not in gone_on]
+
+
+def _goes_on(moved: Moved) -> bool:
+    """Whether a version has what moved from the one before it."""
+    return moved.new_version is not None and moved.new_version.was_off
+
+
+def _formers(ranked: Sequence[Moved]) -> dict[str, str]:
+    """By version, the one before from which it has what moved."""
+    return {
+        moved.evidence.version: moved.new_version.former
+        for moved in ranked
+        if moved.new_version is not None and moved.new_version.was_off
+    }
+
+
+def _older(foremost: Moved, ranked: Sequence[Moved]) -> str:
+    """Say which signals were off before the version came with which the foremost began to move."""
+    if foremost.new_version is None or foremost.new_version.was_off:
+        return ""
+    older = {moved.evidence.signal for moved in ranked if _goes_on(moved)}
+    return f"; {listed(sorted(older))} off before that already" if older else ""
 
 
 def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
@@ -328,7 +366,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD
         else "",
-        "" if version is None else f"it began when {_came(version)}, after {_version(version.former)}",
+        "" if version is None else _began(version),
         _compared(verdict, change),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
@@ -339,7 +377,17 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
 
 
 def _since_version(version: NewVersion | None) -> str:
-    return "" if version is None else f" since {_came(version)}, after {_version(version.former)}"
+    if version is None:
+        return ""
+    if version.was_off:
+        return f", off under {_version(version.former)} already when {_came(version)}"
+    return f" since {_came(version)}, after {_version(version.former)}"
+
+
+def _began(version: NewVersion) -> str:
+    if version.was_off:
+        return f"it was off under {_version(version.former)} already when {_came(version)}"
+    return f"it began when {_came(version)}, after {_version(version.former)}"
 
 
 def _came(version: NewVersion) -> str:

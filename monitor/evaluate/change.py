@@ -37,6 +37,7 @@ from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
+from monitor.evaluate.former_versions import is_as_before, stood_of
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part
 from monitor.evaluate.new_normals import NewNormals
@@ -308,9 +309,21 @@ class Changes:
             self._new_normals.begin(key, len(self._begun) - 1, end_ms)
         heirs = [key for key, former in zip(keys, formers, strict=True) if former is not None]
         if heirs:
+            self._note_stood(heirs)
             from_ms = end_ms - self._watch.model.spec.detect.defaults.step_ms
             self._expectations.note_also(self._charts, self._begun, heirs, from_ms)
         self._newest_skews = np.vstack((self._newest_skews, np.full((len(keys), skew.VERDICT), np.nan)))
+
+    def _note_stood(self, heirs: Sequence[SeriesKey]) -> None:
+        """Note of series that begin by what alarms the version before them was off."""
+        formers = {self._evidence.formers[key] for key in heirs}
+        signals, standing = {(version, signal) for version, _, signal in formers}, {}
+        for s, key in enumerate(self._begun):
+            if (key[0], key[2]) in signals:
+                shifts, contrasts = self._charts.standing(s), self._contrasts[key]
+                standing[key] = {contrasts.name(k): float(shifts[k]) for k in np.flatnonzero(shifts).tolist()}
+        for key in heirs:
+            self._contrasts[key].stood = stood_of(self._evidence.formers[key], standing)
 
     def _begin(self, key: SeriesKey) -> None:
         first_row, contrasts = int(self._first_rows()[len(self._begun)]), self._contrasts[key]
@@ -402,15 +415,17 @@ class Changes:
             return self._calendar.day_start(end_ms) - (span - 1) * DAY_MS
         return end_ms - span * step_ms
 
-    def _began_with(self, contrasts: Contrasts, version: str, since_ms: int) -> NewVersion | None:
-        """Return the version with which what moved since ``since_ms`` began, if it came then, after another."""
+    def _began_with(self, contrasts: Contrasts, version: str, change: Change, shift: float) -> NewVersion | None:
+        """Return the version that came, after another, when a contrast most likely moved by ``shift``."""
+        since_ms = change.since_ms
         within_ms = max(2 * self._watch.model.spec.detect.defaults.step_ms, DATED_WITHIN_MS)
         if not since_ms or contrasts.former is None or not contrasts.version_ms:
             return None
         # Its first events in a segment, or of a field, may come weeks after it.
         if since_ms > contrasts.version_ms + within_ms:
             return None
-        return NewVersion(version, contrasts.version_ms, contrasts.former)
+        was_off = is_as_before(shift, contrasts.stood.get(change.what, 0.0))
+        return NewVersion(version, contrasts.version_ms, contrasts.former, was_off)
 
     def _fallback(self, key: SeriesKey, change: Change | None) -> Failure | None:
         """Return that a default answer stands for more than it did, if that is what changed."""
@@ -470,7 +485,8 @@ class Changes:
                 return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.change is not None:
-                new_version = self._began_with(contrasts, key[0], of_window.change.since_ms)
+                shift = float(changes[window, legend.SHIFT])
+                new_version = self._began_with(contrasts, key[0], of_window.change, shift)
                 of_window = of_window._replace(new_version=new_version)
                 if changes[window, legend.STATUS] >= legend.STANDS and _is_of_values(of_window):
                     of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -167,6 +168,9 @@ class Contrasts(ABC):
         When events of their version first came; 0 if that is not known.
     former : str or None
         The version from which they inherit.
+    stood : mapping of str to float
+        Which contrasts of that version were off by alarms that stood when theirs began, and how far: its own, and those
+        of the whole or of segments.
     ready_ms : int or None
         End of the window with which they had all coordinates, 0 if from the beginning; None before that.
     unit, better, age_ms : str, str, int
@@ -180,6 +184,7 @@ class Contrasts(ABC):
     began_ms: int = 0
     version_ms: int = 0
     former: str | None = None
+    stood: Mapping[str, float] = MappingProxyType({})
     ready_ms: int | None = 0
     unit: str = ""
     better: str = ""

@@ -13,7 +13,13 @@ from monitor.evaluate.windows import Blocks
 from monitor.events import OTHER_VERSION, SeriesKey
 from monitor.panes.reading import PaneRows
 
-__all__ = ["Beginning", "former_version", "in_order"]
+__all__ = ["Beginning", "former_version", "in_order", "is_as_before", "stood_of"]
+
+GROWN = 2.0
+"""How many times as far as under the version before a contrast must be off for the new one to have brought that.
+
+How far it was is known from few windows: of rare events that may be off by half by chance.
+"""
 
 
 class Beginning(NamedTuple):
@@ -59,3 +65,29 @@ def former_version(key: SeriesKey, begins_ms: int, contrasts: Mapping[SeriesKey,
         and of_other.ready_ms < begins_ms
     ]
     return max(earlier)[1] if earlier else None
+
+
+def stood_of(former: SeriesKey, standing: Mapping[SeriesKey, Mapping[str, float]]) -> dict[str, float]:
+    """Return how far each contrast of a series was off, or of its whole, or of a segment of it.
+
+    What a segment does moves the whole: the one may alarm under one version, and the other only under the next.
+
+    Parameters
+    ----------
+    former : SeriesKey
+    standing : mapping of SeriesKey to mapping of str to float
+        By series, how far contrasts are off by alarms that stand.
+    """
+    version, segment, signal = former
+    stood: dict[str, float] = {}
+    for key, shifts in standing.items():
+        is_related = key[1] in ("", segment) if segment else True
+        if is_related and (key[0], key[2]) == (version, signal):
+            for name, shift in shifts.items():
+                stood[name] = max(stood.get(name, 0.0), shift, key=abs)
+    return stood
+
+
+def is_as_before(shift: float, stood: float) -> bool:
+    """Whether a version is off in the way of the one before it, and not much further."""
+    return shift * stood > 0 and abs(shift) < GROWN * abs(stood)

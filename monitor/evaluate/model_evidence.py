@@ -252,6 +252,7 @@ class ModelEvidence:
                 "began_ms": of_series.began_ms,
                 "version_ms": of_series.version_ms,
                 "former": of_series.former,
+                "stood": dict(of_series.stood),
                 **of_series.snapshot(),
             }
             for key, of_series in sorted(self.contrasts.items())
@@ -266,4 +267,5 @@ class ModelEvidence:
                 contrasts.restore(state)
                 contrasts.began_ms = state.get("began_ms", 0)
                 contrasts.version_ms, contrasts.former = state.get("version_ms", 0), state.get("former")
+                contrasts.stood = state.get("stood", {})
                 self.contrasts[version, segment, signal] = contrasts

@@ -124,6 +124,7 @@ class JudgedEvidence:
                 "began_ms": contrasts.began_ms,
                 "version_ms": contrasts.version_ms,
                 "former": contrasts.former,
+                "stood": dict(contrasts.stood),
                 "last_ms": contrasts.last_ms,
                 "contrasts": contrasts.snapshot(),
             }
@@ -139,5 +140,6 @@ class JudgedEvidence:
             contrasts.restore(state["contrasts"])
             contrasts.began_ms, contrasts.last_ms = state["began_ms"], state["last_ms"]
             contrasts.version_ms, contrasts.former = state["version_ms"], state["former"]
+            contrasts.stood = state.get("stood", {})
             self.contrasts[version, segment, signal] = contrasts
             self._came_ms[version] = min(self._came_ms.get(version, contrasts.version_ms), contrasts.version_ms)

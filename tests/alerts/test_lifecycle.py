@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.alerts.lifecycle import Lifecycle, to_columns
-from monitor.alerts.verdict import Change, Facts, NewNormal, Status, Verdict
+from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
 from monitor.values import DAY_MS
@@ -119,6 +119,58 @@ def test_a_segment_of_another_signal_or_version_has_a_cause_of_its_own(signal: s
     of_segment = verdict(6, signal, segment="carrier=AA", version=version)
     log = alerts.step(6 * M, [verdict(6, "a"), of_segment])
     assert [transition.state for transition in log] == ["firing"]
+
+
+def in_version(minute: int, signal: str = "a", segment: str = "", *, was_off: bool = True) -> Verdict:
+    facts = Facts(new_version=NewVersion("v2", 5 * M, "v1", was_off))
+    return verdict(minute, signal, version="v2", segment=segment, facts=facts)
+
+
+def test_a_fault_of_a_version_goes_on_with_its_alert_in_the_next_one_and_takes_segments_along() -> None:
+    alerts = lifecycle()
+    log = [transition for minute in range(1, 6) for transition in alerts.step(minute * M, [verdict(minute, "a")])]
+    log += alerts.step(6 * M, [in_version(6)])
+    log += alerts.step(7 * M, [in_version(7), verdict(7, "a", version="v2", segment="carrier=AA")])
+    log += [transition for minute in range(8, 12) for transition in alerts.step(minute * M, [in_version(minute)])]
+    assert told(log) == [(1, "firing", ["a"]), (6, "updated", ["a", "a"]), (7, "updated", ["a", "a", "a"])]
+    assert len({transition.alert_id for transition in log}) == 1
+    assert {transition.labels["version"] for transition in log} == {"v1"}
+    assert log[-1].title == (
+        "flights: a moved (PSI 0.3, 3× its limit; so did 1 segment), "
+        "off under v1 already when version v2 came at 1970-01-01 00:05 UTC"
+    )
+
+
+@pytest.mark.parametrize("came", [in_version(6, was_off=False), in_version(6, "b"), verdict(6, "a", version="v2")])
+def test_what_a_version_brings_begins_an_alert_of_its_own(came: Verdict) -> None:
+    alerts = lifecycle()
+    for minute in range(1, 6):
+        alerts.step(minute * M, [verdict(minute, "a")])
+    log = alerts.step(6 * M, [verdict(6, "a"), came])
+    assert [(transition.state, transition.version) for transition in log] == [("firing", "v2")]
+
+
+def test_a_fault_that_goes_on_in_a_version_joins_no_alert_of_another_segment_in_groups_by_segment() -> None:
+    alerts = lifecycle(group_by=["model", "segment"])
+    for minute in range(1, 6):
+        alerts.step(minute * M, [verdict(minute, "a")])
+    log = alerts.step(6 * M, [verdict(6, "a"), in_version(6, segment="carrier=AA")])
+    assert [transition.state for transition in log] == ["firing"]
+
+
+def test_a_title_tells_what_was_off_before_a_version_came_from_what_it_brought() -> None:
+    (firing,) = lifecycle().step(6 * M, [in_version(6, "a", was_off=False), in_version(6, "b")])
+    assert firing.title.endswith(" since version v2 came at 1970-01-01 00:05 UTC, after v1; b off before that already")
+
+
+def test_a_fault_that_goes_on_in_a_version_does_so_after_a_restart() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [verdict(1, "a")])
+    alerts.step(2 * M, [in_version(2)])
+    restored = lifecycle()
+    restored.restore(json.loads(json.dumps(alerts.snapshot())))
+    log = [alerts.step(5 * M, [in_version(5, segment="carrier=AA")])[0].to_row()]
+    assert log == [restored.step(5 * M, [in_version(5, segment="carrier=AA")])[0].to_row()]
 
 
 def test_two_segments_without_their_whole_are_found_apart() -> None:

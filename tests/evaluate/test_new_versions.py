@@ -81,3 +81,34 @@ def test_it_is_judged_in_its_first_window_and_what_was_expected_of_that_is_store
 def test_a_change_is_found_in_a_model_that_is_deployed_every_day(tmp_path: Path) -> None:
     alerts = fired(replayed_with(tmp_path, daily, 0.5))
     assert DEPLOYED_MS < alerts[0]["at_ms"] <= DEPLOYED_MS + 3 * HOUR_MS
+
+
+def replayed_without_values(folder: Path, share: float, share_of_new: float) -> Store:
+    """Values that are missing from two days before the deployment on, more or fewer of them in the new version."""
+    rng, events = np.random.default_rng(5), []
+    for number, value in enumerate(rng.normal(0, 1, DAYS * 24 * PER_HOUR).tolist()):
+        at_ms = START_MS + number * HOUR_MS // PER_HOUR
+        lost = 0.0 if at_ms < DEPLOYED_MS - 2 * DAY_MS else share if at_ms < DEPLOYED_MS else share_of_new
+        event = {"id": str(number), "ts": at_ms, "version": deployed(at_ms), "x": value}
+        events.append(event if rng.random() >= lost else {**event, "x": None})
+    return replayed_lines(folder, [json.dumps(event).encode() for event in events], watched())[0]
+
+
+def test_a_fault_that_stood_when_a_version_came_is_not_its_own_and_goes_on_with_its_alert(tmp_path: Path) -> None:
+    alerts = rows(replayed_without_values(tmp_path, 0.05, 0.06), "alerts")
+    assert len({alert["alert_id"] for alert in alerts}) == 1
+    assert [alert["state"] for alert in alerts if alert["state"] != "updated"] == ["firing"]
+    newest = max(alerts, key=lambda alert: int(alert["sequence"]))
+    assert newest["at_ms"] > DEPLOYED_MS
+    was_off = "off under v1 already when version v2 came at 2024-01-16 07:00 UTC"
+    assert newest["title"].startswith("loans: feature:x moved (missing 0 % → ")
+    assert newest["title"].endswith(f"), {was_off}")
+    (signal,) = [signal for signal in json.loads(newest["signals"]) if signal["version"] == "v2"]
+    assert f"; it was {was_off}; " in signal["reason"]
+    assert signal["former_version"] is None
+
+
+def test_a_version_that_makes_a_standing_fault_much_worse_is_named(tmp_path: Path) -> None:
+    newest = fired(replayed_without_values(tmp_path, 0.05, 0.4))[-1]
+    assert newest["version"] == "v2"
+    assert newest["title"].endswith(" since version v2 came at 2024-01-16 07:00 UTC, after v1")
