@@ -175,7 +175,8 @@ class Facts(NamedTuple):
     expected : Expected or None
     change : Change or None
     sentence : str
-        In place of all others: what a checkpoint of an earlier version holds, which kept no facts.
+        In place of all others: why a metric has no value, or what a checkpoint of an earlier version holds, which kept
+        no facts.
     new_normal : NewNormal or None
         That its level became one in this very window.
     new_version : NewVersion or None

@@ -10,9 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from detectors.performance import METRICS, Estimate, Question, Sums, estimates
-from detectors.performance.sums import UNUSABLE
+from detectors.performance.outcomes import FN, TP
+from detectors.performance.sums import UNUSABLE, Quantity
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
+from monitor.api.label_values import other_values
 from monitor.api.labelled_hours import NEWEST_MS, LabelledSpan, hours_of, spans
 from monitor.api.parameters import TheService, check_model, duration_ms, question_of, span_of
 from monitor.api.problems import bad_parameter
@@ -31,6 +33,9 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["performance"])
 
 NEWEST = "newest"
+POSITIVE = (TP, FN)
+"""What becomes of events that were positive."""
+
 DETAIL = tuple(each.name for each in fields(MetricDetail))
 
 
@@ -75,7 +80,8 @@ def performance(
     rows: list[Row] = []
     size = 0
     for labelled in spans(service.store, chosen, terms.scheme):
-        of_span = [*_rows(labelled, terms, failures), *_skills(labelled, terms, skills)]
+        instead = _instead_of_positive(service, question.model, labelled, terms.scheme)
+        of_span = [*_rows(labelled, terms, failures, instead), *_skills(labelled, terms, skills)]
         rows += of_span
         size += sum(1 + len(row["detail"]) for row in of_span)
         if size > MAX_ROWS:
@@ -128,12 +134,20 @@ def _stored_scheme(service: ApiService, model: str) -> str | None:
     return next((row["scheme"] for row in rows_of(service.store.read(newest))), None)
 
 
-def _rows(labelled: LabelledSpan, terms: Terms, failures: Failures) -> Iterator[Row]:
+def _instead_of_positive(service: ApiService, model: str, labelled: LabelledSpan, scheme: str) -> str:
+    """Return what labels say of a span of which none says the positive class."""
+    sums = labelled.sums(scheme)
+    has_none = sums.labels > 0 and not any(sums.weight(Quantity.OUTCOMES, outcome) for outcome in POSITIVE)
+    return other_values(service, model, labelled.from_ms, labelled.to_ms) if has_none else ""
+
+
+def _rows(labelled: LabelledSpan, terms: Terms, failures: Failures, instead: str = "") -> Iterator[Row]:
     sums = labelled.sums(terms.scheme)
     shared = _shared(labelled, sums, terms)
     for name, estimate in terms.estimated(labelled).items():
         metric = METRICS[name]
         too_good = failures.too_good(labelled, name, metric.better, estimate)
+        reason = "; ".join(part for part in (estimate.reason, instead) if part) if estimate.reason else ""
         yield {
             **shared,
             "metric": name,
@@ -146,7 +160,7 @@ def _rows(labelled: LabelledSpan, terms: Terms, failures: Failures) -> Iterator[
             "labels": sums.labels,
             "too_good": too_good is not None,
             "alert_id": None if too_good is None else too_good.failing.alert_id,
-            "reason": _reason(labelled, sums, estimate.reason, terms.age) if too_good is None else too_good.sentence,
+            "reason": _reason(labelled, sums, reason, terms.age) if too_good is None else too_good.sentence,
             "detail": [{name: row.get(name) for name in DETAIL} for row in estimate.detail],
         }
 

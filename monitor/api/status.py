@@ -15,6 +15,7 @@ from monitor.api.choices import listed_names
 from monitor.api.contract import ApiService
 from monitor.api.detectable import SERIES, newest_days, smallest_shifts
 from monitor.api.forms import Whole, listed_whole, lists
+from monitor.api.label_values import other_values
 from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
@@ -158,7 +159,20 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
         signals = {(row["signal"], row["detector"]) for row in deciding.values() if row["model"] == name}
         expected = _expected(service.watches[name]) if name in service.watches else ()
         rows += [_never_seen(name, *pair) for pair in expected if pair not in signals]
-    return sorted(_with_muted(service, rows), key=_rank)
+    return sorted(_with_label_values(service, _with_muted(service, rows)), key=_rank)
+
+
+def _with_label_values(service: ApiService, rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows, those of metrics that labels leave without a value with what labels say instead."""
+    named: dict[tuple[str, int], str] = {}
+    for row in rows:
+        if not (row["state"] == "blind" and row["status"] == "no_data" and is_judged(row["signal"])):
+            yield row
+            continue
+        span = row["model"], row["blind_since_ms"] or EARLIEST_MS
+        if span not in named:
+            named[span] = other_values(service, *span, LATEST_MS)
+        yield row | {"reason": "; ".join(part for part in (row["reason"], named[span]) if part)}
 
 
 def _with_muted(service: ApiService, rows: Sequence[Row]) -> Iterator[Row]:

@@ -455,6 +455,10 @@ class Changes:
         learned = part.evidence.learned[occupied]
         # What has no coordinates yet may have moved in every way but one: that its values cannot be used.
         changes[(learned != DESCRIBED) & (changes[:, legend.STATUS] == legend.QUIET), legend.STATUS] = legend.LEARNING
+        # That nothing is odd is not said of windows that say nothing; an alarm that stands goes on.
+        lacking = np.isin(occupied, list(part.evidence.lacking)) & (changes[:, legend.STATUS] == legend.QUIET)
+        changes[lacking] = np.nan
+        changes[lacking, legend.STATUS] = legend.ABSENT
         detectors = DETECTORS if key in self._referred else DETECTORS[:1]
         measured = Measured.unwritten(len(occupied), len(detectors))
         measured.numbers[:] = np.nan
@@ -483,6 +487,8 @@ class Changes:
                 of_skew = self._skew_facts(key, contrasts, skews[window], end_ms)
                 stuck = failure if _is_of_values(of_skew) else None
                 return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
+            if lacking[window]:
+                return Facts(sentence=part.evidence.lacking[int(occupied[window])], new_normal=new_normals.get(window))
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.change is not None:
                 shift = float(changes[window, legend.SHIFT])

@@ -130,6 +130,8 @@ class SignalEvidence:
         The window in which values come of which there were none before, although there were events.
     failures : dict of int to Failure
         By the number of a window: which answer of a model stands for too many, if it alarms.
+    lacking : dict of int to str
+        By the number of a window that has events and yet says nothing, why.
     """
 
     values: Floats
@@ -140,6 +142,7 @@ class SignalEvidence:
     new_values: dict[int, NewValues] = field(default_factory=dict)
     first_values: int | None = None
     failures: dict[int, Failure] = field(default_factory=dict)
+    lacking: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
-from detectors.performance.evidence import Scale, count_share, form_of, measure
+from detectors.performance.evidence import FEWEST, FEWEST_EVENTS, Scale, count_share, form_of, measure
 from detectors.performance.schemes import Binary, Multiclass
 from detectors.sketch import FindingLayout
 from monitor.config.performance import COVERAGE, ERROR, PerformancePlan, metric_of
@@ -36,6 +36,15 @@ LONGEST_ALIKE_MS = 7 * DAY_MS
 
 MOST_CLASSES = 10
 """Of so many classes it is followed how many of their predictions have a label."""
+
+USUAL = (30.0, 5.0)
+"""Labels, and events among them that a metric is made of, as if they had been seen."""
+
+MOST_USUAL = 10_000.0
+"""Labels from which on older ones count for less."""
+
+FEWEST_OF_SHARE = 2.5
+"""Where twice as many events of a share are usual, none is no chance: that is as likely as e⁻⁵."""
 
 SMALLEST_SPREAD = 1e-6
 """Of one event, in the units of a metric's scale: where all of the first ones were alike."""
@@ -111,10 +120,13 @@ class JudgedContrasts(Contrasts):
         Labels that were seen of those without which there is no scale; ``DESCRIBED`` once there is one.
     last_ms : int
         End of the newest hour that had anything.
+    lacking : str
+        Why there is nothing to say since some hours although labels come; empty otherwise.
     """
 
     learned = DESCRIBED
     last_ms = 0
+    lacking = ""
 
     def __init__(self, plan: PerformancePlan) -> None:
         self.age_ms = plan.judge_at_ms[0]
@@ -141,6 +153,8 @@ class _Pooled(JudgedContrasts):
         super().__init__(plan)
         self._name, self._kind = name, plan.scheme.kind
         self._pool: Sums | None = None
+        self._question = Question(plan.scheme.kind, plan.min_labels, plan.beta)
+        self._usual = USUAL
         metric = METRICS[name]
         self.better = metric.better if metric.better in ("higher", "lower") else ""
         if metric.needs_value:
@@ -153,17 +167,47 @@ class _Pooled(JudgedContrasts):
         pool = row.sums if self._pool is None else self._pool + row.sums
         observed = self._of(pool, end_ms)
         self._pool = pool if observed is None else None
-        return row.labelled if observed is None else pool.labels, [observed]
+        if observed is None:
+            self.lacking = self._lacking(pool)
+            return row.labelled, [None]
+        self.lacking = ""
+        labels, events = self._usual[0] + pool.labels, self._usual[1] + self._events(pool)
+        self._usual = (labels / 2, events / 2) if labels > MOST_USUAL else (labels, events)
+        return pool.labels, [observed]
+
+    def _lacking(self, pool: Sums) -> str:
+        """Return why so many labels say nothing; empty while they may be too few of what the metric is made of."""
+        labels, events = self._usual
+        if pool.labels * events / labels < 2 * self.fewest or self._is_measured(pool):
+            return ""
+        return METRICS[self._name].estimate(pool, self._question).reason or "nothing to compare"
+
+    @property
+    @abstractmethod
+    def fewest(self) -> float:
+        """How many events there have to be to say something."""
+
+    @abstractmethod
+    def _events(self, pool: Sums) -> float:
+        """Return how many events the metric is made of."""
+
+    @abstractmethod
+    def _is_measured(self, pool: Sums) -> bool:
+        """Whether there are enough of these."""
 
     @abstractmethod
     def _of(self, pool: Sums, end_ms: int) -> Observed | None:
         """Return what events say; None while they are too few."""
 
     def snapshot(self) -> dict[str, Any]:
-        return {"pool": None if self._pool is None else self._pool.to_row()}
+        pool = None if self._pool is None else self._pool.to_row()
+        return {"pool": pool, "usual": list(self._usual)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._pool = None if state["pool"] is None else Sums.from_row(state["pool"])
+        # Checkpoints from before it was noted do not have it.
+        labels, events = state.get("usual", USUAL)
+        self._usual = labels, events
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)
@@ -183,6 +227,16 @@ class ShareContrasts(_Pooled):
     def in_units(self, row: int, value: float) -> float:
         return share_at(value)
 
+    @property
+    def fewest(self) -> float:
+        return FEWEST_OF_SHARE
+
+    def _events(self, pool: Sums) -> float:
+        return count_share(pool, self._name, self._kind)[1]
+
+    def _is_measured(self, pool: Sums) -> bool:
+        return self._events(pool) > 0
+
     def _of(self, pool: Sums, end_ms: int) -> Observed | None:
         hits, events = count_share(pool, self._name, self._kind)
         # Charts know what few events are worth; one without anything to count says nothing.
@@ -196,7 +250,6 @@ class MeanContrasts(_Pooled):
 
     def __init__(self, plan: PerformancePlan, name: str) -> None:
         super().__init__(plan, name)
-        self._question = Question(plan.scheme.kind, plan.min_labels, plan.beta)
         self._form = form_of(name, plan.scheme.kind)
         self.unit = "%" if self._form == "angle" else self.unit
         self._scale: Scale | None = None
@@ -211,6 +264,16 @@ class MeanContrasts(_Pooled):
 
     def in_units(self, row: int, value: float) -> float:
         return (self._scale or Scale(self._form)).value(value)
+
+    @property
+    def fewest(self) -> float:
+        return FEWEST.get(self._name, FEWEST_EVENTS)
+
+    def _events(self, pool: Sums) -> float:
+        return float(METRICS[self._name].events(pool))
+
+    def _is_measured(self, pool: Sums) -> bool:
+        return measure(pool, self._name, self._question) is not None
 
     def _of(self, pool: Sums, end_ms: int) -> Observed | None:
         if self._scale is None:

@@ -91,3 +91,29 @@ def test_what_an_alert_about_labels_was_can_be_said(client: Client) -> None:
     assert answer.json()["alert_id"] in {alert["alert_id"] for alert in alerts}
     unknown = client.post("/v1/marks", said.replace(b"accuracy", b"recall"), content_type="application/json")
     assert "coverage" in unknown.json()["detail"]
+
+
+def test_a_metric_without_positive_labels_is_blind_since_they_stopped_and_says_what_labels_say_instead() -> None:
+    configuration, recoded = configured(labelled(metrics=["recall"])), 6 * 24
+    watch, written = compile_watch(configuration, "fraud"), empty_rows("performance")
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    for hour in range(DAYS * 24):
+        truths = ["1", "0"] * (LABELS // 2) if hour >= recoded else ["yes", "no"] * (LABELS // 2)
+        row = {
+            "model": "fraud", "hour_ms": START_MS + hour * HOUR_MS, "age_ms": HOUR_MS, "version": "7", "segment": "",
+            "predictions": LABELS, "labelled": LABELS, "classes": ["other", "yes"], "class_predictions": [0, LABELS],
+            "class_labelled": [0, LABELS], "delay_hours": [], "delay_labels": [],
+            **plan.scheme.fold(np.full(LABELS, 0.9), truths).to_row(),
+        }  # fmt: skip
+        for name, value in row.items():
+            written[name].append(value)
+    world = World(clock=ManualClock(START_MS + (DAYS * 24 + 2) * HOUR_MS), configuration=configuration)
+    said = {"model": "fraud", "signal": "label:fraud"}
+    for number, (hour, label) in enumerate([(0, "yes"), (recoded + 1, "1"), (recoded + 2, "0"), (recoded + 3, "0")]):
+        world.add("labels", [said | {"event_ms": START_MS + hour * HOUR_MS, "label": label, "offset": number}])
+    append(world.store, "performance", written)
+    alarm_judged(world.store, watch, START_MS + (DAYS * 24 + 1) * HOUR_MS)
+    (row,) = Client(world).items("/v1/series", model="fraud", signal="performance:recall")
+    assert (row["state"], row["blind_since_ms"]) == ("blind", at(recoded))
+    assert row["reason"] == "no event was positive; labels say '0', '1', and none 'yes', which is `positive`"

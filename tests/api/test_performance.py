@@ -88,6 +88,18 @@ def test_where_there_is_no_value_it_is_said_why(world: World) -> None:
     assert {(row["value"], row["reason"]) for row in rows} == {(None, "no labels yet of 4 predictions")}
 
 
+def test_labels_of_which_none_says_the_positive_class_are_named(world: World) -> None:
+    recoded = [("1", 1), ("0", 2), ("0", 3), ("no", 4)]
+    world.labelled_hour(NOON_MS, SCORES, [name for name, _ in recoded])
+    said = {"model": "fraud", "signal": "label:fraud"}
+    world.add("labels", [said | {"event_ms": NOON_MS, "label": name, "offset": n} for name, n in recoded])
+    (recall,) = ask(world, "&metric=recall")
+    assert recall["reason"] == ("no event was positive; labels say '0', '1', 'no', and none 'yes', which is `positive`")
+    world.add("labels", [said | {"event_ms": NOON_MS + 1, "label": "yes", "offset": 5}])
+    (recall,) = ask(world, "&metric=recall")
+    assert recall["reason"] == "no event was positive"
+
+
 def test_hours_of_another_threshold_are_left_out_and_counted(world: World) -> None:
     former = Binary("yes", 0.9).fold(np.array(SCORES), CLASSES)
     world.labelled_hour(NOON_MS, SCORES, CLASSES, **former.to_row())

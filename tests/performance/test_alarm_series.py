@@ -240,6 +240,46 @@ def test_hours_of_few_labels_are_added_up_and_none_is_left_out(watch: Watch) -> 
     assert scale.value(value.value) == pytest.approx(mean)
 
 
+def without_positives(watch: Watch, positive: float, hours: int, from_hour: int) -> dict[str, list[dict[str, Any]]]:
+    """Hours of which no label says the positive class from one of them on; what is said of metrics in each, by name."""
+    plan, rng, judged = watch.model.spec.performance_plan, np.random.default_rng(4), {}
+    assert plan is not None
+    for hour in range(hours):
+        score, is_positive = rng.random(60), rng.random(60) < positive * (hour < from_hour)
+        sums = plan.scheme.fold(score, np.where(is_positive, "true", "false").tolist())
+        judged[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): JudgedRow(60, 60, sums)}
+    written: dict[str, list[dict[str, Any]]] = {}
+    signals = JudgedSignals(watch)
+    # Some hours at a time, through a checkpoint.
+    for first in range(0, hours, 50):
+        ends_ms = range(START_MS + (first + 1) * HOUR_MS, START_MS + (min(first + 50, hours) + 1) * HOUR_MS, HOUR_MS)
+        for verdicts in signals.advance({end_ms: judged[end_ms] for end_ms in ends_ms}, ends_ms)[0]:
+            columns = verdicts.rows("m", "")
+            said = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+            written.setdefault(verdicts.key[2], []).extend(said)
+        state, signals = signals.snapshot(), JudgedSignals(watch)
+        signals.restore(state)
+    return written
+
+
+def test_a_metric_that_labels_leave_without_events_is_not_judged_and_says_why(watch: Watch) -> None:
+    said = without_positives(watch, 0.3, 240, 200)
+    recall = [(row["status"], row["detail"]) for row in said["performance:recall"]]
+    assert {status for status, _ in recall[25:200]} == {"ok"}
+    assert set(recall[200:]) == {("no_data", "no event was positive")}
+    # Areas under curves are said of some hours together.
+    assert said["performance:roc_auc"][-1]["status"] == "no_data"
+    assert said["performance:roc_auc"][-1]["detail"] == "all events are of one class"
+    assert "no_data" not in {row["status"] for row in said["performance:log_loss"]}
+
+
+def test_a_metric_of_few_events_is_judged_while_none_of_them_may_be_chance(watch: Watch) -> None:
+    said = without_positives(watch, 0.01, 400, 300)
+    statuses = [row["status"] for row in said["performance:recall"]]
+    assert statuses[100:300].count("no_data") <= 10
+    assert set(statuses[320:]) == {"no_data"}
+
+
 def test_a_model_that_is_nearly_always_right_does_not_alarm_at_each_error_and_does_when_they_become_usual() -> None:
     watch, rng, judged = compiled(metrics=[], alarm_on=["log_loss"]), np.random.default_rng(8), {}
     plan, hours = watch.model.spec.performance_plan, 24 * 24
