@@ -31,7 +31,7 @@ from monitor.evaluate.model import follow, policy_of
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.events import ENDED, SeriesKey
 from monitor.performance.contrasts import MOST_CLASSES, JudgedRow, contrasts_for
-from monitor.performance.evidence import JudgedEvidence, JudgedHours
+from monitor.performance.evidence import FirstPane, JudgedEvidence, JudgedHours, start_of_window
 from monitor.performance.per_event import findings_layout, shown_ms
 from monitor.performance.performance import Performance
 from monitor.performance.skill_statements import SkillStatements
@@ -47,6 +47,7 @@ __all__ = [
     "JudgedSignals",
     "JudgedWindows",
     "alarm_judged",
+    "first_panes",
     "judged_span",
     "learned_windows",
     "measured_hours",
@@ -112,9 +113,11 @@ class JudgedSignals:
     ----------
     watch : Watch
         Of a model with ``spec.performance``.
+    first_pane_ms : callable, optional
+        When a version first came, as `JudgedEvidence` takes it.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, first_pane_ms: FirstPane = start_of_window) -> None:
         plan, detect = watch.judged_plan, watch.model.spec.detect
         self._watch = watch
         self.windows = windows = JudgedWindows.of_model(watch.model)
@@ -124,7 +127,8 @@ class JudgedSignals:
             windows_per_day=DAY_MS // windows.step_ms,
             learn_windows=learned_windows(watch),
         )
-        self.changes = Changes(_by_windows(watch, windows), None, evidence=JudgedEvidence(plan), settings=self.settings)
+        evidence = JudgedEvidence(plan, first_pane_ms)
+        self.changes = Changes(_by_windows(watch, windows), None, evidence=evidence, settings=self.settings)
         self.skills = SkillStatements(plan, windows.step_ms)
         self.lifecycle = _lifecycle_of(watch, windows.step_ms)
         learned = (
@@ -213,7 +217,7 @@ class _Course:
 
     def __init__(self, store: Store, watch: Watch) -> None:
         self._store, self._watch = store, watch
-        self._signals = JudgedSignals(watch)
+        self._signals = JudgedSignals(watch, first_panes(store, watch))
         self._next_ms: int | None = None
         loaded = checkpoint.load(store, STAGE, watch.name, 0)
         if loaded is None:
@@ -286,6 +290,23 @@ class _Course:
         signals = self._signals
         saved = Checkpoint(STAGE, self._watch.name, 0, next_ms, signals.config, signals.snapshot())
         checkpoint.save(self._store, saved)
+
+
+def first_panes(store: Store, watch: Watch) -> FirstPane:
+    """Return what says in which pane a version first came, by the predictions that were known when it was judged."""
+    pane_ms, age_ms = watch.model.spec.detect.pane, watch.judged_plan.judge_at_ms[0]
+
+    def first_pane_ms(version: str, window: range) -> int:
+        for hour_ms in range(window.start, window.stop, HOUR_MS):
+            where = {"model": watch.name, "version": version}
+            high = {"event_ms": hour_ms + HOUR_MS, "known_ms": hour_ms + HOUR_MS + age_ms}
+            query = Query("predicted", where, {"event_ms": hour_ms}, high, limit=1, columns=("event_ms",))
+            for event_ms in store.read(query)["event_ms"].tolist():
+                return max(int(event_ms) // pane_ms * pane_ms, window.start)
+        # As a lifetime has it, they may be gone when a backtest asks.
+        return start_of_window(version, window)
+
+    return first_pane_ms
 
 
 def read_hours(store: Store, watch: Watch, ends_ms: range) -> JudgedHours:

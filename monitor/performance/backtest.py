@@ -11,7 +11,7 @@ from monitor.alerts.lifecycle import Transition
 from monitor.config.performance import ERROR, PERFORMANCE
 from monitor.evaluate.backtest import Backtest, Tally, alarmed_before
 from monitor.evaluate.mark_log import marks_in_effect
-from monitor.performance.alarms import JudgedSignals, judged_span, read_hours
+from monitor.performance.alarms import JudgedSignals, first_panes, judged_span, read_hours
 from monitor.performance.per_event import findings_layout
 from monitor.watch import Watch
 from sinks.store.batch import joined
@@ -54,7 +54,7 @@ def with_labels(store: Store, watch: Watch, done: Backtest, keep: Collection[str
     if first_ms is None or last_ms is None:
         return replace(done, not_judged=done.not_judged | dict.fromkeys(watch.judged_signals, NOT_JUDGED))
     span, tally, transitions = done.span, Tally(done.span, keep), list[Transition]()
-    signals = JudgedSignals(watch)
+    signals = JudgedSignals(watch, first_panes(store, watch))
     signals.decide(marks_in_effect(store, watch.name))
     for ends_ms in signals.windows.between(first_ms, min(last_ms, signals.windows.last(span.to_ms))):
         verdicts, of_hours = signals.advance(read_hours(store, watch, ends_ms), ends_ms)

@@ -14,13 +14,21 @@ from monitor.events import SeriesKey
 from monitor.performance.contrasts import JudgedContrasts, JudgedRow, contrasts_for
 from monitor.values import DAY_MS
 
-__all__ = ["JudgedEvidence", "JudgedHours"]
+__all__ = ["FirstPane", "JudgedEvidence", "JudgedHours", "start_of_window"]
 
 JudgedHours = Mapping[int, Mapping[tuple[str, str], JudgedRow]]
 """By the end of an hour, what was judged of each version and segment."""
 
+FirstPane = Callable[[str, range], int]
+"""Of a version, and the window of the first hour that was judged of it: the start of the first pane with its events."""
+
 FORGOTTEN_MS = 60 * DAY_MS
 """A series that had nothing for so long begins anew: charts have let go of it long before."""
+
+
+def start_of_window(version: str, window: range) -> int:
+    """Return when a version first came where its single events are not known."""
+    return window.start
 
 
 class JudgedEvidence:
@@ -31,6 +39,8 @@ class JudgedEvidence:
     Parameters
     ----------
     plan : PerformancePlan
+    first_pane_ms : callable
+        Says when a version first came.
 
     Attributes
     ----------
@@ -39,8 +49,8 @@ class JudgedEvidence:
         Of series that began in the last batch: of which they inherit what was learned.
     """
 
-    def __init__(self, plan: PerformancePlan) -> None:
-        self._plan = plan
+    def __init__(self, plan: PerformancePlan, first_pane_ms: FirstPane = start_of_window) -> None:
+        self._plan, self._first_pane_ms = plan, first_pane_ms
         self.contrasts: dict[SeriesKey, Contrasts] = {}
         self.formers: dict[SeriesKey, SeriesKey] = {}
         self._came_ms: dict[str, int] = {}
@@ -60,7 +70,8 @@ class JudgedEvidence:
         parts: dict[SeriesKey, Part] = {}
         for t, end_ms in enumerate(ends_ms):
             for (version, segment), row in sorted(hours.get(end_ms, {}).items()):
-                self._came_ms.setdefault(version, end_ms - ends_ms.step)
+                if version not in self._came_ms:
+                    self._came_ms[version] = self._first_pane_ms(version, range(end_ms - ends_ms.step, end_ms))
                 for signal in self._plan.charted:
                     self._take((version, segment, signal), row, (t, end_ms), parts, len(ends_ms))
         return parts

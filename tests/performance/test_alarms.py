@@ -153,6 +153,22 @@ def test_a_backtest_judges_no_window_of_which_some_hours_are_not_judged_yet(drop
     assert max(ends_ms) == START_MS + 8 * DAY_MS - 4 * HOUR_MS
 
 
+def test_an_alert_that_began_with_a_version_says_when_its_first_pane_was_as_those_of_features_do(watch: Watch) -> None:
+    deployed_ms = DROP_MS + 23 * 60_000
+    messages = stream(9, deployed_ms)
+    predictions = [json.loads(message) for message in messages["scores", 0]]
+    for prediction in predictions:
+        prediction["version"] = "2" if prediction["at"] >= deployed_ms else "1"
+        prediction["at"] += 7_000
+    store = ended(watch, {**messages, ("scores", 0): as_bytes(predictions)})
+    came = "version 2 came at 2024-01-09 00:23 UTC, after 1"
+    firing, *_ = rows(store, "performance_alerts")
+    assert firing["title"].endswith(f" since {came}")
+    assert f"it began when {came}" in json.loads(firing["signals"])[0]["reason"]
+    done = with_labels(store, watch, backtest(store, watch, span_of(store, watch)))
+    assert firing["title"] in {transition.title for transition in done.transitions}
+
+
 def test_a_label_that_is_corrected_later_changes_no_score_and_no_alert(watch: Watch) -> None:
     messages = stream(3, START_MS + 10 * DAY_MS, hourly=20)
     corrections = [
