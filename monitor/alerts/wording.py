@@ -60,6 +60,9 @@ SKILL_VALUE = "skill"
 WORTH_ITS_COST = "see whether a model is worth its cost here; `leeway performance` has the metric with its interval"
 """What to think of a model that is no better."""
 
+LATE_OR_LOST = "events that came late count in no window: `leeway explain` says how many there are"
+"""What to think of a volume that sinks: traffic may be lost, or a clock ahead of it."""
+
 NEARLY_ALL = 0.9
 """Share of all answers from which on a model is said to be stuck at one."""
 
@@ -371,9 +374,15 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
+        LATE_OR_LOST if _sinks(verdict, change) else "",
         _now(moved),
     ]
     return _joined(parts)
+
+
+def _sinks(verdict: Verdict, change: Change) -> bool:
+    """Whether fewer events of all traffic came: to say that of segments again tells nothing more."""
+    return verdict.signal == "volume" and not verdict.segment and change.after < change.before
 
 
 def _since_version(version: NewVersion | None) -> str:

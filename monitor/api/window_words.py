@@ -39,6 +39,9 @@ def words(window: Row, change: Row | None) -> Iterator[str]:
         f"{window['signal']}{where} in the {length} up to {utc(window['window_end_ms'])}, {window['n']:,} events: "
         f"{OUTCOMES[window['outcome']]}"
     )
+    if window["late"]:
+        events = "event" if window["late"] == 1 else "events"
+        yield f"{window['late']:,} more {events} of this time came late, and count in no window"
     yield from _of_change(window, change) if change is not None else _of_variation(window["scores"])
     if window["muted_because"]:
         yield f"it is muted, and no alert comes of it: {window['muted_because']}"

@@ -40,6 +40,9 @@ router = APIRouter(prefix="/v1", tags=["models"])
 LONGEST_MS = 366 * DAY_MS
 """A window that is longer is not looked for."""
 
+EVENTS = ("n", "missing", "invalid")
+"""Columns of panes that make up the number of events."""
+
 SCORE = tuple(each.name for each in fields(Score))
 
 
@@ -91,6 +94,7 @@ def explain_window(
         "window_end_ms": window.end_ms,
         "outcome": window.outcome,
         "n": max(row["n"] for row in window.scores),
+        "late": _late(service.store, window),
         "evidence": None if change is None else change["surprise"],
         "threshold": None if change is None else change["surprise_limit"],
         "idle": next((row["idle"] for row in window.scores if row["idle"]), ""),
@@ -100,6 +104,16 @@ def explain_window(
         "scores": [{name: row[name] for name in SCORE} for row in window.scores],
     }
     return answer(explained | {"words": list(words(explained, change))})
+
+
+def _late(store: Store, window: _Window) -> int:
+    """Return how many events of the window's time came late; of a volume those of all versions."""
+    where = {"model": window.model, "signal": window.signal, "segment": window.segment}
+    if window.signal != "volume":
+        where["version"] = window.version
+    low, high = {"pane_start_ms": window.start_ms, "late_at_ms": 1}, {"pane_start_ms": window.end_ms}
+    panes = store.read(Query("panes", where, low, high, columns=EVENTS))
+    return sum(int(column.sum()) for column in panes.values())
 
 
 def _muted_because(service: ApiService, window: _Window) -> str:

@@ -102,6 +102,7 @@ class ExplainedWindow(Row):
         "nothing could alarm yet"
     )
     n: int = described("events")
+    late: int = described("events of this time that came late, and count in no window")
     evidence: float | None = described("of the detector `change`, else null")
     threshold: float | None
     muted_because: str = described(

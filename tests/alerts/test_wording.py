@@ -308,3 +308,10 @@ def test_a_title_says_how_many_fail_and_how_many_move_besides() -> None:
         assert "many cases are alike" not in reason(replace(other, failure=sure))
     for unsure in (other.failure, Failure("stuck", "0.5", 0.02, 0.4, False), Failure("stuck", "'late'", 0.2, 0.93)):
         assert "or many cases are alike now" in reason(replace(other, failure=unsure))
+
+
+@pytest.mark.parametrize(("segment", "after", "is_said"), [("", 61, True), ("", 400, False), ("city=DE", 61, False)])
+def test_a_volume_that_sinks_says_where_to_look_for_late_events(segment: str, after: float, is_said: bool) -> None:
+    facts = Facts(change=Change("events", 213, after, by_day=False))
+    sentence = reason(moved("volume", segment=segment, detector="change", facts=facts))
+    assert ("; events that came late count in no window: `leeway explain` says" in sentence) == is_said

@@ -12,7 +12,7 @@ from sinks.store.memory import MemoryStore
 from tests.api import hours
 from tests.api.test_status import fill
 from tests.api.test_status import watched as fraud
-from tests.api.world import Client, score, serving, step
+from tests.api.world import Client, World, score, serving, step
 from tests.cli.console import Console
 from tests.monitor.streams import HOUR_MS, START_MS
 
@@ -89,6 +89,30 @@ def test_a_window_that_was_learned_from_says_so(client: Client) -> None:
     window = explained(client, 3)
     assert (window["outcome"], window["contrasts"]) == ("learning", [])
     assert window["words"][1] == "learning: 4 of 10 windows seen"
+
+
+def test_events_that_came_late_are_counted_beside_the_others() -> None:
+    world = World(store=MemoryStore(), configuration=hours.watched())
+    hour = {"model": "loans", "signal": "volume", "window_end_ms": hours.end_ms(3), "window_ms": HOUR_MS}
+    world.add("scores", [hour | {"detector": "change", "status": "ok", "n": 61}])
+    start_ms, shared = hours.end_ms(2), {"model": "loans", "signal": "volume", "topic": "loans", "pane_ms": 300_000}
+    panes = [(0, 0, "2", 61), (0, 900_000, "2", 100), (300_000, 1_200_000, "1", 59), (3_600_000, 5_400_000, "2", 7)]
+    world.add(
+        "panes",
+        [
+            shared | {"pane_start_ms": start_ms + place, "late_at_ms": late and start_ms + late, "version": v, "n": n}
+            for place, late, v, n in panes
+        ],
+    )
+    window = explained(Client(world), 3, "volume")
+    assert (window["n"], window["late"]) == (61, 159)
+    assert window["words"][1] == "159 more events of this time came late, and count in no window"
+
+
+def test_a_window_without_late_events_does_not_mention_them(client: Client) -> None:
+    window = explained(client, QUIET, "volume")
+    assert window["late"] == 0
+    assert not any("late" in sentence for sentence in window["words"])
 
 
 def test_without_the_configuration_it_says_what_was_said_then() -> None:
