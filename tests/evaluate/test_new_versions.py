@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from monitor.config import Configuration
+from monitor.watch import compile_watch
 from sinks.store.contract import Store
+from tests.evaluate.batches import evaluated
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows, scored
 
 DAYS, PER_HOUR = 18, 120
@@ -106,6 +108,13 @@ def test_a_fault_that_stood_when_a_version_came_is_not_its_own_and_goes_on_with_
     (signal,) = [signal for signal in json.loads(newest["signals"]) if signal["version"] == "v2"]
     assert f"; it was {was_off}; " in signal["reason"]
     assert signal["former_version"] is None
+
+
+def test_what_stood_when_a_version_came_is_known_whatever_comes_at_a_time_and_after_restarts(tmp_path: Path) -> None:
+    store, watch = replayed_without_values(tmp_path, 0.05, 0.06), compile_watch(watched(), "loans")
+    at_a_time = evaluated(store, watch, DAYS, [1])
+    assert evaluated(store, watch, DAYS, [1000]) == evaluated(store, watch, DAYS, [7, 30, 11]) == at_a_time
+    assert "off under v1 already" in at_a_time["alerts"][-1]
 
 
 def test_a_version_that_makes_a_standing_fault_much_worse_is_named(tmp_path: Path) -> None:
