@@ -183,6 +183,8 @@ class Facts(NamedTuple):
         With which what alarms here began, or which goes on with it.
     failure : Failure or None
         What an alarm about a prediction is.
+    no_positive : bool
+        Whether no label says the positive class any more, of a metric that moved.
     """
 
     why: Why = ""
@@ -198,6 +200,7 @@ class Facts(NamedTuple):
     new_normal: NewNormal | None = None
     new_version: NewVersion | None = None
     failure: Failure | None = None
+    no_positive: bool = False
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:

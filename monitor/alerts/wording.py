@@ -60,6 +60,12 @@ SKILL_VALUE = "skill"
 WORTH_ITS_COST = "see whether a model is worth its cost here; `leeway performance` has the metric with its interval"
 """What to think of a model that is no better."""
 
+NO_POSITIVE = (
+    "no label says the positive class any more, so that labels may have changed and not the model: `leeway performance`"
+    " names what they say"
+)
+"""What to think of a metric that moved where most likely the labels did."""
+
 LATE_OR_LOST = "events that came late count in no window: `leeway explain` says how many there are"
 """What to think of a volume that sinks: traffic may be lost, or a clock ahead of it."""
 
@@ -374,6 +380,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
+        NO_POSITIVE if verdict.facts.no_positive else "",
         LATE_OR_LOST if _sinks(verdict, change) else "",
         _now(moved),
     ]

@@ -493,7 +493,8 @@ class Changes:
             if of_window.change is not None:
                 shift = float(changes[window, legend.SHIFT])
                 new_version = self._began_with(contrasts, key[0], of_window.change, shift)
-                of_window = of_window._replace(new_version=new_version)
+                no_positive = int(occupied[window]) in part.evidence.no_positive
+                of_window = of_window._replace(new_version=new_version, no_positive=no_positive)
                 if changes[window, legend.STATUS] >= legend.STANDS and _is_of_values(of_window):
                     of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":

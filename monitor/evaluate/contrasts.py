@@ -132,6 +132,8 @@ class SignalEvidence:
         By the number of a window: which answer of a model stands for too many, if it alarms.
     lacking : dict of int to str
         By the number of a window that has events and yet says nothing, why.
+    no_positive : set of int
+        Numbers of windows of which no label says the positive class, where some usually do.
     """
 
     values: Floats
@@ -143,6 +145,7 @@ class SignalEvidence:
     first_values: int | None = None
     failures: dict[int, Failure] = field(default_factory=dict)
     lacking: dict[int, str] = field(default_factory=dict)
+    no_positive: set[int] = field(default_factory=set)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
 from detectors.performance.evidence import FEWEST, FEWEST_EVENTS, Scale, count_share, form_of, measure
+from detectors.performance.outcomes import FN, FP, TN, TP
 from detectors.performance.schemes import Binary, Multiclass
+from detectors.performance.sums import Quantity
 from detectors.sketch import FindingLayout
 from monitor.config.performance import COVERAGE, ERROR, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
@@ -122,11 +124,14 @@ class JudgedContrasts(Contrasts):
         End of the newest hour that had anything.
     lacking : str
         Why there is nothing to say since some hours although labels come; empty otherwise.
+    has_no_positive : bool
+        Whether none of the labels of which something is said is positive, where chance does not explain that.
     """
 
     learned = DESCRIBED
     last_ms = 0
     lacking = ""
+    has_no_positive = False
 
     def __init__(self, plan: PerformancePlan) -> None:
         self.age_ms = plan.judge_at_ms[0]
@@ -155,6 +160,7 @@ class _Pooled(JudgedContrasts):
         self._pool: Sums | None = None
         self._question = Question(plan.scheme.kind, plan.min_labels, plan.beta)
         self._usual = USUAL
+        self._positive = (0.0, 0.0)
         metric = METRICS[name]
         self.better = metric.better if metric.better in ("higher", "lower") else ""
         if metric.needs_value:
@@ -171,9 +177,21 @@ class _Pooled(JudgedContrasts):
             self.lacking = self._lacking(pool)
             return row.labelled, [None]
         self.lacking = ""
+        self._look_for_positives(pool)
         labels, events = self._usual[0] + pool.labels, self._usual[1] + self._events(pool)
         self._usual = (labels / 2, events / 2) if labels > MOST_USUAL else (labels, events)
         return pool.labels, [observed]
+
+    def _look_for_positives(self, pool: Sums) -> None:
+        """Note whether there are any, and how many of all are usual: labels that were recoded say nothing of that."""
+        if self._kind != "binary":
+            return
+        weights = [pool.weight(Quantity.OUTCOMES, outcome) for outcome in (TP, FN, FP, TN)]
+        usual, of_all = self._positive
+        self.has_no_positive = not sum(weights[:2]) and pool.labels * usual > 2 * FEWEST_OF_SHARE * of_all
+        if not self.has_no_positive:
+            usual, of_all = usual + sum(weights[:2]), of_all + sum(weights)
+            self._positive = (usual / 2, of_all / 2) if of_all > MOST_USUAL else (usual, of_all)
 
     def _lacking(self, pool: Sums) -> str:
         """Return why so many labels say nothing; empty while they may be too few of what the metric is made of."""
@@ -201,13 +219,15 @@ class _Pooled(JudgedContrasts):
 
     def snapshot(self) -> dict[str, Any]:
         pool = None if self._pool is None else self._pool.to_row()
-        return {"pool": pool, "usual": list(self._usual)}
+        return {"pool": pool, "usual": list(self._usual), "positive": list(self._positive)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._pool = None if state["pool"] is None else Sums.from_row(state["pool"])
         # Checkpoints from before it was noted do not have it.
         labels, events = state.get("usual", USUAL)
         self._usual = labels, events
+        positive, of_all = state.get("positive", (0.0, 0.0))
+        self._positive = positive, of_all
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)

@@ -94,6 +94,8 @@ class JudgedEvidence:
         part, (events, observed) = parts[key], contrasts.observe(row, end_ms)
         part.present[t], part.events[t] = 1, events
         part.evidence.learned[t] = contrasts.learned
+        if contrasts.has_no_positive:
+            part.evidence.no_positive.add(t)
         if contrasts.lacking:
             part.evidence.lacking[t] = contrasts.lacking
         # Of an hour whose labels wait for more it is said what was expected of so many.

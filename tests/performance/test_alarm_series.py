@@ -273,6 +273,22 @@ def test_a_metric_that_labels_leave_without_events_is_not_judged_and_says_why(wa
     assert "no_data" not in {row["status"] for row in said["performance:log_loss"]}
 
 
+def test_an_alert_says_that_no_label_is_positive_before_anybody_takes_the_metric_for_better(watch: Watch) -> None:
+    plan, rng, judged = watch.model.spec.performance_plan, np.random.default_rng(4), {}
+    assert plan is not None
+    for hour in range(260):
+        score = rng.random(60)
+        is_positive = rng.random(60) < score * (hour < 220)
+        sums = plan.scheme.fold(score, np.where(is_positive, "true", "false").tolist())
+        judged[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): JudgedRow(60, 60, sums)}
+    _, transitions = JudgedSignals(watch).advance(judged, range(min(judged), max(judged) + 1, HOUR_MS))
+    fired = [each for each in transitions if each.at_ms > START_MS + 220 * HOUR_MS]
+    assert fired
+    reasons = [signal["reason"] for transition in fired for signal in transition.signals]
+    assert all("; no label says the positive class any more, so that labels may have changed" in r for r in reasons)
+    assert not any("positive class" in repr(each) for each in transitions if each not in fired)
+
+
 def test_a_metric_of_few_events_is_judged_while_none_of_them_may_be_chance(watch: Watch) -> None:
     said = without_positives(watch, 0.01, 400, 300)
     statuses = [row["status"] for row in said["performance:recall"]]
