@@ -333,7 +333,7 @@ class Ingest:
                 offset = self._checkpoints.save(lane, self.source.mark(partition))
                 if offset is not None:
                     saved[partition] = offset
-                    self.positions.saved(partition, offset)
+                    self.positions.saved(partition, offset, lane.resume_record_ms)
             saving.note(partitions=len(saved))
             if not saved:
                 saving.forget()

@@ -22,7 +22,7 @@ class Reached:
     read_ms : int
         The own time of the last record before it; -1 if none was read since the process took the partition.
     saved, saved_ms : int
-        The same, of the newest checkpoint.
+        The same, of the newest checkpoint; where an event waits at ``saved``, its own time.
     saved_s : float
         When that was found to be current, by the monotonic clock: a partition without news needs no new checkpoint.
     """

@@ -215,6 +215,12 @@ class Lane:
         return min([self.next_offset, *(offset for fold in self._pane_folds.values() for offset in fold.held_offsets)])
 
     @property
+    def resume_record_ms(self) -> int | None:
+        """The own time of the message at which a successor goes on, if it waits there; None if it was not read yet."""
+        held = self._held.get(self.resume_offset)
+        return None if held is None else held.record_ms
+
+    @property
     def settled(self) -> dict[str, int]:
         """Up to where each model has taken all messages in."""
         return {name: max(fold.next_offset, self.resume_offset) for name, fold in self._pane_folds.items()}

@@ -10,8 +10,12 @@ from monitor.events import Partition
 from monitor.ingest.arrivals import Flow
 from monitor.ingest.lag import Lag, Reached, lags
 from monitor.ingest.late_events import LateEvents
+from monitor.ingest.watermark import MOST_WITNESSES
 
 __all__ = ["Positions"]
+
+MOST_BEHIND = MOST_WITNESSES
+"""So many messages behind what is read a checkpoint is current still: they may all be events that wait."""
 
 
 class Positions:
@@ -54,16 +58,17 @@ class Positions:
         """Events have been read."""
         self.events[flow] = self.events.get(flow, 0) + events
 
-    def saved(self, partition: Partition, offset: int) -> None:
-        """A checkpoint says to go on at ``offset``."""
+    def saved(self, partition: Partition, offset: int, record_ms: int | None = None) -> None:
+        """A checkpoint says to go on at ``offset``; with a time, at a record of that time, which waits there."""
         at = self._at(partition)
-        self._reached[partition] = replace(at, saved=offset, saved_ms=at.read_ms)
+        self._reached[partition] = replace(at, saved=offset, saved_ms=at.read_ms if record_ms is None else record_ms)
 
     def all_saved(self) -> None:
-        """Every checkpoint is current: a partition that has not moved is where its own says."""
+        """Checkpoints are current where they are not far behind; a partition that has not moved is where its own is."""
         now_s = self._clock.monotonic_s()
         for partition, at in self._reached.copy().items():
-            self._reached[partition] = replace(at, saved_s=now_s)
+            if at.read - at.saved <= MOST_BEHIND:
+                self._reached[partition] = replace(at, saved_s=now_s)
 
     def forget(self, partitions: Iterable[Partition] | None) -> None:
         """Drop partitions (all of them if None) that others read from now on, or that are read again."""
