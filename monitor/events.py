@@ -91,6 +91,8 @@ class Records:
         None where the source has no keys.
     headers : sequence of Headers [n], or None
         None where no message has any.
+    are_times_given : bool
+        Whether the times are no record's own: each was given one, for models that read no time from its event.
     """
 
     topic: str
@@ -100,6 +102,7 @@ class Records:
     payloads: Sequence[bytes | None]
     keys: Sequence[bytes | None] | None = None
     headers: Sequence[Headers] | None = None
+    are_times_given: bool = False
 
     def __len__(self) -> int:
         return len(self.payloads)
@@ -113,6 +116,7 @@ class Records:
             self.payloads[part],
             None if self.keys is None else self.keys[part],
             None if self.headers is None else self.headers[part],
+            self.are_times_given,
         )
 
     @property

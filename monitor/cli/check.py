@@ -33,7 +33,7 @@ class _Foreseen(SmallestShift):
     "--events-per-hour",
     type=click.FloatRange(min=0, min_open=True),
     help="The traffic that is expected: what can be found at it is shown, of models whose rule is `change`. Rows of "
-    "--events that have no time come as often.",
+    "--events come as often for models without `event_time`.",
 )
 @click.option(
     "--events",

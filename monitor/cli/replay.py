@@ -33,7 +33,8 @@ __all__ = ["command"]
 @click.option(
     "--events-per-hour",
     type=click.FloatRange(min=0, min_open=True),
-    help="For events without a time in them: each file's come evenly, from 2024-01-01 on.",
+    help="For models without `event_time`: each file's events come evenly, from 2024-01-01 on. Other models read the "
+    "time of each event, as without it.",
 )
 @click.option("--batch", type=click.IntRange(min=1), help="Events taken at a time; changes nothing but the speed.")
 @click.option("--store", "store_dir", type=click.Path(), help="Keep the results in this embedded store.")
@@ -115,10 +116,16 @@ def command(
     unseen = misfits(replay.sightings, FEWEST)
     for each, sentence in unseen:
         click.echo(f"{'warning' if each.signal else 'error'}: {sentence}", err=True)
-    if done.counters.reasons.get("no_event_time") and events_per_hour is None:
+    if done.counters.reasons.get("no_event_time") and events_per_hour is None and _needs_times(configuration):
         click.echo("error: rows of files have no time of their own: --events-per-hour N gives them one", err=True)
     blind = any(not each.signal for each, _ in unseen)
     click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
+
+
+def _needs_times(configuration: Configuration) -> bool:
+    """Whether any model reads no time from its events."""
+    specs = [model.spec for model in configuration.all_read.values()]
+    return any(source.event_time is None for spec in specs for source in spec.sources)
 
 
 def _files_of(

@@ -40,7 +40,7 @@ def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: fl
     events : sequence of str
         As `monitor.replay.assign_files` takes them.
     rows_per_hour : float or None
-        How many come, of files whose rows have no time.
+        How many come, for models that read no time from their events.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -46,6 +46,8 @@ class Rows:
         Ascending indices of the rows that were not scanned: they may hold anything anywhere.
     chosen : int64 array or None
         Which of the batch's messages the rows are, ascending; None for all.
+    are_times_given : bool
+        Whether ``record_ms`` says nothing of when a message was written (:class:`~monitor.events.Records`).
     """
 
     offsets: Integers
@@ -54,6 +56,7 @@ class Rows:
     columns: Columns
     documents: list[int]
     chosen: Integers | None = None
+    are_times_given: bool = False
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -118,7 +121,12 @@ class Rows:
             self.columns,
             np.flatnonzero(odd).tolist(),
             indices if self.chosen is None else self.chosen[indices],
+            self.are_times_given,
         )
+
+    def without_record_times(self) -> Rows:
+        """The same rows, of which nobody knows when they were written."""
+        return replace(self, record_ms=np.full(len(self), -1, dtype=np.int64), are_times_given=False)
 
 
 class ModelColumns:
@@ -181,6 +189,8 @@ class ModelColumns:
 
     def build(self, partition: int, rows: Rows, shape: Shape, decoded: Decoded) -> Rows:
         """Add the model's events and problems to ``decoded``; return the rows that became events."""
+        if rows.are_times_given and self.time is not None:
+            rows = rows.without_record_times()
         event_ms, wrong = self._event_ms(partition, rows, shape)
         for index, (reason, detail) in sorted(wrong.items()):
             problem = Problem(int(rows.offsets[index]), REJECTED, reason, "", detail)

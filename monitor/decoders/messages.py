@@ -206,7 +206,14 @@ class MessageDecoder:
         one_by_one = len(documents) + len(refused)
         self.parsed += one_by_one
         self.scanned += len(records) - one_by_one
-        rows = Rows(records.offsets, records.timestamps_ms, json, columns, list(documents))
+        rows = Rows(
+            records.offsets,
+            records.timestamps_ms,
+            json,
+            columns,
+            list(documents),
+            are_times_given=records.are_times_given,
+        )
         return rows.take(np.delete(np.arange(len(rows)), refused)) if refused else rows
 
     def _header_values(self, records: Records) -> dict[Path, list[str | None]]:

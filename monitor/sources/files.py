@@ -65,7 +65,8 @@ class FileSource(Source):
     follow : bool
         Wait for more at the end of each file. Not for Parquet or gzip.
     rows_per_hour : float or None
-        Gives records a time all the same: those of a file come evenly, so many an hour, from :data:`EVENLY_FROM_MS` on.
+        Gives records a time all the same, for models that read none from their events: those of a file come evenly, so
+        many an hour, from :data:`EVENLY_FROM_MS` on.
     most_csv_bytes : int or None
         So much of each CSV file is read, as if it ended there; all of it if None.
 
@@ -200,7 +201,8 @@ class FileSource(Source):
         except SourceError as error:
             self._error = error  # raised once what was read before is delivered
         joined = np.concatenate(offsets) if offsets else np.empty(0, dtype=np.int64)
-        return Records(*partition, joined, self._times_of(joined), payloads)
+        is_even = self._rows_per_hour is not None
+        return Records(*partition, joined, self._times_of(joined), payloads, are_times_given=is_even)
 
     def _times_of(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         if self._rows_per_hour is None:

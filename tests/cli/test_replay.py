@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor.evaluate.horizon_log import Basis, HorizonLog
 from monitor.events import ENDED
+from monitor.sources.files import EVENLY_FROM_MS
+from monitor.values import DAY_MS
 from sinks.store import open_store
-from tests.cli.console import Console
+from tests.cli.console import Console, Said
 from tests.service import shop
 from tests.service.process import leeway as in_a_process
 
@@ -25,6 +29,16 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("events") / "day=1" / "events.jsonl"
     path.parent.mkdir()
     path.write_bytes(b"\n".join(log))
+    return path
+
+
+@pytest.fixture(scope="module")
+def later(events: Path) -> Path:
+    """The same events 500 days later: by far behind the time from which events without one come evenly."""
+    path = events.with_name("later.jsonl")
+    path.write_bytes(
+        re.sub(rb'"ts": ([0-9]+)', lambda found: b'"ts": %d' % (int(found[1]) + 500 * DAY_MS), events.read_bytes())
+    )
     return path
 
 
@@ -73,6 +87,56 @@ def test_a_wrong_topic_or_file_ends_with_2(
     said = leeway("replay", config, "-e", given.replace("FILE", str(events)))
     assert said.code == 2, said.err
     assert complaint in said.err
+
+
+def test_events_with_a_time_keep_it_where_others_come_evenly(leeway: Console, tmp_path: Path, later: Path) -> None:
+    timed = shop.model("timed", {"kafka": "events"})
+    untimed = shop.model("untimed", {"kafka": "events", "event_time": None})
+    config = shop.configured(tmp_path, timed, untimed)
+    plain = leeway("replay", config, "--events", later, "--json")
+    evenly = leeway("replay", config, "--events", later, "--json", "--events-per-hour", 7200)
+    assert (plain.code, evenly.code) == (2, 0), evenly.err
+
+    def lines(said: Said, model: str) -> list[dict[str, Any]]:
+        return [line for line in said.lines if line.get("model") == model]
+
+    assert lines(evenly, "timed") == lines(plain, "timed") != []
+    ends_ms = {line["window_end_ms"] for line in lines(evenly, "untimed") if line["table"] == "scores"}
+    assert EVENLY_FROM_MS < min(ends_ms) < EVENLY_FROM_MS + 3_600_000
+
+
+def test_events_with_a_time_are_checked_by_it_beside_expected_traffic(
+    leeway: Console, config: Path, later: Path
+) -> None:
+    (plain,) = leeway("check", config, "--events", later, "--json").lines
+    said = leeway("check", config, "--events", later, "--events-per-hour", 200, "--json")
+    assert said.code == 0, said.err
+    assert said.lines[0]["events"] == plain["events"]
+
+
+def test_labels_with_a_time_keep_it_where_events_come_evenly(leeway: Console, tmp_path: Path, later: Path) -> None:
+    labels = tmp_path / "labels.jsonl"
+    rows = [json.loads(line) for line in later.read_bytes().splitlines() if line.startswith(b'{"')]
+    labels.write_text("".join(json.dumps({"id": row["id"], "ts": row["ts"], "bad": "no"}) + "\n" for row in rows))
+    schema = {**shop.SCHEMA, "labels": {"bad": {"type": "category"}}}
+    sources = ({"kafka": "events"}, {"kafka": "labels", "kind": "labels"})
+    config = shop.configured(tmp_path, shop.model("shop", *sources, schema=schema))
+    files = ("--events", f"events={later}", "--events", f"labels={labels}", "--json")
+    plain = leeway("replay", config, *files)
+    assert plain.code == 0, plain.err
+    assert leeway("replay", config, *files, "--events-per-hour", 200).out == plain.out
+
+
+def test_that_rows_can_be_given_times_is_said_only_where_it_helps(
+    leeway: Console, config: Path, events: Path, tmp_path: Path
+) -> None:
+    one_without = tmp_path / "one.jsonl"
+    one_without.write_bytes(re.sub(rb'"ts": [0-9.]+', b'"ts": null', events.read_bytes(), count=1))
+    said = leeway("replay", config, "--events", f"events={one_without}")
+    assert (said.code, said.err) == (0, "")
+    assert "no_event_time" in leeway("check", config, "--events", f"events={one_without}").out
+    of_records = shop.configured(tmp_path / "of_records", shop.model("shop", {"kafka": "events", "event_time": None}))
+    assert "--events-per-hour" in leeway("replay", of_records, "--events", f"events={one_without}").err
 
 
 def test_every_topic_needs_its_events(leeway: Console, tmp_path: Path, events: Path) -> None:
