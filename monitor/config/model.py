@@ -196,16 +196,25 @@ class SegmentSpec(Strict):
     values: list[list[str] | str] | None = Field(
         default=None,
         max_length=MAX_SEGMENTS,
-        description="the segments to watch; without it the most frequent of the baseline's data set",
+        description="the segments to watch, each once; without it the most frequent of the baseline's data set",
     )
     top: int = Field(default=20, ge=1, le=MAX_SEGMENTS)
 
     @model_validator(mode="after")
     def _values_fit(self) -> SegmentSpec:
+        for position, name in enumerate(self.by):
+            if name in self.by[:position]:
+                raise WrongPartError(("by", position), f"{name!r} is named twice")
         for value in self.values or ():
             if len([value] if isinstance(value, str) else value) != len(self.by):
                 raise ValueError(f"a segment by {self.by} needs {len(self.by)} values, got {value!r}")
         return self
+
+    @property
+    def identities(self) -> list[frozenset[tuple[str, str]]]:
+        """Which values of which fields each of ``values`` stands for; none where the data set names them."""
+        written = ([value] if isinstance(value, str) else value for value in self.values or ())
+        return [frozenset(zip(self.by, value, strict=True)) for value in written]
 
 
 Severity = Literal["critical", "warning", "info"]
@@ -216,7 +225,8 @@ class Alerts(Strict):
 
     severity: dict[Severity, str | list[str]] = Field(
         default={"critical": "prediction:*", "warning": "*"},
-        description="patterns of signals; the gravest that matches an alert's signals counts",
+        description="patterns of signals, each of which matches some or is all of a kind (`prediction:*`); the gravest "
+        "that matches an alert's signals counts",
     )
     group_by: list[Literal["model", "version", "segment"]] = Field(
         default=["model"], description="signals that agree in these may share an alert"
@@ -464,7 +474,24 @@ class ModelSpec(Strict):
             if segment.values is None and self.baseline.uri is None:
                 message = "name `values`, or a baseline data set from which the top can be taken"
                 raise WrongPartError(("segments", index), message)
+        self._segments_differ()
         return self
+
+    def _segments_differ(self) -> None:
+        """Refuse a segment that is watched already: each has a share of the budget of false alarms."""
+        watched: set[frozenset[tuple[str, str]]] = set()
+        ranked: set[frozenset[str]] = set()
+        for index, segment in enumerate(self.segments):
+            for position, identity in enumerate(segment.identities):
+                if identity in watched:
+                    value = (segment.values or [])[position]
+                    raise WrongPartError(("segments", index, "values", position), f"{value!r} is watched already")
+                watched.add(identity)
+            if segment.values is None:
+                if frozenset(segment.by) in ranked:
+                    message = f"the most frequent of {', '.join(segment.by)} are watched already"
+                    raise WrongPartError(("segments", index, "by"), message)
+                ranked.add(frozenset(segment.by))
 
     @model_validator(mode="after")
     def _series_can_be_held(self) -> ModelSpec:

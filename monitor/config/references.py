@@ -168,6 +168,20 @@ def wrong_rules(model: Model) -> Iterator[tuple[Path_, str]]:
         yield from _wrong_combinations(model)
     for path, message in _wrong_error_detectors(model):
         yield ("spec", "performance", "detectors", *path), message
+    for path, message in _wrong_severities(model):
+        yield ("spec", "alerts", "severity", *path), message
+
+
+def _wrong_severities(model: Model) -> Iterator[tuple[Path_, str]]:
+    """Yield patterns that no signal matches; all signals of a kind, `prediction:*`, may be none."""
+    signals = [*_signals(model), *model.spec.judged_signals]
+    for severity, patterns in model.spec.alerts.severity.items():
+        for index, pattern in enumerate([patterns] if isinstance(patterns, str) else patterns):
+            is_of_a_kind = pattern in {f"{kind}:*" for kind in (*_SIGNAL_KINDS[:-1], "performance")}
+            if not is_of_a_kind and not any(fnmatchcase(signal, pattern) for signal in signals):
+                path: Path_ = (severity,) if isinstance(patterns, str) else (severity, index)
+                hint = nearest_hint(pattern, signals, cutoff=0.5)
+                yield path, f"{pattern!r} matches no signal; {hint}the signals are {', '.join(signals)}"
 
 
 def _wrong_error_detectors(model: Model) -> Iterator[tuple[Path_, str]]:

@@ -188,6 +188,31 @@ BROKEN = {
     "segments without a field": _with("segments: [{values: [a]}]", "14: spec.segments.0.by: required key is missing"),
     "segments by one field in text": _with("segments: [{by: country}]", "15: spec.segments.0.by: Input should be a va"),
     "segments without values or data set": _with("segments: [{by: [country]}]", "14: spec.segments.0: name", one=False),
+    "segment that is named twice": _with(
+        "segments: [{by: [country], values: [DE, FR, [DE]]}]",
+        "47: spec.segments.0.values.2: ['DE'] is watched already",
+        one=False,
+    ),
+    "segment that another entry names": _with(
+        "segments: [{by: [country], values: [DE]}, {by: [country], values: [FR, DE]}]",
+        "74: spec.segments.1.values.1: 'DE' is watched already",
+        one=False,
+    ),
+    "segments by one field twice": _with(
+        "segments: [{by: [country, country], values: [[DE, DE]]}]",
+        "29: spec.segments.0.by.1: 'country' is named twice",
+        one=False,
+    ),
+    "severity of no signal": _with(
+        "alerts: {severity: {critical: 'feature:amuont'}}",
+        "23: spec.alerts.severity.critical: 'feature:amuont' matches no signal; did you mean 'feature:amount'?",
+        one=False,
+    ),
+    "severity of a pattern that matches no signal": _with(
+        "alerts: {severity: {warning: ['*', 'prediction:p_*']}}",
+        "38: spec.alerts.severity.warning.1: 'prediction:p_*' matches no signal",
+        one=False,
+    ),
     "segment of two values by one field": _with(
         "segments: [{by: [country], values: [[a, b]]}]", "14: spec.segments.0: a segment by", one=False
     ),
