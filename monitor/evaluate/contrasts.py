@@ -793,9 +793,10 @@ def _most(counts: Integers, among: Integers, names: Sequence[str]) -> NewValues:
 
 
 def usual_share(share: float, events: float) -> float:
-    """Return a share that was expected, without the 3/8 of an event that every expectation is made with."""
+    """Return a share that was expected, without the 3/8 of an event that every expectation is made with; at most 1."""
     count = share * (events + 0.75) - 0.375
-    return count / events if count > HARDLY_ANY else 0.0
+    # It may have been learned of more events than these.
+    return min(count / events, 1.0) if count > HARDLY_ANY else 0.0
 
 
 def share_of(name: str) -> str:

@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from detectors.change import legend
+from detectors.change.residuals import to_expectation
+from detectors.sketch import CategoryLayout
 from monitor.config import Configuration
 from monitor.evaluate.change import Changes
 from monitor.evaluate.contrasts import share_of
 from monitor.evaluate.expectations import read_day
+from monitor.evaluate.fallback import FallbackContrasts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
@@ -121,6 +124,15 @@ def in_rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
 
 def key_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return row["signal"], row["segment"], row["version"], row["from_ms"]
+
+
+@pytest.mark.parametrize("events", [1, 20, 1_000, 5_000])
+def test_what_always_happens_is_expected_of_all_events_and_no_more(events: int, stored: tuple[Store, Watch]) -> None:
+    day = read_day(of_days(stored[0], "feature:country")[-1])
+    rate = next(each for each in day.contrasts if each.kind == legend.RATE)
+    always = to_expectation(legend.RATE, 1_000.0, 1_000.0, 1.0)
+    assert 0.999 < rate.usual_in_units(always, events) <= 1
+    assert 0.999 < FallbackContrasts("none", CategoryLayout()).usual(0, always, events) <= 1
 
 
 def test_under_the_rule_variation_there_are_none(tmp_path: Path) -> None:
