@@ -65,6 +65,17 @@ def test_every_metric_has_its_line_and_every_line_a_metric(tmp_path: Path) -> No
             assert set(sample.labels) - {"le"} == set(documented[name][1]), name
 
 
+def test_every_page_names_metrics_that_exist(tmp_path: Path) -> None:
+    families = list(text_string_to_metric_families(scraped(tmp_path)))
+    metrics = {family.name for family in families} | {sample.name for family in families for sample in family.samples}
+    metrics |= {f"{family.name}_total" for family in families if family.type == "counter"}
+    for page in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
+        for name in re.findall(r"\bleeway_[a-z_]+", page.read_text()):
+            # Of several: `leeway_self_test_*`.
+            is_beginning = name.endswith("_") and any(each.startswith(name) for each in metrics)
+            assert is_beginning or name in metrics, f"{page.name}: {name}"
+
+
 def test_rules_use_metrics_that_exist_and_stand_in_the_docs(tmp_path: Path) -> None:
     groups = yaml.safe_load((DOCS.parent / "configs" / "prometheus" / "leeway.rules.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
