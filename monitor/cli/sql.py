@@ -58,7 +58,7 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
     from monitor.client.archive import MARK
     from monitor.errors import InputError
     from sinks.store import open_store
-    from sinks.store.contract import StoreError
+    from sinks.store.sessions import InUseError
     from sinks.store.sqlstore import SqlStore
 
     if config is not None:
@@ -72,11 +72,8 @@ def _opened(store: Path | None, config: Path | None) -> SqlStore:
         raise InputError(f"no store at {settings['path']}")
     try:
         opened = open_store(kind, **settings)
-    except StoreError as error:
-        if kind != "chdb":
-            raise
-        hint = "then many read at once: clickhouse-client, or --config here"
-        raise StoreError(f"{error}; {hint}", retryable=error.retryable) from error
+    except InUseError as error:
+        raise InUseError(f"{error}; then many read at once: clickhouse-client, or --config here") from error
     if not isinstance(opened, SqlStore):
         opened.close()
         raise InputError(f"the store {kind} understands no SQL")

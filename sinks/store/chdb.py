@@ -207,10 +207,16 @@ class ChdbStore(SqlStore):
         return pyarrow.ipc.open_stream(stream).read_all()
 
     def close(self) -> None:
-        """Release the directory once calls under way have ended; closing twice is allowed."""
+        """Release the directory once calls under way have ended; closing twice is allowed.
+
+        With calls that do not end, the directory is released with the end of the process.
+        """
         self._disk.close()
-        for sessions in (self._readers, self._writers, self._menders):
-            sessions.close()
+        # Each of them, whatever one says.
+        unused = [sessions.close() for sessions in (self._readers, self._writers, self._menders)]
+        if not all(unused):
+            log.warning("the store is left open: calls under way do not end", path=self.where)
+            return
         self._files.close()
         self._lock.release()
 

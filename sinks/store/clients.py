@@ -27,6 +27,9 @@ __all__ = ["OLDEST_VERSION", "Address", "Clients", "Tls"]
 OLDEST_VERSION = (24, 8)
 """The oldest server that is accepted: what it does with tokens, FINAL and parameters is what the tables rely on."""
 
+CLOSE_WITHIN_S = 60.0
+"""Whoever closes waits so long for statements of others."""
+
 # The driver logs every failed attempt with its traceback; here it becomes one error that names the host.
 logging.getLogger("clickhouse_driver").propagate = False
 logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
@@ -171,7 +174,7 @@ class Clients:
         self._endpoints = address.endpoints()
         self._preferred = 0
         self._idle: list[tuple[int, Client]] = []
-        self._busy = 0
+        self._borrowers: list[int] = []
         self._closed = False
         self._changed = threading.Condition()
 
@@ -185,8 +188,8 @@ class Clients:
             Instead of whatever the driver or the network raises inside, and if the clients are closed. After one that
             may be tried again the next host is preferred.
         """
-        host_index, client = self._take()
-        healthy = False
+        borrower, healthy = threading.get_ident(), False
+        host_index, client = self._take(borrower)
         try:
             if client is None:
                 client = self._opened(host_index)
@@ -195,13 +198,13 @@ class Clients:
         except (driver_errors.Error, OSError, EOFError) as error:
             raise self._explained(error, host_index) from error
         finally:
-            self._give_back(host_index, client, healthy)
+            self._give_back(borrower, host_index, client, healthy)
 
-    def _take(self) -> tuple[int, Client | None]:
+    def _take(self, borrower: int) -> tuple[int, Client | None]:
         with self._changed:
             if self._closed:
                 raise StoreError(f"the store at {self._address} is closed")
-            self._busy += 1
+            self._borrowers.append(borrower)
             # The one given back last: its server is likeliest to have kept the connection.
             return self._idle.pop() if self._idle else (self._preferred, None)
 
@@ -224,15 +227,18 @@ class Clients:
                 f"store at {self._where(host_index)}: the server is ClickHouse {server}; {oldest} is the oldest"
             )
 
-    def _give_back(self, host_index: int, client: Client | None, healthy: bool) -> None:
+    def _give_back(self, borrower: int, host_index: int, client: Client | None, healthy: bool) -> None:
         # The driver has ended the connection of a statement that failed; what is left of it is not used again.
-        if client is not None and not healthy:
-            client.disconnect()
-        with self._changed:
-            self._busy -= 1
-            if healthy:
-                self._idle.append((host_index, client))
-            self._changed.notify_all()
+        is_kept = client is not None and healthy and not self._closed
+        try:
+            if client is not None and not is_kept:
+                client.disconnect()
+        finally:
+            with self._changed:
+                self._borrowers.remove(borrower)
+                if client is not None and is_kept:
+                    self._idle.append((host_index, client))
+                self._changed.notify_all()
 
     def _explained(self, error: Exception, host_index: int) -> StoreError:
         where = self._where(host_index)
@@ -259,10 +265,14 @@ class Clients:
             client.disconnect()
 
     def close(self) -> None:
-        """Close every client, those in use when they are given back; returns when none is left."""
+        """Close every client, those in use when they are given back.
+
+        A thread that uses one is waited for, :data:`CLOSE_WITHIN_S` at most. The one that closes never is: an interrupt
+        may have kept it from giving a client back.
+        """
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: self._busy == 0)
+            self._changed.wait_for(lambda: {*self._borrowers} <= {threading.get_ident()}, CLOSE_WITHIN_S)
             while self._idle:
                 self._idle.pop()[1].disconnect()
 

@@ -14,7 +14,14 @@ from typing import Any
 from sinks.store.contract import StoreError
 from sinks.store.failures import engine_error
 
-__all__ = ["DirectoryLock", "Sessions", "Turns"]
+__all__ = ["DirectoryLock", "InUseError", "Sessions", "Turns"]
+
+CLOSE_WITHIN_S = 30.0
+"""Whoever closes waits so long for statements of others."""
+
+
+class InUseError(StoreError):
+    """Another process has the directory of a store."""
 
 
 class DirectoryLock:
@@ -29,8 +36,10 @@ class DirectoryLock:
 
     Raises
     ------
+    InUseError
+        If another process holds the directory.
     StoreError
-        If another process holds the directory, this one holds any, or it cannot be written.
+        If this one holds any, or it cannot be written.
     """
 
     _held: Path | None = None
@@ -78,7 +87,7 @@ class DirectoryLock:
     def _refusal(self, error: OSError, holder: str) -> StoreError:
         if not isinstance(error, BlockingIOError):
             return self._unwritable(error)
-        return StoreError(
+        return InUseError(
             f"the store at {self._path} is in use by process {holder}: a store directory belongs to one process. "
             "The API lives with the store: ask the running service, or stop it first. Several processes need a "
             "ClickHouse server"
@@ -152,7 +161,7 @@ class Sessions:
         self._path, self._configuration = path, configuration
         self._set = "SET " + ", ".join(f"{name} = {value!r}" for name, value in settings.items())
         self._idle: list[Any] = []
-        self._busy = 0
+        self._borrowers: list[int] = []
         self._closed = False
         self._changed = threading.Condition()
 
@@ -163,54 +172,79 @@ class Sessions:
         Raises
         ------
         StoreError
-            Instead of whatever the engine raises inside, and if the sessions are closed.
+            Instead of whatever the engine raises inside, if it cannot be loaded, and if the sessions are closed.
         """
-        session = self._take()
-        healthy = False
+        borrower, healthy = threading.get_ident(), False
+        session = self._take(borrower)
         try:
+            if session is None:
+                session = self._opened()
             yield session
             healthy = True
         except RuntimeError as error:
             raise engine_error(str(self._path), str(error)) from error
         finally:
-            self._give_back(session, healthy)
+            self._give_back(borrower, session, healthy)
 
-    def _take(self) -> Any:
+    def _take(self, borrower: int) -> Any:
         with self._changed:
             if self._closed:
                 raise StoreError(f"the store at {self._path} is closed")
-            self._busy += 1
-            if self._idle:
-                return self._idle.pop()
-        try:
-            return self._opened()
-        except RuntimeError as error:
-            self._give_back(None, healthy=False)
-            raise engine_error(str(self._path), str(error)) from error
+            self._borrowers.append(borrower)
+            return self._idle.pop() if self._idle else None
 
     def _opened(self) -> Any:
-        # Takes seconds, and a thousandth of that once it is loaded.
-        from chdb.session import Session
-
-        session: Any = Session(f"{self._path}?config-file={self._configuration}")
-        session.query(self._set)
+        session: Any = self._engine()(f"{self._path}?config-file={self._configuration}")
+        try:
+            session.query(self._set)
+        except BaseException:
+            session.close()
+            raise
         return session
 
-    def _give_back(self, session: Any, healthy: bool) -> None:
+    def _engine(self) -> Any:
+        # Takes seconds, and a thousandth of that once it is loaded.
+        try:
+            from chdb.session import Session
+        except Exception as error:  # it fails to load in any way that its package, or a library of the system, has
+            if _is_interrupt(error):
+                raise KeyboardInterrupt from error
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise StoreError(
+                f"cannot open the store at {self._path}: its engine, the package chdb, does not load: {reason}"
+            ) from error
+        return Session
+
+    def _give_back(self, borrower: int, session: Any, healthy: bool) -> None:
         # What a failed statement had put out comes out again before the next statement's result (chdb 26.9.0):
         # such a session is never used again.
-        if session is not None and not healthy:
-            session.close()
-        with self._changed:
-            self._busy -= 1
-            if healthy:
-                self._idle.append(session)
-            self._changed.notify_all()
+        is_kept = healthy and not self._closed
+        try:
+            if session is not None and not is_kept:
+                session.close()
+        finally:
+            with self._changed:
+                self._borrowers.remove(borrower)
+                if is_kept:
+                    self._idle.append(session)
+                self._changed.notify_all()
 
-    def close(self) -> None:
-        """Close every session, those in use when they are given back; returns when none is left."""
+    def close(self) -> bool:
+        """Close every session, those in use when they are given back; return whether other threads have none left.
+
+        Such a thread is waited for, :data:`CLOSE_WITHIN_S` at most. The one that closes never is: an interrupt may have
+        kept it from giving a session back.
+        """
         with self._changed:
             self._closed = True
-            self._changed.wait_for(lambda: self._busy == 0)
+            is_unused = self._changed.wait_for(lambda: {*self._borrowers} <= {threading.get_ident()}, CLOSE_WITHIN_S)
             while self._idle:
                 self._idle.pop().close()
+        return is_unused
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether an error came of an interrupt, which chdb turns into another one while it loads (26.9.0)."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

@@ -190,6 +190,22 @@ def test_a_store_that_another_process_holds_ends_with_3(tmp_path: Path) -> None:
         assert str(service.process.pid) in said.stderr
 
 
+@pytest.mark.parametrize("command", [["run"], ["sql", "SELECT 1", "--config"]], ids=lambda command: command[0])
+def test_an_engine_that_does_not_load_ends_with_3(tmp_path: Path, command: list[str]) -> None:
+    """A wheel for another machine, or a library that is not there: nothing was said, and nothing ended."""
+    package = tmp_path / "packages" / "chdb" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text('raise ImportError("libchdb.so: cannot open shared object file\\nNo such file")')
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "leeway.lock").touch()
+    said = leeway(*command, config, packages=package.parents[1], timeout_s=120)
+    assert said.returncode == 3, said.stderr
+    [error] = [line for line in said.stderr.splitlines() if line.startswith("error: ")]
+    assert "its engine, the package chdb, does not load: ImportError: libchdb.so: cannot open shared object" in error
+    assert error.endswith("No such file")
+
+
 def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path) -> None:
     config = shop.configured(tmp_path, shop.model("shop", {"http": "shop", "alowed_lateness": "5s"}))
     said = leeway("run", config)

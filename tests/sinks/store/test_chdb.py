@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partialmethod
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from chdb.session import Session
 
 import sinks.store.chdb
+import sinks.store.sessions
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query, Store, StoreError
@@ -170,6 +173,7 @@ def test_a_directory_that_may_only_be_read_is_refused_and_left_as_it_was(tmp_pat
     modified_ns = {file: file.stat().st_mtime_ns for file in (tmp_path / "store").rglob("*")}
     script = """
 import sinks.store.chdb
+import sinks.store.sessions
 if os.geteuid() == 0:  # whom no permission stops
     os.setgid(65534)
     os.setuid(65534)
@@ -275,6 +279,7 @@ store.close()
 
 FULL = """
 import sinks.store.chdb
+import sinks.store.sessions
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -511,6 +516,112 @@ def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, tmp_path: Path, monk
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "it's temporary"))
     chdb.append("checkpoints", plain("checkpoints", 1, state=bytes(range(256))), "a")
     assert chdb.read(Query("checkpoints"))["state"] == [bytes(range(256))]
+
+
+# --- an engine that does not open
+
+
+@pytest.mark.timeout(60)
+def test_an_engine_that_does_not_load_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given
+    monkeypatch.setitem(sys.modules, "chdb.session", None)
+    # when
+    with pytest.raises(StoreError, match="the package chdb, does not load: ModuleNotFoundError: ") as refusal:
+        ChdbStore(tmp_path / "store")
+    # then
+    assert not refusal.value.retryable
+    monkeypatch.undo()
+    ChdbStore(tmp_path / "store").close()
+
+
+def test_an_interrupt_while_the_engine_loads_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package says then that its engine is not there."""
+
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                raise ImportError("chdb-core engine not found") from None
+
+    monkeypatch.setitem(sys.modules, "chdb.session", Interrupted("chdb.session"))
+    with pytest.raises(KeyboardInterrupt):
+        ChdbStore(tmp_path / "store")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), MemoryError(), ValueError("no")])
+def test_whatever_ends_the_opening_gives_the_directory_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    # given
+    def fail(path: str) -> Any:
+        raise error
+
+    monkeypatch.setattr("chdb.session.Session", fail)
+    # when
+    with pytest.raises(type(error)):
+        ChdbStore(tmp_path / "store")
+    # then
+    monkeypatch.undo()
+    ChdbStore(tmp_path / "store").close()
+
+
+@pytest.mark.timeout(60)
+def test_a_session_that_does_not_end_is_given_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    def fail(session: Any) -> None:
+        monkeypatch.undo()
+        session.close()
+        raise OSError("no")
+
+    store = ChdbStore(tmp_path / "store")
+    # when
+    monkeypatch.setattr(Session, "close", fail)
+    with pytest.raises((StoreError, OSError)):
+        store.query("SELECT nothing")
+    # then
+    store.close()
+    ChdbStore(tmp_path / "store").close()
+
+
+@pytest.mark.timeout(60)
+def test_whoever_closes_the_store_does_not_wait_for_itself(tmp_path: Path) -> None:
+    """As after an interrupt that came between taking a session and using it."""
+    store = ChdbStore(tmp_path / "store")
+    with store._readers.session():
+        store.close()
+        with pytest.raises(StoreError, match="is closed"):
+            store.query("SELECT 1")
+    ChdbStore(tmp_path / "store").close()
+
+
+@pytest.mark.timeout(60)
+def test_a_call_that_does_not_end_keeps_the_directory_and_not_whoever_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    def stay() -> None:
+        with store._readers.session():
+            begun.set()
+            go_on.wait(60)
+
+    monkeypatch.setattr(sinks.store.sessions, "CLOSE_WITHIN_S", 0.0)
+    begun, go_on, store = threading.Event(), threading.Event(), ChdbStore(tmp_path / "store")
+    staying = threading.Thread(target=stay)
+    staying.start()
+    assert begun.wait(60)
+    # when
+    store.close()
+    # then
+    with pytest.raises(StoreError, match="already has the store"):
+        ChdbStore(tmp_path / "store")
+    go_on.set()
+    staying.join()
+    store.close()
+    ChdbStore(tmp_path / "store").close()
 
 
 # --- statements
