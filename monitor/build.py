@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -28,7 +28,7 @@ from monitor.configurations.log import ConfigurationLog
 from monitor.decoders import Schemas
 from monitor.delivery.target import Target
 from monitor.erasure.erased import ErasureList
-from monitor.errors import InputError, SourceError
+from monitor.errors import InputError, SourceError, StartStoppedError
 from monitor.evaluate.pane_lifetimes import lifetimes_now
 from monitor.heartbeat.heartbeat import Heartbeat
 from monitor.incidents.incidents import Reach
@@ -65,6 +65,7 @@ from sinks.store.identity import identity_of
 from sinks.store.retention import retain
 
 __all__ = [
+    "Once",
     "bounded_source",
     "build_heartbeat",
     "build_intake",
@@ -93,11 +94,27 @@ TABLES_WITHIN_S = 60.0
 log = structlog.get_logger("leeway.service")
 
 
+class Once(Protocol):
+    """Does a part of the start, and returns what that returns."""
+
+    def __call__(self, work: Callable[[], T], /) -> T: ...
+
+
+def at_once(work: Callable[[], T], /) -> T:
+    """Do a part of the start, and wait for nobody."""
+    return work()
+
+
 # -- the store -------------------------------------------------------------------------------------------------
 
 
 def build_store(
-    configuration: Configuration, clock: Clock, roles: Collection[str], store: Store | None, *, waits: bool = False
+    configuration: Configuration,
+    clock: Clock,
+    roles: Collection[str],
+    store: Store | None,
+    once: Once = at_once,
+    stop: threading.Event | None = None,
 ) -> Store:
     """Return the store, with its tables: the process that evaluates makes and upgrades them, others wait for that.
 
@@ -108,26 +125,34 @@ def build_store(
     roles : collection of str
     store : Store or None
         Opened from the configuration if None.
-    waits : bool
-        Whether one that is away is waited for, as brokers are.
+    once : callable
+        Does a part of the start, as :func:`once_it_answers`.
+    stop : threading.Event or None
+        Ends the wait for another process.
 
     Raises
     ------
-    StoreError
+    StoreError, StartStoppedError
     """
     if store is None:
         spec = configuration.service.spec.store
-        store = once_it_answers(partial(open_store, spec.kind, **spec.settings()), clock, waits=waits)
-    once_it_answers(partial(_prepare, store, configuration, clock, roles), clock, waits=waits)
+        store = once(partial(open_store, spec.kind, **spec.settings()))
+    try:
+        once(partial(_prepare, store, configuration, clock, roles, stop or threading.Event()))
+    except StartStoppedError:
+        store.close()
+        raise
     return store
 
 
-def once_it_answers(work: Callable[[], T], clock: Clock, *, waits: bool) -> T:
+def once_it_answers(work: Callable[[], T], clock: Clock, stop: threading.Event, *, waits: bool) -> T:
     """Do a part of the start, again and again while the store is away, if it is to be waited for.
 
     Raises
     ------
     StoreError
+    StartStoppedError
+        ``stop`` is set.
     """
     while True:
         try:
@@ -136,16 +161,19 @@ def once_it_answers(work: Callable[[], T], clock: Clock, *, waits: bool) -> T:
             if not (waits and error.retryable):
                 raise
             log.warning("the start waits for the store", error=str(error))
-            clock.wait(threading.Event(), RETRY_S)
+            if clock.wait(stop, RETRY_S):
+                raise StartStoppedError from error
 
 
-def _prepare(store: Store, configuration: Configuration, clock: Clock, roles: Collection[str]) -> None:
+def _prepare(
+    store: Store, configuration: Configuration, clock: Clock, roles: Collection[str], stop: threading.Event
+) -> None:
     if "evaluate" in roles:
         store.migrate()
         _refuse_a_part(store)
         keep_lifetimes(configuration, store, clock)
     else:
-        _await_tables(store, clock)
+        _await_tables(store, clock, stop)
         _refuse_a_part(store)
 
 
@@ -171,14 +199,15 @@ def keep_lifetimes(configuration: Configuration, store: Store, clock: Clock) -> 
         log.info("rows of these tables have a lifetime from now on", tables=new_lifetimes)
 
 
-def _await_tables(store: Store, clock: Clock) -> None:
+def _await_tables(store: Store, clock: Clock, stop: threading.Event) -> None:
     # Two processes that made tables at once would get in each other's way.
     until_s = clock.monotonic_s() + TABLES_WITHIN_S
     while not store.is_current():
         if clock.monotonic_s() > until_s:
             raise StoreError("the store lacks tables: start the process that evaluates, which makes them")
         log.info("waiting for the process that evaluates to make the tables")
-        clock.wait(threading.Event(), RETRY_S)
+        if clock.wait(stop, RETRY_S):
+            raise StartStoppedError
 
 
 # -- what reads ------------------------------------------------------------------------------------------------

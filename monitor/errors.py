@@ -6,6 +6,7 @@
     ├── ConfigError             mistakes in a configuration, each with file, line and path   (exit 2)
     ├── InputError              a file, a column or an argument that cannot be used          (exit 2)
     ├── SourceError             a source cannot be read; ``retryable`` says whether waiting helps
+    ├── StartStoppedError       a service that is still waiting to start is to end           (exit 0)
     └── CheckpointError         a checkpoint is corrupt or from another configuration or version
 
 The store has a tree of its own (``sinks.store.contract``), since ``sinks`` does not know ``monitor``.
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["CheckpointError", "InputError", "LeewayError", "SourceError", "nearest_hint"]
+__all__ = ["CheckpointError", "InputError", "LeewayError", "SourceError", "StartStoppedError", "nearest_hint"]
 
 LONGEST_NAME = 256
 """Of a name that is longer no near one is looked for behind so many characters."""
@@ -49,6 +50,10 @@ class SourceError(LeewayError):
 
 class CheckpointError(LeewayError):
     """A checkpoint cannot be used: corrupt, or written under another configuration or code version."""
+
+
+class StartStoppedError(LeewayError):
+    """A start that waits for the store has been asked to end."""
 
 
 def nearest_hint(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:

@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from monitor.alerts.store_damage import StoreDamage
 from monitor.build import (
+    Once,
     build_heartbeat,
     build_intake,
     build_retries,
@@ -44,7 +45,7 @@ from monitor.configurations.registering import register
 from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.erasure.export import Record, exported
-from monitor.errors import InputError, SourceError
+from monitor.errors import InputError, SourceError, StartStoppedError
 from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
@@ -73,6 +74,8 @@ from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
+T = TypeVar("T")
+
 WATCH_EVERY_S, FOLLOW_EVERY_S, CLOSE_WITHIN_S = 1.0, 1.0, 10.0
 log = structlog.get_logger("leeway.service")
 
@@ -93,9 +96,13 @@ class Service:
         Whether a store that is away is waited for.
     port : int or None
         Where it listens, if not where the configuration says.
+    stop : threading.Event or None
+        Ends the start as well, once it is set.
 
     Raises
     ------
+    StartStoppedError
+        The start waited for the store, and is to end.
     InputError, StoreError, SourceError
         If something that the configuration names cannot be used.
     """
@@ -109,20 +116,22 @@ class Service:
         *,
         waits_for_store: bool = False,
         port: int | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self.clock, self.roles = clock, frozenset(roles)
         # Before anything is asked of the store: what is wrong with a file shows at once.
         watches = {name: compile_watch(configuration, name) for name in configuration.models}
-        self.store = build_store(configuration, clock, self.roles, store, waits=waits_for_store)
+        self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port), stop)
+        patiently = partial(once_it_answers, clock=clock, stop=self.stopping, waits=waits_for_store)
+        self.store = build_store(configuration, clock, self.roles, store, patiently, self.stopping)
         self.metrics = CollectorRegistry()
-        self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port))
         self._alone = threading.Lock()
         self._jobs: Jobs | None = None
         self._freshness: Freshness | None = None
         latency = score_latency(self.metrics)
-        once = partial(once_it_answers, clock=clock, waits=waits_for_store)
         instance = self._threads.instance
         current = partial(CurrentConfigurations, configuration, watches, self.store, clock, self.roles, instance)
+        once = self._closing_if_stopped(patiently)
         self.configurations = once(current)
         configuration = self.configuration
         evaluate = partial(
@@ -150,6 +159,16 @@ class Service:
         self.metrics.register(self.event_rates)
         self.metrics.register(JobMetrics(lambda: self._jobs, clock))
         self.metrics.register(SelfTestMetrics(SelfTest.of(self.store)))
+
+    def _closing_if_stopped(self, once: Once) -> Once:
+        def closing(work: Callable[[], T], /) -> T:
+            try:
+                return once(work)
+            except StartStoppedError:
+                self.store.close()
+                raise
+
+        return closing
 
     # -- life --------------------------------------------------------------------------------------------------
 

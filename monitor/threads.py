@@ -67,6 +67,8 @@ class Threads:
     clock : Clock
     instance : str
         Which process this is, among those that share its store.
+    stop : threading.Event or None
+        One of its own if None.
 
     Attributes
     ----------
@@ -91,9 +93,9 @@ class Threads:
     {}
     """
 
-    def __init__(self, clock: Clock, instance: str = "") -> None:
+    def __init__(self, clock: Clock, instance: str = "", stop: threading.Event | None = None) -> None:
         self.instance = instance
-        self.stop = threading.Event()
+        self.stop = stop or threading.Event()
         self.failure: Exception | None = None
         self.failures: Counter[str] = Counter()
         self.rounds: Counter[str] = Counter()

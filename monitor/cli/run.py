@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     import socket
+    import threading
     from types import FrameType
 
     from monitor.config.service import Api
@@ -35,6 +38,30 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.
     """
+    # First: what is imported here takes a second, and the store seconds to open.
+    with _ended_by_signals() as stop:
+        _run(config, host, port, roles, stop, json_=json_)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    """Lend what SIGTERM and SIGINT set, until others take them."""
+    import signal
+    import threading
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    stop = threading.Event()
+    former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _run(config: str, host: str | None, port: int | None, roles: str, stop: threading.Event, *, json_: bool) -> None:
     import structlog
 
     from monitor.build import build_tracing
@@ -42,7 +69,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
     from monitor.clock import SystemClock
     from monitor.config.access import unguarded
     from monitor.config.roles import check_roles, parse_roles
-    from monitor.errors import InputError
+    from monitor.errors import InputError, StartStoppedError
     from monitor.logs import log_to_stderr
     from monitor.service import Service
 
@@ -56,15 +83,27 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
             "nobody is asked for a token: whoever reaches the port may do everything"
         )
     end_tracing = build_tracing(configuration, taken)
-    service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port)
     try:
-        listener = bind(service.configuration.service.spec.api, host, port)
-        service.start()
-        serve(service, listener)
+        service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port, stop=stop)
+        try:
+            _start_and_serve(service, host, port)
+        finally:
+            service.stop()
+    except StartStoppedError:
+        structlog.get_logger("leeway.service").info("stopped", while_it="waited for the store")
+        return
     finally:
-        service.stop()
         end_tracing()
     service.raise_failure()
+
+
+def _start_and_serve(service: Service, host: str | None, port: int | None) -> None:
+    listener = bind(service.configuration.service.spec.api, host, port)
+    if service.stopping.is_set():
+        listener.close()
+        return
+    service.start()
+    serve(service, listener)
 
 
 def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.socket:

@@ -206,6 +206,43 @@ def test_an_engine_that_does_not_load_ends_with_3(tmp_path: Path, command: list[
     assert error.endswith("No such file")
 
 
+OPENING = """
+import sys
+import threading
+
+import monitor.service
+
+def build_store(*arguments):
+    print("listening on http://nowhere", file=sys.stderr, flush=True)  # for whoever waits for a line
+    {opens}
+
+build = monitor.service.build_store
+monitor.service.build_store = build_store
+from monitor.cli import main
+main()
+"""
+SLOWLY = "threading.Event().wait(1); return build(*arguments)"
+NEVER = """
+    from sinks.store.contract import StoreError
+    def refuse():
+        raise StoreError("away", retryable=True)
+    arguments[4](refuse)
+"""
+
+
+@pytest.mark.parametrize("opens", [SLOWLY, NEVER], ids=["slowly", "never"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_it_cleanly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, opens: str
+) -> None:
+    monkeypatch.setattr("tests.service.process.LEEWAY", [sys.executable, "-c", OPENING.format(opens=opens)])
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"})
+    with Running("run", config, "--port", 0) as service:
+        assert service.signal(number) == 0, "".join(service.log)
+    assert "stopped" in service.log[-1]
+    assert not any("Traceback" in line for line in service.log)
+
+
 def test_a_mistake_in_the_configuration_ends_with_2_and_its_place(tmp_path: Path) -> None:
     config = shop.configured(tmp_path, shop.model("shop", {"http": "shop", "alowed_lateness": "5s"}))
     said = leeway("run", config)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from monitor.build import bounded_source
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
-from monitor.errors import InputError
+from monitor.errors import InputError, StartStoppedError
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.service import Service
 from sinks.store import STORES
@@ -197,6 +197,15 @@ def test_a_start_waits_for_a_store_that_cannot_be_opened_yet(tmp_path: Path, mon
     with capture_logs() as log:
         Service(configuration, ManualClock(), waits_for_store=True).stop()
     assert [line["event"] for line in log].count("the start waits for the store") == 2
+
+
+def test_a_start_that_waits_for_a_store_ends_when_it_is_asked_to(tmp_path: Path) -> None:
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    store, stop = Away(2, retryable=True), threading.Event()
+    stop.set()
+    with pytest.raises(StartStoppedError):
+        Service(configuration, ManualClock(), store, waits_for_store=True, stop=stop)
+    assert store.failures == 1
 
 
 class AwayAtTimes(MemoryStore):
