@@ -287,6 +287,7 @@ def _copy_log(target: Path, configuration: Configuration | None) -> Path | None:
     copy = target.with_name(f"{target.name}.{LOG}")
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.unlink(missing_ok=True)
+    copy.touch(mode=0o600)
     log = open_http_log(configuration, SystemClock())
     try:
         log.copy_to(copy)
@@ -301,7 +302,8 @@ def _put_log_back(copy: Path, configuration: Configuration) -> None:
     log = Path(configuration.service.spec.ingest_log)
     if log.exists():
         raise click.UsageError(f"{log} exists: the store is restored, the log of HTTP events is not.")
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log.touch(mode=0o600)
     shutil.copyfile(copy, log)
 
 

@@ -137,6 +137,10 @@ def files(configuration: Configuration) -> Iterator[Finding]:
             yield wrong("files", str(folder), "everybody on this machine may write it", f"`chmod o-w {folder}`")
         else:
             yield fine("files", str(folder), "it may be written" if folder.exists() else "it is made at the start")
+    for path in _events(configuration):
+        if path.exists() and path.stat().st_mode & stat.S_IROTH:
+            detail = "everybody on this machine may read it, events as they came among it"
+            yield wrong("files", str(path), detail, f"`chmod o-rwx {path}`")
     if configuration.path is not None:
         mode = Path(configuration.path).stat().st_mode
         if mode & stat.S_IWOTH:
@@ -144,6 +148,13 @@ def files(configuration: Configuration) -> Iterator[Finding]:
             yield wrong("files", str(configuration.path), "everybody on this machine may change it", advice)
         else:
             yield fine("files", str(configuration.path), "others may not change it")
+
+
+def _events(configuration: Configuration) -> list[Path]:
+    """What holds events: the store's folder, and the log with what SQLite keeps beside it."""
+    spec = configuration.service.spec
+    path, log = spec.store.settings().get("path"), Path(spec.ingest_log)
+    return [*([Path(path)] if path else []), log, log.with_name(f"{log.name}-wal")]
 
 
 def _folders(configuration: Configuration) -> list[Path]:

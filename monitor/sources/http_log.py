@@ -59,7 +59,8 @@ class HttpLog:
     Parameters
     ----------
     path : Path
-        Made if it is not there, with its folder. ``path-wal``, ``path-shm`` and ``path-lock`` beside it belong to it.
+        Made if it is not there, with its folder, for this user alone. ``path-wal``, ``path-shm`` and ``path-lock``
+        beside it belong to it.
     clock : Clock
         Gives the time of receipt.
 
@@ -93,13 +94,18 @@ class HttpLog:
         self._appends = 0
         with self._explained("cannot be opened"):
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise SourceError(f"{path}: {error.strerror or error}", retryable=False) from error
             self._lock = _locked(path)
             try:
+                # SQLite gives the files beside a database its rights.
+                path.touch(mode=0o600)
                 self._writer = self._connect()
                 self._reader = self._connect()
+            except OSError as error:
+                self._lock.close()
+                raise SourceError(f"{path}: {error.strerror or error}", retryable=False) from error
             except sqlite3.Error:
                 self._lock.close()
                 raise
@@ -454,7 +460,9 @@ def _locked(path: Path) -> IO[str]:
     """Take the log for this process, until the file that is returned is closed or the process ends."""
     try:
         # A file of its own: SQLite's locks on the log would be lost with the first descriptor of it that is closed.
-        lock = path.with_name(f"{path.name}-lock").open("a+")
+        lock_path = path.with_name(f"{path.name}-lock")
+        lock_path.touch(mode=0o600)
+        lock = lock_path.open("a+")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}", retryable=False) from error
     try:

@@ -89,7 +89,7 @@ def backup(store: Store, folder: Path, on_table: OnTable = lambda table, rows: N
     try:
         if folder.exists():
             raise StoreError(f"{folder} exists: a backup is a folder of its own")
-        partial.mkdir(parents=True)
+        partial.mkdir(mode=0o700, parents=True)
         names = [*_FIRST, *(name for name in BACKED_UP if name not in _FIRST)]
         done = [_write(store, TABLES[name], partial, on_table) for name in names]
         document = {"format": FORMAT, "tables": [asdict(table) for table in done]}

@@ -32,7 +32,7 @@ class DirectoryLock:
     Parameters
     ----------
     path : Path
-        Made if it is not there.
+        Made if it is not there, for this user alone: the engine lets everybody read its files.
 
     Raises
     ------
@@ -62,8 +62,8 @@ class DirectoryLock:
 
     def _locked(self) -> int:
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path / "leeway.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path / "leeway.lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unwritable(error) from error
         try:

@@ -208,6 +208,26 @@ def test_directories_that_are_full_or_may_not_be_written_are_found(
     ]
 
 
+def test_events_that_everybody_may_read_are_found(leeway: Console, tmp_path: Path) -> None:
+    # given
+    folder, log = tmp_path / "store", tmp_path / "ingest.log"
+    path = written(tmp_path, store={"kind": "chdb", "path": str(folder)}, ingest_log=str(log))
+    folder.mkdir()
+    log.touch()
+    folder.chmod(0o755)
+    log.chmod(0o644)
+    # when
+    _, findings = examined(leeway, path)
+    # then
+    advice = [each["advice"] for each in findings["files"] if each["state"] == "wrong"]
+    assert advice == [f"`chmod o-rwx {folder}`", f"`chmod o-rwx {log}`"]
+    # then, once it is done
+    folder.chmod(0o700)
+    log.chmod(0o600)
+    _, findings = examined(leeway, path)
+    assert "wrong" not in states(findings["files"])
+
+
 def test_packages_that_do_not_fit_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     needs = ["click<1", "no-such-package>=2", "apprise>=1.9; extra == 'apprise'", "pyyaml>=6.0"]
     monkeypatch.setattr(machine, "requires", lambda name: needs)

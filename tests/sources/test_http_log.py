@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -204,3 +205,17 @@ def test_a_payload_of_the_wrong_kind_adds_nothing(log: HttpLog) -> None:
     with pytest.raises(UnicodeEncodeError):
         log.append("\ud800", [b"1"])
     assert log.append("a", [b"1"]) == (0, 0)
+
+
+def test_nobody_else_may_read_what_came(tmp_path: Path) -> None:
+    folder, umask = tmp_path / "log", os.umask(0o022)
+    log = HttpLog(folder / "ingest.log", SystemClock())
+    try:
+        log.append("scores", [b"{}"])
+        modes = {file.name: file.stat().st_mode & 0o777 for file in (folder, *folder.iterdir())}
+        assert modes.pop("log") == 0o700
+        assert {"ingest.log", "ingest.log-wal"} <= modes.keys()
+        assert {*modes.values()} == {0o600}
+    finally:
+        os.umask(umask)
+        log.close()

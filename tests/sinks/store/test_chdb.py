@@ -518,6 +518,16 @@ def test_an_append_needs_no_file_in_memory(chdb: ChdbStore, tmp_path: Path, monk
     assert chdb.read(Query("checkpoints"))["state"] == [bytes(range(256))]
 
 
+def test_nobody_else_may_enter_a_directory_that_the_store_makes(tmp_path: Path) -> None:
+    umask = os.umask(0o022)
+    try:
+        ChdbStore(tmp_path / "store").close()
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "store" / "leeway.lock").stat().st_mode & 0o777 == 0o600
+
+
 # --- an engine that does not open
 
 
