@@ -91,6 +91,10 @@ class Connection(H11Protocol):
         """Refuse what is no HTTP, with the headers that every answer has."""
         self._end_with(_text("400 Bad Request", f"{msg}\n".encode()))
 
+    def _should_upgrade(self) -> bool:
+        """Answer requests for another protocol in this one: there is no other, and no library is to be installed."""
+        return False
+
     def pause_writing(self) -> None:
         """The client does not read: it has some time to go on."""
         super().pause_writing()

@@ -33,7 +33,7 @@ def command(config: str, host: str | None, port: int | None, roles: str, *, json
 
     CONFIG is a service's file, a folder with one, or a model's file: then everything else has its default.
     SIGTERM and Ctrl-C end it cleanly; after any other end it continues from its checkpoints. SIGHUP takes up who is
-    notified and the API's certificate, as the files have them now.
+    notified, the models and the API's certificate, as the files have them now.
 
     With a ClickHouse store the roles may be spread over several processes: any number that ingest, one that evaluates
     and one that alerts. Without the role api a process serves only /healthz, /readyz, /metrics and /v1/status.

@@ -171,6 +171,15 @@ def test_a_broker_that_does_not_answer_makes_the_service_wait_not_end(tmp_path: 
             assert service.signal(signal.SIGTERM) == 0
 
 
+def test_a_client_that_asks_for_a_websocket_makes_the_log_name_no_library(tmp_path: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "x"}
+    with Running("run", config, "--port", 0) as service:
+        assert httpx.get(f"{service.url}/healthz", headers=upgrade, timeout=60).status_code == 200
+        assert service.signal(signal.SIGTERM) == 0
+    assert "uvicorn" not in "".join(service.log)
+
+
 def test_a_port_in_use_ends_with_3(tmp_path: Path) -> None:
     config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"})
     with socket.socket() as taken:
