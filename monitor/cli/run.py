@@ -86,7 +86,7 @@ def _run(config: str, host: str | None, port: int | None, roles: str, stop: thre
     try:
         service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port, stop=stop)
         try:
-            _start_and_serve(service, host, port)
+            _start_and_serve(service, host, port, as_json=json_)
         finally:
             service.stop()
     except StartStoppedError:
@@ -97,13 +97,13 @@ def _run(config: str, host: str | None, port: int | None, roles: str, stop: thre
     service.raise_failure()
 
 
-def _start_and_serve(service: Service, host: str | None, port: int | None) -> None:
+def _start_and_serve(service: Service, host: str | None, port: int | None, *, as_json: bool) -> None:
     listener = bind(service.configuration.service.spec.api, host, port)
     if service.stopping.is_set():
         listener.close()
         return
     service.start()
-    serve(service, listener)
+    serve(service, listener, as_json=as_json)
 
 
 def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.socket:
@@ -131,11 +131,12 @@ def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.s
     return listener
 
 
-def serve(service: Service, listener: socket.socket) -> None:
+def serve(service: Service, listener: socket.socket, *, as_json: bool = False) -> None:
     """Serve the API, or where that is not its role the service's health, until a signal comes or the service stops.
 
     Requests that hang are left unfinished after :data:`GRACE_S`.
-    Prints ``listening on http://HOST:PORT``, or ``https://…``, to stderr once connections are taken.
+    Prints ``listening on http://HOST:PORT``, or ``https://…``, to stderr once connections are taken; with ``as_json``
+    a line of the log says so.
     """
     import signal
     import threading
@@ -187,9 +188,7 @@ def serve(service: Service, listener: socket.socket) -> None:
     former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     with listener:
         listener.listen()
-        host, port = listener.getsockname()[:2]
-        scheme = "http" if certificate is None else "https"
-        click.echo(f"listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", err=True)
+        _say_address(listener, "http" if certificate is None else "https", as_json=as_json)
         # Threads that work for requests are daemons only if this one is: others would hold up the process's end.
         threading.Thread(target=run, name="serve", daemon=True).start()
         try:
@@ -197,6 +196,18 @@ def serve(service: Service, listener: socket.socket) -> None:
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
+
+
+def _say_address(listener: socket.socket, scheme: str, *, as_json: bool) -> None:
+    """Say on stderr where connections are taken."""
+    import structlog
+
+    host, port = listener.getsockname()[:2]
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    if as_json:
+        structlog.get_logger("leeway.service").info(f"listening on {url}", url=url)
+    else:
+        click.echo(f"listening on {url}", err=True)
 
 
 def _reload_on_hangup(service: Service) -> None:

@@ -180,6 +180,15 @@ def test_a_client_that_asks_for_a_websocket_makes_the_log_name_no_library(tmp_pa
     assert "uvicorn" not in "".join(service.log)
 
 
+def test_where_it_listens_is_a_line_of_json_among_others(tmp_path: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))
+    with Running("run", config, "--port", 0, "--json") as service:
+        assert service.get("/healthz").status_code == 200
+        assert service.signal(signal.SIGTERM) == 0
+    (line,) = [json.loads(line) for line in service.log if "listening on" in line]
+    assert (line["event"], line["url"]) == (f"listening on {service.url}", service.url)
+
+
 def test_a_port_in_use_ends_with_3(tmp_path: Path) -> None:
     config = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"})
     with socket.socket() as taken:

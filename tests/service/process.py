@@ -91,7 +91,7 @@ class Running:
 
     def _address(self) -> str:
         assert self.process.poll() is None, f"it ended with {self.process.returncode}: {''.join(self.log)}"
-        found = re.search(r"listening on (https?://\S+)", "".join(self.log))
+        found = re.search(r"listening on (https?://[^\s\"]+)", "".join(self.log))
         return found[1] if found else ""
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
