@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, question_of
 from monitor.api.reading import Row
-from monitor.api.sliced import CHOICES, OF_EVENTS, Sliced, part_of, sliced
+from monitor.api.sliced import CHOICES, OF_EVENTS, Sliced, part_of, sliced, withheld
 from monitor.resources.rows import EventRow, Rows
 from monitor.resources.slices import ComparedSlice, SampledEvents
 from monitor.slices.fields import Fields, fields_of
@@ -52,21 +52,25 @@ def rows(
 
 
 def _head(compared: Sliced) -> Row:
-    """What is said of the events; of a private label no class, not even its digest."""
+    """What is said of the events; of a label that is not shown no class, not even its digest."""
     head = compared.head()
-    if compared.judged.plan.label in compared.watch.privacy.masks:
+    if compared.judged.plan.label in withheld(compared.watch):
         head["choices"] = [name for name in head["choices"] if not name.startswith(LABEL)]
     return head
 
 
 def _rows(service: ApiService, compared: Sliced, limit: int) -> Iterator[Row]:
     watch, sample = compared.watch, compared.judged.sample
-    signals = [each.signal for each in compared.differences if each.signal not in watch.privacy.masks]
+    hidden = withheld(watch)
+    signals = [each.signal for each in compared.differences if each.signal not in hidden]
     chosen = compared.members[0][:limit]
     shows_ids = _shows_ids(watch)
     for events, fields in fields_of(service.store, watch, compared.part, sample, chosen):
         for event, values in zip(events.tolist(), fields, strict=True):
-            yield {**_event(compared, event, shows_id=shows_ids), "values": [_value(values, s) for s in signals]}
+            yield {
+                **_event(compared, event, hidden, shows_id=shows_ids),
+                "values": [_value(values, s) for s in signals],
+            }
 
 
 def _shows_ids(watch: Watch) -> bool:
@@ -75,11 +79,11 @@ def _shows_ids(watch: Watch) -> bool:
     return spec.schema_.id != spec.keep.subject and spec.schema_.id not in watch.privacy.paths
 
 
-def _event(compared: Sliced, event: int, *, shows_id: bool) -> Row:
+def _event(compared: Sliced, event: int, hidden: Container[str], *, shows_id: bool) -> Row:
     judged, columns = compared.judged, compared.judged.sample.columns
     is_number = isinstance(judged.plan.scheme, Regression)
     compared_signals = {"predicted": judged.plan.prediction, "true": judged.plan.label}
-    shows = {side for side, signal in compared_signals.items() if signal not in compared.watch.privacy.masks}
+    shows = {side for side, signal in compared_signals.items() if signal not in hidden}
     position = {name: int(columns[name][event]) for name in ("event_ms", "partition", "offset")}
     return {
         **position,

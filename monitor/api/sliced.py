@@ -21,7 +21,7 @@ from monitor.slices.sample import AROUND_MS, Sample, TooManyEventsError, read_sa
 from monitor.slices.slices import LABEL, REST, Integers, Judged, UnknownSliceError, default_slice
 from monitor.watch import Watch
 
-__all__ = ["CHOICES", "OF_EVENTS", "Sliced", "part_of", "sliced"]
+__all__ = ["CHOICES", "OF_EVENTS", "Sliced", "part_of", "sliced", "withheld"]
 
 OF_EVENTS = Field(description="which events this is made of, and how many there are")
 
@@ -134,16 +134,26 @@ def part_of(service: ApiService, question: Slices | Rows) -> tuple[Watch, Part]:
     return watch, part
 
 
+def withheld(watch: Watch) -> dict[str, str]:
+    """Return the signals and labels of which no single event is shown, with why: private, or whom it is about."""
+    subject = watch.model.spec.keep.subject
+    is_subject = f"says whom an event is about (`keep.subject: {subject}`)"
+    return {
+        **dict.fromkeys(watch.model.spec.schema_.signals_at(subject), is_subject),
+        **{signal: f"is private (`{mask.kind}`)" for signal, mask in watch.privacy.masks.items()},
+    }
+
+
 def _refuse_private(watch: Watch, question: Rows) -> None:
     """Single events are not chosen by what is not shown of them."""
-    masks = watch.privacy.masks
+    reasons = withheld(watch)
     label, by = watch.judged_plan.label, _signals_of(watch, question.segment)
     for field, name in (("slice", question.slice), ("against", question.against)):
-        if label in masks and (name or "").startswith(LABEL):
-            raise bad_parameter(field, f"{label} is private (`{masks[label].kind}`): no events are shown by it")
+        if label in reasons and (name or "").startswith(LABEL):
+            raise bad_parameter(field, f"{label} {reasons[label]}: no events are shown by it")
     for signal in by:
-        if signal in masks:
-            raise bad_parameter("segment", f"{signal} is private (`{masks[signal].kind}`): no events are shown by it")
+        if signal in reasons:
+            raise bad_parameter("segment", f"{signal} {reasons[signal]}: no events are shown by it")
 
 
 def _signals_of(watch: Watch, segment: str) -> Sequence[str]:

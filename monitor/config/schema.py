@@ -179,6 +179,11 @@ class Schema(Strict):
         signals = {**self.signals(), **self.label_signals()}
         return {signal: spec for signal, spec in signals.items() if spec.privacy is not None}
 
+    def signals_at(self, path: str | None) -> frozenset[str]:
+        """The signals, rankings and labels that are read from where ``path`` leads."""
+        signals = {**self.signals(), **self.rankings(), **self.label_signals()}
+        return frozenset(name for name, spec in signals.items() if (spec.path or name.partition(":")[2]) == path)
+
     def label_signals(self) -> dict[str, FieldSpec]:
         """What labels hold, `label:NAME`, in the order of the file; nothing watches them."""
         return {f"label:{name}": spec for name, spec in self.labels.items()}

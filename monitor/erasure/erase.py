@@ -360,10 +360,10 @@ def _subject(configuration: Configuration, request: Request, marker: str) -> Sub
 
 def _own_fields(model: Model) -> frozenset[str]:
     """Category signals that are read from where the subject stands."""
-    path = model.spec.keep.subject
-    fields = model.spec.schema_.signals().items()
+    schema = model.spec.schema_
+    at_subject = schema.signals_at(model.spec.keep.subject)
     return frozenset(
-        signal for signal, spec in fields if spec.type == "category" and (spec.path or signal.partition(":")[2]) == path
+        signal for signal, spec in schema.signals().items() if spec.type == "category" and signal in at_subject
     )
 
 

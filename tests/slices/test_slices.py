@@ -26,6 +26,7 @@ from tests.slices.labelled import END_MS, EVENTS, MARKUP, SPAN, START_MS, drawn,
 
 ASKED: dict[str, Any] = {"model": "fraud", **SPAN}
 WHOLE = Part(START_MS, END_MS)
+KEEP = {"events": 1.0, "subject": "customer"}
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +308,47 @@ def test_no_single_event_is_chosen_by_what_is_not_shown_of_it() -> None:
 def test_an_id_that_is_the_subject_is_not_shown() -> None:
     rows = Client(labelled_world(keep={"events": 1.0, "subject": "id"})).items("/v1/rows", **ASKED)
     assert {row["id"] for row in rows} == {None}
+
+
+def test_no_row_shows_whom_an_event_is_about() -> None:
+    """A signal that is read from where the subject stands is left out, whatever its name, and chooses no events."""
+    who = {"type": "category", "path": "customer"}
+    schema = {
+        "id": "id",
+        "features": {"amount": {"type": "numeric"}, "country": {"type": "category"}, "who": who},
+        "prediction": {"score": {"type": "category"}},
+        "labels": {"fraud": {"type": "category"}},
+    }
+    events = [e | {"who": f"Anna-{n % 3}", "score": "no", "fraud": "yes"} for n, e in enumerate(drawn(30))]
+    segments = [{"by": ["who"], "values": ["Anna-1"]}]
+    world = other_world(schema, [], performance={}, segments=segments, keep=KEEP)
+    stored(world, events, features=("amount", "country", "who"))
+    client, [segment] = Client(world), world.watches["fraud"].segment_names - {""}
+    rows = client.items("/v1/rows", **ASKED, slice="all", against="wrong")
+    assert {tuple(sorted(values(row))) for row in rows} == {("feature:amount", "feature:country", "prediction:score")}
+    assert "Anna-" not in client.get("/v1/rows", **ASKED, slice="all", against="wrong").text
+    assert "feature:who" in {item["signal"] for item in client.items("/v1/slices", **ASKED, slice="all")}, "added up"
+    answer = client.get("/v1/rows", **ASKED, segment=segment)
+    words = "feature:who says whom an event is about (`keep.subject: customer`): no events are shown by it"
+    assert (answer.status_code, words in answer.text) == (422, True)
+
+
+@pytest.mark.parametrize(("part", "side"), [("prediction", "predicted_name"), ("labels", "true_name")])
+def test_no_row_shows_a_prediction_or_a_label_that_is_its_subject(part: str, side: str) -> None:
+    fields = {"prediction": {"score": {"type": "category"}}, "labels": {"fraud": {"type": "category"}}}
+    for spec in fields[part].values():
+        spec["path"] = "customer"
+    schema = {"id": "id", "features": {"amount": {"type": "numeric"}}, **fields}
+    events = [e | {"score": f"Anna-{n % 3}", "fraud": f"Anna-{n % 2}"} for n, e in enumerate(drawn(30))]
+    client = Client(
+        stored(other_world(schema, [], performance={}, keep=KEEP, segments=[]), events, features=["amount"])
+    )
+    answer = client.get("/v1/rows", **ASKED, slice="all", against="wrong").json()
+    assert {row[side] for row in answer["items"]} == {None}
+    shows_labels = any("label=" in name for name in answer["choices"])
+    assert shows_labels == (part == "prediction")
+    chosen = client.get("/v1/rows", **ASKED, slice="label=Anna-1", against="all")
+    assert chosen.status_code == (200 if part == "prediction" else 422)
 
 
 def test_who_was_erased_is_in_no_row_and_in_no_slice(engine: ChdbStore) -> None:
