@@ -49,7 +49,7 @@ def show_alert(request: Request, service: TheService, alert_id: str) -> Response
         acknowledged=acknowledged(service, alert),
         annotations=next((posted["annotations"] for posted in alert["signals"] if alert["model"] == POSTED), {}),
         causes=_causes(service, alert_id),
-        commands=list(_commands(alert)),
+        commands=_commands(alert, _alarmed_ms(document)),
     )
 
 
@@ -62,7 +62,13 @@ def _causes(service: ApiService, alert_id: str) -> list[dict[str, Any]]:
         return []
 
 
-def _commands(alert: dict[str, Any]) -> list[tuple[str, str]]:
+def _alarmed_ms(document: dict[str, Any]) -> int:
+    """Return when a transition last said that it alarmed: the window that resolved it did not."""
+    alarmed: list[int] = [step["at_ms"] for step in document["transitions"] if step["state"] in ("firing", "updated")]
+    return max(alarmed, default=int(document["alert"]["at_ms"]))
+
+
+def _commands(alert: dict[str, Any], alarmed_ms: int) -> list[tuple[str, str]]:
     """Return what to do, and the command for it."""
     commands = [("take it on", join(["leeway", "ack", alert["alert_id"]]))]
     commands += [("who was notified, and why", join(["leeway", "alerts", "explain", alert["alert_id"]]))]
@@ -76,12 +82,13 @@ def _commands(alert: dict[str, Any]) -> list[tuple[str, str]]:
     # A silence is of no signal.
     for moved in [moved for moved in alert["signals"][:1] if "signal" in moved]:
         model, signal = alert["model"], moved["signal"]
+        series = [f"--{name}={moved[name]}" for name in ("version", "segment") if moved.get(name)]
         commands += [
-            ("why it alarmed", join(["leeway", "explain", model, signal, "--at", str(alert["at_ms"] - 1)])),
+            ("why it alarmed", join(["leeway", "explain", model, signal, "--at", str(alarmed_ms - 1), *series])),
             (
                 "how it went",
-                join(["leeway", "history", "--model", model, "--signal", signal, "--from", "-7d", "--line"]),
+                join(["leeway", "history", "--model", model, "--signal", signal, *series, "--from", "-7d", "--line"]),
             ),
-            ("if the new level is right", join(["leeway", "accept", model, signal, "--reason", "…"])),
+            ("if the new level is right", join(["leeway", "accept", model, signal, *series, "--reason", "…"])),
         ]
     return commands

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+import shlex
+from typing import Any
+
 import pytest
 
 from monitor.api.app import ROUTERS
@@ -43,6 +49,36 @@ def test_the_link_of_a_message_leads_to_what_moved_and_what_to_do(world: World) 
     for text in ("amount 3.3 → 5.0", "country=DE", "since 1970-01-01 00:00", "leeway ack a", "mail/0", "delivered"):
         assert text in answer.text
     assert "leeway explain fraud feature:amount --at 1999" in answer.text
+
+
+def commands_of(alert_id: str, *steps: dict[str, Any]) -> dict[str, list[str]]:
+    """The commands on an alert's page as a shell reads them, by their verb."""
+    world = World()
+    world.add("alerts", list(steps))
+    shown = re.findall(r"<code>(leeway [^<]*)</code>", client(world).get(f"/alerts/{alert_id}").text)
+    commands = [shlex.split(html.unescape(command)) for command in shown]
+    return {command[1]: command[2:] for command in commands}
+
+
+def test_the_commands_on_an_alerts_page_ask_about_its_own_series() -> None:
+    """Without them, `explain` takes the version with most events, and `accept` every version and all traffic."""
+    segment = "city=Bad Homburg; rm -rf $HOME,tier=it's"
+    moved = {"signal": "feature:amount", "version": "v2 <new>", "segment": segment, "reason": "amount 3.3 → 5.0"}
+    commands = commands_of("a", step("a", 0, "firing", 2_000, signals=json.dumps([moved])))
+    for verb in ("explain", "history", "accept"):
+        assert {"--version=v2 <new>", f"--segment={segment}"} < set(commands[verb])
+
+
+def test_a_series_of_all_traffic_and_every_version_needs_no_more_words() -> None:
+    moved = {"signal": "volume", "version": "", "segment": "", "reason": "fewer"}
+    commands = commands_of("a", step("a", 0, "firing", 2_000, signals=json.dumps([moved])))
+    assert commands["explain"] == ["fraud", "volume", "--at", "1999"]
+    assert commands["accept"] == ["fraud", "volume", "--reason", "…"]
+
+
+def test_why_an_alert_that_is_over_alarmed_is_asked_of_a_window_that_did() -> None:
+    steps = [step("b", 0, "firing", 2_000), step("b", 1, "updated", 5_000), step("b", 2, "resolved", 9_000)]
+    assert commands_of("b", *steps)["explain"] == ["fraud", "feature:amount", "--at", "4999"]
 
 
 def test_what_alerts_say_is_text_and_nothing_on_the_page_runs(world: World) -> None:
