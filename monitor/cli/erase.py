@@ -104,6 +104,7 @@ def _show(document: dict[str, Any]) -> None:
         click.echo(f"done: looked through again, {document['remaining']} rows remain; proof {document['subject_hash']}")
     for column, n in document["elsewhere"].items():
         signal = column.partition("/")[2]
-        remedy = f"--field {signal} replaces it" if signal else "for you to change where it stands"
+        by_field = f"--field {signal} replaces a category that is this name, and none that has other words beside it"
+        remedy = by_field if signal else "for you to change where it stands"
         click.echo(f"left alone: {n} rows of {column} hold such a name; {remedy}")
     click.echo("out of reach: " + "; ".join(document["unreachable"]))

@@ -98,7 +98,7 @@ class Erased:
         Rows found when everything was looked through again.
     elsewhere : dict of str to int
         Category signals (`model/signal`) and columns (`table.column`) that were left alone, though they hold the
-        subject's key, with their rows.
+        subject's key, if only as one word of several, with their rows.
     unreachable : list of str
         Places that may hold the subject, and that only their owners can clear.
     """

@@ -62,6 +62,11 @@ class Mentions:
             return [f"{mark}{form}" for form in self._forms for mark in "'\""]
         return sorted({_beginning(form) for form in self._forms})
 
+    @property
+    def forms(self) -> list[str]:
+        """Every way in which a text may write the name: where :meth:`pattern` matches, one of them stands."""
+        return list(self._forms)
+
     def pattern(self, *, in_quotes: bool = True) -> str:
         """Return what finds the name as a whole word, in the syntax of RE2, which a store understands."""
         apart = r"[^\p{L}\p{N}_]" if in_quotes else r"[^\p{L}\p{N}_'\"]"

@@ -31,14 +31,21 @@ def summaries(store: SqlStore, subject: Subject, seal: Seal) -> list[Trace]:
 
 
 def names_elsewhere(store: SqlStore, subject: Subject) -> dict[str, int]:
-    """Return category signals beyond ``subject.fields`` that hold the subject's key as a name, with their panes.
+    """Return category signals with names that are left alone though they hold the subject's key, with their panes.
 
-    A short key may be a name of something else, such as an hour: they are left alone unless they are named.
+    Beyond ``subject.fields`` a name that is the key may be one of something else, such as an hour: they are left alone
+    unless they are named. Names in which it is one word of several, such as a note, are left alone in all signals.
     """
     rows_of: dict[str, int] = {}
+    stays = (
+        "(x != {key:String} OR NOT has({fields:Array(String)}, toString(signal))) "
+        "AND multiSearchAny(x, {forms:Array(String)}) AND match(x, {pattern:String})"
+    )
+    where = f"model = {{model:String}} AND arrayExists(x -> {stays}, `names`)"
+    mentions = subject.mentions
     for model, fields in subject.fields.items():
-        where = "model = {model:String} AND signal NOT IN {fields:Array(String)} AND has(`names`, {key:String})"
-        parameters = {"model": model, "fields": sorted(fields), "key": subject.key}
+        of_model = {"model": model, "fields": sorted(fields)}
+        parameters = {**of_model, "key": subject.key, "forms": mentions.forms, "pattern": mentions.pattern()}
         for table in _PANES:
             sql = f"SELECT signal, count() AS n FROM {table} WHERE {where} GROUP BY signal {ASKING}"
             rows = store.query(sql, parameters)

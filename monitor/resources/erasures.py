@@ -23,7 +23,8 @@ class Proof(Row):
     ingest_log: int = described("messages deleted from the log of HTTP events")
     remaining: int = described("rows found when everything was looked through again")
     elsewhere: dict[str, int] = described(
-        "rows that hold such a name and were left alone: by category signal (`model/signal`), and by column "
+        "rows that hold such a name and were left alone: by category signal (`model/signal`), also where it is "
+        "one word of a category, and by column "
         "(`table.column`) of what alerts are matched by"
     )
     unreachable: list[str] = described("what only its owner can clear")

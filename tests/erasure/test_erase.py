@@ -414,6 +414,31 @@ def test_a_subject_is_erased_from_a_server_too_with_the_same_rows_left(
         assert as_text(server, table) == as_text(left, table), table
 
 
+@pytest.mark.parametrize("key", ["K-1000", "7", "it's (b.é)"])
+def test_a_name_in_which_the_key_is_one_word_of_several_is_counted_and_stays(store: ChdbStore, key: str) -> None:
+    """Nobody can tell which other words of a category are about somebody: what stays is said."""
+    names = [
+        [f"call {key} back", "paid"],
+        [key, "paid"],
+        [f"x{key}", f"{key}0"],
+        [f"{key}, again", key],
+        [f"paid {key}"],
+    ]
+    signals = ["feature:country"] * 3 + ["feature:customer"] * 2
+    panes = plain(
+        "panes", 5, model="loans", signal=signals, pane_start_ms=range(5), names=names, counts=[[1, 1]] * 4 + [[1]]
+    )
+    store.append("panes", panes, token="notes")
+    expected = {"loans/feature:country": 2, "loans/feature:customer": 2}
+    assert erased(store, subject=key, dry_run=True).elsewhere == expected
+    named = {"loans/feature:country": 1, "loans/feature:customer": 2}
+    assert erased(store, subject=key, fields=("feature:country",), dry_run=True).elsewhere == named
+    done = erased(store, subject=key)
+    assert (done.remaining, done.elsewhere, done.rows["panes"]) == (0, expected, 1)
+    stored_names = {name for of in store.read(Query("panes"))["names"] for name in of}
+    assert {f"call {key} back", f"{key}, again", f"paid {key}"} < stored_names
+
+
 def test_a_slice_that_is_the_subject_goes_out_of_hours_of_drift_and_others_stay(store: ChdbStore) -> None:
     # given windows in drift of the subject's own slice, and of another one in the same hour
     windows = [(f"customer={KEY}", 1), ("", 1), (f"customer={KEY}0", 1), ("", 61)]
