@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import APIRouter, Depends, Response
 
-from detectors.performance import Regression
+from detectors.performance import Multiclass, Ranking, Regression
 from monitor.api.comparisons import TheComparisons
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
@@ -82,6 +82,7 @@ def _shows_ids(watch: Watch) -> bool:
 def _event(compared: Sliced, event: int, hidden: Container[str], *, shows_id: bool) -> Row:
     judged, columns = compared.judged, compared.judged.sample.columns
     is_number = isinstance(judged.plan.scheme, Regression)
+    is_name = isinstance(judged.plan.scheme, (Multiclass, Ranking))
     compared_signals = {"predicted": judged.plan.prediction, "true": judged.plan.label}
     shows = {side for side, signal in compared_signals.items() if signal not in hidden}
     position = {name: int(columns[name][event]) for name in ("event_ms", "partition", "offset")}
@@ -92,8 +93,10 @@ def _event(compared: Sliced, event: int, hidden: Container[str], *, shows_id: bo
         "version": columns["version"][event],
         "outcome": judged.outcomes[event],
         "loss": float(judged.losses[event]) if judged.losses is not None and shows == {"predicted", "true"} else None,
-        "predicted_number": _number(columns["predicted_value"][event]) if "predicted" in shows else None,
-        "predicted_name": columns["predicted_label"][event] or None if "predicted" in shows else None,
+        "predicted_number": _number(columns["predicted_value"][event])
+        if "predicted" in shows and not is_name
+        else None,
+        "predicted_name": columns["predicted_label"][event] if "predicted" in shows and is_name else None,
         "true_number": _number(columns["value"][event]) if is_number and "true" in shows else None,
         "true_name": columns["label"][event] if not is_number and "true" in shows else None,
     }

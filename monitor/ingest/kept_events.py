@@ -22,6 +22,7 @@ from monitor.ingest.duplicates import digests
 from monitor.packed import Texts
 from monitor.watch import Watch
 from sinks.store.batch import joined
+from sinks.store.classes import EMPTY_CLASS
 
 __all__ = ["NO_ID", "Keeper", "drawn", "texts_of"]
 
@@ -172,7 +173,10 @@ class Keeper:
         }
 
     def _values(self, batch: Events, signal: str | None) -> tuple[NDArray[np.float64], list[str]]:
-        """The numbers or names of a signal; NaN and empty texts where there are none."""
+        """The numbers or names of a signal; NaN and empty texts where there are none.
+
+        An empty text that is a class has :data:`sinks.store.classes.EMPTY_CLASS` beside it.
+        """
         numbers, names = np.full(len(batch), np.nan), [""] * len(batch)
         if signal in self._carried.numeric:
             column = batch.numeric[self._carried.numeric.index(signal)]
@@ -180,6 +184,7 @@ class Keeper:
         elif signal in self._carried.category:
             picked = batch.category[self._carried.category.index(signal)].tolist()
             names = [name if isinstance(name, str) else "" for name in picked]
+            numbers[[name == "" for name in picked]] = EMPTY_CLASS
         elif signal in self._carried.rankings:
             names = texts_of(batch.rankings[self._carried.rankings.index(signal)], np.arange(len(batch)))
         return numbers, names

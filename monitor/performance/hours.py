@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detectors.performance import Binary, Multiclass, Ranking, Regression, Sums
 from monitor.config.performance import PerformancePlan
 from monitor.performance.join import NONE, Joined
+from sinks.store.classes import label_classes, predicted_classes
 from sinks.store.spans import HOUR_MS
 
 __all__ = ["NOW", "OTHER", "Hour", "rows_of_hour"]
@@ -108,17 +109,21 @@ def _classes(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Seque
         scores = predicted["value"][rows]
         says_positive = scores[~np.isnan(scores)] >= plan.scheme.threshold
         return [plan.scheme.positive if positive else OTHER for positive in says_positive.tolist()]
-    return [name for name in _names(predicted["label"], rows) if name] if isinstance(plan.scheme, Multiclass) else []
+    if not isinstance(plan.scheme, Multiclass):
+        return []
+    names = predicted_classes(predicted["label"], predicted["value"], rows)
+    return [name for name in names if name is not None]
 
 
 def _predictions(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
     has_names = isinstance(plan.scheme, (Multiclass, Ranking))
-    return _names(predicted["label"], rows) if has_names else predicted["value"][rows]
+    values = predicted["value"]
+    return predicted_classes(predicted["label"], values, rows) if has_names else values[rows]
 
 
 def _naive(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
     """What a field says in place of the model; a class in place of a probability is one that is certain."""
-    names = _names(predicted["naive_label"], rows)
+    names = predicted_classes(predicted["naive_label"], predicted["naive_value"], rows)
     if isinstance(plan.scheme, Multiclass):
         return names
     numbers = np.array(predicted["naive_value"], dtype=np.float64)[rows]
@@ -131,9 +136,6 @@ def _naive(plan: PerformancePlan, predicted: Columns, rows: Integers) -> Any:
 
 def _labels(plan: PerformancePlan, hour: Hour, rows: Integers) -> Any:
     labels = hour.joined.label[rows]
-    numbers = isinstance(plan.scheme, Regression)
-    return np.asarray(hour.labels["value"])[labels] if numbers else _names(hour.labels["label"], labels)
-
-
-def _names(names: Sequence[str], rows: Integers) -> list[str | None]:
-    return [names[row] or None for row in rows.tolist()]
+    values = np.asarray(hour.labels["value"])
+    are_numbers = isinstance(plan.scheme, Regression)
+    return values[labels] if are_numbers else label_classes(hour.labels["label"], values, labels)

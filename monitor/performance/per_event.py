@@ -29,6 +29,7 @@ from monitor.performance.performance import PAGE_OF_RANKINGS
 from monitor.values import DAY_MS
 from monitor.watch import Watch
 from sinks.store.batch import Rows, add_row, append, empty_rows
+from sinks.store.classes import label_classes, predicted_classes
 from sinks.store.contract import Query, Store
 from sinks.store.first_labels import KnownSpan, first_known_ms, known_by_hour, labels_until, predictions_until
 from sinks.store.label_join import EARLIEST_MS
@@ -260,14 +261,14 @@ def _errors_of(plan: PerformancePlan, predicted: Columns, labels: Columns, first
     if not isinstance(plan.scheme, (Binary, Multiclass)):
         with np.errstate(invalid="ignore", over="ignore"):
             return np.abs(scores[predictions] - truths[rows])
-    names = [labels["label"][row] for row in rows.tolist()]
+    names = label_classes(labels["label"], truths, rows)
     if isinstance(plan.scheme, Binary):
         score = scores[predictions]
         is_positive = np.array([name == plan.scheme.positive for name in names], dtype=np.bool_)
         wrong, is_usable = (score >= plan.scheme.threshold) != is_positive, (score >= 0) & (score <= 1)
     else:
-        classes = [predicted["label"][row] for row in predictions.tolist()]
+        classes = predicted_classes(predicted["label"], scores, predictions)
         wrong = np.array([name != true for name, true in zip(classes, names, strict=True)], dtype=np.bool_)
-        is_usable = np.array([name != "" for name in classes], dtype=np.bool_)
-    has_label = np.array([name != "" for name in names], dtype=np.bool_)
+        is_usable = np.array([name is not None for name in classes], dtype=np.bool_)
+    has_label = np.array([name is not None for name in names], dtype=np.bool_)
     return np.where(is_usable & has_label, wrong.astype(np.float64), np.nan)

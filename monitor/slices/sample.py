@@ -24,6 +24,7 @@ from monitor.panes.distributions import Part
 from monitor.performance.join import NONE, Pairs
 from monitor.watch import Watch
 from sinks.store.batch import joined
+from sinks.store.classes import label_classes, predicted_classes
 from sinks.store.contract import Query, Store
 from sinks.store.label_join import EARLIEST_MS
 from sinks.store.spans import HOUR_MS
@@ -248,11 +249,14 @@ def _read(store: Store, query: Query) -> Columns:
 def _usable(plan: PerformancePlan, labelled: Columns) -> NDArray[np.bool_]:
     """Which events can be compared: those that metrics count, whatever their weight."""
     predicted = np.asarray(labelled["predicted_value"], dtype=np.float64)
-    has_label = np.array([bool(name) for name in labelled["label"]], dtype=np.bool_)
+    rows = np.arange(len(predicted))
+    true_classes = label_classes(labelled["label"], labelled["value"], rows)
+    has_label = np.array([name is not None for name in true_classes], dtype=np.bool_)
     if isinstance(plan.scheme, Binary):
         return has_label & (predicted >= 0) & (predicted <= 1)
     if isinstance(plan.scheme, Multiclass):
-        return has_label & np.array([bool(name) for name in labelled["predicted_label"]], dtype=np.bool_)
+        classes = predicted_classes(labelled["predicted_label"], predicted, rows)
+        return has_label & np.array([name is not None for name in classes], dtype=np.bool_)
     if isinstance(plan.scheme, Ranking):
         return ~np.isnan(plan.scheme.losses(labelled["predicted_label"], labelled["label"]))
     usable: NDArray[np.bool_] = (np.abs(predicted) <= LARGEST) & (np.abs(np.asarray(labelled["value"])) <= LARGEST)

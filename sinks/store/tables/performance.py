@@ -16,7 +16,8 @@ DECLARED = (
         row="a prediction that labels are joined with, by 64 bits of its id, of models with "
         "`spec.performance`; `known_ms` is its own time, or the watermark of its partition if that was "
         "further, `naive_value` and `naive_label` what the field says that it is compared with, "
-        "if there is one, `low` and `high` the ends of its interval",
+        "if there is one, `low` and `high` the ends of its interval; an empty `label` is a class of that "
+        "name where its `value` is infinite, and none otherwise",
         time="event_ms",
         keep="predictions",
         part="week",
