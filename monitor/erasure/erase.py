@@ -257,6 +257,8 @@ class Eraser:
         erasures, subject = self._erasures, request.subject
         digest = erasures.digest_of(subject, at_ms) if make_key else erasures.hash_of(subject)
         subjects = subjects_of(self._configuration, request, self._erasures)
+        for name, model in subjects[0].models.items():
+            _check_segments(name, model, request.subject, subjects[0].fields[name])
         self._running.on_begun(digest)
         done = Erased(digest, request.model, "planned", at_ms, dict.fromkeys(LOOKED_THROUGH, 0))
         for each in subjects:
@@ -353,8 +355,6 @@ def _subject(configuration: Configuration, request: Request, marker: str) -> Sub
     unknown = set(request.fields) - {signal for signals in fields.values() for signal in signals}
     if unknown:
         raise InputError(f"no model has a category signal {', '.join(sorted(unknown))}")
-    for name, model in models.items():
-        _check_segments(name, model, request.subject, fields[name])
     return Subject(request.subject, models, fields, marker)
 
 

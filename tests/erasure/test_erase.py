@@ -16,7 +16,7 @@ from monitor.checkpoint import decode_state
 from monitor.clock import ManualClock
 from monitor.erasure.erase import LOOKED_THROUGH, Erased, Eraser, Request, Running, unfinished
 from monitor.erasure.erased import ErasureList
-from monitor.erasure.export import exported
+from monitor.erasure.export import exported, line_of
 from monitor.errors import InputError
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
@@ -510,8 +510,19 @@ def test_requests_that_cannot_be_met_are_refused(filled: ChdbStore) -> None:
     watched = configured(**{**MODEL, "segments": [{"by": ["customer"], "values": ["a", KEY]}]})
     with pytest.raises(InputError, match="segment of its own"):
         Eraser(filled, watched, ManualClock()).erase(Request(KEY))
+    with pytest.raises(InputError, match="segment of its own"):
+        Eraser(filled, watched, ManualClock()).plan(Request(KEY))
     with pytest.raises(InputError, match="forgets everything"):
         Eraser(MemoryStore(), CONFIGURATION, ManualClock()).erase(Request(KEY))
+
+
+def test_what_is_held_about_somebody_is_exported_though_a_segment_is_theirs_alone(filled: ChdbStore) -> None:
+    """An export only reads: that a model goes on watching the subject is no reason to hold it back."""
+    watched = configured(**{**MODEL, "segments": [{"by": ["customer"], "values": ["a", KEY]}]})
+    records = list(exported(filled, watched, Request(KEY)))
+    without_segment = exported(filled, CONFIGURATION, Request(KEY))
+    assert sorted(map(line_of, records)) == sorted(map(line_of, without_segment))
+    assert {"events", "panes", "labels"} < {record["table"] for record in records}
 
 
 def test_the_log_of_http_events_is_cleared_to_the_last_byte(tmp_path: Path) -> None:
