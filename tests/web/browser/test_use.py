@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from monitor.values import DAY_MS
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
 from tests.api.world import HOUR_MS, step
@@ -16,7 +18,7 @@ from tests.web.browser.looking import Look, Open
 from tests.web.browser.site import EDITOR, HOSTILE, LONG, NOW_MS, VIEWER, Site, drifted, serving_site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser, Request, Route
 
 SIGNAL = "/models/fraud/signals/feature%3Aamount"
 
@@ -151,6 +153,29 @@ def test_an_alert_that_fires_appears_by_itself(site: Site, look: Open) -> None:
     shown.page.get_by_text("2 alerts fire").wait_for()
     site.world.add("alerts", [step("b", 1, "resolved", NOW_MS + 1, title="score 0.2 → 0.9", starts_ms=NOW_MS)])
     shown.page.get_by_text("One alert fires").wait_for()
+
+
+def test_both_sides_of_a_comparison_are_whole_panes_and_hours_of_which_none_is_on_both(look: Open) -> None:
+    ends = ("from", "to", "against_from", "against_to")
+    queries: dict[str, list[dict[str, int]]] = {"/v1/compare": [], "/v1/performance": []}
+
+    def note(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.path in queries:
+            query = parse_qs(address.query)
+            queries[address.path].append({name: int(query[name][0]) for name in ends if name in query})
+
+    shown = look("/models/fraud")
+    shown.page.on("request", note)
+    # when
+    shown.page.goto(shown.page.url + "/compare")
+    shown.page.get_by_text("Every metric").wait_for()
+    # then
+    now, day_ago, two_days_ago = (NOW_MS - days * DAY_MS for days in range(3))
+    sides = {"from": day_ago, "to": now, "against_from": two_days_ago, "against_to": day_ago}
+    assert queries["/v1/compare"] == [sides]
+    of_metrics = sorted(queries["/v1/performance"], key=lambda query: query["from"])
+    assert of_metrics == [{"from": two_days_ago, "to": day_ago}, {"from": day_ago, "to": now}]
 
 
 def test_two_versions_or_spans_are_compared(look: Open) -> None:

@@ -54,8 +54,8 @@ export const SPANS = [["1d", "Day"], ["7d", "Week"], ["30d", "30 days"]];
 export const isTime = (ms) => Number.isSafeInteger(ms) && ms > 0 && ms <= LAST_MS;
 
 /**
- * The span of time that a query means: `from` and `to` (ms) where it names them, else `span` up to `newestMs`, the
- * newest that is stored. `null` where there is nothing yet.
+ * The span of events that a query means: `from` and `to` (ms) where it names them, else `span` up to the end of the
+ * newest window, which no event of it has reached. `null` where there is nothing yet.
  */
 export function spanOf(query, newestMs) {
   const from = Number(query.from), to = Number(query.to);
@@ -64,6 +64,14 @@ export function spanOf(query, newestMs) {
   }
   const name = /^\d{1,4}[mhd]$/.test(query.span ?? "") ? query.span : "7d";
   if (!newestMs) return null;
-  const end = newestMs + 1;
-  return { from: end - parseInt(name, 10) * UNITS[name.at(-1)], to: end, isCustom: false, name };
+  return { from: newestMs - parseInt(name, 10) * UNITS[name.at(-1)], to: newestMs, isCustom: false, name };
+}
+
+/** When the windows of the events of a span end: what begins with it has none, what ends with it has its last one. */
+export const endsOf = ({ from, to }) => ({ from: from + 1, to: to + 1 });
+
+/** As `spanOf`, of windows by their ends. */
+export function windowSpanOf(query, newestMs) {
+  const span = spanOf(query, newestMs);
+  return span && !span.isCustom ? { ...span, ...endsOf(span) } : span;
 }

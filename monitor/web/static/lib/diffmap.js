@@ -1,5 +1,6 @@
 // Where two sides differ: the comparison again, hour by hour or segment by segment, once somebody asks for it.
 import { html, address, Card, Failure, Table, useEffect, useState } from "./ui.js";
+import { endsOf } from "./address.js";
 import { ask } from "./api.js";
 import { times } from "./format.js";
 import { Heatmap } from "./heatmap.js";
@@ -64,7 +65,7 @@ function Hours({ model, parts, answers, signals, sides }) {
     const each = answers.map((answer) => answer.get(signal) ?? null);
     return { signal, first_cell_ms: parts[0].from, cell_ms: parts[0].step, strengths: each, drift_cells: [...each.keys()].filter((index) => each[index] >= 1) };
   });
-  const hrefOf = (row, from, to) => address(["models", model, "signals", row.signal], { version: sides.version, segment: sides.segment, from: from ?? sides.from, to: to ?? sides.to });
+  const hrefOf = (row, from, to) => address(["models", model, "signals", row.signal], { version: sides.version, segment: sides.segment, ...endsOf({ from: from ?? sides.from, to: to ?? sides.to }) });
   return html`<${Heatmap} rows=${rows} nameOf=${(row) => row.signal} hrefOf=${hrefOf} label="Divergence by signal and time"
     wordsOf=${(strength) => (strength === null ? "nothing on one side" : `${times(strength)} what matters`)} />`;
 }

@@ -1,7 +1,7 @@
 // Two parts of a model's events: which signals differ most, and how.
 import { html, address, Card, Crumbs, Pending, Time, useMemo, useTitle } from "../lib/ui.js";
 import { apiAddress, useAsk } from "../lib/api.js";
-import { isTime, spanOf, useQuery } from "../lib/address.js";
+import { endsOf, isTime, spanOf, useQuery } from "../lib/address.js";
 import { MetricSides } from "../lib/metricsides.js";
 import { Divergences } from "../lib/diffmap.js";
 import { differs, leading, Ranked } from "../lib/ranked.js";
@@ -22,7 +22,7 @@ export default function Compare({ model }) {
   const versions = useMemo(() => unique(all, "version"), [series.data]);
   const segments = useMemo(() => unique(all, "segment"), [series.data]);
   const sides = span && sidesOf(span, query);
-  const linkOf = (item) => address(["models", model, "signals", item.signal], { version: query.version, segment: query.segment, from: sides.from, to: sides.to });
+  const linkOf = (item) => address(["models", model, "signals", item.signal], { version: query.version, segment: query.segment, ...endsOf(sides) });
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model])], ["Compare"]]} />
     <div class="head"><div><h1>Compare ${model}</h1><p class="quiet">Two parts of its events, signal by signal: what differs most comes first.</p></div>

@@ -1,7 +1,7 @@
 // A model: what is wrong now and since when, and how every signal has been.
 import { html, address, Card, Crumbs, Facts, Failure, OutsideLink, State, Table, Time, useMemo, useRef, useState, useTitle } from "../lib/ui.js";
 import { apiAddress, useAsk } from "../lib/api.js";
-import { spanOf, useQuery } from "../lib/address.js";
+import { spanOf, useQuery, windowSpanOf } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
 import { ago, count, length, number, percent, shortTime, signalParts, times } from "../lib/format.js";
 import { HeatLegend, Heatmap } from "../lib/heatmap.js";
@@ -24,7 +24,7 @@ export default function Model({ model }) {
   useAlertStream(() => { summary.reload(); alerts.reload(); }, { model });
   if (summary.error) return html`<h1>${model}</h1><${Failure} error=${summary.error} retry=${summary.reload} />`;
   const protection = summary.data?.items[0];
-  const span = spanOf(query, protection?.window_end_ms);
+  const span = windowSpanOf(query, protection?.window_end_ms);
   const { version = null, segment = "" } = query;
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], [model]]} />
@@ -49,7 +49,7 @@ function Course({ model, span, version, segment, query, change, protection }) {
   const isFirst = !heat.data && !heat.error;
   return html`<div><${Signals} ...${{ model, parameters, heat, query, marks }} />${!isFirst && html`
     <div class="columns"><div><${Movers} ...${{ model, span, query }} /><${Volume} ...${{ model, span, version, segment, change, marks }} /></div>
-      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span, version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div>`}</div>`;
+      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span: spanOf(query, protection.window_end_ms), version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div>`}</div>`;
 }
 
 /** What is wrong now, since when, from what to what: the first thing that is read. */

@@ -1,7 +1,7 @@
 // A signal: from what to what it has changed, how that went over time, and why it alarmed or did not.
 import { html, address, Card, Choices, Crumbs, Facts, Failure, Pending, State, Table, Time, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
 import { useAsk } from "../lib/api.js";
-import { isTime, spanOf, useQuery } from "../lib/address.js";
+import { isTime, useQuery, windowSpanOf } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
 import { Contrasts, foremost, inUnit, isBeyond } from "../lib/contrasts.js";
 import { Distribution, movement } from "../lib/distribution.js";
@@ -26,7 +26,7 @@ export default function Signal({ model, signal }) {
   const all = series.data?.items ?? [];
   const own = all.filter((row) => row.segment === segment && (!version || row.version === version));
   const newestMs = Math.max(0, ...own.map((row) => row.window_end_ms ?? 0)) || null;
-  const span = spanOf(query, newestMs);
+  const span = windowSpanOf(query, newestMs);
   // What is behind the newest window has no verdict yet.
   const at = Math.min(isTime(Number(query.at)) ? Number(query.at) : Infinity, newestMs ?? Infinity);
   return html`<div>
