@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,13 @@ def command(
     """
     if (store is None) == (config is None):
         raise click.UsageError("Give --store or --config: where the tables are.")
+    from sinks.store.date_times import arrow_with_times
+
     parameters = dict(_parameter(text) for text in params)
     sql = sys.stdin.read() if statement == "-" else statement
     opened = _opened(store, config)
     try:
-        table = opened.arrow(sql, parameters)
+        table = arrow_with_times(opened, sql, parameters)
     finally:
         opened.close()
     _show(table, form, output)
@@ -111,6 +114,8 @@ def _with_bytes(kind: pyarrow.DataType) -> pyarrow.DataType:
 def _text(value: Any) -> Any:
     if isinstance(value, list):
         return [_text(item) for item in value]
+    if isinstance(value, datetime):
+        return str(value)
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
 
 

@@ -244,6 +244,22 @@ def test_sql_shows_strings_that_are_no_text(store: Path, leeway: Console) -> Non
     assert "\\xffA" in leeway("sql", statement, "--store", store).out
 
 
+def test_sql_shows_every_time_as_one(store: Path, leeway: Console) -> None:
+    hours = "toStartOfHour(toDateTime64('2024-05-13 17:25:00.5', 3, 'UTC'))"
+    statement = f"SELECT {hours} AS hour, [{hours}] AS hours, toNullable({hours}) AS maybe, toUInt32(7) AS n; "
+    time = "2024-05-13 17:00:00+00:00"
+    shown = leeway("sql", statement, "--store", store, "--format", "json")
+    assert (shown.code, shown.lines) == (0, [{"hour": time, "hours": [time], "maybe": time, "n": 7}])
+    assert time in leeway("sql", statement, "--store", store).out
+    # In CSV times are milliseconds, whatever their type.
+    scalar = "SELECT toStartOfHour(fromUnixTimestamp64Milli({ms:Int64}, 'UTC')) AS hour"
+    arguments = ("--store", store, "--param", "ms=1715621100500", "--format", "csv")
+    assert leeway("sql", scalar, *arguments).out == '"hour"\n1715619600000\n'
+    assert leeway("sql", "SHOW TABLES LIKE 'scores'", "--store", store, "--format", "json").lines == [
+        {"name": "scores"}
+    ]
+
+
 def test_sql_comes_from_stdin_and_goes_to_files(
     store: Path, tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
