@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -224,7 +226,9 @@ def read_table(path: Path, most_bytes: int | None = None) -> Any:
     try:
         table = reader(str(path) if most_bytes is None else _head(path, most_bytes))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        # Arrow gives no reason but its own sentence, and of a file that is not there its name alone.
+        reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise InputError(f"{path}: {reason}") from error
     except pa.ArrowInvalid as error:
         if path.suffix.lower() in JSON_LINES:
             return _of_mixed_lines(path)

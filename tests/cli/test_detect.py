@@ -39,6 +39,13 @@ def test_rivers_own_detector_can_be_named(tmp_path: Path, leeway: Console) -> No
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_file_that_is_not_there_is_said_not_to_be(kind: str, tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / f"nowhere.{kind}"
+    said = leeway("detect", file, "--column", "x", "--detector", "adwin")
+    assert (said.code, said.err) == (2, f"error: {file}: No such file or directory\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
 def test_drifts_are_where_river_finds_them(kind: str, tmp_path: Path, leeway: Console) -> None:
     river = ADWIN(delta=0.01)
     expected = []
