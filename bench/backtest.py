@@ -29,6 +29,8 @@ from scipy import stats
 from bench.events import LEEWAY
 from bench.replay import _pin, _unpin
 from detectors.distance import coarsen
+from detectors.sketch import share_layout
+from detectors.sketch.layout import SHARE_CELLS
 from monitor.config import Configuration, load
 from monitor.config.service import ChdbStoreSpec
 from monitor.evaluate.backtest import Backtest, backtest, span_of
@@ -47,6 +49,9 @@ START_MS = 1_704_067_200_000
 NAMES = [f"n{i:02}" for i in range(40)]
 KINDS = ("range", "range", "range", "free", "category")
 """What the signals are, in turn."""
+
+EQUAL, CELLS = SHARE_CELLS, share_layout().cells
+"""Cells of a share that hold values, and all of them."""
 
 
 def configure(folder: Path, signals: int) -> Path:
@@ -116,7 +121,7 @@ def _content(
     rng: np.random.Generator, kind: str, layout: Any, n: NDArray[np.int64], shift: NDArray[np.float64]
 ) -> dict[str, Any]:
     missing = rng.binomial(n, 0.01)
-    shares = _shares(kind, layout, shift)
+    shares = _shares(kind)
     drawn = rng.multinomial(n - missing, shares[0])
     for row in np.flatnonzero(shift):
         drawn[row] = rng.multinomial(n[row] - missing[row], shares[1])
@@ -125,16 +130,16 @@ def _content(
     found: dict[str, Any] = {"n": n - missing, "missing": missing, "counts": counts}
     if kind == "category":
         return found | {"names": [tuple(NAMES[cell] for cell in cells.tolist()) for cells in occupied]}
-    first = layout.ids([1.0])[0] if kind == "free" else 1
-    return found | {"cells": [cells + first for cells in occupied], "min": np.zeros(len(n)), "max": np.ones(len(n))}
+    ids = layout.ids([1.0])[0] + np.arange(400) if kind == "free" else layout.ids((np.arange(EQUAL) + 0.5) / EQUAL)
+    return found | {"cells": [ids[cells] for cells in occupied], "min": np.zeros(len(n)), "max": np.ones(len(n))}
 
 
-def _shares(kind: str, layout: Any, shift: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shares(kind: str) -> NDArray[np.float64]:
     """Of the cells or names, usually and while drifted."""
     if kind == "category":
         weights = 1.0 / np.arange(1, len(NAMES) + 1)
         return np.asarray(np.array([weights, np.roll(weights, 3)]) / weights.sum())
-    cells = 400 if kind == "free" else layout.cells - 2
+    cells = 400 if kind == "free" else EQUAL
     at = (np.arange(cells) + 0.5) / cells
     density = np.array([stats.beta.pdf(at, 2, 5), stats.beta.pdf(at, 3, 4)])
     return np.asarray(density / density.sum(axis=1, keepdims=True))
@@ -154,9 +159,9 @@ def peer_once(store: Store, signals: Sequence[str], windows: int) -> tuple[float
         where = {"model": MODEL, "signal": signal}
         rows = store.read(Query("panes", where, limit=windows, columns=("cells", "counts", "n", "missing")))
         start = time.perf_counter()
-        baseline, n, missing = np.zeros(130), 0, 0
+        baseline, n, missing = np.zeros(CELLS), 0, 0
         for cells, counts, here, gone in zip(rows["cells"], rows["counts"], rows["n"], rows["missing"], strict=True):
-            window = np.zeros(130)
+            window = np.zeros(CELLS)
             window[cells] = counts
             if n:
                 _compare(baseline, window, np.array([[missing, n], [gone, here]]))

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from detectors.sketch import linear_layout
+from detectors.sketch import share_layout
 
 MINUTE_MS = 60_000
 START_MS = 1_760_000_400_000  # on the hour
 CELLS = np.arange(64, dtype=np.int64)
-LAYOUT = linear_layout(0.0, 1.0).id
+LAYOUT = share_layout().id
 
 
 def scores(model: str, signals: int, window_ms: int, first: int, count: int, seed: int = 0) -> dict[str, Any]:

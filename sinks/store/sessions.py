@@ -21,7 +21,7 @@ CLOSE_WITHIN_S = 30.0
 
 
 class InUseError(StoreError):
-    """Another process has the directory of a store."""
+    """Another process has the directory of a store, or this one has a store already."""
 
 
 class DirectoryLock:
@@ -37,9 +37,9 @@ class DirectoryLock:
     Raises
     ------
     InUseError
-        If another process holds the directory.
+        If another process holds the directory, or this one holds any.
     StoreError
-        If this one holds any, or it cannot be written.
+        If it cannot be written.
     """
 
     _held: Path | None = None
@@ -55,7 +55,7 @@ class DirectoryLock:
     def _check_unheld(self) -> None:
         held = DirectoryLock._held
         if held is not None:
-            raise StoreError(
+            raise InUseError(
                 f"cannot open the store at {self._path}: this process already has the store at {held} open, and "
                 "can have one at a time; share that one, or close it first"
             )

@@ -28,7 +28,7 @@ def test_one_window_is_shown_as_it_is() -> None:
     world = World()
     world.numbers(AMOUNT, LATE, [-5.0, 3.0, 3.0, None])
     document = ask(world, AMOUNT)
-    assert (document["cells"]["low"][0], document["cells"]["high"][0]) == (None, 0)
+    assert (document["cells"]["low"][0], document["cells"]["high"][0]) == (-5.0625, -5.0)
     assert document["cells"]["current"] == [1, 2]
     side = document["current"]
     assert (side["n"], side["missing"], side["out_of_range"], side["min"], side["max"]) == (3, 1, 1, -5.0, 3.0)

@@ -48,9 +48,9 @@ spec:
     - {kafka: ["${S}.topic", plain], where: {team: "${S}"}, dead_letters: "${S}.dead", event_time: "${S}"}
     - {kafka: rows, kind: labels, format: {kind: csv, columns: ["${S}", event_id, chargeback], missing: ["${S}"]}}
   schema:
-    features: {country: {path: "client.${S}"}}
+    features: {country: {path: "client.${S}"}, place: {type: category}}
     labels: {chargeback: {type: category, path: "${S}"}}
-  segments: [{by: [country], values: ["${S}", [DE]]}, {by: [country, country], values: [[FR, "a ${S} b"]]}]
+  segments: [{by: [country], values: ["${S}", [DE]]}, {by: [country, place], values: [[FR, "a ${S} b"]]}]
   keep: {events: "${SHARE}"}
   detect:
     holidays: ["${DAY}"]
@@ -124,10 +124,10 @@ def test_texts_are_shown_as_a_file_has_to_write_them(
     owner: str, mapping: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("texts")
-    texts = list(mapping.values())
+    texts = list(dict.fromkeys(mapping.values()))
     metadata = {"name": "fraud", "owner": owner, "labels": mapping}
-    segments = [{"by": ["country"], "values": [*texts, *([text] for text in texts)]}]
-    features = {"country": {"type": "category", "path": owner}}
+    segments = [{"by": ["country"], "values": texts}, {"by": ["place"], "values": [[text] for text in texts]}]
+    features = {"country": {"type": "category", "path": owner}, "place": {"type": "category"}}
     spec = {"sources": [{"http": "m", "where": mapping}], "schema": {"features": features}, "segments": segments}
     model = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": metadata, "spec": spec}
     (folder / "fraud.yaml").write_text(yaml.safe_dump(model, default_style='"'))
