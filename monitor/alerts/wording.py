@@ -456,10 +456,10 @@ def _compared(verdict: Verdict, change: Change) -> str:
 
 def _alone(change: Change) -> str:
     """Say what a window has by itself where that is far from what there is on average since it began."""
-    is_far = change.in_window is not None and abs(change.in_window - change.after) > FAR * abs(
-        change.after - change.before
-    )
-    if change.in_window is None or change.what == "spread" or not is_far:
+    # How many events it has stands beside it, and a spread is no amount.
+    if change.in_window is None or change.what in ("events", "spread"):
+        return ""
+    if abs(change.in_window - change.after) <= FAR * abs(change.after - change.before):
         return ""
     return f"which by itself has {_amounts(change._replace(after=change.in_window))[1]}; "
 

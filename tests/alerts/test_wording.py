@@ -100,6 +100,7 @@ def shifted(segment: str, before: float, after: float, effect: float, what: str 
         ("typical value", 50.0, 60.0, 57.0, ", compared"),
         ("spread", 1.0, 2.0, 9.0, ", compared"),
         ("events", 24.4, 8.4, None, ", compared"),
+        ("events", 24.4, 8.4, 0.0, ", compared"),
     ],
 )
 def test_a_reason_tells_a_window_apart_from_what_there_is_on_average(
