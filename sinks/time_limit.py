@@ -11,9 +11,17 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = ["reason_of", "within"]
+import httpx
+
+__all__ = ["FAILURES", "reason_of", "within"]
 
 Result = TypeVar("Result")
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError)
+"""What a request of httpx raises in an event loop if it fails.
+
+TLS 1.3 refuses a client's certificate where the answer should be. What the loop then reads raises OpenSSL's own error,
+of which httpx makes one of its own only where a socket is read.
+"""
 
 
 def within(limit_s: float, work: Coroutine[Any, Any, Result]) -> Result:

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from monitor.access.expected import is_protected
 from monitor.errors import SourceError
-from sinks.time_limit import within
+from sinks.time_limit import FAILURES, within
 
 __all__ = ["ALGORITHMS", "Issuer", "Metadata"]
 
@@ -116,7 +116,7 @@ class Issuer:
             answer, body = within(ASKED_FOR_S, self._answer(address, form, auth))
         except TimeoutError as error:
             raise self._wrong(f"{address} answers too slowly") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAILURES as error:
             raise self._wrong(f"{address}: {error or type(error).__name__}") from error
         try:
             document = json.loads(body)

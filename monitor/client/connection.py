@@ -18,6 +18,7 @@ from monitor.client.stream import Happened, follow, follow_async
 from monitor.clock import SystemClock
 from monitor.errors import InputError
 from monitor.tls.client import ClientTls
+from sinks.time_limit import FAILURES
 
 __all__ = ["VARIABLE", "AsyncConnection", "Connection", "headers_with"]
 
@@ -189,7 +190,7 @@ class AsyncConnection:
                     await answer.aread()
                     raise error_of(answer, address)
                 yield answer
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAILURES as error:
             raise UnreachableError(f"{self._url} cannot be reached: {error}") from error
 
 

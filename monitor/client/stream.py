@@ -12,6 +12,7 @@ import httpx
 from monitor.client.errors import UnreachableError, error_of
 from monitor.client.requests import EventReader, Happened
 from monitor.clock import SystemClock
+from sinks.time_limit import FAILURES
 
 __all__ = ["Happened", "follow", "follow_async"]
 
@@ -115,6 +116,6 @@ async def follow_async(
                 async for line in answer.aiter_lines():
                     if (happened := following.take(answer, line)) is not None:
                         yield happened
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except FAILURES as error:
             following.lost(error)
         await anyio.sleep(PAUSE_S)

@@ -20,7 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from monitor.config.registry import RegistryTls, SchemaRegistry
 from monitor.errors import InputError, SourceError
 from sinks.redaction import Redaction, basic
-from sinks.time_limit import reason_of, within
+from sinks.time_limit import FAILURES, reason_of, within
 
 __all__ = ["Registered", "Registry"]
 
@@ -154,7 +154,7 @@ class Registry:
             answer = within(self._spec.timeout / 1000, self._answer(url + path, parameters))
         except TimeoutError as error:
             raise _Trouble(f"timed out after {self._spec.timeout} ms") from error
-        except httpx.HTTPError as error:
+        except FAILURES as error:
             raise _Trouble(reason_of(error)) from error
         try:
             body = answer.json()

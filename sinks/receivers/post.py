@@ -11,6 +11,7 @@ import asyncio
 import ipaddress
 import logging
 import socket
+import ssl
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -159,7 +160,7 @@ class Post:
                 )
                 exchange.response = await client.send(request, stream=True)
                 await exchange.take_start()
-        except (socket.gaierror, httpx.TransportError, httpx.DecodingError) as error:
+        except (socket.gaierror, ssl.SSLError, httpx.TransportError, httpx.DecodingError) as error:
             exchange.error = error
 
     async def _looked_up(self, url: httpx.URL) -> httpx.URL | Refused:
@@ -208,7 +209,7 @@ class Post:
         if isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol):
             return Refused(f"{self._where}: the request cannot be sent ({type(error).__name__})")
         is_unconnected = isinstance(error, httpx.ConnectError)
-        detail = f": {reason_of(error)}" if is_unconnected else ""
+        detail = f": {reason_of(error)}" if is_unconnected or isinstance(error, ssl.SSLError) else ""
         return Retry(f"{self._where}: {type(error).__name__}{detail}", may_have_it=not is_unconnected)
 
     def _excerpt(self, exchange: _Exchange) -> str:

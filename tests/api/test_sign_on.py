@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
 import httpx
@@ -25,9 +26,12 @@ from monitor.api.issuer_keys import AGAIN_S, REREAD_S
 from monitor.api.needs import FREE, NEEDS
 from monitor.config.service import Service
 from monitor.errors import SourceError
+from monitor.tls.client import trusting as trusting_file
 from monitor.web import PAGES
 from tests.api.issuer import AUDIENCE, ISSUER, FakeIssuer, claims
 from tests.api.world import NOW_MS, Client, World, configured, document, model
+from tests.services.certificates import make_certificate
+from tests.services.refusing import Refusing
 
 ROLES: tuple[Role, ...] = get_args(Role)
 OPERATIONS = [
@@ -353,6 +357,13 @@ def test_an_issuer_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
         finally:
             given_up.set()
             thread.join(120)
+
+
+def test_an_issuer_that_wants_a_certificate_is_named(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    with Refusing(certificate, key) as server, pytest.raises(SourceError, match=r"certificate required") as caught:
+        Issuer(server.url, trusting_file(str(certificate))).metadata()
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize(

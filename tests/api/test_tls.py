@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -27,7 +28,7 @@ from monitor.api.connections import Connections
 from monitor.api.handshake import encrypted
 from monitor.api.http_protocol import CLIENT_CERTIFICATE
 from monitor.api.needs import FREE, NEEDS
-from monitor.client import Leeway, UnreachableError
+from monitor.client import AsyncLeeway, Leeway, UnreachableError
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.listener_tls import ListenerTls
 from monitor.config.service import Service
@@ -40,7 +41,8 @@ from tests.api.world import Client, World, configured, document, model
 from tests.cli.console import Console
 from tests.service.shop import wait_until
 from tests.services.alertmanager import amtool
-from tests.services.certificates import DAY, Authority
+from tests.services.certificates import DAY, Authority, make_certificate
+from tests.services.refusing import Refusing
 
 ROLES: tuple[Role, ...] = get_args(Role)
 OPERATIONS = [
@@ -417,6 +419,26 @@ def test_the_client_trusts_and_shows_what_it_is_told(authority: Authority, monke
             monkeypatch.setenv(f"LEEWAY_{name}", value)
         with Leeway(serving.url) as leeway:
             assert [row["name"] for row in leeway.models()] == ["fraud"]
+
+
+def test_a_client_without_the_certificate_that_is_wanted_is_told_so(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    tls = ClientTls(str(certificate))
+
+    async def ask(url: str) -> None:
+        async with AsyncLeeway(url, retries=0, tls=tls) as leeway:
+            with pytest.raises(UnreachableError, match="certificate required"):
+                _ = [row async for row in leeway.models()]
+            with pytest.raises(UnreachableError, match="certificate required"):
+                _ = [happened async for happened in leeway.follow()]
+
+    with Refusing(certificate, key) as server:
+        asyncio.run(ask(server.url))
+        with Leeway(server.url, retries=0, tls=tls) as leeway:
+            with pytest.raises(UnreachableError, match="certificate required"):
+                list(leeway.models())
+            with pytest.raises(UnreachableError, match="certificate required"):
+                next(iter(leeway.follow()))
 
 
 def test_a_client_trusts_whom_the_environment_names_when_it_is_made(

@@ -15,6 +15,7 @@ from monitor.errors import InputError, SourceError
 from tests.services.certificates import make_certificate
 from tests.services.dripping import Dripping
 from tests.services.processes import free_port
+from tests.services.refusing import Refusing
 from tests.services.registry import RegistryServer
 
 SCHEMA = json.dumps({"type": "record", "name": "Event", "fields": []})
@@ -177,8 +178,11 @@ def test_it_trusts_the_certificates_that_it_is_told_to(tmp_path: Path) -> None:
 
         own = {"ca": str(certificate), "certificate": str(certificate), "key": str(key)}
         assert closed(asking(server.url, tls=own), number) is not None
-        with pytest.raises(SourceError, match="cannot be asked"):
-            closed(asking(server.url, tls={"ca": str(certificate)}), number)
+
+    with Refusing(certificate, key) as refusing:
+        with pytest.raises(SourceError, match=r"cannot be asked .*certificate required") as caught:
+            closed(asking(refusing.url, tls={"ca": str(certificate)}), number)
+        assert caught.value.retryable
 
     with pytest.raises(InputError, match=r"schema_registry\.tls: No such file"):
         asking("https://a", tls={"ca": str(tmp_path / "none.pem")})

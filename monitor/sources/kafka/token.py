@@ -18,7 +18,7 @@ from kafka.net.sasl.oauth import AbstractTokenProvider
 from monitor.clock import Clock
 from monitor.config.kafka import KafkaToken
 from monitor.errors import InputError, SourceError
-from sinks.time_limit import reason_of, within
+from sinks.time_limit import FAILURES, reason_of, within
 
 __all__ = ["TokenProvider"]
 
@@ -77,7 +77,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
             answer = within(spec.timeout / 1000, self._answer(parameters, who))
         except (TimeoutError, httpx.TimeoutException) as error:
             raise SourceError(f"no token from {spec.url}: timed out after {spec.timeout} ms", retryable=True) from error
-        except httpx.HTTPError as error:
+        except FAILURES as error:
             raise SourceError(f"no token from {spec.url}: {reason_of(error)}", retryable=True) from error
         if answer.status_code >= 500 or answer.status_code == 429:
             raise SourceError(f"no token from {spec.url}: it answers {answer.status_code}", retryable=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from sinks.receivers import post
 from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
 from sinks.receivers.post import Post
+from tests.services.certificates import make_certificate
 from tests.services.dripping import Dripping
+from tests.services.refusing import Refusing
 from tests.sinks.receivers.listener import Listener
 
 
@@ -72,6 +75,15 @@ def test_a_name_that_nobody_knows_is_tried_again(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     outcome = Post("https://hooks.example/secret").send(b"{}")
     assert outcome == Retry("https://hooks.example: the name is not known (Name or service not known)")
+
+
+def test_a_certificate_that_is_wanted_is_worth_another_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", f"{files[0]}")
+    with Refusing(*files) as server:
+        outcome = Post(f"{server.url}/secret", allow_private=True).send(b"{}")
+    assert isinstance(outcome, Retry)
+    assert outcome.reason.startswith(f"{server.url}: SSLError: [SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
 
 
 def test_behind_a_proxy_the_proxy_decides(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from tests.services.certificates import make_certificate
 from tests.services.dripping import Dripping
 from tests.services.kafka import SecureBroker
 from tests.services.kafka.secure import PASSWORD, USER, unsecured_token
+from tests.services.refusing import Refusing
 from tests.sources.reading import nowhere, produce, read, read_to_end
 
 LOGIN = {"user": USER, "password": PASSWORD}
@@ -357,6 +358,16 @@ def test_a_token_s_server_whose_answer_drips_is_left_after_the_time_out() -> Non
         with pytest.raises(SourceError, match="timed out after 300 ms") as caught:
             TokenProvider(spec, ManualClock()).token()
         assert server.was_left
+    assert caught.value.retryable
+
+
+def test_a_token_s_server_that_wants_a_certificate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", f"{files[0]}")
+    with Refusing(*files) as server:
+        spec = KafkaToken.model_validate({"url": server.url, "client_id": "a", "client_secret": "hidden"})
+        with pytest.raises(SourceError, match=r"no token from https.*certificate required") as caught:
+            TokenProvider(spec, ManualClock()).token()
     assert caught.value.retryable
 
 
