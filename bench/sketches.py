@@ -18,9 +18,9 @@ from detectors.sketch import (
     NumericFold,
     VectorFold,
     fourier_layout,
-    linear_layout,
     moments_layout,
     quantile_layout,
+    share_layout,
     universal_layout,
 )
 
@@ -48,7 +48,7 @@ def numbers() -> Iterator[Measurement]:
     rng = np.random.default_rng(0)
     x, rows = rng.normal(size=(FEATURES, EVENTS)), rng.integers(0, ROWS, EVENTS)
     quantile = quantile_layout(rng.normal(size=100_000))
-    for layout in (quantile, linear_layout(-5, 5), universal_layout()):
+    for layout in (quantile, share_layout(), universal_layout()):
         fold = NumericFold([layout] * FEATURES)
         fold.ensure(ROWS)
         yield measure(f"fold {layout.kind}", lambda fold=fold: fold.fold(rows, x), x.size)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Between which edges values lie: by binary search, or by a division where edges are equidistant."""
+"""Between which edges values lie."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from detectors.kernel import kernel
 
-__all__ = ["BLOCK", "cut", "search"]
+__all__ = ["BLOCK", "search"]
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -35,18 +35,3 @@ def search(edges: Floats, first: int, count: int, x: Floats, start: int, cells: 
         remaining -= half
     for j in range(BLOCK):
         cells[j] += edges[first + cells[j]] <= x[min(start + j, last_row)]
-
-
-@kernel
-def cut(edges: Floats, first: int, count: int, bins_per_unit: float, value: float) -> int:
-    """Return what `search` returns, for equidistant edges: a division, corrected for its rounding."""
-    if value < edges[first]:
-        return 0
-    if value >= edges[first + count - 1]:
-        return count
-    cell = min(int((value - edges[first]) * bins_per_unit), count - 2)
-    while value < edges[first + cell]:
-        cell -= 1
-    while value >= edges[first + cell + 1]:
-        cell += 1
-    return cell + 1

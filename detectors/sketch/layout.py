@@ -20,6 +20,7 @@ from detectors.sketch.universal import LARGEST_ID, Cells, Floats, universal_boun
 
 Kind = Literal["quantile", "linear", "universal", "share"]
 KINDS: tuple[Kind, ...] = ("quantile", "linear", "universal", "share")
+"""Equal cells of a declared range (``linear``) stand in stores of before; none are made any more."""
 
 BEYOND = 2.0 ** np.concatenate((np.arange(-1.0, 7.0, 0.5), np.arange(7.0, 21.0)))
 """Where cells beyond the ends of a baseline begin, in robust standard deviations from it: √2 times as far as the one
@@ -42,7 +43,7 @@ class NumericLayout:
     Parameters
     ----------
     kind
-        ``quantile``, ``linear``, ``universal`` or ``share``; build one with the function of that name.
+        ``quantile``, ``universal`` or ``share``, to be built with the function of that name; or ``linear``.
     edges
         float64[k], strictly increasing; empty for ``universal``. Cell 0 is ``x < edges[0]``, cell i is
         ``edges[i - 1] <= x < edges[i]``, cell k is ``x >= edges[-1]``.
@@ -127,8 +128,8 @@ class NumericLayout:
 
         Examples
         --------
-        >>> linear_layout(0, 1, bins=4).midpoint([0, 1, 2, 3]).tolist()
-        [0.0, 0.125, 0.375, 0.625]
+        >>> NumericLayout("quantile", np.array([0.0, 0.25, 0.5]), 0, 1, 0, 1).midpoint([0, 1, 2, 3]).tolist()
+        [0.0, 0.125, 0.375, 0.5]
         """
         low, high = self.bounds(ids)
         low, high = np.where(np.isinf(low), high, low), np.where(np.isinf(high), low, high)
@@ -203,34 +204,10 @@ def quantile_layout(
 
 
 @lru_cache(maxsize=4096)
-def linear_layout(low: float, high: float, bins: int = 128) -> NumericLayout:
-    """Cut a declared range into equal cells, plus one below and one above; `high` is in the last inner cell.
-
-    The scale of the moments is 1/256 of the width: sums keep a resolution of width / 2**24, and count as if at
-    four widths from the middle what lies further out.
-
-    Raises
-    ------
-    ValueError
-        If the bounds are not finite and increasing, or too close for so many cells.
-
-    Examples
-    --------
-    >>> linear_layout(0, 1, bins=4).ids([-0.1, 0.0, 0.25, 1.0, 1.1]).tolist()
-    [0, 1, 2, 4, 5]
-    """
-    width = float(high) - float(low)
-    if not (math.isfinite(width) and width > 0 and bins >= 1):
-        raise ValueError(f"cannot cut [{low}, {high}] into {bins} cells")
-    edges = np.append(low + width * (np.arange(bins) / bins), math.nextafter(float(high), math.inf))
-    return NumericLayout("linear", edges, float(low), float(high), low + width / 2, width / 256)
-
-
-@lru_cache(maxsize=4096)
 def share_layout(own: tuple[float, ...] = ()) -> NumericLayout:
     """Return the layout of shares and probabilities: equal cells, narrower ones near 0 and 1, wider ones beyond.
 
-    Its moments are those of `linear_layout`.
+    Its moments keep a resolution of 2**-24, and count what is more than four from the middle as if it was four.
 
     Parameters
     ----------

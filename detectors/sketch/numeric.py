@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.kernel import kernel
-from detectors.sketch.edges import BLOCK, cut, search
+from detectors.sketch.edges import BLOCK, search
 from detectors.sketch.layout import (
     KINDS,
     NumericLayout,
-    linear_layout,
     quantile_layout,
     share_layout,
     universal_layout,
@@ -30,7 +29,6 @@ __all__ = [
     "NumericFold",
     "NumericLayout",
     "NumericSummary",
-    "linear_layout",
     "quantile_layout",
     "share_layout",
     "sum_summaries",
@@ -41,12 +39,12 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
-QUANTILE, LINEAR, UNIVERSAL, SHARE = range(len(KINDS))
+UNIVERSAL = KINDS.index("universal")
 # Columns of the integer sums of one row and feature.
 N, MISSING, INVALID, OUT_OF_RANGE, SUM_Q, SUM_Q2, ZEROS, SUMS = range(8)
 # Columns of what the kernels know of a feature, whole numbers and floats.
 KIND, FIRST_EDGE, EDGES, PLACE = range(4)
-LOW, HIGH, LOCATION, SCALE, BINS_PER_UNIT = range(5)
+LOW, HIGH, LOCATION, SCALE = range(4)
 LARGEST_Q = float(1 << 26)
 
 
@@ -64,12 +62,13 @@ class NumericFold:
 
     Examples
     --------
-    >>> fold = NumericFold([linear_layout(0, 1, bins=4)])
+    >>> layout = share_layout()
+    >>> fold = NumericFold([layout])
     >>> fold.ensure(2)
     >>> fold.fold(np.array([0, 1, 0]), np.array([[0.1, 0.6, np.nan]]))
     >>> summary, = fold.take(0)
-    >>> summary.n, summary.missing, summary.cells.tolist()
-    (1, 1, [1])
+    >>> summary.n, summary.missing, layout.cell_low(summary.cells).tolist()
+    (1, 1, [0.09375])
     """
 
     def __init__(self, layouts: Sequence[NumericLayout]) -> None:
@@ -238,22 +237,16 @@ class NumericFold:
 def _describe(layouts: Sequence[NumericLayout]) -> tuple[Integers, Floats]:
     """Return what the kernels need to know of each feature; PLACE is its first cell or its octave table."""
     integers = np.zeros((len(layouts), 4), dtype=np.int64)
-    real = np.zeros((len(layouts), 5), dtype=np.float64)
+    real = np.zeros((len(layouts), 4), dtype=np.float64)
     edge = cell = universal = 0
     for f, layout in enumerate(layouts):
         sparse = layout.kind == "universal"
         integers[f] = (KINDS.index(layout.kind), edge, layout.edges.size, universal if sparse else cell)
-        real[f] = (layout.low, layout.high, layout.location, layout.scale, _bins_per_unit(layout))
+        real[f] = (layout.low, layout.high, layout.location, layout.scale)
         edge += layout.edges.size
         universal += sparse
         cell += 0 if sparse else layout.cells
     return integers, real
-
-
-def _bins_per_unit(layout: NumericLayout) -> float:
-    if layout.kind != "linear":
-        return 0.0
-    return (layout.edges.size - 1) / float(layout.edges[-1] - layout.edges[0])
 
 
 def _grown(array: Array, extra: int, value: int) -> Array:
@@ -298,19 +291,14 @@ def _fold_dense(
     location = real[LOCATION]
     scale = real[SCALE]
     for start in range(0, x.size, BLOCK):
-        if integers[KIND] != LINEAR:
-            search(edges, first, count, x, start, block)
+        search(edges, first, count, x, start, block)
         for i in range(start, min(start + BLOCK, x.size)):
             value = x[i]
             row = rows[i]
             if not abs(value) < np.inf:
                 sums[row, f, MISSING if np.isnan(value) else INVALID] += 1
                 continue
-            if integers[KIND] != LINEAR:
-                cell = block[i - start]
-            else:
-                cell = cut(edges, first, count, real[BINS_PER_UNIT], value)
-            dense[row, integers[PLACE] + cell] += 1
+            dense[row, integers[PLACE] + block[i - start]] += 1
             scaled = (value - location) / scale * (1 << FRACTION_BITS)
             q = int(np.rint(min(max(scaled, -LARGEST_Q), LARGEST_Q)))
             sums[row, f, SUM_Q] += q

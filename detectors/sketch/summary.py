@@ -87,7 +87,7 @@ class NumericSummary:
     def mean(self, layout: NumericLayout) -> float:
         """Return the mean, NaN without values.
 
-        For quantile and linear layouts its error is below ``scale / 2**17``, with values limited to 1,024 scales
+        For layouts with edges its error is below ``scale / 2**17``, with values limited to 1,024 scales
         from the location; for universal ones it is the mean of cell midpoints, within 0.8 %.
         """
         if self.n == 0:
@@ -100,7 +100,7 @@ class NumericSummary:
     def std(self, layout: NumericLayout) -> float:
         """Return the population standard deviation, with the same limits as `mean`; NaN without values.
 
-        Spreads below ``scale / 2**8`` are not resolved by quantile and linear layouts.
+        Spreads below ``scale / 2**8`` are not resolved by layouts with edges.
         """
         if self.n == 0:
             return math.nan

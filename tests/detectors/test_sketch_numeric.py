@@ -16,16 +16,16 @@ from detectors.sketch.numeric import (
     NumericFold,
     NumericLayout,
     NumericSummary,
-    linear_layout,
     quantile_layout,
     sum_summaries,
     universal_layout,
 )
+from tests.detectors.layouts import equal_cells
 
 LAYOUTS = (
     quantile_layout([-3.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.5, 2.0, 8.0, 1e6], max_bins=6, low=-2, high=1e3),
-    linear_layout(-5, 5, bins=7),
-    linear_layout(0.1, 0.7, bins=128),
+    equal_cells(-5, 5, cells=7),
+    equal_cells(0.1, 0.7, cells=128),
     universal_layout(low=0),
     universal_layout(),
 )
@@ -36,6 +36,7 @@ anything = st.one_of(
     st.floats(-10, 10),
     st.floats(allow_nan=True, allow_infinity=True),
 )
+
 batches = st.lists(anything, max_size=40)
 # The first example waits for the compiler.
 compiled = settings(deadline=None)
@@ -238,7 +239,7 @@ def test_mean_and_standard_deviation_are_those_of_numpy(kind: str, shape: str) -
     }[shape]
     layout = {
         "quantile": quantile_layout(values[:2000]),
-        "linear": linear_layout(values.min(), values.max()),
+        "linear": equal_cells(values.min(), values.max()),
         "universal": universal_layout(),
     }[kind]
     fold = NumericFold([layout])

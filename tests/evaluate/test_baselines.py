@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from detectors.chart.legend import BASELINE_FROM, BASELINE_N, BASELINE_TO, PROGRESS
-from detectors.sketch import CategoryLayout, CategorySummary, NumericFold, NumericSummary, linear_layout, sum_summaries
+from detectors.sketch import CategoryLayout, CategorySummary, NumericFold, NumericSummary, sum_summaries
 from detectors.sketch.category import summarize
 from monitor.alerts.verdict import Facts, Verdict
 from monitor.alerts.wording import detail
 from monitor.evaluate.baselines import add_up
 from monitor.evaluate.series import DistributionSeries
 from monitor.watch import Watch, compile_watch
+from tests.detectors.layouts import equal_cells
 from tests.evaluate.feeding import fed as judged
 from tests.monitor.streams import DAY_MS, START_MS, configured, detecting
 
-LAYOUT = linear_layout(0.0, 1.0)
+LAYOUT = equal_cells(0.0, 1.0)
 NUMBER, NAME = "prediction:score", "feature:country"
 
 

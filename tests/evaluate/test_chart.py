@@ -18,7 +18,6 @@ from detectors.sketch import (
     CategoryLayout,
     NumericFold,
     NumericLayout,
-    linear_layout,
     quantile_layout,
     universal_layout,
 )
@@ -29,6 +28,7 @@ from monitor.evaluate.alarm_rule import budget_of
 from monitor.evaluate.series import DistributionSeries
 from monitor.panes.compare import measure_all, stacked
 from monitor.watch import Layout, Summary, Watch, compile_watch
+from tests.detectors.layouts import equal_cells
 from tests.evaluate.deciding import decided, log_effect, usual
 from tests.evaluate.feeding import fed
 from tests.monitor.streams import HOUR_MS, START_MS, configured, detecting
@@ -37,7 +37,7 @@ NUMBER, NAME = "prediction:score", "feature:country"
 EVERY = [name for name, detector in WINDOWED.items() if detector.kind != "volume"]
 BEFORE = np.random.default_rng(5).gamma(2.0, 0.1, 4_000)
 LAYOUTS: Mapping[str, Layout] = {
-    "linear": linear_layout(0.0, 1.0),
+    "linear": equal_cells(0.0, 1.0),
     "quantile": quantile_layout(BEFORE, low=0.0, high=0.9),
     "universal": universal_layout(),
     "category": CategoryLayout(("a", "b"), sample=12),

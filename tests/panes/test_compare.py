@@ -17,12 +17,12 @@ from detectors.sketch import (
     NumericFold,
     NumericLayout,
     NumericSummary,
-    linear_layout,
     quantile_layout,
     universal_layout,
 )
 from monitor.panes.compare import Measured, Stack, measure_all, stacked, unseen
 from monitor.watch import Layout
+from tests.detectors.layouts import equal_cells
 
 RNG = np.random.default_rng(5)
 BEFORE = RNG.gamma(2.0, 50.0, 4_000)
@@ -45,7 +45,7 @@ def names(layout: CategoryLayout, values: Sequence[str | None]) -> CategorySumma
 
 LAYOUTS = {
     "universal": universal_layout(),
-    "linear": linear_layout(0.0, 1_000.0),
+    "linear": equal_cells(0.0, 1_000.0),
     "quantile": quantile_layout(BEFORE),
 }
 
@@ -130,12 +130,12 @@ def test_a_value_that_nine_in_ten_events_share_has_a_cell_of_its_own() -> None:
 def test_many_signals_at_once_are_measured_to_the_bit_as_one_by_one() -> None:
     # given signals of several layouts and of names, some of them empty on a side, or on both
     layouts: dict[str, NumericLayout | CategoryLayout] = {
-        "linear": linear_layout(0.0, 300.0),
+        "linear": equal_cells(0.0, 300.0),
         "quantile": quantile_layout(BEFORE, low=0.0, high=500.0),
         "the same": quantile_layout(BEFORE, low=0.0, high=500.0),
         "universal": universal_layout(),
-        "vanished": linear_layout(0.0, 300.0),
-        "new": linear_layout(0.0, 300.0),
+        "vanished": equal_cells(0.0, 300.0),
+        "new": equal_cells(0.0, 300.0),
         "never": universal_layout(),
         "names": CategoryLayout(("a", "b"), sample=6),
         "few names": CategoryLayout(("a",), sample=6),

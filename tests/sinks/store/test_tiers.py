@@ -15,7 +15,6 @@ from detectors.sketch import (
     CategoryFold,
     CategoryLayout,
     NumericFold,
-    linear_layout,
     quantile_layout,
     sum_categories,
     sum_summaries,
@@ -26,6 +25,7 @@ from sinks.store import open_store
 from sinks.store.batch import empty_rows
 from sinks.store.contract import DERIVED, Query, Store, StoreError
 from sinks.store.sqlstore import SqlStore
+from tests.detectors.layouts import equal_cells
 from tests.sinks.store.samples import exact, plain
 
 HOUR_MS = 3_600_000
@@ -34,7 +34,7 @@ PANE_MS = 10_000
 TIERS = {"panes_5m": 300_000, "panes_1h": HOUR_MS}
 LAYOUTS: dict[str, Any] = {
     "feature:universal": universal_layout(),
-    "feature:linear": linear_layout(-2, 2, bins=8),
+    "feature:linear": equal_cells(-2, 2, cells=8),
     "feature:quantile": quantile_layout([0.0, 0.0, 1.0, 2.0, 3.0], max_bins=4, low=0),
     "feature:category": CategoryLayout(("a", "it's"), sample=2),
 }
