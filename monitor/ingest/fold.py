@@ -148,6 +148,7 @@ class PartitionFold:
         return {
             "config": self._config,
             "next_offset": self.next_offset,
+            "held": self.held_offsets,
             "newest_ms": self.clock.newest_ms,
             "closed_ms": self.clock.closed_ms,
             "clock": self.clock.snapshot(),

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import structlog
+
 from monitor.clock import Clock, SystemClock
 from monitor.decoders import Decoded
 from monitor.erasure.erased import ErasureList
@@ -39,6 +41,8 @@ from monitor.tracing.spans import Note, span
 from sinks.store.contract import Store
 
 __all__ = ["Ingest"]
+
+log = structlog.get_logger("leeway.ingest")
 
 
 class Ingest:
@@ -412,13 +416,18 @@ class Ingest:
         while self.source.gaps:
             gap = self.source.gaps.pop(0)
             partition, cut = gap[:2], is_cut(gap)
-            self.lost.append(gap)
             lane = self._lane(partition)
+            lacking = lane.lacking(gap)
+            if not lacking:
+                log.info("messages are gone that had been read", topic=gap[0], partition=gap[1], offsets=gap[2:])
+                continue
+            gap = (*partition, min(each[2] for each in lacking.values()), max(each[3] for each in lacking.values()))
+            self.lost.append(gap)
             problems: list[tuple[str, Problem, Message]] = []
             if cut:
                 problems += lane.begin_life(gap[3])
                 self.positions.read(partition, gap[3])
-            for rows in lane.open_gap(gap):
+            for rows in lane.open_gaps(lacking):
                 self._unwritten.add("gaps", rows)
             reason = LOG_TRUNCATED if cut else OFFSETS_LOST
             problems.append(("", Problem(gap[2], REJECTED, reason, "", lost_text(gap)), NO_MESSAGE))

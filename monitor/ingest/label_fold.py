@@ -129,7 +129,7 @@ class LabelFold:
 
     def snapshot(self) -> dict[str, Any]:
         """How far the partition has been read, and where its labels stand."""
-        return {"config": LABELS, "next_offset": self.next_offset, **self.clock.snapshot()}
+        return {"config": LABELS, "next_offset": self.next_offset, "held": [], **self.clock.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> bool:
         """Go on from a snapshot."""

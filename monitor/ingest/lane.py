@@ -10,7 +10,7 @@ from monitor.decoders import Decoded, Decoder
 from monitor.erasure.erased import ErasureList
 from monitor.events import ENDED, Appearance, Events, Gap, Partition, Problem, Records
 from monitor.ingest.fold import Folded, PartitionFold
-from monitor.ingest.gaps import OpenGap
+from monitor.ingest.gaps import NOBODY, PartitionGaps
 from monitor.ingest.label_fold import LabelFold
 from monitor.ingest.names import Names
 from monitor.ingest.set_clocks import SetClock
@@ -60,7 +60,7 @@ class Lane:
             for watch, source in readers
         }
         self._pane_folds = {name: fold for name, fold in self._folds.items() if isinstance(fold, PartitionFold)}
-        self._gaps: dict[str, list[OpenGap]] = {}
+        self._gaps = PartitionGaps(partition)
         self._held: dict[int, Message] = {}
         self._saved_offset = -1
         self._reported: dict[str, tuple[int, ...]] = {}
@@ -192,20 +192,21 @@ class Lane:
         self.next_offset = next_offset
         return problems
 
-    def open_gap(self, gap: Gap) -> Iterator[Rows]:
+    def lacking(self, gap: Gap) -> dict[str, Gap]:
+        """What each model lacks of messages that are gone, and what nobody has read of them."""
+        return self._gaps.lacking(gap, [NOBODY, *self._folds])
+
+    def open_gaps(self, lacking: Mapping[str, Gap]) -> Iterator[Rows]:
         """Note what each model lacks; until its next event comes anything later may be missing."""
         for name, fold in self._pane_folds.items():
-            open_gap = OpenGap(*gap[2:], fold.clock.closed_ms)
-            self._gaps.setdefault(name, []).append(open_gap)
-            yield open_gap.row(self.partition, name)
+            if name in lacking:
+                yield self._gaps.open(name, lacking[name], fold.clock.closed_ms)
 
     def close_gaps(self, events: Mapping[str, Events]) -> Iterator[Rows]:
         """Events have come: messages may be missing up to the first of them, and not behind it."""
-        for name in [name for name in events if name in self._gaps and len(events[name])]:
-            clock = self._pane_folds[name].clock
-            for gap in self._gaps.pop(name):
-                to_ms = gap.closed_by(int(events[name].event_ms[0]), clock.lateness_ms, clock.pane_ms)
-                yield gap.row(self.partition, name, to_ms)
+        for name, batch in events.items():
+            if name in self._pane_folds:
+                yield from self._gaps.close(name, batch, self._pane_folds[name].clock)
 
     # -- checkpoints -------------------------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class Lane:
             "next_offset": self.next_offset,
             "folds": {name: fold.snapshot() for name, fold in self._folds.items()},
             "names": self.unregistered.snapshot(),
-            "gaps": {name: [[g.first, g.following, g.from_ms] for g in gaps] for name, gaps in self._gaps.items()},
+            "gaps": self._gaps.snapshot(),
         }
 
     def saved(self) -> None:
@@ -250,9 +251,15 @@ class Lane:
         if "decoder" in state:
             self._decoder.restore(self.partition[1], state["decoder"])
         self.unregistered.restore(state.get("names", {}))
+        read_before = int(state.get("next_offset", position))
+        self._gaps.note_read(NOBODY, read_before)
         for name, saved in state.get("folds", {}).items():
-            if name in self._folds:
-                self._folds[name].restore(saved)
-        for name, gaps in state.get("gaps", {}).items():
-            if name in self._pane_folds:
-                self._gaps[name] = [OpenGap(*gap) for gap in gaps]
+            if name not in self._folds:
+                continue
+            if not self._folds[name].restore(saved):
+                self._gaps.note_read(name, self._folds[name].next_offset)
+            # Checkpoints from before gaps were told apart by model do not say what waits.
+            elif "held" in saved:
+                self._gaps.note_read(name, read_before, saved["held"])
+        open_gaps = state.get("gaps", {})
+        self._gaps.restore({name: gaps for name, gaps in open_gaps.items() if name in self._pane_folds})
