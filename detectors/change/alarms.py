@@ -65,7 +65,7 @@ NEAR = 0.25
 """Part of the step of a level within which it leads back to what is expected."""
 
 GROWN = 1.5
-"""How many times as far as it stood off a row must be to have moved anew."""
+"""How many times as far as it stood off a row must be to have moved anew, or to be told that it has moved on."""
 
 
 @inlined
@@ -144,11 +144,14 @@ def hold(verdict: Floats, threshold: float) -> None:
 
 
 @inlined
-def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
+def stand(rows: Floats, filters: Floats, series: Floats, s: int, verdict: Floats) -> None:
     """Say that an alarm of series ``s`` goes on, if one does, and for which row most."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     for r in range(first, first + count):
-        shift = rows[r, STANDING]
+        shift, level = rows[r, STANDING], filters[r, BY_WINDOW, LEVEL]
+        if level * shift > shift * shift:
+            # A fault that grows has gone on since its alarm.
+            shift = level
         if shift != 0 and (verdict[STATUS] != STANDS or abs(shift) > abs(verdict[SHIFT])):
             verdict[STATUS] = STANDS
             verdict[LEADING_ROW] = r
@@ -157,6 +160,47 @@ def stand(rows: Floats, series: Floats, s: int, verdict: Floats) -> None:
     if series[s, STUCK] != 0 and verdict[STATUS] != STANDS:
         verdict[STATUS] = STANDS
         _note_alarm(series[s], verdict)
+
+
+@inlined
+def raise_grown(
+    rows: Floats, filters: Floats, series: Floats, windows_per_day: float, threshold: float, verdict: Floats
+) -> None:
+    """Raise an alarm that stands anew, once a day at most, if its shift has grown by half, however slowly.
+
+    Charts do not see that: they compare a row with its level, which goes along. What is weighed is how far that is
+    from the shift which was told.
+    """
+    first, count = int(series[FIRST_ROW]), int(series[ROWS])
+    most = 0.0
+    for r in range(first, first + count):
+        shift, window = rows[r, STANDING], filters[r, BY_WINDOW]
+        level = window[LEVEL]
+        if shift == 0 or rows[r, STOOD] < windows_per_day or level / shift < GROWN:
+            continue
+        spread = (window[VARIANCE] + window[LEVEL_VARIANCE]) * window[CALIBRATION]
+        evidence = 0.5 * (level - shift) * (level - shift) / spread
+        if evidence <= threshold:
+            continue
+        if evidence > most:
+            most = evidence
+            verdict[STATUS] = EXCEEDS
+            verdict[LEADING_ROW], verdict[SHIFT], verdict[SPAN] = r, level, rows[r, STOOD] + 1
+            verdict[EVIDENCE], verdict[THRESHOLD] = evidence, threshold
+        _stand_off(rows[r], level)
+    if most > 0:
+        _note_alarm(series, verdict)
+
+
+@inlined
+def _stand_off(row: Floats, shift: float) -> None:
+    """Let an alarm of a row stand for a shift, from now on."""
+    row[STANDING] = shift
+    row[RECOVERY] = 0.0
+    row[STEP_BACK] = 0.0
+    row[STOOD] = 0.0
+    row[STOOD_SUM] = shift if row[KIND] == SCORE else row[DEVIATION]
+    row[STOOD_SEEN] = 1.0
 
 
 @inlined
@@ -231,12 +275,7 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             window[LEVEL] = 0.0
             window[VARIANCE] = window[LEVEL_VARIANCE]
             continue
-        rows[r, STANDING] = shift
-        rows[r, RECOVERY] = 0.0
-        rows[r, STEP_BACK] = 0.0
-        rows[r, STOOD] = 0.0
-        rows[r, STOOD_SUM] = shift if rows[r, KIND] == SCORE else rows[r, DEVIATION]
-        rows[r, STOOD_SEEN] = 1.0
+        _stand_off(rows[r], shift)
         window[LEVEL] = shift
         window[CARRY] = 1.0
         window[STEP] = max(window[STEP], 0.02 * window[TOTAL])

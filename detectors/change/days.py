@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.alarms import alarm_by_day, hold, is_held, name_foremost, say_nothing, stand
+from detectors.change.alarms import alarm_by_day, hold, is_held, name_foremost, raise_grown, say_nothing, stand
 from detectors.change.charts import MOST_SQUARE, combine, let_pass, step_level, take_in
 from detectors.change.components import (
     CORRELATION,
@@ -66,6 +66,7 @@ from detectors.change.legend import (
     HIGHEST,
     HIGHEST_BY_DAY,
     IN_HOUR,
+    IS_OFF,
     KIND,
     LEADING_ROW,
     LEARNING,
@@ -89,6 +90,7 @@ from detectors.change.legend import (
     SQUARES,
     SQUARES_SEEN,
     STANDING,
+    STANDS,
     STATUS,
     STEP,
     STEPS,
@@ -222,7 +224,20 @@ def begin_day(
         series[s, HIGHEST] = -np.inf
         series[s, HIGHEST_BY_DAY] = -np.inf
         series[s, ALARMED] = 0
+        first, stop = int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])
+        series[s, IS_OFF] = _is_off(hours_known[first:stop], weekend, day, day - int(series[s, FIRST_DAY]))
     return _carry_of_most(series, families, pools[BY_DAY])
+
+
+@inlined
+def _is_off(hours_known: Floats, weekend: Integers, day: int, age: int) -> bool:
+    """Whether the last day like this one had nothing: of the same day of the week, or of a weekend or holiday."""
+    like = day - 7
+    if weekend[day % DAYS]:
+        like = day - 1
+        while like > day - DAYS and not weekend[like % DAYS]:
+            like -= 1
+    return bool(like >= day - age and like > day - DAYS and np.isnan(hours_known[:, like % DAYS]).all())
 
 
 @inlined
@@ -389,9 +404,11 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             if score > thresholds[s]:
                 alarm_by_day(rows, filters, charts, day_sums, series, s, alike, verdicts[s])
         if verdicts[s, STATUS] == QUIET and is_held(series[s], windows_per_day):
-            stand(rows, series, s, verdicts[s])
+            stand(rows, filters, series, s, verdicts[s])
             if not seen:
                 hold(verdicts[s], thresholds[s])
+            elif windows_per_day == 1 and verdicts[s, STATUS] == STANDS:
+                raise_grown(rows, filters, series[s], 1.0, thresholds[s], verdicts[s])
         if windows_per_day == 1:
             _say_what_learns(rows[first : first + count], age, enough[s], verdicts[s])
         if verdicts[s, STATUS] == QUIET:

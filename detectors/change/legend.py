@@ -88,11 +88,11 @@ DAY_SUMS = DAY_EVENTS + 1
 
 # A series: its first row and how many; the day it began, its windows so far; today's largest score by scale; whether
 # it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them;
-# recent alarms by days, each of which counts for less from day to day; windows since it was there; evidence that its
-# windows repeat themselves, whether an alarm about that stands, and what there is of it by the end of a day that has
-# one window only.
+# recent alarms by days, each of which counts for less from day to day; windows since it was there, but of days that
+# are off; evidence that its windows repeat themselves, whether an alarm about that stands, and what there is of it by
+# the end of a day that has one window only; whether today is off, as by what it was last week.
 FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAITING = range(8)
-REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, REPEATS, STUCK, DAY_REPEATS, SERIES = range(8, 16)
+REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, REPEATS, STUCK, DAY_REPEATS, IS_OFF, SERIES = range(8, 17)
 
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
 # far it is from that, and for how many windows or days; the scale; windows that the signal has had; whether no alarm

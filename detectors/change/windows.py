@@ -12,6 +12,7 @@ from detectors.change.alarms import (
     is_held,
     leave_out_stuck,
     name_foremost,
+    raise_grown,
     say_nothing,
     stand,
 )
@@ -58,6 +59,7 @@ from detectors.change.legend import (
     FRESH,
     HIGHEST,
     IN_HOUR,
+    IS_OFF,
     KIND,
     LATER,
     LEADING_ROW,
@@ -79,6 +81,7 @@ from detectors.change.legend import (
     SQUARES,
     SQUARES_SEEN,
     STANDING,
+    STANDS,
     STATUS,
     STEPS,
     STEPS_SEEN,
@@ -192,9 +195,9 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     begin_anew(filters[r], charts[r])
             series[s, DAY_REPEATS] = NO_REPEAT
             if present[s, t] == 0:
-                series[s, ABSENT_FOR] += 1
+                series[s, ABSENT_FOR] += 1.0 - series[s, IS_OFF]
                 if is_held(series[s], windows_per_day):
-                    stand(rows, series, s, verdicts[s, t])
+                    stand(rows, filters, series, s, verdicts[s, t])
                     hold(verdicts[s, t], thresholds[s])
                     _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
                 continue
@@ -219,7 +222,9 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 alarm_by_window(rows, filters, charts, day_sums, series, s, alike, verdicts[s, t])
             else:
                 verdicts[s, t, STATUS] = QUIET
-                stand(rows, series, s, verdicts[s, t])
+                stand(rows, filters, series, s, verdicts[s, t])
+                if verdicts[s, t, STATUS] == STANDS:
+                    raise_grown(rows, filters, series[s], windows_per_day, thresholds[s], verdicts[s, t])
                 if verdicts[s, t, STATUS] == QUIET and is_looked_at(in_day[first], windows_per_day):
                     look_at_day(
                         rows, filters, charts, sums[:, BY_DAY], day_sums, series, s, ages[s], in_day[first],

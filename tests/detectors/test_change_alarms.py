@@ -21,6 +21,7 @@ from tests.detectors.change_streams import (
     daily_season,
     evidence_of,
     follow,
+    is_weekend,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -360,6 +361,30 @@ def test_a_night_without_events_does_not_end_an_alarm_and_a_day_does() -> None:
         assert first_day == DAY
         since = course.status[0, 24 * DAY + first :]
         goes_on = 24 * 3 - first + 24
+        assert (since[:goes_on] >= STANDS).all()
+        assert (since[goes_on:] < STANDS).all()
+
+
+def test_a_weekend_that_never_has_events_does_not_end_an_alarm() -> None:
+    # given a signal of working hours, about which there is an alarm from a Thursday on
+    monday = DAY - DAY % 7
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed))
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            evidence = number.day(daily_season(day) + (day >= monday + 3))
+            is_off = is_weekend(day) or day >= monday + 16
+            absent = np.array([is_off or not 9 <= hour < 17 for hour in range(24)])
+            evidence.values[:, absent] = np.nan
+            evidence.present[:, absent] = 0
+            return evidence
+
+        course = follow(charts_of(NUMBER), range(monday + 18), draw)
+        first_day, first = course.alarms()[0]
+        assert first_day == monday + 3
+        # then it stands over weekends, and ends a day after the last events of a Tuesday
+        since = course.status[0, 24 * first_day + first :]
+        goes_on = 24 * 12 + 17 + 24 - first
         assert (since[:goes_on] >= STANDS).all()
         assert (since[goes_on:] < STANDS).all()
 

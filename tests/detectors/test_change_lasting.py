@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.legend import STANDS
+from detectors.change.legend import EXCEEDS, SHIFT, SPAN, STANDS, STATUS
 from tests.detectors.change_streams import (
     NUMBER,
     Course,
@@ -106,3 +106,38 @@ def test_what_is_back_for_some_hours_is_over(size: float, begins: float, lasts: 
         assert ever(course) >= SIGNALS - 1
         quiet.append((course.status[:, over:] < STANDS).mean())
     assert np.mean(quiet) > 0.99
+
+
+def creeping(day: int) -> Floats:
+    """A level of 1 sd from noon of a day on, that climbs to 5 sd within a week."""
+    times = day + np.arange(24) / 24
+    return np.where(times < 28.5, 0.0, 1.0 + 4.0 * np.clip((times - 29) / 7, 0.0, 1.0))
+
+
+def grown(signal: Floats) -> Floats:
+    """Verdicts that tell of a shift which has grown since a day or longer."""
+    told: Floats = signal[(signal[:, STATUS] == EXCEEDS) & (signal[:, SPAN] > 24)]
+    return told
+
+
+def test_what_moves_on_slowly_is_told_again_and_said_to_be_where_it_is() -> None:
+    of_windows = np.concatenate(course_of(creeping, 5, days=37).by_window, axis=1)
+    assert sum(len(grown(signal)) > 0 for signal in of_windows) >= 8
+    for signal in of_windows:
+        told = signal[signal[:, STATUS] == EXCEEDS, SHIFT]
+        # Where numbers lie far apart, scores do not: 5 sd are a score of 3.
+        assert signal[-1, SHIFT] > 3.0
+        assert told[-1] == told.max() > signal[-1, SHIFT] / 1.6
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0])
+def test_what_stays_where_it_went_is_not_told_to_have_gone_on(size: float) -> None:
+    told = 0
+    for seed in range(3):
+        for signal in np.concatenate(course_of(moved(size, 28.5), seed, days=49).by_window, axis=1)[:, 24 * 31 :]:
+            again = grown(signal)
+            told += len(again)
+            # People may have been told of less than there was; then it is told once how much there is.
+            assert len(again) <= 1
+            assert (again[:, SHIFT] < 1.4 * size).all()
+    assert told <= 4
