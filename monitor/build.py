@@ -53,6 +53,7 @@ from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
 from monitor.sources.contract import Member, Source
 from monitor.subscribers import entries_of, reached
+from monitor.tls.listener import ListenerCertificate
 from monitor.tracing.sending import send_spans
 from monitor.watch import Watch
 from sinks.receivers import build
@@ -66,7 +67,10 @@ from sinks.store.retention import retain
 
 __all__ = [
     "Once",
+    "Patience",
+    "at_once",
     "bounded_source",
+    "build_certificate",
     "build_heartbeat",
     "build_intake",
     "build_retries",
@@ -79,7 +83,6 @@ __all__ = [
     "kafka_topics",
     "keep_lifetimes",
     "lacks_workers",
-    "once_it_answers",
     "open_http_log",
     "open_streams",
     "planned_sources",
@@ -105,6 +108,56 @@ def at_once(work: Callable[[], T], /) -> T:
     return work()
 
 
+class Patience:
+    """How a start waits for others.
+
+    Parameters
+    ----------
+    clock : Clock
+    stop : threading.Event or None
+        Ends every wait.
+    on_wait : callable
+        Gets what is waited for, each time that was tried in vain; the empty text once the start goes on.
+    """
+
+    def __init__(
+        self, clock: Clock, stop: threading.Event | None = None, on_wait: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        self._clock, self._stop, self._on_wait = clock, stop or threading.Event(), on_wait
+
+    def once_it_answers(self, work: Callable[[], T], /) -> T:
+        """Do a part of the start, again and again while the store is away.
+
+        Raises
+        ------
+        StoreError
+        StartStoppedError
+        """
+        while True:
+            try:
+                done = work()
+            except StoreError as error:
+                if not error.retryable:
+                    raise
+                log.warning("the start waits for the store", error=str(error))
+                self.pause(str(error))
+            else:
+                self._on_wait("")
+                return done
+
+    def pause(self, reason: str) -> None:
+        """Wait for a while.
+
+        Raises
+        ------
+        StartStoppedError
+            It is to end.
+        """
+        self._on_wait(reason)
+        if self._clock.wait(self._stop, RETRY_S):
+            raise StartStoppedError
+
+
 # -- the store -------------------------------------------------------------------------------------------------
 
 
@@ -114,7 +167,7 @@ def build_store(
     roles: Collection[str],
     store: Store | None,
     once: Once = at_once,
-    stop: threading.Event | None = None,
+    patience: Patience | None = None,
 ) -> Store:
     """Return the store, with its tables: the process that evaluates makes and upgrades them, others wait for that.
 
@@ -126,9 +179,9 @@ def build_store(
     store : Store or None
         Opened from the configuration if None.
     once : callable
-        Does a part of the start, as :func:`once_it_answers`.
-    stop : threading.Event or None
-        Ends the wait for another process.
+        Does a part of the start, as :meth:`Patience.once_it_answers`.
+    patience : Patience or None
+        Waits for another process.
 
     Raises
     ------
@@ -138,42 +191,22 @@ def build_store(
         spec = configuration.service.spec.store
         store = once(partial(open_store, spec.kind, **spec.settings()))
     try:
-        once(partial(_prepare, store, configuration, clock, roles, stop or threading.Event()))
+        once(partial(_prepare, store, configuration, clock, roles, patience or Patience(clock)))
     except StartStoppedError:
         store.close()
         raise
     return store
 
 
-def once_it_answers(work: Callable[[], T], clock: Clock, stop: threading.Event, *, waits: bool) -> T:
-    """Do a part of the start, again and again while the store is away, if it is to be waited for.
-
-    Raises
-    ------
-    StoreError
-    StartStoppedError
-        ``stop`` is set.
-    """
-    while True:
-        try:
-            return work()
-        except StoreError as error:
-            if not (waits and error.retryable):
-                raise
-            log.warning("the start waits for the store", error=str(error))
-            if clock.wait(stop, RETRY_S):
-                raise StartStoppedError from error
-
-
 def _prepare(
-    store: Store, configuration: Configuration, clock: Clock, roles: Collection[str], stop: threading.Event
+    store: Store, configuration: Configuration, clock: Clock, roles: Collection[str], patience: Patience
 ) -> None:
     if "evaluate" in roles:
         store.migrate()
         _refuse_a_part(store)
         keep_lifetimes(configuration, store, clock)
     else:
-        _await_tables(store, clock, stop)
+        _await_tables(store, clock, patience)
         _refuse_a_part(store)
 
 
@@ -199,15 +232,30 @@ def keep_lifetimes(configuration: Configuration, store: Store, clock: Clock) -> 
         log.info("rows of these tables have a lifetime from now on", tables=new_lifetimes)
 
 
-def _await_tables(store: Store, clock: Clock, stop: threading.Event) -> None:
+def _await_tables(store: Store, clock: Clock, patience: Patience) -> None:
     # Two processes that made tables at once would get in each other's way.
     until_s = clock.monotonic_s() + TABLES_WITHIN_S
     while not store.is_current():
         if clock.monotonic_s() > until_s:
             raise StoreError("the store lacks tables: start the process that evaluates, which makes them")
         log.info("waiting for the process that evaluates to make the tables")
-        if clock.wait(stop, RETRY_S):
-            raise StartStoppedError
+        patience.pause("the process that evaluates has not made the tables yet")
+
+
+# -- who asks --------------------------------------------------------------------------------------------------
+
+
+def build_certificate(configuration: Configuration, clock: Clock) -> ListenerCertificate | None:
+    """Return what the API encrypts with, if it does.
+
+    Raises
+    ------
+    WrongFileError
+    """
+    tls = configuration.service.spec.api.tls
+    if tls is None:
+        return None
+    return ListenerCertificate(tls.files(configuration.root), tls.context, clock)
 
 
 # -- what reads ------------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ from prometheus_client import CollectorRegistry
 from monitor.alerts.store_damage import StoreDamage
 from monitor.build import (
     Once,
+    Patience,
+    at_once,
+    build_certificate,
     build_heartbeat,
     build_intake,
     build_retries,
@@ -29,7 +32,6 @@ from monitor.build import (
     http_streams,
     keep_lifetimes,
     lacks_workers,
-    once_it_answers,
     open_streams,
 )
 from monitor.check import load
@@ -98,6 +100,8 @@ class Service:
         Where it listens, if not where the configuration says.
     stop : threading.Event or None
         Ends the start as well, once it is set.
+    on_wait : callable
+        Gets what the start waits for, each time it has tried in vain; the empty text once it goes on.
 
     Raises
     ------
@@ -117,13 +121,15 @@ class Service:
         waits_for_store: bool = False,
         port: int | None = None,
         stop: threading.Event | None = None,
+        on_wait: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.clock, self.roles = clock, frozenset(roles)
         # Before anything is asked of the store: what is wrong with a file shows at once.
         watches = {name: compile_watch(configuration, name) for name in configuration.models}
         self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port), stop)
-        patiently = partial(once_it_answers, clock=clock, stop=self.stopping, waits=waits_for_store)
-        self.store = build_store(configuration, clock, self.roles, store, patiently, self.stopping)
+        patience = Patience(clock, self.stopping, on_wait)
+        patiently: Once = patience.once_it_answers if waits_for_store else at_once
+        self.store = build_store(configuration, clock, self.roles, store, patiently, patience)
         self.metrics = CollectorRegistry()
         self._alone = threading.Lock()
         self._jobs: Jobs | None = None
@@ -329,11 +335,7 @@ class Service:
         ------
         WrongFileError
         """
-        configuration = self.configurations.in_force.files
-        tls = configuration.service.spec.api.tls
-        if tls is None:
-            return None
-        return ListenerCertificate(tls.files(configuration.root), tls.context, self.clock)
+        return build_certificate(self.configurations.in_force.files, self.clock)
 
     @cached_property
     def event_rates(self) -> EventRates:

@@ -240,7 +240,8 @@ def _counted(alerts: list[FiredAlert]) -> str:
 
 
 def _serve(configuration: Configuration, store: Store, listener: socket, alerts: list[FiredAlert]) -> None:
-    from monitor.cli.run import serve
+    from monitor.api.server import Server
+    from monitor.cli.run import GRACE_S, serve
     from monitor.clock import SystemClock
     from monitor.service import Service
 
@@ -260,4 +261,4 @@ def _serve(configuration: Configuration, store: Store, listener: socket, alerts:
         err=True,
     )
     service = Service(configuration, SystemClock(), store, roles=["api"])
-    serve(service, listener)
+    serve(service, Server(listener, GRACE_S))

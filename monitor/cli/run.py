@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import threading
     from types import FrameType
 
+    from monitor.api.server import Server
+    from monitor.clock import Clock
+    from monitor.config import Configuration
     from monitor.config.service import Api
     from monitor.service import Service
 
@@ -64,6 +67,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 def _run(config: str, host: str | None, port: int | None, roles: str, stop: threading.Event, *, json_: bool) -> None:
     import structlog
 
+    from monitor.api.server import Server
     from monitor.build import build_tracing
     from monitor.check import load
     from monitor.clock import SystemClock
@@ -84,11 +88,16 @@ def _run(config: str, host: str | None, port: int | None, roles: str, stop: thre
         )
     end_tracing = build_tracing(configuration, taken)
     try:
-        service = Service(configuration, SystemClock(), roles=taken, waits_for_store=True, port=port, stop=stop)
-        try:
-            _start_and_serve(service, host, port, as_json=json_)
-        finally:
-            service.stop()
+        with closing(Server(bind(configuration.service.spec.api, host, port), GRACE_S)) as server:
+            clock = SystemClock()
+            on_wait = _answer_probes(server, configuration, clock)
+            service = Service(
+                configuration, clock, roles=taken, waits_for_store=True, port=port, stop=stop, on_wait=on_wait
+            )
+            try:
+                _start_and_serve(service, server, as_json=json_)
+            finally:
+                service.stop()
     except StartStoppedError:
         structlog.get_logger("leeway.service").info("stopped", while_it="waited for the store")
         return
@@ -97,13 +106,31 @@ def _run(config: str, host: str | None, port: int | None, roles: str, stop: thre
     service.raise_failure()
 
 
-def _start_and_serve(service: Service, host: str | None, port: int | None, *, as_json: bool) -> None:
-    listener = bind(service.configuration.service.spec.api, host, port)
+def _answer_probes(server: Server, configuration: Configuration, clock: Clock) -> Callable[[str], None]:
+    """Answer probes until the service is made; return what has them hear what its start waits for."""
+    import structlog
+
+    from monitor.api.starting import Starting
+    from monitor.build import build_certificate
+
+    spec, starting = configuration.service.spec, Starting(clock)
+    certificate = build_certificate(configuration, clock)
+    server.answer(starting.app(spec), starting.limits(spec), certificate)
+    structlog.get_logger("leeway.service").info("starting: probes are answered", url=server.url(certificate))
+
+    def on_wait(reason: str) -> None:
+        starting.wait(reason)
+        if certificate is not None:
+            certificate.follow()
+
+    return on_wait
+
+
+def _start_and_serve(service: Service, server: Server, *, as_json: bool) -> None:
     if service.stopping.is_set():
-        listener.close()
         return
     service.start()
-    serve(service, listener, as_json=as_json)
+    serve(service, server, as_json=as_json)
 
 
 def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.socket:
@@ -131,79 +158,45 @@ def bind(api: Api, host: str | None = None, port: int | None = None) -> socket.s
     return listener
 
 
-def serve(service: Service, listener: socket.socket, *, as_json: bool = False) -> None:
+def serve(service: Service, server: Server, *, as_json: bool = False) -> None:
     """Serve the API, or where that is not its role the service's health, until a signal comes or the service stops.
 
-    Requests that hang are left unfinished after :data:`GRACE_S`.
-    Prints ``listening on http://HOST:PORT``, or ``https://…``, to stderr once connections are taken; with ``as_json``
-    a line of the log says so.
+    Prints ``listening on http://HOST:PORT``, or ``https://…``, to stderr once it answers; with ``as_json`` a line of
+    the log says so.
     """
     import signal
     import threading
-    from concurrent.futures import Future
-    from functools import partial
-
-    import uvicorn
 
     from monitor.api.app import HEALTH, ROUTERS, create_app
-    from monitor.api.handshake import encrypted
-    from monitor.api.http_protocol import Connection
     from monitor.web import PAGES
 
     app = create_app(service, (*PAGES, *ROUTERS) if "api" in service.roles else HEALTH)
-    http: Any = partial(Connection, app.state.connections)
-    certificate = service.certificate
-    if certificate is not None:
-        http = partial(encrypted, app.state.connections, certificate.context)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        http=http,
-        proxy_headers=False,  # else any client says from where it asks
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    server = uvicorn.Server(config)
-    served: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            server.run(sockets=[listener])
-            served.set_result(None)
-        except BaseException as error:  # noqa: BLE001 -- it is raised where it is waited for
-            served.set_exception(error)
 
     def leave() -> None:
         service.stopping.wait()
         app.state.stopping.set()
-        server.should_exit = True
+        server.stop()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         app.state.stopping.set()
-        server.force_exit = server.should_exit
-        server.should_exit = True
+        server.stop(hurries=True)
 
     threading.Thread(target=leave, name="leave", daemon=True).start()
     _reload_on_hangup(service)
     former = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    with listener:
-        listener.listen()
-        _say_address(listener, "http" if certificate is None else "https", as_json=as_json)
-        # Threads that work for requests are daemons only if this one is: others would hold up the process's end.
-        threading.Thread(target=run, name="serve", daemon=True).start()
-        try:
-            served.result()
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
+    try:
+        server.answer(app, app.state.connections, service.certificate)
+        _say_address(server.url(service.certificate), as_json=as_json)
+        server.wait()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
-def _say_address(listener: socket.socket, scheme: str, *, as_json: bool) -> None:
-    """Say on stderr where connections are taken."""
+def _say_address(url: str, *, as_json: bool) -> None:
+    """Say on stderr where the API answers."""
     import structlog
 
-    host, port = listener.getsockname()[:2]
-    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
     if as_json:
         structlog.get_logger("leeway.service").info(f"listening on {url}", url=url)
     else:

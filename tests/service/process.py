@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -59,7 +59,7 @@ class Running:
         self._cwd, self._packages = cwd, packages
         self._arguments = [str(argument) for argument in arguments]
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             [*LEEWAY, *self._arguments],
             cwd=self._cwd,

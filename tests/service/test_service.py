@@ -183,11 +183,33 @@ def test_a_start_waits_for_a_store_that_is_away(tmp_path: Path) -> None:
     configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
     clock = ManualClock()
     with capture_logs() as log:
-        Service(configuration, clock, Away(3, retryable=True), waits_for_store=True).stop()
+        reasons: list[str] = []
+        Service(configuration, clock, Away(3, retryable=True), waits_for_store=True, on_wait=reasons.append).stop()
+    assert reasons[:4] == [*3 * ["Connection refused"], ""]
     assert [line["error"] for line in log if line["event"] == "the start waits for the store"] == 3 * [
         "Connection refused"
     ]
     assert 3 <= clock.monotonic_s() <= 10
+
+
+class WithoutTables(MemoryStore):
+    """A store whose tables another process makes, after some looks."""
+
+    looks = 0
+
+    def is_current(self) -> bool:
+        self.looks += 1
+        return self.looks > 2
+
+
+def test_a_start_says_that_it_waits_for_the_process_that_makes_the_tables(tmp_path: Path) -> None:
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    reasons: list[str] = []
+    store = WithoutTables()
+    store.migrate()
+    service = Service(configuration, ManualClock(), store, ["alert"], waits_for_store=True, on_wait=reasons.append)
+    service.stop()
+    assert reasons[:3] == [*2 * ["the process that evaluates has not made the tables yet"], ""]
 
 
 def test_a_start_waits_for_a_store_that_cannot_be_opened_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
