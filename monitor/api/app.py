@@ -33,6 +33,7 @@ from monitor.api.comparisons import Comparisons
 from monitor.api.connections import Connections
 from monitor.api.contract import ApiService
 from monitor.api.event_quotas import EventQuotas
+from monitor.api.head import Head
 from monitor.api.hosts import AllowedHosts, names_of
 from monitor.api.identities import Identities
 from monitor.api.known_parameters import refuse_unknown
@@ -120,6 +121,7 @@ def create_app(
     names = names_of(service.configuration.service.spec)
     app.add_middleware(OwnPages, names=names, auditor=app.state.auditor)
     app.add_middleware(AllowedHosts, names=names)
+    app.add_middleware(Head)
     app.add_middleware(Observe, registry=service.metrics, clock=service.clock)
     if prefix := service.configuration.service.spec.api.prefix:
         app.add_middleware(Prefix, path=prefix)

@@ -288,9 +288,10 @@ def _allowed(request: Request) -> str:
     """Return the methods of all routes at the address, of which Starlette names those of the first."""
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     routes = request.app.routes
-    return ", ".join(
+    allowed = {
         method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
-    )
+    }
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def _store(request: Request, error: Exception) -> Response:

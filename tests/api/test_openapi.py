@@ -200,7 +200,7 @@ def test_times_that_routes_require_are_required(document: dict[str, Any]) -> Non
 
 
 def test_a_refused_method_is_answered_with_all_that_are_allowed(client: Client) -> None:
-    allowed = {"/v1/subscriptions/x": "DELETE, GET", "/v1/marks": "GET, POST", "/healthz": "GET"}
+    allowed = {"/v1/subscriptions/x": "DELETE, GET, HEAD", "/v1/marks": "GET, HEAD, POST", "/healthz": "GET, HEAD"}
     for path, methods in allowed.items():
         answer = client.request("PUT", path)
         assert (answer.status_code, answer.headers["allow"]) == (405, methods)

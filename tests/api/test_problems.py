@@ -67,7 +67,7 @@ def test_a_wrong_parameter_is_named_as_a_field() -> None:
 
 def test_a_wrong_method_says_which_are_allowed() -> None:
     answer = Client(World()).request("DELETE", "/v1/models")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert answer.json()["type"] == "/v1/problems#method-not-allowed"
 
 
