@@ -123,11 +123,14 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
 
     ``judged`` says which signals labels make, how long after their hour predictions are judged, and which metrics have
     no signal; null where nothing is compared with labels. ``period`` is that of the baseline; null of another one.
-    ``not_compared`` are the rankings that nothing is made of. ``privacy`` says of private fields what their values
+    ``not_compared`` are the rankings that nothing is made of, ``fallbacks_out_of_range`` by prediction what is declared
+    to be no answer and outside of the declared range, ``replaced_labels`` the model's own of which alerts have Leeway's
+    value. ``privacy`` says of private fields what their values
     become.
     ``slices_at_most`` counts segments that the baseline's data set will name; the data set is not read here. ``change``
     is what `monitor.evaluate.foresight.foresee` says; null under another rule.
     """
+    from monitor.alerts.labels import replaced
     from monitor.config.references import WINDOWED, uses_for
 
     uses = uses_for(model)
@@ -151,6 +154,8 @@ def plan(model: Model, events_per_hour: float | None = None) -> dict[str, Any]:
         "signals": uses,
         "judged": _judged(model),
         "not_compared": _not_compared(model),
+        "fallbacks_out_of_range": _fallbacks_out_of_range(model),
+        "replaced_labels": replaced(model.metadata.labels),
         "privacy": {signal: _privacy(spec.privacy) for signal, spec in model.spec.schema_.private_signals().items()},
         "change": _foreseen(model, events_per_hour),
     }
@@ -191,6 +196,14 @@ def _judged(model: Model) -> dict[str, Any] | None:
 def _not_compared(model: Model) -> list[str]:
     plan = model.spec.performance_plan
     return [signal for signal in model.spec.schema_.rankings() if plan is None or signal != plan.prediction]
+
+
+def _fallbacks_out_of_range(model: Model) -> dict[str, float]:
+    return {
+        f"prediction:{name}": spec.fallback
+        for name, spec in model.spec.schema_.prediction.items()
+        if isinstance(spec.fallback, float) and spec.range and not spec.range[0] <= spec.fallback <= spec.range[1]
+    }
 
 
 def _privacy(privacy: Any) -> str:
@@ -238,10 +251,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
                 f"{each['min_samples']} events; {_budget(each)} accepted, shared by up to "
                 f"{each['tests_per_budget_period']:,} tests ({each['tests_per_window']:,} per window)\n"
             )
-        for signal in each["not_compared"]:
-            click.echo(
-                f"caution: {signal}: nothing is made of this ranking unless `performance` compares it with a label\n"
-            )
+        _say_oversights(each)
         _say_privacy(configuration, each)
         _say_cautions(each["cautions"])
     for warning in _warnings(configuration):
@@ -254,6 +264,23 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
     if configuration.templates:
         counts.append(f"{_counted(len(configuration.templates), 'template')} of models to come")
     click.echo(f"fine: {', '.join(counts)}")
+
+
+def _say_oversights(shown: dict[str, Any]) -> None:
+    """Say what has another effect than whoever wrote it may think."""
+    for signal in shown["not_compared"]:
+        click.echo(
+            f"caution: {signal}: nothing is made of this ranking unless `performance` compares it with a label\n"
+        )
+    for signal, answer in shown["fallbacks_out_of_range"].items():
+        click.echo(
+            f"caution: {signal}: its `fallback` {answer:g} is outside of its `range`: each such answer also counts as "
+            "out of range; widen the range\n"
+        )
+    for name in shown["replaced_labels"]:
+        click.echo(
+            f"caution: metadata.labels.{name}: alerts have Leeway's own value of this label; take another name\n"
+        )
 
 
 def _counted(count: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from monitor.alerts.labels import OF_EVERY_ALERT
 from monitor.alerts.lifecycle import Lifecycle, to_columns
 from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion, Status, Verdict
 from monitor.config.model import Alerts
@@ -538,3 +539,12 @@ def test_an_entry_says_when_a_signal_most_likely_moved() -> None:
     (entry,) = fired.signals
     assert (entry["onset_ms"], entry["since_ms"], fired.starts_ms) == (2 * M, 4 * M, 4 * M)
     assert "since about 1970-01-01 00:02 UTC" in entry["reason"]
+
+
+def test_labels_of_the_model_stand_beside_those_of_every_alert_and_replace_none() -> None:
+    own = dict.fromkeys([*OF_EVERY_ALERT, "team"], "mine")
+    policy = policy_of(Alerts.model_validate({"group_by": ["model", "version", "segment"]}), WINDOW_MS)
+    firing = Lifecycle("flights", "ops", own, policy, WINDOW_MS).step(M, [verdict(1, "amount")])
+    (labels,) = [transition.labels for transition in firing if transition.state == "firing"]
+    assert [name for name, value in labels.items() if value == "mine"] == ["team"]
+    assert set(labels) - {"team"} <= set(OF_EVERY_ALERT)

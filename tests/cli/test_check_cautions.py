@@ -92,3 +92,51 @@ def test_the_list_of_detectors_says_what_each_is_not_for(leeway: Console) -> Non
     assert (neighbours["meaning"], neighbours["instead"]) == ("values that follow one another", "cusum")
     assert neighbours["reason"] == REASON
     assert REASON in leeway("detectors", "page_hinkley").out
+
+
+def scored(folder: Path, prediction: str, labels: str = "{}") -> Path:
+    file = folder / "fraud.yaml"
+    file.write_text(
+        f"apiVersion: leeway/v1\nkind: Model\nmetadata: {{name: fraud, labels: {labels}}}\nspec:\n"
+        "  sources: [{http: scores, event_time: ts}]\n"
+        f"  schema: {{prediction: {{score: {prediction}}}}}\n"
+    )
+    return file
+
+
+@pytest.mark.parametrize("fallback", [-1, 1.5])
+def test_a_fallback_outside_of_the_range_is_said(tmp_path: Path, leeway: Console, fallback: float) -> None:
+    file = scored(tmp_path, f"{{type: numeric, range: [0, 1], fallback: {fallback}}}")
+    said = leeway("check", file)
+    assert said.code == 0
+    (caution,) = [line for line in said.out.splitlines() if line.startswith("caution")]
+    assert caution == (
+        f"caution: prediction:score: its `fallback` {fallback:g} is outside of its `range`: each such answer also "
+        "counts as out of range; widen the range"
+    )
+    (document,) = leeway("check", file, "--json").lines
+    assert document["models"][0]["fallbacks_out_of_range"] == {"prediction:score": fallback}
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        "{type: numeric, range: [0, 1], fallback: 1}",
+        "{type: numeric, fallback: -1}",
+        "{type: category, fallback: none}",
+    ],
+)
+def test_a_fallback_that_may_come_is_not_said(tmp_path: Path, leeway: Console, prediction: str) -> None:
+    assert "caution" not in leeway("check", scored(tmp_path, prediction)).out
+
+
+def test_labels_of_which_alerts_have_leeways_own_value_are_said(tmp_path: Path, leeway: Console) -> None:
+    file = scored(tmp_path, "{type: numeric}", "{severity: page, team: risk, incident: none}")
+    said = leeway("check", file)
+    assert said.code == 0
+    assert [line for line in said.out.splitlines() if line.startswith("caution")] == [
+        f"caution: metadata.labels.{name}: alerts have Leeway's own value of this label; take another name"
+        for name in ("incident", "severity")
+    ]
+    (document,) = leeway("check", file, "--json").lines
+    assert document["models"][0]["replaced_labels"] == ["incident", "severity"]
