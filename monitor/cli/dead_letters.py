@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -159,9 +159,21 @@ class Selection:
         chosen = {name: getattr(self, name) for name in ("topic", "model", "reason", "from_", "to")}
         rows = leeway.dead_letters(action="rejected", payload=False, **chosen)
         positions = [
-            (row["topic"], row["partition"], row["offset"]) for row in rows if self.again or not row["retries"]
+            (row["topic"], row["partition"], row["offset"])
+            for row in _shown(rows, "looking for them")
+            if self.again or not row["retries"]
         ]
         return list(dict.fromkeys(reversed(positions)))
+
+
+def _shown(rows: Iterable[dict[str, Any]], text: str) -> Iterator[dict[str, Any]]:
+    """Yield rows, and show meanwhile how many have come: of a million, the store is asked for minutes."""
+    from monitor.cli.progress import Progress
+
+    with Progress(text, lambda: None, "messages") as progress:
+        for count, row in enumerate(rows, 1):
+            progress.at(count, count)
+            yield row
 
 
 @command.command("retry")
@@ -238,7 +250,7 @@ def _client(service: RunningService, config: str | None) -> Iterator[tuple[Leewa
 def _retried(leeway: Leeway, positions: list[tuple[str, int, int]], *, dry_run: bool) -> Iterator[dict[str, Any]]:
     from monitor.cli.progress import Progress
 
-    with Progress("retrying", lambda: len(positions), "messages") as progress:
+    with Progress("trying" if dry_run else "retrying", lambda: len(positions), "messages") as progress:
         for start in range(0, len(positions), AT_ONCE):
             part = positions[start : start + AT_ONCE]
             yield from leeway.retry_dead_letters(part, dry_run=dry_run)

@@ -20,12 +20,12 @@ class Progress:
     text : str
         What is being done.
     total : callable
-        Gives the size of the work, in bytes, once it is known.
+        Gives the size of the work, such as in bytes, or None as long as it is not known.
     unit : str
         Of what is counted besides.
     """
 
-    def __init__(self, text: str, total: Callable[[], int], unit: str = "events") -> None:
+    def __init__(self, text: str, total: Callable[[], int | None], unit: str = "events") -> None:
         self._text, self._total, self._unit = text, total, unit
         self._bar: Any = None
         self._task: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,26 @@ def test_files_say_that_they_cannot_be_retried(tmp_path: Path, leeway: Console) 
     assert "files cannot be retried" in said.out
     assert (said.code, said.out.splitlines()[-1]) == (0, "1 refused")
     service.stop()
+
+
+def test_a_terminal_sees_how_many_were_looked_at_and_tried(
+    tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}, **SPEC), store={"kind": "memory"})
+    service = Service(load(path), SystemClock(), roles=ROLES)
+    service.accept("shop", [BAD] * 3)
+    Replay(service.configuration, service.store, Once(service)).run()
+    words = ["dead-letters", "retry", "--all", "--dry-run"]
+    with serving(service) as url:
+        piped = leeway(*words, "--url", url)
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("COLUMNS", "100")
+        watched = leeway(*words, "--url", url)
+    service.stop()
+    assert (piped.err, piped.out.splitlines()[-1]) == ("", "3 planned")
+    assert watched.out.splitlines()[-1] == "3 planned"
+    assert re.search(r"looking for them.*3 messages.*trying.*3 messages", watched.err, re.DOTALL)
 
 
 @pytest.fixture
