@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TextIO
 
 import structlog
 
@@ -54,6 +56,21 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
     for library in ("kafka", "opentelemetry"):
         handler.addFilter(_FewOfAKind(library))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    if as_json:
+        warnings.showwarning = _log_warning
+
+
+def _log_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning of Python's as a line of the log, under the name that the standard library gives it."""
+    where = f"{filename}:{lineno}"
+    structlog.get_logger().warning(str(message), logger="py.warnings", category=category.__name__, where=where)
 
 
 @contextmanager

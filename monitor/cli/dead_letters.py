@@ -200,7 +200,7 @@ def retry(selection: Selection, *, dry_run: bool, yes: bool, source: ServiceOrSt
     """
     from monitor.cli.audited import audited
 
-    with _client(source.service, source.config) as (leeway, store):
+    with _client(source.service, source.config, json_=json_) as (leeway, store):
         positions = selection.positions(leeway)
         if positions and not (dry_run or yes) and sys.stdin.isatty():
             click.confirm(f"{len(positions):,} messages are put back on their streams. Continue?", abort=True, err=True)
@@ -215,7 +215,7 @@ def retry(selection: Selection, *, dry_run: bool, yes: bool, source: ServiceOrSt
 
 
 @contextmanager
-def _client(service: RunningService, config: str | None) -> Iterator[tuple[Leeway, Store | None]]:
+def _client(service: RunningService, config: str | None, *, json_: bool) -> Iterator[tuple[Leeway, Store | None]]:
     """Lend a client of a running service, or of one that reads nothing and has the store, which comes with it."""
     from monitor.client import Leeway, UnreachableError
     from monitor.errors import SourceError
@@ -236,7 +236,7 @@ def _client(service: RunningService, config: str | None) -> Iterator[tuple[Leewa
     from monitor.logs import log_to_stderr
     from monitor.service import Service
 
-    log_to_stderr(as_json=False)
+    log_to_stderr(as_json=json_)
     # Not started: nothing is read or evaluated. The two roles have the tables and the log of HTTP streams.
     idle = Service(load(config), SystemClock(), roles=("evaluate", "ingest"))
     try:

@@ -233,6 +233,13 @@ def test_a_terminal_sees_how_many_were_looked_at_and_tried(
     assert re.search(r"looking for them.*3 messages.*trying.*3 messages", watched.err, re.DOTALL)
 
 
+def test_with_json_the_log_of_a_command_that_has_the_store_is_json(tmp_path: Path, leeway: Console) -> None:
+    path = shop.configured(tmp_path, shop.model("shop", {"http": "shop"}, **SPEC), store={"kind": "memory"})
+    said = leeway("dead-letters", "retry", "--all", "--json", "--config", path)
+    assert said.code == 0
+    assert "stopped" in [json.loads(line)["event"] for line in said.err.splitlines()]
+
+
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A store with one dead letter that is no text, twice put back."""
