@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
+from sinks.receivers.apprise import MOST_UNFINISHED
 from sinks.receivers.contract import Delivered, Retry
+from tests.service.process import ROOT, environment
+from tests.services.dripping import Dripping
 from tests.sinks.receivers.listener import Answer, Listener
 from tests.sinks.receivers.notifications import notification, receiver_of
 
@@ -36,3 +42,45 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ValueError, match=r"pip install 'leeway\[apprise\]'"):
         receiver_of({"kind": "apprise", "name": "a", "url": "json://127.0.0.1"})
+
+
+ONE_THAT_HANGS = """
+import sys
+from tests.sinks.receivers.notifications import notification, receiver_of
+print(receiver_of({"kind": "apprise", "name": "a", "url": sys.argv[1], "timeout": "200ms"}).send(notification()).reason)
+"""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections, and never answers; it is waited for for ten minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"json://127.0.0.1:{listener.getsockname()[1]}/?rto=600"
+
+
+def test_a_sending_is_given_up_after_the_time_out_however_its_answer_trickles_in() -> None:
+    with Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", b" ") as server:
+        receiver = receiver_of({"kind": "apprise", "name": "a", "url": f"json://{server.address}", "timeout": "300ms"})
+        assert receiver.send(notification()) == Retry("Apprise has not ended within 0.3 s", may_have_it=True)
+        receiver.close()
+
+
+def test_several_services_have_the_time_out_together_and_no_one_waits_for_another(silent: str) -> None:
+    with Listener(Answer()) as server:
+        urls = f"{silent}, json://{server.address}"
+        receiver = receiver_of({"kind": "apprise", "name": "a", "url": urls, "timeout": "2s"})
+        assert receiver.send(notification()) == Retry("Apprise has not ended within 2 s", may_have_it=True)
+        assert len(server.requests) == 1
+
+
+def test_where_attempts_hang_nothing_else_is_begun(silent: str) -> None:
+    receiver = receiver_of({"kind": "apprise", "name": "a", "url": silent, "timeout": "50ms"})
+    outcomes = [receiver.send(notification()) for _ in range(MOST_UNFINISHED + 1)]
+    assert outcomes[:-1] == MOST_UNFINISHED * [Retry("Apprise has not ended within 0.05 s", may_have_it=True)]
+    assert outcomes[-1] == Retry("4 attempts of Apprise's are still under way after their time was up")
+
+
+def test_one_that_hangs_does_not_keep_the_process_from_ending(silent: str) -> None:
+    command = [sys.executable, "-c", ONE_THAT_HANGS, silent]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "Apprise has not ended within 0.2 s\n"
