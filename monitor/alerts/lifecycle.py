@@ -157,12 +157,14 @@ class Member:
         """Take in the verdicts of another alarmed window, strongest first, and return whether one of them is news."""
         news = [verdict for verdict in verdicts if verdict.tells_of_a_move and self.tell(verdict, pause_ms)]
         strongest = verdicts[0]
+        # Whoever was told what the signal has is told once that it has nothing any more.
+        falls_silent = strongest.facts.no_value is not None and self.evidence.facts.no_value is None
         self.evidence = news[0] if news else strongest
         self.last_ms, self.status = strongest.at_ms, "drift"
         self.failure = _worse(self.failure, self.evidence.facts.failure)
         if strongest.strength > self.peak.strength:
             self.peak = strongest
-        return bool(news)
+        return bool(news) or falls_silent
 
     def entry(self, ranked: Sequence[Member]) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""

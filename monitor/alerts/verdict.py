@@ -117,6 +117,21 @@ class Failure(NamedTuple):
     is_exact: bool = True
 
 
+class NoValue(NamedTuple):
+    """That a signal has had no value since a time, although something comes of which it is made.
+
+    Attributes
+    ----------
+    since_ms : int
+        End of the last window that had one; 0 if that is not known.
+    reason : str
+        Why there is none.
+    """
+
+    since_ms: int
+    reason: str
+
+
 class NewNormal(NamedTuple):
     """That the level of a signal is its new normal from now on.
 
@@ -185,6 +200,8 @@ class Facts(NamedTuple):
         What an alarm about a prediction is.
     no_positive : bool
         Whether no label says the positive class any more, of a metric that moved.
+    no_value : NoValue or None
+        That an alarm goes on without anything new: what moved has no value any more.
     """
 
     why: Why = ""
@@ -201,6 +218,7 @@ class Facts(NamedTuple):
     new_version: NewVersion | None = None
     failure: Failure | None = None
     no_positive: bool = False
+    no_value: NoValue | None = None
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
@@ -214,6 +232,7 @@ class Facts(NamedTuple):
             "new_normal": None if written.get("new_normal") is None else NewNormal(*written["new_normal"]),
             "new_version": None if written.get("new_version") is None else NewVersion(*written["new_version"]),
             "failure": None if written.get("failure") is None else Failure(*written["failure"]),
+            "no_value": None if written.get("no_value") is None else NoValue(*written["no_value"]),
         }
         return cls(**{**written, **composed})
 

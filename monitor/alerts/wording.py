@@ -314,7 +314,7 @@ def detail(verdict: Said) -> str:
     if verdict.facts.change is not None:
         failure = verdict.facts.failure
         stuck = "" if failure is None else _failed(failure)
-        beside = _joined([stuck, _beside(verdict.facts.change), _new_values(verdict)])
+        beside = _joined([stuck, _beside(verdict.facts.change), _new_values(verdict), _no_value(verdict)])
         if verdict.facts.change.what == SKILL_VALUE and verdict.status == "ok":
             return f"{beside}; {verdict.surprise:.0f} of {verdict.surprise_limit:.0f} blocks in a row reach 0"
         # Of nothing it is a little below 0, the logarithm of a mean: plus 0 leaves no minus sign.
@@ -381,10 +381,20 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         if verdict.passes_now
         else "",
         NO_POSITIVE if verdict.facts.no_positive else "",
+        _no_value(verdict),
         LATE_OR_LOST if _sinks(verdict, change) else "",
         _now(moved),
     ]
     return _joined(parts)
+
+
+def _no_value(verdict: Said) -> str:
+    """Say that an alarm goes on although nothing says whether what moved is back."""
+    no_value = verdict.facts.no_value
+    if no_value is None:
+        return ""
+    since = f" since {utc(no_value.since_ms)}" if no_value.since_ms else ""
+    return f"no value{since}: {no_value.reason}"
 
 
 def _sinks(verdict: Verdict, change: Change) -> bool:

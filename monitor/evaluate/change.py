@@ -488,13 +488,15 @@ class Changes:
                 stuck = failure if _is_of_values(of_skew) else None
                 return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
             if lacking[window]:
-                return Facts(sentence=part.evidence.lacking[int(occupied[window])], new_normal=new_normals.get(window))
+                reason = part.evidence.lacking[int(occupied[window])].reason
+                return Facts(sentence=reason, new_normal=new_normals.get(window))
             of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
             if of_window.change is not None:
                 shift = float(changes[window, legend.SHIFT])
                 new_version = self._began_with(contrasts, key[0], of_window.change, shift)
                 no_positive = int(occupied[window]) in part.evidence.no_positive
-                of_window = of_window._replace(new_version=new_version, no_positive=no_positive)
+                no_value = part.evidence.lacking.get(int(occupied[window]))
+                of_window = of_window._replace(new_version=new_version, no_positive=no_positive, no_value=no_value)
                 if changes[window, legend.STATUS] >= legend.STANDS and _is_of_values(of_window):
                     of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":

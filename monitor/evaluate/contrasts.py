@@ -49,7 +49,7 @@ from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
 from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
-from monitor.alerts.verdict import OF_NO_USE, Failure
+from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
@@ -130,8 +130,8 @@ class SignalEvidence:
         The window in which values come of which there were none before, although there were events.
     failures : dict of int to Failure
         By the number of a window: which answer of a model stands for too many, if it alarms.
-    lacking : dict of int to str
-        By the number of a window that has events and yet says nothing, why.
+    lacking : dict of int to NoValue
+        By the number of a window that has events and yet says nothing, since when and why.
     no_positive : set of int
         Numbers of windows of which no label says the positive class, where some usually do.
     """
@@ -144,7 +144,7 @@ class SignalEvidence:
     new_values: dict[int, NewValues] = field(default_factory=dict)
     first_values: int | None = None
     failures: dict[int, Failure] = field(default_factory=dict)
-    lacking: dict[int, str] = field(default_factory=dict)
+    lacking: dict[int, NoValue] = field(default_factory=dict)
     no_positive: set[int] = field(default_factory=set)
 
     @classmethod

@@ -122,6 +122,8 @@ class JudgedContrasts(Contrasts):
         Labels that were seen of those without which there is no scale; ``DESCRIBED`` once there is one.
     last_ms : int
         End of the newest hour that had anything.
+    value_ms : int
+        End of the newest hour that had a value, where it can lack one; 0 before that.
     lacking : str
         Why there is nothing to say since some hours although labels come; empty otherwise.
     has_no_positive : bool
@@ -130,6 +132,7 @@ class JudgedContrasts(Contrasts):
 
     learned = DESCRIBED
     last_ms = 0
+    value_ms = 0
     lacking = ""
     has_no_positive = False
 
@@ -176,7 +179,7 @@ class _Pooled(JudgedContrasts):
         if observed is None:
             self.lacking = self._lacking(pool)
             return row.labelled, [None]
-        self.lacking = ""
+        self.lacking, self.value_ms = "", end_ms
         self._look_for_positives(pool)
         labels, events = self._usual[0] + pool.labels, self._usual[1] + self._events(pool)
         self._usual = (labels / 2, events / 2) if labels > MOST_USUAL else (labels, events)
@@ -219,7 +222,8 @@ class _Pooled(JudgedContrasts):
 
     def snapshot(self) -> dict[str, Any]:
         pool = None if self._pool is None else self._pool.to_row()
-        return {"pool": pool, "usual": list(self._usual), "positive": list(self._positive)}
+        usual, positive = list(self._usual), list(self._positive)
+        return {"pool": pool, "usual": usual, "positive": positive, "value_ms": self.value_ms}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._pool = None if state["pool"] is None else Sums.from_row(state["pool"])
@@ -228,6 +232,7 @@ class _Pooled(JudgedContrasts):
         self._usual = labels, events
         positive, of_all = state.get("positive", (0.0, 0.0))
         self._positive = positive, of_all
+        self.value_ms = state.get("value_ms", 0)
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from detectors.change.renewal import Renewal
+from monitor.alerts.verdict import NoValue
 from monitor.config.performance import PerformancePlan
 from monitor.evaluate.contrasts import Contrasts
 from monitor.evaluate.former_versions import former_version
@@ -97,7 +98,7 @@ class JudgedEvidence:
         if contrasts.has_no_positive:
             part.evidence.no_positive.add(t)
         if contrasts.lacking:
-            part.evidence.lacking[t] = contrasts.lacking
+            part.evidence.lacking[t] = NoValue(contrasts.value_ms, contrasts.lacking)
         # Of an hour whose labels wait for more it is said what was expected of so many.
         part.evidence.events[:, t] = max(events, 1)
         for k, of_contrast in enumerate(observed):

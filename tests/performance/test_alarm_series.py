@@ -14,11 +14,15 @@ from hypothesis import strategies as st
 
 from detectors.performance import add_up
 from detectors.performance.sums import Quantity
+from monitor import checkpoint
+from monitor.alerts.lifecycle import Transition
+from monitor.checkpoint import Checkpoint
 from monitor.evaluate.expectations import read_day
 from monitor.events import ENDED
 from monitor.performance.alarms import JudgedSignals, alarm_judged, measured_hours
 from monitor.performance.contrasts import JudgedRow, contrasts_for
 from monitor.watch import Watch, compile_watch
+from sinks.receivers.times import utc
 from sinks.store.batch import append, empty_rows
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Store
@@ -396,3 +400,56 @@ def test_of_more_classes_than_are_followed_every_window_says_how_those_are_that_
     names = {"coverage", *(f"coverage of predicted 'c{k:02}'" for k in (*range(9), 10))}
     assert {contrast.name for contrast in day.contrasts} == names
     assert all(names <= of_hour.keys() for of_hour in measured)
+
+
+def without_a_value(hours: int, at_once: int) -> tuple[list[dict[str, Any]], list[Transition]]:
+    """Hours of which recall falls at the 150th, has no value from the 200th to the 259th, and is as it was then."""
+    watch, rng, judged = compiled(metrics=[], alarm_on=["recall"]), np.random.default_rng(6), {}
+    plan = watch.model.spec.performance_plan
+    assert plan is not None
+    for hour in range(hours):
+        is_positive = rng.random(60) < (0.0 if 200 <= hour < 260 else 0.5)
+        is_found = rng.random(60) < (0.3 if 150 <= hour < 200 else 0.8)
+        truths = np.where(is_positive, "true", "false").tolist()
+        sums = plan.scheme.fold(np.where(is_positive & is_found, 0.9, 0.1), truths)
+        judged[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): JudgedRow(60, 60, sums)}
+    written: list[dict[str, Any]] = []
+    transitions: list[Transition] = []
+    store, signals = MemoryStore(), JudgedSignals(watch)
+    store.migrate()
+    for first in range(0, hours, at_once):
+        newest_ms = START_MS + min(first + at_once, hours) * HOUR_MS
+        ends_ms = range(START_MS + (first + 1) * HOUR_MS, newest_ms + 1, HOUR_MS)
+        verdicts, of_hours = signals.advance({end_ms: judged[end_ms] for end_ms in ends_ms}, ends_ms)
+        for of_series in (each for each in verdicts if each.key[2] == "performance:recall"):
+            columns = of_series.rows("m", "")
+            written += [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        transitions += of_hours
+        checkpoint.save(store, Checkpoint("performance", "m", 0, newest_ms, signals.config, signals.snapshot()))
+        loaded, signals = checkpoint.load(store, "performance", "m", 0), JudgedSignals(watch)
+        assert loaded is not None
+        _, state = loaded
+        signals.restore(state)
+        signals.lifecycle.restore(state["lifecycle"])
+    return written, transitions
+
+
+def test_an_alarm_of_a_metric_that_has_no_value_any_more_goes_on_and_says_so_once() -> None:
+    written, transitions = without_a_value(320, 320)
+    silence = f"no value since {utc(START_MS + 200 * HOUR_MS)}: no event was positive"
+    falling, silent, back = written[160:200], written[200:260], written[260:]
+    assert {row["status"] for row in silent} == {"drift"}
+    assert all(row["detail"].endswith(f"; {silence}") for row in silent)
+    assert not any("no value" in row["detail"] for row in (*falling, *back))
+    (firing, *_), resolved = [each for each in transitions if each.at_ms <= START_MS + 200 * HOUR_MS], transitions[-1]
+    silenced = [each for each in transitions if START_MS + 200 * HOUR_MS < each.at_ms <= START_MS + 260 * HOUR_MS]
+    assert [each.state for each in silenced] == ["updated"]
+    assert f"; {silence}" in silenced[0].signals[0]["reason"]
+    assert (silenced[0].alert_id, resolved.alert_id, resolved.state) == (firing.alert_id, firing.alert_id, "resolved")
+
+
+def test_what_is_said_of_a_metric_without_a_value_depends_on_no_batch_or_restart() -> None:
+    written, transitions = without_a_value(280, 280)
+    in_parts, transitions_of_parts = without_a_value(280, 7)
+    assert repr(in_parts) == repr(written)
+    assert repr(transitions_of_parts) == repr(transitions)
