@@ -14,6 +14,7 @@ from detectors.change.legend import (
     BY_WINDOW,
     CALIBRATION,
     CARRY,
+    COUNTED,
     DAY_ALARMS,
     DAY_SUM,
     DAY_WINDOWS,
@@ -24,6 +25,7 @@ from detectors.change.legend import (
     EVIDENCE,
     EVIDENCE_SUM,
     EXCEEDS,
+    EXPECTED,
     FIRST_ROW,
     IS_ANEW,
     KIND,
@@ -52,6 +54,7 @@ from detectors.change.legend import (
     THRESHOLD,
     TOTAL,
     VARIANCE,
+    VOLUME,
 )
 from detectors.change.recovery import begin_anew
 from detectors.kernel import inlined
@@ -235,6 +238,22 @@ def say_nothing(verdict: Floats, status: int, scale: int) -> None:
     verdict[STATUS] = status
     verdict[LEADING_ROW] = -1
     verdict[SCALE] = scale
+
+
+@inlined
+def count_day(row: Floats, expected: Floats, hours: Floats, verdict: Floats) -> None:
+    """Let a verdict on a day's number of events say how many there were, and how many were expected of its windows.
+
+    Of a mean of logarithms over hours that are not alike, there is no number of events.
+    """
+    if row[KIND] != VOLUME:
+        return
+    before, after = 0.0, 0.0
+    for hour in range(expected.size):
+        if hours[hour, 2] > 0:
+            before += hours[hour, 2] * max(np.exp(expected[hour]) - 0.5, 0.0)
+            after += hours[hour, 0]
+    verdict[EXPECTED], verdict[COUNTED] = np.log(before + 0.5), after
 
 
 @inlined

@@ -5,7 +5,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.alarms import alarm_by_day, hold, is_held, name_foremost, raise_grown, say_nothing, stand
+from detectors.change.alarms import (
+    alarm_by_day,
+    count_day,
+    hold,
+    is_held,
+    name_foremost,
+    raise_grown,
+    say_nothing,
+    stand,
+)
 from detectors.change.charts import MOST_SQUARE, combine, let_pass, step_level, take_in
 from detectors.change.components import (
     CORRELATION,
@@ -414,7 +423,9 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         if verdicts[s, STATUS] == QUIET:
             name_foremost(filters[:, BY_DAY], charts[:, BY_DAY], first, count, verdicts[s])
         if verdicts[s, LEADING_ROW] >= 0:
-            verdicts[s, EXPECTED] = mean_of_hours(expected[int(verdicts[s, LEADING_ROW])])
+            r = int(verdicts[s, LEADING_ROW])
+            verdicts[s, EXPECTED] = mean_of_hours(expected[r])
+            count_day(rows[r], expected[r], hours[r], verdicts[s])
         weigh_day(
             day, age, weekend, rows[first : first + count], series[s], expected[first : first + count],
             hours_known[first : first + count], weights[s], thresholds[s], window_thresholds[s],

@@ -96,8 +96,9 @@ REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, REPEATS, STUCK, DAY_REPEATS, IS_OFF,
 
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
 # far it is from that, and for how many windows or days; the scale; windows that the signal has had; whether no alarm
-# of that row stood when it passed the threshold.
-STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, IS_ANEW, VERDICT = range(11)
+# of that row stood when it passed the threshold; of a day's number of events, which is expected as a sum, how many
+# there were.
+STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, IS_ANEW, COUNTED, VERDICT = range(12)
 
 # Statuses: nothing to say, learning, quiet, an alarm goes on, evidence passed the threshold.
 ABSENT, LEARNING, QUIET, STANDS, EXCEEDS = range(5)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from detectors.change.alarms import (
     alarm_by_window,
     any_stands,
+    count_day,
     hold,
     is_held,
     leave_out_stuck,
@@ -76,6 +77,7 @@ from detectors.change.legend import (
     REPEATED,
     REPEATS,
     ROWS,
+    SCALE,
     SCORE,
     SPREAD,
     SQUARES,
@@ -199,7 +201,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 if is_held(series[s], windows_per_day):
                     stand(rows, filters, series, s, verdicts[s, t])
                     hold(verdicts[s, t], thresholds[s])
-                    _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
+                    _expect(rows, expected, learned_events, hours, places[t], events[:, t], verdicts[s, t])
                 continue
             series[s, ABSENT_FOR] = 0
             series[s, WINDOWS_SEEN] += 1
@@ -232,13 +234,14 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     )  # fmt: skip
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
-            _expect(rows, expected, learned_events, places[t], events[:, t], verdicts[s, t])
+            _expect(rows, expected, learned_events, hours, places[t], events[:, t], verdicts[s, t])
 
 
 @inlined
 def _expect(
-    rows: Floats, expected: Floats, learned_events: Floats, time_of_day: float, events: Floats, verdict: Floats
-) -> None:
+    rows: Floats, expected: Floats, learned_events: Floats, hours: Floats, time_of_day: float, events: Floats,
+    verdict: Floats,
+) -> None:  # fmt: skip
     """Write what is expected of the row that a verdict names."""
     if verdict[LEADING_ROW] >= 0:
         r = int(verdict[LEADING_ROW])
@@ -248,6 +251,8 @@ def _expect(
         if rows[r, KIND] == RATE:
             hour = min(int(time_of_day * expected.shape[1]), expected.shape[1] - 1)
             verdict[EXPECTED] = for_events(verdict[EXPECTED], learned_events[r, hour], events[r] * rows[r, IN_HOUR])
+        if verdict[SCALE] == BY_DAY:
+            count_day(rows[r], expected[r], hours[r], verdict)
 
 
 @inlined

@@ -7,6 +7,7 @@ is taken from spans of one step, whatever the length of windows: overlapping win
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any, Protocol
@@ -399,12 +400,17 @@ class Changes:
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
         current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour, on_average=on_average)
+        in_window = None if by_day else contrasts.measured(contrast, evidence, t)
+        if math.isfinite(verdict[legend.COUNTED]):
+            current = float(verdict[legend.COUNTED])
+        elif in_window is not None and contrasts.is_misled(contrast, current, in_window):
+            current = in_window
         new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
         change = Change(
             contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms, unit=contrasts.unit,
             better=contrasts.better, age_ms=contrasts.age_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]),
-            in_window=None if by_day else contrasts.measured(contrast, evidence, t),
+            in_window=in_window,
         )  # fmt: skip
         return Facts(change=change, new_values=new_values)
 

@@ -105,6 +105,10 @@ HARDLY_ANY = 0.15
 """Events of a window that are said to be none: so many of those that an expectation is made with may be left, where
 windows differ in size."""
 
+MISLED, DOUBTLESS = 2.0, 4.0
+"""How many times as many events there are on average as in a window, and how many standard deviations of these more,
+that the average says nothing of the window."""
+
 EQUAL_PAIRS = "share of equal pairs"
 """What it is called how alike answers are: of two of them, the probability that they are equal."""
 
@@ -252,6 +256,10 @@ class Contrasts(ABC):
             return 0.0
         return count / events if kind == RATE else count
 
+    def is_misled(self, row: int, shifted: float, measured: float) -> bool:
+        """Whether what windows have on average says nothing of one: of hours that are not alike, and without events."""
+        return False
+
     def measured(self, row: int, evidence: SignalEvidence, t: int) -> float | None:
         """Return what window ``t`` alone has, in the units of the data; None if it has nothing."""
         value, events = float(evidence.values[row, t]), float(evidence.events[row, t])
@@ -289,6 +297,10 @@ class VolumeContrasts(Contrasts):
 
     def in_units(self, row: int, value: float) -> float:
         return max(math.exp(value) - 0.5, 0.0)
+
+    def is_misled(self, row: int, shifted: float, measured: float) -> bool:
+        ratio = (shifted + 0.5) / (measured + 0.5)
+        return max(ratio, 1 / ratio) > MISLED and abs(shifted - measured) > DOUBTLESS * math.sqrt(max(shifted, 1.0))
 
     def evidence(self, events: Integers) -> SignalEvidence:
         """Return the evidence of windows with so many events, int64[T]."""

@@ -23,6 +23,7 @@ from detectors.change.expectation import expected_at
 from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import ModelCharts, Settings
 from detectors.change.residuals import for_events
+from detectors.change.windows import HARDLY_ANY
 from detectors.performance.evidence import Scale
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
 from monitor.events import SeriesKey
@@ -280,8 +281,10 @@ class ExpectedContrast:
 
     @property
     def usual(self) -> float:
-        """What is expected on average over the day, in the units of expectations."""
-        return float(np.nanmean(self.expected))
+        """What is expected on average over the day, in the units of expectations; of a volume, where any events are."""
+        is_silent = self.expected < HARDLY_ANY if self.kind == legend.VOLUME else np.False_
+        busy = self.expected[np.isfinite(self.expected) & ~is_silent]
+        return float(busy.mean() if len(busy) else np.nanmean(self.expected))
 
     def expected_of(self, time_of_day: float, events: float) -> float:
         """Return what is expected of a window with so many events, at a time of the day; NaN if nothing is."""
