@@ -10,7 +10,8 @@ HISTORY = 2048
 GROUPS = 20
 """Bins of distances that need few: fine cells are merged until each holds a twentieth of the baseline."""
 
-MOST_GROUPS = 2 * GROUPS + 3
+MOST_GROUPS = max(2 * GROUPS + 3, GROUPS + 64)
+"""Of cells; or of names: those that stand alone, one group for each power of two, and one of all others."""
 
 # Sums of a summary.
 N, MISSING, INVALID, OUT_OF_RANGE, OTHER, SUMS = range(6)

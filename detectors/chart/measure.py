@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,6 @@ from detectors.chart.legend import (
     MISSING,
     NEWEST,
     NUMBER,
-    OTHER,
     OUT_OF_RANGE,
     P_KIND,
     READS,
@@ -40,7 +38,6 @@ from detectors.rows import copy_row
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-Array = npt.NDArray[Any]
 
 
 def as_tests(names: Sequence[str]) -> Integers:
@@ -56,10 +53,13 @@ def as_tests(names: Sequence[str]) -> Integers:
 def measure(
     test: Integers, counts: Integers, sums: Integers, total: Integers, total_sums: Integers,
     total_so_far: Integers, counts_so_far: Integers, mass: Integers, window_mass: Integers,
-    positions: Floats, extremes: Floats, hashes: Array, declared: Array, rate: Integers,
+    positions: Floats, extremes: Floats, names: Integers, window_names: Integers, rate: Integers,
     numbers: Floats, codes: Integers, newest: Integers,
 ) -> None:  # fmt: skip
-    """Write statistic, effect, and what a p-value is made of; ``rate``, int64[2, 2], is room for work."""
+    """Write statistic, effect, and what a p-value is made of; ``rate``, int64[2, 2], is room for work.
+
+    ``names`` and ``window_names`` are what `detectors.chart.groups.tell_names_apart` writes.
+    """
     numbers[:] = np.nan
     codes[:] = 0
     reads = test[READS]
@@ -72,13 +72,17 @@ def measure(
     elif reads == LOCATED:
         a = total
         b = counts
+    elif reads == NEW_NAMES:
+        note_new_names(names, window_names, newest)
+        a = names
+        b = window_names
     else:
-        _count(reads, counts, sums, total, total_sums, hashes, declared, rate, newest)
+        _count(reads, sums, total_sums, rate)
         a = rate[0]
         b = rate[1]
-        if a[0] + a[1] == 0 or b[0] + b[1] == 0:
-            return
     if reads <= LOCATED and (total_sums[N] == 0 or sums[N] == 0):
+        return
+    if reads > LOCATED and (a.sum() == 0 or b.sum() == 0):
         return
     dispatch(test[NUMBER], a, b, positions, extremes, numbers)
     codes[P_KIND] = test[TAIL]
@@ -101,48 +105,30 @@ def events_of(sums: Integers) -> int:
 
 
 @inlined
-def _count(
-    reads: int, counts: Integers, sums: Integers, total: Integers, total_sums: Integers, hashes: Array, declared: Array,
-    rate: Integers, newest: Integers,
-) -> None:  # fmt: skip
+def _count(reads: int, sums: Integers, total_sums: Integers, rate: Integers) -> None:
     """Write how many events have a property and how many have not, in the baseline and in the window."""
-    if reads == NEW_NAMES:
-        rate[0, 0] = 0
-        rate[1, 0] = _new_names(counts, total, total_sums, hashes, declared, newest)
-    else:
-        column = MISSING if reads == MISSING_EVENTS else OUT_OF_RANGE if reads == OUT_OF_RANGE_VALUES else INVALID
-        rate[0, 0] = total_sums[column]
-        rate[1, 0] = sums[column]
+    column = MISSING if reads == MISSING_EVENTS else OUT_OF_RANGE if reads == OUT_OF_RANGE_VALUES else INVALID
     of_values = reads >= OUT_OF_RANGE_VALUES
+    rate[0, 0] = total_sums[column]
+    rate[1, 0] = sums[column]
     rate[0, 1] = (total_sums[N] if of_values else events_of(total_sums)) - rate[0, 0]
     rate[1, 1] = (sums[N] if of_values else events_of(sums)) - rate[1, 0]
 
 
 @inlined
-def _new_names(
-    counts: Integers, total: Integers, total_sums: Integers, hashes: Array, declared: Array, newest: Integers
-) -> int:
-    """Count names that the baseline does not hold, and note the most frequent ones.
-
-    Where the baseline holds more names than it tells apart, only names that it would have told apart count.
-    """
-    largest_hash = np.uint64(0)
-    for k in range(total.size):
-        if total[k] > 0 and not declared[k]:
-            largest_hash = max(largest_hash, hashes[k])
+def note_new_names(names: Integers, window_names: Integers, newest: Integers) -> None:
+    """Note the most frequent ones of the names that the baseline does not hold."""
     newest[:] = -1
-    new = 0
-    for k in range(total.size):
-        if counts[k] == 0 or total[k] > 0 or (total_sums[OTHER] > 0 and hashes[k] > largest_hash):
+    for k in range(names.size - 1):
+        count = window_names[k + 1]
+        if count == 0 or names[k + 1] > 0:
             continue
-        new += counts[k]
         rank = NEWEST
-        while rank > 0 and counts[k] > newest[rank - 1, 1]:
+        while rank > 0 and count > newest[rank - 1, 1]:
             rank -= 1
         for r in range(NEWEST - 1, rank, -1):
             newest[r, 0] = newest[r - 1, 0]
             newest[r, 1] = newest[r - 1, 1]
         if rank < NEWEST:
             newest[rank, 0] = k
-            newest[rank, 1] = counts[k]
-    return new
+            newest[rank, 1] = count

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from detectors.chart.baseline import add_window, describe_baseline
 from detectors.chart.decide import QUIET, decide, learn, log_effect
-from detectors.chart.groups import fill_groups, group
+from detectors.chart.groups import fill_groups, group, group_both, tell_names_apart
 from detectors.chart.legend import (
     CATEGORY,
     DRIFT,
@@ -49,7 +49,7 @@ Array = npt.NDArray[Any]
 @kernel
 def evaluate_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to bottom
     first: int, counts: Integers, sums: Integers, extremes: Floats, ends_ms: Integers,
-    positions: Floats, hashes: Array, declared: Array, by_hash: Integers,
+    positions: Floats, declared: Array, by_hash: Integers,
     tests: Integers, min_effects: Floats, rules: Integers, odds: Floats, thresholds: Floats,
     chunks: Integers, chunk_sums: Integers, chunk_extremes: Floats, chunk_times: Integers, chunks_used: Integers,
     total: Integers, total_sums: Integers, total_extremes: Floats,
@@ -65,9 +65,9 @@ def evaluate_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to 
         Where to start; ``p_values`` are those of this very window, or NaN at 0 where they are not known.
     counts, sums, extremes, ends_ms
         The windows: int64[T, K], int64[T, SUMS], float64[T, 2], int64[T].
-    positions, hashes, declared, by_hash
-        The columns: where a cell lies, float64[K]; for categories uint64[K], bool[K], and int64[K], the columns in
-        the order of hashes and then names.
+    positions, declared, by_hash
+        The columns: where a cell lies, float64[K]; for categories bool[K], and int64[K], the columns in the order of
+        hashes and then names.
     tests, min_effects
         int64[D, TEST], float64[D].
     rules, odds, thresholds
@@ -99,6 +99,10 @@ def evaluate_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to 
     positions_within = np.zeros(total.size)
     extremes_of_both = np.zeros(2)
     rate = np.zeros((2, 2), dtype=np.int64)
+    # All names together that the baseline or the window does not count one by one, and each of the others.
+    names = np.zeros(total.size + 1, dtype=np.int64)
+    window_names = np.zeros(total.size + 1, dtype=np.int64)
+    pooled = np.zeros(total.size, dtype=np.int64)
     floors = np.empty(min_effects.size)
     cumulative = False
     coarse = False
@@ -130,10 +134,15 @@ def evaluate_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to 
                 if stale:
                     add_up(total, total_so_far)
                 add_up(counts[t], counts_so_far)
-            if coarse:
+            if rules[CATEGORY] == 1:
+                tell_names_apart(
+                    rules, declared, by_hash, total, total_sums, counts[t], sums[t], names, window_names,
+                )  # fmt: skip
+                sizes = group_both(names, window_names, pooled, groups, mass, window_mass)
+            elif coarse:
                 if stale:
-                    sizes = group(rules, total, total_sums, total_so_far, groups, mass)
-                fill_groups(rules, counts[t], sums[t], counts_so_far, groups, sizes, window_mass)
+                    sizes = group(total, total_sums, total_so_far, groups, mass)
+                fill_groups(counts_so_far, groups, sizes, window_mass)
             if located:
                 extremes_of_both[0] = min(total_extremes[0], extremes[t, 0])
                 extremes_of_both[1] = max(total_extremes[1], extremes[t, 1])
@@ -147,8 +156,8 @@ def evaluate_windows(  # noqa: PLR0912, PLR0915 -- the life of a window, top to 
                 else:
                     measure(
                         tests[d], counts[t], sums[t], total, total_sums, total_so_far, counts_so_far,
-                        mass[:sizes], window_mass[:sizes], positions_within, extremes_of_both, hashes, declared, rate,
-                        numbers[t, d], codes[t, d], newest[t],
+                        mass[:sizes], window_mass[:sizes], positions_within, extremes_of_both, names, window_names,
+                        rate, numbers[t, d], codes[t, d], newest[t],
                     )  # fmt: skip
                 p_value = p_values[d] if t == first and not np.isnan(p_values[0]) else -1.0
                 asks |= decide(

@@ -20,9 +20,10 @@ from detectors.distance.kuiper import KUIPER
 from detectors.distance.l_infinity import L_INFINITY
 from detectors.distance.matrices import Aligned, align_all, group_all
 from detectors.distance.mmd import MMD
+from detectors.distance.new_category import NEW_CATEGORY
 from detectors.distance.pai import PAI
 from detectors.distance.psi import PSI
-from detectors.distance.rates import INVALID_RATE, MISSING_RATE, NEW_CATEGORY, OUT_OF_RANGE_RATE
+from detectors.distance.rates import INVALID_RATE, MISSING_RATE, OUT_OF_RANGE_RATE
 from detectors.distance.reconstruction import RECONSTRUCTION
 from detectors.distance.total_variation import TOTAL_VARIATION
 from detectors.distance.wasserstein import WASSERSTEIN

@@ -5,6 +5,7 @@ One kernel does it for windows that are evaluated and for spans that are compare
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -53,19 +54,30 @@ def coarsen(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Groups:
     return np.repeat(np.arange(np.count_nonzero(lengths)), lengths[lengths > 0])
 
 
-def coarsen_names(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Groups:
-    """Merge cells without an order: one group for all rare names, one for all that the baseline does not have.
+def coarsen_names(pooled_counts: npt.ArrayLike, max_groups: int = 20) -> Groups:
+    """Merge cells without an order by what both sides together have of them.
+
+    - A name with at least ``1 / max_groups`` of the mass stands alone.
+    - Of rarer names those are together that are about as frequent: that occur once, two or three times, four to seven
+      times, and so on. What is new is so diluted only by what is as rare.
+    - All names that are not counted one by one are a group.
+
+    Groups that were made by the baseline's counts alone would differ though nothing changed: where names are many, a
+    group of those that the baseline lacks has nothing in it on that side, and something in nearly every window. Given
+    what both sides together have of each name, all ways to deal events out to them are equally likely, and so they are
+    for groups that follow from nothing else: tests of homogeneity given all margins (Agresti, *Categorical Data
+    Analysis*, 2013, section 3.5) hold for them.
 
     Parameters
     ----------
-    reference_counts
-        Counts of the baseline, [cells]; the last cell is of all names that are not counted one by one.
+    pooled_counts
+        Counts of both sides added up, [cells]; the last cell is of all names that are not counted one by one.
     max_groups
-        Names with at least ``1 / max_groups`` of the mass stand alone, so there are at most ``max_groups + 2`` groups.
+        The reciprocal of the least mass of a name that stands alone.
 
     Returns
     -------
-    int64[cells]: 0, 1, … for names that stand alone, then one number for the rare ones, then one for the new ones.
+    int64[cells]: 0, 1, … for names that stand alone, then for rare ones by how often they occur, then for all others.
 
     Raises
     ------
@@ -74,10 +86,10 @@ def coarsen_names(reference_counts: npt.ArrayLike, max_groups: int = 20) -> Grou
 
     Examples
     --------
-    >>> coarsen_names([50, 1, 0, 48, 1, 0], max_groups=10).tolist()
-    [0, 2, 3, 1, 2, 3]
+    >>> coarsen_names([50, 1, 3, 48, 2, 0], max_groups=10).tolist()
+    [0, 2, 3, 1, 3, 4]
     """
-    counts = _checked(reference_counts, max_groups)
+    counts = _checked(pooled_counts, max_groups)
     groups = np.zeros(counts.size, dtype=np.int64)
     if counts.size:
         _group_names(counts, max_groups, groups)
@@ -116,10 +128,10 @@ def grouped(counts: npt.ArrayLike, groups: Groups) -> npt.NDArray[Any]:
     return np.ascontiguousarray(np.moveaxis(sums, 0, -1))
 
 
-def _checked(reference_counts: npt.ArrayLike, max_groups: int) -> Groups:
-    counts = np.asarray(reference_counts)
+def _checked(of_cells: npt.ArrayLike, max_groups: int) -> Groups:
+    counts = np.asarray(of_cells)
     if counts.ndim != 1 or (counts < 0).any():
-        raise ValueError("the baseline's counts must be a vector without negative numbers")
+        raise ValueError("counts of cells must be a vector without negative numbers")
     if max_groups < 1:
         raise ValueError(f"max_groups must be at least 1, not {max_groups}")
     return counts.astype(np.int64)
@@ -132,28 +144,30 @@ def _group_cells(counts: Groups, most: int, bounds: Groups) -> int:
 
 @kernel
 def _group_names(counts: Groups, most: int, groups: Groups) -> None:
-    group_names(counts[:-1], counts[-1], counts.sum(), most, groups)
+    group_names(counts[:-1], counts.sum(), most, groups)
 
 
 @inlined
-def group_names(counts: Integers, other: int, mass: int, most: int, groups: Integers) -> int:
-    """Write the group of each name, and last that of all names that the baseline does not count one by one.
+def group_names(pooled: Integers, mass: int, most: int, groups: Integers) -> int:
+    """Write the group of each name, and last that of all others; return how many groups there are at most.
 
-    Common names stand alone, rare ones are together.
+    Common names stand alone, rare ones are with those of which there are as many, up to a factor of two.
     """
-    cells = counts.size + 1
     alone = 0
-    for k in range(cells):
-        count = counts[k] if k < counts.size else other
-        common = count > 0 and count * most >= mass
-        groups[k] = alone if common else -1
-        alone += common
-    if groups[counts.size] < 0:
-        groups[counts.size] = alone if other > 0 else alone + 1
-    for k in range(counts.size):
-        if groups[k] < 0:
-            groups[k] = alone if counts[k] > 0 else groups[counts.size]
-    return alone + 2
+    octaves = 1
+    for k in range(pooled.size):
+        if pooled[k] * most < mass:
+            octaves = max(octaves, math.frexp(float(pooled[k]))[1])
+        elif pooled[k] > 0:
+            groups[k] = alone
+            alone += 1
+    groups[pooled.size] = alone + octaves
+    for k in range(pooled.size):
+        if pooled[k] == 0:
+            groups[k] = alone + octaves
+        elif pooled[k] * most < mass:
+            groups[k] = alone + math.frexp(float(pooled[k]))[1] - 1
+    return alone + octaves + 1
 
 
 @inlined

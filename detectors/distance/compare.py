@@ -11,6 +11,7 @@ from detectors.distance.contract import (
     CUMULATIVE,
     EFFECT,
     LOCATED,
+    NEW_NAMES,
     NO_TEST,
     STATISTIC,
     Comparison,
@@ -38,7 +39,8 @@ def compare(
         Of a distance in `detectors.distance.DISTANCES`.
     reference, current
         [series, cells], whole counts; columns that are zero on both sides make no difference. For rates two columns:
-        events with and without the property.
+        events with and without the property; for `new_category` one for each name, behind one of all
+        names that a side does not count one by one.
     positions
         float64[cells] or [series, cells], ascending where counts are: where the cells lie. Used by distances that read
         ``LOCATED``, which take the cell's number without it.
@@ -60,7 +62,7 @@ def compare(
     a, b = _whole(reference), _whole(current)
     if a.ndim != 2 or a.shape != b.shape:
         raise ValueError(f"expected two matrices of one shape [series, cells], not {a.shape} and {b.shape}")
-    if distance.is_rate and a.shape[1] != 2:
+    if distance.is_rate and distance.reads != NEW_NAMES and a.shape[1] != 2:
         raise ValueError(f"a rate needs two columns, not {a.shape[1]}")
     occupied = (a > 0) | (b > 0)
     places = np.zeros((len(a), 0))

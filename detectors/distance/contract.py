@@ -32,7 +32,7 @@ LIMIT_X, LIMIT_DF = TABLE + 1, TABLE + 2
 NO_TEST, CHI2, KOLMOGOROV, KUIPERS, CRAMERS, ANDERSONS, RATES, KNOWN, PEARSON = range(9)
 
 # What a kernel reads of each side: counts of merged cells; counts below each cell, and of all at the end; counts of
-# cells, with where they lie; how many have a property and how many have not; summaries of vectors.
+# cells, with where they lie; how many have a property and how many have not; counts of names; summaries of vectors.
 GROUPED, CUMULATIVE, LOCATED, MISSING_EVENTS, INVALID_EVENTS, OUT_OF_RANGE_VALUES, NEW_NAMES, VECTORS = range(8)
 
 FITS = {
@@ -85,7 +85,8 @@ class Distance:
         - ``GROUPED``: int64[groups].
         - ``CUMULATIVE``: int64[cells + 1], ascending from 0.
         - ``LOCATED``: int64[cells], and float64[cells], ascending where counts are.
-        - Rates: int64[2].
+        - ``NEW_NAMES``: int64[1 + names]; of names that both sides count one by one, behind that of all others.
+        - Other rates: int64[2].
     reads
         ``GROUPED``, ``CUMULATIVE``, ``LOCATED``, or what a rate is the share of.
     p_value

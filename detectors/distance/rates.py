@@ -1,4 +1,4 @@
-"""Difference of two rates: missing values, invalid ones, those out of range, names that are new."""
+"""Difference of two rates: missing values, invalid ones, those out of range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from detectors.distance.contract import (
     EFFECT,
     INVALID_EVENTS,
     MISSING_EVENTS,
-    NEW_NAMES,
     OUT_OF_RANGE_VALUES,
     P_X,
     RATES,
@@ -42,10 +41,12 @@ def rates(reference: Integers, current: Integers, answer: Floats) -> None:
     >>> result.p_value.tolist()[0] < 1e-4, result.effect.round(2).tolist()
     (True, [0.45])
     """
-    a = reference[0]
-    b = current[0]
-    n = a + reference[1]
-    m = b + current[1]
+    proportions(reference[0], reference[0] + reference[1], current[0], current[0] + current[1], answer)
+
+
+@inlined
+def proportions(a: int, n: int, b: int, m: int, answer: Floats) -> None:
+    """Compare a of n with b of m."""
     answer[TABLE] = a
     answer[TABLE + 1] = n - a
     answer[TABLE + 2] = b
@@ -147,4 +148,3 @@ def _rate(name: str, summary: str, reads: int) -> Distance:
 MISSING_RATE = _rate("missing_rate", "Share of events without the field.", MISSING_EVENTS)
 INVALID_RATE = _rate("invalid_rate", "Share of events whose field cannot be read.", INVALID_EVENTS)
 OUT_OF_RANGE_RATE = _rate("out_of_range_rate", "Share of values outside the declared range.", OUT_OF_RANGE_VALUES)
-NEW_CATEGORY = _rate("new_category", "Share of values that the baseline does not know.", NEW_NAMES)

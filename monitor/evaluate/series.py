@@ -249,7 +249,7 @@ class DistributionSeries:
         return int(
             evaluate_windows(
                 first, windows.counts, windows.sums, windows.extremes, windows.ends_ms,
-                columns.positions, columns.hashes, columns.known, columns.by_hash,
+                columns.positions, columns.known, columns.by_hash,
                 self._tests.compiled, self._tests.min_effects, self._rules, self._budget.odds, self._budget.surprises,
                 ring.counts, ring.sums, ring.extremes, reference.times,
                 reference.span, total.counts, total.sums, total.extremes,

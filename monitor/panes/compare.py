@@ -14,6 +14,7 @@ from detectors.distance import (
     DISTANCES,
     VECTOR_DISTANCES,
     Aligned,
+    align,
     align_all,
     coarsen_names,
     group_all,
@@ -22,7 +23,6 @@ from detectors.distance import (
 from detectors.distance.compare import compare
 from detectors.distance.contract import INVALID_EVENTS, LOCATED, MISSING_EVENTS, NEW_NAMES
 from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
-from detectors.sketch.category_summary import name_hash
 from monitor.watch import Layout, Summary
 
 __all__ = [
@@ -153,6 +153,9 @@ def stacked(
     of_names: dict[str, Stack] = {}
     stacks: dict[str, list[Stack]] = {}
     for name, signals in detectors.items():
+        if DISTANCES[name].reads == NEW_NAMES:
+            stacks[name] = [_stack_of_new_names(signal, *sides[signal]) for signal in signals]
+            continue
         if name in RATES:
             shares = np.array([_shares(name, *sides[signal]) for signal in signals]).reshape(-1, 2, 2)
             stacks[name] = [Stack(signals, shares[:, 0], shares[:, 1])]
@@ -201,39 +204,34 @@ def _positions(
 
 
 def _stack_of_names(signal: str, reference: Summary, window: Summary) -> Stack:
-    """The baseline's names, and last all other names together, in merged cells."""
+    """The names that both sides count one by one, and last all other names together, in merged cells."""
     assert isinstance(reference, CategorySummary)
     assert isinstance(window, CategorySummary)
-    window_counts = dict(zip(window.names, window.counts.tolist(), strict=True))
-    current = [window_counts.get(name, 0) for name in reference.names]
-    a = np.array([[*reference.counts.tolist(), reference.other]], dtype=np.int64)
-    b = np.array([[*current, window.n - sum(current)]], dtype=np.int64)
-    groups = coarsen_names(a[0], GROUPS)
-    return Stack([signal], grouped(a, groups), grouped(b, groups))
+    _, a, b = align(reference, window)
+    groups = coarsen_names(a + b, GROUPS)
+    return Stack([signal], grouped(a[None], groups), grouped(b[None], groups))
+
+
+def _stack_of_new_names(signal: str, reference: Summary, window: Summary) -> Stack:
+    """All other names together, and the names that both sides count one by one."""
+    assert isinstance(reference, CategorySummary)
+    assert isinstance(window, CategorySummary)
+    _, a, b = align(reference, window)
+    return Stack([signal], np.roll(a, 1)[None], np.roll(b, 1)[None])
 
 
 def unseen(reference: CategorySummary, window: CategorySummary) -> dict[str, int]:
     """Names in the window that the baseline does not hold, with their counts.
 
-    Where the baseline holds more names than it tells apart, only names that it would have told apart count.
+    Where a side holds more names than it tells apart, only names that both would have told apart count.
     """
-    baseline_names = set(reference.names)
-    largest_hash = 1 << 64
-    if reference.other:
-        sampled = [name_hash(name) for name in reference.names if name not in reference.layout.known_set]
-        largest_hash = max(sampled, default=0)
-    counted = zip(window.names, window.counts.tolist(), strict=True)
-    return {name: count for name, count in counted if name not in baseline_names and name_hash(name) <= largest_hash}
+    names, a, b = align(reference, window)
+    return {name: int(b[k]) for k, name in enumerate(names) if b[k] and not a[k]}
 
 
 def _shares(detector: str, reference: Summary, window: Summary) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return how many events have a property, and how many have not, in the baseline and in the window."""
     reads = DISTANCES[detector].reads
-    if reads == NEW_NAMES:
-        assert isinstance(reference, CategorySummary)
-        assert isinstance(window, CategorySummary)
-        new = sum(unseen(reference, window).values())
-        return (0, reference.n), (new, window.n - new)
     (a, a_all), (b, b_all) = _share(reads, reference), _share(reads, window)
     return (a, a_all - a), (b, b_all - b)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.stats
 
 from detectors.distance.anderson_darling import THIN
 from detectors.distance.contract import Comparison
@@ -417,6 +418,30 @@ def proportion(reference: Counts, current: Counts, positions: Floats | None = No
     return Comparison(pair.blank(z), pair.blank(p_value), pair.blank(effect))
 
 
+def new_category(reference: Counts, current: Counts, positions: Floats | None = None) -> Comparison:
+    pair = Pair.of(reference, current)
+    a, b = pair.reference[:, 1:], pair.current[:, 1:]
+    is_new = (a == 0) & (b > 0)
+    # The rate that Good and Turing expect, and that of the window.
+    once, new = (a == 1).sum(axis=1), np.where(is_new, b, 0).sum(axis=1)
+    compared = proportion(np.stack((once, pair.n - once), axis=1), np.stack((new, pair.m - new), axis=1))
+    rises = new * pair.n > once * pair.m
+    p_value = np.ones(len(a))
+    for row in np.flatnonzero(pair.filled & is_new.any(axis=1)):
+        n, m, both = pair.n[row], pair.m[row], (a + b)[row]
+        share, occurs = m / (n + m), both > 0
+        chance = share ** both[occurs]
+        of_events = (both[occurs] * chance).sum() ** 2 * (1 - share) / ((n + m) * share)
+        mean = chance.sum()
+        shift = math.floor(mean - max((chance * (1 - chance)).sum() - of_events, 0.0))
+        count = int(is_new[row].sum()) - shift
+        as_many = 1.0 if count <= mean - shift else float(scipy.stats.poisson.sf(count - 1, mean - shift))
+        as_frequent = chance[both[occurs] >= b[row][is_new[row]].max()].sum()
+        p_value[row] = min(2 * min(as_many, as_frequent), 1.0)
+    statistic = np.where(rises, compared.statistic, 0.0)
+    return Comparison(pair.blank(statistic), pair.blank(p_value), pair.blank(np.where(rises, compared.effect, 0.0)))
+
+
 Plain = Callable[[Counts, Counts, "Floats | None"], Comparison]
 _PLAIN: tuple[Plain, ...] = (
     psi,
@@ -434,7 +459,8 @@ _PLAIN: tuple[Plain, ...] = (
     energy,
     wasserstein,
     pai,
+    new_category,
 )
-RATES = ("missing_rate", "invalid_rate", "out_of_range_rate", "new_category")
+RATES = ("missing_rate", "invalid_rate", "out_of_range_rate")
 PLAIN: dict[str, Plain] = {plain.__name__: plain for plain in _PLAIN} | dict.fromkeys(RATES, proportion)
 """The plain twin of every distance in `detectors.distance.DISTANCES`."""

@@ -103,8 +103,9 @@ def test_an_empty_baseline_is_one_group() -> None:
     assert coarsen([]).tolist() == []
 
 
-def test_rare_names_are_one_group_and_new_names_another() -> None:
+def test_rare_names_are_grouped_by_how_often_they_occur_and_all_others_are_one_group() -> None:
     assert coarsen_names([100, 1, 0, 100, 1, 0, 0]).tolist() == [0, 2, 3, 1, 2, 3, 3]
+    assert coarsen_names([100, 1, 3, 100, 2, 7, 5]).tolist() == [0, 2, 3, 1, 3, 4, 5]
     assert coarsen_names([0, 0]).tolist() == [1, 1]
 
 

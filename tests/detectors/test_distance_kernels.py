@@ -12,7 +12,7 @@ from detectors.chart.legend import CODES, NEWEST, NUMBERS, P_KIND, SUMS, N
 from detectors.chart.measure import as_tests, measure
 from detectors.distance import DISTANCES, Comparison
 from detectors.distance.compare import compare
-from detectors.distance.contract import EFFECT, STATISTIC
+from detectors.distance.contract import EFFECT, NEW_NAMES, STATISTIC
 from detectors.distance.p_values import p_values
 from tests.detectors.count_pairs import pairs
 from tests.detectors.plain_distances import PLAIN
@@ -31,8 +31,8 @@ def measured(name: str, total: Integers, counts: Integers, places: Floats) -> Co
         sides += [side, sums]
     so_far = [np.append(0, np.cumsum(side)) for side in (total, counts)]
     extremes = places[(total > 0) | (counts > 0)][[0, -1]]
-    no_names = np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.bool_)
-    window: list[Any] = [*sides, *so_far, total, counts, places, extremes, *no_names]
+    names = [np.append(0, side) for side in (total, counts)]
+    window: list[Any] = [*sides, *so_far, total, counts, places, extremes, *names]
     rate, newest = np.zeros((2, 2), dtype=np.int64), np.empty((NEWEST, 2), dtype=np.int64)
     measure(as_tests([name])[0], *window, rate, numbers, codes, newest)  # type: ignore[call-arg]  # as many as it takes
     p_value = p_values(numbers[None], codes[None, P_KIND])
@@ -49,6 +49,12 @@ def test_a_kernel_says_what_its_formula_does(name: str) -> None:
     rng = np.random.default_rng(8)
     for i, (reference, current) in enumerate(pairs()):
         places = np.sort(rng.normal(size=reference.shape[1])) * (1e-6, 1, 1e6)[i % 3] + (0, 1e9, -5)[i % 3]
+        if DISTANCES[name].reads == NEW_NAMES:
+            sides = np.insert(reference, 0, 0, axis=1), np.insert(current, 0, 0, axis=1)
+            expected = PLAIN[name](*sides, None)
+            agree(compare(name, *sides), expected)
+            agree(measured(name, reference[0], current[0], places), expected)
+            continue
         if DISTANCES[name].is_rate:
             sides = reference[:, :2], current[:, :2]
             agree(compare(name, *sides), PLAIN[name](*sides, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -16,12 +17,14 @@ from detectors.chart.legend import HISTORY
 from detectors.sketch import (
     CategoryFold,
     CategoryLayout,
+    CategorySummary,
     NumericFold,
     NumericLayout,
     quantile_layout,
     universal_layout,
 )
-from monitor.alerts.verdict import Verdict
+from detectors.sketch.category import summarize
+from monitor.alerts.verdict import Share, Verdict
 from monitor.alerts.wording import detail
 from monitor.config.references import WINDOWED
 from monitor.evaluate.alarm_rule import budget_of
@@ -127,6 +130,28 @@ def test_each_window_is_judged_as_its_summaries_are_compared_one_by_one(layout: 
                 history[name].append(log_effect(verdict.effect, verdict.min_effect))
             (alarmed.add if alone.status == "drift" else alarmed.discard)(name)
     assert statuses == {"no_data", "learning", "ok", "drift"}
+
+
+def test_what_a_baseline_lacks_anyway_stands_beside_what_is_new() -> None:
+    # given windows of names of which there are always more
+    layout, rng = CategoryLayout(()), np.random.default_rng(6)
+    series = series_of(watched(layout), layout)
+    drawn = [Counter(f"name {i}" for i in rng.zipf(1.6, 200)) for _ in range(12)]
+    windows = [summarize(layout, counts) for counts in drawn]
+    said(series, ends(11), windows[:11])
+    reference = series.reference.summary
+    assert isinstance(reference, CategorySummary)
+    # when the next one is judged
+    (verdict,) = (each for each in said(series, ends(1, 11), windows[11:]) if each.detector == "new_category")
+    # then what is new is said beside the share of the baseline's names that occur once, and is no surprise
+    baseline = dict(zip(reference.names, reference.counts.tolist(), strict=True))
+    once = sum(count == 1 for count in baseline.values())
+    new = sum(count for name, count in drawn[11].items() if name not in baseline)
+    assert once > 20
+    assert new > 5
+    assert verdict.facts.shares == (Share(once, reference.n - once), Share(new, 200 - new))
+    assert verdict.effect < verdict.min_effect
+    assert verdict.p_value > 0.05
 
 
 def cut(draw: Callable[[Any], int], count: int) -> list[int]:
