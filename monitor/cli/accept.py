@@ -21,9 +21,11 @@ __all__ = ["command"]
 def command(
     model: str, signal: str, series: MarkedSeries, at: str | None, reason: str, service: RunningService, *, json_: bool
 ) -> None:
-    """Accept the level that SIGNAL of MODEL has as its new normal: its alert ends, later changes are found from there.
+    """Accept the level that SIGNAL of MODEL has as its new normal: later changes are found from there.
 
-    It has effect from the next window on; days since TIME teach what is usual.
+    It has effect from the next window on; days since TIME teach what is usual. Its alert ends at once when all that
+    moved in it is accepted; what is accepted of all traffic is not of segments. Once the rest is quiet, it ends after
+    `resolve_after`.
     """
     mark = series.body | {"model": model, "signal": signal, "says": "accepted", "at": at, "reason": reason}
     document = service.send("POST", path("v1", "marks"), mark)

@@ -17,6 +17,7 @@ from monitor.api.incidents import Book
 from monitor.api.parameters import TheService
 from monitor.api.problems import ProblemError
 from monitor.api.standing_alerts import standing_alerts
+from monitor.evaluate.mark_log import Mark, read_marks
 from monitor.web.page import SCRIPTED, page
 from monitor.web.shells import ALERTS
 
@@ -25,6 +26,8 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 
 MOST_LISTED = 200
+MOST_ACCEPTED = 4
+"""How many levels a page offers to accept; whoever accepts more does so on the incident's page, all at once."""
 
 
 @router.get("/alerts")
@@ -49,7 +52,9 @@ def show_alert(request: Request, service: TheService, alert_id: str) -> Response
         acknowledged=acknowledged(service, alert),
         annotations=next((posted["annotations"] for posted in alert["signals"] if alert["model"] == POSTED), {}),
         causes=_causes(service, alert_id),
-        commands=_commands(alert, _alarmed_ms(document)),
+        commands=_commands(service, alert, _alarmed_ms(document)),
+        acceptances=_acceptances(service, alert),
+        most_accepted=MOST_ACCEPTED,
     )
 
 
@@ -68,27 +73,73 @@ def _alarmed_ms(document: dict[str, Any]) -> int:
     return max(alarmed, default=int(document["alert"]["at_ms"]))
 
 
-def _commands(alert: dict[str, Any], alarmed_ms: int) -> list[tuple[str, str]]:
+def _commands(service: ApiService, alert: dict[str, Any], alarmed_ms: int) -> list[tuple[str, str]]:
     """Return what to do, and the command for it."""
-    commands = [("take it on", join(["leeway", "ack", alert["alert_id"]]))]
-    commands += [("who was notified, and why", join(["leeway", "alerts", "explain", alert["alert_id"]]))]
+    commands = [("take it on", _command(service, "ack", alert["alert_id"]))]
+    commands += [("who was notified, and why", _command(service, "alerts", "explain", alert["alert_id"]))]
     if alert["model"] in (POSTED, MODEL):
         return commands
     if alert["labels"].get("alertname") == ROLLOUT:
-        return [*commands, ("the evidence", join(["leeway", "rollout", "status", alert["labels"]["rollout"]]))]
+        return [*commands, ("the evidence", _command(service, "rollout", "status", alert["labels"]["rollout"]))]
     if alert["labels"].get("alertname") == ESTIMATOR:
-        command = join(["leeway", "estimates", "--model", alert["model"]])
+        command = _command(service, "estimates", "--model", alert["model"])
         return [*commands, ("what was estimated, and what came of it", command)]
-    # A silence is of no signal.
-    for moved in [moved for moved in alert["signals"][:1] if "signal" in moved]:
-        model, signal = alert["model"], moved["signal"]
-        series = [f"--{name}={moved[name]}" for name in ("version", "segment") if moved.get(name)]
+    for moved in _title_first(alert)[:1]:
+        model, signal, series = alert["model"], moved["signal"], _series_of(moved)
         commands += [
-            ("why it alarmed", join(["leeway", "explain", model, signal, "--at", str(alarmed_ms - 1), *series])),
+            ("why it alarmed", _command(service, "explain", model, signal, "--at", str(alarmed_ms - 1), *series)),
             (
                 "how it went",
-                join(["leeway", "history", "--model", model, "--signal", signal, *series, "--from", "-7d", "--line"]),
+                _command(service, "history", "--model", model, "--signal", signal, *series, "--from", "-7d", "--line"),
             ),
-            ("if the new level is right", join(["leeway", "accept", model, signal, *series, "--reason", "…"])),
         ]
     return commands
+
+
+def _acceptances(service: ApiService, alert: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return whose level has not been accepted yet of what stands in an alert, and the command that accepts it."""
+    is_of_levels = alert["model"] not in (POSTED, MODEL) and alert["labels"].get("alertname") not in (
+        ROLLOUT,
+        ESTIMATOR,
+    )
+    if alert["ends_ms"] or not is_of_levels:
+        return []
+    marks = [mark for mark in read_marks(service.store, alert["model"]) if mark.says in ("accepted", "adopted")]
+    return [
+        (
+            " ".join([moved["signal"], *(f"[{moved[name]}]" for name in ("segment", "version") if moved.get(name))]),
+            _command(service, "accept", alert["model"], moved["signal"], *_series_of(moved), "--reason", "…"),
+        )
+        for moved in _title_first(alert)
+        if moved.get("alarmed", True) and not any(_accepts(mark, moved) for mark in marks)
+    ]
+
+
+def _accepts(mark: Mark, moved: dict[str, Any]) -> bool:
+    """Whether a mark says that the level of a signal is right, and that has not alarmed again since."""
+    series = (moved.get("version", ""), moved.get("segment", ""), moved["signal"])
+    return mark.is_about(series) and (not mark.effective_ms or mark.effective_ms > moved.get("last_ms", 0))
+
+
+def _title_first(alert: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the signals of an alert, strongest first, behind the one that its title names: the whole of a segment."""
+    # A silence is of no signal.
+    signals = [moved for moved in alert["signals"] if "signal" in moved]
+    standing = [moved for moved in signals if moved.get("alarmed", True)] or signals
+    named = [moved for moved in standing if moved.get("failure")] or standing
+    wholes = [moved for moved in named if not moved.get("segment") and _is_of(named[0], moved)]
+    return sorted(signals, key=lambda moved: moved is not (wholes or named)[0])
+
+
+def _is_of(segment: dict[str, Any], overall: dict[str, Any]) -> bool:
+    return all(segment.get(name, "") == overall.get(name, "") for name in ("version", "signal"))
+
+
+def _series_of(moved: dict[str, Any]) -> list[str]:
+    return [f"--{name}={moved[name]}" for name in ("version", "segment") if moved.get(name)]
+
+
+def _command(service: ApiService, *words: str) -> str:
+    """Return a command as a shell reads it, which asks this service wherever it is run."""
+    url = service.configuration.service.spec.external_url
+    return join(["leeway", *words, *(["--url", url] if url else [])])

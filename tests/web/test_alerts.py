@@ -6,6 +6,7 @@ import html
 import json
 import re
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,75 @@ def test_a_series_of_all_traffic_and_every_version_needs_no_more_words() -> None
     commands = commands_of("a", step("a", 0, "firing", 2_000, signals=json.dumps([moved])))
     assert commands["explain"] == ["fraud", "volume", "--at", "1999"]
     assert commands["accept"] == ["fraud", "volume", "--reason", "…"]
+
+
+AMOUNTS = json.dumps(
+    [
+        {"signal": "feature:amount", "version": "v1", "segment": segment, "last_ms": 2_000, "alarmed": True}
+        for segment in ("land=DE", "", "land=AT", "land=CH", "land=FR")
+    ]
+)
+"""What moved in an alert whose title names the whole: a segment did so most."""
+
+
+def acceptances(world: World) -> list[list[str]]:
+    """The commands on the page of alert `a` that accept a level, as a shell reads them."""
+    shown = re.findall(r"<code>(leeway accept [^<]*)</code>", client(world).get("/alerts/a").text)
+    return [shlex.split(html.unescape(command))[2:] for command in shown]
+
+
+def accepted(segment: str, effective_ms: int, says: str = "accepted") -> dict[str, Any]:
+    return {
+        "model": "fraud",
+        "id": f"{segment}{effective_ms}",
+        "signal": "feature:amount",
+        "segment": segment,
+        "says": says,
+        "from_ms": 1_000,
+        "created_by": "ann",
+        "effective_ms": effective_ms,
+    }
+
+
+def test_the_level_that_the_title_names_is_accepted_first_and_each_by_a_command_of_its_own() -> None:
+    world = World()
+    world.add("alerts", [step("a", 0, "firing", 2_000, signals=AMOUNTS)])
+    text = client(world).get("/alerts/a").text
+    whole, *segments = acceptances(world)
+    assert whole == ["fraud", "feature:amount", "--version=v1", "--reason", "…"]
+    assert [words[3] for words in segments] == [f"--segment=land={land}" for land in ("DE", "AT", "CH")]
+    assert "and 1 more" in text
+    assert "if the new level of feature:amount [land=DE] [v1] is right" in text
+    assert "leeway explain fraud feature:amount --at 1999 --version=v1<" in text, "about what the title names, too"
+
+
+def test_a_level_that_is_accepted_is_not_offered_again_unless_it_alarms_again() -> None:
+    world = World()
+    world.add("alerts", [step("a", 0, "firing", 2_000, signals=AMOUNTS)])
+    # The first has no effect yet, the second has; the third did before it alarmed again, the fourth was no acceptance.
+    marks = [accepted("", 0), accepted("land=DE", 3_000), accepted("land=AT", 1_500), accepted("land=CH", 0, "real")]
+    world.add("marks", marks)
+    assert [words[3] for words in acceptances(world)] == ["--segment=land=AT", "--segment=land=CH", "--segment=land=FR"]
+
+
+def test_what_went_quiet_has_no_level_to_accept_and_an_alert_that_is_over_neither() -> None:
+    world = World()
+    moved = [signal | {"alarmed": signal["segment"] == "land=DE"} for signal in json.loads(AMOUNTS)]
+    world.add("alerts", [step("a", 0, "firing", 2_000, signals=json.dumps(moved))])
+    assert [words[3] for words in acceptances(world)] == ["--segment=land=DE"]
+    world.add("alerts", [step("a", 1, "resolved", 3_000, signals=AMOUNTS)])
+    assert acceptances(world) == []
+
+
+def test_every_command_asks_the_service_where_people_reach_it() -> None:
+    world = World()
+    world.add("alerts", [step("a", 0, "firing", 2_000, signals=AMOUNTS)])
+    spec = world.configuration.service.spec.model_copy(update={"external_url": "https://leeway.example.org/x"})
+    service = world.configuration.service.model_copy(update={"spec": spec})
+    world.configuration = replace(world.configuration, service=service)
+    commands = re.findall(r"<code>(leeway [^<]*)</code>", client(world).get("/alerts/a").text)
+    assert len(commands) == 8
+    assert all(command.endswith(" --url https://leeway.example.org/x") for command in commands)
 
 
 def test_why_an_alert_that_is_over_alarmed_is_asked_of_a_window_that_did() -> None:
