@@ -64,7 +64,8 @@ class Transition:
     labels : dict of str to str
         Who the alert is, for receivers.  They stay as they were at the start, except a severity that rises.
     signals : list of dict
-        What moved, strongest first: in its last alarmed window, or, once the alert is over, in its strongest.
+        What moved: in its last alarmed window, first what alarms now, strongest first, and then what does no longer;
+        once the alert is over, in its strongest window, strongest first.
     """
 
     model: str
@@ -166,9 +167,16 @@ class Member:
             self.peak = strongest
         return bool(news) or falls_silent
 
-    def entry(self, ranked: Sequence[Member]) -> dict[str, Any]:
+    @property
+    def is_alarmed(self) -> bool:
+        """Whether its newest window alarmed."""
+        return self.status == "drift"
+
+    def entry(self, ranked: Sequence[Member], *, is_over: bool) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
         verdict, version = self.evidence, self.new_version
+        # What has gone quiet moved in windows of its own.
+        peers = [member for member in ranked if is_over or member.is_alarmed == self.is_alarmed]
         is_first = next((member for member in ranked if member.failure is not None), self) is self
         return {
             "version": verdict.version,
@@ -197,9 +205,9 @@ class Member:
             "baseline_n": verdict.baseline_n,
             "baseline_from_ms": verdict.baseline_from_ms,
             "baseline_to_ms": verdict.baseline_to_ms,
-            "alarmed": self.status == "drift",
+            "alarmed": self.is_alarmed,
             "status": self.status,
-            "reason": reason(self, moved_most(self, ranked), advises=is_first),
+            "reason": reason(self, moved_most(self, peers), advises=is_first),
         }
 
     def at_its_peak(self) -> Member:
@@ -279,9 +287,14 @@ class Live:
         return all(member.new_normal is not None for member in self.members.values())
 
     def ranked(self, *, is_over: bool) -> list[Member]:
-        """The members, strongest first, then by name: as of their last windows, or of their strongest if it is over."""
+        """The members, strongest first, then by name: as of their strongest windows, if it is over.
+
+        Else as of their last ones that alarmed, and those that alarm now before those that do no longer.
+        """
         members = [member.at_its_peak() if is_over else member for member in self.members.values()]
-        return sorted(members, key=lambda m: (-m.evidence.strength, _by_name(m.evidence)))
+        return sorted(
+            members, key=lambda m: (not is_over and not m.is_alarmed, -m.evidence.strength, _by_name(m.evidence))
+        )
 
     def to_json(self) -> dict[str, Any]:
         members = [member.to_json() for _, member in sorted(self.members.items())]
@@ -524,9 +537,9 @@ class Lifecycle:
             version=alert.labels.get("version", ""),
             segment=alert.labels.get("segment", ""),
             severity=alert.labels["severity"],
-            title=title(self._model, ranked),
+            title=title(self._model, ranked, is_over=is_over),
             labels=dict(alert.labels),
-            signals=[member.entry(ranked) for member in ranked],
+            signals=[member.entry(ranked, is_over=is_over) for member in ranked],
         )
 
     def _severity(self, alert: Live) -> str:

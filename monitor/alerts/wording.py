@@ -179,30 +179,38 @@ class Said(Protocol):
     def p_value(self) -> float: ...
 
 
-def title(model: str, ranked: Sequence[Moved]) -> str:
-    """Return the headline of an alert.
+def title(model: str, ranked: Sequence[Moved], *, is_over: bool = False) -> str:
+    """Return the headline of an alert: of what alarms still, and how many others do no longer.
 
     Parameters
     ----------
     model : str
     ranked : sequence of Moved
         At least one, strongest first.
+    is_over : bool
+        Whether the alert has ended: then it is of all that moved.
 
     Examples
     --------
     >>> from types import SimpleNamespace
     >>> verdict = Verdict("", "", "feature:hour", "psi", "drift", 600_000, 300_000, effect=1.43, min_effect=0.1)
-    >>> moved = SimpleNamespace(evidence=verdict, new_version=None, failure=None)
+    >>> moved = SimpleNamespace(evidence=verdict, status="drift", new_version=None, failure=None)
     >>> title("flights", [moved])
     'flights: feature:hour moved (PSI 1.43, 14× its limit)'
     >>> moved.new_version = NewVersion("7", 1_360_418_520_000, "6")
     >>> title("flights", [moved])
     'flights: feature:hour moved (PSI 1.43, 14× its limit) since version 7 came at 2013-02-09 14:02 UTC, after 6'
     """
-    failing = [moved for moved in ranked if moved.failure is not None]
-    if failing:
-        return f"{model}: {_failing(failing, ranked)}"
-    ranked = _of_newest_versions(ranked)
+    alarmed = ranked if is_over else [moved for moved in ranked if moved.status == "drift"] or ranked
+    failing = [moved for moved in alarmed if moved.failure is not None]
+    headline = _failing(failing, alarmed) if failing else _moves(_of_newest_versions(alarmed))
+    alarmed_series = {moved.evidence.series for moved in alarmed}
+    quiet = [moved for moved in _of_newest_versions(ranked) if moved.evidence.series not in alarmed_series]
+    return f"{model}: {headline}{_no_longer(len(quiet))}"
+
+
+def _moves(ranked: Sequence[Moved]) -> str:
+    """Say what moved, of what has not gone on in a newer version."""
     foremost = _whole_of(ranked[0], ranked)
     top, most = foremost.evidence, _most(foremost, moved_most(foremost, ranked))
     formers = _formers(ranked)
@@ -215,7 +223,11 @@ def title(model: str, ranked: Sequence[Moved]) -> str:
         moves = f"{_name(top)} moved ({_measure(top)}{most or others})"
     else:
         moves = f"{_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
-    return f"{model}: {moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
+    return f"{moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
+
+
+def _no_longer(count: int) -> str:
+    return f"; {_plural(count, 'other')} {'alarms' if count == 1 else 'alarm'} no longer" if count else ""
 
 
 def _of_newest_versions(ranked: Sequence[Moved]) -> Sequence[Moved]:

@@ -109,7 +109,9 @@ class Transition(_Step):
 
     labels: dict[str, str]
     signals: list[dict[str, Any]] = described(
-        "what moved, strongest first, as of its last alarmed window; once it is over, of its strongest", columns=Moved
+        "what moved: as of its last alarmed window, first what alarms now, strongest first; once it is over, as of its "
+        "strongest",
+        columns=Moved,
     )
 
 
@@ -133,7 +135,9 @@ class Alert(_Step):
     acknowledged_by: str | None = described("who has taken it on as it stands")
     labels: dict[str, str]
     signals: list[dict[str, Any]] = described(
-        "what moved, strongest first, as of its last alarmed window; once it is over, of its strongest", columns=Moved
+        "what moved: as of its last alarmed window, first what alarms now, strongest first; once it is over, as of its "
+        "strongest",
+        columns=Moved,
     )
 
 

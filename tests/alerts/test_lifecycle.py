@@ -12,7 +12,7 @@ import pytest
 
 from monitor.alerts.labels import OF_EVERY_ALERT
 from monitor.alerts.lifecycle import Lifecycle, to_columns
-from monitor.alerts.verdict import Change, Facts, NewNormal, NewVersion, Status, Verdict
+from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
 from monitor.values import DAY_MS
@@ -428,6 +428,57 @@ def test_an_acceptance_in_a_window_that_alarms_is_no_end() -> None:
     still = replace(verdict(2, "a"), facts=Facts(new_normal=NewNormal("ann", "prices rose", M)))
     assert life.step(2 * M, [still]) == []
     assert len(life.members()) == 1
+
+
+def amount(minute: int, segment: str, before: float, after: float, **rest: Any) -> Verdict:
+    """A level of all traffic, or of a segment, that passes its threshold in this very window."""
+    facts = Facts(change=Change("typical value", before, after, by_day=False))
+    return verdict(minute, "amount", segment=segment, facts=facts, surprise=9.0, surprise_limit=8.0, **rest)
+
+
+def test_an_update_is_about_what_alarms_now_however_strong_what_went_quiet_was() -> None:
+    """All came back but for a segment, whose level had been accepted: only that one moved."""
+    alerts = lifecycle(resolve_after=9 * M)
+    segments = {"land=DE": 3.0, "": 2.9, "land=AT": 2.6, "land=CH": 2.7}
+    [firing] = alerts.step(1 * M, [amount(1, each, 19.9, 83.2, effect=far) for each, far in segments.items()])
+    assert firing.title == "flights: amount moved (typical value 19.9 → 83.2; so did 3 segments)"
+    quiet = [verdict(2, "amount", "ok", segment=each) for each in ("", "land=AT")]
+    [updated] = alerts.step(2 * M, [*quiet, amount(2, "land=DE", 83.2, 19.9, effect=0.9)])
+    assert updated.title == "flights: amount [land=DE] moved (typical value 83.2 → 19.9); 3 others alarm no longer"
+    assert [s["segment"] for s in updated.signals] == ["land=DE", "", "land=CH", "land=AT"]
+    first, *others = [s["reason"] for s in updated.signals]
+    assert first.startswith("amount [land=DE]: typical value 83.2 → 19.9")
+    assert "quiet" not in first
+    assert [reason.rpartition("; ")[2] for reason in others] == [
+        "quiet since 1970-01-01 00:01 UTC",
+        "its newest window was not judged (no data)",
+        "quiet since 1970-01-01 00:01 UTC",
+    ]
+
+
+def test_what_went_quiet_and_what_alarms_are_not_named_as_one_move() -> None:
+    alerts = lifecycle(resolve_after=9 * M)
+    alerts.step(1 * M, [amount(1, "", 19.9, 40.0, effect=0.9), amount(1, "land=DE", 19.9, 83.2, effect=3.0)])
+    # The segment goes the other way while the whole is quiet, and later the whole while that is.
+    [updated] = alerts.step(2 * M, [amount(2, "land=DE", 83.2, 9.0, effect=4.0)])
+    assert updated.title == "flights: amount [land=DE] moved (typical value 83.2 → 9); 1 other alarms no longer"
+    assert all("most in" not in signal["reason"] for signal in updated.signals)
+    [updated] = alerts.step(3 * M, [amount(3, "", 19.9, 10.0, effect=0.7)])
+    assert updated.title == "flights: amount moved (typical value 19.9 → 10); 1 other alarms no longer"
+    restored = lifecycle(resolve_after=9 * M)
+    restored.restore(json.loads(json.dumps(alerts.snapshot())))
+    for each in (alerts, restored):
+        [ended] = each.step(20 * M, [])
+        assert ended.title == "flights: amount moved (typical value 19.9 → 40; most in land=DE: 83.2 → 9)"
+
+
+def test_a_failure_that_is_over_is_no_headline_of_what_moves_now() -> None:
+    alerts = lifecycle(resolve_after=9 * M)
+    stuck = Facts(change=Change("spread", 1.0, 0.0, by_day=False), failure=Failure("stuck", "'no'", 0.5, 1.0))
+    [firing] = alerts.step(1 * M, [verdict(1, "prediction:p", effect=0.9, facts=stuck)])
+    assert firing.title == "flights: prediction:p is stuck at 'no' (50 % → 100 % of its answers)"
+    [updated] = alerts.step(2 * M, [verdict(2, "prediction:p", "ok"), amount(2, "", 1.0, 2.0)])
+    assert updated.title == "flights: amount moved (typical value 1 → 2); 1 other alarms no longer"
 
 
 def moves(minute: int, what: str, after: float, effect: float) -> Verdict:
