@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -20,7 +22,7 @@ from monitor.api.tables import schema
 from monitor.api.times import parse_time
 from monitor.config.performance import is_judged
 from monitor.errors import InputError
-from monitor.evaluate.mark_log import Mark, log_mark, read_marks
+from monitor.evaluate.mark_log import Mark, is_taken_back, log_mark, read_marks
 from monitor.resources.marks import KnownMark, Marks
 from monitor.values import Strict
 from monitor.watch import Watch
@@ -70,7 +72,8 @@ def post_mark(posted: PostedMark, service: TheService) -> Response:
         span = {"from_ms": alert["since_ms"], "to_ms": to_ms, "alert_id": alert["alert_id"]}
         mark = Mark(updated_ms=0, **span, **chosen)
     about(mark.model, mark.signal, mark.segment, mark.says)
-    return answer(_row(log_mark(service.store, service.clock, mark)))
+    older = read_marks(service.store, mark.model)
+    return answer(_row(log_mark(service.store, service.clock, mark), older))
 
 
 @lists(router, Marks)
@@ -78,9 +81,10 @@ def marks(service: TheService, form: InPages, question: Annotated[Marks, Depends
     check_model(service, question.model)
     from_ms, to_ms = span_of(service, question)
     types = schema(KnownMark)
+    known_marks = read_marks(service.store, question.model)
     matching = [
         mark
-        for mark in read_marks(service.store, question.model)
+        for mark in known_marks
         if question.signal in (None, mark.signal)
         and question.says in (None, mark.says)
         and (from_ms is None or mark.from_ms >= from_ms)
@@ -89,7 +93,7 @@ def marks(service: TheService, form: InPages, question: Annotated[Marks, Depends
 
     def read(limit: int, cursor: str | None) -> Page:
         page, following = LATEST_FIRST.page(matching, limit, cursor)
-        return Page.of(list(map(_row, page)), types.names, following)
+        return Page.of([_row(mark, known_marks) for mark in page], types.names, following)
 
     return listed(form, read, types, {"from_ms": from_ms, "to_ms": to_ms})
 
@@ -139,7 +143,27 @@ def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row
     return None
 
 
-def _row(mark: Mark) -> Row:
+def _row(mark: Mark, marks: Sequence[Mark]) -> Row:
     row = {**vars(mark), "created_ms": mark.updated_ms, "to_ms": mark.to_ms or None}
     del row["updated_ms"]
-    return row | {"effective_ms": mark.effective_ms or None}
+    return row | {"effective_ms": mark.effective_ms or None, "learned_ms": _learned_ms(mark, marks)}
+
+
+def _learned_ms(mark: Mark, marks: Sequence[Mark]) -> int | None:
+    """Return when older marks of an alert had effect, if one that says it was real came too late to take them back."""
+    if mark.says != "real":
+        return None
+    before_ms = mark.effective_ms or math.inf
+    return max(
+        (
+            other.effective_ms
+            for other in marks
+            if other.says != "real"
+            and mark.replaces(other)
+            and (other.signal, other.segment) == (mark.signal, mark.segment)
+            and (mark.version in ("", other.version) or not other.version)
+            and 0 < other.effective_ms < before_ms
+            and not is_taken_back(other, marks, (other.version, other.segment, other.signal))
+        ),
+        default=None,
+    )

@@ -24,7 +24,7 @@ from monitor.config.performance import is_judged
 from monitor.estimators.estimator import ESTIMATED
 from monitor.evaluate.change import DETECTORS
 from monitor.evaluate.contrasts import REFERENCE_EVENTS
-from monitor.evaluate.mark_log import read_marks
+from monitor.evaluate.mark_log import OF_ALERTS, read_marks
 from monitor.evaluate.muting import is_muted, mutings
 from monitor.evaluate.realised import accepted
 from monitor.performance.alarms import learned_windows
@@ -417,7 +417,9 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     covered_ms = end_ms - min(starts) if starts and end_ms is not None else 0
     alarms = [alert for alert in alerts if alert["labels"].get("alertname") not in NO_ALARMS]
     fired = [alert["alert_id"] for alert in started(alarms, (min(starts), None))] if starts else []
-    false = {mark.alert_id for mark in read_marks(service.store, model) if mark.says == "false"} if fired else set()
+    marks = [mark for mark in read_marks(service.store, model) if mark.says in OF_ALERTS] if fired else []
+    # Of an alert the newest counts.
+    says = {mark.alert_id: mark.says for mark in sorted(marks, key=lambda mark: mark.order)}
     watch = service.watches.get(model)
     budget = watch.model.spec.detect.false_alarms if watch is not None else None
     stated = accepted(budget, covered_ms) if budget is not None else None
@@ -431,7 +433,7 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
         "window_end_ms": end_ms,
         "days": covered_ms / DAY_MS,
         "alerts": len(fired),
-        "marked_false": len(false.intersection(fired)),
+        "marked_false": sum(says.get(alert_id) == "false" for alert_id in fired),
         "false_alarms": budget.count if budget is not None else None,
         "per_ms": budget.per_ms if budget is not None else None,
         "accepted": stated,

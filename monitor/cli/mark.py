@@ -6,6 +6,7 @@ import click
 
 from monitor.cli.output import as_json
 from monitor.cli.service import MarkedSeries, RunningService, path, series, service
+from sinks.receivers.times import utc
 
 __all__ = ["command"]
 
@@ -23,9 +24,17 @@ def command(series: MarkedSeries, service: RunningService, *, json_: bool, **mar
     """Say what an alert of SIGNAL of MODEL was: false, harmless or real.
 
     What is usual is learned from the days of a false or harmless one too; `leeway status --summary` counts false ones.
+    The newest mark of an alert counts: another one takes a mark back. What has been learned stays learned; it is from
+    the time at which the mark has effect (see `leeway marks`).
     """
     document = service.send("POST", path("v1", "marks"), series.body | mark)
     if json_:
         as_json(document)
     else:
         click.echo(document["id"])
+    if document["learned_ms"] is not None:
+        click.echo(
+            f"What is usual has been learned from this alert, since an older mark had effect at "
+            f"{utc(document['learned_ms'])}: that is not taken back.",
+            err=True,
+        )

@@ -21,7 +21,20 @@ from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Mark", "Says", "log_mark", "marks_in_effect", "note_adopted", "read_marks", "take_up"]
+__all__ = [
+    "OF_ALERTS",
+    "Mark",
+    "Says",
+    "is_taken_back",
+    "log_mark",
+    "marks_in_effect",
+    "note_adopted",
+    "read_marks",
+    "take_up",
+]
+
+OF_ALERTS = frozenset({"false", "harmless", "real"})
+"""What can be said of an alert: of an alert, and of a series in it, the newest mark counts."""
 
 Says = Literal["accepted", "false", "harmless", "real", "adopted", "muted", "heard"]
 """That a level is the new normal; what an alert was; ``adopted`` is what Leeway accepted by itself, and ``muted`` and
@@ -76,6 +89,35 @@ class Mark:
         """Whether it is about a series, (version, segment, signal)."""
         version, segment, signal = series
         return (signal, segment) == (self.signal, self.segment) and self.version in ("", version)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """By what the newest of several is chosen."""
+        return self.updated_ms, self.known_as
+
+    def replaces(self, other: Mark) -> bool:
+        """Whether it says of an alert what an older mark of it no longer does, as far as both are about a series."""
+        is_of_one_alert = bool(self.alert_id) and self.alert_id == other.alert_id
+        return is_of_one_alert and {self.says, other.says} <= OF_ALERTS and self.order > other.order
+
+
+def is_taken_back(mark: Mark, marks: Iterable[Mark], series: SeriesKey) -> bool:
+    """Whether the newest mark of an alert says, by the time at which an older one has effect, that it was real.
+
+    Parameters
+    ----------
+    mark : Mark
+    marks : iterable of Mark
+        All of its model.
+    series : SeriesKey
+        Both are about it.
+    """
+    newer = [
+        other
+        for other in marks
+        if other.replaces(mark) and other.is_about(series) and 0 < other.effective_ms <= mark.effective_ms
+    ]
+    return bool(newer) and max(newer, key=lambda other: other.order).says == "real"
 
 
 def read_marks(store: Store, model: str | Sequence[str] | None = None) -> list[Mark]:

@@ -12,7 +12,7 @@ from detectors.change.model import ModelCharts
 from detectors.change.skew import Skews
 from monitor.alerts.verdict import NewNormal
 from monitor.evaluate.calendar import Calendar
-from monitor.evaluate.mark_log import Mark
+from monitor.evaluate.mark_log import Mark, is_taken_back
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS, format_duration
 from monitor.watch import Watch
@@ -82,7 +82,7 @@ class NewNormals:
                     self._charts.accept(s, from_day, whole_day)
                 self._skews.accept(s, whole_day)
                 new_normals[s] = NewNormal(mark.created_by, mark.reason, mark.from_ms)
-            elif mark.says in ("false", "harmless"):
+            elif mark.says in ("false", "harmless") and not is_taken_back(mark, self.marks, keys[s]):
                 to_day = self._calendar.days_from(mark.to_ms or mark.effective_ms)[0]
                 self._charts.teach(s, range(from_day, to_day + 1))
         return new_normals

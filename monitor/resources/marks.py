@@ -47,6 +47,10 @@ class KnownMark(Row):
     effective_ms: TimeMs | None = described(
         "end of the first window that is evaluated with it; null until there is one"
     )
+    learned_ms: TimeMs | None = described(
+        "of a `real` one: from when on what is usual is learned from the alert, as an older mark said, which this one "
+        "came too late to take back; else null"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

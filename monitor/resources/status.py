@@ -205,7 +205,7 @@ class ModelProtection(Row):
     window_end_ms: TimeMs | None = described("end of the newest window")
     days: float = described("from the start of the first window that was judged to the end of the newest window")
     alerts: int = described("alerts that fired in these days, false or not")
-    marked_false: int = described("those of them of which somebody said so, with `leeway mark`")
+    marked_false: int = described("those of them whose newest mark says so, of `leeway mark`")
     false_alarms: float | None = described("accepted in `per_ms`; null without the configuration")
     per_ms: LengthMs | None
     accepted: float | None = described("false alarms accepted in these days")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from monitor.evaluate.mark_log import take_up
 from tests.api.world import MINUTE_MS, NOW_MS, Client, World, configured, model, step
 
 MOVED = '[{"signal":"feature:amount","segment":"","version":"v1","since_ms":%d,"last_ms":%d,"reason":"moved"}]'
@@ -46,6 +47,7 @@ def test_a_level_is_accepted_since_its_alert_began_and_listed() -> None:
         "reason": "prices",
         "created_ms": NOW_MS,
         "effective_ms": None,
+        "learned_ms": None,
     }
     assert client.items("/v1/marks") == [mark]
     assert client.items("/v1/marks", model="churn") == []
@@ -67,6 +69,32 @@ def test_an_alert_is_marked_by_a_time_at_which_it_fired() -> None:
     newest = post(client, says="harmless").json()
     assert (newest["from_ms"], newest["to_ms"]) == (50_000, None)
     assert [mark["id"] for mark in client.items("/v1/marks", says="false")] == [false["id"]]
+
+
+def settle(made: World, effective_ms: int) -> None:
+    """Let marks have effect of which that is not settled yet."""
+    take_up(made.store, "fraud", effective_ms, MINUTE_MS)
+
+
+def test_the_newest_mark_of_an_alert_counts_and_says_if_it_came_too_late_to_be_learned_from() -> None:
+    made = world()
+    client = Client(made)
+    for says in ("false", "real"):
+        made.clock.advance(1_000)
+        assert post(client, says=says).json()["learned_ms"] is None, "none has had effect yet"
+    settle(made, 120_000)
+    assert {mark["learned_ms"] for mark in client.items("/v1/marks")} == {None}, "both have it from one window on"
+    made.clock.advance(1_000)
+    again = post(client, says="real").json()
+    settle(made, 150_000)
+    assert again["learned_ms"] is None, "nothing was learned from the first one"
+    made.clock.advance(1_000)
+    harmless = post(client, says="harmless").json()
+    settle(made, 180_000)
+    made.clock.advance(1_000)
+    late = post(client, says="real", version="v1").json()
+    assert (harmless["learned_ms"], late["learned_ms"]) == (None, 180_000)
+    assert post(client, says="real", at=15_000).json()["learned_ms"] is None, "that is another alert"
 
 
 def test_an_alert_whose_signals_say_little_is_marked_like_others() -> None:

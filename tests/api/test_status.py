@@ -133,6 +133,21 @@ def test_alerts_that_somebody_marked_false_are_counted_once_each() -> None:
     assert (row["alerts"], row["marked_false"]) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("said", "marked_false"),
+    [(("false", "real"), 0), (("real", "false"), 1), (("false", "accepted"), 1), (("false", "harmless", "false"), 1)],
+)
+def test_the_newest_mark_of_an_alert_says_whether_it_was_false(said: tuple[str, ...], marked_false: int) -> None:
+    world = fill(watched())
+    marks = [
+        {"id": f"{9 - n}", "model": "fraud", "says": says, "alert_id": "a", "updated_ms": n, "effective_ms": 90 - n}
+        for n, says in enumerate(said)
+    ]
+    world.add("marks", marks)
+    [row] = Client(world).items("/v1/series/summary", model="fraud")
+    assert row["marked_false"] == marked_false
+
+
 def test_a_model_that_is_asked_for_says_when_each_version_began(client: Client) -> None:
     world = fill(watched())
     world.add("versions", [{"model": "fraud", "version": f"v{n:02}", "first_ms": n} for n in range(60, 0, -1)])

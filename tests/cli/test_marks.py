@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monitor.evaluate.mark_log import take_up
 from tests.api.test_marks import world
 from tests.api.world import serving
 from tests.cli.console import Console
@@ -18,6 +19,23 @@ def test_a_level_is_accepted_and_a_false_alarm_is_marked(leeway: Console) -> Non
         assert (mark["says"], mark["version"], mark["created_by"], mark["from_ms"]) == ("accepted", "v1", "ann", 50_000)
         assert [row["says"] for row in by_id.values()].count("false") == 1
         assert "new prices" in leeway("marks", "--says", "accepted", "--url", url).out
+
+
+def test_a_mark_is_taken_back_by_another_and_what_was_learned_by_then_is_said(leeway: Console) -> None:
+    made = world()
+    with serving(made) as url:
+        slip = leeway("mark", "fraud", "feature:amount", "false", "--url", url)
+        made.clock.advance(1_000)
+        taken_back = leeway("mark", "fraud", "feature:amount", "real", "--url", url)
+        take_up(made.store, "fraud", 120_000, 60_000)
+        made.clock.advance(1_000)
+        harmless = leeway("mark", "fraud", "feature:amount", "harmless", "--url", url)
+        take_up(made.store, "fraud", 180_000, 60_000)
+        made.clock.advance(1_000)
+        late = leeway("mark", "fraud", "feature:amount", "real", "--url", url)
+    assert [answer.err for answer in (slip, taken_back, harmless)] == [""] * 3
+    assert "learned from this alert, since an older mark had effect at 1970-01-01 00:03 UTC" in late.err
+    assert len(late.out.split()) == 1
 
 
 def test_a_level_is_accepted_from_a_time_on(leeway: Console) -> None:

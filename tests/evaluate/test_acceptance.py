@@ -73,11 +73,17 @@ def at(day: float) -> int:
 
 
 def said(
-    store: Store, *, says: str = "accepted", signal: str = "feature:x", from_day: float = CHANGE_DAY, **more: Any
+    store: Store,
+    *,
+    says: str = "accepted",
+    signal: str = "feature:x",
+    from_day: float = CHANGE_DAY,
+    on_day: float = 20,
+    **more: Any,
 ) -> Mark:
-    """Log a mark."""
+    """Log a mark, on a day."""
     mark = Mark("loans", signal, "", "", says, at(from_day), 0, "ann", "prices rose", 0)  # type: ignore[arg-type]
-    return log_mark(store, ManualClock(at(20)), Mark(**{**vars(mark), **more}))
+    return log_mark(store, ManualClock(at(on_day)), Mark(**{**vars(mark), **more}))
 
 
 def decided(day: float | None, **more: Any) -> MemoryStore:
@@ -352,3 +358,60 @@ def test_days_that_were_marked_harmless_teach(tmp_path: Path) -> None:
     unsaid, _ = replayed(watched(), sales)
     store, _ = replayed(watched(), sales, decided(18, says="harmless", from_day=16, to_ms=at(17)))
     assert rows(store, "scores") != rows(unsaid, "scores")
+
+
+@pytest.fixture(scope="module")
+def sales(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A sale on a Wednesday, and none after it."""
+    return written(tmp_path_factory.mktemp("sales"), [lines(lambda day: 1.0 * (int(day) == 16), days=22)])
+
+
+def scores_with(sales: list[Path], *marks: tuple[str, float, float], **others: Any) -> list[str]:
+    """Scores as text, of days of which is said something, on a day, that has effect from a day on."""
+    store = MemoryStore()
+    store.migrate()
+    for says, on_day, effective in marks:
+        about: dict[str, Any] = {"alert_id": "a", "from_day": 16, "to_ms": at(17)} | others
+        said(store, says=says, on_day=on_day, effective_ms=at(effective), **about)
+    if others:
+        said(store, says="harmless", from_day=16, to_ms=at(17), alert_id="a", on_day=18, effective_ms=at(18))
+    return list(map(repr, rows(replayed(watched(), sales, store)[0], "scores")))
+
+
+HARMLESS = ("harmless", 18, 18)
+
+
+@pytest.fixture(scope="module")
+def taught(sales: list[Path]) -> list[str]:
+    return scores_with(sales, HARMLESS)
+
+
+def test_nothing_is_learned_from_an_alert_whose_mark_is_taken_back_in_time(
+    sales: list[Path], taught: list[str]
+) -> None:
+    untaught = scores_with(sales)
+    assert taught != untaught
+    assert scores_with(sales, HARMLESS, ("real", 18.5, 18)) == untaught
+    assert scores_with(sales, HARMLESS, ("real", 18.5, 17)) == untaught, "before the other has effect"
+    assert scores_with(sales, HARMLESS, ("false", 18.5, 18), ("real", 18.6, 18)) == untaught
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [("real", 18.5, 19)],  # by then it has been learned
+        [("real", 17.5, 18)],  # what is newer counts
+        [("real", 18.5, 18), ("false", 18.6, 18)],
+    ],
+)
+def test_what_has_been_learned_or_is_said_once_more_is_not_taken_back(
+    sales: list[Path], taught: list[str], others: list[tuple[str, float, float]]
+) -> None:
+    assert scores_with(sales, HARMLESS, *others) == taught
+
+
+@pytest.mark.parametrize("of", [{"alert_id": "b"}, {"signal": "volume"}, {"version": "v2"}])
+def test_a_mark_of_another_alert_or_series_takes_nothing_back(
+    sales: list[Path], taught: list[str], of: dict[str, str]
+) -> None:
+    assert scores_with(sales, ("real", 18.5, 18), **of) == taught
