@@ -24,6 +24,17 @@ def _interval(row: Mapping[str, Any]) -> str:
     return "" if row["low"] is None or math.isnan(row["low"]) else f"{row['low']:.4g} to {row['high']:.4g}"
 
 
+def _of_predictions(row: Mapping[str, Any]) -> str:
+    """How many of the predictions the metric is made of: it stands beside ``labels``."""
+    return share(row["labels"] / row["predictions"] if row["predictions"] else None)
+
+
+def _why_not(row: Mapping[str, Any]) -> str:
+    """Why there is no value, and how many events with a label are in none."""
+    unusable = f"{row['unusable']:,} unusable" if row["unusable"] else ""
+    return "; ".join(filter(None, (row["reason"], unusable)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricDetail(Row):
     """A cell of the table of classes, or a bin of the curve of probabilities; what it is not is null."""
@@ -48,8 +59,8 @@ class MetricEstimate(Row):
         "value",
         ("95 % interval", _interval),
         "labels",
-        ("of predictions", lambda row: share(row["coverage"])),
-        ("why not", "reason"),
+        ("of predictions", _of_predictions),
+        ("why not", _why_not),
     )
 
     model: str

@@ -88,6 +88,24 @@ def test_where_there_is_no_value_it_is_said_why(world: World) -> None:
     assert {(row["value"], row["reason"]) for row in rows} == {(None, "no labels yet of 4 predictions")}
 
 
+def test_the_table_says_how_many_labels_are_of_no_use_and_its_shares_are_of_the_others(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 400 predictions 396 have a label, 16 of which are of a prediction that is no number."""
+    for hour in range(4):
+        scores = [*np.resize(SCORES, 80), *[np.nan] * 4, *np.resize(SCORES, 16)]
+        labels = [*np.resize(CLASSES, 99), None]
+        world.labelled_hour(NOON_MS - hour * HOUR_MS, scores, labels)
+    with serving(world) as url:
+        leeway = Console(capsys)
+        row = leeway("performance", "fraud", "--metric", "accuracy", "--url", url, "--json").lines[0]
+        table = leeway("performance", "fraud", "--metric", "accuracy", "--url", url).out
+        hourly = leeway("performance", "fraud", "--metric", "roc_auc", "--step", "1h", "--url", url).out
+    assert (row["labels"], row["unusable"], row["predictions"], row["coverage"]) == (380, 16, 400, 0.99)
+    assert table.rstrip().endswith("380      95.0%            16 unusable")
+    assert hourly.count("95.0%") == hourly.count("; 4 unusable") + hourly.count("  4 unusable") == 4
+
+
 def test_labels_of_which_none_says_the_positive_class_are_named(world: World) -> None:
     recoded = [("1", 1), ("0", 2), ("0", 3), ("no", 4)]
     world.labelled_hour(NOON_MS, SCORES, [name for name, _ in recoded])
