@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from detectors.distance import VECTOR_DISTANCES
+from monitor.alerts.wording import listed
 from monitor.resources.status import amount
 from monitor.values import format_duration
 from sinks.receivers.times import utc
@@ -34,11 +35,15 @@ def words(window: Row, change: Row | None) -> Iterator[str]:
         What the detector `change` said, a row of ``scores``; None under another rule.
     """
     where = f" [{window['segment']}]" if window["segment"] else ""
+    where += f" of version {window['version']}" if window["version"] else ""
     length = format_duration(window["window_end_ms"] - window["window_start_ms"])
     yield (
         f"{window['signal']}{where} in the {length} up to {utc(window['window_end_ms'])}, {window['n']:,} events: "
         f"{OUTCOMES[window['outcome']]}"
     )
+    if window["other_versions"]:
+        names = listed([name or "none" for name in window["other_versions"]])
+        yield f"that is the version with most events; others that have this window: {names} (--version)"
     if window["late"]:
         events = "event" if window["late"] == 1 else "events"
         yield f"{window['late']:,} more {events} of this time came late, and count in no window"

@@ -55,6 +55,8 @@ class _Window:
     model, signal, segment, version : str
     start_ms, end_ms : int
     scores : list of dict
+    other_versions : sequence of str
+        Of the same window, where none was asked for.
     """
 
     model: str
@@ -64,6 +66,7 @@ class _Window:
     start_ms: int
     end_ms: int
     scores: Sequence[Row]
+    other_versions: Sequence[str] = ()
 
     @property
     def change(self) -> Row | None:
@@ -90,6 +93,7 @@ def explain_window(
     contrasts = [] if change is None or window.outcome == "learning" else list(_contrasts(service, window))
     explained = {
         **{name: getattr(window, name) for name in SERIES},
+        "other_versions": list(window.other_versions),
         "window_start_ms": window.start_ms,
         "window_end_ms": window.end_ms,
         "outcome": window.outcome,
@@ -145,7 +149,8 @@ def _window(service: ApiService, question: ExplainWindow) -> _Window:
             of_version = [each for each in rows if each["version"] == version]
             start_ms = max(each["window_end_ms"] - each["window_ms"] for each in of_version)
             series = (question.model, question.signal, question.segment, version)
-            return _Window(*series, start_ms, row["window_end_ms"], of_version)
+            others = sorted({each["version"] for each in rows} - {version})
+            return _Window(*series, start_ms, row["window_end_ms"], of_version, others)
     raise _no_window(service, question, where, at_ms)
 
 

@@ -24,6 +24,8 @@ def command(
 ) -> None:
     """Say why the window of MODEL's SIGNAL that holds a time alarmed, or did not.
 
+    Of several versions it is the one with most events, which is named, as are the others.
+
     What was expected at this hour and what there was, the evidence beside its threshold, what would have been enough,
     and the alert that it belongs to. With --store, --config is needed for what was expected.
     """

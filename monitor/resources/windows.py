@@ -95,6 +95,7 @@ class ExplainedWindow(Row):
     signal: str
     segment: str
     version: str
+    other_versions: list[str] = described("that have this window as well, where none was asked for")
     window_start_ms: TimeMs
     window_end_ms: TimeMs
     outcome: Outcome = described(

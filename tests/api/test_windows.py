@@ -123,6 +123,22 @@ def test_without_the_configuration_it_says_what_was_said_then() -> None:
     assert "what was expected at this hour was not stored, or its configuration is not at hand" in window["words"]
 
 
+def test_it_says_which_version_it_is_about_and_which_others_there_are() -> None:
+    world = fraud()
+    versions = {"v1": 40, "v2": 90, "": 3}
+    world.add("scores", [score(60, version=version, n=n, window_ms=HOUR_MS) for version, n in versions.items()])
+    client, asked = Client(world), {"model": "fraud", "signal": "feature:amount", "at": "60000"}
+    most = client.get("/v1/explain", **asked).json()
+    assert (most["version"], most["n"], most["other_versions"]) == ("v2", 90, ["", "v1"])
+    assert most["words"][0].startswith("feature:amount of version v2 in the 1h up to 1970-01-01 01:00 UTC, 90 events")
+    assert most["words"][1] == (
+        "that is the version with most events; others that have this window: none, v1 (--version)"
+    )
+    one = client.get("/v1/explain", version="v1", **asked).json()
+    assert (one["version"], one["n"], one["other_versions"]) == ("v1", 40, [])
+    assert not any("most events" in sentence for sentence in one["words"])
+
+
 def test_under_another_rule_each_detector_says_its_own() -> None:
     world = fraud(rule="variation")
     world.add("scores", [score(60, status="ok", window_ms=HOUR_MS, detail="not surprising: 0.4 of 3.1")])
