@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from monitor.routing.interval_spec import zone_of
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, format_duration, parse_duration
@@ -139,11 +139,17 @@ def _name_of_zone(value: str) -> str:
     return str(zone_of(value))
 
 
-def _day(value: object) -> object:
+_DAYS = TypeAdapter(date)
+
+
+def _day(value: object) -> date:
     # pydantic takes a number for seconds, or for days, since 1970.
     if isinstance(value, int | float):
         raise ValueError(f"expected a day such as 2026-12-25, got {value!r}")
-    return value
+    try:
+        return _DAYS.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(f"{error.errors()[0]['msg']}; expected a day such as 2026-12-25, got {value!r}") from error
 
 
 class Detect(Strict):
@@ -167,7 +173,7 @@ class Detect(Strict):
         default="UTC", description="whose hours and weekends `rule: change` goes by"
     )
     holidays: list[Annotated[date, BeforeValidator(_day)]] = Field(
-        default_factory=list, description="days that are like a weekend"
+        default_factory=list, description="days that are like a weekend, such as 2026-12-25"
     )
     adopt_after: DurationMs | None = Field(
         default=None,

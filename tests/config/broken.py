@@ -280,6 +280,12 @@ BROKEN = {
     ),
     "zone is unknown": _with("detect: {time_zone: CETT}", "12: spec.detect.time_zone: no such time zone", one=False),
     "holiday is no day": _with("detect: {holidays: [2026-02-30]}", "23: spec.detect.holidays.0: Input", one=False),
+    "holiday is written as people do": _with(
+        "detect: {holidays: [03.04.2026]}",
+        "23: spec.detect.holidays.0: Input should be a valid date or datetime, invalid character in year; expected a "
+        "day such as 2026-12-25, got '03.04.2026'",
+        one=False,
+    ),
     "holiday is a number": _with("detect: {holidays: [0]}", "23: spec.detect.holidays.0: expected a day such as"),
     "adopting under the other rule": _with(
         "detect: {rule: variation, adopt_after: 1d}",
