@@ -235,7 +235,10 @@ class Member:
 
 @dataclass
 class Live:
-    """An alert that has not ended; ``began_ms`` is the end of its first alarmed window."""
+    """An alert that has not ended; ``began_ms`` is the end of its first alarmed window.
+
+    Once another alert has been about another version, the title names the one that this is about.
+    """
 
     alert_id: str
     group: Group
@@ -245,6 +248,17 @@ class Live:
     firing: bool = False
     sequence: int = 0
     members: dict[SeriesKey, Member] = field(default_factory=dict)
+    names_version: bool = False
+
+    @property
+    def versions(self) -> set[str]:
+        """Those of its series."""
+        return {version for version, _, _ in self.members}
+
+    @property
+    def named_version(self) -> str | None:
+        """The version that its title names; None where there is nothing to tell apart, or several are in it."""
+        return next(iter(self.versions)) if self.names_version and len(self.versions) == 1 else None
 
     @property
     def last_ms(self) -> int:
@@ -411,6 +425,7 @@ class Lifecycle:
     def _step(self, at_ms: int, ordered: list[Verdict]) -> list[Transition]:
         changed = self._take_in(at_ms, _alarms(ordered), _statuses(ordered))
         self._take_in_new_normals(ordered)
+        self._tell_versions_apart()
         endings, others = [], []
         for alert in list(self._live):
             quiet_ms = at_ms - alert.last_ms
@@ -448,6 +463,13 @@ class Lifecycle:
                 relative.take(series, alarms[series])
                 changed.add(relative.alert_id)
         return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
+
+    def _tell_versions_apart(self) -> None:
+        if len(self._live) < 2:
+            return
+        versions = set[str]().union(*(alert.versions for alert in self._live))
+        for alert in self._live:
+            alert.names_version |= versions != alert.versions
 
     def _take_in_new_normals(self, verdicts: Iterable[Verdict]) -> None:
         for verdict in verdicts:
@@ -537,7 +559,7 @@ class Lifecycle:
             version=alert.labels.get("version", ""),
             segment=alert.labels.get("segment", ""),
             severity=alert.labels["severity"],
-            title=title(self._model, ranked, is_over=is_over),
+            title=title(self._model, ranked, version=alert.named_version, is_over=is_over),
             labels=dict(alert.labels),
             signals=[member.entry(ranked, is_over=is_over) for member in ranked],
         )

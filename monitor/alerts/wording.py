@@ -179,7 +179,7 @@ class Said(Protocol):
     def p_value(self) -> float: ...
 
 
-def title(model: str, ranked: Sequence[Moved], *, is_over: bool = False) -> str:
+def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is_over: bool = False) -> str:
     """Return the headline of an alert: of what alarms still, and how many others do no longer.
 
     Parameters
@@ -187,6 +187,8 @@ def title(model: str, ranked: Sequence[Moved], *, is_over: bool = False) -> str:
     model : str
     ranked : sequence of Moved
         At least one, strongest first.
+    version : str or None
+        The one that it is about, where other alerts are about others.
     is_over : bool
         Whether the alert has ended: then it is of all that moved.
 
@@ -206,7 +208,8 @@ def title(model: str, ranked: Sequence[Moved], *, is_over: bool = False) -> str:
     headline = _failing(failing, alarmed) if failing else _moves(_of_newest_versions(alarmed))
     alarmed_series = {moved.evidence.series for moved in alarmed}
     quiet = [moved for moved in _of_newest_versions(ranked) if moved.evidence.series not in alarmed_series]
-    return f"{model}: {headline}{_no_longer(len(quiet))}"
+    named = "" if version is None else f" (version {_version(version)})"
+    return f"{model}{named}: {headline}{_no_longer(len(quiet))}"
 
 
 def _moves(ranked: Sequence[Moved]) -> str:

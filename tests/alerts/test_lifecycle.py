@@ -472,6 +472,35 @@ def test_what_went_quiet_and_what_alarms_are_not_named_as_one_move() -> None:
         assert ended.title == "flights: amount moved (typical value 19.9 → 40; most in land=DE: 83.2 → 9)"
 
 
+def test_alerts_about_one_cause_in_two_versions_say_in_their_titles_which_is_which() -> None:
+    alerts = lifecycle(resolve_after=2 * M, join_within=0)
+    [first] = alerts.step(1 * M, [verdict(1, "a")])
+    assert first.title == "flights: a moved (PSI 0.3, 3× its limit)", "no other version alarms"
+    both = [verdict(2, "a"), verdict(2, "b"), verdict(2, "a", version="v2"), verdict(2, "c", version="")]
+    fired = alerts.step(2 * M, both)
+    assert [alert.title for alert in fired] == [
+        "flights (version none): c moved (PSI 0.3, 3× its limit)",
+        "flights (version v1): b moved (PSI 0.3, 3× its limit)",
+        "flights (version v2): a moved (PSI 0.3, 3× its limit)",
+    ]
+    restored = lifecycle(resolve_after=2 * M, join_within=0)
+    restored.restore(json.loads(json.dumps(alerts.snapshot())))
+    alerts.step(3 * M, [verdict(3, "a"), verdict(3, "b")])
+    # The others are over, and what people read of these stays as it was.
+    for each in (alerts, restored):
+        ended = each.step(9 * M, [])
+        titles = {alert.title for alert in ended if alert.version == "v1"}
+        assert titles == {f"flights (version v1): {name} moved (PSI 0.3, 3× its limit)" for name in "ab"}
+
+
+def test_an_alert_of_several_versions_is_named_after_none() -> None:
+    alerts = lifecycle(group_by=["model"], join_within=0)
+    alerts.step(1 * M, [verdict(1, "a"), verdict(1, "a", version="v2")])
+    [later] = alerts.step(2 * M, [verdict(2, "b", version="v2")])
+    assert later.title == "flights (version v2): b moved (PSI 0.3, 3× its limit)"
+    assert {alert.title.partition(":")[0] for alert in alerts.step(9 * M, [])} == {"flights", "flights (version v2)"}
+
+
 def test_a_failure_that_is_over_is_no_headline_of_what_moves_now() -> None:
     alerts = lifecycle(resolve_after=9 * M)
     stuck = Facts(change=Change("spread", 1.0, 0.0, by_day=False), failure=Failure("stuck", "'no'", 0.5, 1.0))
