@@ -180,7 +180,7 @@ class Said(Protocol):
 
 
 def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is_over: bool = False) -> str:
-    """Return the headline of an alert: of what alarms still, and how many others do no longer.
+    """Return the headline of an alert: what alarms still, and then what does no longer.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is
     alarmed_series = {moved.evidence.series for moved in alarmed}
     quiet = [moved for moved in _of_newest_versions(ranked) if moved.evidence.series not in alarmed_series]
     named = "" if version is None else f" (version {_version(version)})"
-    return f"{model}{named}: {headline}{_no_longer(len(quiet))}"
+    return f"{model}{named}: {headline}{_no_longer(quiet)}"
 
 
 def _moves(ranked: Sequence[Moved]) -> str:
@@ -229,8 +229,15 @@ def _moves(ranked: Sequence[Moved]) -> str:
     return f"{moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
 
 
-def _no_longer(count: int) -> str:
-    return f"; {_plural(count, 'other')} {'alarms' if count == 1 else 'alarm'} no longer" if count else ""
+def _no_longer(quiet: Sequence[Moved]) -> str:
+    """Say what alarmed, and does no longer: the strongest, and how many there are."""
+    if not quiet:
+        return ""
+    foremost = _whole_of(quiet[0], quiet)
+    measure = _measure(foremost.evidence) if foremost.failure is None else _failed(foremost.failure)
+    if len(quiet) == 1:
+        return f"; {_name(foremost.evidence)} alarms no longer ({measure})"
+    return f"; {len(quiet)} others alarm no longer (strongest: {_name(foremost.evidence)} {measure})"
 
 
 def _of_newest_versions(ranked: Sequence[Moved]) -> Sequence[Moved]:

@@ -444,7 +444,10 @@ def test_an_update_is_about_what_alarms_now_however_strong_what_went_quiet_was()
     assert firing.title == "flights: amount moved (typical value 19.9 → 83.2; so did 3 segments)"
     quiet = [verdict(2, "amount", "ok", segment=each) for each in ("", "land=AT")]
     [updated] = alerts.step(2 * M, [*quiet, amount(2, "land=DE", 83.2, 19.9, effect=0.9)])
-    assert updated.title == "flights: amount [land=DE] moved (typical value 83.2 → 19.9); 3 others alarm no longer"
+    assert updated.title == (
+        "flights: amount [land=DE] moved (typical value 83.2 → 19.9); "
+        "3 others alarm no longer (strongest: amount typical value 19.9 → 83.2)"
+    )
     assert [s["segment"] for s in updated.signals] == ["land=DE", "", "land=CH", "land=AT"]
     first, *others = [s["reason"] for s in updated.signals]
     assert first.startswith("amount [land=DE]: typical value 83.2 → 19.9")
@@ -461,10 +464,14 @@ def test_what_went_quiet_and_what_alarms_are_not_named_as_one_move() -> None:
     alerts.step(1 * M, [amount(1, "", 19.9, 40.0, effect=0.9), amount(1, "land=DE", 19.9, 83.2, effect=3.0)])
     # The segment goes the other way while the whole is quiet, and later the whole while that is.
     [updated] = alerts.step(2 * M, [amount(2, "land=DE", 83.2, 9.0, effect=4.0)])
-    assert updated.title == "flights: amount [land=DE] moved (typical value 83.2 → 9); 1 other alarms no longer"
+    assert updated.title == (
+        "flights: amount [land=DE] moved (typical value 83.2 → 9); amount alarms no longer (typical value 19.9 → 40)"
+    )
     assert all("most in" not in signal["reason"] for signal in updated.signals)
     [updated] = alerts.step(3 * M, [amount(3, "", 19.9, 10.0, effect=0.7)])
-    assert updated.title == "flights: amount moved (typical value 19.9 → 10); 1 other alarms no longer"
+    assert updated.title == (
+        "flights: amount moved (typical value 19.9 → 10); amount [land=DE] alarms no longer (typical value 83.2 → 9)"
+    )
     restored = lifecycle(resolve_after=9 * M)
     restored.restore(json.loads(json.dumps(alerts.snapshot())))
     for each in (alerts, restored):
@@ -507,7 +514,10 @@ def test_a_failure_that_is_over_is_no_headline_of_what_moves_now() -> None:
     [firing] = alerts.step(1 * M, [verdict(1, "prediction:p", effect=0.9, facts=stuck)])
     assert firing.title == "flights: prediction:p is stuck at 'no' (50 % → 100 % of its answers)"
     [updated] = alerts.step(2 * M, [verdict(2, "prediction:p", "ok"), amount(2, "", 1.0, 2.0)])
-    assert updated.title == "flights: amount moved (typical value 1 → 2); 1 other alarms no longer"
+    assert updated.title == (
+        "flights: amount moved (typical value 1 → 2); "
+        "prediction:p alarms no longer (stuck at 'no' (50 % → 100 % of its answers))"
+    )
 
 
 def moves(minute: int, what: str, after: float, effect: float) -> Verdict:
