@@ -248,12 +248,12 @@ def count_day(row: Floats, expected: Floats, hours: Floats, verdict: Floats) -> 
     """
     if row[KIND] != VOLUME:
         return
-    before, after = 0.0, 0.0
+    events, counted = 0.0, 0.0
     for hour in range(expected.size):
         if hours[hour, 2] > 0:
-            before += hours[hour, 2] * max(np.exp(expected[hour]) - 0.5, 0.0)
-            after += hours[hour, 0]
-    verdict[EXPECTED], verdict[COUNTED] = np.log(before + 0.5), after
+            events += hours[hour, 2] * max(np.exp(expected[hour]) - 0.5, 0.0)
+            counted += hours[hour, 0]
+    verdict[EXPECTED], verdict[COUNTED] = np.log(events + 0.5), counted
 
 
 @inlined

@@ -209,7 +209,7 @@ def test_a_correction_changes_what_is_known_and_no_finding() -> None:
     untouched, changed = (run(watch, each) for each in ({**messages, ("truth", 1): []}, corrected))
     for each in (untouched, changed):
         Performance(watch, each).advance(None, START_MS, at_once=True)
-    assert rows(changed, "performance", age_ms=0) != rows(untouched, "performance", age_ms=0)
+    assert repr(rows(changed, "performance", age_ms=0)) != repr(rows(untouched, "performance", age_ms=0))
     assert rows(untouched, "findings")
     assert results(changed) == results(untouched)
 
