@@ -27,6 +27,7 @@ from detectors.change.legend import (
     EXCEEDS,
     EXPECTED,
     FIRST_ROW,
+    IN_HOUR,
     IS_ANEW,
     KIND,
     LEADING_ROW,
@@ -166,10 +167,8 @@ def stand(rows: Floats, filters: Floats, series: Floats, s: int, verdict: Floats
 
 
 @inlined
-def raise_grown(
-    rows: Floats, filters: Floats, series: Floats, windows_per_day: float, threshold: float, verdict: Floats
-) -> None:
-    """Raise an alarm that stands anew, once a day at most, if its shift has grown by half, however slowly.
+def raise_grown(rows: Floats, filters: Floats, series: Floats, threshold: float, verdict: Floats) -> None:
+    """Raise an alarm that stands anew, once an hour at most, if its shift has grown by half, however slowly.
 
     Charts do not see that: they compare a row with its level, which goes along. What is weighed is how far that is
     from the shift which was told.
@@ -179,7 +178,7 @@ def raise_grown(
     for r in range(first, first + count):
         shift, window = rows[r, STANDING], filters[r, BY_WINDOW]
         level = window[LEVEL]
-        if shift == 0 or rows[r, STOOD] < windows_per_day or level / shift < GROWN:
+        if shift == 0 or rows[r, STOOD] < rows[r, IN_HOUR] or level / shift < GROWN:
             continue
         spread = (window[VARIANCE] + window[LEVEL_VARIANCE]) * window[CALIBRATION]
         evidence = 0.5 * (level - shift) * (level - shift) / spread

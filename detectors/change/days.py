@@ -417,7 +417,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             if not seen:
                 hold(verdicts[s], thresholds[s])
             elif windows_per_day == 1 and verdicts[s, STATUS] == STANDS:
-                raise_grown(rows, filters, series[s], 1.0, thresholds[s], verdicts[s])
+                raise_grown(rows, filters, series[s], thresholds[s], verdicts[s])
         if windows_per_day == 1:
             _say_what_learns(rows[first : first + count], age, enough[s], verdicts[s])
         if verdicts[s, STATUS] == QUIET:

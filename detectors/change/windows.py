@@ -226,7 +226,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 verdicts[s, t, STATUS] = QUIET
                 stand(rows, filters, series, s, verdicts[s, t])
                 if verdicts[s, t, STATUS] == STANDS:
-                    raise_grown(rows, filters, series[s], windows_per_day, thresholds[s], verdicts[s, t])
+                    raise_grown(rows, filters, series[s], thresholds[s], verdicts[s, t])
                 if verdicts[s, t, STATUS] == QUIET and is_looked_at(in_day[first], windows_per_day):
                     look_at_day(
                         rows, filters, charts, sums[:, BY_DAY], day_sums, series, s, ages[s], in_day[first],

@@ -156,7 +156,8 @@ class Member:
 
     def alarm(self, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
         """Take in the verdicts of another alarmed window, strongest first, and return whether one of them is news."""
-        news = [verdict for verdict in verdicts if verdict.tells_of_a_move and self.tell(verdict, pause_ms)]
+        moves = [verdict for verdict in verdicts if verdict.tells_of_a_move and not self._is_stuck_still(verdict)]
+        news = [verdict for verdict in moves if self.tell(verdict, pause_ms)]
         strongest = verdicts[0]
         # Whoever was told what the signal has is told once that it has nothing any more.
         falls_silent = strongest.facts.no_value is not None and self.evidence.facts.no_value is None
@@ -171,6 +172,13 @@ class Member:
     def is_alarmed(self) -> bool:
         """Whether its newest window alarmed."""
         return self.status == "drift"
+
+    def _is_stuck_still(self, verdict: Verdict) -> bool:
+        """Whether the answer that is known to stand for many is what moves, as the season goes by beneath it."""
+        earlier, failure = self.failure, verdict.facts.failure
+        if earlier is None or failure is None or not earlier.kind == failure.kind == "stuck":
+            return False
+        return earlier.answer == failure.answer and failure.after < WORSE * earlier.after
 
     def entry(self, ranked: Sequence[Member], *, is_over: bool) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
@@ -252,8 +260,8 @@ class Live:
 
     @property
     def versions(self) -> set[str]:
-        """Those of its series."""
-        return {version for version, _, _ in self.members}
+        """Those of its series; volumes are of none."""
+        return {version for version, _, _ in self.members if version}
 
     @property
     def named_version(self) -> str | None:
@@ -469,7 +477,7 @@ class Lifecycle:
             return
         versions = set[str]().union(*(alert.versions for alert in self._live))
         for alert in self._live:
-            alert.names_version |= versions != alert.versions
+            alert.names_version |= bool(alert.versions) and versions != alert.versions
 
     def _take_in_new_normals(self, verdicts: Iterable[Verdict]) -> None:
         for verdict in verdicts:

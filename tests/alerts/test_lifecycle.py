@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from monitor.alerts.labels import OF_EVERY_ALERT
-from monitor.alerts.lifecycle import Lifecycle, to_columns
+from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
 from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
@@ -486,7 +486,7 @@ def test_alerts_about_one_cause_in_two_versions_say_in_their_titles_which_is_whi
     both = [verdict(2, "a"), verdict(2, "b"), verdict(2, "a", version="v2"), verdict(2, "c", version="")]
     fired = alerts.step(2 * M, both)
     assert [alert.title for alert in fired] == [
-        "flights (version none): c moved (PSI 0.3, 3× its limit)",
+        "flights: c moved (PSI 0.3, 3× its limit)",
         "flights (version v1): b moved (PSI 0.3, 3× its limit)",
         "flights (version v2): a moved (PSI 0.3, 3× its limit)",
     ]
@@ -498,6 +498,30 @@ def test_alerts_about_one_cause_in_two_versions_say_in_their_titles_which_is_whi
         ended = each.step(9 * M, [])
         titles = {alert.title for alert in ended if alert.version == "v1"}
         assert titles == {f"flights (version v1): {name} moved (PSI 0.3, 3× its limit)" for name in "ab"}
+
+
+def test_what_is_of_no_version_tells_none_apart() -> None:
+    alerts = lifecycle(resolve_after=2 * M, join_within=0)
+    alerts.step(1 * M, [verdict(1, "a")])
+    [volume] = alerts.step(2 * M, [verdict(2, "a"), verdict(2, "volume", version="")])
+    assert volume.title == "flights: volume moved (PSI 0.3, 3× its limit)"
+    assert {alert.title.partition(":")[0] for alert in alerts.step(9 * M, [])} == {"flights"}
+
+
+def test_an_answer_that_is_known_to_be_stuck_is_told_once_whatever_is_expected_of_the_hour() -> None:
+    alerts = lifecycle(resolve_after=9 * M)
+
+    def stuck(minute: int, expected: float, share: float = 1.0, answer: str = "0.5") -> list[Transition]:
+        failure = Failure("stuck", answer, 0.01, share)
+        facts = Facts(change=Change("typical value", expected, 0.5, by_day=False), failure=failure)
+        effect = abs(expected - 0.5)
+        passes: dict[str, Any] = {"surprise": 9.0, "surprise_limit": 8.0}
+        return alerts.step(minute * M, [verdict(minute, "prediction:p", effect=effect, facts=facts, **passes)])
+
+    assert len(stuck(1, 0.4, share=0.9)) == 1
+    # The hours lead away from it on both sides, ever further.
+    assert [stuck(2, 0.7), stuck(3, 0.2), stuck(4, 0.9, share=0.8)] == [[], [], []]
+    assert len(stuck(5, 0.9, answer="0.8")) == 1
 
 
 def test_an_alert_of_several_versions_is_named_after_none() -> None:
