@@ -43,10 +43,13 @@ def test_everything_that_comes_is_counted_by_what_becomes_of_it(
         shop.wait_until(shop.judged(service, "shop", end_ms), "the last window is judged")
 
         def settled() -> bool:
-            found = figures(scraped(service), "leeway_lag_records")
-            return len(found) == 4 and set(found.values()) == {0}
+            samples = scraped(service)
+            behind = figures(samples, "leeway_lag_records")
+            # Rows are in the store a moment before what wrote them counts their windows.
+            windows = figures(samples, "leeway_score_latency_seconds_count").get(("shop",), 0)
+            return len(behind) == 4 and set(behind.values()) == {0} and windows >= 12
 
-        shop.wait_until(settled, "everything is read and saved")
+        shop.wait_until(settled, "everything is read and saved, and its windows are counted")
         samples = scraped(service)
 
     count, good = sum(map(len, logs)) + len(bad), sum(map(len, logs))
