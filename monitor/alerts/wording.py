@@ -609,13 +609,16 @@ def _percent(share: Share) -> str:
 
 def _subjects(ranked: Sequence[Moved]) -> str:
     signals = sorted({moved.evidence.signal for moved in ranked})
-    segments = len({moved.evidence.segment for moved in ranked})
+    segments = {moved.evidence.segment for moved in ranked}
+    named = _plural(len(segments - {""}), "segment")
     kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for signal in signals:
         kinds.setdefault(signal.partition(":")[0], []).append(signal)
     counted = [_counted(kind, names) for kind, names in kinds.items() if names]
     text = counted[0] if len(counted) == 1 else f"{', '.join(counted[:-1])} and {counted[-1]}"
-    return f"{text} in {segments} segments" if segments > 1 else text
+    if len(segments) <= 1:
+        return text
+    return f"{text} in all traffic and {named}" if "" in segments else f"{text} in {named}"
 
 
 def _counted(kind: str, names: list[str]) -> str:

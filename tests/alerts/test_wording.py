@@ -72,6 +72,11 @@ def test_a_title_says_in_which_segments() -> None:
         "flights: feature:hour in 2 segments moved together "
         "(strongest: feature:hour [carrier=AA] PSI 1.43, 14× its limit)"
     )
+    for segments, named in (([one], "1 segment"), ([one, other], "2 segments")):
+        assert title("flights", [*segments, moved("volume")]) == (
+            f"flights: volume and feature:hour in all traffic and {named} moved together "
+            "(strongest: feature:hour [carrier=AA] PSI 1.43, 14× its limit)"
+        )
 
 
 def test_a_title_names_the_version_with_which_the_strongest_began() -> None:
