@@ -72,7 +72,7 @@ def post_mark(posted: PostedMark, service: TheService) -> Response:
         span = {"from_ms": alert["since_ms"], "to_ms": to_ms, "alert_id": alert["alert_id"]}
         mark = Mark(updated_ms=0, **span, **chosen)
     about(mark.model, mark.signal, mark.segment, mark.says)
-    older = read_marks(service.store, mark.model)
+    older = read_marks(service.store, mark.model) if mark.says == "real" else ()
     return answer(_row(log_mark(service.store, service.clock, mark), older))
 
 

@@ -105,7 +105,7 @@ HARDLY_ANY = 0.15
 """Events of a window that are said to be none: so many of those that an expectation is made with may be left, where
 windows differ in size."""
 
-MISLED, DOUBTLESS = 2.0, 4.0
+MISLED, MISLED_SD = 2.0, 4.0
 """How many times as many events there are on average as in a window, and how many standard deviations of these more,
 that the average says nothing of the window."""
 
@@ -300,7 +300,7 @@ class VolumeContrasts(Contrasts):
 
     def is_misled(self, row: int, shifted: float, measured: float) -> bool:
         ratio = (shifted + 0.5) / (measured + 0.5)
-        return max(ratio, 1 / ratio) > MISLED and abs(shifted - measured) > DOUBTLESS * math.sqrt(max(shifted, 1.0))
+        return max(ratio, 1 / ratio) > MISLED and abs(shifted - measured) > MISLED_SD * math.sqrt(max(shifted, 1.0))
 
     def evidence(self, events: Integers) -> SignalEvidence:
         """Return the evidence of windows with so many events, int64[T]."""
