@@ -2,7 +2,8 @@
 
 Independent signals of one contrast have a fault for hours, for days or for good, which is ten days. Of each setting:
 how many alarm; how many alerts one fault is (1.0 would be right); in how many of them an alert stands from the first
-alarm to the end of the fault; and after how many hours it is over then, in half of them and in nine of ten::
+alarm to the end of the fault; and after how many hours it is over then, in half of them and in nine of ten. Some
+faults shrink half way to a half or a quarter of what they were::
 
     python -m bench.recovery [--signals 100] [--seed 1] [--day 22]
 """
@@ -30,6 +31,15 @@ RESOLVE_AFTER_HOURS = 0.25
 FOR_GOOD, FOLLOWED_DAYS = 10.0, 5
 """Days for which what lasts for good is followed, and those after the end of other faults."""
 
+LASTING = (
+    (8 / 24, 1.0, "8 h"),
+    (3.0, 1.0, "3 days"),
+    (3.0, 0.5, "3 days, to 1/2"),
+    (3.0, 0.25, "3 days, to 1/4"),
+    (FOR_GOOD, 1.0, "for good"),
+)
+"""For how many days faults last, and how much of them remains half way."""
+
 MISSING = 0.02
 """Share of the values of a rate that are missing all the time."""
 
@@ -48,6 +58,7 @@ FAULTS = {
     "1 sd": Fault(shift=1.0),
     "+3 sd in 1/8": Fault(shift=3 / 8),
     "1/8 missing": Fault(missing=(1 - MISSING) / 8),
+    "4/5 missing": Fault(missing=0.8 - MISSING),
 }
 
 
@@ -88,6 +99,8 @@ class Setting:
         Of each window.
     begins, lasts : float
         In days.
+    remains : float
+        Part of the fault that there is in its second half.
     """
 
     levels: str
@@ -96,6 +109,7 @@ class Setting:
     events: int = 60
     begins: float = 22.375
     lasts: float = 8 / 24
+    remains: float = 1.0
 
     @property
     def days(self) -> int:
@@ -166,7 +180,8 @@ def standing(setting: Setting, signals: int, seed: int) -> NDArray[np.bool_]:
     fault, per_day = FAULTS[setting.fault], setting.windows_per_day
     levels = LEVELS[setting.levels](rng, signals, setting.days, per_day)
     times = np.arange(setting.days * per_day) / per_day
-    faulty = (times >= setting.begins - 1e-9) & (times < setting.begins + setting.lasts - 1e-9)
+    since = times - setting.begins + 1e-9
+    faulty = np.where(since < setting.lasts / 2, 1.0, setting.remains) * ((since >= 0) & (since < setting.lasts))
     shape = (signals, len(times))
     if fault.missing:
         values = rng.binomial(setting.events, MISSING + fault.missing * faulty, shape).astype(np.float64)
@@ -195,15 +210,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument("--day", type=float, default=22.375, help="on which faults begin (default: %(default)s)")
     options = parser.parse_args()
-    print("window  levels      fault         lasts     found  alerts each  unbroken  over after h   nine in ten")
+    print("window  levels      fault         lasts            found  alerts each  unbroken  over after h   nine in ten")
     for per_day, events, names in ((24, 60, list(LEVELS)), (288, 40, ["iid", "AR 0.5"])):
         for levels, fault in ((levels, fault) for levels in names for fault in FAULTS):
             if FAULTS[fault].missing and levels != "iid":
                 continue
-            for lasts, words in ((8 / 24, "8 h"), (3.0, "3 days"), (FOR_GOOD, "for good")):
-                setting = Setting(levels, fault, per_day, events, options.day, lasts)
+            for lasts, remains, words in LASTING:
+                setting = Setting(levels, fault, per_day, events, options.day, lasts, remains)
                 became = measured(setting, options.signals, options.seed)
-                print(f"{1440 // per_day:3} min  {levels:11} {fault:13} {words:8} {became}", flush=True)
+                print(f"{1440 // per_day:3} min  {levels:11} {fault:13} {words:15} {became}", flush=True)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ from detectors.change.legend import (
     LEVEL_VARIANCE,
     LOCATION,
     NOISE,
-    RECOVERY,
+    OF_ALARM,
     REFERENCE_DAYS,
     RENEWED,
     ROWS,
@@ -58,7 +58,6 @@ from detectors.change.legend import (
     SPREAD,
     STANDING,
     STEP,
-    STEP_BACK,
     STOOD,
     STOOD_SEEN,
     STOOD_SUM,
@@ -357,7 +356,7 @@ def _shift(state: State, r: int, former: Integers, shifts: Floats) -> None:
 def settle(state: State, r: int, variance: float, windows_per_day: int) -> None:
     """End the alarm of a row, if there is one: its level is what is expected, with some variance."""
     row, window, of_days = state.rows[r], state.filters[r, BY_WINDOW], state.filters[r, BY_DAY]
-    row[[STANDING, RECOVERY, STOOD, STOOD_SUM, STOOD_SEEN, STEP_BACK]] = 0.0
+    row[OF_ALARM] = 0.0
     state.charts[r] = 0.0
     state.filters[r, :, LEVEL] = 0.0
     state.filters[r, :, CARRY] = state.filters[r, :, CARRY_TODAY]

@@ -18,7 +18,6 @@ from detectors.change.legend import (
     DAY_ALARMS,
     DAY_SUM,
     DAY_WINDOWS,
-    DEVIATION,
     DIRECTIONS,
     ELAPSED,
     ERROR,
@@ -34,7 +33,6 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     MAGNITUDES,
-    RECOVERY,
     RESIDUAL,
     RESIDUALS,
     RESIDUALS_SEEN,
@@ -46,18 +44,14 @@ from detectors.change.legend import (
     STANDING,
     STANDS,
     STATUS,
-    STEP,
-    STEP_BACK,
     STOOD,
-    STOOD_SEEN,
-    STOOD_SUM,
     STUCK,
     THRESHOLD,
     TOTAL,
     VARIANCE,
     VOLUME,
 )
-from detectors.change.recovery import begin_anew
+from detectors.change.recovery import begin_anew, move_level, stand_off
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -148,14 +142,17 @@ def hold(verdict: Floats, threshold: float) -> None:
 
 
 @inlined
+def stands_at(shift: float, level: float) -> float:
+    """Return where a row is whose alarm stands for a shift: what grows has gone on, and its level with it."""
+    return level if level * shift > shift * shift else shift
+
+
+@inlined
 def stand(rows: Floats, filters: Floats, series: Floats, s: int, verdict: Floats) -> None:
     """Say that an alarm of series ``s`` goes on, if one does, and for which row most."""
     first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
     for r in range(first, first + count):
-        shift, level = rows[r, STANDING], filters[r, BY_WINDOW, LEVEL]
-        if level * shift > shift * shift:
-            # A fault that grows has gone on since its alarm.
-            shift = level
+        shift = stands_at(rows[r, STANDING], filters[r, BY_WINDOW, LEVEL])
         if shift != 0 and (verdict[STATUS] != STANDS or abs(shift) > abs(verdict[SHIFT])):
             verdict[STATUS] = STANDS
             verdict[LEADING_ROW] = r
@@ -189,20 +186,9 @@ def raise_grown(rows: Floats, filters: Floats, series: Floats, threshold: float,
             verdict[STATUS] = EXCEEDS
             verdict[LEADING_ROW], verdict[SHIFT], verdict[SPAN] = r, level, rows[r, STOOD] + 1
             verdict[EVIDENCE], verdict[THRESHOLD] = evidence, threshold
-        _stand_off(rows[r], level)
+        stand_off(rows[r], level)
     if most > 0:
         _note_alarm(series, verdict)
-
-
-@inlined
-def _stand_off(row: Floats, shift: float) -> None:
-    """Let an alarm of a row stand for a shift, from now on."""
-    row[STANDING] = shift
-    row[RECOVERY] = 0.0
-    row[STEP_BACK] = 0.0
-    row[STOOD] = 0.0
-    row[STOOD_SUM] = shift if row[KIND] == SCORE else row[DEVIATION]
-    row[STOOD_SEEN] = 1.0
 
 
 @inlined
@@ -293,11 +279,8 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             window[LEVEL] = 0.0
             window[VARIANCE] = window[LEVEL_VARIANCE]
             continue
-        _stand_off(rows[r], shift)
-        window[LEVEL] = shift
-        window[CARRY] = 1.0
-        window[STEP] = max(window[STEP], 0.02 * window[TOTAL])
-        window[VARIANCE] = window[TOTAL]
+        stand_off(rows[r], shift)
+        move_level(window, shift)
 
 
 @inlined

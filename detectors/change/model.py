@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
+from detectors.change.alarms import stands_at
 from detectors.change.days import begin_day, close_day
 from detectors.change.lag import lag_of
 from detectors.change.legend import (
@@ -244,9 +245,7 @@ class ModelCharts:
         """Return how far each contrast of series ``s`` is off by an alarm that stands, float64[K]; 0 without one."""
         rows = self.state.rows_of(s)
         shifts, levels = self.state.rows[rows, STANDING], self.state.filters[rows, BY_WINDOW, LEVEL]
-        # A fault that grows has gone on since its alarm: the level follows it.
-        has_grown = (shifts * levels > 0) & (np.abs(levels) > np.abs(shifts))
-        return np.where(has_grown, levels, shifts)
+        return np.array([stands_at(shift, level) for shift, level in zip(shifts, levels, strict=True)])
 
     def windows_stood(self, s: int) -> int:
         """Return for how many windows the longest alarm of series ``s`` has stood; 0 without one."""

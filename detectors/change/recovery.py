@@ -12,13 +12,16 @@
   its variance, since windows in a row err together. Long tails are left out: what counts here lies in the middle.
 - The shift is over at `RECOVERED` nats plus ln(windows a day / 24), so that the risk is one of each day and not of each
   window; at `LEAST_SURE` at least, and, of short windows, after `LEAST_HOURS`, since where six of forty values are
-  missing a window without any comes now and then.
+  missing a window without any comes now and then. A window of a share says no more than its count does (binomial).
 - σ² is no larger than what lets a day at the expected level end any alarm; in the first two weeks a third of a day,
   since the variances that stand in for learned ones are wide.
 
 **It has stepped back** from the level that it had while the alarm stood. Where levels persist, where a signal is on a
 day says little of it, and a step within the day nearly all. The sum is the same, of δ against none in the errors of
 predictions from one window to the next. It takes `STEP_COSTS` nats more: the level follows, and the sum stays.
+
+Either may be so of a fault that has shrunk. Where windows are off on average, since there is evidence of a way back, by
+`REST` nats, it stands on, for a shift of their mean.
 """
 
 from __future__ import annotations
@@ -33,16 +36,22 @@ from detectors.change.legend import (
     CALIBRATION,
     CARRY,
     CARRY_TODAY,
+    DEVIATION,
     KIND,
     LEVEL,
     LEVEL_VARIANCE,
     MAGNITUDES,
+    NEARER_SEEN,
+    NEARER_SUM,
     NOISE,
+    RATE,
     RECOVERY,
     SCALES,
     SCORE,
     STANDING,
+    STEP,
     STEP_BACK,
+    STOOD,
     STOOD_SEEN,
     STOOD_SUM,
     STRETCH,
@@ -50,6 +59,7 @@ from detectors.change.legend import (
     UNCERTAINTY,
     VARIANCE,
 )
+from detectors.change.residuals import binomial_evidence, share_of
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -59,6 +69,9 @@ REMAINING = 0.6
 
 RECOVERED, LEAST_SURE, STEP_COSTS = 4.0, 1.5, 3.0
 """Evidence, in nats, that a shift is over, of hourly windows and at least; and how much more a step back takes."""
+
+REST = 2.0
+"""Evidence, in nats, that some of a shift is left, for which its alarm stands on."""
 
 YOUNG_PART = 1 / 3
 """Part of a day at the expected level that ends any alarm of a young signal."""
@@ -83,15 +96,17 @@ def only_away(shift: float, charts: Floats) -> None:
 
 @inlined
 def recover(
-    row: Floats, filters: Floats, charts: Floats, residual: float, sampling: float, z: float, windows_per_day: float,
-    young: bool,
+    row: Floats, filters: Floats, charts: Floats, value: float, events: float, middle: float, residual: float,
+    sampling: float, z: float, windows_per_day: float, young: bool,
 ) -> None:  # fmt: skip
-    """Weigh whether the shift of a row is over, and end its alarm if it is.
+    """Weigh whether the shift of a row is over, or what is left of it, and let its alarm end or stand for that.
 
     Parameters
     ----------
     row, filters, charts
         float64[ROW], float64[SCALES, FILTER], float64[SCALES, MAGNITUDES, DIRECTIONS, CHART].
+    value, events, middle
+        Of the window: a mean of scores or a number of events, out of how many, and what was expected of it.
     residual, sampling, z
         Of the window: what it is beyond its expectation, the variance of that by sampling, and how far it is from the
         level of the row in standard deviations.
@@ -100,24 +115,61 @@ def recover(
     """
     window = filters[BY_WINDOW]
     sign = 1.0 if row[STANDING] > 0 else -1.0
+    stood = row[STOOD_SUM] / max(row[STOOD_SEEN], 1.0)
     shift = sign * row[STANDING]
     if row[KIND] == SCORE:
-        shift = max(shift, sign * row[STOOD_SUM] / max(row[STOOD_SEEN], 1.0))
+        shift = max(shift, sign * stood)
     size = REMAINING * shift
-    away = sign * residual
     sure = max(RECOVERED + math.log(max(windows_per_day, 1.0) / 24), LEAST_SURE)
     enough = max(windows_per_day * (YOUNG_PART if young else 1.0), FEWEST_WINDOWS)
-    spread = min(_long_run_variance(row, window, sampling, windows_per_day), 0.5 * size * size * enough / sure)
+    variance = _long_run_variance(row, window, sampling, windows_per_day)
+    spread = min(variance, 0.5 * size * size * enough / sure)
+    for_none = size * (0.5 * size - sign * residual) / spread
+    if row[KIND] == RATE and sign * stood > 0:
+        other = middle + REMAINING * stood
+        usual = binomial_evidence(share_of(middle, events) * events, events, middle, other)
+        if usual > 0:
+            by_count = binomial_evidence(value, events, middle, other)
+            for_none = by_count * max(sampling / variance, sure / enough / usual)
     most = sure / max(LEAST_HOURS * windows_per_day / 24 - 0.5, 0.5)
-    row[RECOVERY] = max(row[RECOVERY] + min(size * (0.5 * size - away) / spread, most), 0.0)
+    row[RECOVERY] = max(row[RECOVERY] + min(for_none, most), 0.0)
     if window[CARRY_TODAY] > 0:
         back = size / np.sqrt(window[TOTAL] * window[CALIBRATION])
         row[STEP_BACK] = max(row[STEP_BACK] - back * (sign * z + 0.5 * back), 0.0)
+    if row[RECOVERY] > 0:
+        row[NEARER_SUM] += residual
+        row[NEARER_SEEN] += 1
+    else:
+        row[NEARER_SUM] = row[NEARER_SEEN] = 0.0
     if row[RECOVERY] > sure or row[STEP_BACK] > sure + STEP_COSTS:
-        row[STANDING] = 0.0
-        row[RECOVERY] = 0.0
-        row[STEP_BACK] = 0.0
-        begin_anew(filters, charts)
+        seen = row[NEARER_SEEN]
+        rest = row[NEARER_SUM] / seen if seen > 0 else residual
+        if sign * rest > 0 and 0.5 * rest * rest * max(seen, 1.0) / variance > REST:
+            stand_off(row, rest)
+            move_level(window, rest)
+        else:
+            stand_off(row, 0.0)
+            begin_anew(filters, charts)
+
+
+@inlined
+def stand_off(row: Floats, shift: float) -> None:
+    """Let an alarm of a row stand for a shift, from now on; for none, it is over."""
+    row[STANDING] = shift
+    row[RECOVERY] = row[NEARER_SUM] = row[NEARER_SEEN] = 0.0
+    row[STEP_BACK] = 0.0
+    row[STOOD] = 0.0
+    row[STOOD_SUM] = shift if row[KIND] == SCORE else row[DEVIATION]
+    row[STOOD_SEEN] = 1.0
+
+
+@inlined
+def move_level(window: Floats, shift: float) -> None:
+    """Let a row be at a shift, about as surely as one window shows: what changes next is a change of its own."""
+    window[LEVEL] = shift
+    window[CARRY] = 1.0
+    window[STEP] = max(window[STEP], 0.02 * window[TOTAL])
+    window[VARIANCE] = window[TOTAL]
 
 
 @inlined

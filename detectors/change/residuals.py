@@ -81,6 +81,29 @@ def _rate_residual(count: float, events: float, expected: float, in_hour: float)
 
 
 @inlined
+def binomial_evidence(count: float, events: float, expected: float, other: float) -> float:
+    """Return how many nats likelier a count is at the share that is expected than at another.
+
+    Parameters
+    ----------
+    count, events
+        How many of how many.
+    expected, other
+        Shares, in the units of expectations.
+    """
+    share, of_other = share_of(expected, events), share_of(other, events)
+    return count * math.log(share / of_other) + (events - count) * math.log((1 - share) / (1 - of_other))
+
+
+@inlined
+def share_of(expected: float, events: float) -> float:
+    """Return the share that is expected of events, none of which never happens."""
+    least = min(FEWEST_COUNTED / events, 0.5)
+    sine = math.sin(0.5 * min(max(expected, 0.0), math.pi))
+    return min(max(sine * sine, least), 1 - least)
+
+
+@inlined
 def _between_counts(mean: float, events: float, least: float) -> float:
     """Return the mean score, against ``least``, of what is counted fewer times than that."""
     low = math.floor(mean)

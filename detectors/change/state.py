@@ -18,6 +18,7 @@ from detectors.change.legend import (
     COMPARED,
     DAY_SUMS,
     DAYS,
+    DEVIATION,
     DIRECTIONS,
     FAMILY,
     FILTER,
@@ -33,6 +34,7 @@ from detectors.change.legend import (
     MAGNITUDES,
     MOMENTS,
     NEW_DAY,
+    OF_ALARM,
     OVERNIGHT,
     REPEATED,
     ROW,
@@ -41,8 +43,6 @@ from detectors.change.legend import (
     SERIES,
     SPREAD,
     STANDING,
-    STEP_BACK,
-    STOOD_SEEN,
     VARIANCE,
     WAITING,
     WINDOWS_SEEN,
@@ -183,8 +183,8 @@ class State:
         filters[stands, :, LEVEL] = 0.0
         filters[stands, :, VARIANCE] = filters[stands, :, LEVEL_VARIANCE]
         self.filters[rows] = filters
-        self.rows[rows, STANDING : STOOD_SEEN + 1] = 0.0
-        self.rows[rows, STEP_BACK] = 0.0
+        self.rows[rows, DEVIATION] = 0.0
+        self.rows[rows][:, OF_ALARM] = 0.0
 
     def rows_of(self, s: int) -> slice:
         """Return which rows are those of series ``s``."""

@@ -328,7 +328,9 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         row[STOOD_SUM] += min(max(residual, level - limit), level + limit) if is_score else row[DEVIATION]
         row[STOOD_SEEN] += 1
         windows_per_day = row[IN_HOUR] * hours.shape[0]
-        recover(row, filters, charts, residual, sampling, z, windows_per_day, age < LEARNING_DAYS)
+        recover(
+            row, filters, charts, value, events, middle, residual, sampling, z, windows_per_day, age < LEARNING_DAYS
+        )  # fmt: skip
         # A signal that leaves its level again and again has to teach that it does, above all in its first weeks.
         if not single and not UNITS_DAYS <= age < LEARNING_DAYS and row[ALARMS] < OFTEN:
             return

@@ -22,6 +22,24 @@ def test_a_fault_of_one_event_in_eight_is_one_alert_until_it_is_over(
     assert np.quantile(became.hours, 0.9) <= 8
 
 
+@pytest.mark.parametrize(("fault", "remains"), [("1 sd", 0.5), ("4/5 missing", 0.25)])
+@pytest.mark.parametrize(("windows_per_day", "events"), [(24, 60), (288, 40)])
+def test_a_fault_that_shrinks_is_one_alert_until_what_is_left_is_over(
+    fault: str, remains: float, windows_per_day: int, events: int
+) -> None:
+    became = measured(Setting("iid", fault, windows_per_day, events, lasts=3.0, remains=remains), SIGNALS, 1)
+    assert len(became.alerts) == SIGNALS
+    assert became.unbroken >= 0.75 * SIGNALS
+    assert np.mean(became.alerts) <= 1.25
+    assert np.quantile(became.hours, 0.9) <= 8
+
+
+def test_a_rate_that_stays_high_is_one_alert_though_windows_without_any_come() -> None:
+    became = measured(Setting("iid", "1/8 missing", lasts=FOR_GOOD), SIGNALS, 1)
+    assert len(became.alerts) == SIGNALS
+    assert became.unbroken >= 0.85 * SIGNALS
+
+
 @pytest.mark.parametrize("levels", ["iid", "season", "AR 0.5"])
 def test_half_a_standard_deviation_that_lasts_is_one_alert(levels: str) -> None:
     became = measured(Setting(levels, "0.5 sd", lasts=FOR_GOOD), SIGNALS, 1)
