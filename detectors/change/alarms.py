@@ -284,6 +284,16 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
 
 
 @inlined
+def end_what_is_back(rows: Floats, filters: Floats, charts: Floats, first: int, count: int) -> None:
+    """End the alarms of rows of which a day, that is one window, shows beyond doubt that they are back."""
+    for r in range(first, first + count):
+        of_days = filters[r, BY_DAY]
+        if rows[r, STANDING] * of_days[ERROR] < 0 and _is_back(of_days):
+            stand_off(rows[r], 0.0)
+            begin_anew(filters[r], charts[r])
+
+
+@inlined
 def _shift(window: Floats, charts: Floats) -> tuple[float, float]:
     """Return how far from its expectation a row is, and for how many windows.
 

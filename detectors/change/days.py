@@ -8,6 +8,7 @@ import numpy.typing as npt
 from detectors.change.alarms import (
     alarm_by_day,
     count_day,
+    end_what_is_back,
     hold,
     is_held,
     name_foremost,
@@ -188,7 +189,7 @@ def begin_day(
             age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = days_alike(weekend, day - age, day)
             # With hardly a day to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
-            if age > 0 and (age == 1 or days_teach(weights[s], day - age, day, lag_of(age), age)):
+            if age > 0 and (age == 1 or days_teach(hours_known[r], weights[s], day - age, day, lag_of(age), age)):
                 row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
                     hours_known[r], weights[s], weekend, day - age, day, lag_of(age), row[BEGUN_ANEW] != 0, expected[r]
                 )
@@ -240,7 +241,15 @@ def begin_day(
 
 @inlined
 def _is_off(hours_known: Floats, weekend: Integers, day: int, age: int) -> bool:
-    """Whether the last day like this one had nothing: of the same day of the week, or of a weekend or holiday."""
+    """Whether the last day like this one had nothing: of the same day of the week, or of a weekend or holiday.
+
+    A series that has had nothing for a week is gone, as a version is that another one has replaced.
+    """
+    is_gone = True
+    for d in range(max(day - 7, day - age, day - DAYS + 1), day):
+        is_gone = is_gone and bool(np.isnan(hours_known[:, d % DAYS]).all())
+    if is_gone:
+        return False
     like = day - 7
     if weekend[day % DAYS]:
         like = day - 1
@@ -405,6 +414,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         if age < enough[s]:
             charts[first : first + count, BY_DAY] = 0.0
         elif seen:
+            if windows_per_day == 1:
+                end_what_is_back(rows, filters, charts, first, count)
             alike = series[s, DAY_REPEATS]
             score = combine(charts[:, BY_DAY], first, count, alike)
             series[s, HIGHEST_BY_DAY] = max(series[s, HIGHEST_BY_DAY], score)

@@ -21,7 +21,8 @@ day says little of it, and a step within the day nearly all. The sum is the same
 predictions from one window to the next. It takes `STEP_COSTS` nats more: the level follows, and the sum stays.
 
 Either may be so of a fault that has shrunk. Where windows are off on average, since there is evidence of a way back, by
-`REST` nats, it stands on, for a shift of their mean.
+`REST` nats, it stands on, for a shift of their mean; and where nothing points to a way back, but the level is less than
+`SHRUNK` of the shift, for that.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ RECOVERED, LEAST_SURE, STEP_COSTS = 4.0, 1.5, 3.0
 
 REST = 2.0
 """Evidence, in nats, that some of a shift is left, for which its alarm stands on."""
+
+SHRUNK = 2 / 3
+"""Part of a shift below which a level is another one, for which its alarm stands on."""
 
 YOUNG_PART = 1 / 3
 """Part of a day at the expected level that ends any alarm of a young signal."""
@@ -150,6 +154,17 @@ def recover(
         else:
             stand_off(row, 0.0)
             begin_anew(filters, charts)
+    elif row[RECOVERY] == 0:
+        _shrink(row, window, sure)
+
+
+@inlined
+def _shrink(row: Floats, window: Floats, sure: float) -> None:
+    """Let an alarm stand for the level of its row where that is no longer near to the shift that it stands for."""
+    shift, level = row[STANDING], window[LEVEL]
+    spread = (window[VARIANCE] + window[LEVEL_VARIANCE]) * window[CALIBRATION]
+    if 0 < level / shift < SHRUNK and 0.5 * (level - shift) * (level - shift) / spread > sure:
+        stand_off(row, level)
 
 
 @inlined

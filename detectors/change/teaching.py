@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.expectation import age_of, mean_of_hours
+from detectors.change.expectation import age_of, hours_seen, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_DAY,
     ACCEPTED_VARIANCE,
@@ -50,6 +50,9 @@ UNLEARNED_DAYS = 2
 
 FEWEST_DAYS = 3.0
 """Days from which alone a signal of more than two weeks learns what to expect."""
+
+MOST_DAYS = 0.6
+"""Part of its days from which one learns that has values on few."""
 
 FAR_OFF = 6.0
 """Standard deviations of windows beyond which an hour is no way of a signal to vary, if it alarmed and came back."""
@@ -106,12 +109,17 @@ def days_alike(weekend: Integers, first: int, day: int) -> int:
 
 
 @inlined
-def days_teach(weights: Floats, first: int, day: int, lag: int, age: int) -> bool:
-    """Whether there are days to learn from; of a signal that knows more than few can say, not too few."""
-    total = 0.0
+def days_teach(hours_known: Floats, weights: Floats, first: int, day: int, lag: int, age: int) -> bool:
+    """Whether there are days with values to learn from; of a signal that knows more than few can say, not too few.
+
+    Of one that has values on few days, as a weekly batch does, most of these.
+    """
+    total, days = 0.0, 0
     for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
-        total += weights[d % DAYS]
-    return bool(total >= FEWEST_DAYS if age >= SETTLED else total > 0.0)
+        if hours_seen(hours_known[d % DAYS]) > 0:
+            total += weights[d % DAYS]
+            days += 1
+    return bool(total >= min(FEWEST_DAYS, MOST_DAYS * days) if age >= SETTLED and days > 0 else total > 0.0)
 
 
 @inlined

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detectors.change.legend import EXCEEDS, LEADING_ROW, SHIFT, STANDS, STATUS
+from detectors.change.legend import EXCEEDS, LEADING_ROW, LOCATION, SCORE, SHIFT, SPREAD, STANDS, STATUS
 from detectors.change.model import ModelCharts, Settings
 from tests.detectors.change_streams import COUNT, evidence_of, is_weekend
 
@@ -86,6 +86,53 @@ def test_a_day_without_traffic_alarms_at_once(name: str, windows_per_day: int) -
 def test_half_of_the_traffic_alarms_within_two_days(name: str) -> None:
     raised = alarms(SCHEDULES[name], 24, 4, days=CHANGED + 3, share_from=(CHANGED, 0.5))
     assert any(less for day, less in raised if day >= CHANGED)
+
+
+def test_a_batch_that_was_missed_is_one_alarm_and_the_next_one_ends_it() -> None:
+    """The next Monday, as many as ever were a change, and five weeks later any batch was one."""
+    missed = 20 * 7
+    schedule: Schedule = lambda day, hour: day != missed and SCHEDULES["a batch each Monday"](day, hour)  # noqa: E731
+    for seed in range(2):
+        raised = alarms(schedule, 1, seed, days=34 * 7)
+        assert [(day, less) for day, less in raised if day > SETTLED] == [(missed, True)]
+
+
+@pytest.mark.parametrize(("name", "windows_per_day"), [("a batch each Monday", 1), ("on weekdays", 24)])
+def test_a_change_that_lasts_is_learned_from_no_more_than_days_without_traffic_are(
+    name: str, windows_per_day: int
+) -> None:
+    """Of which there were enough to learn from: after five weeks what was wrong was expected, and the alarm over."""
+    changed, days = 16 * 7, 26 * 7
+    rng, charts = np.random.default_rng(6), ModelCharts(Settings(1 / 30, 2, windows_per_day))
+    charts.add([((SCORE, LOCATION), (SCORE, SPREAD))], 0)
+    for day in range(days):
+        charts.begin(day, weekend=is_weekend(day))
+        is_there = np.array(means_of(SCHEDULES[name], day, windows_per_day)) > 0
+        level = np.where(is_there, rng.normal(1.0 * (day >= changed), 0.05, windows_per_day), np.nan)
+        evidence = evidence_of([level, np.where(is_there, 0.0, np.nan)], PER_HOUR)
+        evidence.present[:] = is_there
+        statuses = [*charts.watch(evidence)[0, :, STATUS], charts.close()[0, STATUS]]
+        if day >= changed + 7 and is_there.any():
+            assert max(statuses) >= STANDS
+    assert abs(charts.state.expected[0]).max() < 0.2
+
+
+def test_an_alarm_is_over_once_its_series_has_had_nothing_for_a_week() -> None:
+    """A version of a weekly model has one batch: no later Monday is one on which it is missed."""
+    rng, charts = np.random.default_rng(7), ModelCharts(Settings(1 / 30, 2, 1))
+    charts.add([((SCORE, LOCATION), (SCORE, SPREAD))], 0)
+    bad, statuses = 20 * 7, {}
+    for day in range(bad + 15):
+        charts.begin(day, weekend=is_weekend(day))
+        is_there = day % 7 == 0 and day <= bad
+        level = rng.normal(1.0 * (day == bad), 0.05) if is_there else np.nan
+        evidence = evidence_of([[level], [0.0 if is_there else np.nan]], PER_HOUR)
+        evidence.present[:] = is_there
+        charts.watch(evidence)
+        statuses[day] = charts.close()[0, STATUS]
+    assert statuses[bad] == EXCEEDS
+    assert {statuses[day] for day in range(bad + 1, bad + 7)} == {STANDS}
+    assert statuses[bad + 14] < STANDS
 
 
 def test_nothing_at_an_hour_without_traffic_does_not_end_an_outage() -> None:
