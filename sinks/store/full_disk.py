@@ -56,6 +56,7 @@ class FullDisk:
         self._path, self._free_bytes, self._on_look, self._look_every_s = path, free_bytes, on_look, look_every_s
         self._parts, self._mending, self._turns = PartsOnDisk(ask), threading.Lock(), Turns()
         self._set_aside, self._doubts = "", 0
+        self._doubting = threading.Lock()
         self._closed = threading.Event()
         self._looking = threading.Thread(target=self._look, name="parts on the disk", daemon=True)
 
@@ -95,7 +96,10 @@ class FullDisk:
             try:
                 yield self._set_aside + (f"-{doubts}" if doubts else "")
             finally:
-                self._doubts += self.free() < self._free_bytes
+                # Others write meanwhile, and look at the disk: what one of them doubts no other takes back.
+                if self.free() < self._free_bytes:
+                    with self._doubting:
+                        self._doubts += 1
             if doubts != self._doubts:
                 raise StoreError(
                     f"store at {self._path}: not enough free space was left while it wrote", retryable=True

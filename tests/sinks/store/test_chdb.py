@@ -409,6 +409,26 @@ def test_a_table_that_cannot_be_detached_keeps_no_other_from_being_mended(tmp_pa
     assert not engine.parts
 
 
+def test_what_one_write_doubts_another_that_ends_at_the_same_moment_does_not_take_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(tmp_path, 100, Engine(tmp_path).ask)
+
+    def free_before_another_fills_it() -> int:
+        monkeypatch.setattr(disk, "free", lambda: 0)
+        with pytest.raises(StoreError, match="free space"), disk.writing():
+            pass
+        return 100
+
+    monkeypatch.setattr(disk, "free", free_before_another_fills_it)
+    with pytest.raises(StoreError, match="free space") as refusal, disk.writing() as suffix:
+        assert suffix == ""
+    assert refusal.value.retryable
+    monkeypatch.setattr(disk, "free", lambda: 100)
+    with disk.writing() as suffix:
+        assert suffix == "-1", "what is written again is no repetition that the engine passes over"
+
+
 def test_a_write_that_waits_for_tables_to_be_attached_anew_is_acknowledged(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     suffixes: list[str] = []
