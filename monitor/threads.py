@@ -164,8 +164,9 @@ class Threads:
                     self.failure = self.failure or error
                     self.stop.set()
                     return
-                stage.note(error)
+                # Counted first: whoever sees that it fails finds the failure among those that are counted.
                 self.failures[stage.name] += 1
+                stage.note(error)
                 log.error("a stage failed", stage=stage.name, reason=in_words(error), wait_s=stage.pause_s)
                 self._clock.wait(self.stop, stage.pause_s)
             else:

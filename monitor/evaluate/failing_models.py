@@ -75,8 +75,9 @@ class FailingModels:
         last_pause_s = self._pauses_s.get(model, threads.FIRST_PAUSE_S / 2)
         self._pauses_s[model] = pause_s = min(2 * last_pause_s, threads.LAST_PAUSE_S)
         self._due_s[model] = self._clock.monotonic_s() + pause_s
-        self.errors[model] = error
+        # Counted first, as in `monitor.threads`.
         self.failures[model] += 1
+        self.errors[model] = error
         self._worked.discard(model)
         log.error("the evaluation of a model failed", model=model, reason=threads.in_words(error), wait_s=pause_s)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from monitor.clock import ManualClock
 from monitor.config import Configuration
+from monitor.evaluate.failing_models import FailingModels
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.partitions import Partitions
 from monitor.watch import compile_watch
@@ -93,6 +95,21 @@ def test_a_model_that_cannot_be_evaluated_holds_up_no_other_and_misses_nothing(
     loop.evaluate_now()
     assert loop.failing.errors == {}
     assert outcome(ingested, ["a"])["scores"] == outcome(replayed[1], ["a"])["scores"] != []
+
+
+def test_a_failure_of_a_model_is_counted_before_anybody_sees_it() -> None:
+    seen: list[dict[str, Exception]] = []
+
+    class Noting(Counter[str]):
+        def __setitem__(self, model: str, count: int) -> None:
+            seen.append(dict(failing.errors))
+            super().__setitem__(model, count)
+
+    failing = FailingModels(ManualClock(), ["a"])
+    failing.failures = Noting()
+    failing.note("a", KeyError("cells"))
+    assert seen == [{}]
+    assert failing.failures == {"a": 1}
 
 
 def test_a_turn_ends_when_it_is_asked_to_and_the_next_one_goes_on(
