@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_what_fills_the_room_of_the_api_keeps_nobody_from_files_and_from_giving_
     with serving(path, store) as there:
         assert {"orders", "a"} <= there.service.watches.keys()
         assert there.versions()["items"][0]["owner"] == "file"
-        assert there.service.ready() == []
+        shop.wait_until(lambda: there.service.ready() == [], "it is ready")
         document = json.dumps(shop.model("f", {"http": "f"}))
         refused = there.client.put("/v1/models/f/configuration", content=document, headers=JSON)
         assert refused.json()["detail"] == "the API owns 2 models already: give one up first"
@@ -86,6 +87,7 @@ def test_a_file_that_another_process_has_otherwise_at_the_same_moment_ends_nothi
     store.migrate()
     path = shop.configured(tmp_path, orders(), models=["models/*.yaml"])
     with serving(path, store) as there:
+        shop.wait_until(lambda: len(there.service.ready()) == 1, "its streams are open")
         [reason] = there.service.ready()
         assert "is another one here than where version 1 was read" in reason
         assert there.versions()["not_converged"]
@@ -225,6 +227,7 @@ def test_a_model_that_is_not_ready_holds_up_what_it_reads_and_no_other_stream(
         waits = "nothing of orders is read: orders/0 waits for model 'orders', which reads it and cannot be made ready"
         shop.wait_until(lambda: waits in str(there.service.ready()), "it is said")
         usual.write_text(text)
-        shop.wait_until(lambda: not there.service.ready(), "it is read when it is ready")
+        shop.wait_until(lambda: not there.service.ready(), "it is ready")
+        reached = partial(shop.rows, store, "partitions", only=["topic", "next_offset"])
+        shop.wait_until(lambda: ("orders", 2) in reached(), "it is read when it is ready")
         assert there.service.counters.failures == {}
-        assert ("orders", 2) in shop.rows(store, "partitions", only=["topic", "next_offset"])
