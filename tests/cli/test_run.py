@@ -117,11 +117,14 @@ def test_events_posted_become_history_alerts_and_notifications(tmp_path: Path) -
             assert first["alerts"][0]["labels"]["model"] == "shop"
             assert first["groupKey"] == last["groupKey"]
 
-            text = service.get("/metrics").text
-            families = {family.name: family for family in text_string_to_metric_families(text)}
-            [records] = families["leeway_records"].samples
+            def families() -> dict[str, Any]:
+                text = service.get("/metrics").text
+                return {family.name: family for family in text_string_to_metric_families(text)}
+
+            [records] = families()["leeway_records"].samples
             assert (records.name, records.value) == ("leeway_records_total", len(log))
-            assert families["leeway_alert_transitions"].samples
+            # Windows are counted behind the alerts that they wrote.
+            shop.wait_until(lambda: families()["leeway_alert_transitions"].samples, "transitions are counted")
     logged = [json.loads(line) for line in service.log if line.startswith("{")]
     assert "stopped" in {entry["event"] for entry in logged}
 

@@ -142,6 +142,7 @@ def test_a_receiver_that_hangs_keeps_no_other_from_its_pings(tmp_path: Path, mon
         configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), heartbeat=heartbeat))
         with shop.serving(configuration, MemoryStore()):
             shop.wait_until(lambda: len(well.requests) >= 3, "the other is pinged again and again")
+            shop.wait_until(lambda: sick.requests, "so was this one")
             assert len(sick.requests) == 1
             hanging.close()
     late = {"receiver": "sick", "reason": "the one before it is still being sent"}

@@ -76,7 +76,8 @@ class World:
         end_ms = shop.START_MS + windows.stop * shop.WINDOW_MS
         for name in MODELS:
             shop.wait_until(shop.judged(self.reading, name, end_ms), f"{name} is judged up to {windows.stop}")
-        # Scores are written before alerts.
+            # Scores are written before alerts, and windows are counted behind both.
+            shop.wait_until(lambda: self.reading.loop.windows[name] >= windows.stop, "its alerts are written")  # noqa: B023
         shop.wait_until(lambda: self._standing().keys() == set(MODELS), "every model has alarmed")
         shop.wait_until(lambda: set(self._standing().values()) <= states, f"alerts are {states}")
 

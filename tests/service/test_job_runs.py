@@ -131,12 +131,12 @@ def test_few_runs_are_held_while_the_store_is_away() -> None:
 def test_a_paused_job_runs_in_no_process_until_it_is_resumed() -> None:
     store, clock, begun = MemoryStore(), SystemClock(), list[str]()
     with (
-        running(store, {"look": lambda: begun.append("a")}, OFTEN_S, "a"),
+        running(store, {"look": lambda: begun.append("a")}, OFTEN_S, "a") as one,
         running(store, {"look": lambda: begun.append("b")}, OFTEN_S, "b") as other,
     ):
         shop.wait_until(lambda: {"a", "b"} <= set(begun), "both run it")
         pause_job(store, clock, "look", "ann", "it hurts")
-        shop.wait_until(lambda: "look" in other.pauses, "they know")
+        shop.wait_until(lambda: all("look" in jobs.pauses for jobs in (one, other)), "they know")
         shop.wait_until(lambda: all(run["ended_ms"] for run in runs_of(store)), "none goes on")
         count = len(begun)
         threading.Event().wait(10 * OFTEN_S)

@@ -7,6 +7,7 @@ import re
 import shlex
 import threading
 from collections.abc import Collection, Iterator
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -151,18 +152,20 @@ def test_the_service_registers_what_appears_as_far_as_there_is_room_and_says_wha
     tmp_path: Path, store: MemoryStore
 ) -> None:
     [events], end_ms = traffic(partitions=1)
-    config = shop.configured(tmp_path, like({"http": "scores"}), models=["models/*.yaml"], idle_after="1h")
+    settings = {"idle_after": "1h", "checkpoint_every": "100ms"}
+    config = shop.configured(tmp_path, like({"http": "scores"}), models=["models/*.yaml"], **settings)
     with serving(config, store) as there:
         posted = there.client.post("/v1/events/scores", json=[json.loads(event) for event in events])
         assert posted.status_code == 202
         for name in NAMES[:2]:
             shop.wait_until(shop.judged(there.service, name, end_ms), f"windows of {name} are evaluated")
-        for worker in there.service.intake.workers:
-            worker.save()
+        count = sum(json.loads(event)["model"] == "late-comer" for event in events)
+        left = partial(shop.rows, store, "unregistered_models", only=["messages"], name="late-comer")
+        shop.wait_until(lambda: left() == [(count,)], "all that is left is written down")
         [late] = [row for row in asked(there, "/v1/unregistered-models") if row["name"] == "late-comer"]
         first = next(n for n, event in enumerate(events) if json.loads(event)["model"] == "late-comer")
         assert (late["topic"], late["partition"], late["offset"]) == ("scores", 0, first)
-        assert late["messages"] == sum(json.loads(event)["model"] == "late-comer" for event in events)
+        assert late["messages"] == count
         assert "at_most" in late["reason"]
         metrics = generate_latest(there.service.metrics).decode()
         assert 'leeway_models_beyond_room{template="any-score"} 1.0' in metrics
@@ -194,17 +197,18 @@ def test_the_page_about_models_that_register_themselves_runs(
     Path("models").mkdir()
     Path("models/any-score.yaml").write_text(document.replace("kafka: scores", "http: scores"))
     events = [{"model_name": name, "ts": 1_700_000_000_000, "score": 0.5} for name in ("fraud-eu", "churn")]
-    with serving(shop.configured(tmp_path, models=["models/any-score.yaml"]), store) as there:
+    config = shop.configured(tmp_path, models=["models/any-score.yaml"], checkpoint_every="100ms")
+    with serving(config, store) as there:
         there.client.post("/v1/events/scores", json=events)
         shop.wait_until(lambda: "fraud-eu" in there.service.watches, "it is watched")
         shop.wait_until(lambda: there.service.counters.events == 1, "its event is read")
-        [worker] = there.service.intake.workers
-        worker.save()
+        left = partial(shop.rows, store, "unregistered_models", name="churn")
+        shop.wait_until(left, "the other one is written down")
         outputs = {}
         for line in commands.splitlines():
             command, _, file = line.partition(" > ")
             if command.startswith("leeway release"):
-                shop.configured(tmp_path, models=["models/*.yaml"])
+                shop.configured(tmp_path, models=["models/*.yaml"], checkpoint_every="100ms")
                 assert there.client.post("/-/reload").is_success
             said = leeway(*shlex.split(command)[1:], "--url", there.url)
             assert said.code == 0, said.err
