@@ -18,7 +18,7 @@ from tests.api.examples import DOCUMENT
 from tests.api.full_world import full_world
 from tests.api.world import serving
 
-PATIENCE_S = 30
+PATIENCE_S = 120
 ASKED = [
     ("GET", "/v1/models/fraud/configuration/diff?to=1&days=7", ""),
     ("PUT", "/v1/models/orders/configuration?dry_run=true&days=7", json.dumps(DOCUMENT)),

@@ -57,7 +57,8 @@ def said(body: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def test_alerts_reach_those_whom_routes_name_in_groups_and_not_again_after_a_restart(tmp_path: Path) -> None:
     with Listener() as listener:
-        configuration, store = load(configured(tmp_path, listener)), MemoryStore()
+        # What happens in a row is in one notification, however slowly this machine goes.
+        configuration, store = load(configured(tmp_path, listener, group_wait="3s")), MemoryStore()
         alerts = OwnAlerts(store, SystemClock())
         with shop.serving(configuration, store, roles=["evaluate", "alert"]) as service:
             for number in range(2):
