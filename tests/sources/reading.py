@@ -17,7 +17,6 @@ from monitor.sources.kafka.source import KafkaSource
 from tests.services.kafka import Cluster
 
 Log = dict[int, list[tuple[int, bytes | None]]]
-PATIENCE = 200  # polls of 0.1 s
 PATIENCE_S = 120.0
 
 

@@ -16,7 +16,7 @@ from monitor.sources.kafka.source import KafkaSource
 from monitor.sources.kafka.trial import read_batches
 from sinks.store.contract import StoreError
 from tests.services.kafka import Cluster
-from tests.sources.reading import PATIENCE, Log, keep, named, nowhere, produce, read, read_to_end, source, until
+from tests.sources.reading import Log, keep, named, nowhere, produce, read, read_to_end, source, until
 
 pytestmark = pytest.mark.kafka
 
@@ -77,11 +77,14 @@ def test_commits_are_seen_by_the_tools_of_the_group(kafka: Cluster, topic: str) 
     with source(kafka, topic) as reader, kafka.admin() as admin:
         read(reader, 5)
         reader.commit({(topic, 0): 3, ("elsewhere", 0): 1})
-        for _ in range(PATIENCE):
+        listed: dict[str, Any] = {}
+
+        def is_seen() -> bool:
             reader.poll(10, 0.05)
-            listed = admin.list_group_offsets(f"g-{topic}")
-            if listed:
-                break
+            listed.update(admin.list_group_offsets(f"g-{topic}"))
+            return bool(listed)
+
+        until(is_seen)
     [offsets] = listed.values()
     assert {tp: offset.offset for tp, offset in offsets.items()} == {TopicPartition(topic, 0): 3}
 
@@ -92,27 +95,26 @@ def test_two_readers_share_the_partitions_and_nothing_is_lost(kafka: Cluster, to
         produce(kafka, topic_name, [b"%d" % n for n in range(20)], partition)
     log: Log = defaultdict(list)
 
+    def have(each: int, *readers: KafkaSource, max_records: int = 500) -> bool:
+        for reader in readers:
+            keep(log, reader.poll(max_records, 0.05))
+        return [len(reader.assigned()) for reader in readers] == [each] * len(readers)
+
     with source(kafka, topic_name) as first:
         keep(log, first.poll(500, 0.1))
-        for _ in range(PATIENCE):
-            keep(log, first.poll(7, 0.1))
-            if len(first.assigned()) == 8:
-                break
+        until(lambda: have(8, first, max_records=7))
         with source(kafka, topic_name) as second:
-            for _ in range(PATIENCE):
-                keep(log, first.poll(500, 0.05))
-                keep(log, second.poll(500, 0.05))
-                if len(first.assigned()) == len(second.assigned()) == 4:
-                    break
+            until(lambda: have(4, first, second))
             assert first.assigned() | second.assigned() == {(topic_name, number) for number in range(8)}
             assert not first.assigned() & second.assigned()
             for partition in range(8):
                 produce(kafka, topic_name, [b"%d" % n for n in range(20, 30)], partition)
-            for _ in range(PATIENCE):
-                keep(log, first.poll(500, 0.05))
-                keep(log, second.poll(500, 0.05))
-                if all(len({offset for offset, _ in log[number]}) == 30 for number in range(8)):
-                    break
+            until(
+                lambda: (
+                    have(4, first, second)
+                    and all(len({offset for offset, _ in log[number]}) == 30 for number in range(8))
+                )
+            )
             moved = second.assigned()
             first_changes, second_changes = first.changes(), second.changes()
         assert {offset for number in range(8) for offset, _ in log[number]} == set(range(30))
@@ -122,10 +124,7 @@ def test_two_readers_share_the_partitions_and_nothing_is_lost(kafka: Cluster, to
         assert first_changes[0][0] == "assigned"
         assert len(first_changes[0][1]) == 8
         assert named(first_changes, "revoked") == named(second_changes, "assigned") == moved
-        for _ in range(PATIENCE):
-            first.poll(500, 0.1)
-            if len(first.assigned()) == 8:
-                break
+        until(lambda: have(8, first))
         assert named(first.changes(), "assigned") == moved
         assert len(first.assigned()) == 8
 
@@ -136,10 +135,7 @@ def test_a_reader_follows_its_group_however_short_its_polls(kafka: Cluster, topi
         produce(kafka, topic, [b"old"])
         read(reader, 1)
         admin.create_partitions({topic: 4})
-        deadline_s = time.monotonic() + 20
-        while len(reader.assigned()) < 4 and time.monotonic() < deadline_s:
-            reader.poll(500, 0.001)
-
+        until(lambda: not reader.poll(500, 0.001) and len(reader.assigned()) == 4)
         assert reader.assigned() == {(topic, number) for number in range(4)}
         produce(kafka, topic, [b"new"], partition=3)
         assert read(reader, 1)[3] == [(0, b"new")]
@@ -156,16 +152,18 @@ def test_a_join_that_ends_between_two_polls_is_not_lost(kafka: Cluster, topic_na
         return len(first.assigned()) == len(second.assigned()) == 4
 
     with source(kafka, topic_name) as first, source(kafka, topic_name) as second:
-        polls = next((count for count in range(400) if settled()), None)
-        assert polls is not None, "the group never settled"
+        until(settled)
         changes = [first.changes(), second.changes()]
         for partition in range(8):
             produce(kafka, topic_name, [b"x"], partition)
         log: Log = defaultdict(list)
-        deadline_s = time.monotonic() + 20
-        while len(log) < 8 and time.monotonic() < deadline_s:
+
+        def is_read() -> bool:
             keep(log, first.poll(500, 0.01))
             keep(log, second.poll(500, 0.01))
+            return len(log) == 8
+
+        until(is_read)
         assert sorted(log) == list(range(8))
         assert [first.changes(), second.changes()] == [[], []], f"the group did not stay settled: {changes}"
 

@@ -16,23 +16,26 @@ from monitor.config.schema import Schema
 from monitor.decoders import JsonDecoder, TopicPlan
 from monitor.events import Records
 from tests.services.kafka import Cluster
-from tests.sources.reading import PATIENCE, produce, source
+from tests.sources.reading import produce, source, until
 
 pytestmark = pytest.mark.kafka
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 WAYS = ("batches", "plain")
-COMPACTED_S = 90.0
+COMPACTED_S = 300.0
+ATTEMPTS = 200
 
 
 def polled(kafka: Cluster, topic: str, way: str, offset: int | None = None, max_records: int = 700) -> list[Records]:
     """All of a topic with one partition, poll by poll."""
     found: list[Records] = []
     with source(kafka, topic, lambda _topic, _partition: offset, bounded=True, records=way) as reader:
-        for _ in range(PATIENCE):
-            found += reader.poll(max_records, 0.1)
-            if reader.at_end() == reader.assigned():
-                return found
-    raise AssertionError(f"{topic} was not read to its end")
+
+        def is_read() -> bool:
+            found.extend(reader.poll(max_records, 0.1))
+            return reader.at_end() == reader.assigned()
+
+        until(is_read)
+    return found
 
 
 def rows_of(found: Sequence[Records]) -> list[Any]:
@@ -47,7 +50,7 @@ def rows_of(found: Sequence[Records]) -> list[Any]:
 
 def both(kafka: Cluster, topic: str, offset: int | None = None) -> list[Any]:
     """What either way gives, once it is known to be the same."""
-    for _ in range(PATIENCE):
+    for _ in range(ATTEMPTS):
         before, ours, after = (rows_of(polled(kafka, topic, way, offset)) for way in ("plain", "batches", "plain"))
         # The broker may compact a topic meanwhile.
         if before == after:
@@ -173,9 +176,11 @@ def test_a_bounded_reader_ends_in_the_middle_of_a_batch_that_came_later(kafka: C
     with source(kafka, topic, bounded=True, records="batches") as reader:
         produce(kafka, topic, [b"later"] * 5)
         found: list[Records] = []
-        for _ in range(PATIENCE):
-            found += reader.poll(3, 0.1)
-            if reader.at_end() == {(topic, 0)}:
-                break
+
+        def is_read() -> bool:
+            found.extend(reader.poll(3, 0.1))
+            return reader.at_end() == {(topic, 0)}
+
+        until(is_read)
     assert [value for records in found for value in records.payloads] == [b"before"] * 5
     assert max(map(len, found)) <= 3
