@@ -99,4 +99,5 @@ class FailingModels:
 
 def failing_stages(process: threads.Threads, models: FailingModels) -> dict[str, Exception]:
     """Return what the stages of a process fail with, by stage: its threads, and the evaluation of each model."""
-    return process.failing | {models.stage_of(model): error for model, error in models.errors.items()}
+    # A copy: meanwhile another model may fail, or work again.
+    return process.failing | {models.stage_of(model): error for model, error in models.errors.copy().items()}

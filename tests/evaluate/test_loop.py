@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.clock import ManualClock
+from monitor.clock import ManualClock, SystemClock
 from monitor.config import Configuration
-from monitor.evaluate.failing_models import FailingModels
+from monitor.evaluate.failing_models import FailingModels, failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.ingest.partitions import Partitions
+from monitor.threads import Threads
 from monitor.watch import compile_watch
 from sinks.store.contract import Columns, Query
 from sinks.store.memory import MemoryStore
@@ -110,6 +111,19 @@ def test_a_failure_of_a_model_is_counted_before_anybody_sees_it() -> None:
     failing.note("a", KeyError("cells"))
     assert seen == [{}]
     assert failing.failures == {"a": 1}
+
+
+def test_whoever_asks_what_fails_is_answered_although_another_model_fails_meanwhile() -> None:
+    class Busy(FailingModels):
+        @staticmethod
+        def stage_of(model: str) -> str:
+            failing.note("b", KeyError("cells"))
+            return FailingModels.stage_of(model)
+
+    failing = Busy(ManualClock(), ["a", "b"])
+    failing.note("a", KeyError("cells"))
+    assert failing_stages(Threads(SystemClock()), failing).keys() == {"evaluate/a"}
+    assert failing.errors.keys() == {"a", "b"}
 
 
 def test_a_turn_ends_when_it_is_asked_to_and_the_next_one_goes_on(
