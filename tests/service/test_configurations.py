@@ -222,7 +222,8 @@ def test_a_process_that_cannot_go_by_a_change_goes_on_and_says_so(
         log = ConfigurationLog(store, SystemClock())
         version = log.put(Change("orders", json.dumps(document))).version
         data.unlink()
-        shop.wait_until(lambda: there.versions()["not_converged"], "it is not in force")
+        # It is known here before others learn of it through the store.
+        shop.wait_until(lambda: "usual.csv" in str(there.versions()["not_converged"]), "it is not in force, and why")
         shop.wait_until(lambda: "no such file" in "".join(there.service.ready()[:1]), "it says so")
         assert b'leeway_configuration_behind{model="orders"} 1.0' in generate_latest(there.service.metrics)
         listed = leeway("versions", "orders", "--url", there.url)
