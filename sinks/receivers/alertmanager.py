@@ -31,7 +31,8 @@ class AlertmanagerParameters(Posted):
 class Alertmanager:
     """Posts alerts to ``/api/v2/alerts``. Alertmanager recognises a repetition by the alert's labels.
 
-    An alert fires there until Leeway resolves it, also while Leeway is down.
+    An alert fires there until Leeway resolves it, also while Leeway is down; but not beyond a restart of Alertmanager,
+    which holds alerts in memory, before the route repeats it.
 
     Parameters
     ----------
