@@ -278,6 +278,7 @@ class Ingest:
             add(self.counters.changes, change[0])
             self.forget(change[1])
             on_change(change)
+        self._note_starts()
         self._record_gaps()
         for records in polled:
             on_records(records)
@@ -285,6 +286,14 @@ class Ingest:
                 self._process(records)
             count += len(records)
         return count
+
+    def _note_starts(self) -> None:
+        """Where a partition starts stands in its first checkpoint, which is written before anything is made of it."""
+        for partition, offset in self.source.starts().items():
+            lane = self._lane(partition)
+            lane.start(offset)
+            self.positions.read(partition, offset)
+            self._save(lane)
 
     def write(self) -> int:
         """Write the rows that wait; returns how many.
@@ -334,15 +343,19 @@ class Ingest:
         with self._stopwatch.step("checkpoint") as saving:
             self._erasures.reload()
             for partition, lane in sorted(self._lanes.items()):
-                offset = self._checkpoints.save(lane, self.source.mark(partition))
-                if offset is not None:
+                if (offset := self._save(lane)) is not None:
                     saved[partition] = offset
-                    self.positions.saved(partition, offset, lane.resume_record_ms)
             saving.note(partitions=len(saved))
             if not saved:
                 saving.forget()
         self.positions.all_saved()
         return saved
+
+    def _save(self, lane: Lane) -> int | None:
+        offset = self._checkpoints.save(lane, self.source.mark(lane.partition))
+        if offset is not None:
+            self.positions.saved(lane.partition, offset, lane.resume_record_ms)
+        return offset
 
     def _lane(self, partition: Partition) -> Lane:
         lane = self._lanes.get(partition)

@@ -72,6 +72,10 @@ class Lane:
 
     # -- messages ----------------------------------------------------------------------------------------------
 
+    def start(self, offset: int) -> None:
+        """Reading starts at an offset, which no checkpoint has: it has to stand in one, also where nothing comes."""
+        self.next_offset, self._saved_offset = offset, -1
+
     def decode(self, records: Records) -> Decoded:
         """Decode the next messages; folding them is the next step."""
         return self._decoder.decode(records)

@@ -118,6 +118,15 @@ class Source(ABC):
         """
         return []
 
+    def starts(self) -> Mapping[Partition, int]:
+        """Return, once, at which offset partitions have started for which ``resume`` had none.
+
+        Call it after each ``poll``, behind :meth:`changes` and before looking at the records: whoever goes on from a
+        checkpoint has to find that offset there, also if no message ever comes. By default partitions start at 0, now
+        and whenever they are begun again.
+        """
+        return {}
+
     def is_gone(self, topic: str) -> bool:
         """Whether a topic that was read is not there any more, so that no window waits for it; by default none is."""
         return False

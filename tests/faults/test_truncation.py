@@ -48,10 +48,10 @@ def life(number: int) -> list[bytes]:
     return lines
 
 
-def configuration_of(topic: str) -> Configuration:
+def configuration_of(topic: str, **spec: Any) -> Configuration:
     keep = {"predictions": True, "events": True}
     streams = [{"kafka": topic, "event_time": {"path": "ts", "unit": "ms"}, "allowed_lateness": "1h"}]
-    return configured(**{**SPEC, "keep": keep, "sources": streams})
+    return configured(**{**SPEC, "keep": keep, "sources": streams, **spec})
 
 
 @contextmanager

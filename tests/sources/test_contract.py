@@ -41,6 +41,7 @@ def test_a_source_whose_partitions_and_logs_stay_says_only_what_it_reads() -> No
     source.recall(("events", 0), source.mark(("events", 0)))
     source.commit({("events", 0): 7})
     assert (source.mark(("events", 0)), source.ends(), source.changes()) == ({}, {}, [])
+    assert source.starts() == {}
     assert not source.is_gone("events")
     assert source.paused_s == 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kafka import OffsetAndMetadata, TopicPartition
@@ -11,9 +11,11 @@ from monitor.config.kafka import KafkaCluster
 from monitor.errors import SourceError
 from monitor.events import Gap
 from monitor.sources.kafka.lives import KafkaLives
+from monitor.sources.kafka.positions import first_offset, position_of
+from monitor.sources.kafka.starts import KafkaStarts
 from monitor.sources.kafka.topics import topics_of
 
-__all__ = ["KafkaGaps", "position_of"]
+__all__ = ["KafkaGaps"]
 
 
 class KafkaGaps:
@@ -30,29 +32,38 @@ class KafkaGaps:
     ----------
     consumer : kafka.KafkaConsumer
         To be set before anything is asked.
+    starts : KafkaStarts
+        Where partitions without a checkpoint start.
     """
 
     consumer: Any = None
 
     def __init__(self, lives: KafkaLives, cluster: KafkaCluster, gaps: list[Gap]) -> None:
         self._lives, self._cluster, self._gaps = lives, cluster, gaps
+        self.starts = KafkaStarts(cluster.start, lives)
 
     def look(self, partitions: Iterable[TopicPartition]) -> None:
         """Go on in the next life of those whose topic is known to be another one."""
         other = {tp: position_of(self.consumer, tp) for tp in partitions if self._is_other(tp)}
         self.skip({tp: position.offset for tp, position in other.items() if position is not None})
 
-    def without_others(self, polled: Mapping[TopicPartition, list[Any]]) -> dict[TopicPartition, list[Any]]:
-        """Return what was polled, without what is of a topic that was made anew meanwhile: it is read again."""
+    def without_others(
+        self, polled: Mapping[TopicPartition, list[Any]], is_held: Callable[[TopicPartition], bool]
+    ) -> dict[TopicPartition, list[Any]]:
+        """Return what was polled, without what is of a topic that was made anew meanwhile: it is read again.
+
+        ``is_held`` says of which partitions the poll knows nothing: they were given again and are not started yet.
+        """
         cluster = self.consumer._cluster
         if polled and (cluster.need_update or cluster.metadata_refresh_in_progress):
             # Something made the client refresh its metadata; if a topic ended, another one may have answered since.
             topics_of(self.consumer)
         other = {partition for partition in polled if self._is_other(partition)}
-        self.skip({partition: _first_offset(polled[partition][0]) for partition in other})
-        for partition in polled:
+        self.skip({partition: first_offset(polled[partition][0]) for partition in other})
+        own = {partition: messages for partition, messages in polled.items() if partition not in other}
+        for partition in polled.keys() | self.starts.look(self.consumer, own, is_held):
             self._lives.learn(partition, self._topic_id(partition))
-        return {partition: messages for partition, messages in polled.items() if partition not in other}
+        return own
 
     def skip(self, positions: Mapping[TopicPartition, int]) -> None:
         """Go on at the oldest message where retention has overtaken us, or the topic was made anew; else at the end.
@@ -129,18 +140,3 @@ class KafkaGaps:
         """As the brokers last said it; empty if they are older than these ids. Private: see `kafka_topics`."""
         topic_id = self.consumer._cluster.topic_id(partition.topic)
         return "" if topic_id is None else str(topic_id)
-
-
-def position_of(consumer: Any, partition: TopicPartition) -> OffsetAndMetadata | None:
-    """Return where a consumer goes on; None if the partition is not assigned any more, or that is not known yet.
-
-    Private: ``position`` gives the offset alone, and takes a truncation that was found for itself, which the next poll
-    is to raise. The minor version is pinned, and tests tell when it changes.
-    """
-    state = consumer._subscription.assignment.get(partition)
-    return None if state is None else state.position
-
-
-def _first_offset(polled: Any) -> int:
-    """Of a record, or of many in one."""
-    return int(polled.offsets[0]) if hasattr(polled, "offsets") else int(polled.offset)

@@ -26,10 +26,11 @@ from monitor.sources.kafka.connection import (
     options_of,
     refusal_of,
 )
-from monitor.sources.kafka.gaps import KafkaGaps, position_of
+from monitor.sources.kafka.gaps import KafkaGaps
 from monitor.sources.kafka.group import keep_joins
 from monitor.sources.kafka.lives import KafkaLives
 from monitor.sources.kafka.pause import SharedConsumer
+from monitor.sources.kafka.positions import position_of
 from monitor.sources.kafka.topics import KafkaTopics
 from monitor.sources.kafka.trial import read_batches
 
@@ -113,6 +114,7 @@ class KafkaSource(Source):
             check_reachable(self._cluster.bootstrap, self._options.get("ssl_context"))
         self._missing.consumer = connected(self._options, self._where)
         read_batches(self._consumer, self._cluster.records)
+        self._missing.starts.clear()
         self._answers = Answers(SystemClock())
         self._answers.listen(self._consumer)
         self._shared = SharedConsumer(self._consumer, SystemClock(), paused_s=self.paused_s)
@@ -164,7 +166,7 @@ class KafkaSource(Source):
                     return {}
                 with self._answers.awaited(consumer.assignment()):
                     polled = consumer.poll(timeout_ms=round(timeout_s * 1000), max_records=max_records)
-                return self._missing.without_others(polled)
+                return self._missing.without_others(polled, shared.is_held)
         except OffsetOutOfRangeError as error:
             with shared.turn():
                 self._missing.skip(error.args[0])
@@ -199,6 +201,10 @@ class KafkaSource(Source):
     def changes(self) -> list[Change]:
         """Return, once and in order, which partitions were assigned and revoked since the last call."""
         return self._changes.take()
+
+    def starts(self) -> dict[Partition, int]:
+        """Return, once, where partitions without a checkpoint have started, as soon as a broker has said it."""
+        return self._missing.starts.take()
 
     @property
     def paused_s(self) -> float:
@@ -303,11 +309,8 @@ class KafkaSource(Source):
         if offset is not None:
             # Private, since `seek` takes no epoch.
             self._consumer._subscription.seek(partition, self._lives.begin(partition, offset))
-        elif self._cluster.start == "earliest" or self._topics.is_new(partition):
-            # What appears while we run is new, and none of it is to be missed.
-            self._consumer.seek_to_beginning(partition)
         else:
-            self._consumer.seek_to_end(partition)
+            self._missing.starts.begin(self._consumer, partition, is_new=self._topics.is_new(partition))
 
     def _records(self, partition: TopicPartition, messages: list[Any]) -> list[Records]:
         # The client's own records, unless it was made to read by the batch.

@@ -72,6 +72,32 @@ def test_latest_leaves_out_what_was_there_before(kafka: Cluster, topic: str) -> 
         assert read(reader, 1)[0] == [(3, b"new")]
 
 
+@pytest.mark.parametrize("bounded", [False, True])
+def test_where_a_partition_without_a_checkpoint_starts_is_said_once(
+    kafka: Cluster, topic_name: str, bounded: bool
+) -> None:
+    kafka.create_topic(topic_name, partitions=3)
+    for partition in (0, 1):
+        produce(kafka, topic_name, [b"old"] * 3, partition)
+    with source(kafka, topic_name, lambda _t, p: 1 if p == 1 else None, start="latest", bounded=bounded) as reader:
+        assert read_to_end(reader) == {1: [(1, b"old"), (2, b"old")]}
+        assert reader.starts() == {(topic_name, 0): 3, (topic_name, 2): 0}
+        produce(kafka, topic_name, [b"new"])
+        assert bounded or read(reader, 1)[0] == [(3, b"new")]
+        assert reader.starts() == {}
+
+
+def test_a_partition_starts_at_its_oldest_message_and_anew_when_it_is_given_again(kafka: Cluster, topic: str) -> None:
+    produce(kafka, topic, [b"x"] * 5)
+    with kafka.admin() as admin:
+        admin.delete_records({TopicPartition(topic, 0): 2})
+    with source(kafka, topic) as reader:
+        for _ in range(2):
+            read(reader, 3)
+            assert reader.starts() == {(topic, 0): 2}
+            reader.rewind()
+
+
 def test_commits_are_seen_by_the_tools_of_the_group(kafka: Cluster, topic: str) -> None:
     produce(kafka, topic, [b"x"] * 5)
     with source(kafka, topic) as reader, kafka.admin() as admin:
