@@ -192,7 +192,7 @@ def build_store(
         store = once(partial(open_store, spec.kind, **spec.settings()))
     try:
         once(partial(_prepare, store, configuration, clock, roles, patience or Patience(clock)))
-    except StartStoppedError:
+    except BaseException:
         store.close()
         raise
     return store

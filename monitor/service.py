@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -47,7 +47,7 @@ from monitor.configurations.registering import register
 from monitor.configurations.taken import ConfigurationMetrics
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.erasure.export import Record, exported
-from monitor.errors import InputError, SourceError, StartStoppedError
+from monitor.errors import InputError, SourceError
 from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
@@ -75,8 +75,6 @@ from sinks.store.connection import Connection
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
-
-T = TypeVar("T")
 
 WATCH_EVERY_S, FOLLOW_EVERY_S, CLOSE_WITHIN_S = 1.0, 1.0, 10.0
 log = structlog.get_logger("leeway.service")
@@ -130,51 +128,47 @@ class Service:
         patience = Patience(clock, self.stopping, on_wait)
         patiently: Once = patience.once_it_answers if waits_for_store else at_once
         self.store = build_store(configuration, clock, self.roles, store, patiently, patience)
-        self.metrics = CollectorRegistry()
-        self._alone = threading.Lock()
-        self._jobs: Jobs | None = None
-        self._freshness: Freshness | None = None
-        latency = score_latency(self.metrics)
-        instance = self._threads.instance
-        current = partial(CurrentConfigurations, configuration, watches, self.store, clock, self.roles, instance)
-        once = self._closing_if_stopped(patiently)
-        self.configurations = once(current)
-        configuration = self.configuration
-        evaluate = partial(
-            EvaluateLoop,
-            self.watches if "evaluate" in self.roles else {},
-            self.store,
-            clock,
-            configuration.service.spec.checkpoint_every / 1000,
-            lambda model, seconds: latency.labels(model).observe(seconds),
-            partial(former_watch, configuration, ConfigurationLog(self.store, clock)),
-        )
-        self.loop = once(evaluate)
-        self._routers = Routers(once(self._built_router), once) if "alert" in self.roles else None
-        stop = self._threads.stop if "ingest" in self.roles else None
-        self.intake = once(partial(build_intake, configuration, self.watches, self.store, clock, stop))
-        figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
-        unusable = Quarantine.of(self.store).counts
-        self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
-        self.metrics.register(
-            ServiceMetrics(self.intake, self.loop, figures, self.ready, (self.backlog, self.incomplete))
-        )
-        if self.certificate is not None:
-            self.metrics.register(self.certificate)
-        self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
-        self.metrics.register(self.event_rates)
-        self.metrics.register(JobMetrics(lambda: self._jobs, clock))
-        self.metrics.register(SelfTestMetrics(SelfTest.of(self.store)))
-
-    def _closing_if_stopped(self, once: Once) -> Once:
-        def closing(work: Callable[[], T], /) -> T:
-            try:
-                return once(work)
-            except StartStoppedError:
-                self.store.close()
-                raise
-
-        return closing
+        # An embedded store that is left open keeps the process from ending, and the next start from the store.
+        with ExitStack() as opened:
+            opened.callback(self.store.close)
+            self.metrics = CollectorRegistry()
+            self._alone = threading.Lock()
+            self._jobs: Jobs | None = None
+            self._freshness: Freshness | None = None
+            latency = score_latency(self.metrics)
+            instance = self._threads.instance
+            current = partial(CurrentConfigurations, configuration, watches, self.store, clock, self.roles, instance)
+            self.configurations = patiently(current)
+            configuration = self.configuration
+            evaluate = partial(
+                EvaluateLoop,
+                self.watches if "evaluate" in self.roles else {},
+                self.store,
+                clock,
+                configuration.service.spec.checkpoint_every / 1000,
+                lambda model, seconds: latency.labels(model).observe(seconds),
+                partial(former_watch, configuration, ConfigurationLog(self.store, clock)),
+            )
+            self.loop = patiently(evaluate)
+            self._routers = Routers(patiently(self._built_router), patiently) if "alert" in self.roles else None
+            if self._routers is not None:
+                opened.callback(self._routers.close)
+            stop = self._threads.stop if "ingest" in self.roles else None
+            self.intake = patiently(partial(build_intake, configuration, self.watches, self.store, clock, stop))
+            opened.callback(self.intake.close)
+            figures = StoreFigures(self.store, RealisedAlerts(self.store, self.watches), clock)
+            unusable = Quarantine.of(self.store).counts
+            self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
+            self.metrics.register(
+                ServiceMetrics(self.intake, self.loop, figures, self.ready, (self.backlog, self.incomplete))
+            )
+            if self.certificate is not None:
+                self.metrics.register(self.certificate)
+            self.metrics.register(ConfigurationMetrics(lambda: self.configurations.in_force))
+            self.metrics.register(self.event_rates)
+            self.metrics.register(JobMetrics(lambda: self._jobs, clock))
+            self.metrics.register(SelfTestMetrics(SelfTest.of(self.store)))
+            opened.pop_all()
 
     # -- life --------------------------------------------------------------------------------------------------
 

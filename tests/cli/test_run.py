@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -209,6 +209,53 @@ def test_a_store_that_another_process_holds_ends_with_3(tmp_path: Path) -> None:
         said = leeway("run", config, "--port", 0)
         assert said.returncode == 3, said.stderr
         assert str(service.process.pid) in said.stderr
+
+
+def no_log(folder: Path) -> dict[str, Any]:
+    (folder / "file").touch()
+    return {"ingest_log": str(folder / "file" / "folder" / "ingest.log")}
+
+
+def no_database(folder: Path) -> dict[str, Any]:
+    (folder / "text.log").write_text("no database, but a text of some length\n" * 100)
+    return {"ingest_log": str(folder / "text.log")}
+
+
+UNKNOWN = {"kind": "apprise", "name": "nobody", "url": "nowhere://example"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "reason"),
+    [
+        (no_log, 3, "Not a directory"),
+        (no_database, 3, "file is not a database"),
+        (lambda _: {"receivers": [UNKNOWN]}, 2, "Apprise knows no such address"),
+    ],
+    ids=["no_log", "no_database", "receiver"],
+)
+def test_a_start_that_fails_behind_the_opening_of_its_store_ends_and_leaves_the_store_to_the_next(
+    tmp_path: Path, wrong: Callable[[Path], dict[str, Any]], code: int, reason: str
+) -> None:
+    model = shop.model("shop", {"http": "shop"})
+    config = shop.configured(tmp_path, model, **wrong(tmp_path))
+    ended = leeway("run", config, "--port", 0, timeout_s=120)
+    assert ended.returncode == code, ended.stderr
+    [error] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert reason in error
+    with Running("run", shop.configured(tmp_path, model), "--port", 0) as service:
+        assert service.signal(signal.SIGTERM) == 0, "".join(service.log)
+
+
+def test_a_start_ends_with_3_while_another_service_has_its_log_of_http_events(tmp_path: Path) -> None:
+    model, other = shop.model("shop", {"http": "shop"}), {"kind": "chdb", "path": str(tmp_path / "other")}
+    with Running("run", shop.configured(tmp_path, model), "--port", 0) as service:
+        config = shop.configured(tmp_path, model, store=other)
+        ended = leeway("run", config, "--port", 0, timeout_s=120)
+        assert ended.returncode == 3, ended.stderr
+        assert f"{tmp_path / 'ingest.log'}" in ended.stderr
+        assert service.signal(signal.SIGTERM) == 0, "".join(service.log)
+    with closing(open_store(**other)):
+        pass
 
 
 @pytest.mark.parametrize("command", [["run"], ["sql", "SELECT 1", "--config"]], ids=lambda command: command[0])

@@ -230,6 +230,34 @@ def test_a_start_that_waits_for_a_store_ends_when_it_is_asked_to(tmp_path: Path)
     assert store.failures == 1
 
 
+class Closing(MemoryStore):
+    """A store that counts how often it was closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+        super().close()
+
+
+def test_a_start_that_fails_closes_its_store_and_everything_else_that_it_has_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise InputError("wrong")
+
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    for place in ("build.keep_lifetimes", "service.EvaluateLoop", "service.build_router", "service.StageMetrics"):
+        store = Closing()
+        with monkeypatch.context() as patched:
+            patched.setattr(f"monitor.{place}", fail)
+            with pytest.raises(InputError, match="wrong"):
+                Service(configuration, ManualClock(), store)
+        assert store.closed == 1, place
+    # Nobody has the log of HTTP events any more.
+    Service(configuration, ManualClock(), MemoryStore()).stop()
+
+
 class AwayAtTimes(MemoryStore):
     """A store that does not answer some questions."""
 
