@@ -13,9 +13,9 @@ from typing import Any
 
 import xxhash
 
-from monitor.alerts.lifecycle import State, Transition, to_columns
+from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.clock import Clock
-from monitor.events import Gap, Partition
+from monitor.events import Gap
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut
 from monitor.values import DAY_MS
 from sinks.store.batch import append
@@ -119,48 +119,38 @@ class OwnAlerts:
     >>> store = MemoryStore()
     >>> alerts = OwnAlerts(store, ManualClock())
     >>> alerts.lost(("events", 0, 5, 9))
-    >>> alerts.pass_gaps({("events", 0): 9})
-    >>> store.read(Query("alerts"))["state"]
-    ['firing', 'resolved']
+    >>> alerts.lost(("events", 0, 5, 9))
+    >>> store.read(Query("alerts"))["title"]
+    ['4 messages of events/0, from offset 5 on, were lost unread']
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._since_ms: dict[Gap, int] = {}
 
     def lost(self, gap: Gap) -> None:
-        """Messages were gone before they were read."""
-        self._since_ms[gap] = _dated(self._store, self._clock)
-        self._write(gap, 0, "firing", self._since_ms[gap], ends_ms=0)
+        """Messages were gone before they were read; once for a gap, which is found again until a checkpoint is past it.
 
-    def pass_gaps(self, positions: Mapping[Partition, int]) -> None:
-        """Resolve the alerts of gaps that partitions have been read past: the messages stay lost.
+        :class:`~monitor.heartbeat.lost_messages.LostMessages` ends the alert.
 
-        Parameters
-        ----------
-        positions : mapping of Partition to int
-            The next offsets to read.
+        Raises
+        ------
+        StoreError
         """
-        for gap in [gap for gap in self._since_ms if positions.get(gap[:2], 0) > gap[2]]:
-            now_ms = _dated(self._store, self._clock)
-            self._write(gap, 1, "resolved", now_ms, ends_ms=now_ms)
-            del self._since_ms[gap]
-
-    def forget(self) -> None:
-        """Reading goes back to the checkpoints: a gap that lies behind them is found again."""
-        self._since_ms.clear()
-
-    def _write(self, gap: Gap, sequence: int, state: State, at_ms: int, ends_ms: int) -> None:
-        topic, partition, first, _following = gap
+        topic, partition, first, following = gap
         name = LOG_TRUNCATED if is_cut(gap) else OFFSETS_LOST
+        alert_id = xxhash.xxh3_64_hexdigest(f"{name}|{topic}|{partition}|{first}|{following}".encode())
+        stored = self._store.read(Query("alerts", {"model": MODEL, "alert_id": alert_id}, limit=1))
+        if len(stored["at_ms"]):
+            return
+        at_ms = _dated(self._store, self._clock)
         transition = Transition(
             model=MODEL,
-            alert_id=xxhash.xxh3_64_hexdigest(f"{name}|{topic}|{partition}|{first}".encode()),
-            sequence=sequence,
-            state=state,
+            alert_id=alert_id,
+            sequence=0,
+            state="firing",
             at_ms=at_ms,
-            starts_ms=self._since_ms[gap],
-            ends_ms=ends_ms,
+            starts_ms=at_ms,
+            ends_ms=0,
             version="",
             segment="",
             severity="critical",
@@ -346,8 +336,8 @@ def firing_alerts(store: Store, alertnames: Collection[str]) -> list[Transition]
     return [alert for alert in _as_they_stand(store, alertnames) if alert.state == "firing"]
 
 
-def end_alerts(store: Store, clock: Clock, alerts: Sequence[Transition], because: str) -> None:
-    """Resolve alerts, with what stands before their titles.
+def end_alerts(store: Store, clock: Clock, alerts: Sequence[Transition], because: str = "") -> None:
+    """Resolve alerts, with what stands before their titles, if anything.
 
     Raises
     ------
@@ -366,7 +356,7 @@ def _as_they_stand(store: Store, alertnames: Collection[str]) -> list[Transition
 
 
 def _resolved(alert: Transition, now_ms: int, because: str) -> Transition:
-    title = f"{because}: {alert.title}"
+    title = f"{because}: {alert.title}" if because else alert.title
     sequence = alert.sequence + 1
     return replace(alert, sequence=sequence, state="resolved", at_ms=now_ms, ends_ms=now_ms, title=title)
 

@@ -33,6 +33,7 @@ from monitor.evaluate.loop import EvaluateLoop
 from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.heartbeat.lasting import Lasting
 from monitor.heartbeat.late_streams import LateStreams
+from monitor.heartbeat.lost_messages import LostMessages
 from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
 from monitor.ingest.intake import Intake
 from monitor.ingest.misfits import Misfits
@@ -112,7 +113,6 @@ class Lookout:
         self._store, self._clock, self._threads = store, clock, threads
         self._watches, self._intake, self._loop = watches, intake, loop
         self._of_process, self._of_others = [*self._about_process(roles, certificate)], [*self._about_others(roles)]
-        self._late = LateStreams(store, clock, watches, intake)
         of_process = [
             ALERTS_REFUSED,
             CERTIFICATE,
@@ -124,7 +124,14 @@ class Lookout:
             STORE_UNREADABLE,
             TOPIC_REFUSED,
         ]
-        self._gone = GoneInstances(store, clock, of_process, threads.instance)
+        gone, late = (
+            GoneInstances(store, clock, of_process, threads.instance),
+            LateStreams(store, clock, watches, intake),
+        )
+        self._steps: list[Callable[[], None]] = [gone.step, late.step]
+        if "alert" in roles:
+            # Nobody else knows whether there was time to notify of them.
+            self._steps.append(LostMessages(store, clock).step)
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
 
     def follow_jobs(self, jobs: Jobs) -> None:
@@ -152,8 +159,8 @@ class Lookout:
         """
         self._look(self._of_process)
         self._state()
-        self._gone.step()
-        self._late.step()
+        for step in self._steps:
+            step()
         self._look(self._of_others)
 
     @staticmethod

@@ -257,8 +257,6 @@ class Worker:
         StoreError
         """
         self._ingest.write()
-        # Before the checkpoint: whoever goes on from before the gap finds it again, and resolves the alert again.
-        self._stated.alerts.pass_gaps(self._ingest.positions.begun)
         positions = self._ingest.save()
         self._checkpoints.restart()
         if positions:
@@ -397,7 +395,6 @@ class Worker:
             self._ingest.source.close()
             self._course.source_open = False
         self._ingest.forget()
-        self._stated.alerts.forget()
         self._stated.partitions.forget(self._ingest.positions.begun)
         self._stated.arrivals.forget()
 

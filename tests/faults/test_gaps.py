@@ -14,6 +14,7 @@ from monitor.clock import ManualClock
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED, Records
+from monitor.heartbeat.lost_messages import STANDS_S, LostMessages
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
@@ -144,6 +145,12 @@ def test_everybody_is_told_and_told_when_it_is_over(log: Path) -> None:
     ingest = Ingest(Readers([compile_watch(CONFIGURATION, "loans")]), store, source)
     settings = {"checkpoint_every_s": 3_600.0, "idle_after_s": 3_600.0}
     Worker(ingest, store, clock, threading.Event(), **settings).run()
+    # Nobody would be notified of what is over at the next checkpoint: groups wait.
+    [firing] = rows(store, "alerts", model=MODEL)
+    lost = LostMessages(store, clock)
+    lost.step()
+    clock.advance(STANDS_S)
+    lost.step()
     [firing, resolved] = rows(store, "alerts", model=MODEL)
     assert (firing["state"], resolved["state"], firing["alert_id"]) == ("firing", "resolved", resolved["alert_id"])
     assert firing["title"] == "200 messages of loans/0, from offset 700 on, were lost unread"

@@ -18,6 +18,7 @@ from monitor.erasure.erased import ErasureList
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
 from monitor.events import ENDED
+from monitor.heartbeat.lost_messages import STANDS_S, LostMessages
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.ingest.worker import Worker
@@ -154,6 +155,10 @@ def test_everybody_is_told_and_the_next_life_is_known_before_any_of_it_is_read(k
         ingest._process = seen  # type: ignore[method-assign]
         worker.run()
     assert positions == [LIFE]
+    lost = LostMessages(store, clock)
+    lost.step()
+    clock.advance(STANDS_S)
+    lost.step()
     firing, resolved = rows(store, "alerts", model=MODEL)
     assert (firing["state"], resolved["state"], firing["severity"]) == ("firing", "resolved", "critical")
     assert json.loads(firing["labels"])["alertname"] == LOG_TRUNCATED

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.own import MODEL, OwnAlerts
+from monitor.alerts.own import MODEL, OwnAlerts, end_alerts, firing_alerts
 from monitor.checkpoint import encode_state
 from monitor.clock import SystemClock
 from monitor.config import load
+from monitor.messages import OFFSETS_LOST
 from monitor.routing.digests import DIGEST
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.silence_log import SilenceLog
@@ -51,6 +52,13 @@ def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
     return Console(capsys)
 
 
+def end_loss(store: MemoryStore, topic: str, partition: int) -> None:
+    """End an alert about lost messages, as time does."""
+    of_partition = {"topic": topic, "partition": str(partition)}.items()
+    alerts = [alert for alert in firing_alerts(store, [OFFSETS_LOST]) if of_partition <= alert.labels.items()]
+    end_alerts(store, SystemClock(), alerts)
+
+
 def said(body: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(alert["status"], alert["labels"]["topic"], alert["labels"]["partition"]) for alert in body["alerts"]]
 
@@ -67,7 +75,7 @@ def test_alerts_reach_those_whom_routes_name_in_groups_and_not_again_after_a_res
             shop.wait_until(lambda: service.backlog() == {"orders": 0, "pager": 0}, "and noted")
         with shop.serving(configuration, store, roles=["evaluate", "alert"]):
             alerts.lost(("payments", 0, 5, 9))
-            alerts.pass_gaps({("orders", 0): 9})
+            end_loss(store, "orders", 0)
             shop.wait_until(lambda: len(listener.requests) == 4, "what is new is told")
         told = {(request.path, request.body["groupKey"]): said(request.body) for request in listener.requests[2:]}
         assert {path for path, _ in told} == {"/pager/hunter2", "/orders"}
@@ -85,6 +93,24 @@ def test_alerts_reach_those_whom_routes_name_in_groups_and_not_again_after_a_res
     assert set(rows["receiver"]) == {"orders/0", "pager/0"}
     assert set(rows["outcome"]) == {"delivered"}
     assert MODEL in store.read(Query("alerts"))["model"]
+
+
+def test_lost_messages_are_notified_though_their_group_waits_and_are_over_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start without events finds the gap at once, and is at its next checkpoint long before the group has waited."""
+    monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
+    monkeypatch.setattr("monitor.heartbeat.lost_messages.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("monitor.heartbeat.lost_messages.STANDS_S", 4.0)
+    with Listener() as listener:
+        configuration, store = load(configured(tmp_path, listener, group_interval="1s")), MemoryStore()
+        with shop.serving(configuration, store, roles=["evaluate", "alert"]):
+            OwnAlerts(store, SystemClock()).lost(("payments", 0, 5, 9))
+            shop.wait_until(lambda: len(listener.requests) == 2, "it fires and ends")
+        assert [said(request.body) for request in listener.requests] == [
+            [("firing", "payments", "0")],
+            [("resolved", "payments", "0")],
+        ]
 
 
 def test_a_digest_is_sent_by_the_receiver_that_it_names(tmp_path: Path, leeway: Console) -> None:

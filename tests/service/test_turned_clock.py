@@ -14,7 +14,7 @@ from monitor.config import load
 from sinks.store.memory import MemoryStore
 from tests.service import shop
 from tests.service.test_late_events import DAY_MS, TurnedClock
-from tests.service.test_routes import configured
+from tests.service.test_routes import configured, end_loss
 from tests.sinks.receivers.listener import Listener
 
 
@@ -51,6 +51,6 @@ def test_who_is_notified_hears_of_what_begins_and_ends_after_the_clock_was_set_b
 
             clock.ahead_ms = 0
             own.lost(("orders", 1, 5, 9))
-            own.pass_gaps({("orders", 0): 9})
+            end_loss(store, "orders", 0)
             assert client.post("/api/v2/alerts", json=[posted("a", **ended), posted("c")]).status_code == 200
             wait(("0", "resolved"), ("1", "firing"), ("a", "resolved"), ("c", "firing"))
