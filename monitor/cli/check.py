@@ -64,7 +64,8 @@ def command(
     when on it can alarm, and what it can find.
 
     With --events or --live it also reads messages as the service would, and says which fields none of them has, what
-    they have instead, and why messages are rejected. Where a model gets no event at all, the exit code is 2.
+    they have instead, why messages are rejected, and how many come too late to count. Where a model gets no event at
+    all, the exit code is 2.
     """
     if events and live:
         raise click.UsageError("--events and --live are two ways to get messages: take one", ctx)
@@ -258,7 +259,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
         click.echo(warning, err=True)
     if tried is not None:
         say_trial(tried)
-        if tried["misfits"]:
+        if tried["misfits"] or tried["uncounted"]:
             return
     counts = [_counted(len(configuration.models), "model")]
     if configuration.templates:

@@ -113,6 +113,7 @@ def command(
         store.close()
     for failure in source.failures:
         click.echo(f"warning: {failure}", err=True)
+    _warn_of_uncounted(done)
     unseen = misfits(replay.sightings, FEWEST)
     for each, sentence in unseen:
         click.echo(f"{'warning' if each.signal else 'error'}: {sentence}", err=True)
@@ -120,6 +121,19 @@ def command(
         click.echo("error: rows of files have no time of their own: --events-per-hour N gives them one", err=True)
     blind = any(not each.signal for each, _ in unseen)
     click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
+
+
+def _warn_of_uncounted(done: Replayed) -> None:
+    """Warn where the running service would alert that events come late."""
+    from monitor.ingest.late_events import ALARMING, FEWEST_LATE
+
+    lost = done.counters.late + done.counters.reasons.get("future", 0)
+    if lost >= max(FEWEST_LATE, ALARMING * done.counters.events):
+        click.echo(
+            f"warning: {lost:,} of {done.counters.events:,} events count in no window, as they come in another order "
+            "than that of their times: `leeway check CONFIG --events FILE` says what to set",
+            err=True,
+        )
 
 
 def _needs_times(configuration: Configuration) -> bool:
@@ -194,5 +208,6 @@ def _summary(done: Replayed) -> None:
         ("scores", done.scores),
         ("alerts fired", done.fired),
     ]
-    rows += [(f"  {reason}", count) for reason, count in sorted(counters.reasons.items())]
+    # Of late events, which are counted above, only the first few leave a dead letter.
+    rows += [(f"  {reason}", count) for reason, count in sorted(counters.reasons.items()) if reason != "late"]
     as_table(("", ""), rows)

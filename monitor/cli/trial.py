@@ -45,9 +45,10 @@ def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: fl
     Returns
     -------
     dict
-        ``messages``, ``events``, ``labels``, ``unmatched`` and ``rejected`` int; ``topics``, how many messages came of
-        each; ``unread``, partitions of which not all came in time; ``reasons`` of problems, each with a count and the
-        first message that shows it; ``misfits`` what none has shown, with a sentence.
+        ``messages``, ``events``, ``labels``, ``unmatched``, ``rejected`` and ``late`` int; ``topics``, how many
+        messages came of each; ``unread``, partitions of which not all came in time; ``reasons`` of problems, each with
+        a count and the first message that shows it; ``misfits`` what none has shown, and ``uncounted`` of which models
+        and topics many events count in no window, each with a sentence.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def live_trial(configuration: Configuration) -> dict[str, Any]:
 
 
 def _tried(configuration: Configuration, source: Source, within_s: float = math.inf) -> dict[str, Any]:
+    from monitor.cli.uncounted import TimedSightings, uncounted
     from monitor.clock import SystemClock
     from monitor.decoders import Schemas
     from monitor.ingest.ingest import Ingest
@@ -87,7 +89,8 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
     watches = [compile_watch(configuration, name) for name in configuration.models]
     store, readers = open_store("memory"), Readers(watches, schemas := Schemas.of(configuration))
     ingest, clock, topics = Ingest(readers, store, source), SystemClock(), Counter[str]()
-    readers.sightings.most_samples = MOST_SAMPLES
+    readers.sightings = sightings = TimedSightings()
+    sightings.most_samples = MOST_SAMPLES
     until_s = clock.monotonic_s() + within_s
     try:
         ingest.open()
@@ -97,6 +100,8 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
             is_late = clock.monotonic_s() >= until_s
         topics.update(dict.fromkeys((topic for topic, _ in source.assigned()), 0))
         unread = sorted(source.assigned() - source.at_end()) if is_late else []
+        # What waits for those behind it counts as at the end of a replay.
+        ingest.finish()
     finally:
         source.close()
         schemas.close()
@@ -107,10 +112,15 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
         "labels": counters.labels,
         "unmatched": counters.unmatched,
         "rejected": counters.rejected,
+        "late": counters.late,
         "topics": dict(sorted(topics.items())),
         "unread": [f"{topic}/{partition}" for topic, partition in unread],
-        "reasons": list(_reasons(store, counters.reasons)),
-        "misfits": [{**vars(unseen), "says": sentence} for unseen, sentence in misfits(readers.sightings, fewest=1)],
+        # Of late events only the first few leave a dead letter.
+        "reasons": list(_reasons(store, counters.reasons | ({"late": counters.late} if counters.late else {}))),
+        "misfits": [{**vars(unseen), "says": sentence} for unseen, sentence in misfits(sightings, fewest=1)],
+        "uncounted": [
+            {**vars(each), "says": str(each)} for each in uncounted(configuration.models, sightings.arrivals)
+        ],
     }
 
 
@@ -134,7 +144,7 @@ def say_trial(tried: Mapping[str, Any]) -> None:
     """Print what became of messages."""
     from monitor.alerts.wording import listed
 
-    names = ("messages", "events", "labels", "unmatched", "rejected")
+    names = ("messages", "events", "labels", "unmatched", "rejected", "late")
     as_table(("", ""), [(name, tried[name]) for name in names if tried[name] or name in ("messages", "events")])
     for each in tried["reasons"]:
         where = f", first at {each['topic']}/{each['partition']}/{each['offset']}" if "topic" in each else ""
@@ -147,4 +157,6 @@ def say_trial(tried: Mapping[str, Any]) -> None:
         click.echo(f"warning: {read}, and not all of {listed(tried['unread'])}", err=True)
     for misfit in tried["misfits"]:
         click.echo(f"{'warning' if misfit['signal'] else 'error'}: {misfit['says']}", err=True)
+    for each in tried["uncounted"]:
+        click.echo(f"warning: {each['says']}", err=True)
     click.echo()

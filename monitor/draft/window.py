@@ -94,12 +94,15 @@ def cut_for(events_per_hour: float | None) -> Cut:
 
 
 def lateness_for(traffic: Traffic | None) -> tuple[int, int]:
-    """Return `allowed_lateness` and `max_ahead` in ms: twice what the sample shows, and the defaults at least."""
+    """Return `allowed_lateness` and `max_ahead` in ms: twice what the sample shows, and the defaults at least.
+
+    Where events are in no order, the first may be as far ahead of those behind it as any comes late.
+    """
     if traffic is None:
         return DEFAULT_LATENESS_MS, DEFAULT_AHEAD_MS
     usual_step_ms = int(HOUR_MS / traffic.events_per_hour)
     lateness_ms = max(DEFAULT_LATENESS_MS, 2 * traffic.disorder_ms, 4 * usual_step_ms)
-    ahead_ms = max(DEFAULT_AHEAD_MS, 2 * traffic.gap_ms)
+    ahead_ms = max(DEFAULT_AHEAD_MS, 2 * traffic.gap_ms, traffic.disorder_ms)
     return min(_nice(lateness_ms), MOST_LATENESS_MS), min(_nice(ahead_ms), MOST_AHEAD_MS)
 
 

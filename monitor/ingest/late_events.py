@@ -15,7 +15,7 @@ from monitor.events import Partition
 from monitor.values import format_duration
 from sinks.receivers.times import utc
 
-__all__ = ["SPAN_S", "LateEvents", "LateShare"]
+__all__ = ["ALARMING", "FEWEST_LATE", "SPAN_S", "LateEvents", "LateShare"]
 
 SPAN_S = 600
 STEP_S = 60
