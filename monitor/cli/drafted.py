@@ -43,7 +43,9 @@ def as_data(made: Draft, text: str, sample: Sample, target: Path | None) -> dict
             for each in made.guesses
         ],
         "traffic": vars(traffic) if traffic else None,
+        "batches": vars(made.batches) if made.batches else None,
         "window_ms": cut.window_ms,
+        "offset_ms": cut.offset_ms,
         "pane_ms": cut.pane_ms,
         "events_per_window": cut.events,
         "segments": [vars(each) for each in made.segments[:1]],

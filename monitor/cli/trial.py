@@ -48,7 +48,8 @@ def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: fl
         ``messages``, ``events``, ``labels``, ``unmatched``, ``rejected`` and ``late`` int; ``topics``, how many
         messages came of each; ``unread``, partitions of which not all came in time; ``reasons`` of problems, each with
         a count and the first message that shows it; ``misfits`` what none has shown, and ``uncounted`` of which models
-        and topics many events count in no window, each with a sentence.
+        and topics many events count in no window, each with a sentence; ``sparse`` the models most of whose windows are
+        empty.
 
     Raises
     ------
@@ -78,6 +79,7 @@ def live_trial(configuration: Configuration) -> dict[str, Any]:
 
 
 def _tried(configuration: Configuration, source: Source, within_s: float = math.inf) -> dict[str, Any]:
+    from monitor.cli.sparse import sparse
     from monitor.cli.uncounted import TimedSightings, uncounted
     from monitor.clock import SystemClock
     from monitor.decoders import Schemas
@@ -121,6 +123,10 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
         "uncounted": [
             {**vars(each), "says": str(each)} for each in uncounted(configuration.models, sightings.arrivals)
         ],
+        "sparse": [
+            {"model": each.model, **vars(each.batches), "says": str(each)}
+            for each in sparse(configuration.models, sightings.arrivals)
+        ],
     }
 
 
@@ -157,6 +163,8 @@ def say_trial(tried: Mapping[str, Any]) -> None:
         click.echo(f"warning: {read}, and not all of {listed(tried['unread'])}", err=True)
     for misfit in tried["misfits"]:
         click.echo(f"{'warning' if misfit['signal'] else 'error'}: {misfit['says']}", err=True)
+    for each in tried["sparse"]:
+        click.echo(f"caution: {each['says']}")
     for each in tried["uncounted"]:
         click.echo(f"warning: {each['says']}", err=True)
     click.echo()

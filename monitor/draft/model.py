@@ -7,12 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from monitor.draft.batches import Batches, batches_of
 from monitor.draft.column import short
 from monitor.draft.fields import Guess, guess, model_column
 from monitor.draft.sample import Sample
 from monitor.draft.times import Traffic, read_times, traffic_of
 from monitor.draft.window import Cut, Segments, cut_for, lateness_for, segments_for
 from monitor.errors import InputError
+from monitor.values import DAY_MS, format_duration
 
 __all__ = ["Draft", "Origin", "draft"]
 
@@ -62,6 +66,8 @@ class Draft:
     where : str
         Path of the field that names the model; empty if none does.
     traffic : Traffic or None
+    batches : Batches or None
+        In which events come, if they come on a few days only.
     cut : Cut
     lateness_ms, ahead_ms : int
     segments : list of Segments
@@ -76,6 +82,7 @@ class Draft:
     names: dict[str, str]
     where: str
     traffic: Traffic | None
+    batches: Batches | None
     cut: Cut
     lateness_ms: int
     ahead_ms: int
@@ -122,12 +129,14 @@ def draft(model: str, sample: Sample, origin: Origin, events_per_hour: float | N
     if not any(each.is_watched for each in guesses):
         raise InputError(f"{origin.said}: no field in it can be watched: {_why_none(guesses)}")
     time = next((each for each in guesses if each.role == "time"), None)
-    traffic = _traffic(sample, time)
+    times = _times(sample, time)
+    traffic, batches = traffic_of(times, sample.partitions), None
     if events_per_hour is None and traffic is not None:
         events_per_hour = traffic.events_per_hour
-    cut = cut_for(events_per_hour)
+        batches = batches_of(np.array([each for each in times if each is not None], dtype=np.int64))
+    cut = cut_for(events_per_hour, batches)
     made = Draft(
-        model, origin, guesses, _named(guesses), model_path or "", traffic, cut, *lateness_for(traffic),
+        model, origin, guesses, _named(guesses), model_path or "", traffic, batches, cut, *lateness_for(traffic),
         segments_for(sample, guesses, cut), [],
     )  # fmt: skip
     notes = [*_notes(made, sample)]
@@ -136,12 +145,12 @@ def draft(model: str, sample: Sample, origin: Origin, events_per_hour: float | N
     return replace(made, notes=notes)
 
 
-def _traffic(sample: Sample, time: Guess | None) -> Traffic | None:
+def _times(sample: Sample, time: Guess | None) -> Sequence[int | None]:
     times: Sequence[int | None] = [record_ms if record_ms > 0 else None for record_ms in sample.record_ms]
     if time is not None:
         read = read_times(sample.columns[time.path])
         times = read[1] if read else times
-    return traffic_of(times, sample.partitions)
+    return times
 
 
 def _named(guesses: Sequence[Guess]) -> dict[str, str]:
@@ -174,7 +183,10 @@ def _notes(made: Draft, sample: Sample) -> Iterator[str]:
     if made.cut.events is None:
         yield "how many events come is not known: --events-per-hour N cuts windows for it"
     elif made.cut.events < 100:
-        yield f"a window of a day holds {made.cut.events:,.0f} events: only gross changes show in so few"
+        length = "a day" if made.cut.window_ms == DAY_MS else format_duration(made.cut.window_ms)
+        yield f"a window of {length} holds {made.cut.events:,.0f} events: only gross changes show in so few"
+    if made.batches is not None:
+        yield f"{made.batches}: {_of_batches(made.batches)}"
     if not made.of("prediction"):
         yield "no field is the prediction by its name: move what the model answers from `features` to `prediction`"
     if made.of("personal"):
@@ -182,6 +194,12 @@ def _notes(made: Draft, sample: Sample) -> Iterator[str]:
         yield f"personal, and left out: {listed}"
     if made.origin.no_data_set:
         yield made.origin.no_data_set
+
+
+def _of_batches(batches: Batches) -> str:
+    if batches.is_weekly:
+        return f"windows are of {format_duration(batches.window_ms)}, so that each has a batch"
+    return "most windows of a day have none; set a `window` as long as batches are apart"
 
 
 def _why_none(guesses: Sequence[Guess]) -> str:

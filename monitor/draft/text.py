@@ -165,10 +165,13 @@ def _detect(made: Draft) -> Iterator[str]:
     events = (
         "how many events come is not known" if cut.events is None else f"{cut.events:,.0f} events in a usual window"
     )
+    if made.batches is not None:
+        events += f" that has any; {made.batches}"
+    offset = f", offset: {format_duration(cut.offset_ms)}" if cut.offset_ms else ""
     yield "  detect:"
     yield _line(4, f"false_alarms: {FALSE_ALARMS}", "for the whole model: 12 a year, when nothing is wrong")
     yield _line(4, f"pane: {pane}", "the grain of what is stored")
-    yield _line(4, f"defaults: {{window: {window}, min_samples: {cut.min_samples}}}", events)
+    yield _line(4, f"defaults: {{window: {window}{offset}, min_samples: {cut.min_samples}}}", events)
     yield _line(4, "time_zone: UTC", "whose nights and weekends count")
     if cut.window_ms > 900_000:
         yield "  alerts:"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.draft import names
+from monitor.draft.batches import Batches
 from monitor.draft.column import Column
 from monitor.draft.fields import Guess
 from monitor.draft.sample import Sample
@@ -48,12 +49,15 @@ class Cut:
     min_samples : int
     events : float or None
         In a usual window; None if the traffic is not known.
+    offset_ms : int
+        By which the grid of windows is shifted.
     """
 
     window_ms: int
     pane_ms: int
     min_samples: int
     events: float | None
+    offset_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,23 +78,29 @@ class Segments:
     share: float
 
 
-def cut_for(events_per_hour: float | None) -> Cut:
-    """Return the shortest windows that hold enough events.
+def cut_for(events_per_hour: float | None, batches: Batches | None = None) -> Cut:
+    """Return the shortest windows that hold enough events; of events that come in batches, those that have one in each.
 
     Examples
     --------
     >>> cut_for(3_600)
-    Cut(window_ms=900000, pane_ms=60000, min_samples=180, events=900.0)
+    Cut(window_ms=900000, pane_ms=60000, min_samples=180, events=900.0, offset_ms=0)
     >>> cut_for(None)
-    Cut(window_ms=300000, pane_ms=10000, min_samples=100, events=None)
+    Cut(window_ms=300000, pane_ms=10000, min_samples=100, events=None, offset_ms=0)
     """
+    if batches is not None:
+        return Cut(batches.window_ms, HOUR_MS, _min_samples(batches.events), batches.events, batches.offset_ms)
     if events_per_hour is None:
         return Cut(*WINDOWS[0], min_samples=ENOUGH_EVENTS // 5, events=None)
     fitting = (each for each in WINDOWS if events_per_hour * each[0] / HOUR_MS >= ENOUGH_EVENTS)
     window_ms, pane_ms = next(fitting, WINDOWS[-1])
     events = events_per_hour * window_ms / HOUR_MS
+    return Cut(window_ms, pane_ms, _min_samples(events), events)
+
+
+def _min_samples(events: float) -> int:
     # A quiet hour has a fifth of the usual traffic and is a window all the same.
-    return Cut(window_ms, pane_ms, int(min(ENOUGH_EVENTS, max(FEWEST_EVENTS, events // 5))), events)
+    return int(min(ENOUGH_EVENTS, max(FEWEST_EVENTS, events // 5)))
 
 
 def lateness_for(traffic: Traffic | None) -> tuple[int, int]:
