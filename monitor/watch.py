@@ -34,6 +34,7 @@ from detectors.sketch import (
     quantile_layout,
     share_layout,
     universal_layout,
+    usual_layout,
 )
 from monitor.config import Configuration, Model
 from monitor.config.model import ModelSpec, SegmentSpec, SourceSpec
@@ -72,15 +73,16 @@ CARRIED: Mapping[str, tuple[str, ...]] = {
 }
 """What the signals begin with that a source carries, by its kind; estimates are made of what it carries."""
 
-_PRIVACY = {"__all__": {"privacy": True, "fallback": True}}
+_LATER = {"__all__": {"privacy": True, "fallback": True, "usual_range": True}}
 _ONLY_STORED: dict[str, Any] = {
     "keep": True,
     "performance": True,
-    "schema_": {"labels": True, "max_versions": True, "features": _PRIVACY, "prediction": _PRIVACY},
+    "schema_": {"labels": True, "max_versions": True, "features": _LATER, "prediction": _LATER},
     "sources": {"__all__": {"models": True}},
 }
 """What decides which events are stored or joined with labels, and nothing else; `max_versions`, `privacy`, `fallback`
-came later than hashes (`Watch._hash`), and `models` is of templates alone, which are not watched."""
+and `usual_range` came later than hashes (`Watch._hash`, by the layouts), and `models` is of templates alone, which are
+not watched."""
 
 
 @dataclass(frozen=True)
@@ -457,6 +459,8 @@ def _layout(signal: str, spec: FieldSpec, dataset: Dataset | None, detectors: It
         if not len(values):
             raise InputError(f"{dataset.path}: column {name!r} holds no number")
         return quantile_layout(values, low=low, high=high, own=own)
+    if spec.usual_range is not None:
+        return usual_layout(spec.usual_range, low, high, own)
     # Another range says what may come, and may be a thousand times as wide as what comes: it settles no cells.
     return share_layout(own) if (low, high) == (0, 1) else universal_layout(low, high)
 

@@ -14,11 +14,14 @@ from detectors.sketch.numeric import (
     share_layout,
     sum_summaries,
     universal_layout,
+    usual_layout,
 )
 from detectors.sketch.projected import ProjectedLayout, bounded_moments_layout
+from detectors.sketch.resolution import FEWEST_CELLS, coarse_step, usual_range_of
 from detectors.sketch.vector import VectorFold, VectorSummary, sum_vectors
 
 __all__ = [
+    "FEWEST_CELLS",
     "INVALID",
     "CategoryFold",
     "CategoryLayout",
@@ -37,6 +40,7 @@ __all__ = [
     "VectorFold",
     "VectorSummary",
     "bounded_moments_layout",
+    "coarse_step",
     "fourier_layout",
     "moments_layout",
     "quantile_layout",
@@ -45,4 +49,6 @@ __all__ = [
     "sum_summaries",
     "sum_vectors",
     "universal_layout",
+    "usual_layout",
+    "usual_range_of",
 ]

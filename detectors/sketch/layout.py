@@ -26,6 +26,9 @@ BEYOND = 2.0 ** np.concatenate((np.arange(-1.0, 7.0, 0.5), np.arange(7.0, 21.0))
 """Where cells beyond the ends of a baseline begin, in robust standard deviations from it: √2 times as far as the one
 before, and twice from 128 on."""
 
+USUAL_CELLS = 128
+"""Equal cells of the range in which most values lie."""
+
 SHARE_CELLS = 128
 """Equal cells of a share, of which the first and the last are cut further."""
 
@@ -201,6 +204,28 @@ def quantile_layout(
     edges = np.unique(np.concatenate((ordered[ranks], heavy, own, ends, beyond, zero)) + 0.0)
     # Beyond the largest double there is nothing; the outermost cells hold what is left.
     return NumericLayout("quantile", edges[np.isfinite(edges)], *_declared(low, high), location, scale)
+
+
+def usual_layout(
+    usual: tuple[float, float], low: float | None = None, high: float | None = None, own: Sequence[float] = ()
+) -> NumericLayout:
+    """Return equal cells of the range in which most values lie, and beyond it those of a baseline's quantiles.
+
+    Parameters
+    ----------
+    usual
+        From where to where.
+    low, high, own
+        As :func:`quantile_layout` takes them; zero has a cell of its own, too.
+
+    Examples
+    --------
+    >>> layout = usual_layout((52.6, 52.9))
+    >>> low, high = layout.bounds(layout.ids([52.7, 52.75, 53.5]))
+    >>> (high - low).round(4).tolist()
+    [0.0023, 0.0023, 0.1842]
+    """
+    return quantile_layout(np.linspace(*usual, USUAL_CELLS + 1), USUAL_CELLS, low, high, (0.0, *own))
 
 
 @lru_cache(maxsize=4096)

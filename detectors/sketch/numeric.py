@@ -20,6 +20,7 @@ from detectors.sketch.layout import (
     quantile_layout,
     share_layout,
     universal_layout,
+    usual_layout,
 )
 from detectors.sketch.octaves import NO_PAGE, Pages, emit, free_pages, put_pages, read_page
 from detectors.sketch.summary import FRACTION_BITS, NumericSummary, sum_summaries
@@ -33,6 +34,7 @@ __all__ = [
     "share_layout",
     "sum_summaries",
     "universal_layout",
+    "usual_layout",
 ]
 
 Integers = npt.NDArray[np.int64]

@@ -36,7 +36,7 @@ def as_data(made: Draft, text: str, sample: Sample, target: Path | None) -> dict
                 "role": each.role,
                 "name": made.names.get(each.path),
                 "type": each.type or None,
-                **each.settings,
+                **made.settings_of(each),
                 "reason": each.reason,
                 "seen": each.seen or None,
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 
@@ -25,6 +26,11 @@ class FieldSpec(Strict):
     path: str | None = Field(default=None, description="where it stands in the message; its own name if absent")
     range: tuple[float, float] | None = Field(
         default=None, description="numeric: values outside are counted as out of range"
+    )
+    usual_range: tuple[float, float] | None = Field(
+        default=None,
+        description="numeric: between which values most lie, where no data set shows it: that they are told apart by "
+        "a 128th of it, though their spread is small beside their level",
     )
     max_values: int = Field(
         default=512,
@@ -81,6 +87,19 @@ class FieldSpec(Strict):
             low, high = self.range
             if not low < high:
                 raise ValueError(f"range is [low, high] with low < high, got [{low}, {high}]")
+        return self
+
+    @model_validator(mode="after")
+    def _usual_range_is_a_range(self) -> FieldSpec:
+        if self.usual_range is None:
+            return self
+        part, (low, high) = ("usual_range",), self.usual_range
+        if self.type != "numeric":
+            raise WrongPartError(part, "it is for numeric fields")
+        if not low < high < math.inf or low == -math.inf:
+            raise WrongPartError(part, f"it is [low, high] with low < high, got [{low}, {high}]")
+        if self.privacy is not None:
+            raise WrongPartError(part, "`privacy` leaves no values that finer cells could tell apart")
         return self
 
     @model_validator(mode="after")

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from monitor.draft import names
 from monitor.draft.column import Column, as_number, short
 from monitor.draft.sample import Sample
@@ -257,7 +259,8 @@ def _number(column: Column) -> Guess | None:
         few = f"whole numbers of {column.distinct} kinds"
         return _watched(column, "category", few + other)
     settings = _range_of(column)
-    return _watched(column, "numeric", "numbers" + other, settings)
+    usual = {} if settings.get("range") == SHARE else _usual_range_of(column)
+    return _watched(column, "numeric", "numbers" + other, settings | usual)
 
 
 def _category(column: Column) -> Guess | None:
@@ -329,6 +332,18 @@ def _range_of(column: Column) -> dict[str, Any]:
         return {"range": SHARE}
     bounds = [_rounded(2 * min(low, 0.0)), _rounded(2 * max(high, 0.0))]
     return {"range": bounds} if bounds[0] < bounds[1] and abs(bounds[0]) + bounds[1] < MOST_IN_A_RANGE else {}
+
+
+def _usual_range_of(column: Column) -> dict[str, Any]:
+    """Return the usual range of a number that spreads little beside its level."""
+    # Only here: layouts bring the compiler along.
+    from detectors.sketch import universal_layout, usual_range_of
+
+    numbers = np.array(column.numbers, dtype=np.float64)
+    if len(numbers) < FEWEST_ROWS or not np.abs(numbers).max() < MOST_IN_A_RANGE:
+        return {}
+    usual = usual_range_of(numbers, universal_layout())
+    return {} if usual is None else {"usual_range": [int(end) if end.is_integer() else end for end in usual]}
 
 
 def _rounded(bound: float) -> float:

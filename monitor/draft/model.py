@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -92,6 +93,11 @@ class Draft:
     def of(self, role: str) -> list[Guess]:
         """Return what is taken for ``role``."""
         return [each for each in self.guesses if each.role == role]
+
+    def settings_of(self, guess: Guess) -> dict[str, Any]:
+        """Return the keys of a field's section: a data set's bins are as fine as values need without a usual range."""
+        has_bins = bool(self.origin.data_set)
+        return {key: value for key, value in guess.settings.items() if not (has_bins and key == "usual_range")}
 
     def without_data_set(self, reason: str) -> Draft:
         """Return the same with no data set, and why."""
@@ -192,6 +198,9 @@ def _notes(made: Draft, sample: Sample) -> Iterator[str]:
     if made.of("personal"):
         listed = ", ".join(short(each.path) for each in made.of("personal"))
         yield f"personal, and left out: {listed}"
+    close = [short(each.path) for each in made.guesses if "usual_range" in made.settings_of(each)]
+    if close:
+        yield f"{', '.join(close)}: values differ little beside their level, so `usual_range` gives them finer cells"
     if made.origin.no_data_set:
         yield made.origin.no_data_set
 

@@ -118,7 +118,7 @@ def _section(made: Draft, title: str, guesses: list[Guess]) -> Iterator[str]:
         parts = [f"type: {each.type}"]
         if name != each.path:
             parts.append(f"path: {_scalar(each.path)}")
-        parts += [f"{key}: {_scalar(value)}" for key, value in each.settings.items()]
+        parts += [f"{key}: {_scalar(value)}" for key, value in made.settings_of(each).items()]
         yield _line(6, f"{_scalar(name)}: {{{', '.join(parts)}}}", _comment(each))
 
 

@@ -740,6 +740,24 @@ BROKEN = {
         "8:41: spec.schema.prediction.score.fallback: `privacy` replaces",
         one=False,
     ),
+    "a usual range of a category": _replaced(
+        "{type: numeric}",
+        "{type: category, usual_range: [1, 2]}",
+        "8:42: spec.schema.prediction.score.usual_range: it is for numeric fields",
+        one=False,
+    ),
+    "a usual range without values": _replaced(
+        "{type: numeric}",
+        "{type: numeric, usual_range: [2, 2]}",
+        "8:41: spec.schema.prediction.score.usual_range: it is [low, high] with low < high, got [2",
+        one=False,
+    ),
+    "a usual range of a private number": _replaced(
+        "{type: numeric}",
+        "{type: numeric, usual_range: [1, 2], privacy: personal}",
+        "8:41: spec.schema.prediction.score.usual_range: `privacy` leaves",
+        one=False,
+    ),
     "privacy of an unknown kind": _replaced(
         "{type: numeric}", "{type: numeric, privacy: hide}", "8:41: spec.schema.prediction.score.privacy: privacy is"
     ),

@@ -237,3 +237,21 @@ def test_a_message_may_have_any_number_of_fields() -> None:
 
 def watched(guesses: list[Guess]) -> Iterator[Guess]:
     return (each for each in guesses if each.is_watched)
+
+
+def test_numbers_that_differ_little_beside_their_level_get_a_usual_range() -> None:
+    near = sample(
+        latitude=lambda i: 52.7 + i % 101 / 1000, floor=lambda i: i % 5, built=lambda i: 1990 + i % 30, x=amount
+    )
+    made = drafted(near)
+    usual = {each.path: each.settings.get("usual_range") for each in made.guesses}
+    assert usual == {"latitude": [52.65, 52.849], "floor": None, "built": [1975, 2034], "x": None}
+    assert "latitude: {type: numeric, range: [0, 110], usual_range: [52.65, 52.849]}" in model_text(made)
+    assert any("latitude, built: values differ little" in note for note in made.notes)
+
+
+def test_a_data_set_needs_no_usual_range() -> None:
+    near = sample(latitude=lambda i: 52.7 + i % 101 / 1000)
+    made = draft("fraud", near, Origin("near.csv", data_set="near.csv"), 60.0)
+    assert "usual_range" not in model_text(made)
+    assert "usual_range" in model_text(made.without_data_set("it is broken"))
