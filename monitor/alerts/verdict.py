@@ -78,6 +78,8 @@ class Change(NamedTuple):
         Whether it was as usual just before, or hardly off, whatever else stood off.
     in_window : float or None
         What the window alone has, which may be far from what there is on average since it began.
+    step : float
+        How far apart typical values are told, where that is wider than values spread; else 0.
     """
 
     what: str
@@ -91,6 +93,7 @@ class Change(NamedTuple):
     age_ms: int = 0
     is_anew: bool = False
     in_window: float | None = None
+    step: float = 0.0
 
 
 class Failure(NamedTuple):
@@ -202,6 +205,8 @@ class Facts(NamedTuple):
         Whether no label says the positive class any more, of a metric that moved.
     no_value : NoValue or None
         That an alarm goes on without anything new: what moved has no value any more.
+    step : float
+        How far apart values of a number are told, where that is wider than they spread; else 0.
     """
 
     why: Why = ""
@@ -219,6 +224,7 @@ class Facts(NamedTuple):
     failure: Failure | None = None
     no_positive: bool = False
     no_value: NoValue | None = None
+    step: float = 0.0
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:

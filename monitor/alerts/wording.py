@@ -66,6 +66,9 @@ NO_POSITIVE = (
 )
 """What to think of a metric that moved where most likely the labels did."""
 
+LESS_THAN_A_STEP = "a shift of less may not be seen; `usual_range` in the schema, or a data set, tells more apart"
+"""What to think of a number whose spread is small beside its level, and what to do."""
+
 LATE_OR_LOST = "events that came late count in no window: `leeway explain` says how many there are"
 """What to think of a volume that sinks: traffic may be lost, or a clock ahead of it."""
 
@@ -343,9 +346,16 @@ def detail(verdict: Said) -> str:
         quiet = (
             f"evidence {round(verdict.surprise, 1) + 0.0:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
         )
-        return quiet if verdict.status == "ok" else beside
+        return _joined([quiet, _coarse(verdict)]) if verdict.status == "ok" else beside
     shares = verdict.facts.shares if verdict.status == "drift" else None
-    return _joined([f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else "", *_beside_shares(verdict)])
+    rates = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else ""
+    return _joined([rates, *_beside_shares(verdict), _coarse(verdict) if verdict.status == "ok" else ""])
+
+
+def _coarse(verdict: Said) -> str:
+    """Say that what is quiet may have moved by less than can be seen."""
+    step = verdict.facts.step
+    return f"values are told apart in steps of {_number(step)} only: {LESS_THAN_A_STEP}" if step else ""
 
 
 def _failing(failing: Sequence[Moved], ranked: Sequence[Moved]) -> str:
@@ -395,7 +405,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         *first,
         _new_values(verdict),
         f"about {verdict.effect:.2f} standard deviations"
-        if change.what == "typical value" and verdict.effect < MILD
+        if change.what == "typical value" and verdict.effect < MILD and not change.step
         else "",
         "" if version is None else _began(version),
         _compared(verdict, change),
@@ -491,7 +501,7 @@ def _alone(change: Change) -> str:
     # How many events it has stands beside it, and a spread is no amount.
     if change.in_window is None or change.what in ("events", "spread"):
         return ""
-    if abs(change.in_window - change.after) <= FAR * abs(change.after - change.before):
+    if change.step or abs(change.in_window - change.after) <= FAR * abs(change.after - change.before):
         return ""
     return f"which by itself has {_amounts(change._replace(after=change.in_window))[1]}; "
 
@@ -539,8 +549,27 @@ def _amounts(change: Change) -> tuple[str, str]:
     if is_rate or change.what.startswith("share of"):
         usual, current = _apart(100 * change.before, 100 * change.after)
         return f"{usual} %", f"{current} %"
+    if change.step:
+        return _in_steps(change)
     usual, current = _apart(change.before, change.after)
     return (f"{usual} {change.unit}", f"{current} {change.unit}") if change.unit else (usual, current)
+
+
+def _in_steps(change: Change) -> tuple[str, str]:
+    """Say what there was and what there is of values that are told apart in steps, no finer than these.
+
+    Examples
+    --------
+    >>> _in_steps(Change("typical value", 293.9981, 294.0, by_day=False, step=4.0))
+    ('294', 'higher by less than a step of 4')
+    >>> _in_steps(Change("typical value", 52.75, 53.7512, by_day=False, step=0.5))
+    ('52.8', '53.8, in steps of 0.5')
+    """
+    digits, step = max(-math.floor(math.log10(change.step)), 0), _number(change.step)
+    usual, moved = f"{change.before:,.{digits}f}", change.after - change.before
+    if abs(moved) < change.step:
+        return usual, f"{'higher' if moved > 0 else 'lower'} by less than a step of {step}"
+    return usual, f"{change.after:,.{digits}f}, in steps of {step}"
 
 
 def _apart(usual: float, current: float) -> tuple[str, str]:

@@ -73,9 +73,9 @@ def smallest_shifts(days: Mapping[Key, ExpectedDay]) -> dict[Key, list[Row]]:
 
 def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[Row]:
     _, _, segment, version = key
-    resolves = day.resolves_spread
+    resolves, step = day.resolves_spread, _step_of(day)
     for contrast, shifts in zip(day.contrasts, of_day.tolist(), strict=True):
-        is_unresolved = contrast.family == legend.SPREAD and not resolves
+        is_unresolved = contrast.family == legend.SPREAD and not (resolves and not step)
         shown = [math.nan] * len(SPANS) if is_unresolved else shifts
         ends = [_ends(contrast, shift, span) for span, shift in zip(SPANS, shown, strict=True)]
         yield {
@@ -84,6 +84,7 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
             "contrast": contrast.name,
             "unit": unit_of(contrast),
             "usual": contrast.usual_in_units(contrast.usual, _events_of_hour(day, contrast)),
+            "step": step if contrast.family == legend.LOCATION and step else None,
             "judged": "unresolved" if is_unresolved else judged_by(contrast),
             **{f"{span}_shift": shift for span, (shift, _, _) in zip(SPANS, ends, strict=True)},
             **{f"{span}_low": low for span, (_, low, _) in zip(SPANS, ends, strict=True)},
@@ -94,9 +95,14 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
     if day.is_number:
         for name, unit in OF_VALUES.items():
             if name not in names:
-                nothing = dict.fromkeys(["usual", *(f"{span}_{each}" for span in SPANS for each in ENDS)])
+                nothing = dict.fromkeys(["usual", "step", *(f"{span}_{each}" for span in SPANS for each in ENDS)])
                 series = {"segment": segment, "version": version, "contrast": name}
                 yield {**series, "unit": unit, **nothing, "judged": "too_few" if resolves else "unresolved"}
+
+
+def _step_of(day: ExpectedDay) -> float:
+    """Return how far apart values of a number are told, where that is wider than they spread; else 0."""
+    return next((each.step for each in day.contrasts if each.family == legend.LOCATION), 0.0)
 
 
 def unit_of(contrast: ExpectedContrast) -> Unit:
@@ -113,6 +119,14 @@ def _ends(contrast: ExpectedContrast, shift: float, span: str) -> tuple[float | 
     events = 1 / contrast.sampling[legend.BY_WINDOW]
     on_average = span != "window"
     low, high = (contrast.shifted(side * shift, contrast.usual, events, on_average=on_average) for side in (-1, 1))
+    if contrast.family == legend.LOCATION and contrast.groups is not None and contrast.step:
+        # A shift within a cell is not seen: how far values are from its ends is not known.
+        usual, step = contrast.in_units(contrast.usual), contrast.step
+        shift = max(shift, step / contrast.groups.spread)
+        low, high = (
+            (None if low is None else min(low, usual - step)),
+            (None if high is None else max(high, usual + step)),
+        )
     return (None, None, None) if low is None and high is None else (shift, low, high)
 
 

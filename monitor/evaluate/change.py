@@ -410,7 +410,7 @@ class Changes:
         change = Change(
             contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms, unit=contrasts.unit,
             better=contrasts.better, age_ms=contrasts.age_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]),
-            in_window=in_window,
+            in_window=in_window, step=_step(contrasts, contrast),
         )  # fmt: skip
         return Facts(change=change, new_values=new_values)
 
@@ -450,7 +450,9 @@ class Changes:
             return Facts("too_early", 0 if np.isnan(days) else int(days), FEWEST_DAYS, "days")
         contrast = int(verdict[skew.ROW])
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
-        return Facts(change=Change(contrasts.name(contrast), usual, current, by_day=True, against_reference=True))
+        step = _step(contrasts, contrast)
+        name = contrasts.name(contrast)
+        return Facts(change=Change(name, usual, current, by_day=True, against_reference=True, step=step))
 
     def _verdicts(self, key: SeriesKey, part: Part, ends_ms: Integers) -> Verdicts:
         statuses = part.verdicts[:, legend.STATUS]
@@ -507,6 +509,8 @@ class Changes:
                     of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
+            if learned[window] == DESCRIBED:
+                of_window = of_window._replace(step=contrasts.step)
             return of_window._replace(new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
@@ -577,6 +581,11 @@ class Changes:
 def _is_of_values(facts: Facts) -> bool:
     """Whether values moved, rather than how many of them cannot be used."""
     return facts.change is not None and facts.change.what not in OF_NO_USE
+
+
+def _step(contrasts: Contrasts, row: int) -> float:
+    """How far apart what a contrast is about is told, if it is a typical value."""
+    return contrasts.step if contrasts.kinds[row][1] == legend.LOCATION else 0.0
 
 
 def _learning(facts: Facts, values: int, come_now: bool) -> Facts:

@@ -48,7 +48,7 @@ from detectors.change.renewal import Renewal, Scores
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
-from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary
+from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary, coarse_step
 from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
@@ -271,6 +271,11 @@ class Contrasts(ABC):
         """Return the groups of a number's values in JSON; None of anything else."""
         return None
 
+    @property
+    def step(self) -> float:
+        """How far apart values of a number are told, where that is wider than they spread; else 0."""
+        return 0.0
+
     def scale(self) -> Scale | None:
         """Return the scale of a metric that is no share; None of anything else."""
         return None
@@ -485,6 +490,8 @@ class Groups:
         Whether it is known how far beyond an end a value lies.
     clumping : float
         Of equal values (`monitor.evaluate.answers.clumping_of`).
+    step : float
+        How far apart values are told, where that is wider than they spread (`detectors.sketch.coarse_step`); else 0.
     """
 
     starts: Integers
@@ -495,6 +502,7 @@ class Groups:
     sizes: Integers
     beyond: bool
     clumping: float = 0.0
+    step: float = 0.0
 
     @cached_property
     def table(self) -> ScoreTable:
@@ -513,6 +521,7 @@ class Groups:
             "sizes": self.sizes.tolist(),
             "beyond": self.beyond,
             "clumping": float(self.clumping),
+            "step": float(self.step),
         }
         return msgspec.Raw(msgspec.json.encode(document))
 
@@ -522,9 +531,9 @@ class Groups:
         starts, inner, sizes = (np.array(written[name], dtype=np.int64) for name in ("starts", "inner", "sizes"))
         low, high = written["ends"]
         middles = np.array(written["middles"], dtype=np.float64)
-        # Rows of earlier versions do not know of equal values.
-        clumping = written.get("clumping", 0.0)
-        return cls(starts, inner, (low, high), written["spread"], middles, sizes, written["beyond"], clumping)
+        # Rows of earlier versions do not know of equal values, nor of steps.
+        later = [written.get(name, 0.0) for name in ("clumping", "step")]
+        return cls(starts, inner, (low, high), written["spread"], middles, sizes, written["beyond"], *later)
 
     @classmethod
     def of(cls, reference: NumericSummary | None, layout: NumericLayout) -> Groups:
@@ -548,7 +557,8 @@ class Groups:
         middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
         clumping = clumping_of(counts[is_narrow(layout, reference.cells, spread)], n)
         starts = reference.cells[first].astype(np.int64)
-        return cls(starts, inner, (low, high), spread, middles, sizes, beyond=True, clumping=clumping)
+        step = coarse_step(layout, reference)
+        return cls(starts, inner, (low, high), spread, middles, sizes, beyond=True, clumping=clumping, step=step)
 
     def numbers(self, columns: Columns) -> tuple[Integers, Floats]:
         """Return the group and the score of each column."""
@@ -618,6 +628,10 @@ class NumberContrasts(ReferredContrasts):
         if row == 0:
             return self._groups.value(value)
         return math.exp(value) if row == 1 else share_at(value)
+
+    @property
+    def step(self) -> float:
+        return self._groups.step
 
     def groups(self) -> msgspec.Raw | None:
         return self._groups.written if self.ready_ms is not None else None

@@ -280,6 +280,11 @@ class ExpectedContrast:
         return int(self.row[legend.FAMILY])
 
     @property
+    def step(self) -> float:
+        """How far apart values of a number are told, where that is wider than they spread; else 0."""
+        return 0.0 if self.groups is None else self.groups.step
+
+    @property
     def usual(self) -> float:
         """What is expected on average over the day, in the units of expectations; of a volume, where any events are."""
         is_silent = self.expected < HARDLY_ANY if self.kind == legend.VOLUME else np.False_

@@ -178,6 +178,10 @@ class SignalContrasts(Contrasts):
         return None if self.own is None else self.own.groups()
 
     @property
+    def step(self) -> float:
+        return 0.0 if self.own is None else self.own.step
+
+    @property
     def look_day(self) -> int | None:
         """The day on which coordinates of its values are looked at, as those have it."""
         return self.own.look_day if isinstance(self.own, NumberContrasts) else None

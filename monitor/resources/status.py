@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,10 @@ Unit = Literal["value", "factor", "share", "events"]
 Judged = Literal["levels", "changes", "standing", "too_few", "unresolved"]
 
 
+NEAR = 0.1
+"""Part of a value: an end of a shift that differs by less needs more digits to be told from what is usual."""
+
+
 def amount(value: float, unit: Unit) -> str:
     """Write a value of a contrast.
 
@@ -54,16 +59,32 @@ def _within(span: str) -> Callable[[Mapping[str, Any]], str]:
         if row[f"{span}_shift"] is None:
             return "none"
         ends = {"below": row[f"{span}_low"], "above": row[f"{span}_high"]}
-        parts = [f"{side} {amount(value, row['unit'])}" for side, value in ends.items() if value is not None]
+        parts = [f"{side} {_end(value, row)}" for side, value in ends.items() if value is not None]
         size = f" ({row[f'{span}_shift']:.2g} sd)" if row["unit"] == "value" else ""
         return f"{' or '.join(parts)}{size}"
 
     return write
 
 
+def _end(value: float, row: Mapping[str, Any]) -> str:
+    """Write an end of a shift, with two digits of what it is from the usual where that is small."""
+    gap = 0.0 if row["usual"] is None else abs(value - row["usual"])
+    if row["unit"] != "value" or not 0 < gap < NEAR * abs(value):
+        return amount(value, row["unit"])
+    return f"{value:,.{max(1 - math.floor(math.log10(gap)), 0)}f}"
+
+
+def _usual(row: Mapping[str, Any]) -> str:
+    """Write what is usual, and in which steps it is known."""
+    if row["usual"] is None:
+        return ""
+    step = row.get("step")
+    return amount(row["usual"], row["unit"]) + (f" (in steps of {amount(step, 'value')})" if step else "")
+
+
 SHIFT_COLUMNS: tuple[Column, ...] = (
     "contrast",
-    ("usual", lambda row: "" if row["usual"] is None else amount(row["usual"], row["unit"])),
+    ("usual", _usual),
     ("found in one window", _within("window")),
     ("in a day", _within("day")),
     ("in a week", _within("week")),
@@ -82,6 +103,10 @@ class SmallestShift(Row):
     contrast: str
     unit: Unit = described("of `usual`, and of all that is low or high; a factor is one on the reference's spread")
     usual: float | None = described("what is expected, on average over the day; null of `too_few`")
+    step: float | None = described(
+        "of a typical value: how far apart values are told, where that is wider than they spread, so that a shift of "
+        "less may not be seen; else null"
+    )
     window_shift: float | None = described(
         "what one window shows, in standard deviations of a value, its logarithm, or 2 asin √share; null: no shift does"
     )
@@ -98,7 +123,8 @@ class SmallestShift(Row):
         "days; `standing`: an alert holds, and what moves on from the new level alarms; `too_few`: nothing can alarm, "
         "since no window had the 10 values (20 at most) of a spread yet, or all of them the 200 without which there is "
         "no typical value, unless there is a data set; `unresolved`: a spread that cannot alarm, since values lie at "
-        "an end of their reference or beyond, until it has another reference or the level is accepted; else `levels`"
+        "an end of their reference or beyond, until it has another reference or the level is accepted, or one that may "
+        "change unseen, since values are told apart in steps wider than they spread (`step`); else `levels`"
     )
 
 
