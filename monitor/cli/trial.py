@@ -15,7 +15,9 @@ from monitor.cli.output import as_table
 if TYPE_CHECKING:
     from monitor.config import Configuration
     from monitor.ingest.ingest import Ingest
+    from monitor.ingest.sightings import Sightings
     from monitor.sources.contract import Source
+    from monitor.watch import Watch
 
 __all__ = ["live_trial", "say_trial", "trial"]
 
@@ -24,6 +26,10 @@ MOST_MESSAGES = 20_000
 
 MOST_CSV_BYTES = 64 << 20
 """Read of each CSV file: it is held as a whole, since its types may show in its last row."""
+
+FEWEST_VALUES, FEW_CELLS = 100, 6
+"""Values that show in which cells they lie, and cells of most of them below which it is said: one is about as wide as a
+standard deviation then."""
 
 PORTION = 1_000
 
@@ -49,7 +55,8 @@ def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: fl
         messages came of each; ``unread``, partitions of which not all came in time; ``reasons`` of problems, each with
         a count and the first message that shows it; ``misfits`` what none has shown, and ``uncounted`` of which models
         and topics many events count in no window, each with a sentence; ``sparse`` the models most of whose windows are
-        empty.
+        empty; ``too_close`` the numbers whose cells do not tell them apart, with how far apart they do, and the
+        ``usual_range`` that would.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
     store, readers = open_store("memory"), Readers(watches, schemas := Schemas.of(configuration))
     ingest, clock, topics = Ingest(readers, store, source), SystemClock(), Counter[str]()
     readers.sightings = sightings = TimedSightings()
-    sightings.most_samples = MOST_SAMPLES
+    sightings.most_samples, sightings.keeps_numbers = MOST_SAMPLES, True
     until_s = clock.monotonic_s() + within_s
     try:
         ingest.open()
@@ -127,7 +134,32 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
             {"model": each.model, **vars(each.batches), "says": str(each)}
             for each in sparse(configuration.models, sightings.arrivals)
         ],
+        "too_close": list(_too_close(watches, sightings)),
     }
+
+
+def _too_close(watches: Sequence[Watch], sightings: Sightings) -> Iterator[dict[str, Any]]:
+    """Yield the numbers whose values lie in so few cells that what moves within one may not be seen."""
+    import numpy as np
+
+    from detectors.sketch import usual_range_of
+    from detectors.sketch.layout import NumericLayout
+
+    layouts = {
+        (watch.name, signal): watch.layouts.get(signal)
+        for watch in watches
+        for signal, spec in watch.model.spec.schema_.signals().items()
+        if spec.privacy is None
+    }
+    for key, parts in sightings.numbers.items():
+        values, layout = np.concatenate(parts), layouts.get(key)
+        # Quantiles are as fine as a data set, or a usual range, has them.
+        if len(values) < FEWEST_VALUES or not isinstance(layout, NumericLayout) or layout.kind == "quantile":
+            continue
+        usual = usual_range_of(values, layout, FEW_CELLS)
+        if usual is not None:
+            low, high = (float(bound[0]) for bound in layout.bounds(layout.ids([np.median(values)])))
+            yield {"model": key[0], "signal": key[1], "step": high - low, "usual_range": list(usual)}
 
 
 def _has_enough(ingest: Ingest, source: Source) -> bool:
@@ -167,4 +199,11 @@ def say_trial(tried: Mapping[str, Any]) -> None:
         click.echo(f"caution: {each['says']}")
     for each in tried["uncounted"]:
         click.echo(f"warning: {each['says']}", err=True)
+    for each in tried["too_close"]:
+        low, high = each["usual_range"]
+        click.echo(
+            f"warning: {each['model']}: values of {each['signal']} are told apart in steps of {each['step']:.6g} only, "
+            f"and a shift of less may not be seen: give it `usual_range: [{low:.15g}, {high:.15g}]`, or a data set",
+            err=True,
+        )
     click.echo()

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.decoders import Decoded, TopicPlan
 from monitor.events import Events, Records
 
 __all__ = ["FEWEST", "Sightings", "Unseen", "unseen_by_all"]
+
+Floats = NDArray[np.float64]
 
 FEWEST = 200
 """Messages, or events, of which one should have shown what is looked for."""
@@ -77,11 +80,17 @@ class Sightings:
         How many messages of each topic are kept, to say what they hold instead.
     samples : dict of str to list of bytes
         By topic.
+    keeps_numbers : bool
+        Whether the finite values of numbers are kept, to say whether their cells tell them apart.
+    numbers : dict of (str, str) to list of float64 arrays
+        By model and signal.
     """
 
     def __init__(self) -> None:
         self.most_samples = 0
         self.samples: dict[str, list[bytes]] = {}
+        self.keeps_numbers = False
+        self.numbers: dict[tuple[str, str], list[Floats]] = {}
         self._sources: dict[str, list[_Source]] = {}
 
     def note(self, records: Records, plans: Callable[[str], Iterable[TopicPlan]], decoded: Decoded) -> None:
@@ -94,6 +103,9 @@ class Sightings:
             self.samples[topic] += islice(small, missing)
         for source in self._sources[topic]:
             source.note(len(records), decoded)
+            if self.keeps_numbers:
+                for key, values in source.numbers(decoded):
+                    self.numbers.setdefault(key, []).append(values)
 
     def unseen(self, fewest: int = FEWEST) -> list[Unseen]:
         """Return what at least so many messages have not shown."""
@@ -139,6 +151,13 @@ class _Source:
         self._events += len(events)
         if self._waiting:
             self._waiting.difference_update(set(self._shown(events)))
+
+    def numbers(self, decoded: Decoded) -> Iterator[tuple[tuple[str, str], Floats]]:
+        """Yield the finite values of each number, by model and signal."""
+        events = decoded.events.get(self._plan.model)
+        if events is not None and len(events):
+            for row, signal in enumerate(self._plan.numeric):
+                yield (self._plan.model, signal), events.numeric[row][np.isfinite(events.numeric[row])]
 
     def _shown(self, events: Events) -> Iterator[str]:
         """Yield the signals that are waited for of which some event has a value, of whatever kind."""

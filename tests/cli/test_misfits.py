@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cli.console import Console
@@ -78,3 +79,32 @@ def test_a_field_that_comes_late_is_none_that_never_comes(leeway: Console, event
     late = tmp_path / "late.jsonl"
     late.write_bytes(b"\n".join(lines))
     assert "none of" not in leeway("replay", configured(tmp_path), "--events", late).err
+
+
+def test_numbers_whose_cells_do_not_tell_them_apart_are_named_with_what_does(leeway: Console, tmp_path: Path) -> None:
+    rng, at_ms = np.random.default_rng(5), 1_704_067_200_000
+    rows = [
+        {"ts": at_ms + 60_000 * i, "lat": 52.75 + 0.02 * rng.normal(), "wide": rng.normal(20, 3), "floor": i % 4}
+        for i in range(400)
+    ]
+    events = tmp_path / "places.jsonl"
+    events.write_text("\n".join(json.dumps(row) for row in rows))
+
+    def checked(name: str, lat: dict[str, Any], *options: str) -> Any:
+        features = {"lat": lat, "wide": {"type": "numeric"}, "floor": {"type": "numeric"}}
+        (folder := tmp_path / name).mkdir(exist_ok=True)
+        file = shop.configured(folder, {
+            "apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "places"},
+            "spec": {"sources": [{"kafka": "places", "event_time": {"path": "ts", "unit": "ms"}}],
+                     "schema": {"features": features}},
+        })  # fmt: skip
+        return leeway("check", file, "--events", events, *options)
+
+    coarse = checked("coarse", {"type": "numeric"})
+    assert coarse.code == 0
+    assert "warning: places: values of feature:lat are told apart in steps of 0.5 only" in coarse.err
+    [close] = json.loads(checked("coarse", {"type": "numeric"}, "--json").out)["events"]["too_close"]
+    assert (close["signal"], close["step"]) == ("feature:lat", 0.5)
+    assert f"`usual_range: {close['usual_range']}`" in coarse.err
+    fine = checked("fine", {"type": "numeric", "usual_range": close["usual_range"]})
+    assert "told apart" not in fine.err
