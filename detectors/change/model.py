@@ -12,6 +12,7 @@ import numpy.typing as npt
 from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
 from detectors.change.alarms import stands_at
 from detectors.change.days import begin_day, close_day
+from detectors.change.expectation import mean_of_hours
 from detectors.change.lag import lag_of
 from detectors.change.legend import (
     BY_DAY,
@@ -247,6 +248,14 @@ class ModelCharts:
         shifts, levels = self.state.rows[rows, STANDING], self.state.filters[rows, BY_WINDOW, LEVEL]
         return np.array([stands_at(shift, level) for shift, level in zip(shifts, levels, strict=True)])
 
+    def standing_by_day(self) -> Floats:
+        """Return how far each contrast is off by an alarm that stands, and what the day expected, float64[R, 2]."""
+        shifts, levels = self.state.rows[:, STANDING], self.state.filters[:, BY_WINDOW, LEVEL]
+        standing = np.zeros((len(shifts), 2))
+        for r in np.flatnonzero(shifts).tolist():
+            standing[r] = stands_at(shifts[r], levels[r]), mean_of_hours(self.state.expected[r])
+        return standing
+
     def windows_stood(self, s: int) -> int:
         """Return for how many windows the longest alarm of series ``s`` has stood; 0 without one."""
         return windows_stood(self.state, s)
@@ -274,9 +283,18 @@ class ModelCharts:
         )  # fmt: skip
         return float(day_carry)
 
-    def watch(self, evidence: Evidence) -> Floats:
-        """Watch windows of the day, float64[S, T, VERDICT]."""
+    def watch(self, evidence: Evidence, standing: Floats | None = None) -> Floats:
+        """Watch windows of the day, float64[S, T, VERDICT].
+
+        Parameters
+        ----------
+        evidence : Evidence
+        standing : float64 array [R, T, 2], optional
+            Zeros, where to write how far each contrast is off by an alarm that stands, and what is expected of it.
+        """
         state, settings = self.state, self.settings
+        if standing is None:
+            standing = np.zeros((*evidence.values.shape, 2))
         assert self.day is not None
         verdicts = np.zeros((len(state.series), len(evidence.places), VERDICT))
         single = settings.windows_per_day == 1
@@ -285,7 +303,7 @@ class ModelCharts:
             state.rows, state.filters, state.charts, state.sums, state.recent, state.in_day, state.expected,
             state.learned_events, state.hours, state.day_sums, state.series, self._ages(),
             self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW),
-            self._thresholds_of(BY_DAY), single, verdicts,
+            self._thresholds_of(BY_DAY), single, verdicts, standing,
         )  # fmt: skip
         return verdicts
 

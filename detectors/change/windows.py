@@ -16,6 +16,7 @@ from detectors.change.alarms import (
     raise_grown,
     say_nothing,
     stand,
+    stands_at,
 )
 from detectors.change.charts import (
     MOST_SQUARE,
@@ -150,7 +151,7 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
     rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
     learned_events: Floats, hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers,
-    thresholds: Floats, day_thresholds: Floats, single: bool, verdicts: Floats,
+    thresholds: Floats, day_thresholds: Floats, single: bool, verdicts: Floats, standing: Floats,
 ) -> None:  # fmt: skip
     """Watch windows of one day.
 
@@ -171,8 +172,9 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
         int64[S]: windows after which a series may alarm; float64[S], by windows and by days.
     single
         Whether a day has one window only.
-    verdicts
-        float64[S, T, VERDICT]
+    verdicts, standing
+        float64[S, T, VERDICT]; float64[R, T, 2], how far each row is off by an alarm that stands, 0 without one, and
+        what is expected of it.
     """
     for s in range(series.shape[0]):
         first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
@@ -201,7 +203,10 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 if is_held(series[s], windows_per_day):
                     stand(rows, filters, series, s, verdicts[s, t])
                     hold(verdicts[s, t], thresholds[s])
-                    _expect(rows, expected, learned_events, hours, places[t], events[:, t], verdicts[s, t])
+                    _expect(
+                        rows, filters, expected, learned_events, hours, places[t], events[:, t], first, count,
+                        verdicts[s, t], standing[:, t],
+                    )  # fmt: skip
                 continue
             series[s, ABSENT_FOR] = 0
             series[s, WINDOWS_SEEN] += 1
@@ -234,25 +239,39 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     )  # fmt: skip
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
-            _expect(rows, expected, learned_events, hours, places[t], events[:, t], verdicts[s, t])
+            _expect(
+                rows, filters, expected, learned_events, hours, places[t], events[:, t], first, count, verdicts[s, t],
+                standing[:, t],
+            )  # fmt: skip
 
 
 @inlined
 def _expect(
-    rows: Floats, expected: Floats, learned_events: Floats, hours: Floats, time_of_day: float, events: Floats,
-    verdict: Floats,
+    rows: Floats, filters: Floats, expected: Floats, learned_events: Floats, hours: Floats, time_of_day: float,
+    events: Floats, first: int, count: int, verdict: Floats, standing: Floats,
 ) -> None:  # fmt: skip
-    """Write what is expected of the row that a verdict names."""
+    """Write what is expected of the row that a verdict names, and of rows whose alarms stand, and how far they are."""
     if verdict[LEADING_ROW] >= 0:
         r = int(verdict[LEADING_ROW])
-        verdict[EXPECTED] = expected_at(expected[r], time_of_day, rows[r, WEEKDAYS] == TOLD_APART)
-        if np.isnan(verdict[EXPECTED]):
-            verdict[EXPECTED] = mean_of_hours(expected[r])
-        if rows[r, KIND] == RATE:
-            hour = min(int(time_of_day * expected.shape[1]), expected.shape[1] - 1)
-            verdict[EXPECTED] = for_events(verdict[EXPECTED], learned_events[r, hour], events[r] * rows[r, IN_HOUR])
+        verdict[EXPECTED] = _expected_of(rows[r], expected[r], learned_events[r], time_of_day, events[r])
         if verdict[SCALE] == BY_DAY:
             count_day(rows[r], expected[r], hours[r], verdict)
+    for r in range(first, first + count):
+        if rows[r, STANDING] != 0:
+            standing[r, 0] = stands_at(rows[r, STANDING], filters[r, BY_WINDOW, LEVEL])
+            standing[r, 1] = _expected_of(rows[r], expected[r], learned_events[r], time_of_day, events[r])
+
+
+@inlined
+def _expected_of(row: Floats, expected: Floats, learned_events: Floats, time_of_day: float, events: float) -> float:
+    """Return what is expected of a row in a window with so many events."""
+    middle = expected_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART)
+    if np.isnan(middle):
+        middle = mean_of_hours(expected)
+    if row[KIND] == RATE:
+        hour = min(int(time_of_day * expected.size), expected.size - 1)
+        middle = for_events(middle, learned_events[hour], events * row[IN_HOUR])
+    return float(middle)
 
 
 @inlined

@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
+from monitor.alerts.foremost import WORSE, foremost, is_side_effect
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
@@ -31,9 +32,6 @@ __all__ = ["ALERT_NAME", "POSTED", "Lifecycle", "Transition", "to_columns"]
 ALERT_NAME = "LeewayDrift"
 POSTED = "_posted"
 """What stands in the place of a model for alerts that others post, a name that no model can have."""
-
-WORSE = 1.5
-"""How many times larger the same move of a signal must be to be told again."""
 
 OF_SKEW = "skew of "
 """What stands before the name of a contrast that was told to differ from its reference."""
@@ -124,18 +122,22 @@ class Member:
         and comes again ``pause_ms`` later or more, is another one. That values which have moved are now away from their
         reference is no news, unless further than they moved; that they move when they are away from it already is.
         """
-        change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
-        contrast, is_up, may_recur = "", False, False
-        if change is not None:
-            contrast = OF_SKEW + change.what if change.against_reference else change.what
-            is_up, may_recur = change.after > change.before, change.is_anew and change.what in OF_NO_USE
-        earlier = self._told_of(contrast, is_up=is_up)
-        if earlier is not None and effect < WORSE * earlier.effect:
+        change, (contrast, move) = verdict.facts.change, _move_of(verdict)
+        may_recur = change is not None and change.is_anew and change.what in OF_NO_USE
+        earlier = self._told_of(contrast, is_up=move.is_up)
+        if earlier is not None and move.effect < WORSE * earlier.effect:
             recurs = may_recur and verdict.at_ms - earlier.at_ms >= pause_ms
             if not recurs:
                 return False
-        self.moves_told[contrast] = Told(is_up, effect, verdict.at_ms)
+        self.moves_told[contrast] = move
         return True
+
+    def say(self, verdicts: Sequence[Verdict], news: Sequence[Verdict], former: Verdict | None) -> None:
+        """Say the foremost of some verdicts, which people know of from now on if there are news."""
+        self.evidence = foremost(verdicts, news, former)
+        if news:
+            contrast, move = _move_of(self.evidence)
+            self.moves_told.setdefault(contrast, move)
 
     def _told_of(self, contrast: str, *, is_up: bool) -> Told | None:
         """Return what people were told of that a move may be the same as."""
@@ -161,11 +163,11 @@ class Member:
         strongest = verdicts[0]
         # Whoever was told what the signal has is told once that it has nothing any more.
         falls_silent = strongest.facts.no_value is not None and self.evidence.facts.no_value is None
-        self.evidence = news[0] if news else strongest
+        self.failure = _worse(self.failure, (news[0] if news else strongest).facts.failure)
+        self.say(verdicts, news, self.evidence)
         self.last_ms, self.status = strongest.at_ms, "drift"
-        self.failure = _worse(self.failure, self.evidence.facts.failure)
-        if strongest.strength > self.peak.strength:
-            self.peak = strongest
+        if _height(self.evidence) > _height(self.peak):
+            self.peak = self.evidence
         return bool(news) or falls_silent
 
     @property
@@ -276,7 +278,7 @@ class Live:
         """Let a series become a member with the verdicts of its first alarmed window, strongest first."""
         verdict = verdicts[0]
         change = verdict.facts.change
-        self.members[series] = Member(
+        member = self.members[series] = Member(
             verdict.window_start_ms,
             verdict.at_ms,
             verdict,
@@ -286,7 +288,9 @@ class Live:
             failure=verdict.facts.failure,
         )
         for each in verdicts:
-            self.members[series].tell(each, 0)
+            member.tell(each, 0)
+        member.say(verdicts, verdicts, None)
+        member.peak = member.evidence
 
     def take_again(self, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
         """Take in the verdicts of another alarmed window of a member, and return whether one of them is news."""
@@ -576,6 +580,20 @@ class Lifecycle:
         """The gravest so far: membership only grows, so it could sink only by a changed configuration."""
         current = self._policy.severity_of(sorted(member.evidence.signal for member in alert.members.values()))
         return max(current, alert.labels.get("severity", current), key=SEVERITIES.index)
+
+
+def _move_of(verdict: Verdict) -> tuple[str, Told]:
+    """Return by which name a contrast is remembered, and its move."""
+    change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
+    if change is None:
+        return "", Told(is_up=False, effect=effect, at_ms=verdict.at_ms)
+    contrast = OF_SKEW + change.what if change.against_reference else change.what
+    return contrast, Told(change.after > change.before, effect, verdict.at_ms)
+
+
+def _height(verdict: Verdict) -> tuple[bool, float]:
+    """How much a window shows of a signal: no side effect shows more than what it comes along with."""
+    return not is_side_effect(verdict.facts.change), verdict.strength
 
 
 def _new_version(verdicts: Iterable[Verdict]) -> NewVersion | None:

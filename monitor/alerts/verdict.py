@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
-__all__ = ["Change", "Expected", "Facts", "Failure", "NewNormal", "NewVersion", "Share", "Status", "Verdict", "Why"]
+__all__ = [
+    "Beside",
+    "Change",
+    "Expected",
+    "Facts",
+    "Failure",
+    "NewNormal",
+    "NewVersion",
+    "Share",
+    "Status",
+    "Verdict",
+    "Why",
+]
 
 Status = Literal["ok", "drift", "no_data", "learning"]
 
@@ -94,6 +106,23 @@ class Change(NamedTuple):
     is_anew: bool = False
     in_window: float | None = None
     step: float = 0.0
+
+
+class Beside(NamedTuple):
+    """What is off in a window beside what its verdict names.
+
+    Attributes
+    ----------
+    change : Change
+    effect : float
+        How large the change is.
+    new_values : tuple of (str, int)
+        As `Facts` has them.
+    """
+
+    change: Change
+    effect: float
+    new_values: tuple[tuple[str, int], ...] = ()
 
 
 class Failure(NamedTuple):
@@ -207,6 +236,8 @@ class Facts(NamedTuple):
         That an alarm goes on without anything new: what moved has no value any more.
     step : float
         How far apart values of a number are told, where that is wider than they spread; else 0.
+    beside : tuple of Beside
+        Other contrasts of the signal whose alarms stand; in an alert, the one that is said after ``change``.
     """
 
     why: Why = ""
@@ -225,6 +256,7 @@ class Facts(NamedTuple):
     no_positive: bool = False
     no_value: NoValue | None = None
     step: float = 0.0
+    beside: tuple[Beside, ...] = ()
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
@@ -232,15 +264,23 @@ class Facts(NamedTuple):
         shares, expected = written["shares"], written["expected"]
         composed = {
             "shares": None if shares is None else (Share(*shares[0]), Share(*shares[1])),
-            "new_values": tuple((str(value), int(count)) for value, count in written["new_values"]),
+            "new_values": _new_values(written["new_values"]),
             "expected": None if expected is None else Expected(*expected),
             "change": None if written.get("change") is None else Change(*written["change"]),
             "new_normal": None if written.get("new_normal") is None else NewNormal(*written["new_normal"]),
             "new_version": None if written.get("new_version") is None else NewVersion(*written["new_version"]),
             "failure": None if written.get("failure") is None else Failure(*written["failure"]),
             "no_value": None if written.get("no_value") is None else NoValue(*written["no_value"]),
+            "beside": tuple(
+                Beside(Change(*change), float(effect), _new_values(new_values))
+                for change, effect, new_values in written.get("beside", ())
+            ),
         }
         return cls(**{**written, **composed})
+
+
+def _new_values(written: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    return tuple((str(value), int(count)) for value, count in written)
 
 
 NO_FACTS = Facts()

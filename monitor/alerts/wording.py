@@ -115,7 +115,7 @@ class Moved(Protocol):
 
     @property
     def evidence(self) -> Verdict:
-        """The strongest verdict of its last alarmed window; once its alert is over, of all of them."""
+        """The foremost verdict of its last alarmed window; once its alert is over, the strongest of these."""
         ...
 
     @property
@@ -226,7 +226,8 @@ def _moves(ranked: Sequence[Moved]) -> str:
     if is_one_signal and (not top.segment or len(ranked) == 1):
         segments = len({moved.evidence.segment for moved in ranked}) - 1
         others = f"; so did {_plural(segments, 'segment')}" if segments else ""
-        moves = f"{_name(top)} moved ({_measure(top)}{most or others})"
+        measures = _joined([_measure(top), _also(top)])
+        moves = f"{_name(top)} moved ({measures}{most or others})"
     else:
         moves = f"{_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
     return f"{moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
@@ -407,6 +408,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD and not change.step
         else "",
+        _also(verdict),
         "" if version is None else _began(version),
         _compared(verdict, change),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
@@ -471,6 +473,11 @@ def _beside(change: Change) -> str:
     if change.what == "spread":
         return f"{_spread(change.after / change.before)} {_usual(change)}{span}"
     return f"{change.what} {usual} → {current}{span}{_worth(change)}"
+
+
+def _also(verdict: Verdict) -> str:
+    """Say what else of a signal is off."""
+    return _joined([_beside(beside.change) for beside in verdict.facts.beside])
 
 
 def _worth(change: Change) -> str:

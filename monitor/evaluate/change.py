@@ -31,7 +31,7 @@ from detectors.chart.legend import (
     THRESHOLD,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
-from monitor.alerts.verdict import OF_NO_USE, Change, Facts, Failure, NewNormal, NewVersion
+from monitor.alerts.verdict import OF_NO_USE, Beside, Change, Facts, Failure, NewNormal, NewVersion
 from monitor.config.baseline import PeriodBaseline
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
@@ -40,7 +40,7 @@ from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
 from monitor.evaluate.former_versions import is_as_before, stood_of
 from monitor.evaluate.mark_log import Mark
-from monitor.evaluate.model_evidence import ModelEvidence, Part
+from monitor.evaluate.model_evidence import ModelEvidence, Part, Standing
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.verdict_columns import Measured, Verdicts
@@ -249,6 +249,7 @@ class Changes:
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
+            self._note_standing(windows[-1:], self._charts.standing_by_day()[:, None], parts, by_day=True)
             self._refer_to_period(ends_ms[windows[-1]], moment.day)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._newest_skews[:, skew.ROW] -= self._first_rows()
@@ -364,8 +365,21 @@ class Changes:
             present=np.stack([part.present[span] for part in of_all]),
             places=np.array([moments[t].time_of_day for t in windows]),
         )
-        self._take(windows, self._charts.watch(evidence), parts)
+        standing = np.zeros((*evidence.values.shape, 2))
+        self._take(windows, self._charts.watch(evidence, standing), parts)
+        self._note_standing(windows, standing, parts)
         self._note_skews(windows, parts)
+
+    def _note_standing(
+        self, windows: range, standing: Floats, parts: Mapping[SeriesKey, Part], *, by_day: bool = False
+    ) -> None:
+        """Note which rows are off by alarms that stand, float64[R, T, 2]; of a day, those that its windows lack."""
+        first_rows = self._first_rows().astype(np.int64)
+        for row, t in np.argwhere(standing[:, :, 0]).tolist():
+            s = int(np.searchsorted(first_rows, row, side="right")) - 1
+            shift, expected = standing[row, t].tolist()
+            of_window = parts[self._begun[s]].standing.setdefault(windows[t], {})
+            of_window.setdefault(row - int(first_rows[s]), Standing(shift, expected, by_day))
 
     def _note_skews(self, windows: range, parts: Mapping[SeriesKey, Part]) -> None:
         for key, verdict in zip(self._begun, self._newest_skews, strict=True):
@@ -385,7 +399,6 @@ class Changes:
 
     def _facts(self, contrasts: Contrasts, verdict: Floats, evidence: SignalEvidence, t: int, end_ms: int) -> Facts:
         """What a verdict on window ``t``, which ends at ``end_ms``, is about, in the units of the data."""
-        events = evidence.events[:, t]
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
             return Facts("too_early", int(verdict[legend.WINDOWS]), self._charts.settings.learn_windows, "windows")
@@ -393,26 +406,44 @@ class Changes:
         if contrast < 0:
             repeats = Change("repeats", np.nan, np.nan, by_day=by_day)
             return Facts(change=repeats if status in (legend.EXCEEDS, legend.STANDS) else None)
-        expected, passes = float(verdict[legend.EXPECTED]), status == legend.EXCEEDS
-        in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
-        usual = contrasts.usual(contrast, expected, float(events[contrast]) * in_hour)
-        shift = float(verdict[legend.SHIFT])
+        passes = status == legend.EXCEEDS
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
-        current = contrasts.shifted(contrast, expected, shift, float(events[contrast]), in_hour, on_average=on_average)
-        in_window = None if by_day else contrasts.measured(contrast, evidence, t)
+        off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day)
+        change = self._change(contrasts, contrast, off, evidence, t, on_average=on_average)
         if math.isfinite(verdict[legend.COUNTED]):
-            current = float(verdict[legend.COUNTED])
-        elif in_window is not None and contrasts.is_misled(contrast, current, in_window):
-            current = in_window
-        new_values = evidence.new_values.get(t, ()) if contrasts.is_of_new_values(contrast) else ()
+            change = change._replace(after=float(verdict[legend.COUNTED]))
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
-        change = Change(
-            contrasts.name(contrast), usual, current, by_day=by_day, since_ms=since_ms, unit=contrasts.unit,
-            better=contrasts.better, age_ms=contrasts.age_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]),
-            in_window=in_window, step=_step(contrasts, contrast),
+        change = change._replace(since_ms=since_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]))
+        return Facts(change=change, new_values=_new_values(contrasts, contrast, evidence, t))
+
+    def _change(
+        self, contrasts: Contrasts, row: int, off: Standing, evidence: SignalEvidence, t: int, *, on_average: bool
+    ) -> Change:
+        """Say in the units of the data how far a contrast is off in window ``t``."""
+        events = float(evidence.events[row, t])
+        in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
+        usual = contrasts.usual(row, off.expected, events * in_hour)
+        current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=on_average)
+        in_window = None if off.by_day else contrasts.measured(row, evidence, t)
+        if in_window is not None and contrasts.is_misled(row, current, in_window):
+            current = in_window
+        return Change(
+            contrasts.name(row), usual, current, by_day=off.by_day, unit=contrasts.unit, better=contrasts.better,
+            age_ms=contrasts.age_ms, in_window=in_window, step=_step(contrasts, row),
         )  # fmt: skip
-        return Facts(change=change, new_values=new_values)
+
+    def _beside(self, contrasts: Contrasts, leading: int, part: Part, t: int) -> tuple[Beside, ...]:
+        """Return what is off in window ``t`` by alarms that stand, beside the contrast that its verdict names."""
+        return tuple(
+            Beside(
+                self._change(contrasts, row, off, part.evidence, t, on_average=True),
+                abs(off.shift),
+                _new_values(contrasts, row, part.evidence, t),
+            )
+            for row, off in sorted(part.standing.get(t, {}).items())
+            if row != leading
+        )
 
     def _since_ms(self, verdict: Floats, end_ms: int) -> int:
         """When what a verdict on a window is about most likely began."""
@@ -505,8 +536,12 @@ class Changes:
                 no_positive = int(occupied[window]) in part.evidence.no_positive
                 no_value = part.evidence.lacking.get(int(occupied[window]))
                 of_window = of_window._replace(new_version=new_version, no_positive=no_positive, no_value=no_value)
-                if changes[window, legend.STATUS] >= legend.STANDS and _is_of_values(of_window):
-                    of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
+                if changes[window, legend.STATUS] >= legend.STANDS:
+                    leading = int(changes[window, legend.LEADING_ROW])
+                    beside = self._beside(contrasts, leading, part, int(occupied[window]))
+                    of_window = of_window._replace(beside=beside)
+                    if _is_of_values(of_window):
+                        of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
             if learned[window] == DESCRIBED:
@@ -576,6 +611,10 @@ class Changes:
         if earlier:
             # They number the contrasts of all series.
             self._newest_skews[:, skew.ROW] -= self._first_rows()
+
+
+def _new_values(contrasts: Contrasts, row: int, evidence: SignalEvidence, t: int) -> tuple[tuple[str, int], ...]:
+    return evidence.new_values.get(t, ()) if contrasts.is_of_new_values(row) else ()
 
 
 def _is_of_values(facts: Facts) -> bool:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,13 +30,21 @@ from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
 from monitor.watch import Watch
 
-__all__ = ["ModelEvidence", "Part"]
+__all__ = ["ModelEvidence", "Part", "Standing"]
 
 NEVER = 1 << 40
 """A day that never comes."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+class Standing(NamedTuple):
+    """How far a contrast is off by an alarm that stands, what is expected of it, and whether only a day shows that."""
+
+    shift: float
+    expected: float
+    by_day: bool
 
 
 @dataclass
@@ -53,6 +61,8 @@ class Part:
         What the charts say, and the newest day on skew; rows are numbered within the series.
     new_normals : dict of int to NewNormal
         By the number of a window: that the level is one from then on.
+    standing : dict of int to dict of int to Standing
+        By the number of a window: by row, of those that are off.
     """
 
     evidence: SignalEvidence
@@ -61,6 +71,7 @@ class Part:
     verdicts: Floats
     skews: Floats
     new_normals: dict[int, NewNormal] = field(default_factory=dict)
+    standing: dict[int, dict[int, Standing]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> Part:

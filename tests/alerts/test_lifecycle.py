@@ -12,7 +12,7 @@ import pytest
 
 from monitor.alerts.labels import OF_EVERY_ALERT
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
-from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Status, Verdict
+from monitor.alerts.verdict import Beside, Change, Facts, Failure, NewNormal, NewVersion, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
 from monitor.values import DAY_MS
@@ -631,6 +631,135 @@ def test_that_values_which_have_moved_are_as_far_from_their_reference_is_no_news
     assert [t.state for t in alerts.step(M, [changes(1, what, 1.0)])] == ["firing"]
     assert alerts.step(2 * M, [changes(2, what, 1.0), skewed(2, 1.2)]) == []
     assert [t.state for t in alerts.step(3 * M, [skewed(3, 1.6)])] == ["updated"]
+
+
+USUAL = {"spread": 1.0, "missing": 0.0, "coverage": 0.99, "coverage of predicted 'yes'": 0.99}
+
+
+def off(what: str, after: float, effect: float) -> Beside:
+    """A contrast whose alarm stands; a typical value is usually 20."""
+    return Beside(Change(what, USUAL.get(what, 20.0), after, by_day=False), effect)
+
+
+def alarmed(minute: int, leading: Beside, *others: Beside, passes: bool = True) -> Verdict:
+    """A window of a signal that names ``leading``, where evidence of it passes its threshold or its alarm stands."""
+    numbers: dict[str, Any] = {"detector": "change", "effect": leading.effect, "surprise_limit": 8.0}
+    facts = Facts(change=leading.change, beside=others)
+    return verdict(minute, "amount", surprise=9.0 if passes else 0.0, facts=facts, **numbers)
+
+
+LEVEL, SPREAD = off("typical value", 30.0, 0.8), off("spread", 1.12, 0.4)
+
+
+def test_a_fault_stays_in_the_title_and_what_comes_besides_follows() -> None:
+    alerts = lifecycle()
+    [firing] = alerts.step(1 * M, [alarmed(1, LEVEL)])
+    assert firing.title == "flights: amount moved (typical value 20 → 30)"
+    further = off("typical value", 31.0, 0.9)
+    [updated] = alerts.step(2 * M, [alarmed(2, SPREAD, further)])
+    assert updated.title == "flights: amount moved (typical value 20 → 31; spread 1.12 times the usual)"
+    [entry] = updated.signals
+    assert (entry["contrast"], entry["effect"]) == ("typical value", 0.9)
+    assert entry["reason"].startswith("amount: typical value 20 → 31, since 1970-01-01 00:00 UTC; ")
+    assert "; spread 1.12 times the usual; " in entry["reason"]
+    # What passed its threshold is not what the sentence begins with.
+    assert "evidence 9" not in entry["reason"]
+    # A restart in between remembers which of them is the fault, also where the other one is the larger by now.
+    restarted = lifecycle()
+    restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+    wide = off("spread", 3.0, 1.3)
+    another = verdict(3, "volume", version="v1")
+    [joined] = restarted.step(3 * M, [alarmed(3, wide, further, passes=False), another])
+    assert [s["contrast"] for s in joined.signals] == ["typical value", ""]
+    assert "typical value 20 → 31" in joined.title
+    assert "; spread 3 times the usual" in joined.signals[0]["reason"]
+    [resolved] = restarted.step(9 * M, [])
+    assert "amount typical value 20 → 31" in resolved.title
+
+
+def test_a_fault_that_grows_is_said_with_its_new_figure() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [alarmed(1, LEVEL)])
+    alerts.step(2 * M, [alarmed(2, SPREAD, LEVEL)])
+    [updated] = alerts.step(3 * M, [alarmed(3, off("typical value", 60.0, 1.6), SPREAD)])
+    assert updated.title == "flights: amount moved (typical value 20 → 60; spread 1.12 times the usual)"
+
+
+def test_what_goes_on_is_said_when_the_fault_that_came_first_is_over() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [alarmed(1, LEVEL)])
+    alerts.step(2 * M, [alarmed(2, SPREAD, LEVEL)])
+    [joined] = alerts.step(3 * M, [alarmed(3, SPREAD, passes=False), verdict(3, "volume", effect=0.1)])
+    assert joined.title.endswith("moved together (strongest: amount spread 1.12 times the usual)")
+    # Of all that it was, the level was what counted.
+    [resolved] = alerts.step(9 * M, [])
+    assert resolved.title.endswith("(strongest: amount typical value 20 → 30)")
+
+
+@pytest.mark.parametrize(
+    ("side_effect", "fault", "title"),
+    [
+        (off("spread", 2.0, 1.5), LEVEL, "typical value 20 → 30; spread 2 times the usual"),
+        (
+            off("coverage of predicted 'yes'", 0.0, 3.0),
+            off("coverage", 0.0, 2.9),
+            "coverage 0.99 → 0; coverage of predicted 'yes' 0.99 → 0",
+        ),
+    ],
+)
+def test_a_side_effect_gives_way_to_the_fault_whichever_was_found_first(
+    side_effect: Beside, fault: Beside, title: str
+) -> None:
+    at_once = lifecycle().step(1 * M, [alarmed(1, side_effect, fault)])
+    assert [t.title for t in at_once] == [f"flights: amount moved ({title})"]
+    alerts = lifecycle()
+    alerts.step(1 * M, [alarmed(1, side_effect)])
+    [updated] = alerts.step(2 * M, [alarmed(2, fault, side_effect)])
+    assert updated.title == at_once[0].title
+    # It was in the title: that it passes its threshold, too, is no news.
+    assert alerts.step(3 * M, [alarmed(3, fault, side_effect)]) == []
+
+
+def test_a_fault_gives_way_to_one_that_is_half_as_large_again() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [alarmed(1, off("missing", 0.01, 0.2))])
+    [updated] = alerts.step(2 * M, [alarmed(2, LEVEL, off("missing", 0.01, 0.2))])
+    assert updated.title == "flights: amount moved (typical value 20 → 30; missing 0 % → 1 %)"
+    [updated] = alerts.step(3 * M, [alarmed(3, off("missing", 0.3, 1.1), LEVEL)])
+    assert updated.title == "flights: amount moved (typical value 20 → 30; missing 0 % → 30 %)"
+
+
+def test_new_values_are_said_with_the_share_that_they_have() -> None:
+    alerts = lifecycle()
+    new = Beside(Change("share of new values", 0.0, 0.3, by_day=False), 1.16, (("d", 36),))
+    less = Beside(Change("share of 'b'", 0.302, 0.194, by_day=False), 0.25)
+    alerts.step(1 * M, [alarmed(1, new)])
+    [updated] = alerts.step(2 * M, [alarmed(2, less, new)])
+    assert updated.title == "flights: amount moved (share of new values 0 % → 30 %; share of 'b' 30.2 % → 19.4 %)"
+    assert "; new: 'd' (36); share of 'b' 30.2 % → 19.4 %; " in updated.signals[0]["reason"]
+
+
+def test_that_values_are_away_from_their_reference_is_said_before_a_change_only_when_it_is_news() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [alarmed(1, off("missing", 0.01, 0.2))])
+    [updated] = alerts.step(2 * M, [skewed(2, 2.0), alarmed(2, off("missing", 0.01, 0.2), passes=False)])
+    assert updated.title == "flights: amount moved (typical value 1 in the reference, 3 now; missing 0 % → 1 %)"
+    still = [skewed(3, 2.0), alarmed(3, off("missing", 0.01, 0.2), passes=False)]
+    [joined] = alerts.step(3 * M, [*still, verdict(3, "volume", effect=0.1)])
+    assert joined.title.endswith("(strongest: amount missing 0 % → 1 %)")
+
+
+def test_what_an_earlier_version_said_of_a_side_effect_gives_way_to_the_fault() -> None:
+    alerts = lifecycle()
+    alerts.step(1 * M, [alarmed(1, SPREAD)])
+    snapshot = json.loads(json.dumps(alerts.snapshot()))
+    for verdict_of in ("evidence", "peak"):
+        del snapshot["live"][0]["members"][0][verdict_of]["facts"]["beside"]
+    restarted = lifecycle()
+    restarted.restore(snapshot)
+    restarted.step(2 * M, [alarmed(2, SPREAD, LEVEL, passes=False)])
+    [resolved] = restarted.step(9 * M, [])
+    assert resolved.title == "flights: amount moved (typical value 20 → 30; spread 1.12 times the usual)"
 
 
 def test_what_an_earlier_version_remembered_of_a_move_is_told_once_more() -> None:

@@ -127,6 +127,35 @@ def test_scores_are_told_apart_near_the_ends_of_their_range_and_beyond(
     assert re.search(told, json.loads(fired[0]["signals"])[0]["reason"])
 
 
+def higher_scores(rng: np.random.Generator, hour: int) -> Any:
+    return (rng.beta(2, 9, size=PER_HOUR) + 0.1 * (at(hour) >= CHANGE_MS)).tolist()
+
+
+def another_name(rng: np.random.Generator, hour: int) -> Any:
+    shares = [0.35, 0.2, 0.15, 0.3] if at(hour) >= CHANGE_MS else [0.5, 0.3, 0.2, 0.0]
+    return rng.choice(list("abcd"), size=PER_HOUR, p=shares).tolist()
+
+
+@pytest.mark.parametrize(
+    ("hourly", "of_x", "fault", "besides"),
+    [
+        (higher_scores, {"type": "numeric", "range": [0, 1]}, r"typical value 0\.1\d* → 0\.2\d*", "spread "),
+        (another_name, {"type": "category"}, r"share of new values 0 % → [23]\d(\.\d)? %", "share of '[abc]' "),
+    ],
+)
+def test_a_fault_stays_in_the_title_when_what_comes_along_with_it_is_found(
+    tmp_path: Path, hourly: Hourly, of_x: dict[str, Any], fault: str, besides: str
+) -> None:
+    """The shape of values changes with them, and other names have less of all once another one has some."""
+    schema = {"id": "id", "features": {"x": of_x, "country": {"type": "category"}}}
+    store, _ = replayed_lines(tmp_path, lines(1, hourly, days=CHANGE_DAY + 1), watched(schema=schema))
+    firing, *updates = [alert["title"] for alert in rows(store, "alerts")]
+    assert re.fullmatch(rf"loans: feature:x moved \({fault}\)", firing)
+    assert updates
+    for title in updates:
+        assert re.fullmatch(rf"loans: feature:x moved \({fault}; {besides}.*\)", title)
+
+
 def test_what_a_day_shows_is_told_as_it_ends_though_its_last_windows_are_empty(tmp_path: Path) -> None:
     """Levels differ from day to day, so that only days show the shift; traffic comes in five hours of each."""
     levels = np.random.default_rng(1_004).normal(0, 0.25, 28)
