@@ -544,9 +544,8 @@ class Changes:
                         of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":
                 of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
-            if learned[window] == DESCRIBED:
-                of_window = of_window._replace(step=contrasts.step)
-            return of_window._replace(new_normal=new_normals.get(window))
+            step = contrasts.step if learned[window] == DESCRIBED else 0.0
+            return of_window._replace(step=step, new_normal=new_normals.get(window))
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         least = np.full(len(detectors), SMALLEST_EFFECT)
