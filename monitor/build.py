@@ -177,7 +177,7 @@ def build_store(
     clock : Clock
     roles : collection of str
     store : Store or None
-        Opened from the configuration if None.
+        Opened from the configuration if None, and closed again where its tables cannot be had.
     once : callable
         Does a part of the start, as :meth:`Patience.once_it_answers`.
     patience : Patience or None
@@ -187,13 +187,15 @@ def build_store(
     ------
     StoreError, StartStoppedError
     """
+    is_own = store is None
     if store is None:
         spec = configuration.service.spec.store
         store = once(partial(open_store, spec.kind, **spec.settings()))
     try:
         once(partial(_prepare, store, configuration, clock, roles, patience or Patience(clock)))
     except BaseException:
-        store.close()
+        if is_own:
+            store.close()
         raise
     return store
 

@@ -127,10 +127,13 @@ class Service:
         self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port), stop)
         patience = Patience(clock, self.stopping, on_wait)
         patiently: Once = patience.once_it_answers if waits_for_store else at_once
-        self.store = build_store(configuration, clock, self.roles, store, patiently, patience)
         # An embedded store that is left open keeps the process from ending, and the next start from the store.
         with ExitStack() as opened:
-            opened.callback(self.store.close)
+            if store is not None:
+                opened.callback(store.close)
+            self.store = build_store(configuration, clock, self.roles, store, patiently, patience)
+            if store is None:
+                opened.callback(self.store.close)
             self.metrics = CollectorRegistry()
             self._alone = threading.Lock()
             self._jobs: Jobs | None = None
