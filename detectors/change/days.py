@@ -300,12 +300,15 @@ def _note_events(
 
 @inlined
 def _note_parts(hours: Floats, parts: Floats) -> None:
-    """Learn from a day which part of its events each hour has."""
+    """Learn from a day which part of its events each hour has: of few, what they add to an expectation weighs most."""
     total = hours[:, 1].sum()
     for hour in range(parts.size):
-        if total > 0 and hours[hour, 2] > 0:
-            part = hours[hour, 1] / total
-            parts[hour] = part if np.isnan(parts[hour]) else parts[hour] + PARTS_GAIN * (part - parts[hour])
+        if hours[hour, 1] > 0:
+            root = np.sqrt(total / hours[hour, 1])
+            if not np.isnan(parts[hour]):
+                usual = 1 / np.sqrt(parts[hour])
+                root = usual + PARTS_GAIN * (root - usual)
+            parts[hour] = 1 / (root * root)
 
 
 @inlined

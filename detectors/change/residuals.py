@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import IN_HOUR, KIND, RATE, SCORE, UNIT_SEEN, UNIT_SUM
+from detectors.change.legend import ALWAYS, IN_HOUR, KIND, NEVER, RATE, SCORE, UNIT_SEEN, UNIT_SUM
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -51,6 +51,9 @@ def to_residual(row: Floats, value: float, events: float, expected: float) -> tu
     if row[KIND] == SCORE:
         return value - expected, max(row[UNIT_SUM] / max(row[UNIT_SEEN], 1.0), SMALLEST_UNIT) / events
     if row[KIND] == RATE:
+        if (row[NEVER] != 0 and value == 0) or (row[ALWAYS] != 0 and value == events):
+            # What is expected of it is above none, the more so the fewer events it was learned of: it did not fall.
+            return 0.0, 1 / events
         return _rate_residual(value, events, expected, row[IN_HOUR]), 1 / events
     mean = max(_events_of(expected), 0.0)
     least = max(mean, FEWEST_EVENTS)

@@ -36,6 +36,7 @@ from detectors.change.legend import (
     ABSENT_FOR,
     ACCEPTED_DAY,
     ALARMS,
+    ALWAYS,
     BEGAN,
     BUSIEST,
     BY_DAY,
@@ -69,6 +70,7 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     MAGNITUDES,
+    NEVER,
     NEW_DAY,
     NOISE,
     PRODUCTS,
@@ -299,6 +301,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         return
     if row[BEGAN] == 0:
         row[BEGAN] = age + 1
+        row[NEVER] = row[ALWAYS] = 1.0 if row[KIND] == RATE else 0.0
     age -= int(row[BEGAN]) - 1
     if row[KIND] == SCORE and (age < UNITS_DAYS or row[ACCEPTED_DAY] > 0):
         row[UNIT_SUM] += unit
@@ -320,6 +323,10 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     fresh = row[FRESH] == FIRST_RESIDUAL
     row[FRESH] = LATER
     residual, sampling = to_residual(row, value, events, middle)
+    if value > 0:
+        row[NEVER] = 0.0
+    if value < events:
+        row[ALWAYS] = 0.0
     if (stood or row[ACCEPTED_DAY] > 0 or row[RENEWED] > 0) and row[KIND] == SCORE:
         # What has begun to vary more is less certain in all else; at an accepted level, it may at some hours only.
         sampling = max(sampling, unit / events)

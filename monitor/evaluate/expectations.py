@@ -65,6 +65,8 @@ ROWS = {
     "standing": legend.STANDING,
     "accepted": legend.ACCEPTED_DAY,
     "weekdays": legend.WEEKDAYS,
+    "never": legend.NEVER,
+    "always": legend.ALWAYS,
 }
 """What is kept of a contrast beside that."""
 
