@@ -36,6 +36,10 @@ FEWEST_REPEATED = 0.5
 SMALLEST_VARIANCE = 2e-4
 """Added to the variance within days of the week: no contrast repeats itself exactly."""
 
+FEWEST_USUAL, ODD = 2, 5.0
+"""Days of a day of the week that there must be for another one to be odd, and how many of their standard deviations it
+is from their mean then, at least."""
+
 UNSEEN_WEEKDAY = 0.3
 """Standard deviation of the level of a day of the week that has not been seen, where they differ."""
 
@@ -63,6 +67,8 @@ def learn_weekday(
     if stop - start <= WEEK:
         return uncertainty, ALIKE
     size = hours.shape[1]
+    if are_told_apart:
+        weights = _without_odd_days(means, weights, weekend, start, stop)
     # By kind of day, day of the week and hour: a sum and its weight; and of how many days they are.
     sums, counts, days = np.zeros((2, WEEK, size)), np.zeros((2, WEEK, size)), np.zeros((2, WEEK))
     _add_up(hours, means, weights, weekend, start, stop, sums, counts, days)
@@ -89,6 +95,41 @@ def learn_weekday(
             own = sums[today, weekday, hour] / counts[today, weekday, hour]
             expected[hour] += (1 - 1 / ratio) * (own - expected[hour])
     return variance / days[today, weekday] + uncertainty / ratio, TOLD_APART
+
+
+@inlined
+def _without_odd_days(means: Floats, weights: Floats, weekend: Integers, start: int, stop: int) -> Floats:
+    """Return the weights of days, 0 of one that is unlike all others of its day of the week.
+
+    A batch that comes a day late once does not undo what is known of Mondays, nor of Tuesdays.
+    """
+    usual = weights.copy()
+    for first in range(start, min(start + WEEK, stop)):
+        for kind in range(2):
+            total, count = 0.0, 0
+            for d in range(first, stop, WEEK):
+                i = d % DAYS
+                if weekend[i] == kind and not np.isnan(means[i]) and weights[i] > 0:
+                    total += means[i]
+                    count += 1
+            if count < FEWEST_USUAL + 1:
+                continue
+            # The day that is farthest from the mean of all, and how far the others are from theirs.
+            odd, farthest = 0, -1.0
+            for d in range(first, stop, WEEK):
+                i = d % DAYS
+                if weekend[i] == kind and not np.isnan(means[i]) and weights[i] > 0:
+                    distance = abs(means[i] - total / count)
+                    if distance > farthest:
+                        odd, farthest = i, distance
+            middle, squares = (total - means[odd]) / (count - 1), SMALLEST_VARIANCE
+            for d in range(first, stop, WEEK):
+                i = d % DAYS
+                if i != odd and weekend[i] == kind and not np.isnan(means[i]) and weights[i] > 0:
+                    squares += (means[i] - middle) ** 2
+            if (means[odd] - middle) ** 2 > ODD * ODD * squares / (count - 1):
+                usual[odd] = 0.0
+    return usual
 
 
 @inlined

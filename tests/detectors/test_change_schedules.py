@@ -97,6 +97,17 @@ def test_a_batch_that_was_missed_is_one_alarm_and_the_next_one_ends_it() -> None
         assert [(day, less) for day, less in raised if day > SETTLED] == [(missed, True)]
 
 
+@pytest.mark.parametrize("weeks", [1, 2, 4])
+def test_after_a_batch_that_came_a_day_late_one_that_is_missed_alarms(weeks: int) -> None:
+    """One Tuesday with a batch undid for five weeks that days of the week were told apart."""
+    late, mondays = 20 * 7, SCHEDULES["a batch each Monday"]
+    missed = late + weeks * 7
+    schedule: Schedule = lambda day, hour: day not in (late, missed) and mondays(day - (day == late + 1), hour)  # noqa: E731
+    for seed in range(2):
+        raised = alarms(schedule, 1, seed, days=missed + 3)
+        assert [(day, less) for day, less in raised if day > SETTLED] == [(late, True), (missed, True)]
+
+
 @pytest.mark.parametrize(("name", "windows_per_day"), [("a batch each Monday", 1), ("on weekdays", 24)])
 def test_a_change_that_lasts_is_learned_from_no_more_than_days_without_traffic_are(
     name: str, windows_per_day: int
