@@ -50,7 +50,11 @@ def watch_of(dimension: int, detectors: Sequence[str], norm: float, known: Float
         "spec": {
             "sources": [{"kafka": "t"}],
             "schema": {"features": {"v": field}},
-            "detect": {"default_rules": False, "rules": [{"on": SIGNAL, "use": list(detectors)}]},
+            "detect": {
+                "rule": "variation",
+                "default_rules": False,
+                "rules": [{"on": SIGNAL, "use": list(detectors)}],
+            },
         },
     }
     with TemporaryDirectory() as folder:
@@ -136,12 +140,16 @@ def topics(share: float) -> Draw:
     """Embeddings of 384 numbers and length 1, near one of eight topics; a share is of a ninth."""
 
     def draw(rng: np.random.Generator, count: int) -> Floats:
-        centres = np.random.default_rng(9).normal(size=(9, 384))
-        topic = np.where(rng.random(count) < share, 8, rng.integers(0, 8, count))
-        x = centres[topic] + rng.normal(size=(count, 384))
-        return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
+        return topics_of(rng, np.where(rng.random(count) < share, 8, rng.integers(0, 8, count)))
 
     return draw
+
+
+def topics_of(rng: np.random.Generator, topic: NDArray[np.int64]) -> Floats:
+    """An embedding near each of some topics, by their numbers from 0 to 8."""
+    centres = np.random.default_rng(9).normal(size=(9, 384))
+    x = centres[topic] + rng.normal(size=(len(topic), 384))
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
 def swapped(rng: np.random.Generator, count: int) -> Floats:

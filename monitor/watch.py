@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xxhash
 
 from detectors.distance import VECTOR_DISTANCES
+from detectors.distance.mmd import MMD
 from detectors.river_adapter import river_version
 from detectors.sketch import (
     CategoryFold,
@@ -197,8 +198,13 @@ class Watch:
         # Charts of findings came later than the rule: what was learned without them does not fit.
         judged = self.finding_layouts if self.model.spec.detect.rule == "change" else {}
         findings = ",".join(layout.id for layout in judged.values())
+        # So did those of vectors.
+        vectors = (signal for signal, layout in self.layouts.items() if isinstance(layout, JointLayout))
+        charted = "|vectors" if any(map(self.is_charted, vectors)) else ""
         return self._hash(
-            self._watched().model_dump_json(exclude={"alerts": True, "freshness": True, **_ONLY_STORED}) + findings
+            self._watched().model_dump_json(exclude={"alerts": True, "freshness": True, **_ONLY_STORED})
+            + findings
+            + charted
         )
 
     @cached_property
@@ -283,10 +289,12 @@ class Watch:
     def is_charted(self, signal: str) -> bool:
         """Whether the charts of `detect.rule: change` decide about ``signal``; its distances are then for reading.
 
-        They do where a rule names a distance, a rate or ``volume``. The values of vectors have no contrasts: their
-        distances decide under either rule.
+        They do where a rule names a distance, a rate or ``volume``. Of vectors the sums of `mmd` are looked at: where
+        only other distances are named, these decide under either rule.
         """
-        has_contrasts = signal == VOLUME or isinstance(self.layouts.get(signal), NumericLayout | CategoryLayout)
+        layout = self.layouts.get(signal)
+        is_summed = MMD.name in layout.parts if isinstance(layout, JointLayout) else layout is not None
+        has_contrasts = signal == VOLUME or is_summed
         return self.model.spec.detect.rule == "change" and has_contrasts and signal in watched_by_window(self.uses)
 
     def has_normal_levels(self, signal: str) -> bool:

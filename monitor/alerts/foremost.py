@@ -8,12 +8,15 @@ from dataclasses import replace
 
 from monitor.alerts.verdict import Beside, Change, Verdict
 
-__all__ = ["WORSE", "foremost", "is_side_effect"]
+__all__ = ["WORSE", "foremost", "is_of_spread", "is_side_effect"]
 
 WORSE = 1.5
 """How many times as large a move must be to be told again, or in the place of another one."""
 
-SIDE_EFFECTS = ("spread", "share of equal pairs")
+SPREAD = "spread"
+"""What begins so is how far values or vectors spread."""
+
+SIDE_EFFECTS = (SPREAD, "share of equal pairs")
 """What most often changes along with a level."""
 
 OF_A_PART = "coverage of "
@@ -22,7 +25,12 @@ OF_A_PART = "coverage of "
 
 def is_side_effect(change: Change | None) -> bool:
     """Whether a change most often comes along with another one of its signal."""
-    return change is not None and (change.what in SIDE_EFFECTS or change.what.startswith(OF_A_PART))
+    return change is not None and (change.what.startswith(SIDE_EFFECTS) or change.what.startswith(OF_A_PART))
+
+
+def is_of_spread(change: Change) -> bool:
+    """Whether a change is of a spread, of numbers or of vectors: a factor."""
+    return change.what.startswith(SPREAD)
 
 
 def foremost(verdicts: Sequence[Verdict], news: Sequence[Verdict], former: Verdict | None = None) -> Verdict:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
+from monitor.alerts.foremost import is_of_spread
 from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Share, Status, Verdict, Why
 from monitor.values import format_duration
 from sinks.receivers.times import utc
@@ -467,11 +468,12 @@ def _beside(change: Change) -> str:
     if change.what == "repeats":
         return "repeats the values of the window before it"
     usual, current = _amounts(change)
-    if change.against_reference and change.what != "spread":
+    is_spread = is_of_spread(change)
+    if change.against_reference and not is_spread:
         return f"{change.what} {usual} in the reference, {current} now"
     span = " over the day" if change.by_day else ""
-    if change.what == "spread":
-        return f"{_spread(change.after / change.before)} {_usual(change)}{span}"
+    if is_spread:
+        return f"{_spread(change)} {_usual(change)}{span}"
     return f"{change.what} {usual} → {current}{span}{_worth(change)}"
 
 
@@ -506,7 +508,7 @@ def _compared(verdict: Verdict, change: Change) -> str:
 def _alone(change: Change) -> str:
     """Say what a window has by itself where that is far from what there is on average since it began."""
     # How many events it has stands beside it, and a spread is no amount.
-    if change.in_window is None or change.what in ("events", "spread"):
+    if change.in_window is None or change.what == "events" or is_of_spread(change):
         return ""
     if change.step or abs(change.in_window - change.after) <= FAR * abs(change.after - change.before):
         return ""
@@ -517,10 +519,11 @@ def _events(count: int) -> str:
     return f"{count:,} {'event' if count == 1 else 'events'}" if count else "no event"
 
 
-def _spread(factor: float) -> str:
+def _spread(change: Change) -> str:
+    factor = change.after / change.before
     if factor >= 1:
-        return f"spread {factor:.3g} times"
-    return f"{'nearly constant, ' if factor < NEARLY_CONSTANT else ''}spread {100 * factor:.3g} % of"
+        return f"{change.what} {factor:.3g} times"
+    return f"{'nearly constant, ' if factor < NEARLY_CONSTANT else ''}{change.what} {100 * factor:.3g} % of"
 
 
 def _usual(change: Change) -> str:

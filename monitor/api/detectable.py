@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from monitor.api.reading import Row
+from monitor.evaluate.contrasts import Groups
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day, smallest_in
+from monitor.evaluate.vector_contrasts import Directions, is_spread
 from monitor.resources.status import Judged, Unit
 from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
@@ -109,6 +111,8 @@ def unit_of(contrast: ExpectedContrast) -> Unit:
     """Return what values of a contrast are."""
     if contrast.scale is not None and contrast.scale.form == "angle":
         return "share"
+    if isinstance(contrast.groups, Directions) and contrast.kind == legend.SCORE:
+        return "factor" if is_spread(contrast.name) else "sd"
     return UNITS.get(contrast.family, "share")
 
 
@@ -119,7 +123,7 @@ def _ends(contrast: ExpectedContrast, shift: float, span: str) -> tuple[float | 
     events = 1 / contrast.sampling[legend.BY_WINDOW]
     on_average = span != "window"
     low, high = (contrast.shifted(side * shift, contrast.usual, events, on_average=on_average) for side in (-1, 1))
-    if contrast.family == legend.LOCATION and contrast.groups is not None and contrast.step:
+    if contrast.family == legend.LOCATION and isinstance(contrast.groups, Groups) and contrast.step:
         # A shift within a cell is not seen: how far values are from its ends is not known.
         usual, step = contrast.in_units(contrast.usual), contrast.step
         shift = max(shift, step / contrast.groups.spread)

@@ -429,8 +429,8 @@ class Changes:
         if in_window is not None and contrasts.is_misled(row, current, in_window):
             current = in_window
         return Change(
-            contrasts.name(row), usual, current, by_day=off.by_day, unit=contrasts.unit, better=contrasts.better,
-            age_ms=contrasts.age_ms, in_window=in_window, step=_step(contrasts, row),
+            contrasts.name(row), usual, current, by_day=off.by_day, unit=contrasts.unit_of(row),
+            better=contrasts.better, age_ms=contrasts.age_ms, in_window=in_window, step=_step(contrasts, row),
         )  # fmt: skip
 
     def _beside(self, contrasts: Contrasts, leading: int, part: Part, t: int) -> tuple[Beside, ...]:
@@ -482,8 +482,8 @@ class Changes:
         contrast = int(verdict[skew.ROW])
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
         step = _step(contrasts, contrast)
-        name = contrasts.name(contrast)
-        return Facts(change=Change(name, usual, current, by_day=True, against_reference=True, step=step))
+        name, unit = contrasts.name(contrast), contrasts.unit_of(contrast)
+        return Facts(change=Change(name, usual, current, by_day=True, against_reference=True, unit=unit, step=step))
 
     def _verdicts(self, key: SeriesKey, part: Part, ends_ms: Integers) -> Verdicts:
         statuses = part.verdicts[:, legend.STATUS]

@@ -48,7 +48,7 @@ from detectors.change.renewal import Renewal, Scores
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
-from detectors.sketch import CategoryLayout, CategorySummary, JointLayout, NumericLayout, NumericSummary, coarse_step
+from detectors.sketch import CategoryLayout, CategorySummary, NumericLayout, NumericSummary, coarse_step
 from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
@@ -219,6 +219,10 @@ class Contrasts(ABC):
     @abstractmethod
     def in_units(self, row: int, value: float) -> float:
         """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
+
+    def unit_of(self, row: int) -> str:
+        """Return what :meth:`in_units` returns numbers of, where its name does not say so: as ``unit``."""
+        return self.unit
 
     def usual(self, row: int, expected: float, events: float) -> float:
         """Return what an expectation says in the units of the data, of so many events.
@@ -831,9 +835,14 @@ def share_of(name: str) -> str:
 
 
 def referred_contrasts(
-    layout: Layout, dataset: Summary | None, learn_windows: int, *, is_prediction: bool = False, follows: bool = False
-) -> ReferredContrasts | None:
-    """Return the contrasts of a signal's values; None for vectors, which have none.
+    layout: NumericLayout | CategoryLayout,
+    dataset: Summary | None,
+    learn_windows: int,
+    *,
+    is_prediction: bool = False,
+    follows: bool = False,
+) -> ReferredContrasts:
+    """Return the contrasts of the values of a number or a category.
 
     Parameters
     ----------
@@ -843,8 +852,6 @@ def referred_contrasts(
     follows : bool
         Whether coordinates of numbers are renewed once their values have left them.
     """
-    if isinstance(layout, JointLayout):
-        return None
     if isinstance(layout, CategoryLayout):
         names = CategoryContrasts(layout, dataset, learn_windows)
         names.answers = Answers(layout) if is_prediction else None

@@ -26,6 +26,7 @@ from detectors.change.residuals import for_events
 from detectors.change.windows import HARDLY_ANY
 from detectors.performance.evidence import Scale
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
+from monitor.evaluate.vector_contrasts import Directions
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
 from sinks.store.batch import Rows, add_row, empty_rows
@@ -254,8 +255,8 @@ class ExpectedContrast:
     sampling : float64 array [SCALES]
     expected : float64 array [H]
         By hours of the day, in the units of expectations; NaN where nothing is known.
-    groups : Groups or None
-        Of a number's values.
+    groups : Groups, Directions or None
+        Of a number's values, or of vectors.
     learned_events : float64 array [H]
         Of a share: of how many events an hour it was learned; NaN where that is not known.
     scale : Scale or None
@@ -267,7 +268,7 @@ class ExpectedContrast:
     filters: Floats
     sampling: Floats
     expected: Floats
-    groups: Groups | None
+    groups: Groups | Directions | None
     learned_events: Floats
     scale: Scale | None = None
 
@@ -284,7 +285,7 @@ class ExpectedContrast:
     @property
     def step(self) -> float:
         """How far apart values of a number are told, where that is wider than they spread; else 0."""
-        return 0.0 if self.groups is None else self.groups.step
+        return self.groups.step if isinstance(self.groups, Groups) else 0.0
 
     @property
     def usual(self) -> float:
@@ -334,8 +335,10 @@ class ExpectedContrast:
         """Return an expectation in the units of the data: a value, a factor, a share, or a number of events."""
         if self.scale is not None:
             return self.scale.value(value)
+        if isinstance(self.groups, Directions) and self.kind == legend.SCORE:
+            return self.groups.in_units(self.name, value)
         if self.family == legend.LOCATION:
-            return self.groups.value(value) if self.groups is not None else float("nan")
+            return self.groups.value(value) if isinstance(self.groups, Groups) else float("nan")
         if self.family == legend.SPREAD:
             return float(np.exp(value))
         return max(float(np.exp(value)) - 0.5, 0.0) if self.kind == legend.VOLUME else share_at(value)
@@ -378,7 +381,7 @@ class ExpectedDay:
     def resolves_spread(self) -> bool:
         """Whether a number's spread is judged: not at the ends of its reference, unless its level was accepted."""
         location = next((each for each in self.contrasts if each.family == legend.LOCATION), None)
-        if location is None or location.groups is None or self.accepted_spread:
+        if location is None or not isinstance(location.groups, Groups) or self.accepted_spread:
             return True
         return location.groups.table.resolves(location.usual + float(location.row[legend.STANDING]))
 
@@ -444,7 +447,7 @@ def _smallest(days: Sequence[ExpectedDay], per_day: int) -> Floats:
 def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     """Read a row of ``expectations``."""
     document = msgspec.json.decode(row["contrasts"])
-    groups = None if document["groups"] is None else Groups.from_json(document["groups"])
+    groups = None if document["groups"] is None else _groups(document["groups"])
     # Rows from before labels were followed have none.
     scale = None if document.get("scale") is None else Scale(*document["scale"])
     plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
@@ -469,7 +472,11 @@ def _one_by_one(written: Mapping[str, list[Any]] | Sequence[Mapping[str, Any]]) 
         yield values
 
 
-def _contrast(written: Mapping[str, Any], groups: Groups | None, scale: Scale | None) -> ExpectedContrast:
+def _groups(written: Mapping[str, Any]) -> Groups | Directions:
+    return Directions.from_json(written) if "turns" in written else Groups.from_json(written)
+
+
+def _contrast(written: Mapping[str, Any], groups: Groups | Directions | None, scale: Scale | None) -> ExpectedContrast:
     row, filters = np.zeros(legend.ROW), np.zeros((legend.SCALES, legend.FILTER))
     for name, column in ROWS.items():
         # Rows of earlier versions do not say whether a level was accepted, nor of days of the week.

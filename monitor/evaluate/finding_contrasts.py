@@ -20,7 +20,7 @@ from detectors.anomaly import SCORERS
 from detectors.change.legend import RATE, RATES
 from detectors.change.renewal import Renewal
 from detectors.river_adapter import is_anomalies
-from detectors.sketch import FindingLayout
+from detectors.sketch import FindingLayout, JointLayout
 from detectors.sketch.findings import COUNTED
 from monitor.config.baseline import RollingBaseline
 from monitor.evaluate.contrasts import (
@@ -32,6 +32,7 @@ from monitor.evaluate.contrasts import (
     share_at,
 )
 from monitor.evaluate.fallback import FallbackContrasts
+from monitor.evaluate.vector_contrasts import VectorContrasts
 from monitor.values import DAY_MS
 from monitor.watch import Summary, Watch
 
@@ -125,7 +126,7 @@ class SignalContrasts(Contrasts):
     Parameters
     ----------
     own : ReferredContrasts or None
-        None for vectors, whose values have none.
+        None where none of the signal's values is watched.
     findings : FindingContrasts or None
         None where no per-event detector runs.
     fallback : FallbackContrasts or None
@@ -173,6 +174,10 @@ class SignalContrasts(Contrasts):
     def in_units(self, row: int, value: float) -> float:
         part, of_part = self._part(row)
         return part.in_units(of_part, value)
+
+    def unit_of(self, row: int) -> str:
+        part, of_part = self._part(row)
+        return part.unit_of(of_part)
 
     def groups(self) -> msgspec.Raw | None:
         return None if self.own is None else self.own.groups()
@@ -225,21 +230,26 @@ def follows_values(watch: Watch) -> bool:
 
 
 def contrasts_of(watch: Watch, segment: str, signal: str) -> SignalContrasts | None:
-    """Return the contrasts of a signal; None if it has none: of vectors findings alone are watched."""
+    """Return the contrasts of a signal; None if it has none."""
     layout, findings = watch.layouts.get(signal), watch.finding_layouts.get(signal)
     dataset, defaults = watch.reference.get((segment, signal)), watch.model.spec.detect.defaults
-    own, fallback = None, None
+    own: ReferredContrasts | None = None
+    fallback = None
     if layout is not None and watch.is_charted(signal):
         answer = watch.fallbacks.get(signal)
         fallback = None if answer is None else FallbackContrasts(answer, layout, dataset)
-        own = referred_contrasts(
-            layout,
-            dataset,
-            # A day is enough for coordinates: weeks of windows of a day would be weeks in which no value is watched.
-            defaults.learn_windows if defaults.step_ms < DAY_MS else 1,
-            is_prediction=signal.startswith("prediction:"),
-            follows=dataset is None and follows_values(watch),
-        )
+        # A day is enough for coordinates: weeks of windows of a day would be weeks in which no value is watched.
+        learn_windows = defaults.learn_windows if defaults.step_ms < DAY_MS else 1
+        if isinstance(layout, JointLayout):
+            own = VectorContrasts(layout, dataset, learn_windows)
+        else:
+            own = referred_contrasts(
+                layout,
+                dataset,
+                learn_windows,
+                is_prediction=signal.startswith("prediction:"),
+                follows=dataset is None and follows_values(watch),
+            )
     if own is None and findings is None:
         return None
     return SignalContrasts(own, None if findings is None else FindingContrasts(findings), fallback)

@@ -14,12 +14,13 @@ from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
 from detectors.change.residuals import to_residual
 from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
-from detectors.sketch import CategorySummary, NumericLayout, NumericSummary
+from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, Groups, share_of
 from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.fallback import FALLBACK, fallbacks_in
 from monitor.evaluate.finding_contrasts import rates_of_findings
+from monitor.evaluate.vector_contrasts import Directions
 from monitor.panes.distributions import Part, by_window, findings_by_window
 from monitor.watch import Layout, Summary, Watch
 from sinks.store.contract import Query, Store
@@ -134,7 +135,9 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
         shares = {name for name in expected if name.startswith("share of '") or name.startswith('share of "')}
         contrasts |= {name: (float(counts.get(name, 0)), values) for name in shares}
     groups = next((contrast.groups for contrast in day.contrasts if contrast.groups is not None), None)
-    if groups is not None and isinstance(summary, NumericSummary) and isinstance(layout, NumericLayout):
+    if isinstance(groups, Directions) and isinstance(summary, VectorSummary) and isinstance(layout, JointLayout):
+        contrasts |= groups.values_in(summary, layout)
+    if isinstance(groups, Groups) and isinstance(summary, NumericSummary) and isinstance(layout, NumericLayout):
         location, spread, is_resolved = _described(groups, summary, layout)
         spread = spread if is_resolved or day.accepted_spread else math.nan
         described = {"typical value": (location, values), "spread": (spread, values - 1)}

@@ -30,7 +30,7 @@ STATES: tuple[ProtectionState, ...] = ("firing", "blind", "learning", "protectin
 """What a detector can be on a series, in the order in which people should look at them."""
 
 
-Unit = Literal["value", "factor", "share", "events"]
+Unit = Literal["value", "sd", "factor", "share", "events"]
 Judged = Literal["levels", "changes", "standing", "too_few", "unresolved"]
 
 
@@ -49,7 +49,7 @@ def amount(value: float, unit: Unit) -> str:
     if unit == "share":
         return f"{100 * value:.3g} %"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    return f"×{text}" if unit == "factor" else text
+    return f"×{text}" if unit == "factor" else f"{text} sd" if unit == "sd" else text
 
 
 def _within(span: str) -> Callable[[Mapping[str, Any]], str]:

@@ -29,6 +29,7 @@ from bench import (
     scorers,
     soak,
     startup,
+    vector_changes,
     vectors,
     windows,
 )
@@ -174,6 +175,16 @@ def test_vectors_prints_what_they_cost_and_what_is_seen_of_them(capsys: pytest.C
     assert found["windows"]["correlation 0.8 to -0.8"]["reconstruction"]["alarms"] == 1
 
 
+def test_vector_changes_prints_how_soon_changes_of_vectors_are_found(capsys: pytest.CaptureFixture[str]) -> None:
+    vector_changes.main(["--streams", "1", "--trials", "1", "--of", "all vectors are one"])
+    assert capsys.readouterr().out.splitlines()[-1] == "| all vectors are one | 60 | 100 % | 100 % | 100 % |"
+
+    vector_changes.main(["--streams", "1", "--trials", "1", "--of", "independent", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [row["vectors"] for row in found["false_alarms"]] == [3, 60, 1000]
+    assert all(row["late"] <= row["accepted"][1] for row in found["false_alarms"])
+
+
 def test_an_unknown_bench_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         bench.main(["replay", "nonsense"])
@@ -213,6 +224,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "performance_join",
             "real",
             "recovery",
+            "vector_changes",
             "acceptance",
             "rollouts",
             "stuck_outputs",

@@ -22,7 +22,7 @@ from sinks.store.memory import MemoryStore
 from tests.monitor.streams import HOUR_MS, START_MS, configured, drifts, outcome, replayed, rows, written
 
 DIMENSION = 16
-WINDOWS, TURNED = 30, 27
+WINDOWS, TURNED = 102, 98
 SPEC: dict[str, Any] = {
     "sources": [{"kafka": "loans", "event_time": {"path": "ts", "unit": "ms"}, "allowed_lateness": "10m"}],
     "schema": {
@@ -36,7 +36,7 @@ SPEC: dict[str, Any] = {
     "baseline": {"kind": "rolling", "span": "7d"},
     "detect": {
         "pane": "10m",
-        "defaults": {"window": "1h", "min_samples": 100, "learn_windows": 6},
+        "defaults": {"window": "1h", "min_samples": 50, "learn_windows": 6},
         "rules": [
             {
                 "on": "feature:text",
@@ -59,7 +59,7 @@ def embedded(rng: np.random.Generator, turned: bool) -> list[float]:
     return [round(float(x), 6) for x in vector / np.linalg.norm(vector)]
 
 
-def events(seed: int = 1, per_window: int = 200) -> list[bytes]:
+def events(seed: int = 1, per_window: int = 100) -> list[bytes]:
     """Embeddings of which a half comes to be of a new topic; some are none."""
     rng = np.random.default_rng(seed)
     times = START_MS + np.sort(rng.integers(0, WINDOWS * HOUR_MS, WINDOWS * per_window))
@@ -84,12 +84,14 @@ def store(paths: list[Path]) -> Store:
     return replayed(configured(**SPEC), paths)[0]
 
 
-def test_a_new_topic_is_seen_by_the_default_rules_and_by_reconstruction(store: Store) -> None:
+def test_a_new_topic_alarms_and_distances_show_how_far_vectors_are(store: Store) -> None:
     uses = uses_for(configured(**SPEC).models["loans"])["feature:text"]
     assert list(uses) == ["mmd", "missing_rate", "invalid_rate", "reconstruction", "half_space_trees"]
     found = {(row["signal"], row["detector"]) for row in drifts(store, segment="")}
-    assert found == {("feature:text", "mmd"), ("feature:text", "reconstruction")}
-    assert min(row["window_end_ms"] for row in drifts(store)) == START_MS + (TURNED + 1) * HOUR_MS
+    assert found == {("feature:text", "change")}
+    assert min(row["window_end_ms"] for row in drifts(store)) <= START_MS + (TURNED + 2) * HOUR_MS
+    newest = {row["detector"]: row for row in rows(store, "scores", signal="feature:text", segment="")}
+    assert all(newest[name]["effect"] > newest[name]["min_effect"] for name in ("mmd", "reconstruction"))
     assert {row["signal"] for row in rows(store, "findings")} == {"feature:text"}
 
 
@@ -119,7 +121,7 @@ class Died(Exception):  # noqa: N818 -- not an error of ours
 
 def test_deaths_between_checkpoints_do_not_show(paths: list[Path], store: Store) -> None:
     again: Store = MemoryStore()
-    for dies_at in (900, 2_000, 4_100, 5_500, 10**9):
+    for dies_at in (900, 2_000, 4_100, 8_100, 10**9):
 
         def dies(counters: Counters, dies_at: int = dies_at) -> None:
             if again.read(Query("progress"))["next_offset"].max(initial=0) >= dies_at:
@@ -141,7 +143,9 @@ def test_a_data_set_is_the_baseline(tmp_path: Path, paths: list[Path]) -> None:
     summary = watch.reference["", "feature:text"]
     assert (summary.n, summary.missing, summary.invalid) == (1_997, 1, 2)
     found, _ = replayed(configuration, paths)
-    assert min(row["window_end_ms"] for row in drifts(found, detector="mmd")) == START_MS + (TURNED + 1) * HOUR_MS
+    assert min(row["window_end_ms"] for row in drifts(found)) in range(
+        START_MS + (TURNED + 1) * HOUR_MS, START_MS + (TURNED + 2) * HOUR_MS + 1
+    )
     pq.write_table(pa.table({"text": ["a", "b"]}), tmp_path / "train.parquet")
     with pytest.raises(InputError, match="column 'text' does not hold lists of numbers"):
         compile_watch(configuration, "loans")

@@ -7,6 +7,7 @@ export function inUnit(value, unit) {
   if (value === null || value === undefined) return "–";
   if (unit === "share") return percent(value);
   if (unit === "events") return count(value);
+  if (unit === "sd") return `${number(value)} sd`;
   return unit === "factor" ? `×${number(value)}` : number(value);
 }
 
