@@ -52,7 +52,7 @@ from monitor.routing.router import Router
 from monitor.routing.subscriptions import Subscription
 from monitor.sources import source_class
 from monitor.sources.contract import Member, Source
-from monitor.subscribers import entries_of, reached
+from monitor.subscribers import entries_of, reached, target_of
 from monitor.tls.listener import ListenerCertificate
 from monitor.tracing.sending import send_spans
 from monitor.watch import Watch
@@ -565,7 +565,7 @@ def build_router(configuration: Configuration, watches: Mapping[str, Watch], sto
         entries = reached(spec, subscription)
         return {target: partial(connect, parameters) for target, parameters in entries.items()}
 
-    named = {Target(receiver.name, 0, receiver.send_resolved): receiver for receiver in receivers}
+    named = {target_of(entry): receiver for entry, receiver in zip(spec.receivers, receivers, strict=True)}
     for digest in spec.routing.leeway.digests:
         entries = entries_of(spec, digest.name)
         named |= {target: connect(parameters) for target, parameters in entries.items()}

@@ -48,8 +48,9 @@ class ServiceMetrics(Collector):
     figures : StoreFigures
     unready : callable
         Returns why the service is not ready; nothing when it is.
-    notifications : pair of callable
-        Return how many notifications wait, and how many were delivered without all of their pictures, by receiver.
+    notifications : three callables
+        Return how many notifications wait, and how many were delivered without all of their pictures, by receiver; and
+        how many posts have reminded receivers of what fires, by receiver and outcome.
     """
 
     def __init__(
@@ -58,10 +59,14 @@ class ServiceMetrics(Collector):
         loop: EvaluateLoop,
         figures: StoreFigures,
         unready: Callable[[], list[str]],
-        notifications: tuple[Callable[[], Mapping[str, int]], Callable[[], Mapping[str, int]]],
+        notifications: tuple[
+            Callable[[], Mapping[str, int]],
+            Callable[[], Mapping[str, int]],
+            Callable[[], Mapping[tuple[str, str], int]],
+        ],
     ) -> None:
         self._intake, self._loop, self._figures = intake, loop, figures
-        self._unready, (self._backlog, self._incomplete) = unready, notifications
+        self._unready, (self._backlog, self._incomplete, self._reminders) = unready, notifications
 
     def collect(self) -> Iterable[Metric]:
         """Every figure; names and meanings are in ``docs/metrics.md``."""
@@ -85,6 +90,14 @@ class ServiceMetrics(Collector):
         yield waiting
         text = "Notifications that were delivered without all of their pictures."
         yield _by("leeway_notifications_incomplete", text, "receiver", self._incomplete())
+        reminders = CounterMetricFamily(
+            "leeway_reminders",
+            "Posts of firing alerts to receivers that forget them.",
+            labels=["receiver", "outcome"],
+        )
+        for names, count in sorted(self._reminders().items()):
+            reminders.add_metric(names, count)
+        yield reminders
 
     def _outcomes(self) -> Iterator[Metric]:
         counters = self._intake.counters

@@ -163,7 +163,9 @@ class Service:
             unusable = Quarantine.of(self.store).counts
             self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
             self.metrics.register(
-                ServiceMetrics(self.intake, self.loop, figures, self.ready, (self.backlog, self.incomplete))
+                ServiceMetrics(
+                    self.intake, self.loop, figures, self.ready, (self.backlog, self.incomplete, self.reminders)
+                )
             )
             if self.certificate is not None:
                 self.metrics.register(self.certificate)
@@ -539,6 +541,10 @@ class Service:
     def incomplete(self) -> dict[str, int]:
         """Notifications that were delivered without all of their pictures, by receiver."""
         return {} if self._routers is None else dict(self._routers.incomplete)
+
+    def reminders(self) -> dict[tuple[str, str], int]:
+        """Posts that remind receivers of what fires, by receiver and outcome."""
+        return {} if self._routers is None else dict(self._routers.reminders)
 
 
 def _ingest(worker: Worker) -> None:

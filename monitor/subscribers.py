@@ -19,7 +19,7 @@ from monitor.values import format_duration
 from sinks.receivers import read_parameters
 from sinks.receivers.parameters import Parameters
 
-__all__ = ["entries_of", "reached"]
+__all__ = ["entries_of", "reached", "target_of"]
 
 _ADDRESS = re.compile(r"https?://[!-\[\]-~]{1,2000}")
 _MAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)")
@@ -45,6 +45,18 @@ def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Param
     return {Target(subscription.told): parameters.named(subscription.told)}
 
 
+def target_of(receiver: Parameters) -> Target:
+    """Return the entry of a receiver that is configured beside the routes.
+
+    Examples
+    --------
+    >>> from sinks.receivers import read_parameters
+    >>> target_of(read_parameters({"kind": "alertmanager", "name": "am", "url": "http://am:9093"})).forgets
+    True
+    """
+    return Target(receiver.name, 0, receiver.send_resolved, receiver.forgets)
+
+
 def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
     """Return the entries of a receiver of the configuration, each with what builds it.
 
@@ -55,7 +67,7 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
     """
     for receiver in spec.receivers:
         if receiver.name == name:
-            return {Target(name, 0, receiver.send_resolved): receiver}
+            return {target_of(receiver): receiver}
     for digest in spec.routing.leeway.digests:
         if digest.name == name:
             return dict(_summed_up(name, entries_of(spec, digest.receiver)))

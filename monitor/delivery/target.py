@@ -18,6 +18,8 @@ class Target:
     number : int
         Of the entry within the receiver.
     send_resolved : bool
+    forgets : bool
+        Whether it loses what it was sent when it restarts, and is reminded of what fires.
 
     Examples
     --------
@@ -28,6 +30,7 @@ class Target:
     receiver: str
     number: int = 0
     send_resolved: bool = True
+    forgets: bool = False
 
     @cached_property
     def name(self) -> str:

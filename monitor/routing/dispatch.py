@@ -13,7 +13,7 @@ change after the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from monitor.delivery.target import Target
 from monitor.routing.flapping import Flapping
@@ -66,11 +66,14 @@ class Dispatcher:
         self.recipients = recipients
         self.flapping, self.silences, self.acknowledged = Flapping(plan.holds), Silences(), Acknowledged()
         self._inhibition = Inhibition(plan.rules)
-        self._stages: list[Stage] = [
+        self._quieting: list[Stage] = [
             HoldFlapping(self.flapping),
             Inhibit(self._inhibition),
             Mute(plan.intervals),
             Silence(self.silences),
+        ]
+        self._stages: list[Stage] = [
+            *self._quieting,
             Escalate(recipients, self.acknowledged),
             Decide(recipients, self.acknowledged, plan.digests),
         ]
@@ -158,6 +161,25 @@ class Dispatcher:
         flush.failed = flush.failed or not delivered
         flush.waiting.discard(target)
         self._finish(flush, now_ms)
+
+    def standing(self, now_ms: int) -> Iterator[tuple[Target, RoutedAlert]]:
+        """Yield what entries that forget took to fire, and would be notified of now: nothing keeps it quiet.
+
+        A group that is not repeated, since all that fires is acknowledged, is left out.
+        """
+        for group in self._groups.values():
+            targets = [target for target in self.recipients.of(group.route) if target.forgets]
+            alerts = list(group.alerts.values()) if targets else []
+            look = Flush(group, now_ms, tuple(alerts), ())
+            for stage in self._quieting:
+                alerts = stage.pass_on(look, alerts)
+            firing = {alert.fingerprint: alert for alert in alerts if not alert.is_over(now_ms)}
+            if firing.keys() <= self.acknowledged.as_they_stand:
+                continue
+            for target in targets:
+                sent = self.recipients.last(group, target)
+                names = firing.keys() & (frozenset() if sent is None else sent.firing)
+                yield from ((target, alert) for name, alert in firing.items() if name in names)
 
     def _group(self, route: Route, alert: RoutedAlert, now_ms: int) -> Group:
         key = route.group_key(alert.labels)

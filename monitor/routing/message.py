@@ -9,9 +9,10 @@ from typing import Any
 from monitor.alerts.lifecycle import POSTED
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush
+from monitor.routing.routed_alert import RoutedAlert
 from sinks.receivers.contract import Alert, Notification, Status
 
-__all__ = ["alert_of", "annotations_of", "notification_of"]
+__all__ = ["alert_of", "annotations_of", "composed", "notification_of"]
 
 REASONS_AT_MOST = 10
 """Signals that a notification explains; the page behind its link has all of them."""
@@ -40,8 +41,7 @@ def notification_of(flush: Flush, target: Target, external_url: str, likely_caus
     for alert in routed:
         status: Status = "resolved" if alert.is_over(flush.at_ms) else "firing"
         cause = likely_causes.get(alert.transition["alert_id"], "")
-        labels = dict(alert.labels)
-        alerts.append(alert_of(alert.transition, labels, status, external_url, flaps=alert.flaps, likely_cause=cause))
+        alerts.append(composed(alert, status, external_url, cause))
     return Notification(
         target.receiver,
         flush.group.key,
@@ -52,6 +52,12 @@ def notification_of(flush: Flush, target: Target, external_url: str, likely_caus
         at_ms=flush.at_ms,
         after_ms=flush.former_ms.get(target, 0),
     )
+
+
+def composed(alert: RoutedAlert, status: Status, external_url: str, likely_cause: str) -> Alert:
+    """Return what a receiver is sent of an alert."""
+    labels = dict(alert.labels)
+    return alert_of(alert.transition, labels, status, external_url, flaps=alert.flaps, likely_cause=likely_cause)
 
 
 def alert_of(

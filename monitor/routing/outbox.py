@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -23,7 +23,9 @@ from monitor.routing.groups import Flush
 from monitor.routing.likely_causes import LikelyCauses
 from monitor.routing.message import notification_of
 from monitor.routing.recipients import Recipients
+from monitor.routing.reminders import Reminders
 from monitor.routing.routed_alert import RoutedAlert
+from monitor.routing.taken import Taken, TakenAlerts
 from sinks.receivers.contract import Notification
 from sinks.receivers.times import utc
 from sinks.store.contract import Store, StoreError
@@ -40,6 +42,8 @@ class Job:
     Attributes
     ----------
     flush, target, alerts
+    likely_causes : mapping of str to str
+        What its alerts say of what may be behind them, by their ids.
     future
         None before it is begun.
     answered_s : float or None
@@ -49,6 +53,7 @@ class Job:
     flush: Flush
     target: Target
     alerts: tuple[RoutedAlert, ...]
+    likely_causes: Mapping[str, str] = field(default_factory=dict)
     future: Future[Delivery] | None = None
     answered_s: float | None = None
 
@@ -56,6 +61,12 @@ class Job:
     def keys(self) -> list[tuple[str, int]]:
         """The transitions at which its alerts stand."""
         return sorted({alert.key for alert in self.alerts})
+
+    def taken(self, now_s: float) -> Iterator[Taken]:
+        """Yield its alerts as a receiver knows them that has taken it now."""
+        for alert in self.alerts:
+            over_s = now_s if alert.is_over(self.flush.at_ms) else None
+            yield Taken(alert, self.likely_causes.get(alert.key[0], ""), over_s)
 
 
 class Outbox:
@@ -69,6 +80,10 @@ class Outbox:
     digests : Digests
     causes : LikelyCauses or None
     external_url : str
+
+    Attributes
+    ----------
+    reminders : Reminders
     """
 
     def __init__(
@@ -83,6 +98,8 @@ class Outbox:
         self._store, self._clock, self._senders, self._digests = store, clock, senders, digests
         self._bell = bell_of(store)
         self._causes, self._external_url = causes, external_url
+        taken = TakenAlerts(store) if causes is None else TakenAlerts(store, causes.likely_causes)
+        self.reminders = Reminders(clock, senders, taken, external_url, self._bell.set)
         self._jobs: list[Job] = []
         self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
 
@@ -99,6 +116,10 @@ class Outbox:
         """Whether something is not begun."""
         return any(job.future is None for job in self._jobs)
 
+    def pending(self, target: Target) -> set[str]:
+        """Return the fingerprints of what an entry is being notified of, or will be."""
+        return {alert.fingerprint for job in self._jobs if job.target == target for alert in job.alerts}
+
     def add(self, flush: Flush) -> None:
         """Take up what a flush says; nothing is sent before :meth:`begin`."""
         self._jobs += [Job(flush, target, alerts) for target, alerts in flush.targets.items()]
@@ -109,7 +130,8 @@ class Outbox:
         alerts = chain.from_iterable(job.alerts for job in waiting)
         likely_causes = {} if self._causes is None else self._causes.likely_causes(alerts)
         for job in waiting:
-            job.future = self._begun_or_refused(job, recipients, likely_causes)
+            job.likely_causes = likely_causes
+            job.future = self._begun_or_refused(job, recipients)
             job.future.add_done_callback(partial(self._answered, job))
 
     def settled(self) -> Iterator[tuple[Job, Delivery, int]]:
@@ -132,6 +154,8 @@ class Outbox:
                 reason=delivery.reason,
                 attempts=delivery.attempts,
             )
+        if job.target.forgets:
+            self.reminders.note(job.target, job.taken(self._clock.monotonic_s()), delivery)
         if job.alerts and job.target not in self._digests:
             self._unwritten.append(_rows(job, delivery, now_ms))
         why: Why = delivery.outcome
@@ -159,9 +183,9 @@ class Outbox:
         job.answered_s = self._clock.monotonic_s()
         self._bell.set()
 
-    def _begun_or_refused(self, job: Job, recipients: Recipients, likely_causes: Mapping[str, str]) -> Future[Delivery]:
+    def _begun_or_refused(self, job: Job, recipients: Recipients) -> Future[Delivery]:
         try:
-            return self._begun(job, recipients, likely_causes)
+            return self._begun(job, recipients)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 -- one notification that cannot be composed delays no other
@@ -169,9 +193,9 @@ class Outbox:
             refused.set_result(Delivery("refused", f"it cannot be composed: {type(error).__name__}", 0))
             return refused
 
-    def _begun(self, job: Job, recipients: Recipients, likely_causes: Mapping[str, str]) -> Future[Delivery]:
+    def _begun(self, job: Job, recipients: Recipients) -> Future[Delivery]:
         if job.alerts:
-            notification = notification_of(job.flush, job.target, self._external_url, likely_causes)
+            notification = notification_of(job.flush, job.target, self._external_url, job.likely_causes)
             if job.target not in self._digests:
                 return self._senders.send(job.target, notification, (job.flush.until_ms - job.flush.at_ms) / 1000)
             sent = recipients.last(job.flush.group, job.target)

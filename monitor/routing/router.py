@@ -29,6 +29,7 @@ from monitor.routing.known_alerts import KnownAlerts
 from monitor.routing.outbox import Outbox
 from monitor.routing.plan import Plan
 from monitor.routing.recipients import Recipients
+from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.sent_log import SentLog
 from monitor.routing.silence_notices import Notices
 from sinks.store.contract import Store, StoreError
@@ -87,6 +88,11 @@ class Router:
     def incomplete(self) -> Mapping[str, int]:
         """Notifications that were delivered without all of their pictures, by receiver."""
         return self._senders.incomplete
+
+    @property
+    def reminders(self) -> Mapping[tuple[str, str], int]:
+        """Posts that remind receivers of what fires, by receiver and outcome."""
+        return self._outbox.reminders.counts
 
     def open(self) -> None:
         """Read what was notified before, and form the groups; call it before anything can write transitions.
@@ -177,6 +183,7 @@ class Router:
         for made in (*self._notices.step(self._alerts.firing), *self._digests.step(self._alerts.ended_ms)):
             self._decisions.note(made)
         self._write()
+        self._remind(now_ms)
         self._forget(now_ms)
         return settled
 
@@ -216,6 +223,20 @@ class Router:
             self.sent_log.may_know((group.digest, target.name), flush.content.firing, self._clock.now_ms())
         for made in kept_quiet(flush, self._dispatcher.recipients.of(group.route)):
             self._decisions.note(made)
+
+    def _remind(self, now_ms: int) -> None:
+        """Post what fires again where that is forgotten."""
+        reminders = self._outbox.reminders
+        if reminders.is_due:
+            self._interventions.read(self._dispatcher, self._alerts)
+            standing: dict[Target, list[RoutedAlert]] = {}
+            for target, alert in self._dispatcher.standing(now_ms):
+                # A group looks at one change after the other: it may have to catch up with the end.
+                if alert.flaps or self._alerts.ended_ms(alert.fingerprint) is None:
+                    standing.setdefault(target, []).append(alert)
+            held = chain.from_iterable(group.held for group in self._dispatcher.groups)
+            reminders.begin(standing, {alert.fingerprint for alert in held})
+        reminders.step(self._outbox.pending)
 
     def _settle(self) -> int:
         """Note what became of notifications whose receivers have answered; return how many."""

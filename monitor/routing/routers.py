@@ -55,6 +55,11 @@ class Routers:
         """Notifications that were delivered without all of their pictures, by receiver."""
         return self.current.incomplete
 
+    @property
+    def reminders(self) -> Mapping[tuple[str, str], int]:
+        """Posts that remind receivers of what fires, by receiver and outcome."""
+        return self.current.reminders
+
     def open(self) -> None:
         """Open the router: see :meth:`Router.open`.
 

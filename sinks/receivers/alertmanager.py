@@ -22,6 +22,7 @@ class AlertmanagerParameters(Posted):
     """Hands alerts to an Alertmanager, which routes them itself."""
 
     takes_summaries: ClassVar[bool] = False
+    forgets: ClassVar[bool] = True
 
     kind: Literal["alertmanager"]
     url: SecretUrl = Field(description="of Alertmanager, such as `http://alertmanager:9093`")
@@ -31,8 +32,8 @@ class AlertmanagerParameters(Posted):
 class Alertmanager:
     """Posts alerts to ``/api/v2/alerts``. Alertmanager recognises a repetition by the alert's labels.
 
-    An alert fires there until Leeway resolves it, also while Leeway is down; but not beyond a restart of Alertmanager,
-    which holds alerts in memory, before the route repeats it.
+    An alert fires there until Leeway resolves it, also while Leeway is down. A restart of Alertmanager, which holds
+    alerts in memory, ends it there until it is posted again: whoever routes does so about once a minute.
 
     Parameters
     ----------

@@ -38,6 +38,9 @@ class Parameters(Strict):
     takes_summaries: ClassVar[bool] = True
     """Whether digests may go there; not to what opens and closes something at the other end."""
 
+    forgets: ClassVar[bool] = False
+    """Whether the other end loses what it was sent when it restarts, and is not troubled by repetitions."""
+
     kind: str
     name: Name
     send_resolved: bool = Field(default=True, description="whether resolved alerts are notified too")

@@ -69,6 +69,8 @@ class FlakyStore(MemoryStore):
 class World:
     """A store, a clock and inboxes that outlive routers."""
 
+    mail_target = Target("mail")
+
     def __init__(self, *, open_at_once: bool = True, **changes: Any) -> None:
         self.alerting = Alerting.model_validate(ROUTES | changes)
         self.store, self.clock = FlakyStore(), ManualClock(now_ms=10**12)
@@ -79,7 +81,7 @@ class World:
 
     def started(self) -> Router:
         rules = [Rule(rule.source, rule.target, rule.equal) for rule in self.alerting.inhibit_rules]
-        receivers = {Target("mail"): self.mail, Target("pager", send_resolved=False): self.pager}
+        receivers = {self.mail_target: self.mail, Target("pager", send_resolved=False): self.pager}
         notices = self.alerting.leeway.silence_notices
         self.plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals, notices)
         self.router = Router(self.store, self.plan, self.clock, "http://leeway.example", ["fraud", "churn"])

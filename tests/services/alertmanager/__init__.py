@@ -52,9 +52,9 @@ def amtool(*arguments: str) -> str:
 
 
 @contextmanager
-def alertmanager(configuration: Path, data: Path) -> Iterator[str]:
-    """Run a real Alertmanager meanwhile; yield its address, once it answers."""
-    address = f"127.0.0.1:{free_port()}"
+def alertmanager(configuration: Path, data: Path, port: int | None = None) -> Iterator[str]:
+    """Run a real Alertmanager meanwhile, at a port if one is named; yield its address, once it answers."""
+    address = f"127.0.0.1:{port or free_port()}"
     flags = [f"--config.file={configuration}", f"--storage.path={data}", f"--web.listen-address={address}"]
     running = subprocess.Popen(
         [program("alertmanager"), *flags, "--cluster.listen-address="],
