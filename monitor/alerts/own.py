@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import xxhash
@@ -226,7 +227,12 @@ class StandingAlerts:
         if self._earlier is None:
             self._earlier = self._stored()
 
-    def step(self, holding: Mapping[str, str], is_over: Callable[[str], bool] = lambda _: False) -> None:
+    def step(
+        self,
+        holding: Mapping[str, str],
+        is_over: Callable[[str], bool] = lambda _: False,
+        news: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Write what has changed.
 
         Parameters
@@ -236,6 +242,8 @@ class StandingAlerts:
         is_over : callable
             Whether an alert that an earlier process left about something that does not hold is to be resolved: that is
             well again, or is nothing that anybody looks at any more. Else it stays as it is.
+        news : mapping of str to str
+            Of what it holds, and the part of the title that a standing alert has to say, else it is updated.
 
         Raises
         ------
@@ -245,18 +253,26 @@ class StandingAlerts:
             # The store may have taken them all the same: the same again, no other alerts.
             again_ms = _dated(self._store, self._clock)
             self._write([replace(alert, at_ms=again_ms) for alert in self._unwritten])
-        if self._earlier is None or (self._shared and not holding.keys() <= self._standing.keys()):
+        stale = [value for value, text in news.items() if not self._says(value, text)]
+        if self._earlier is None or (self._shared and (stale or holding.keys() != self._standing.keys())):
             # Another process may have seen the same meanwhile: it is one alert, whoever of them resolves it.
             self._earlier = self._stored()
         self._forget_ended()
-        for value in [value for value in self._earlier if value in holding or is_over(value)]:
+        for value in [
+            value for value in self._earlier if value in holding or value in self._standing or is_over(value)
+        ]:
             self._standing[value] = self._earlier.pop(value)
         begun = sorted(holding.keys() - self._standing)
+        updated = sorted(value for value in stale if value in self._standing and not self._says(value, news[value]))
         ended = [alert for value, alert in sorted(self._standing.items()) if value not in holding]
-        if begun or ended:
+        if begun or updated or ended:
             at_ms = _dated(self._store, self._clock)
             firing = [self._fires(value, holding[value], at_ms) for value in begun]
-            self._write([*firing, *(_resolved(alert, at_ms, "over") for alert in ended)])
+            changed = [_updated(self._standing[value], at_ms, holding[value]) for value in updated]
+            self._write([*firing, *changed, *(_resolved(alert, at_ms, "over") for alert in ended)])
+
+    def _says(self, value: str, text: str) -> bool:
+        return value in self._standing and text in self._standing[value].title
 
     def _stored(self) -> dict[str, Transition]:
         """Those that fire by the store."""
@@ -266,7 +282,7 @@ class StandingAlerts:
             if alert.labels.get(INSTANCE, "") == self._instance
         ]
         self._newest_ids = {alert.labels[self._label]: alert.alert_id for alert in stored}
-        return {alert.labels[self._label]: alert for alert in stored if alert.state == "firing"}
+        return {alert.labels[self._label]: alert for alert in stored if alert.state != "resolved"}
 
     def _write(self, transitions: list[Transition]) -> None:
         self._unwritten = transitions
@@ -274,7 +290,7 @@ class StandingAlerts:
         self._unwritten = []
         for alert in transitions:
             value = alert.labels[self._label]
-            if alert.state == "firing":
+            if alert.state != "resolved":
                 self._standing[value] = alert
             else:
                 del self._standing[value]
@@ -333,7 +349,7 @@ def firing_alerts(store: Store, alertnames: Collection[str]) -> list[Transition]
     ------
     StoreError
     """
-    return [alert for alert in _as_they_stand(store, alertnames) if alert.state == "firing"]
+    return [alert for alert in _as_they_stand(store, alertnames) if alert.state != "resolved"]
 
 
 def end_alerts(store: Store, clock: Clock, alerts: Sequence[Transition], because: str = "") -> None:
@@ -353,6 +369,10 @@ def _as_they_stand(store: Store, alertnames: Collection[str]) -> list[Transition
     transitions = map(_read, rows_of(store.read(Query("alerts", where={"model": MODEL}))))
     newest = {alert.alert_id: alert for alert in transitions if alert.labels["alertname"] in alertnames}
     return sorted(newest.values(), key=lambda alert: alert.starts_ms)
+
+
+def _updated(alert: Transition, now_ms: int, title: str) -> Transition:
+    return replace(alert, sequence=alert.sequence + 1, state="updated", at_ms=now_ms, title=title)
 
 
 def _resolved(alert: Transition, now_ms: int, because: str) -> Transition:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from monitor.alerts.own import EVENTS_UNREAD, TOPIC_GONE, StandingAlerts, firing_values
@@ -43,6 +43,7 @@ class UnreadAlerts:
         self._store, self._clock, self._models = store, clock, models
         self._alerts = StandingAlerts(store, clock, EVENTS_UNREAD, "topic", shared=True)
         self._unread: dict[Flow, _Unread] = {}
+        self._stated: dict[str, set[Flow]] = {}
 
     def step(self, heard: Mapping[Flow, Heard]) -> None:
         """Write what has become of them.
@@ -73,7 +74,14 @@ class UnreadAlerts:
             deleted = firing_values(self._store, TOPIC_GONE, "topic")
             lasting = {topic: of_topic for topic, of_topic in lasting.items() if topic not in deleted}
         holding = {topic: self._sentence(topic, of_topic) for topic, of_topic in lasting.items()}
-        self._alerts.step(holding, lambda topic: topic not in doubtful)
+        # What is read again and unread once more, while others are not, is no news.
+        news = {
+            topic: _partitions(of_topic)
+            for topic, of_topic in lasting.items()
+            if not of_topic.keys() <= self._stated.get(topic, set())
+        }
+        self._alerts.step(holding, lambda topic: topic not in doubtful, news)
+        self._stated = {topic: self._stated.get(topic, set()) | of_topic.keys() for topic, of_topic in lasting.items()}
 
     def _is_read(self, flow: Flow) -> bool:
         model = self._models.get(flow.model)
@@ -82,14 +90,19 @@ class UnreadAlerts:
     def _sentence(self, topic: str, unread: Mapping[Flow, _Unread]) -> str:
         lasts_s = self._clock.monotonic_s() - min(flow.since_s for flow in unread.values())
         minute = (self._clock.now_ms() - round(lasts_s * 1000)) // 60_000
-        numbers = sorted({flow.partition for flow in unread})
-        partitions = f"partition{'s' * (len(numbers) > 1)} {listed([str(number) for number in numbers])}"
         models = listed(sorted({flow.model for flow in unread}))
         if any(flow.why == "unanswered" for flow in unread.values()):
             why = "no broker answers. See whether those that have them run and can be reached"
         else:
             why = "no process reads them. See whether those with the role ingest run"
         return (
-            f"{topic}: nothing is read of {partitions} since {utc(minute * 60_000)}: {why}. Until then nothing of"
+            f"{topic}: {_partitions(unread)} {utc(minute * 60_000)}: {why}. Until then nothing of"
             f" {models} is evaluated, and nothing is lost"
         )
+
+
+def _partitions(unread: Iterable[Flow]) -> str:
+    numbers = sorted({flow.partition for flow in unread})
+    names = listed([str(number) for number in numbers])
+    # Up to `since`: the text of partition 1 is no part of that of partition 12.
+    return f"nothing is read of partition{'s' * (len(numbers) > 1)} {names} since"

@@ -47,6 +47,26 @@ def test_a_partition_whose_broker_is_away_is_no_silence_but_an_alert(world: Worl
     assert [row["state"] for row in world.own] == ["firing", "resolved"]
 
 
+def test_partitions_that_are_unread_later_are_named_too_whoever_watches(world: World) -> None:
+    world.passes(600, every_s=3, flows=world.flows[:1], unanswered=world.flows[1:])
+    other = Freshness(world.store, world.clock, world.configuration.models)
+    for _ in range(60):
+        world.passes(10, unanswered=world.flows)
+        other.step()
+    # One is read again, and not for long; and another process goes on.
+    world.passes(MINUTE_S, every_s=3, flows=world.flows[:1], unanswered=world.flows[1:])
+    world.passes(600, unanswered=world.flows)
+    world.starts()
+    world.passes(600, unanswered=world.flows)
+    firing, updated = world.own
+    assert "nothing is read of partition 1 since 2026-01-05 01:00 UTC: no broker answers" in firing["title"]
+    assert "nothing is read of partitions 0, 1 since 2026-01-05 01:00 UTC: no broker answers" in updated["title"]
+    assert (updated["state"], updated["starts_ms"]) == ("updated", firing["starts_ms"])
+    world.passes(MINUTE_S, every_s=3)
+    other.step()
+    assert [(row["sequence"], row["state"]) for row in world.own] == [(0, "firing"), (1, "updated"), (2, "resolved")]
+
+
 def test_the_process_that_follows_resolves_what_the_one_before_has_found(world: World) -> None:
     world.passes_unread(10 * MINUTE_S)
     world.starts()
