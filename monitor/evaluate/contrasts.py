@@ -556,13 +556,16 @@ class Groups:
         quarter, three_quarters = (float(values[np.searchsorted(reached, share * n)]) for share in (0.25, 0.75))
         low, high = reference.min, reference.max
         spread = (three_quarters - quarter) / 1.349 or (high - low) / 6 or abs(high) / 10 or 1.0
-        middles = np.interp(np.arange(INNER), inner, sums[inner] / sizes[inner])
         beyond = spread * OUTER_MIDDLES
-        middles = np.concatenate((low - beyond[::-1], middles, high + beyond))
+        middles = np.concatenate((low - beyond[::-1], np.zeros(INNER), high + beyond))
         clumping = clumping_of(counts[is_narrow(layout, reference.cells, spread)], n)
         starts = reference.cells[first].astype(np.int64)
         step = coarse_step(layout, reference)
-        return cls(starts, inner, (low, high), spread, middles, sizes, beyond=True, clumping=clumping, step=step)
+        groups = cls(starts, inner, (low, high), spread, middles, sizes, beyond=True, clumping=clumping, step=step)
+        # Between two values that are there a mean score lies as the mean of the values does.
+        scores = groups.table.scores[OUTER : OUTER + INNER]
+        middles[OUTER : OUTER + INNER] = np.interp(scores, scores[inner], sums[inner] / sizes[inner])
+        return groups
 
     def numbers(self, columns: Columns) -> tuple[Integers, Floats]:
         """Return the group and the score of each column."""
