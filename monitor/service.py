@@ -68,7 +68,7 @@ from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
 from monitor.self_test.self_test import SelfTest, SelfTestMetrics
-from monitor.threads import Threads, in_words, join_within
+from monitor.threads import Threads, ends_within, in_words
 from monitor.tls.listener import ListenerCertificate
 from monitor.watch import Watches, compile_watch
 from sinks.store.connection import Connection
@@ -76,7 +76,10 @@ from sinks.store.contract import Store, StoreError
 
 __all__ = ["Service"]
 
-WATCH_EVERY_S, FOLLOW_EVERY_S, CLOSE_WITHIN_S = 1.0, 1.0, 10.0
+WATCH_EVERY_S, FOLLOW_EVERY_S = 1.0, 1.0
+SAVE_WITHIN_S, CLOSE_WITHIN_S = 60.0, 10.0
+"""The end of a service waits so long for its store; what is not written then is worked out again by the next start."""
+
 log = structlog.get_logger("leeway.service")
 
 
@@ -225,19 +228,25 @@ class Service:
         """Stop every stage, write checkpoints, close the store. What was acknowledged is kept."""
         unfinished = self._threads.join()
         try:
-            # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone. Nor of one that
-            # still works, for the same reason.
-            if "evaluate" not in unfinished:
-                self._save()
-            if "configurations" not in unfinished:
-                self.configurations.stop()
+            if not ends_within("save", partial(self._save_all, frozenset(unfinished)), self.clock, SAVE_WITHIN_S):
+                unfinished.append("save")
+                log.warning("the store does not answer: the next start goes on from what is stored")
         finally:
             if self._jobs is not None:
                 unfinished += self._jobs.stop()
             # Whatever is unfinished may be at work with these, and ends with the process, as they do.
-            if not unfinished:
-                self._close()
+            if unfinished or not self._close():
+                others = {thread.name for thread in threading.enumerate()} - {threading.current_thread().name}
+                log.warning("threads that have not ended end with the process", threads=sorted(others))
         log.info("stopped")
+
+    def _save_all(self, unfinished: Collection[str]) -> None:
+        # Nothing of a loop that failed: its memory may have been ahead of the store, and is gone. Nor of one that
+        # still works, for the same reason.
+        if "evaluate" not in unfinished:
+            self._save()
+        if "configurations" not in unfinished:
+            self.configurations.stop()
 
     def _save(self) -> None:
         try:
@@ -247,15 +256,16 @@ class Service:
                 raise
             log.warning("evaluation is not saved: the next start goes on from what is stored", error=str(error))
 
-    def _close(self) -> None:
+    def _close(self) -> bool:
+        """Return whether the store is closed, and nothing uses it any more."""
         if self._routers is not None:
             self._routers.close()
         self.intake.close()
         # It waits for questions that requests have asked.
-        closing = threading.Thread(target=self.store.close, name="close", daemon=True)
-        closing.start()
-        if join_within([closing], self.clock, CLOSE_WITHIN_S):
+        is_closed = ends_within("close", self.store.close, self.clock, CLOSE_WITHIN_S)
+        if not is_closed:
             log.warning("the store is left open: it does not answer a request")
+        return is_closed
 
     def raise_failure(self) -> None:
         """Raise what a stage fails with, if one does."""

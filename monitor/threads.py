@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 
 import structlog
 
 from monitor.clock import Clock
 from monitor.errors import LeewayError
 
-__all__ = ["Threads", "in_words", "join_within"]
+__all__ = ["Threads", "ends_within", "in_words", "join_within"]
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
 STEADY_S = 10.0
@@ -57,6 +58,37 @@ def join_within(threads: Iterable[threading.Thread], clock: Clock, within_s: flo
     for thread in awaited:
         thread.join(max(0.0, until_s - clock.monotonic_s()))
     return [thread.name for thread in awaited if thread.is_alive()]
+
+
+def ends_within(name: str, work: Callable[[], object], clock: Clock, within_s: float) -> bool:
+    """Do some work in a thread of its own, for so long at most; return whether it has ended, and raise what it raised.
+
+    Examples
+    --------
+    >>> from monitor.clock import SystemClock
+    >>> stop = threading.Event()
+    >>> ends_within("waiting", stop.wait, SystemClock(), 0.0)
+    False
+    >>> stop.set()
+    >>> ends_within("waiting", stop.wait, SystemClock(), 60.0)
+    True
+    """
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 -- it is raised where it is waited for
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    if join_within([thread], clock, within_s):
+        return False
+    outcome.result()
+    return True
 
 
 class Threads:

@@ -13,8 +13,11 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
@@ -154,7 +157,24 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # What is imported stays: to look for garbage among it again and again takes a tenth of the time of a start.
     gc.set_threshold(100_000)
-    sys.exit(execute(sys.argv[1:]))
+    _leave(execute(sys.argv[1:]))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process with its exit code, whatever its other threads are at.
+
+    Python would wait for some of them, without end, and end others wherever they are. In a library of C++, such as the
+    engine of the embedded store, that is a crash: it takes down at the end what they still use.
+    """
+    # The outcome is known: a second Ctrl-C or SIGTERM would only change the exit code.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if threading.active_count() == 1:
+        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code)
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -212,10 +212,9 @@ class ChdbStore(SqlStore):
         With calls that do not end, the directory is released with the end of the process.
         """
         self._disk.close()
-        # Each of them, whatever one says.
-        unused = [sessions.close() for sessions in (self._readers, self._writers, self._menders)]
-        if not all(unused):
-            log.warning("the store is left open: calls under way do not end", path=self.where)
+        users = {name for sessions in (self._readers, self._writers, self._menders) for name in sessions.close()}
+        if users:
+            log.warning("the store is left open: calls under way do not end", path=self.where, threads=sorted(users))
             return
         self._files.close()
         self._lock.release()

@@ -16,7 +16,7 @@ import structlog
 
 from sinks.store.contract import StoreError
 from sinks.store.cut_parts import CutPart, PartsOnDisk
-from sinks.store.sessions import Turns
+from sinks.store.sessions import CLOSE_WITHIN_S, Turns
 
 __all__ = ["FullDisk"]
 
@@ -154,9 +154,9 @@ class FullDisk:
             self._on_look()
 
     def close(self) -> None:
-        """Look no more; returns when nothing is under way."""
+        """Look no more. A look that is under way is waited for, :data:`CLOSE_WITHIN_S` at most; it uses ``ask``."""
         self._closed.set()
         if self._looking.is_alive():
-            self._looking.join()
-        with self._mending:
-            pass
+            self._looking.join(CLOSE_WITHIN_S)
+        if self._mending.acquire(timeout=CLOSE_WITHIN_S):
+            self._mending.release()

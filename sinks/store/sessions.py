@@ -229,18 +229,22 @@ class Sessions:
                     self._idle.append(session)
                 self._changed.notify_all()
 
-    def close(self) -> bool:
-        """Close every session, those in use when they are given back; return whether other threads have none left.
+    def close(self) -> list[str]:
+        """Close every session, those in use when they are given back; return the names of threads that still have one.
 
         Such a thread is waited for, :data:`CLOSE_WITHIN_S` at most. The one that closes never is: an interrupt may have
         kept it from giving a session back.
         """
         with self._changed:
             self._closed = True
-            is_unused = self._changed.wait_for(lambda: {*self._borrowers} <= {threading.get_ident()}, CLOSE_WITHIN_S)
+            self._changed.wait_for(lambda: not self._others(), CLOSE_WITHIN_S)
             while self._idle:
                 self._idle.pop().close()
-        return is_unused
+            names = {thread.ident: thread.name for thread in threading.enumerate()}
+            return [names.get(borrower, "a thread that has ended") for borrower in self._others()]
+
+    def _others(self) -> set[int]:
+        return {*self._borrowers} - {threading.get_ident()}
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

@@ -332,6 +332,40 @@ def test_a_service_ends_although_its_store_never_answers_a_request(
     assert "the store is left open: it does not answer a request" in [line["event"] for line in log]
 
 
+def test_a_service_ends_although_its_store_never_takes_what_it_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr("monitor.service.SAVE_WITHIN_S", 0.2)
+    monkeypatch.setattr(EvaluateLoop, "save", lambda _: answered.wait(60))
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    service = Service(configuration, SystemClock(), MemoryStore())
+    service.start()
+    ending = threading.Thread(target=service.stop, name="ending")
+    with capture_logs() as log:
+        ending.start()
+        ending.join(30)
+        has_ended = not ending.is_alive()
+        answered.set()
+        ending.join()
+    assert has_ended
+    [line] = [line for line in log if line["event"] == "threads that have not ended end with the process"]
+    assert "save" in line["threads"]
+    assert "ending" not in line["threads"]
+
+
+def test_what_is_wrong_with_the_store_at_the_end_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: EvaluateLoop) -> None:
+        raise StoreError("no such table", retryable=False)
+
+    monkeypatch.setattr(EvaluateLoop, "save", refuse)
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
+    service = Service(configuration, SystemClock(), MemoryStore())
+    service.start()
+    with pytest.raises(StoreError, match="no such table"):
+        service.stop()
+
+
 class AwayOnce(MemoryStore):
     """A store that does not answer one of its questions."""
 

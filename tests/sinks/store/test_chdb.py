@@ -22,12 +22,15 @@ from typing import Any
 
 import pytest
 from chdb.session import Session
+from structlog.testing import capture_logs
 
 import sinks.store.chdb
+import sinks.store.full_disk
 import sinks.store.sessions
 from sinks.store import open_store
 from sinks.store.chdb import ChdbStore
 from sinks.store.contract import Query, Store, StoreError
+from sinks.store.cut_parts import CutPart, PartsOnDisk
 from sinks.store.full_disk import FullDisk
 from sinks.store.schema import migrations
 from sinks.store.upkeep import drop_outdated
@@ -650,6 +653,40 @@ def test_a_call_that_does_not_end_keeps_the_directory_and_not_whoever_closes(
         ChdbStore(tmp_path / "store")
     go_on.set()
     staying.join()
+    store.close()
+    ChdbStore(tmp_path / "store").close()
+
+
+@pytest.mark.timeout(60)
+def test_a_look_for_cut_parts_that_does_not_end_keeps_the_directory_and_not_whoever_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    def stay(parts: PartsOnDisk) -> list[CutPart]:
+        with store._menders.session():
+            begun.set()
+            go_on.wait(60)
+        return []
+
+    for module in (sinks.store.sessions, sinks.store.full_disk):
+        monkeypatch.setattr(module, "CLOSE_WITHIN_S", 0.0)
+    monkeypatch.setattr(PartsOnDisk, "cut", stay)
+    begun, go_on, store = threading.Event(), threading.Event(), ChdbStore(tmp_path / "store")
+    looking = threading.Thread(target=store.mend, name="looking")
+    looking.start()
+    assert begun.wait(60)
+    # when
+    with capture_logs() as log:
+        closing = threading.Thread(target=store.close)
+        closing.start()
+        closing.join(30)
+        is_closed = not closing.is_alive()
+    # then
+    go_on.set()
+    looking.join()
+    closing.join()
+    assert is_closed
+    assert [line["threads"] for line in log] == [["looking"]]
     store.close()
     ChdbStore(tmp_path / "store").close()
 
