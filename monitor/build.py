@@ -84,6 +84,7 @@ __all__ = [
     "keep_lifetimes",
     "lacks_workers",
     "open_http_log",
+    "open_store_of",
     "open_streams",
     "planned_sources",
     "receiver_for_trial",
@@ -161,23 +162,34 @@ class Patience:
 # -- the store -------------------------------------------------------------------------------------------------
 
 
+def open_store_of(configuration: Configuration) -> Store:
+    """Open the store that a configuration names.
+
+    Raises
+    ------
+    StoreError
+    """
+    spec = configuration.service.spec.store
+    return open_store(spec.kind, **spec.settings())
+
+
 def build_store(
     configuration: Configuration,
     clock: Clock,
     roles: Collection[str],
-    store: Store | None,
+    store: Store,
     once: Once = at_once,
     patience: Patience | None = None,
-) -> Store:
-    """Return the store, with its tables: the process that evaluates makes and upgrades them, others wait for that.
+) -> None:
+    """Give a store its tables: the process that evaluates makes and upgrades them, others wait for that.
 
     Parameters
     ----------
     configuration : Configuration
     clock : Clock
     roles : collection of str
-    store : Store or None
-        Opened from the configuration if None, and closed again where its tables cannot be had.
+    store : Store
+        Whoever has opened it closes it, also where its tables cannot be had.
     once : callable
         Does a part of the start, as :meth:`Patience.once_it_answers`.
     patience : Patience or None
@@ -187,17 +199,7 @@ def build_store(
     ------
     StoreError, StartStoppedError
     """
-    is_own = store is None
-    if store is None:
-        spec = configuration.service.spec.store
-        store = once(partial(open_store, spec.kind, **spec.settings()))
-    try:
-        once(partial(_prepare, store, configuration, clock, roles, patience or Patience(clock)))
-    except BaseException:
-        if is_own:
-            store.close()
-        raise
-    return store
+    once(partial(_prepare, store, configuration, clock, roles, patience or Patience(clock)))
 
 
 def _prepare(

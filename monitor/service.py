@@ -32,6 +32,7 @@ from monitor.build import (
     http_streams,
     keep_lifetimes,
     lacks_workers,
+    open_store_of,
     open_streams,
 )
 from monitor.check import load
@@ -91,7 +92,7 @@ class Service:
     configuration : Configuration
     clock : Clock
     store : Store or None
-        Opened from the configuration if None.
+        Opened from the configuration if None. The service closes it, also where its start fails.
     roles : collection of str
         Of :data:`monitor.config.roles.ROLES`: which stages run here. The process that evaluates makes and upgrades the
         tables; others wait for that.
@@ -130,13 +131,11 @@ class Service:
         self._threads = Threads(clock, instance_of(configuration.service.spec, self.roles, port), stop)
         patience = Patience(clock, self.stopping, on_wait)
         patiently: Once = patience.once_it_answers if waits_for_store else at_once
-        # An embedded store that is left open keeps the process from ending, and the next start from the store.
+        # An embedded store that is left open keeps the next start from it.
         with ExitStack() as opened:
-            if store is not None:
-                opened.callback(store.close)
-            self.store = build_store(configuration, clock, self.roles, store, patiently, patience)
-            if store is None:
-                opened.callback(self.store.close)
+            self.store = patiently(partial(open_store_of, configuration)) if store is None else store
+            opened.callback(self.store.close)
+            build_store(configuration, clock, self.roles, self.store, patiently, patience)
             self.metrics = CollectorRegistry()
             self._alone = threading.Lock()
             self._jobs: Jobs | None = None

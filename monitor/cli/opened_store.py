@@ -32,17 +32,15 @@ def opened_store(config: str) -> Iterator[Opened]:
     """
     from pathlib import Path
 
-    from monitor.build import open_http_log
+    from monitor.build import open_http_log, open_store_of
     from monitor.check import load
     from monitor.clock import SystemClock
-    from sinks.store import open_store
 
     configuration = load(config)
-    spec = configuration.service.spec
-    store = open_store(spec.store.kind, **spec.store.settings())
+    store = open_store_of(configuration)
     http_log = None
     try:
-        if Path(spec.ingest_log).exists():
+        if Path(configuration.service.spec.ingest_log).exists():
             http_log = open_http_log(configuration, SystemClock())
         yield Opened(configuration, store, http_log)
     finally:
