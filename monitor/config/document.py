@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,20 @@ from yaml import Node
 from monitor.config.nodes import MAX_FILE_BYTES, KeyPath, Position, Values, YamlError, compose, position_in
 from monitor.errors import LeewayError
 
-__all__ = ["ConfigError", "Document", "KeyPath", "Mistake", "dotted", "is_file", "read_documents", "read_posted"]
+__all__ = [
+    "VARIABLE",
+    "ConfigError",
+    "Document",
+    "KeyPath",
+    "Mistake",
+    "dotted",
+    "is_file",
+    "read_as_far_as_known",
+    "read_documents",
+    "read_posted",
+]
 
-_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 @dataclass(frozen=True, order=True)
@@ -70,6 +81,8 @@ class Document:
         Of a document that was merged, the lowest first.
     text : str
         As it is written, with its comments.
+    unknown : dict of path to list of str
+        Why it is not known what a text says that names environment variables. It stands there as it is written.
     """
 
     file: Path
@@ -78,6 +91,7 @@ class Document:
     referenced: dict[KeyPath, str] = field(default_factory=dict)
     layers: tuple[Document, ...] = ()
     text: str = ""
+    unknown: dict[KeyPath, list[str]] = field(default_factory=dict)
 
     def position(self, path: KeyPath) -> Position:
         """Where ``path`` stands, or its nearest ancestor that stands in the file."""
@@ -94,10 +108,24 @@ class Document:
         """Return a text as it is written: with the names of variables, since what they hold may be a secret."""
         return self.referenced.get(path, text)
 
+    def is_unknown(self, path: KeyPath) -> bool:
+        """Whether a variable keeps the text at ``path`` from being known."""
+        document, key = self.origin(path)
+        return key in document.unknown
+
+    def holds_unknown(self, path: KeyPath) -> bool:
+        """Whether it is not known what stands at ``path``, or somewhere within it."""
+        places = [self.origin(path), *((layer, path) for layer in self.layers)]
+        return any(each[: len(key)] == key for document, key in places for each in document.unknown)
+
     def mistake(self, path: KeyPath, message: str) -> Mistake:
         """Return a mistake with its place."""
         document, key = self.origin(path)
         return Mistake(str(document.file), *document.position(key), dotted(key), message)
+
+    def wrong_variables(self) -> list[Mistake]:
+        """Return what is wrong with the environment variables that it names."""
+        return [self.mistake(path, message) for path, messages in self.unknown.items() for message in messages]
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
@@ -105,20 +133,38 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(path)
 
 
-def read_documents(file: Path) -> Iterator[Document]:
+def read_documents(file: Path) -> list[Document]:
     """Read the documents of a file, with environment variables in place of their names.
 
     Raises
     ------
     ConfigError
-        If the file is no YAML, has more of it than a configuration may have, or cannot be read.
+        If the file is no YAML, has more of it than a configuration may have, or cannot be read; or a variable is not
+        set.
+    """
+    documents = read_as_far_as_known(file)
+    if wrong := [mistake for document in documents for mistake in document.wrong_variables()]:
+        raise ConfigError(sorted(wrong))
+    return documents
+
+
+def read_as_far_as_known(file: Path) -> list[Document]:
+    """Read the documents of a file as :func:`read_documents` does, and of variables that are not set the names.
+
+    Nothing may run with what stands there then: :attr:`Document.unknown` says where.
+
+    Raises
+    ------
+    ConfigError
     """
     text = _read_text(file)
     try:
         nodes = list(compose(text))
-        for node in nodes:
-            written = text if len(nodes) == 1 else text[node.start_mark.index : node.end_mark.index]
-            yield _document(file, node, written, os.environ)
+        alone = len(nodes) == 1
+        return [
+            _document(file, node, text if alone else text[node.start_mark.index : node.end_mark.index], os.environ)
+            for node in nodes
+        ]
     except YamlError as error:
         raise ConfigError([Mistake(str(file), *error.position, dotted(error.path), str(error))]) from error
 
@@ -170,6 +216,7 @@ def _read_text(file: Path) -> str:
 
 def _document(file: Path, node: Node, written: str, variables: Mapping[str, str] | None) -> Document:
     referenced: dict[KeyPath, str] = {}
+    unknown: dict[KeyPath, list[str]] = {}
 
     def read_text(text: str, path: KeyPath) -> str:
         # Once the YAML is parsed: a variable is one value, whatever it holds, and adds no keys.
@@ -177,18 +224,20 @@ def _document(file: Path, node: Node, written: str, variables: Mapping[str, str]
             referenced[path] = text
             if variables is None:
                 raise YamlError("only files may name environment variables", values.positions[path], path)
-            if match[1] not in variables:
-                raise YamlError(f"environment variable {match[1]} is not set", values.positions[path], path)
-            value = variables[match[1]]
+            value = variables.get(match[1])
+            if value is None:
+                unknown.setdefault(path, []).append(f"environment variable {match[1]} is not set")
+                return match[0]
             # Of bytes that are no UTF-8, Python makes halves of surrogate pairs.
             if not value.isascii() and value.encode(errors="replace").decode() != value:
-                raise YamlError(f"environment variable {match[1]} is not UTF-8", values.positions[path], path)
+                unknown.setdefault(path, []).append(f"environment variable {match[1]} is not UTF-8")
+                return match[0]
             return value
 
-        return _ENV.sub(substitute, text)
+        return VARIABLE.sub(substitute, text)
 
     values = Values(read_text)
-    return Document(file, values.of(node), values.positions, referenced, text=written)
+    return Document(file, values.of(node), values.positions, referenced, text=written, unknown=unknown)
 
 
 def dotted(path: KeyPath) -> str:

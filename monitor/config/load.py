@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,15 @@ from pydantic import ValidationError
 
 from monitor.config.access import unguarded
 from monitor.config.alerting import Alerting
-from monitor.config.document import ConfigError, Document, KeyPath, Mistake, is_file, read_documents
+from monitor.config.document import (
+    ConfigError,
+    Document,
+    KeyPath,
+    Mistake,
+    is_file,
+    read_as_far_as_known,
+    read_documents,
+)
 from monitor.config.layers import RULES, Layered, Layers, is_mergeable
 from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
@@ -149,7 +157,7 @@ def _read(files: Sequence[Path]) -> list[Document]:
     unreadable: list[Mistake] = []
     for file in files:
         try:
-            documents += read_documents(file)
+            documents += read_as_far_as_known(file)
         except ConfigError as error:
             unreadable += error.mistakes
     if unreadable and documents:
@@ -218,8 +226,9 @@ def _assemble(
     if service is not None and services:
         read = {d.file.resolve() for d in documents}
         others += [d for d in _models_of(service, services[0], mistakes) if d.file.resolve() not in read]
+    unknown = [mistake for d in {id(d): d for d in (*documents, *others)}.values() for mistake in d.wrong_variables()]
     models = _Models(others, checks)
-    mistakes += models.mistakes
+    mistakes += unknown + models.mistakes
     loaded, documents_of = models.loaded, models.documents
     mistakes += read_again(service, services, loaded, documents_of)
     if service is not None:
@@ -235,13 +244,20 @@ def _assemble(
     if not loaded and not mistakes and not _watches_no_file(service):
         mistakes.append(documents[0].mistake(("spec", "models"), _NO_MODEL))
     if mistakes:
-        raise ConfigError(sorted(set(mistakes)))
+        raise ConfigError(sorted(set(_judged(mistakes, unknown))))
     assert service is not None
     files = {name: document.file for name, document in documents_of.items()}
     texts = {name: _text_of(document) for name, document in documents_of.items()}
     own = _watched(loaded)
     templates = {name: model for name, model in loaded.items() if name not in own}
     return Configuration(service, own, root, files, layered=documents_of, texts=texts, templates=templates)
+
+
+def _judged(mistakes: Iterable[Mistake], unknown: Collection[Mistake]) -> Iterator[Mistake]:
+    """Yield mistakes but those in values that are not known, of which only the variable counts."""
+    places = {replace(mistake, message="") for mistake in unknown}
+    yield from unknown
+    yield from (mistake for mistake in mistakes if replace(mistake, message="") not in places)
 
 
 def _watched(loaded: Mapping[str, Model]) -> dict[str, Model]:

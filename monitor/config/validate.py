@@ -6,6 +6,9 @@ import difflib
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from copy import deepcopy
+from functools import reduce
+from operator import getitem
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -13,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from monitor.config.alerting import is_alertmanagers
 from monitor.config.detect import Rule
-from monitor.config.document import Document, KeyPath, Mistake
+from monitor.config.document import VARIABLE, Document, KeyPath, Mistake
 from monitor.config.layers import RULES, ModelDefaults, rules_of, sample_of
 from monitor.config.model import Model
 from monitor.config.plain_secrets import plain_secrets
@@ -24,6 +27,9 @@ from sinks.receivers.parameters import Parameters
 __all__ = ["mistakes_of", "validated", "wrong_defaults"]
 
 T = TypeVar("T", bound=BaseModel)
+
+STAND_INS = ("stand-in", "v" + "0123456789abcdef" * 4, "1", "1h", "true")
+"""In place of a variable that is not set: a name, a secret, a number, a duration, a switch."""
 
 MOST_MISTAKES = 200
 """So many of a document are put into words: nobody mends thousands at a time."""
@@ -36,9 +42,57 @@ def validated(kind: type[T], document: Document, mistakes: list[Mistake]) -> T |
         value = kind.model_validate(document.value, by_alias=True, by_name=False)
     except ValidationError as error:
         mistakes += mistakes_of(kind, document, error.errors())
-        return None
+        is_known = not document.holds_unknown(())
+        stand_in = None if is_known else _stand_in(kind, document, error.errors(), mistakes)
+        if stand_in is None:
+            return None
+        value = stand_in
     mistakes += _written_secrets(document, value)
     return value
+
+
+def _stand_in(kind: type[T], document: Document, errors: Sequence[Any], mistakes: list[Mistake]) -> T | None:
+    """Return what a document may stand for whose variables are not all set: whatever fits stands in for these."""
+    value = deepcopy(document.value)
+    for text in (*STAND_INS, None):
+        paths = {path for item in errors if document.is_unknown(path := _inside(item["loc"], value)[1])}
+        for path in paths:
+            *within, key = path
+            section = reduce(getitem, within, value)
+            if text is not None:
+                section[key] = VARIABLE.sub(text, reduce(getitem, path, document.value))
+            elif isinstance(section, dict):
+                del section[key]
+        if not paths:
+            mistakes += _wrong_anyway(kind, document, errors)
+            return None
+        try:
+            return kind.model_validate(value, by_alias=True, by_name=False)
+        except ValidationError as error:
+            errors = error.errors()
+            # Without the key, what is wrong may be that it is not there.
+            mistakes += mistakes_of(kind, document, errors) if text is not None else []
+    return None
+
+
+def _wrong_anyway(kind: type[BaseModel], document: Document, errors: Sequence[Any]) -> Iterator[Mistake]:
+    """Yield what is wrong with sections that hold what is not known, if it is so without that, too."""
+    try:
+        kind.model_validate(_without_unknown(document, document.value), by_alias=True, by_name=False)
+    except ValidationError as error:
+        without = {_located(kind, document, item) for item in error.errors()}
+        for path, message in without & {_located(kind, document, item) for item in errors}:
+            if document.holds_unknown(path) and not document.is_unknown(path):
+                yield document.mistake(path, message)
+
+
+def _without_unknown(document: Document, value: Any, path: KeyPath = ()) -> Any:
+    if isinstance(value, list):
+        return [_without_unknown(document, part, (*path, index)) for index, part in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    keys = [key for key in value if not document.is_unknown((*path, key))]
+    return {key: _without_unknown(document, value[key], (*path, key)) for key in keys}
 
 
 def wrong_defaults(document: Document) -> list[Mistake]:
@@ -47,7 +101,9 @@ def wrong_defaults(document: Document) -> list[Mistake]:
     if validated(ModelDefaults, document, mistakes) is None:
         return mistakes
     mistakes += _wrong_rules(document)
-    sample = Document(document.file, sample_of(document), document.positions, document.referenced)
+    sample = Document(
+        document.file, sample_of(document), document.positions, document.referenced, unknown=document.unknown
+    )
     try:
         Model.model_validate(sample.value, by_alias=True, by_name=False)
     except ValidationError as error:
@@ -68,8 +124,9 @@ def _wrong_rules(document: Document) -> Iterator[Mistake]:
 
 
 def mistakes_of(kind: type[BaseModel], document: Document, errors: Sequence[Any]) -> list[Mistake]:
-    """Translate what pydantic found to mistakes in a document."""
-    mistakes = [_located(kind, document, item) for item in errors[:MOST_MISTAKES]]
+    """Translate what pydantic found to mistakes in a document: none in what is not known of it."""
+    located = [_located(kind, document, item) for item in errors[:MOST_MISTAKES]]
+    mistakes = [document.mistake(*wrong) for wrong in located if not document.holds_unknown(wrong[0])]
     if len(errors) > MOST_MISTAKES:
         message = f"{len(errors):,} mistakes, of which the first {MOST_MISTAKES} are listed"
         mistakes.append(document.mistake((), message))
@@ -95,20 +152,20 @@ def _written_secrets(document: Document, value: BaseModel) -> Iterator[Mistake]:
             yield document.mistake(path, message)
 
 
-def _located(kind: type[BaseModel], document: Document, item: Any) -> Mistake:
+def _located(kind: type[BaseModel], document: Document, item: Any) -> tuple[KeyPath, str]:
     if item["type"] == "missing":
         *within, key = item["loc"]
         _, path = _inside(within, document.value)
-        return document.mistake((*path, key), "required key is missing")
+        return (*path, key), "required key is missing"
     _, path = _inside(item["loc"], document.value)
     if item["type"] == "union_tag_not_found":
-        return document.mistake((*path, "kind"), f"required key is missing; it is {_kinds(kind, item['loc'])}")
+        return (*path, "kind"), f"required key is missing; it is {_kinds(kind, item['loc'])}"
     if item["type"] == "union_tag_invalid":
-        return document.mistake((*path, "kind"), f"unknown kind; it is {_kinds(kind, item['loc'])}")
+        return (*path, "kind"), f"unknown kind; it is {_kinds(kind, item['loc'])}"
     error = item.get("ctx", {}).get("error")
     if isinstance(error, WrongPartError):
         path += error.path
-    return document.mistake(path, _message(kind, document, item))
+    return path, _message(kind, document, item)
 
 
 def _kinds(kind: type[BaseModel], loc: Sequence[str | int]) -> str:
