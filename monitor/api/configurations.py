@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from monitor import check
@@ -19,11 +19,13 @@ from monitor.api.choices import listed_names
 from monitor.api.comparisons import TheComparisons
 from monitor.api.configuration_diff import Difference, TheDifference
 from monitor.api.contract import ApiService
+from monitor.api.forms import InPages, listed, lists
 from monitor.api.new_baselines import NewBaseline, frozen, gap_of, notes_on, signals_of
 from monitor.api.own_part import OwnPart
 from monitor.api.parameters import TheService, answer
 from monitor.api.problems import ProblemError, bad_parameter
-from monitor.api.reading import read_page
+from monitor.api.reading import Page, read_page
+from monitor.api.tables import schema
 from monitor.config import ConfigError, Configuration, Model
 from monitor.config.baseline import PeriodBaseline
 from monitor.config.document import Mistake, read_posted
@@ -33,7 +35,13 @@ from monitor.configurations.in_force import watches_of
 from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
 from monitor.configurations.taken import laggards
 from monitor.errors import InputError
-from monitor.resources.configurations import BuiltSignal, ConfigurationVersion, Laggard, StoredConfiguration
+from monitor.resources.configurations import (
+    BuiltSignal,
+    ConfigurationVersion,
+    ConfigurationVersions,
+    Laggard,
+    StoredConfiguration,
+)
 from monitor.resources.contract import described
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Query as StoreQuery
@@ -62,15 +70,6 @@ _accepting = threading.Lock()
 
 Number = Annotated[int, Field(ge=1, le=2**31)]
 """Of a version."""
-
-
-class Versions(BaseModel):
-    """Every version of a model's configuration, the last one first."""
-
-    is_in_force: bool = Field(description="whether every process goes by the last version")
-    not_converged: list[Laggard] = Field(description="processes that do not, with the reason")
-    items: list[ConfigurationVersion]
-    next_cursor: str | None = Field(description="the cursor of the next page; null on the last page")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,29 +132,24 @@ def configuration(
     return _tagged(answer(asdict(stored)), stored)
 
 
-@router.get(
-    "/models/{model}/configuration/versions",
-    summary="Every version of the configuration of a model",
-    response_model=Versions,
+@lists(
+    router,
+    ConfigurationVersions,
+    is_in_force=(bool, Field(description="whether every process goes by the last version")),
+    not_converged=(list[Laggard], Field(description="processes that do not, with the reason")),
 )
-def configuration_versions(
-    service: TheService,
-    model: str,
-    limit: Annotated[int, Query(ge=1, le=1_000, description="most versions in the answer")] = 100,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the previous page")] = None,
-) -> Response:
+def configuration_versions(service: TheService, form: InPages, model: str) -> Response:
     newest = _version(service, model)
     behind = laggards(service.store, service.clock.now_ms(), model, newest.version)
-    query = StoreQuery("configurations", {"model": model}, descending=True, columns=HEAD, limit=limit)
-    page = read_page(service.store, query, cursor)
-    return answer(
-        {
-            "is_in_force": not behind,
-            "not_converged": [asdict(each) for each in behind],
-            "items": page.rows if newest.version else [_head(newest)],
-            "next_cursor": page.next_cursor,
-        }
-    )
+
+    def read(limit: int, cursor: str | None) -> Page:
+        if not newest.version:
+            return Page.of([_head(newest)], HEAD)
+        query = StoreQuery("configurations", {"model": model}, descending=True, columns=HEAD, limit=limit)
+        return read_page(service.store, query, cursor)
+
+    head = {"is_in_force": not behind, "not_converged": [asdict(each) for each in behind]}
+    return listed(form, read, schema(ConfigurationVersion), head)
 
 
 @router.get(

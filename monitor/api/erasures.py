@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import Field, StrictBool
 from starlette.responses import StreamingResponse
 
 from monitor.api.auditor import about
+from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer
 from monitor.erasure.erase import Request
 from monitor.erasure.erased import ErasureList
 from monitor.erasure.export import line_of
-from monitor.resources.erasures import Erasure, Proof
+from monitor.resources.erasures import Erasure, Erasures, Proof
 from monitor.values import Strict
 
 __all__ = ["router"]
@@ -34,12 +35,6 @@ class PostedErasure(Strict):
     dry_run: StrictBool = Field(default=False, description="only look")
 
 
-class Erasures(BaseModel):
-    """Erasures, oldest first."""
-
-    items: list[Erasure]
-
-
 @router.post("/erasures", summary="Erase a data subject", response_model=Proof)
 def erase(posted: PostedErasure, service: TheService) -> Response:
     request = Request(posted.subject, posted.model, tuple(posted.fields))
@@ -49,13 +44,11 @@ def erase(posted: PostedErasure, service: TheService) -> Response:
     return answer(erased.to_dict())
 
 
-@router.get("/erasures", summary="What has been erased", response_model=Erasures)
-def erasures(service: TheService) -> Response:
+@lists(router, Erasures)
+def erasures(service: TheService, form: Whole) -> Response:
     erased = sorted(ErasureList(service.store).all(), key=lambda erasure: (erasure.at_ms, erasure.subject_hash))
-    items = [
-        {**vars(erasure), "until_ms": erasure.ended_ms, "report": json.loads(erasure.report)} for erasure in erased
-    ]
-    return answer({"items": items})
+    rows = [{**vars(erasure), "until_ms": erasure.ended_ms} for erasure in erased]
+    return listed_whole(form, rows, Erasure, {}, lambda row: {**row, "report": json.loads(row["report"])})
 
 
 class PostedExport(Strict):

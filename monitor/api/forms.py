@@ -204,11 +204,17 @@ def listed(
     return StreamingResponse(written(batches, types, form.name), media_type=FORMS[form.name])
 
 
-def listed_whole(form: Form, rows: Sequence[dict[str, Any]], row: type[Row], head: Mapping[str, Any]) -> Response:
-    """Answer with a list that has no pages."""
+def listed_whole(
+    form: Form,
+    rows: Sequence[dict[str, Any]],
+    row: type[Row],
+    head: Mapping[str, Any],
+    item: Callable[[dict[str, Any]], dict[str, Any]] = lambda row: row,
+) -> Response:
+    """Answer with a list that has no pages; `item` makes the JSON document's item of a row."""
     types = schema(row)  # type: ignore[arg-type]  # a class is hashable
     page = Page.of(rows, types.names)
-    return listed(form, lambda limit, cursor: page, types, head)
+    return listed(form, lambda limit, cursor: page, types, head, lambda page: [item(row) for row in page.rows])
 
 
 def _pages(read: ReadPage, limit: int | None, cursor: str | None) -> Iterator[Page]:

@@ -29,6 +29,7 @@ TYPES = {
     TimeMs: pyarrow.timestamp("ms", tz="UTC"),
     LengthMs: pyarrow.int64(),
     dict[str, str]: pyarrow.map_(pyarrow.string(), pyarrow.string()),
+    dict[str, Any]: pyarrow.string(),  # as JSON
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from monitor.resources.contract import Row, TimeMs, described
+from monitor.resources.contract import Question, Row, TimeMs, described
 
-__all__ = ["BuiltSignal", "ConfigurationVersion", "Laggard", "StoredConfiguration"]
+__all__ = ["BuiltSignal", "ConfigurationVersion", "ConfigurationVersions", "Laggard", "StoredConfiguration"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,14 @@ class ConfigurationVersion(Row):
     reason: str
     at_ms: TimeMs = described("when it was accepted")
     template: str = described("like what the model has registered itself; empty of any other version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationVersions(Question):
+    """Every version of the configuration of a model, the last one first."""
+
+    path = "/v1/models/{model}/configuration/versions"
+    answer = ConfigurationVersion
 
 
 @dataclass(frozen=True, kw_only=True)

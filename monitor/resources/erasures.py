@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from monitor.resources.contract import Row, TimeMs, described
+from monitor.resources.contract import Question, Row, TimeMs, described
 
-__all__ = ["Erasure", "Proof"]
+__all__ = ["Erasure", "Erasures", "Proof"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,3 +41,12 @@ class Erasure(Row):
     until_ms: TimeMs | None = described("events up to then are covered; null: all, while it is not done")
     fields: list[str]
     report: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erasures(Question):
+    """What has been erased, oldest first."""
+
+    path = "/v1/erasures"
+    answer = Erasure
+    is_paged = False

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import monitor.api.forms
 from monitor.api.forms import FORMS, accepted
+from monitor.configurations.log import Change, ConfigurationLog
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
 from tests.api.estimated import with_estimates
@@ -59,6 +60,8 @@ LISTS = [
     "/v1/audit",
     "/v1/jobs",
     "/v1/jobs/runs",
+    "/v1/erasures",
+    "/v1/models/fraud/configuration/versions",
 ]
 MOVED = '[{"signal":"feature:amount","n":5,"effect":0.5}]'
 
@@ -83,6 +86,11 @@ def client() -> Client:
     world.add("tokens", [{"id": "t", "name": "ci", "role": "viewer", "digest": "ab", "created_by": "ann"}])
     world.add("audit", [{"at_ms": 5, "id": "i", "who": "ann", "operation": "POST /v1/marks", "status": 200}])
     world.add("job_runs", [{"started_ms": 5, "job": "log_status", "instance": "a", "ended_ms": 9, "outcome": "done"}])
+    report = '{"rows":{"events":2},"unreachable":["a copy"]}'
+    world.add("erasures", [{"subject_hash": "5e3f", "at_ms": 5, "until_ms": 9, "state": "done", "report": report}])
+    log = ConfigurationLog(world.store, world.clock)
+    for number in range(3):
+        log.put(Change("fraud", f"spec: {number}", "api", author="ann", reason="prices rose"))
     for name, of_day in expected_volume(3).items():
         world.add(name, of_day)
     SubscriptionLog(world.store, world.clock).add(Subscription((), "log"))
@@ -104,7 +112,18 @@ def table(client: Client, path: str, form: str) -> pyarrow.Table:
 def test_every_list_is_tried(client: Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     forms = {path for path, methods in paths.items() if "text/csv" in str(methods.get("get", {}).get("responses"))}
-    assert forms == {path.partition("?")[0] for path in LISTS}
+    assert forms == {path.partition("?")[0].replace("/models/fraud/", "/models/{model}/") for path in LISTS}
+
+
+def test_every_list_comes_in_every_form_but_values_of_no_common_type(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    in_one_form = set()
+    for path, methods in document["paths"].items():
+        content = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+        if "items" in document["components"]["schemas"].get(name, {}).get("properties", {}):
+            in_one_form |= {path} if set(FORMS.values()) - content.keys() else set()
+    assert in_one_form == {"/v1/models/{model}/configuration/effective"}
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -116,7 +135,9 @@ def test_the_rows_are_those_of_the_json_answer(path: str, form: str, client: Cli
     assert len(rows) == len(items)
     for row, item in zip(rows, items, strict=True):
         for name, value in row.items():
-            assert plain(value) == pick(item, name), name
+            expected = pick(item, name)
+            is_text = isinstance(expected, dict) and isinstance(value, str)
+            assert (json.loads(value) if is_text else plain(value)) == expected, name
 
 
 def plain(value: Any) -> Any:
@@ -225,6 +246,17 @@ def test_nothing_found_still_has_columns(form: str) -> None:
     answer = Client(World()).get("/v1/history", model="fraud", format=form)
     assert answer.status_code == 200
     assert b"window_end_ms" in answer.content
+
+
+def test_versions_of_a_configuration_come_in_pages_as_json_and_whole_otherwise(client: Client) -> None:
+    path = "/v1/models/fraud/configuration/versions"
+    page = client.get(path, limit=2).json()
+    following = client.get(path, limit=2, cursor=page["next_cursor"]).json()
+    assert [[item["version"] for item in each["items"]] for each in (page, following)] == [[3, 2], [1]]
+    assert following["next_cursor"] is None
+    assert not page["is_in_force"]
+    assert table(client, path, "parquet")["version"].to_pylist() == [3, 2, 1]
+    assert client.get(path, limit=20_000).json()["type"] == "/v1/problems#bad-parameter"
 
 
 def test_a_wrong_question_is_a_problem_in_every_form(client: Client) -> None:
