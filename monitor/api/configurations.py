@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -32,7 +33,17 @@ from monitor.config.document import Mistake, read_posted
 from monitor.config.edited import baseline_line, with_baseline
 from monitor.config.quotas import quota_refusals
 from monitor.configurations.in_force import watches_of
-from monitor.configurations.log import HEAD, Change, ConfigurationLog, ConflictError, Owner, Version, digest_of
+from monitor.configurations.log import (
+    ANY,
+    HEAD,
+    Change,
+    ConfigurationLog,
+    ConflictError,
+    Owner,
+    Version,
+    check_replaced,
+    digest_of,
+)
 from monitor.configurations.taken import laggards
 from monitor.errors import InputError
 from monitor.resources.configurations import (
@@ -50,6 +61,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
+TAG = re.compile(r'(?:W/)?"([^"]*)"|[^\s,"]+')
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 JSON = ("application/json",)
 DOCUMENT: dict[str, Any] = {
@@ -93,12 +105,12 @@ class AcceptedBaseline(AcceptedChange):
 
 @dataclass(frozen=True)
 class Intent:
-    """Who wants to change what, why, and instead of what: any version if ``replaces`` is None."""
+    """Who wants to change what, why, and instead of what: see :meth:`ConfigurationLog.put`."""
 
     model: str
     author: str
     reason: str
-    replaces: str | None
+    replaces: tuple[str, ...] | None
 
 
 async def intent_of(
@@ -106,12 +118,30 @@ async def intent_of(
     model: str,
     reason: Annotated[str, Query(max_length=2_000, description="why, for whoever reads the versions")] = "",
     created_by: Annotated[str, Query(max_length=200, description="who; of a token's holder, the token's name")] = "",
-    if_match: Annotated[str | None, Header(description="which is to be replaced: its digest or its number")] = None,
+    if_match: Annotated[
+        str | None,
+        Header(description="which is to be replaced: its digest or its number; several, with commas; `*`: any"),
+    ] = None,
 ) -> Intent:
     """Read what every change says."""
     token = token_of(request.scope)
-    replaces = None if if_match is None or if_match.strip() == "*" else if_match.strip().removeprefix("W/").strip('"')
+    replaces = None if if_match is None else tags(",".join(request.headers.getlist("if-match")))
     return Intent(model, created_by if token is None else token.name, reason, replaces)
+
+
+def tags(header: str) -> tuple[str, ...]:
+    """Return what an ``If-Match`` header names (RFC 9110, 13.1.1), also without quotes; never nothing.
+
+    Weak tags count as strong ones: proxies that compress make them of ours.
+
+    Examples
+    --------
+    >>> tags('"4e07", W/"5a,b" , 3'), tags("*"), tags('"*"'), tags("")
+    (('4e07', '5a,b', '3'), ('*',), ('"*"',), ('',))
+    """
+    named = [(quoted.group(1), quoted.group(0)) for quoted in TAG.finditer(header)]
+    # Quoted, an asterisk is a tag like any other.
+    return tuple(written if tag in (None, ANY) else tag for tag, written in named) or ("",)
 
 
 @router.get(
@@ -228,8 +258,9 @@ def post_baseline(
     if not dry_run:
         if gap := gap_of(service, watch):
             raise bad_parameter("baseline", gap)
+        _refuse_others(current, intent)
         # The text is that of one version with another baseline: no version that came meanwhile is lost.
-        intent = replace(intent, replaces=intent.replaces or current.digest)
+        intent = replace(intent, replaces=(current.digest,))
         return _put(service, intent, text, {**made, "signals": []})
     with comparisons.turn():
         signals = signals_of(service, watch)
@@ -354,6 +385,13 @@ def _written(service: ApiService, intent: Intent, text: str, owner: Owner) -> Ve
         raise ProblemError("precondition-failed", str(error)) from error
 
 
+def _refuse_others(current: Version, intent: Intent) -> None:
+    try:
+        check_replaced(current, intent.replaces)
+    except ConflictError as error:
+        raise ProblemError("precondition-failed", str(error)) from error
+
+
 def _refusal(service: ApiService, model: str) -> str:
     """Why the API may not change a model: a file owns it."""
     configuration = service.configuration
@@ -419,7 +457,7 @@ def _text(body: bytes, content_type: str) -> str:
         raise ProblemError("bad-body", f"not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def _none_yet(if_none_match: str) -> str:
+def _none_yet(if_none_match: str) -> tuple[str, ...]:
     if if_none_match.strip() != "*":
         raise bad_parameter("if-none-match", "only `*` is known here: there is to be no configuration yet")
-    return ""
+    return ()

@@ -7,7 +7,7 @@ the API gives the model up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from threading import Lock
@@ -20,6 +20,7 @@ from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
 __all__ = [
+    "ANY",
     "HEAD",
     "MOST_MODELS",
     "MOST_VERSIONS",
@@ -28,6 +29,7 @@ __all__ = [
     "ConflictError",
     "Owner",
     "Version",
+    "check_replaced",
     "digest_of",
 ]
 
@@ -105,6 +107,9 @@ class Change:
 
 HEAD = tuple(field.name for field in fields(Version) if field.name != "document")
 """Columns of a version without its document."""
+
+ANY = "*"
+"""Whichever version is in force."""
 
 POLLED = ("model", "version", "digest", "owner", "at_ms", "template")
 
@@ -193,14 +198,15 @@ class ConfigurationLog:
         """
         return list(self._read({"model": model}))
 
-    def put(self, change: Change, replaces: str | None = None) -> Version:
+    def put(self, change: Change, replaces: Collection[str] | None = None) -> Version:
         """Write down that a configuration is accepted, and return it; what is in force already is no version.
 
         Parameters
         ----------
         change : Change
-        replaces : str or None
-            Which one is to be replaced, by its digest or number; empty if there is to be none yet. Any if None.
+        replaces : collection of str or None
+            Which ones may be replaced, by digest or number, or :data:`ANY`; empty if there is to be none yet. Whatever
+            there is, or is not, if None.
 
         Raises
         ------
@@ -247,13 +253,13 @@ class ConfigurationLog:
             )
 
 
-def check_replaced(newest: Version | None, replaces: str | None) -> None:
+def check_replaced(newest: Version | None, replaces: Collection[str] | None) -> None:
     """Raise an error unless what is in force is what somebody wants to replace.
 
     Examples
     --------
-    >>> check_replaced(Version("fraud", 3, "4e07", "api"), "3")
-    >>> check_replaced(Version("fraud", 3, "4e07", "api", author="bob"), "2")
+    >>> check_replaced(Version("fraud", 3, "4e07", "api"), ["2", "3"])
+    >>> check_replaced(Version("fraud", 3, "4e07", "api", author="bob"), ["2"])
     Traceback (most recent call last):
     ...
     monitor.configurations.log.ConflictError: version 3 (4e07) of fraud is in force, by bob, and not 2
@@ -262,10 +268,10 @@ def check_replaced(newest: Version | None, replaces: str | None) -> None:
         return
     if newest is None or newest.owner == "nobody":
         if replaces:
-            raise ConflictError(f"{replaces} is to be replaced, and there is no configuration")
-    elif replaces not in (newest.digest, str(newest.version)):
+            raise ConflictError(f"{' or '.join(replaces)} is to be replaced, and there is no configuration")
+    elif not {newest.digest, str(newest.version), ANY} & {*replaces}:
         by = f", by {newest.author}" if newest.author else ""
-        other = f"not {replaces}" if replaces else "none is to be there yet"
+        other = f"not {' or '.join(replaces)}" if replaces else "none is to be there yet"
         raise ConflictError(
             f"version {newest.version} ({newest.digest}) of {newest.model} is in force{by}, and {other}"
         )

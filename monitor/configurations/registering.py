@@ -98,7 +98,7 @@ def _is_written(
         template=template,
     )
     try:
-        log_.put(change, replaces="")
+        log_.put(change, replaces=())
     except ConflictError:
         # Another process was first, with the same.
         return False

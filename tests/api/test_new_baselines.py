@@ -112,6 +112,9 @@ def test_a_promoted_baseline_is_a_version_that_differs_by_it_alone(world: World)
     assert (accepted["author"], accepted["reason"], accepted["document"]) == ("bob", "a quiet week", changed)
     again = post(world, WEEK | {"to": "2024-01-11T00:00:00Z"}, headers={"If-Match": '"1"'})
     assert (again.status_code, newest(world)[0]) == (412, 2)
+    for number, header in enumerate(('"1", "2"', "*"), 3):
+        again = post(world, WEEK | {"to": f"2024-01-1{number}T00:00:00Z"}, headers={"If-Match": header})
+        assert (again.status_code, newest(world)[0]) == (200, number)
 
 
 def test_a_frozen_baseline_is_the_period_that_was_learned_from_before_the_alarm(world: World) -> None:

@@ -211,6 +211,34 @@ def test_what_is_refused_names_every_mistake_with_its_line_and_changes_nothing(
         assert (newest["version"], newest["author"], newest["reason"]) == (2, "ann", "why not")
 
 
+def test_any_of_several_versions_may_be_replaced_or_whichever_there_is(tmp_path: Path, store: MemoryStore) -> None:
+    """As RFC 9110 has it in 13.1.1."""
+
+    def changed(seconds: int, *if_match: str, model: str = "orders") -> int:
+        headers = [("Content-Type", "application/json"), *(("If-Match", each) for each in if_match)]
+        document = shop.model(model, {"http": model}, alerts={"resolve_after": f"{seconds}s"})
+        path = f"/v1/models/{model}/configuration"
+        return there.client.put(path, content=json.dumps(document), headers=headers).status_code
+
+    with serving(nothing(tmp_path), store) as there:
+        assert changed(80, "*") == changed(80, '"1", "2"') == changed(80, '""') == changed(80, "") == 412
+        assert changed(80) == 200
+        digest = there.versions()["items"][0]["digest"]
+        for refused in ('"7", "d1ge57"', '"7","8", "9"', '"*"', f'"7 {digest}"', f'"7, {digest}"', "", '""'):
+            assert changed(90, refused) == 412, refused
+        assert changed(90, f'"7", "{digest}"') == 200
+        assert changed(100, '"7"  ,W/"2"') == 200
+        assert changed(110, '"7"', '"3"') == 200
+        assert changed(120, "7, 4") == 200
+        assert changed(130, "*") == 200
+        assert [each["version"] for each in there.versions()["items"]] == [6, 5, 4, 3, 2, 1]
+        assert (
+            there.client.delete("/v1/models/orders/configuration", headers={"If-Match": '"5", "4"'}).status_code == 412
+        )
+        assert there.client.delete("/v1/models/orders/configuration", headers={"If-Match": '"5", "6"'}).is_success
+        assert changed(140, "*") == 412
+
+
 def test_a_process_that_cannot_go_by_a_change_goes_on_and_says_so(
     tmp_path: Path, store: MemoryStore, leeway: Console
 ) -> None:
