@@ -12,7 +12,7 @@ from typing import TextIO
 
 import structlog
 
-__all__ = ["log_to_stderr", "warnings_only"]
+__all__ = ["log_to_stderr", "warn_on_stderr", "warnings_only"]
 
 
 SPAN_S, FEW, MOST_KINDS = 600.0, 3, 1_000
@@ -58,6 +58,12 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     if as_json:
         warnings.showwarning = _log_warning
+
+
+def warn_on_stderr() -> None:
+    """Have warnings of a command that keeps no log go to stderr: stdout, where they went, has its answer."""
+    if not structlog.is_configured():
+        log_to_stderr(as_json=False, quiet=True)
 
 
 def _log_warning(

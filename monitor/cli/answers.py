@@ -88,6 +88,9 @@ class Target:
         from monitor.errors import SourceError
 
         if self.store is not None:
+            from monitor.logs import warn_on_stderr
+
+            warn_on_stderr()
             with Leeway.embedded(self.store, config=self.config) as leeway:
                 yield leeway
             return

@@ -35,7 +35,9 @@ def opened_store(config: str) -> Iterator[Opened]:
     from monitor.build import open_http_log, open_store_of
     from monitor.check import load
     from monitor.clock import SystemClock
+    from monitor.logs import warn_on_stderr
 
+    warn_on_stderr()
     configuration = load(config)
     store = open_store_of(configuration)
     http_log = None

@@ -60,10 +60,12 @@ def _parameter(text: str) -> tuple[str, str]:
 def _opened(store: Path | None, config: Path | None) -> SqlStore:
     from monitor.client.archive import MARK
     from monitor.errors import InputError
+    from monitor.logs import warn_on_stderr
     from sinks.store import open_store
     from sinks.store.sessions import InUseError
     from sinks.store.sqlstore import SqlStore
 
+    warn_on_stderr()
     if config is not None:
         from monitor.check import load
 

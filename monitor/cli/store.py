@@ -47,8 +47,10 @@ def opened_store(folder: Path | None, config: str | None, *, new: bool = False) 
     """Open a store as it is, without an upgrade; lend it with the configuration that was named."""
     from monitor.client.archive import MARK
     from monitor.errors import InputError
+    from monitor.logs import warn_on_stderr
     from sinks.store import STORES
 
+    warn_on_stderr()
     kind, settings, configuration = _named(folder, config)
     directory = settings.get("path") if kind == "chdb" else None
     if directory is not None and not new and not (Path(directory) / MARK).exists():

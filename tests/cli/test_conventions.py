@@ -10,11 +10,15 @@ from pathlib import Path
 
 import click
 import pytest
+import structlog
 
 from monitor.cli import COMMANDS, EXIT_CODES, cli, execute
 from monitor.errors import CheckpointError, InputError, LeewayError, SourceError
+from sinks.store import open_store
+from sinks.store.chdb import ChdbStore
 from sinks.store.contract import StoreError
 from tests.cli.console import Console
+from tests.service import shop
 
 MANUAL = Path(__file__).parents[2] / "docs" / "cli.md"
 HEAVY = ("numpy", "numba", "pydantic", "pyarrow", "rich", "httpx", "fastapi", "yaml", "chdb", "kafka")
@@ -55,6 +59,36 @@ def test_every_command_has_its_own_help(name: str, leeway: Console) -> None:
     said = leeway(name, "--help")
     assert said.code == 0
     assert said.out.startswith(f"Usage: leeway {name} ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sql", "SELECT 1 AS one", "--format", "csv", "--store", "{store}"],
+        ["models", "--json", "--store", "{store}"],
+        ["store", "status", "--json", "--store", "{store}"],
+        ["token", "list", "--json", "--store", "{store}"],
+        ["export", "--subject", "anna", "--config", "{config}"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_what_a_store_warns_of_is_not_among_the_answer(
+    command: list[str], tmp_path: Path, leeway: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"store": tmp_path / "store", "config": shop.configured(tmp_path, shop.model("shop", {"http": "shop"}))}
+    open_store("chdb", str(places["store"])).close()
+    asked = [argument.format(**places) for argument in command]
+    quiet = leeway(*asked)
+    close = ChdbStore.close
+
+    def warn(store: ChdbStore) -> None:
+        structlog.get_logger("leeway.store").warning("the store is left open")
+        close(store)
+
+    monkeypatch.setattr(ChdbStore, "close", warn)
+    warned = leeway(*asked)
+    assert (warned.code, len(warned.out.splitlines())) == (quiet.code, len(quiet.out.splitlines())), warned
+    assert "the store is left open" in warned.err
 
 
 def test_the_manual_lists_commands_and_exit_codes() -> None:
