@@ -66,11 +66,12 @@ def read_document(file: Path) -> tuple[str, str]:
     """
     from dataclasses import replace
 
-    from monitor.config.document import ConfigError, Mistake, read_posted
+    from monitor.config.document import ConfigError, Mistake, read_posted_as_far_as_known
 
     try:
         text = file.read_text(encoding="utf-8")
-        document = read_posted(file, text)
+        # Whoever takes it says what is wrong with it.
+        document = read_posted_as_far_as_known(file, text)
         metadata = document.value.get("metadata") if isinstance(document.value, dict) else None
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if not isinstance(name, str) or not name:

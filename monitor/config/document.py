@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ __all__ = [
     "Mistake",
     "dotted",
     "is_file",
+    "judged",
     "read_as_far_as_known",
     "read_documents",
     "read_posted",
+    "read_posted_as_far_as_known",
 ]
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -128,6 +130,13 @@ class Document:
         return [self.mistake(path, message) for path, messages in self.unknown.items() for message in messages]
 
 
+def judged(mistakes: Iterable[Mistake], unknown: Collection[Mistake]) -> Iterator[Mistake]:
+    """Yield mistakes but those in values that are not known, of which only the variable counts."""
+    places = {replace(mistake, message="") for mistake in unknown}
+    yield from unknown
+    yield from (mistake for mistake in mistakes if replace(mistake, message="") not in places)
+
+
 def is_file(path: str | os.PathLike[str]) -> bool:
     """Whether there is such a file; there is none of a name that is too long, or holds a zero."""
     return os.path.isfile(path)
@@ -170,7 +179,23 @@ def read_as_far_as_known(file: Path) -> list[Document]:
 
 
 def read_posted(file: Path, text: str) -> Document:
+    """Read a document as :func:`read_posted_as_far_as_known` does, that names no environment variables.
+
+    Raises
+    ------
+    ConfigError
+        Its mistakes name no file.
+    """
+    document = read_posted_as_far_as_known(file, text)
+    if wrong := document.wrong_variables():
+        raise ConfigError(sorted(replace(mistake, file="") for mistake in wrong))
+    return document
+
+
+def read_posted_as_far_as_known(file: Path, text: str) -> Document:
     """Read the one document that somebody has sent, who may not ask for environment variables of this process.
+
+    Their names stand in it then, and nothing may run with those.
 
     Parameters
     ----------
@@ -223,7 +248,8 @@ def _document(file: Path, node: Node, written: str, variables: Mapping[str, str]
         def substitute(match: re.Match[str]) -> str:
             referenced[path] = text
             if variables is None:
-                raise YamlError("only files may name environment variables", values.positions[path], path)
+                unknown[path] = ["only files may name environment variables"]
+                return match[0]
             value = variables.get(match[1])
             if value is None:
                 unknown.setdefault(path, []).append(f"environment variable {match[1]} is not set")

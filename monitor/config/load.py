@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from monitor.config.document import (
     KeyPath,
     Mistake,
     is_file,
+    judged,
     read_as_far_as_known,
     read_documents,
 )
@@ -244,20 +245,13 @@ def _assemble(
     if not loaded and not mistakes and not _watches_no_file(service):
         mistakes.append(documents[0].mistake(("spec", "models"), _NO_MODEL))
     if mistakes:
-        raise ConfigError(sorted(set(_judged(mistakes, unknown))))
+        raise ConfigError(sorted(set(judged(mistakes, unknown))))
     assert service is not None
     files = {name: document.file for name, document in documents_of.items()}
     texts = {name: _text_of(document) for name, document in documents_of.items()}
     own = _watched(loaded)
     templates = {name: model for name, model in loaded.items() if name not in own}
     return Configuration(service, own, root, files, layered=documents_of, texts=texts, templates=templates)
-
-
-def _judged(mistakes: Iterable[Mistake], unknown: Collection[Mistake]) -> Iterator[Mistake]:
-    """Yield mistakes but those in values that are not known, of which only the variable counts."""
-    places = {replace(mistake, message="") for mistake in unknown}
-    yield from unknown
-    yield from (mistake for mistake in mistakes if replace(mistake, message="") not in places)
 
 
 def _watched(loaded: Mapping[str, Model]) -> dict[str, Model]:

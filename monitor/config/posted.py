@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from monitor.config.document import ConfigError, Document, KeyPath, Mistake, read_posted
+from monitor.config.document import (
+    ConfigError,
+    Document,
+    KeyPath,
+    Mistake,
+    judged,
+    read_posted,
+    read_posted_as_far_as_known,
+)
 from monitor.config.load import Check, Configuration, read_again, wrong_references
 from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
@@ -93,7 +101,7 @@ def read_model(folder: Path, name: str, text: str, checks: Sequence[Check] = (),
     ConfigError
         With every mistake found; they name no file.
     """
-    document = read_posted(folder / f"{name}.yaml", text)
+    document = read_posted_as_far_as_known(folder / f"{name}.yaml", text)
     if isinstance(document.value, dict) and document.value.get("kind") in ("Service", "Defaults"):
         raise ConfigError([Mistake("", *document.position(("kind",)), "kind", "kind must be Model here")])
     mistakes: list[Mistake] = []
@@ -101,8 +109,9 @@ def read_model(folder: Path, name: str, text: str, checks: Sequence[Check] = (),
     if model is not None:
         outside = () if is_of_file else _outside(model)
         mistakes += [document.mistake(*wrong) for wrong in _mistakes_of(model, name, folder, checks, outside)]
-    if model is None or mistakes:
-        raise ConfigError(sorted({replace(mistake, file="") for mistake in mistakes}))
+    if wrong := {replace(mistake, file="") for mistake in judged(mistakes, document.wrong_variables())}:
+        raise ConfigError(sorted(wrong))
+    assert model is not None
     return model
 
 

@@ -185,6 +185,11 @@ def test_what_is_refused_names_every_mistake_with_its_line_and_changes_nothing(
         )
         answers = {
             text: [("metadata.owner", 3, "only files may name environment variables")],
+            text.replace("numeric", "'${KIND}'").replace("spec:\n", "spec:\n  alrets: {}\n"): [
+                ("metadata.owner", 3, "only files may name environment variables"),
+                ("spec.alrets", 5, "unknown key; did you mean 'alerts'?"),
+                ("spec.schema.features.x.type", 7, "only files may name environment variables"),
+            ],
             text.replace("'${HOME}'", "ann").replace("{name: orders", "{name: other"): [
                 ("metadata.name", 3, "the address names 'orders', and the document 'other'")
             ],
