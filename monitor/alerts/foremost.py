@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from monitor.alerts.verdict import Beside, Change, Verdict
 
-__all__ = ["WORSE", "foremost", "is_of_spread", "is_side_effect"]
+__all__ = ["WORSE", "foremost", "is_nearly_constant", "is_of_spread", "is_of_vectors", "is_side_effect"]
 
 WORSE = 1.5
 """How many times as large a move must be to be told again, or in the place of another one."""
@@ -19,13 +19,31 @@ SPREAD = "spread"
 SIDE_EFFECTS = (SPREAD, "share of equal pairs")
 """What most often changes along with a level."""
 
+NEARLY_CONSTANT = 0.1
+"""Part of the usual spread below which a reader had better think of one value."""
+
+OF_VECTORS = (" along direction ", " over all directions")
+"""What the contrasts of vectors are called by."""
+
 OF_A_PART = "coverage of "
 """What begins so is of a part of what ``coverage`` is of."""
 
 
 def is_side_effect(change: Change | None) -> bool:
     """Whether a change most often comes along with another one of its signal."""
-    return change is not None and (change.what.startswith(SIDE_EFFECTS) or change.what.startswith(OF_A_PART))
+    if change is None or (is_of_vectors(change) and is_of_spread(change) and is_nearly_constant(change)):
+        return False
+    return change.what.startswith((*SIDE_EFFECTS, OF_A_PART))
+
+
+def is_of_vectors(change: Change) -> bool:
+    """Whether a change is of where vectors lie, or how far they spread: one of them shows along many directions."""
+    return any(text in change.what for text in OF_VECTORS)
+
+
+def is_nearly_constant(change: Change) -> bool:
+    """Whether what a spread has become is next to none."""
+    return change.after < NEARLY_CONSTANT * change.before
 
 
 def is_of_spread(change: Change) -> bool:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from monitor.alerts.foremost import WORSE, foremost, is_side_effect
+from monitor.alerts.foremost import WORSE, foremost, is_of_vectors, is_side_effect
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
@@ -32,6 +32,9 @@ __all__ = ["ALERT_NAME", "POSTED", "Lifecycle", "Transition", "to_columns"]
 ALERT_NAME = "LeewayDrift"
 POSTED = "_posted"
 """What stands in the place of a model for alerts that others post, a name that no model can have."""
+
+VECTORS = "vectors"
+"""By what name moves of vectors are remembered, along whichever direction."""
 
 OF_SKEW = "skew of "
 """What stands before the name of a contrast that was told to differ from its reference."""
@@ -587,8 +590,9 @@ def _move_of(verdict: Verdict) -> tuple[str, Told]:
     change, effect = verdict.facts.change, verdict.effect if math.isfinite(verdict.effect) else 0.0
     if change is None:
         return "", Told(is_up=False, effect=effect, at_ms=verdict.at_ms)
-    contrast = OF_SKEW + change.what if change.against_reference else change.what
-    return contrast, Told(change.after > change.before, effect, verdict.at_ms)
+    # Vectors that have moved lie elsewhere along many directions, on one side of each or on the other.
+    contrast, is_up = (VECTORS, True) if is_of_vectors(change) else (change.what, change.after > change.before)
+    return OF_SKEW + contrast if change.against_reference else contrast, Told(is_up, effect, verdict.at_ms)
 
 
 def _height(verdict: Verdict) -> tuple[bool, float]:

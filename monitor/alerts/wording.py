@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from monitor.alerts.foremost import is_of_spread
+from monitor.alerts.foremost import is_nearly_constant, is_of_spread
 from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Share, Status, Verdict, Why
 from monitor.values import format_duration
 from sinks.receivers.times import utc
@@ -29,9 +29,6 @@ KINDS = {
 
 OF_ALL = "coverage"
 """What begins so is of all predictions, rather than of those that have a label."""
-
-NEARLY_CONSTANT = 0.1
-"""Of the usual spread: below that, a reader had better think of one value."""
 
 NEAR = 0.1
 """Of a number: one that differs by less needs more digits to be told apart."""
@@ -523,7 +520,7 @@ def _spread(change: Change) -> str:
     factor = change.after / change.before
     if factor >= 1:
         return f"{change.what} {factor:.3g} times"
-    return f"{'nearly constant, ' if factor < NEARLY_CONSTANT else ''}{change.what} {100 * factor:.3g} % of"
+    return f"{'nearly constant, ' if is_nearly_constant(change) else ''}{change.what} {100 * factor:.3g} % of"
 
 
 def _usual(change: Change) -> str:

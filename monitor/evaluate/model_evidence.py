@@ -96,6 +96,7 @@ class Part:
                 self.evidence.first_values = int(occupied[evidence.first_values])
             self.evidence.new_values |= {int(occupied[t]): names for t, names in evidence.new_values.items()}
             self.evidence.failures |= {int(occupied[t]): failure for t, failure in evidence.failures.items()}
+            self.evidence.lacking |= {int(occupied[t]): no_value for t, no_value in evidence.lacking.items()}
             self.events[occupied] = events
 
 

@@ -18,6 +18,7 @@ from detectors.chart.legend import N
 from detectors.distance.mmd import MMD
 from detectors.sketch import JointLayout, VectorSummary
 from detectors.sketch.fourier import FEATURE_BITS, FourierLayout
+from monitor.alerts.verdict import NoValue
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import RATE_COLUMNS, ReferredContrasts, SignalEvidence, share_at
 from monitor.evaluate.windows import Windows
@@ -36,6 +37,14 @@ CLEAR = 0.04
 
 MOST_WEIGHT = 4.0
 """How many times the logarithm of the spread over all directions is taken at most."""
+
+FEWEST_CLEAR = DIRECTIONS // 2
+"""Directions along which a reference has to lie somewhere, or else nothing is seen of its vectors."""
+
+TOO_WIDE = (
+    "the vectors are so much longer than their `norm`, or wider than their ranges, that nothing can be seen of them: "
+    "declare it, or give a data set (`leeway init` drafts it from events)"
+)
 
 UNIT = float(1 << FEATURE_BITS)
 
@@ -89,6 +98,11 @@ class Directions:
         overall = min(max(math.fsum(squares.tolist()) / len(squares), LEAST_SQUARE), 1.0)
         return cls(chosen, turns, squares[chosen], overall, max(weight, 1.0))
 
+    @property
+    def are_clear(self) -> bool:
+        """Whether vectors of the reference lie somewhere, rather than anywhere, along enough of them."""
+        return int((self.squares >= CLEAR).sum()) >= FEWEST_CLEAR
+
     @cached_property
     def names(self) -> list[str]:
         """What their contrasts are called, in order."""
@@ -129,7 +143,8 @@ class Directions:
         if is_spread(name):
             return math.exp(value / self.weight if name == OVERALL else value)
         spread = math.sqrt(FLOOR - math.log(float(self.squares[self.names.index(name) // 2])))
-        return math.asin(min(max(value * spread, -1.0), 1.0)) / spread
+        # What is 0 but for its last bits is said to be 0.
+        return round(math.asin(min(max(value * spread, -1.0), 1.0)) / spread, 9) + 0.0
 
     def values_in(self, summary: VectorSummary, layout: JointLayout) -> dict[str, tuple[float, float]]:
         """Return what a window has of each contrast, and of how many vectors; those that it has."""
@@ -187,6 +202,10 @@ class VectorContrasts(ReferredContrasts):
         if self._directions is None:
             return
         n, rows = windows.sums[first:, N], slice(0, 2 * DIRECTIONS + 1)
+        if not self._directions.are_clear:
+            no_value = NoValue(self.ready_ms or 0, TOO_WIDE)
+            evidence.lacking = {first + t: no_value for t in np.flatnonzero(n).tolist()}
+            return
         values, units = self._directions.describe(windows.counts[first:, self._place], n)
         evidence.values[rows, first:], evidence.units[rows, first:] = values.T, units.T
         evidence.events[rows, first:] = np.maximum(n, 1)

@@ -550,6 +550,20 @@ def moves(minute: int, what: str, after: float, effect: float) -> Verdict:
     return verdict(minute, "amount", effect=effect, surprise=9.0, surprise_limit=8.0, facts=facts)
 
 
+def test_vectors_that_moved_are_told_once_whichever_directions_show_it() -> None:
+    """An encoder that was turned was told anew of one more direction each hour, up to nine times in a day."""
+    alerts = lifecycle(resolve_after=2 * DAY_MS)
+    assert [t.state for t in alerts.step(M, [moves(1, "position along direction 2", 2.0, 1.0)])] == ["firing"]
+    others = ["position along direction 7", "spread along direction 2", "spread over all directions"]
+    for minute, contrast in enumerate(others, start=2):
+        assert alerts.step(minute * M, [moves(minute, contrast, 0.3, 1.4)]) == []
+    # Half as far again is news, and that hardly any two of them differ stays in front of what is elsewhere by that.
+    [updated] = alerts.step(6 * M, [moves(6, "spread over all directions", 0.05, 12.0)])
+    assert (updated.state, "nearly constant, spread over all directions" in updated.title) == ("updated", True)
+    [later] = alerts.step(7 * M, [moves(7, "missing", 2.0, 1.0)])
+    assert later.state == "updated"
+
+
 def test_a_signal_that_moves_again_is_told_unless_it_is_a_move_that_was_told() -> None:
     alerts, a_day = lifecycle(resolve_after=2 * DAY_MS), DAY_MS // M
     assert [t.state for t in alerts.step(M, [moves(1, "typical value", 2.0, 1.0)])] == ["firing"]

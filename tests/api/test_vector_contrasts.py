@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from monitor.config import Configuration
 from sinks.store.contract import Store
 from tests.api.world import Client, World
-from tests.monitor.streams import HOUR_MS, START_MS, configured, drifts, replayed_lines
+from tests.monitor.streams import HOUR_MS, START_MS, configured, drifts, replayed_lines, rows
+
+Vectors = npt.NDArray[np.float64]
 
 DIMENSION, HOURS, MOVED = 8, 9 * 24, 8 * 24 + 9
 OF_DIRECTIONS = {f"{aspect} along direction {number}" for number in range(1, 9) for aspect in ("position", "spread")}
 
 
-def watched() -> Configuration:
+def watched(norm: float = 3.0) -> Configuration:
     return configured(
         sources=[{"kafka": "loans", "event_time": {"path": "ts", "unit": "ms"}, "allowed_lateness": "1m"}],
-        schema={"features": {"text": {"type": "vector", "dimension": DIMENSION, "norm": 3.0}}},
+        schema={"features": {"text": {"type": "vector", "dimension": DIMENSION, "norm": norm}}},
         segments=[],
         baseline={"kind": "rolling", "span": "30d"},
         detect={"false_alarms": "1 per 7d", "pane": "1h", "defaults": {"window": "1h"}},
     )
 
 
-def lines() -> list[bytes]:
-    """Independent coordinates, all of which come to be 0.7 standard deviations higher."""
+def higher(vectors: Vectors) -> Vectors:
+    """All coordinates are 0.7 standard deviations higher."""
+    return vectors + 0.7
+
+
+def lines(change: Callable[[Vectors], Vectors] = higher, hours: int = HOURS) -> list[bytes]:
+    """Independent coordinates, which are changed from an hour on."""
     rng = np.random.default_rng(11)
-    times = START_MS + np.sort(rng.integers(0, HOURS * HOUR_MS, HOURS * 60))
-    vectors = rng.normal(size=(len(times), DIMENSION)) + 0.7 * (times >= START_MS + MOVED * HOUR_MS)[:, None]
+    times = START_MS + np.sort(rng.integers(0, hours * HOUR_MS, hours * 60))
+    vectors = rng.normal(size=(len(times), DIMENSION))
+    later = times >= START_MS + MOVED * HOUR_MS
+    vectors[later] = change(vectors[later])
     return [
         json.dumps({"ts": at_ms, "text": [round(x, 5) for x in vector]}).encode()
         for at_ms, vector in zip(times.tolist(), vectors.tolist(), strict=True)
@@ -86,13 +98,29 @@ def test_a_window_is_explained_direction_by_direction(client: Client) -> None:
 
 
 def test_the_smallest_shift_that_is_found_is_said(client: Client) -> None:
-    rows = client.items("/v1/series", model="loans", signal="feature:text")
-    assert {row["detector"] for row in rows} == {"change"}
-    shifts = {shift["contrast"]: shift for row in rows for shift in row["detectable"]}
+    series = client.items("/v1/series", model="loans", signal="feature:text")
+    assert {row["detector"] for row in series} == {"change"}
+    shifts = {shift["contrast"]: shift for row in series for shift in row["detectable"]}
     position = shifts["position along direction 2"]
     assert position["unit"] == "sd"
     assert 0.05 < position["week_high"] <= position["day_high"] <= position["window_high"] < 2
     assert shifts["spread over all directions"]["unit"] == "factor"
+
+
+def test_vectors_that_are_all_one_are_said_to_be_nearly_constant(tmp_path: Path) -> None:
+    constant = replayed_lines(tmp_path, lines(lambda x: np.full_like(x, 0.4), 10 * 24), watched())[0]
+    titles = [row["title"] for row in rows(constant, "alerts")]
+    assert titles
+    assert all("nearly constant, spread over all directions" in title for title in titles)
+
+
+def test_vectors_too_long_for_their_norm_are_blind_and_say_so(tmp_path: Path) -> None:
+    """They were `protecting`, and nothing was ever found."""
+    blind = Client(World(store=replayed_lines(tmp_path, lines(), watched(0.05))[0], configuration=watched(0.05)))
+    [row] = [row for row in blind.items("/v1/series", model="loans", signal="feature:text") if not row["segment"]]
+    assert row["state"] == "blind"
+    assert "so much longer than their `norm`" in row["reason"]
+    assert blind.items("/v1/alerts", model="loans") == []
 
 
 def test_where_vectors_lie_now_is_accepted(client: Client) -> None:
