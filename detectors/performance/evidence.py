@@ -17,9 +17,21 @@ from typing import Literal, NamedTuple
 from detectors.performance.interval import Z
 from detectors.performance.metric import Question
 from detectors.performance.metrics import METRICS
-from detectors.performance.sums import Quantity, Sums
+from detectors.performance.sums import WEIGHT_BITS, Quantity, Sums
 
-__all__ = ["CHARTED", "FEWEST", "Form", "Measured", "Scale", "count_share", "form_of", "measure"]
+__all__ = [
+    "CHARTED",
+    "FEWEST",
+    "NEGATIVE",
+    "POSITIVE",
+    "Form",
+    "Measured",
+    "Scale",
+    "count_classes",
+    "count_share",
+    "form_of",
+    "measure",
+]
 
 Form = Literal["share", "angle", "size", "plain"]
 
@@ -55,6 +67,9 @@ _FORMS: Mapping[str, Form] = {
     "mrr": "angle",
     "value_per_event": "plain",
 }
+
+POSITIVE, NEGATIVE = "positive", "negative"
+"""The two classes of binary labels."""
 
 CHARTED = frozenset({*_SHARES, *_FORMS})
 """Metrics that can be followed from hour to hour. Not so what is no number (``confusion``), what says how many events
@@ -186,6 +201,37 @@ def count_share(sums: Sums, name: str, kind: str) -> tuple[float, float]:
         return 0.0, 0.0
     events = total * total / squares
     return hits / total * events, events
+
+
+def count_classes(sums: Sums) -> dict[str, float]:
+    """Return how many labels say each class: of weighted ones, as many as have the same variance.
+
+    Empty where labels say none, and where there are too many classes to tell.
+
+    Examples
+    --------
+    >>> from detectors.performance import Multiclass
+    >>> count_classes(Multiclass().fold(["a", "b", "b"], ["a", "a", "b"]))
+    {'a': 2.0, 'b': 1.0}
+    """
+    if sums.scheme.startswith("multiclass:") and sums.pairs:
+        weights: dict[str, float] = {}
+        for (true, _), weight in sorted(sums.pairs.items()):
+            weights[true] = weights.get(true, 0.0) + weight / (1 << WEIGHT_BITS)
+        # Squares are summed of all classes together.
+        by_weight = sums.weight(Quantity.WEIGHT) / float(sums.exact(Quantity.WEIGHT_2))
+        return {true: weight * by_weight for true, weight in weights.items()}
+    if not sums.scheme.startswith("binary:"):
+        return {}
+    counts = {POSITIVE: _independent(sums, TP, FN), NEGATIVE: _independent(sums, TN, FP)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _independent(sums: Sums, *outcomes: int) -> float:
+    """Return how many events of some outcomes count as independent by weight (Kish, 1965)."""
+    total = sum(sums.weight(Quantity.OUTCOMES, outcome) for outcome in outcomes)
+    squares = sum(float(sums.exact(Quantity.TP_2 + outcome)) for outcome in outcomes)
+    return total * total / squares if total else 0.0
 
 
 def measure(sums: Sums, name: str, question: Question) -> Measured | None:

@@ -15,6 +15,7 @@ __all__ = [
     "Failure",
     "NewNormal",
     "NewVersion",
+    "OddLabels",
     "Share",
     "Status",
     "Verdict",
@@ -164,6 +165,32 @@ class NoValue(NamedTuple):
     reason: str
 
 
+class OddLabels(NamedTuple):
+    """That labels do not come as they did: a metric is of other predictions than before.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        Those that labels say no more, as sentences name them.
+    is_missing : bool
+        Whether predictions of these go without a label, rather than with another one.
+    has_some : bool
+        Whether a few labels still say them.
+    fewer : (float, float) or None
+        The share of predictions that usually have a label, and what has one now, where that is far less.
+    """
+
+    classes: tuple[str, ...]
+    is_missing: bool = False
+    has_some: bool = False
+    fewer: tuple[float, float] | None = None
+
+    @property
+    def missing(self) -> str:
+        """What no longer comes, in words."""
+        return f"{'most ' if self.has_some else ''}labels of {' and '.join(self.classes)} no longer come"
+
+
 class NewNormal(NamedTuple):
     """That the level of a signal is its new normal from now on.
 
@@ -230,8 +257,8 @@ class Facts(NamedTuple):
         With which what alarms here began, or which goes on with it.
     failure : Failure or None
         What an alarm about a prediction is.
-    no_positive : bool
-        Whether no label says the positive class any more, of a metric that moved.
+    odd_labels : OddLabels or None
+        How labels do not come as they did, of a metric that moved, or of how many predictions have one.
     no_value : NoValue or None
         That an alarm goes on without anything new: what moved has no value any more.
     step : float
@@ -253,7 +280,7 @@ class Facts(NamedTuple):
     new_normal: NewNormal | None = None
     new_version: NewVersion | None = None
     failure: Failure | None = None
-    no_positive: bool = False
+    odd_labels: OddLabels | None = None
     no_value: NoValue | None = None
     step: float = 0.0
     beside: tuple[Beside, ...] = ()
@@ -276,7 +303,19 @@ class Facts(NamedTuple):
                 for change, effect, new_values in written.get("beside", ())
             ),
         }
-        return cls(**{**written, **composed})
+        read = {**written, **composed, "odd_labels": _odd_labels(written)}
+        # Earlier versions wrote it of one class alone.
+        read.pop("no_positive", None)
+        return cls(**read)
+
+
+def _odd_labels(written: Mapping[str, Any]) -> OddLabels | None:
+    if written.get("no_positive"):
+        return OddLabels(("the positive class",))
+    if written.get("odd_labels") is None:
+        return None
+    classes, is_missing, has_some, fewer = written["odd_labels"]
+    return OddLabels(tuple(classes), is_missing, has_some, None if fewer is None else (fewer[0], fewer[1]))
 
 
 def _new_values(written: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Protocol
 
 from monitor.alerts.foremost import is_nearly_constant, is_of_spread
-from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, Share, Status, Verdict, Why
+from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, OddLabels, Share, Status, Verdict, Why
 from monitor.values import format_duration
 from sinks.receivers.times import utc
 
@@ -58,10 +58,7 @@ SKILL_VALUE = "skill"
 WORTH_ITS_COST = "see whether a model is worth its cost here; `leeway performance` has the metric with its interval"
 """What to think of a model that is no better."""
 
-NO_POSITIVE = (
-    "no label says the positive class any more, so that labels may have changed and not the model: `leeway performance`"
-    " names what they say"
-)
+LABELS_CHANGED = "so that labels may have changed and not the model: `leeway performance` names what they say"
 """What to think of a metric that moved where most likely the labels did."""
 
 LESS_THAN_A_STEP = "a shift of less may not be seen; `usual_range` in the schema, or a data set, tells more apart"
@@ -412,7 +409,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
-        NO_POSITIVE if verdict.facts.no_positive else "",
+        _of_labels(verdict.facts.odd_labels),
         _no_value(verdict),
         LATE_OR_LOST if _sinks(verdict, change) else "",
         _now(moved),
@@ -427,6 +424,19 @@ def _no_value(verdict: Said) -> str:
         return ""
     since = f" since {utc(no_value.since_ms)}" if no_value.since_ms else ""
     return f"no value{since}: {no_value.reason}"
+
+
+def _of_labels(odd: OddLabels | None) -> str:
+    """Say that labels do not come as they did."""
+    if odd is None:
+        return ""
+    if odd.is_missing:
+        return odd.missing
+    if odd.classes:
+        return f"no label says {' or '.join(odd.classes)} any more, {LABELS_CHANGED}"
+    assert odd.fewer is not None
+    usual, current = _apart(*(100 * share for share in odd.fewer))
+    return f"{current} % of predictions have a label, {usual} % usually: it may be these that differ, and not the model"
 
 
 def _sinks(verdict: Verdict, change: Change) -> bool:

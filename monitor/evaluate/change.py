@@ -533,9 +533,9 @@ class Changes:
             if of_window.change is not None:
                 shift = float(changes[window, legend.SHIFT])
                 new_version = self._began_with(contrasts, key[0], of_window.change, shift)
-                no_positive = int(occupied[window]) in part.evidence.no_positive
+                odd_labels = part.evidence.odd_labels.get(int(occupied[window]))
                 no_value = part.evidence.lacking.get(int(occupied[window]))
-                of_window = of_window._replace(new_version=new_version, no_positive=no_positive, no_value=no_value)
+                of_window = of_window._replace(new_version=new_version, odd_labels=odd_labels, no_value=no_value)
                 if changes[window, legend.STATUS] >= legend.STANDS:
                     leading = int(changes[window, legend.LEADING_ROW])
                     beside = self._beside(contrasts, leading, part, int(occupied[window]))

@@ -49,7 +49,7 @@ from detectors.change.residuals import to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
 from detectors.sketch import CategoryLayout, CategorySummary, NumericLayout, NumericSummary, coarse_step
-from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue
+from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue, OddLabels
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
@@ -136,8 +136,8 @@ class SignalEvidence:
         By the number of a window: which answer of a model stands for too many, if it alarms.
     lacking : dict of int to NoValue
         By the number of a window that has events and yet says nothing, since when and why.
-    no_positive : set of int
-        Numbers of windows of which no label says the positive class, where some usually do.
+    odd_labels : dict of int to OddLabels
+        By the number of a window: how labels do not come as they did.
     """
 
     values: Floats
@@ -149,7 +149,7 @@ class SignalEvidence:
     first_values: int | None = None
     failures: dict[int, Failure] = field(default_factory=dict)
     lacking: dict[int, NoValue] = field(default_factory=dict)
-    no_positive: set[int] = field(default_factory=set)
+    odd_labels: dict[int, OddLabels] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:

@@ -11,6 +11,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,15 +19,25 @@ from numpy.typing import NDArray
 
 from detectors.change.legend import LOCATION, RATE, SCORE, SHARES
 from detectors.performance import METRICS, Question, Sums
-from detectors.performance.evidence import FEWEST, FEWEST_EVENTS, Scale, count_share, form_of, measure
-from detectors.performance.outcomes import FN, FP, TN, TP
+from detectors.performance.evidence import (
+    FEWEST,
+    FEWEST_EVENTS,
+    NEGATIVE,
+    POSITIVE,
+    Scale,
+    count_classes,
+    count_share,
+    form_of,
+    measure,
+)
 from detectors.performance.schemes import Binary, Multiclass
-from detectors.performance.sums import Quantity
 from detectors.sketch import FindingLayout
+from monitor.alerts.verdict import OddLabels
 from monitor.config.performance import COVERAGE, ERROR, PerformancePlan, metric_of
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
 from monitor.evaluate.finding_contrasts import FindingContrasts
 from monitor.performance.hours import OTHER
+from monitor.performance.label_mix import LabelMix
 from monitor.values import DAY_MS
 
 __all__ = ["MOST_CLASSES", "JudgedContrasts", "JudgedRow", "Observed", "contrasts_for"]
@@ -47,6 +58,9 @@ MOST_USUAL = 10_000.0
 
 FEWEST_OF_SHARE = 2.5
 """Where twice as many events of a share are usual, none is no chance: that is as likely as e⁻⁵."""
+
+OF_ONE_CLASS = {"recall": POSITIVE, "specificity": NEGATIVE}
+"""Metrics of two classes that only labels of one of them are in."""
 
 SMALLEST_SPREAD = 1e-6
 """Of one event, in the units of a metric's scale: where all of the first ones were alike."""
@@ -72,6 +86,11 @@ class JudgedRow:
     sums: Sums
     classes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     findings: Integers | None = None
+
+    @cached_property
+    def label_counts(self) -> Mapping[str, float]:
+        """How many labels say each class, if they say any."""
+        return count_classes(self.sums)
 
     def __add__(self, other: JudgedRow) -> JudgedRow:
         """Return what was known of the predictions of two hours together."""
@@ -126,15 +145,15 @@ class JudgedContrasts(Contrasts):
         End of the newest hour that had a value, where it can lack one; 0 before that.
     lacking : str
         Why there is nothing to say since some hours although labels come; empty otherwise.
-    has_no_positive : bool
-        Whether none of the labels of which something is said is positive, where chance does not explain that.
+    odd_labels : OddLabels or None
+        How labels do not come as they did, if what is said is of other predictions for that.
     """
 
     learned = DESCRIBED
     last_ms = 0
     value_ms = 0
     lacking = ""
-    has_no_positive = False
+    odd_labels: OddLabels | None = None
 
     def __init__(self, plan: PerformancePlan) -> None:
         self.age_ms = plan.judge_at_ms[0]
@@ -163,7 +182,7 @@ class _Pooled(JudgedContrasts):
         self._pool: Sums | None = None
         self._question = Question(plan.scheme.kind, plan.min_labels, plan.beta)
         self._usual = USUAL
-        self._positive = (0.0, 0.0)
+        self._mix = LabelMix()
         metric = METRICS[name]
         self.better = metric.better if metric.better in ("higher", "lower") else ""
         if metric.needs_value:
@@ -173,6 +192,12 @@ class _Pooled(JudgedContrasts):
         return self._name
 
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        self._mix.take(row.predictions, row.labelled, row.label_counts, end_ms)
+        self.odd_labels = self._odd_labels()
+        if self.odd_labels is not None and self.odd_labels.is_missing:
+            # What the others say is of the class, and not of the model; nothing is added to hours of both.
+            self.lacking, self.odd_labels = self.odd_labels.missing, None
+            return row.labelled, [None]
         pool = row.sums if self._pool is None else self._pool + row.sums
         observed = self._of(pool, end_ms)
         self._pool = pool if observed is None else None
@@ -180,21 +205,17 @@ class _Pooled(JudgedContrasts):
             self.lacking = self._lacking(pool)
             return row.labelled, [None]
         self.lacking, self.value_ms = "", end_ms
-        self._look_for_positives(pool)
         labels, events = self._usual[0] + pool.labels, self._usual[1] + self._events(pool)
         self._usual = (labels / 2, events / 2) if labels > MOST_USUAL else (labels, events)
         return pool.labels, [observed]
 
-    def _look_for_positives(self, pool: Sums) -> None:
-        """Note whether there are any, and how many of all are usual: labels that were recoded say nothing of that."""
-        if self._kind != "binary":
-            return
-        weights = [pool.weight(Quantity.OUTCOMES, outcome) for outcome in (TP, FN, FP, TN)]
-        usual, of_all = self._positive
-        self.has_no_positive = not sum(weights[:2]) and pool.labels * usual > 2 * FEWEST_OF_SHARE * of_all
-        if not self.has_no_positive:
-            usual, of_all = usual + sum(weights[:2]), of_all + sum(weights)
-            self._positive = (usual / 2, of_all / 2) if of_all > MOST_USUAL else (usual, of_all)
+    def _odd_labels(self) -> OddLabels | None:
+        """Return how labels do not come as they did, of the classes that the metric is made of."""
+        odd, of_class = odd_labels(self._mix, self._kind), OF_ONE_CLASS.get(self._name, "")
+        if odd is None or self._kind != "binary" or not of_class:
+            return odd
+        # That there are fewer labels is explained by the class that is missing.
+        return None if odd.classes and named_class(of_class, self._kind) not in odd.classes else odd
 
     def _lacking(self, pool: Sums) -> str:
         """Return why so many labels say nothing; empty while they may be too few of what the metric is made of."""
@@ -222,16 +243,15 @@ class _Pooled(JudgedContrasts):
 
     def snapshot(self) -> dict[str, Any]:
         pool = None if self._pool is None else self._pool.to_row()
-        usual, positive = list(self._usual), list(self._positive)
-        return {"pool": pool, "usual": usual, "positive": positive, "value_ms": self.value_ms}
+        return {"pool": pool, "usual": list(self._usual), "mix": self._mix.snapshot(), "value_ms": self.value_ms}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._pool = None if state["pool"] is None else Sums.from_row(state["pool"])
         # Checkpoints from before it was noted do not have it.
         labels, events = state.get("usual", USUAL)
         self._usual = labels, events
-        positive, of_all = state.get("positive", (0.0, 0.0))
-        self._positive = positive, of_all
+        if "mix" in state:
+            self._mix.restore(state["mix"])
         self.value_ms = state.get("value_ms", 0)
 
     def inherit(self, former: Contrasts) -> None:
@@ -341,6 +361,7 @@ class CoverageContrasts(JudgedContrasts):
         super().__init__(plan)
         self._classes = [plan.scheme.positive, OTHER] if isinstance(plan.scheme, Binary) else []
         self._most = MOST_CLASSES if isinstance(plan.scheme, Multiclass) else len(self._classes)
+        self._kind, self._mix = plan.scheme.kind, LabelMix()
         self.kinds = ((RATE, SHARES),) * (1 + self._most)
 
     def is_in(self, row: JudgedRow) -> bool:
@@ -359,15 +380,20 @@ class CoverageContrasts(JudgedContrasts):
         if len(self._classes) < self._most:
             new = sorted(row.classes.keys() - set(self._classes), key=lambda name: (-row.classes[name][0], name))
             self._classes += new[: self._most - len(self._classes)]
+        self._mix.take(row.predictions, row.labelled, row.label_counts, end_ms)
+        odd = odd_labels(self._mix, self._kind)
+        self.odd_labels = odd if odd is not None and odd.is_missing else None
         counts = [(row.predictions, row.labelled), *(row.classes.get(name, (0, 0)) for name in self._classes)]
         return row.predictions, [Observed(labelled, count) if count else None for count, labelled in counts]
 
     def snapshot(self) -> dict[str, Any]:
-        return {"classes": self._classes}
+        return {"classes": self._classes, "mix": self._mix.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         # Checkpoints from before several classes were followed have none, and binary predictions have always two.
         self._classes = list(state.get("classes", self._classes))
+        if "mix" in state:
+            self._mix.restore(state["mix"])
 
 
 class ErrorContrasts(JudgedContrasts):
@@ -409,6 +435,20 @@ class ErrorContrasts(JudgedContrasts):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._findings.restore(state)
+
+
+def named_class(name: str, kind: str) -> str:
+    """Return what a class of labels is called."""
+    return f"the {name} class" if kind == "binary" else f"class {name!r}"
+
+
+def odd_labels(mix: LabelMix, kind: str) -> OddLabels | None:
+    """Return how labels do not come as they did; None if they do."""
+    missing, fewer = mix.missing(), mix.fewer()
+    classes = tuple(named_class(name, kind) for name in missing or mix.unsaid())
+    if not classes and fewer is None:
+        return None
+    return OddLabels(classes, is_missing=bool(missing), has_some=not all(missing.values()), fewer=fewer)
 
 
 def contrasts_for(plan: PerformancePlan, signal: str) -> JudgedContrasts:

@@ -95,8 +95,8 @@ class JudgedEvidence:
         part, (events, observed) = parts[key], contrasts.observe(row, end_ms)
         part.present[t], part.events[t] = 1, events
         part.evidence.learned[t] = contrasts.learned
-        if contrasts.has_no_positive:
-            part.evidence.no_positive.add(t)
+        if contrasts.odd_labels is not None:
+            part.evidence.odd_labels[t] = contrasts.odd_labels
         if contrasts.lacking:
             part.evidence.lacking[t] = NoValue(contrasts.value_ms, contrasts.lacking)
         # Of an hour whose labels wait for more it is said what was expected of so many.

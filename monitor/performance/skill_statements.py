@@ -25,7 +25,9 @@ from monitor.config.performance import PerformancePlan
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.events import SeriesKey
+from monitor.performance.contrasts import JudgedRow
 from monitor.performance.evidence import FORGOTTEN_MS, JudgedHours
+from monitor.performance.label_mix import LabelMix
 from monitor.values import DAY_MS
 
 __all__ = ["DETECTOR", "IN_A_ROW", "LITTLE", "LONGEST_DAYS", "SkillStatements"]
@@ -96,6 +98,7 @@ class SkillStatements:
         self._plan, self._step_ms = plan, step_ms
         self._naive = [naive for naive in plan.naive if naive.metric in plan.alarm_on]
         self._states: dict[SeriesKey, _State] = {}
+        self._mixes: dict[SeriesKey, LabelMix] = {}
         self._marks: Sequence[Mark] = ()
 
     def decide(self, marks: Sequence[Mark]) -> None:
@@ -114,12 +117,20 @@ class SkillStatements:
                 # A day may end at night, when there is nothing.
                 state = self._checked(key, state, end_ms - self._step_ms)
                 if row is not None:
-                    sums = row.sums if state.sums is None else state.sums + row.sums
-                    state = replace(state, sums=sums, last_ms=end_ms)
+                    state = self._with(key, state, row, end_ms)
                 self._states[key] = state = self._checked(key, state, end_ms)
                 written.setdefault(key, []).append((end_ms, 0 if row is None else row.labelled, state))
         self._forget(ends_ms[-1])
         return [self._verdicts(key, of_series) for key, of_series in sorted(written.items())]
+
+    def _with(self, key: SeriesKey, state: _State, row: JudgedRow, end_ms: int) -> _State:
+        """Add the labels of a window, unless those of a class no longer come: a constant is right for all others."""
+        mix = self._mixes.setdefault(key, LabelMix())
+        mix.take(row.predictions, row.labelled, row.label_counts, end_ms)
+        if mix.missing():
+            return replace(state, last_ms=end_ms)
+        sums = row.sums if state.sums is None else state.sums + row.sums
+        return replace(state, sums=sums, last_ms=end_ms)
 
     def _standing(self, end_ms: int) -> set[SeriesKey]:
         """Series that are said to be no better, though there may be no labels in the window."""
@@ -127,6 +138,7 @@ class SkillStatements:
 
     def _forget(self, end_ms: int) -> None:
         self._states = {key: each for key, each in self._states.items() if each.last_ms >= end_ms - FORGOTTEN_MS}
+        self._mixes = {key: mix for key, mix in self._mixes.items() if key in self._states}
 
     def _of(self, key: SeriesKey) -> Naive:
         return next(naive for naive in self._naive if naive.metric == key[2])
@@ -201,7 +213,10 @@ class SkillStatements:
 
     def snapshot(self) -> list[dict[str, Any]]:
         """State for a checkpoint."""
-        return [{"key": list(key), **_written(state)} for key, state in sorted(self._states.items())]
+        return [
+            {"key": list(key), "mix": self._mixes[key].snapshot() if key in self._mixes else None, **_written(state)}
+            for key, state in sorted(self._states.items())
+        ]
 
     def restore(self, states: Iterable[Mapping[str, Any]]) -> None:
         """Continue from a snapshot."""
@@ -210,8 +225,12 @@ class SkillStatements:
             version, segment, signal = stored["key"]
             if signal not in metrics:
                 continue
-            of_state = {name: _read(name, value) for name, value in stored.items() if name != "key"}
+            of_state = {name: _read(name, value) for name, value in stored.items() if name not in ("key", "mix")}
             self._states[version, segment, signal] = _State(**of_state)
+            # Checkpoints from before it was noted have none.
+            if stored.get("mix") is not None:
+                self._mixes[version, segment, signal] = mix = LabelMix()
+                mix.restore(stored["mix"])
 
 
 def _facts(words: str, state: _State, end_ms: int, age_ms: int) -> Facts:
