@@ -78,6 +78,9 @@ MOST_OF_A_VERSION = 40
 FURTHER = 1.5
 """How many times as far as the whole a segment must have moved to be named: else all of them moved alike."""
 
+BEYOND_CHANCE = 3.0
+"""Standard errors by which it must have moved further: one event has an effect with a standard deviation of about 1."""
+
 _WHY: Mapping[Why, str] = {
     "": "",
     "too_few": "{n} of {needed} events needed",
@@ -219,8 +222,7 @@ def _moves(ranked: Sequence[Moved]) -> str:
     # A version and the one from which it has what moved are one.
     is_one_signal = len({(formers.get(version, version), signal) for version, signal in versions_of_signals}) == 1
     if is_one_signal and (not top.segment or len(ranked) == 1):
-        segments = len({moved.evidence.segment for moved in ranked}) - 1
-        others = f"; so did {_plural(segments, 'segment')}" if segments else ""
+        others = _so_did(top, ranked)
         measures = _joined([_measure(top), _also(top)])
         moves = f"{_name(top)} moved ({measures}{most or others})"
     else:
@@ -273,7 +275,7 @@ def _older(foremost: Moved, ranked: Sequence[Moved]) -> str:
 
 
 def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
-    """Return the segment of a whole signal that moved most, if it moved clearly further than the whole.
+    """Return the segment that most explains how a whole signal moved, of those that moved clearly further that way.
 
     Parameters
     ----------
@@ -284,11 +286,54 @@ def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
     overall = moved.evidence
     if overall.segment:
         return None
-    for other in ranked:
-        verdict = other.evidence
-        if verdict.segment and (verdict.version, verdict.signal) == (overall.version, overall.signal):
-            return other if verdict.strength >= FURTHER * overall.strength else None
-    return None
+    further = [
+        other
+        for other in ranked
+        if other.evidence.segment
+        and (other.evidence.version, other.evidence.signal) == (overall.version, overall.signal)
+        and _is_further(other, overall)
+    ]
+    # Of as many events each, the first is the strongest.
+    return max(further, key=lambda other: other.evidence.effect * max(other.evidence.n, 1), default=None)
+
+
+def _so_did(overall: Verdict, ranked: Sequence[Moved]) -> str:
+    """Say how many segments moved as the whole did, and how many the other way."""
+    ours, segments, other_way = overall.facts.change, set[str](), set[str]()
+    for moved in ranked:
+        its, segment = moved.evidence.facts.change, moved.evidence.segment
+        is_other = ours is not None and its is not None and _is_other_way(ours, its)
+        (other_way if is_other else segments).add(segment)
+    so_did, others = len(segments - {overall.segment}), len(other_way - segments)
+    parts = [f"so did {_plural(so_did, 'segment')}" if so_did else ""]
+    parts += [f"{_plural(others, 'segment')} moved the other way" if others else ""]
+    return "".join(f"; {part}" for part in parts if part)
+
+
+def _is_other_way(ours: Change, its: Change) -> bool:
+    is_comparable = ours.what == its.what or (ours.better and its.better)
+    return bool(is_comparable) and (ours.after > ours.before) != (its.after > its.before)
+
+
+def _is_further(other: Moved, overall: Verdict) -> bool:
+    """Whether a segment moved in the direction of the whole, and further beyond what few events make of chance."""
+    verdict = other.evidence
+    if verdict.strength < FURTHER * overall.strength:
+        return False
+    ours, its = overall.facts.change, verdict.facts.change
+    if ours is None or its is None:
+        return True
+    if math.isnan(verdict.effect) or math.isnan(overall.effect):
+        return False
+    if _is_other_way(ours, its):
+        return False
+    if not verdict.n and not overall.n:
+        # A day may end with a window that says nothing of how many events there were.
+        return True
+    # The windows from when it moved to when that was found, which its effect is the mean of.
+    step_ms = verdict.at_ms - verdict.window_start_ms
+    windows = max((other.since_ms + step_ms - other.onset_ms) / step_ms, 1.0)
+    return (verdict.effect - overall.effect) * math.sqrt(verdict.n * windows) >= BEYOND_CHANCE
 
 
 def reason(moved: Moved, most: Moved | None = None, *, advises: bool = True) -> str:

@@ -476,7 +476,8 @@ def test_what_went_quiet_and_what_alarms_are_not_named_as_one_move() -> None:
     restored.restore(json.loads(json.dumps(alerts.snapshot())))
     for each in (alerts, restored):
         [ended] = each.step(20 * M, [])
-        assert ended.title == "flights: amount moved (typical value 19.9 → 40; most in land=DE: 83.2 → 9)"
+        # One move they are not at the end either.
+        assert ended.title == "flights: amount moved (typical value 19.9 → 40; 1 segment moved the other way)"
 
 
 def test_alerts_about_one_cause_in_two_versions_say_in_their_titles_which_is_which() -> None:

@@ -168,6 +168,41 @@ def test_a_reason_says_when_a_signal_most_likely_moved_and_how_far_for_its_sprea
     assert "standard deviations" not in reason(shifted("", 0.0, 1e6, 9.0))
 
 
+def of_metric(segment: str, after: float, effect: float, n: int, what: str = "accuracy") -> Moved:
+    facts = Facts(change=Change(what, 0.83, after, by_day=False, unit="%", better="higher", age_ms=3_600_000))
+    series = moved(
+        "performance:accuracy", segment=segment, detector="change", effect=effect, min_effect=0.05, facts=facts
+    )
+    return replace(series, evidence=replace(series.evidence, n=n))
+
+
+def test_a_segment_that_moved_the_other_way_is_not_where_a_signal_moved_most() -> None:
+    whole, other_way = of_metric("", 0.725, 0.2, 720), of_metric("seg=c", 1.0, 0.8, 144)
+    said = title("clf", [other_way, whole])
+    assert (
+        said
+        == "clf: performance:accuracy moved (accuracy 83 % → 72.5 %, which is worse; 1 segment moved the other way)"
+    )
+    of_class = of_metric("seg=c", 1.0, 0.8, 144, "coverage of predicted 'a'")
+    assert "most in" not in title("clf", [of_class, whole])
+    that_way = of_metric("seg=b", 0.5, 0.7, 144)
+    assert title("clf", [other_way, that_way, whole]).endswith("; most in seg=b: 83 % → 50 %, which is worse)")
+
+
+def test_few_events_do_not_make_a_segment_the_one_that_moved_most() -> None:
+    whole, few = of_metric("", 0.725, 0.2, 720), of_metric("seg=c", 0.5, 0.7, 6)
+    assert "most in" not in title("clf", [few, whole])
+    # As many windows as it took to find out have more of them.
+    long_ago = replace(few, onset_ms=few.since_ms - 11 * DAY_MS)
+    assert "; most in seg=c: 83 % → 50 %" in title("clf", [long_ago, whole])
+
+
+def test_of_segments_that_moved_further_the_one_that_explains_most_is_named() -> None:
+    whole, rare = of_metric("", 0.725, 0.2, 720), of_metric("seg=c", 0.4, 0.9, 40)
+    frequent = of_metric("seg=b", 0.55, 0.6, 240)
+    assert "; most in seg=b: 83 % → 55 %" in title("clf", [rare, frequent, whole])
+
+
 def test_no_segment_is_named_where_all_moved_alike() -> None:
     whole, segment = shifted("", 12.3, 13.6, 0.9), shifted("country=DE", 12.1, 13.5, 1.0)
     assert title("fraud", [segment, whole]) == "fraud: feature:x moved (typical value 12.3 → 13.6; so did 1 segment)"
