@@ -157,6 +157,7 @@ def stand(rows: Floats, filters: Floats, series: Floats, s: int, verdict: Floats
             verdict[STATUS] = STANDS
             verdict[LEADING_ROW] = r
             verdict[SHIFT] = shift
+            verdict[SPAN] = rows[r, STOOD]
             _note_alarm(series[s], verdict)
     if series[s, STUCK] != 0 and verdict[STATUS] != STANDS:
         verdict[STATUS] = STANDS

@@ -249,11 +249,15 @@ class ModelCharts:
         return np.array([stands_at(shift, level) for shift, level in zip(shifts, levels, strict=True)])
 
     def standing_by_day(self) -> Floats:
-        """Return how far each contrast is off by an alarm that stands, and what the day expected, float64[R, 2]."""
+        """Return how far each contrast is off by an alarm that stands, what the day expected, and for how many windows.
+
+        float64[R, 3]
+        """
         shifts, levels = self.state.rows[:, STANDING], self.state.filters[:, BY_WINDOW, LEVEL]
-        standing = np.zeros((len(shifts), 2))
+        standing = np.zeros((len(shifts), 3))
         for r in np.flatnonzero(shifts).tolist():
-            standing[r] = stands_at(shifts[r], levels[r]), mean_of_hours(self.state.expected[r])
+            shift, stood = stands_at(shifts[r], levels[r]), self.state.rows[r, STOOD]
+            standing[r] = shift, mean_of_hours(self.state.expected[r]), stood
         return standing
 
     def windows_stood(self, s: int) -> int:
@@ -289,12 +293,13 @@ class ModelCharts:
         Parameters
         ----------
         evidence : Evidence
-        standing : float64 array [R, T, 2], optional
-            Zeros, where to write how far each contrast is off by an alarm that stands, and what is expected of it.
+        standing : float64 array [R, T, 3], optional
+            Zeros, where to write how far each contrast is off by an alarm that stands, what is expected of it, and for
+            how many windows it has been.
         """
         state, settings = self.state, self.settings
         if standing is None:
-            standing = np.zeros((*evidence.values.shape, 2))
+            standing = np.zeros((*evidence.values.shape, 3))
         assert self.day is not None
         verdicts = np.zeros((len(state.series), len(evidence.places), VERDICT))
         single = settings.windows_per_day == 1

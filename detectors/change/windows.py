@@ -175,8 +175,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     single
         Whether a day has one window only.
     verdicts, standing
-        float64[S, T, VERDICT]; float64[R, T, 2], how far each row is off by an alarm that stands, 0 without one, and
-        what is expected of it.
+        float64[S, T, VERDICT]; float64[R, T, 3], how far each row is off by an alarm that stands, 0 without one, what
+        is expected of it, and for how many windows it has been.
     """
     for s in range(series.shape[0]):
         first, count = int(series[s, FIRST_ROW]), int(series[s, ROWS])
@@ -262,6 +262,7 @@ def _expect(
         if rows[r, STANDING] != 0:
             standing[r, 0] = stands_at(rows[r, STANDING], filters[r, BY_WINDOW, LEVEL])
             standing[r, 1] = _expected_of(rows[r], expected[r], learned_events[r], time_of_day, events[r])
+            standing[r, 2] = rows[r, STOOD]
 
 
 @inlined

@@ -365,7 +365,7 @@ class Changes:
             present=np.stack([part.present[span] for part in of_all]),
             places=np.array([moments[t].time_of_day for t in windows]),
         )
-        standing = np.zeros((*evidence.values.shape, 2))
+        standing = np.zeros((*evidence.values.shape, 3))
         self._take(windows, self._charts.watch(evidence, standing), parts)
         self._note_standing(windows, standing, parts)
         self._note_skews(windows, parts)
@@ -373,13 +373,13 @@ class Changes:
     def _note_standing(
         self, windows: range, standing: Floats, parts: Mapping[SeriesKey, Part], *, by_day: bool = False
     ) -> None:
-        """Note which rows are off by alarms that stand, float64[R, T, 2]; of a day, those that its windows lack."""
+        """Note which rows are off by alarms that stand, float64[R, T, 3]; of a day, those that its windows lack."""
         first_rows = self._first_rows().astype(np.int64)
         for row, t in np.argwhere(standing[:, :, 0]).tolist():
             s = int(np.searchsorted(first_rows, row, side="right")) - 1
-            shift, expected = standing[row, t].tolist()
+            shift, expected, stood = standing[row, t].tolist()
             of_window = parts[self._begun[s]].standing.setdefault(windows[t], {})
-            of_window.setdefault(row - int(first_rows[s]), Standing(shift, expected, by_day))
+            of_window.setdefault(row - int(first_rows[s]), Standing(shift, expected, by_day, int(stood)))
 
     def _note_skews(self, windows: range, parts: Mapping[SeriesKey, Part]) -> None:
         for key, verdict in zip(self._begun, self._newest_skews, strict=True):
@@ -409,7 +409,8 @@ class Changes:
         passes = status == legend.EXCEEDS
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
-        off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day)
+        windows = int(np.nan_to_num(verdict[legend.SPAN]))
+        off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day, windows)
         change = self._change(contrasts, contrast, off, evidence, t, on_average=on_average)
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
@@ -425,6 +426,9 @@ class Changes:
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
         usual = contrasts.usual(row, off.expected, events * in_hour)
         current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=on_average)
+        without = evidence.windows_without.get(t)
+        if without is not None and not off.by_day and without[row] >= max(off.windows, 1):
+            current = 0.0
         in_window = None if off.by_day else contrasts.measured(row, evidence, t)
         if in_window is not None and contrasts.is_misled(row, current, in_window):
             current = in_window

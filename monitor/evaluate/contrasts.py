@@ -136,6 +136,8 @@ class SignalEvidence:
         By the number of a window: which answer of a model stands for too many, if it alarms.
     lacking : dict of int to NoValue
         By the number of a window that has events and yet says nothing, since when and why.
+    windows_without : dict of int to tuple of int
+        By the number of a window, of shares: for how many windows there has been none at all of each contrast.
     odd_labels : dict of int to OddLabels
         By the number of a window: how labels do not come as they did.
     """
@@ -149,6 +151,7 @@ class SignalEvidence:
     first_values: int | None = None
     failures: dict[int, Failure] = field(default_factory=dict)
     lacking: dict[int, NoValue] = field(default_factory=dict)
+    windows_without: dict[int, tuple[int, ...]] = field(default_factory=dict)
     odd_labels: dict[int, OddLabels] = field(default_factory=dict)
 
     @classmethod

@@ -40,11 +40,15 @@ Integers = NDArray[np.int64]
 
 
 class Standing(NamedTuple):
-    """How far a contrast is off by an alarm that stands, what is expected of it, and whether only a day shows that."""
+    """How far a contrast is off by an alarm that stands, and for how many windows.
+
+    What is expected of it, and whether only a day shows that.
+    """
 
     shift: float
     expected: float
     by_day: bool
+    windows: int
 
 
 @dataclass

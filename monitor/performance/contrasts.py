@@ -166,6 +166,10 @@ class JudgedContrasts(Contrasts):
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
         """Take in an hour; return of how many events what is said is, and what is said of each contrast."""
 
+    def windows_without(self, end_ms: int, step_ms: int) -> tuple[int, ...] | None:
+        """Return of shares for how many windows there has been none of each contrast; None of anything else."""
+        return None
+
     def use_scale(self, scale: Scale) -> None:
         """Go by a scale that was found before."""
 
@@ -362,6 +366,8 @@ class CoverageContrasts(JudgedContrasts):
         self._classes = [plan.scheme.positive, OTHER] if isinstance(plan.scheme, Binary) else []
         self._most = MOST_CLASSES if isinstance(plan.scheme, Multiclass) else len(self._classes)
         self._kind, self._mix = plan.scheme.kind, LabelMix()
+        # End of the newest window in which a prediction had a label: of all, and of those of each class.
+        self._some_ms = [0] * (1 + self._most)
         self.kinds = ((RATE, SHARES),) * (1 + self._most)
 
     def is_in(self, row: JudgedRow) -> bool:
@@ -384,14 +390,22 @@ class CoverageContrasts(JudgedContrasts):
         odd = odd_labels(self._mix, self._kind)
         self.odd_labels = odd if odd is not None and odd.is_missing else None
         counts = [(row.predictions, row.labelled), *(row.classes.get(name, (0, 0)) for name in self._classes)]
+        for k, (_, labelled) in enumerate(counts[: len(self._some_ms)]):
+            if labelled:
+                self._some_ms[k] = end_ms
         return row.predictions, [Observed(labelled, count) if count else None for count, labelled in counts]
 
+    def windows_without(self, end_ms: int, step_ms: int) -> tuple[int, ...]:
+        return tuple((end_ms - some_ms) // step_ms for some_ms in self._some_ms)
+
     def snapshot(self) -> dict[str, Any]:
-        return {"classes": self._classes, "mix": self._mix.snapshot()}
+        return {"classes": self._classes, "mix": self._mix.snapshot(), "some_ms": self._some_ms}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         # Checkpoints from before several classes were followed have none, and binary predictions have always two.
         self._classes = list(state.get("classes", self._classes))
+        # As if any had one just then, where it was not noted.
+        self._some_ms = list(state.get("some_ms", [sys.maxsize] * len(self._some_ms)))
         if "mix" in state:
             self._mix.restore(state["mix"])
 

@@ -74,13 +74,11 @@ class JudgedEvidence:
                 if version not in self._came_ms:
                     self._came_ms[version] = self._first_pane_ms(version, range(end_ms - ends_ms.step, end_ms))
                 for signal in self._plan.charted:
-                    self._take((version, segment, signal), row, (t, end_ms), parts, len(ends_ms))
+                    self._take((version, segment, signal), row, t, parts, ends_ms)
         return parts
 
-    def _take(
-        self, key: SeriesKey, row: JudgedRow, at: tuple[int, int], parts: dict[SeriesKey, Part], count: int
-    ) -> None:
-        t, end_ms = at
+    def _take(self, key: SeriesKey, row: JudgedRow, t: int, parts: dict[SeriesKey, Part], ends_ms: range) -> None:
+        end_ms = ends_ms[t]
         contrasts = self._of(key, end_ms)
         if contrasts is None:
             contrasts = contrasts_for(self._plan, key[2])
@@ -91,10 +89,12 @@ class JudgedEvidence:
             return
         contrasts.last_ms = end_ms
         if key not in parts:
-            parts[key] = Part.nothing(len(contrasts.kinds), count)
+            parts[key] = Part.nothing(len(contrasts.kinds), len(ends_ms))
         part, (events, observed) = parts[key], contrasts.observe(row, end_ms)
         part.present[t], part.events[t] = 1, events
         part.evidence.learned[t] = contrasts.learned
+        if (without := contrasts.windows_without(end_ms, ends_ms.step)) is not None:
+            part.evidence.windows_without[t] = without
         if contrasts.odd_labels is not None:
             part.evidence.odd_labels[t] = contrasts.odd_labels
         if contrasts.lacking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -211,3 +212,24 @@ def test_no_answer_without_a_model_is_as_good_only_because_a_class_is_missing() 
     transitions, _ = alarmed(watch, hours)
     assert not transitions
     assert repr(alarmed(watch, hours, at_once=25)) == repr(([], alarmed(watch, hours)[1]))
+
+
+@pytest.mark.parametrize("in_first_hour", [0.0, 0.5])
+def test_of_labels_that_stop_altogether_none_are_told(in_first_hour: float) -> None:
+    def has_label(rng: np.random.Generator, hour: int, is_positive: Bools, score: Any) -> Bools:
+        share = 1.0 if not CHANGE <= hour < BACK else in_first_hour * (hour == CHANGE)
+        return rng.random(60) < share
+
+    watch = watch_of("accuracy", "coverage")
+    hours = judged(watch, has_label)
+    transitions, written = alarmed(watch, hours)
+
+    meanwhile = [each.title for each in transitions if CHANGE < hour_at(each) < BACK]
+    assert any("coverage of predicted 'other'" in title for title in meanwhile)
+    shares = [share for title in meanwhile for share in re.findall(r"→ ([\d.]+) %", title)]
+    assert set(shares) == {"0"}
+    details = [detail for _, detail in written["coverage"][CHANGE + 1 : BACK]]
+    assert all(
+        re.match(r"coverage( of predicted 'other')? [\d.]+ % → 0 %, which is worse", detail) for detail in details
+    )
+    assert repr(alarmed(watch, hours, at_once=25)) == repr((transitions, written))
