@@ -20,6 +20,7 @@ from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.problems import ProblemError
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts, started
+from monitor.api.window_contrasts import outcome_of
 from monitor.config.performance import is_judged
 from monitor.estimators.estimator import ESTIMATED
 from monitor.evaluate.change import DETECTORS
@@ -71,8 +72,8 @@ def protection(
             raise ProblemError("unknown-signal", f"nothing decides about a signal {question.signal!r}; {choices}")
         rows = [row for row in rows if row["signal"] == question.signal]
         rows = list(_with_shifts(service.store, question.signal, rows))
-    shown = [row for row in rows if question.state in (None, row["state"])]
-    return listed_whole(form, shown[: question.limit], SeriesProtection, {})
+    shown = [row for row in rows if question.state in (None, row["state"])][: question.limit]
+    return listed_whole(form, list(_with_alarms(service.store, shown)), SeriesProtection, {})
 
 
 @lists(router, ProtectionSummary)
@@ -101,6 +102,20 @@ def _versions(store: Store, model: str | None) -> list[Row]:
         return []
     rows = rows_of(store.read(Query("versions", {"model": model}, columns=("version", "first_ms"))))
     return sorted(rows, key=lambda row: (row["first_ms"], row["version"]))[-MOST_VERSIONS:]
+
+
+def _with_alarms(store: Store, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield rows, those whose alarms stand with since when they do, as alerts that fire say."""
+    models = sorted({row["model"] for row in rows if row["stands"]})
+    alerts = standing_alerts(store, models, state="firing", tables=ALARM_TABLES) if models else []
+    since_ms: dict[Detected, int] = {}
+    for alert in alerts:
+        for series in alert["signals"]:
+            if series.get("alarmed"):
+                key = tuple(({"model": alert["model"]} | series)[name] for name in KEY)
+                since_ms[key] = min(series["since_ms"], since_ms.get(key, series["since_ms"]))
+    for row in rows:
+        yield row | {"stands_since_ms": since_ms.get(_detected(row))} if row["stands"] else row
 
 
 def _with_shifts(store: Store, signal: str, rows: Sequence[Row]) -> Iterator[Row]:
@@ -365,6 +380,8 @@ def _row(newest: Row, judged: _Judged, first_ms: int | None, last_ms: int | None
         "learns_until_ms": None,
         "reason": reason if state == "blind" else "",
         "age_ms": age_ms,
+        "stands": state == "firing" and outcome_of(newest) == "stands",
+        "stands_since_ms": None,
         "evidence": newest["surprise"],
         "threshold": newest["surprise_limit"],
         "windows": judged.windows,
@@ -383,6 +400,7 @@ def _never_seen(model: str, signal: str, detector: str) -> Row:
             "window_ms",
             "status",
             "age_ms",
+            "stands_since_ms",
             "evidence",
             "threshold",
         )
@@ -392,6 +410,7 @@ def _never_seen(model: str, signal: str, detector: str) -> Row:
         **dict(zip(KEY, (model, signal, "", "", detector), strict=True)),
         "state": "blind",
         "reason": "it has had no window yet",
+        "stands": False,
         "windows": 0,
         "drift_windows": 0,
         "detail": "",

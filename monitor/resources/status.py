@@ -133,13 +133,19 @@ def _because(row: Mapping[str, Any]) -> str:
 
 
 def _reasons(row: Mapping[str, Any]) -> Iterator[str]:
+    if row["stands"]:
+        since = "" if row["stands_since_ms"] is None else f" since {_minute(row['stands_since_ms'])}"
+        yield f"its alarm stands{since}, and the evidence is of more"
     if text := row["reason"] or row["detail"]:
         yield text
     if row["learns_until_ms"] is not None:
-        until = datetime.fromtimestamp(row["learns_until_ms"] / 1000, UTC)
-        yield f"may alarm from {until:%Y-%m-%d %H:%M} UTC on"
+        yield f"may alarm from {_minute(row['learns_until_ms'])} on"
     if row["idle"]:
         yield f"decided without {row['idle']}"
+
+
+def _minute(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +187,16 @@ class SeriesProtection(Row):
     window_end_ms: TimeMs | None = described("end of its newest window; null if there never was one")
     age_ms: LengthMs | None = described("how much newer the model's newest window is")
     status: Status | None = described("of its newest window")
-    evidence: float | None = described("`surprise` of that window: what is compared with the threshold")
+    stands: bool = described(
+        "of the detector `change`, of what fires: whether that is an alarm which an earlier window raised and which is "
+        "not over; `evidence` is then of what moves on from there"
+    )
+    stands_since_ms: TimeMs | None = described(
+        "start of the first window that alarmed; null of what does not stand, and where no alert says so"
+    )
+    evidence: float | None = described(
+        "`surprise` of that window: what is compared with the threshold; while an alarm `stands`, that it moved on"
+    )
     threshold: float | None
     windows: int = described("windows that were judged")
     drift_windows: int = described("those of them in drift")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -106,6 +107,23 @@ def test_the_newest_window_says_how_near_an_alarm_is(client: Client) -> None:
     row = rows_of(client)["feature:amount"]
     assert (row["evidence"], row["threshold"], row["detail"]) == (1.5, 8.0, "drift it is")
     assert (row["window_end_ms"], row["age_ms"], row["reason"]) == (LAST_MIN * MINUTE_MS, 0, "")
+
+
+def test_an_alarm_that_stands_says_so_and_since_when(leeway: Console) -> None:
+    world, since_ms, ends = watched(), 5 * HOUR_MIN * MINUTE_MS, range(HOUR_MIN, 9 * HOUR_MIN + 1, HOUR_MIN)
+    world.add("scores", [change(end, "drift" if end > 5 * HOUR_MIN else "ok") for end in ends])
+    world.add("scores", [change(end, signal="volume") for end in ends[:-1]])
+    world.add("scores", [change(ends[-1], "drift", signal="volume", surprise=9.0)])
+    entry = {"version": "v1", "segment": "", "signal": "feature:amount", "detector": "change", "reason": "amount moved"}
+    moved = [entry | {"since_ms": since_ms, "alarmed": True}]
+    world.add("alerts", [step("a", 0, "firing", 6 * HOUR_MIN * MINUTE_MS, signals=json.dumps(moved))])
+    with serving(world) as url:
+        lines = leeway("status", "fraud", "--state", "firing", "--json", "--url", url).lines
+        shown = " ".join(leeway("status", "fraud", "--url", url).out.split())
+    assert "its alarm stands since 1970-01-01 05:00 UTC, and the evidence is of more; drift it is" in shown
+    assert shown.count("stands") == 1
+    rows = {line["signal"]: (line["stands"], line["stands_since_ms"]) for line in lines}
+    assert rows == {"feature:amount": (True, since_ms), "volume": (False, None)}
 
 
 def test_a_signal_that_stopped_coming_is_blind_since_then(client: Client) -> None:
