@@ -150,10 +150,13 @@ def accept(state: State, s: int, acceptance: Acceptance, weekend: Integers, wind
         bent = _bent(state.rows[r], shift, moved)
         least = unseen * max(float(state.filters[r, BY_WINDOW, TOTAL]), LEARNED_IN_DAY, bent)
         settle(state, r, max(variance, least, is_far * bent), windows_per_day)
+    are_of_vectors = sum(state.rows[r, FAMILY] == LOCATION for r in rows) > 1
     for r in (r for r in rows if r not in standing):
-        # Beside an alarm, only what has not alarmed has changed.
+        # Beside an alarm, little of what has not alarmed has changed; but vectors that lie elsewhere do so along most
+        # directions, and those that say it first need not be all.
+        is_open = not standing or (are_of_vectors and state.rows[r, KIND] == SCORE)
         bent = _bent(state.rows[r], 0.0, moved)
-        least = unseen * max(UNSEEN * UNSEEN if standing else UNKNOWN, bent)
+        least = unseen * max(UNKNOWN if is_open else UNSEEN * UNSEEN, bent)
         settle(state, r, max(least, is_far * bent), windows_per_day)
     _weigh(state, s, acceptance, min(alarm_day, acceptance.from_day))
     for r in rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import acceptance
-from detectors.change.legend import EXCEEDS, LEARNING, QUIET, STANDING, STATUS, WINDOWS
+from detectors.change.legend import EXCEEDS, LEARNING, LOCATION, QUIET, SCORE, SPREAD, STANDING, STATUS, WINDOWS
 from detectors.change.model import ModelCharts
 from tests.detectors.change_streams import (
     COUNT,
@@ -72,6 +73,32 @@ class Watched:
 
     def alarmed(self, since: tuple[int, int]) -> list[tuple[int, int, int]]:
         return [alarm for alarm in self.alarms if alarm[1:] >= since]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_vectors_that_are_accepted_are_where_they_are_along_every_direction(seed: int) -> None:
+    """Those along which nothing had alarmed by then were expected where they had been, and alarmed an hour later."""
+    rng, (day_of_change, hour), days = np.random.default_rng([seed, 29]), CHANGE, 28
+    charts = charts_of(((SCORE, LOCATION), (SCORE, SPREAD)) * 8, false_alarms=1 / 7)
+    moved = np.zeros(16)
+    alarms: list[int] = []
+    moved[::2], moved[1::2] = rng.normal(0, 2.0, 8), rng.normal(0, 0.3, 8)
+    for day in range(days):
+        charts.begin(day, weekend=is_weekend(day))
+        values = rng.normal(0, np.tile([1.0, 0.5**0.5], 8)[:, None] / 60**0.5, (16, 24))
+        is_moved = np.arange(24) >= (hour if day == day_of_change else 24 * (day < day_of_change))
+        evidence = evidence_of(values + moved[:, None] * is_moved, 60, np.tile([1.0, 0.5], 8)[:, None])
+        # Accepted in the second hour of the change.
+        cuts = (0, hour + 1, 24) if day == day_of_change else (0, 24)
+        for start, stop in pairwise(cuts):
+            if start:
+                charts.accept(0, day, day + 1)
+                alarms.clear()
+            alarms += np.flatnonzero(charts.watch(cut(evidence, start, stop))[0, :, STATUS] == EXCEEDS).tolist()
+        alarms += [24] * int(charts.close()[0, STATUS] == EXCEEDS)
+        if day == day_of_change - 1:
+            assert alarms == []
+    assert alarms == []
 
 
 @pytest.mark.parametrize("accepted_at", [(21, 13), (22, 0), (22, 5), (25, 0), (31, 7)])
