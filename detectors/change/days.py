@@ -480,7 +480,6 @@ def _watch_day(
     if seen:
         residual = day_sums[DAY_SUM] / day_sums[DAY_WEIGHT]
         variance = day_sums[DAY_VARIANCE] / (day_sums[DAY_WEIGHT] * day_sums[DAY_WEIGHT])
-        sampling[BY_DAY] = variance
         share = day_sums[DAY_WINDOWS] / usual_windows
         if has_alarmed and 2 * LOOKS * share < 2 * LOOKS - 1:
             # What alarmed was left out.
@@ -488,6 +487,9 @@ def _watch_day(
             z = take_in_part(row, filters[BY_WINDOW], charts, day_sums, share, look)
         else:
             z = take_in(row, charts, residual, variance, False)
+    # What comes on a day that never has anything says nothing of how days differ.
+    if seen and day_sums[DAY_SAMPLED] > 0:
+        sampling[BY_DAY] = variance
         limit = OUTLIER * np.sqrt(row[LEVEL_VARIANCE] + row[NOISE] + variance)
         limited = min(max(residual, -limit), limit)
         sums[0] += limited * limited - variance
@@ -505,6 +507,7 @@ def _watch_day(
         recent[0] = limited
     else:
         recent[:] = np.nan
+    if not seen:
         let_pass(charts)
     day_sums[: DAY_SAMPLED + 1] = 0.0
     return bool(seen)

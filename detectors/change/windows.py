@@ -361,9 +361,12 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         # A signal that leaves its level again and again has to teach that it does, above all in its first weeks.
         if not single and not UNITS_DAYS <= age < LEARNING_DAYS and row[ALARMS] < OFTEN:
             return
-    if silent:
-        return
     spread = window[LEVEL_VARIANCE] + window[NOISE] + sampling
+    if silent:
+        if single and value > 0:
+            # A batch on a day that never has one: days say it.
+            _add_to_day(day_sums, residual, sampling, spread, False)
+        return
     _add_to_day(day_sums, residual, sampling, spread, row[STANDING] != 0 and not single)
     limit = OUTLIER * np.sqrt(spread)
     limited = min(max(residual, -limit), limit)

@@ -97,6 +97,17 @@ def test_a_batch_that_was_missed_is_one_alarm_and_the_next_one_ends_it() -> None
         assert [(day, less) for day, less in raised if day > SETTLED] == [(missed, True)]
 
 
+@pytest.mark.parametrize("windows_per_day", [1, 24])
+@pytest.mark.parametrize("name", ["a batch each Monday", "on three days a week", "on weekdays"])
+def test_traffic_on_a_day_that_never_has_any_alarms_that_day(name: str, windows_per_day: int) -> None:
+    """In windows of a day nothing was ever said of it."""
+    extra = 20 * 7 + (5 if name == "on weekdays" else 3)
+    schedule: Schedule = lambda day, hour: SCHEDULES[name](day, hour) or (day == extra and 3 <= hour < 4)  # noqa: E731
+    for seed in range(2):
+        raised = alarms(schedule, windows_per_day, seed, days=extra + 14)
+        assert [(day, less) for day, less in raised if day > SETTLED] == [(extra, False)]
+
+
 @pytest.mark.parametrize("weeks", [1, 2, 4])
 def test_after_a_batch_that_came_a_day_late_one_that_is_missed_alarms(weeks: int) -> None:
     """One Tuesday with a batch undid for five weeks that days of the week were told apart."""
@@ -105,7 +116,8 @@ def test_after_a_batch_that_came_a_day_late_one_that_is_missed_alarms(weeks: int
     schedule: Schedule = lambda day, hour: day not in (late, missed) and mondays(day - (day == late + 1), hour)  # noqa: E731
     for seed in range(2):
         raised = alarms(schedule, 1, seed, days=missed + 3)
-        assert [(day, less) for day, less in raised if day > SETTLED] == [(late, True), (missed, True)]
+        expected = [(late, True), (late + 1, False), (missed, True)]
+        assert [(day, less) for day, less in raised if day > SETTLED] == expected
 
 
 @pytest.mark.parametrize(("name", "windows_per_day"), [("a batch each Monday", 1), ("on weekdays", 24)])
