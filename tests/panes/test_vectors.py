@@ -41,14 +41,14 @@ SPEC: dict[str, Any] = {
 }
 
 
-def events(seed: int = 1, per_window: int = 400) -> list[bytes]:
+def events(seed: int = 1, per_window: int = 400, windows: int = WINDOWS, turned: int = TURNED) -> list[bytes]:
     """Numbers of which two are nearly the same; later they are opposites, each spread as before. Some lack one."""
     rng = np.random.default_rng(seed)
-    times = START_MS + np.sort(rng.integers(0, WINDOWS * WINDOW_MS, WINDOWS * per_window))
+    times = START_MS + np.sort(rng.integers(0, windows * WINDOW_MS, windows * per_window))
     lines = []
     for at_ms in times.tolist():
         a, noise, c = rng.normal(0, 1, 3)
-        sign = -1 if at_ms >= START_MS + TURNED * WINDOW_MS else 1
+        sign = -1 if at_ms >= START_MS + turned * WINDOW_MS else 1
         event = {"ts": at_ms, "a": round(a, 4), "b": round(sign * a + 0.2 * noise, 4), "c": round(c, 4)}
         if rng.random() < 0.02:
             event["c"] = [None, "much", 1e400][int(rng.integers(0, 3))]
@@ -67,12 +67,23 @@ def store(paths: list[Path]) -> Store:
     return replayed(configured(**SPEC), paths)[0]
 
 
-def test_what_goes_together_is_seen_to_change_where_each_number_alone_is_not(store: Store) -> None:
-    found = {(row["signal"], row["detector"]) for row in drifts(store, segment="")}
-    assert found == {("vector:all", "mmd"), ("vector:all", "reconstruction")}
-    first = min(row["window_end_ms"] for row in drifts(store, segment=""))
-    assert first == START_MS + (TURNED + 1) * WINDOW_MS
-    (alert,) = {row["alert_id"]: row for row in rows(store, "alerts") if row["segment"] == ""}.values()
+@pytest.mark.parametrize(
+    ("rule", "detectors", "turned", "within"),
+    [("variation", {"mmd", "reconstruction"}, TURNED, 1), ("change", {"change"}, 78, 2)],
+)
+def test_what_goes_together_is_seen_to_change_where_each_number_alone_is_not(
+    rule: str, detectors: set[str], turned: int, within: int, tmp_path: Path
+) -> None:
+    """Under the rule `change`, once there are days to know the hours from."""
+    configuration = configured(**SPEC | {"detect": SPEC["detect"] | {"rule": rule}})
+    lines = events(per_window=400 if rule == "variation" else 150, windows=turned + 6, turned=turned)
+    found = replayed(configuration, written(tmp_path, [lines]))[0]
+    assert {(row["signal"], row["detector"]) for row in drifts(found, segment="")} == {
+        ("vector:all", detector) for detector in detectors
+    }
+    first = min(row["window_end_ms"] for row in drifts(found, segment=""))
+    assert START_MS + turned * WINDOW_MS < first <= START_MS + (turned + within) * WINDOW_MS
+    (alert,) = {row["alert_id"]: row for row in rows(found, "alerts") if row["segment"] == ""}.values()
     assert "vector:all" in alert["signals"]
 
 
