@@ -17,7 +17,7 @@ from detectors.change.legend import LOCATION, RATE, RATES, SCORE, SPREAD
 from detectors.chart.legend import N
 from detectors.distance.mmd import MMD
 from detectors.sketch import JointLayout, VectorSummary
-from detectors.sketch.fourier import FEATURE_BITS, FourierLayout
+from detectors.sketch.fourier import FEATURE_BITS
 from monitor.alerts.verdict import NoValue
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import RATE_COLUMNS, ReferredContrasts, SignalEvidence, share_at
@@ -76,8 +76,8 @@ class Directions:
     weight: float
 
     @classmethod
-    def of(cls, layout: FourierLayout, sums: Integers, n: int) -> Directions:
-        """Choose directions by a reference of ``n`` vectors, at least 2.
+    def of(cls, sums: Integers, n: int) -> Directions:
+        """Choose directions by the sums of a reference of ``n`` vectors, at least 2.
 
         Half of them are those along which it spreads least: a shift has most weight there, and goes far before it has
         gone round. The others are ordinary ones, along which vectors differ.
@@ -192,11 +192,8 @@ class VectorContrasts(ReferredContrasts):
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, VectorSummary)
-        assert isinstance(self._layout, JointLayout)
-        fourier = self._layout.parts[MMD.name]
-        assert isinstance(fourier, FourierLayout)
         if reference.n > 1:
-            self._directions = Directions.of(fourier, reference.sums[self._place], reference.n)
+            self._directions = Directions.of(reference.sums[self._place], reference.n)
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
         if self._directions is None:

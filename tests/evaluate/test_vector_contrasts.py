@@ -95,8 +95,7 @@ def test_a_data_set_is_the_reference_at_once_and_is_where_it_is() -> None:
 def test_what_is_stored_of_directions_describes_a_window_like_the_evaluation() -> None:
     rng = np.random.default_rng(4)
     reference, window, small = folded(*(rng.normal(size=(count, 6)) for count in (400, 90, 3)))
-    fourier = LAYOUT.parts[MMD.name]
-    directions = Directions.of(fourier, reference.sums, reference.n)  # type: ignore[arg-type]
+    directions = Directions.of(reference.sums, reference.n)
     assert len(set(directions.chosen.tolist())) == DIRECTIONS
     again = Directions.from_json(msgspec.json.decode(msgspec.json.encode(directions.written)))
     described = again.values_in(window, LAYOUT)
