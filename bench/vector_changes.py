@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.vectors import SIGNAL, topics_of
+from bench.vectors import SIGNAL, topics_of, watch_by
 from detectors.change.renewal import Renewal
 from detectors.chart.legend import DRIFT, STATUS, SUMS, SURPRISE, THRESHOLD
 from detectors.sketch import JointFold, JointLayout
-from monitor.config import Configuration
-from monitor.config.model import Model
-from monitor.config.service import Service
 from monitor.evaluate.change import Changes
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts
@@ -33,7 +29,7 @@ from monitor.evaluate.finding_contrasts import contrasts_of
 from monitor.evaluate.model_evidence import Part
 from monitor.evaluate.windows import Windows
 from monitor.events import SeriesKey
-from monitor.watch import Watch, compile_watch
+from monitor.watch import Watch
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, int], Floats]
@@ -239,17 +235,8 @@ CHANGED: Sequence[tuple[str, int, int, Draw]] = [
 
 def watch_of(d: int) -> Watch:
     """A model of a vector of so many numbers, by the defaults, at one false alarm in seven days."""
-    document: dict[str, Any] = {
-        "apiVersion": "leeway/v1",
-        "kind": "Model",
-        "metadata": {"name": "m"},
-        "spec": {
-            "sources": [{"kafka": "t"}],
-            "schema": {"features": {"v": {"type": "vector", "dimension": d, "norm": 1.0 if d == 384 else d**0.5}}},
-            "detect": {"false_alarms": "1 per 7d", "defaults": {"window": "1h"}},
-        },
-    }
-    return compile_watch(Configuration(Service(), {"m": Model.model_validate(document)}, Path()), "m")
+    norm = 1.0 if d == 384 else d**0.5
+    return watch_by(d, norm, {"false_alarms": "1 per 7d", "defaults": {"window": "1h"}})
 
 
 def false_alarms(streams: int, text: str = "") -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,28 +41,27 @@ SIGNAL = "feature:v"
 
 
 def watch_of(dimension: int, detectors: Sequence[str], norm: float, known: Floats | None = None) -> Watch:
-    """A model of one vector field, with a data set or with a stated scale."""
+    """A model of one vector field, with a data set or with a stated scale, whose distances decide."""
+    rules = [{"on": SIGNAL, "use": list(detectors)}]
+    detect = {"rule": "variation", "default_rules": False, "rules": rules}
+    with TemporaryDirectory() as folder:
+        if known is None:
+            return watch_by(dimension, norm, detect)
+        path = Path(folder) / "known.parquet"
+        parquet.write_table(pyarrow.table({"v": list(known)}), path)
+        return watch_by(dimension, norm, detect, baseline={"kind": "rolling", "uri": str(path)})
+
+
+def watch_by(dimension: int, norm: float, detect: Mapping[str, Any], **spec: Any) -> Watch:
+    """A model of one vector field."""
     field = {"type": "vector", "dimension": dimension, "norm": norm}
     document: dict[str, Any] = {
         "apiVersion": "leeway/v1",
         "kind": "Model",
         "metadata": {"name": "m"},
-        "spec": {
-            "sources": [{"kafka": "t"}],
-            "schema": {"features": {"v": field}},
-            "detect": {
-                "rule": "variation",
-                "default_rules": False,
-                "rules": [{"on": SIGNAL, "use": list(detectors)}],
-            },
-        },
+        "spec": {"sources": [{"kafka": "t"}], "schema": {"features": {"v": field}}, "detect": detect, **spec},
     }
-    with TemporaryDirectory() as folder:
-        if known is not None:
-            path = Path(folder) / "known.parquet"
-            parquet.write_table(pyarrow.table({"v": list(known)}), path)
-            document["spec"]["baseline"] = {"kind": "rolling", "uri": str(path)}
-        return compile_watch(Configuration(Service(), {"m": Model.model_validate(document)}, Path()), "m")
+    return compile_watch(Configuration(Service(), {"m": Model.model_validate(document)}, Path()), "m")
 
 
 # -- cost ------------------------------------------------------------------------------------------------------

@@ -50,6 +50,12 @@ UNIT = float(1 << FEATURE_BITS)
 
 OVERALL = "spread over all directions"
 
+NAMES = (
+    *(f"{aspect} along direction {number}" for number in range(1, DIRECTIONS + 1) for aspect in ("position", "spread")),
+    OVERALL,
+)
+"""What the contrasts of directions are called, in order."""
+
 
 def is_spread(name: str) -> bool:
     """Whether a contrast of vectors is one of how far they spread."""
@@ -104,13 +110,6 @@ class Directions:
         return int((self.squares >= CLEAR).sum()) >= FEWEST_CLEAR
 
     @cached_property
-    def names(self) -> list[str]:
-        """What their contrasts are called, in order."""
-        numbers = range(1, len(self.chosen) + 1)
-        along = [f"{aspect} along direction {number}" for number in numbers for aspect in ("position", "spread")]
-        return [*along, OVERALL]
-
-    @cached_property
     def written(self) -> msgspec.Raw:
         """JSON of which :meth:`from_json` makes the same directions."""
         document = {
@@ -131,7 +130,7 @@ class Directions:
 
     def describe(self, sums: Integers, n: Integers) -> tuple[Floats, Floats]:
         """Return the contrasts of windows, and what one vector contributes to their variance: float64[T, 2 J + 1]."""
-        values, units = np.empty((len(n), len(self.names))), np.empty((len(n), len(self.names)))
+        values, units = np.empty((len(n), len(NAMES))), np.empty((len(n), len(NAMES)))
         direction_contrasts(
             np.ascontiguousarray(sums), np.ascontiguousarray(n), UNIT, self.chosen, self.turns, self.squares,
             self.overall, self.weight, values, units,
@@ -142,7 +141,7 @@ class Directions:
         """Return what a value of a contrast says: standard deviations of the reference, or a factor on its spread."""
         if is_spread(name):
             return math.exp(value / self.weight if name == OVERALL else value)
-        spread = math.sqrt(FLOOR - math.log(float(self.squares[self.names.index(name) // 2])))
+        spread = math.sqrt(FLOOR - math.log(float(self.squares[NAMES.index(name) // 2])))
         # What is 0 but for its last bits is said to be 0.
         return round(math.asin(min(max(value * spread, -1.0), 1.0)) / spread, 9) + 0.0
 
@@ -150,7 +149,7 @@ class Directions:
         """Return what a window has of each contrast, and of how many vectors; those that it has."""
         n = summary.n
         values, _ = self.describe(layout.part(MMD.name, summary).sums[None], np.array([n], dtype=np.int64))
-        pairs = zip(self.names, values[0].tolist(), strict=True)
+        pairs = zip(NAMES, values[0].tolist(), strict=True)
         return {name: (value, float(max(n - is_spread(name), 1))) for name, value in pairs if not math.isnan(value)}
 
 
@@ -173,11 +172,7 @@ class VectorContrasts(ReferredContrasts):
         super().__init__(layout, dataset, learn_windows)
 
     def name(self, row: int) -> str:
-        if row > 2 * DIRECTIONS:
-            return self._rate_name(row)
-        if row == 2 * DIRECTIONS:
-            return OVERALL
-        return f"{'spread' if row % 2 else 'position'} along direction {row // 2 + 1}"
+        return NAMES[row] if row < len(NAMES) else self._rate_name(row)
 
     def in_units(self, row: int, value: float) -> float:
         if self.kinds[row][0] == RATE:
@@ -185,7 +180,7 @@ class VectorContrasts(ReferredContrasts):
         return math.nan if self._directions is None else self._directions.in_units(self.name(row), value)
 
     def unit_of(self, row: int) -> str:
-        return "" if row > 2 * DIRECTIONS or is_spread(self.name(row)) else "sd"
+        return "sd" if row < len(NAMES) and not is_spread(NAMES[row]) else ""
 
     def groups(self) -> msgspec.Raw | None:
         return None if self._directions is None else self._directions.written
@@ -198,7 +193,7 @@ class VectorContrasts(ReferredContrasts):
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
         if self._directions is None:
             return
-        n, rows = windows.sums[first:, N], slice(0, 2 * DIRECTIONS + 1)
+        n, rows = windows.sums[first:, N], slice(0, len(NAMES))
         if not self._directions.are_clear:
             no_value = NoValue(self.ready_ms or 0, TOO_WIDE)
             evidence.lacking = {first + t: no_value for t in np.flatnonzero(n).tolist()}
