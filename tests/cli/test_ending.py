@@ -29,11 +29,12 @@ from sinks.store.chdb import ChdbStore
 
 LONG = "SELECT sum(sleepEachRow(1)) FROM numbers(3600) SETTINGS max_block_size = 1"
 monitor.cli.run.GRACE_S = 1
-monitor.service.CLOSE_WITHIN_S = sinks.store.sessions.CLOSE_WITHIN_S = 0.2
+monitor.service.CLOSE_WITHIN_S = 0.2
 read, close = ChdbStore._read, ChdbStore.close
 
 def stay(store):
-    print("in the engine:", threading.current_thread().name, file=sys.stderr, flush=True)
+    # In one piece: others write here as well.
+    sys.stderr.write(f"in the engine: {threading.current_thread().name}\\n")
     read(store, LONG, None)
 """
 BRIEFLY = """
@@ -49,6 +50,8 @@ ChdbStore._read = read_or_stay
 main()
 """
 CLOSE_FINDS_THREADS = """
+sinks.store.sessions.CLOSE_WITHIN_S = 0.2
+
 def close_beneath(store):
     for number in range(4):
         threading.Thread(target=stay, args=[store], name=f"reader {{number}}", daemon={daemon}).start()
