@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.legend import ALIKE, BEGAN, DAYS, REFERENCE_DAYS
-from detectors.change.weekdays import learn_weekday
+from detectors.change.weekday_hours import hours_of_weekday
+from detectors.change.weekdays import WEEK, learn_weekday
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
@@ -65,9 +66,37 @@ def learn_expectation(
     expected
         float64[H]; NaN of which nothing is known.
     """
+    start, stop = learned_days(first, day, lag)
+    uncertainty, weekdays = _learn_days(hours, weights, weekend, start, stop, day, are_told_apart, expected)
+    if weekdays != ALIKE or expected.size == 1 or stop - start <= WEEK:
+        return uncertainty, weekdays
+    own = np.empty(expected.size)
+    if not hours_of_weekday(hours, weights, weekend, start, stop, day, own):
+        return uncertainty, weekdays
+    # What the others are expected to be must not depend on them.
+    others = hours.copy()
+    for hour in range(expected.size):
+        if not np.isnan(own[hour]):
+            others[:, hour] = np.nan
+    uncertainty, weekdays = _learn_days(others, weights, weekend, start, stop, day, are_told_apart, expected)
+    for hour in range(expected.size):
+        if not np.isnan(own[hour]):
+            expected[hour] = own[hour]
+    return uncertainty, weekdays
+
+
+@inlined
+def learned_days(first: int, day: int, lag: int) -> tuple[int, int]:
+    """Return the days from which a day is expected: the first of them, and the one behind the last."""
+    return max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)
+
+
+@kernel
+def _learn_days(
+    hours: Floats, weights: Floats, weekend: Integers, start: int, stop: int, day: int, are_told_apart: bool,
+    expected: Floats,
+) -> tuple[float, int]:  # fmt: skip
     size = hours.shape[1]
-    start = max(first, day - lag - REFERENCE_DAYS)
-    stop = max(day - lag, first + 1)
     means = np.full(DAYS, np.nan)
     fullest = 0
     for d in range(start, stop):

@@ -6,6 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.expectation import ENOUGH_DAYS, FEWEST_HOURS, OF_JUMPS, RARE_HOUR, UNSEEN, UPPER_QUARTER
+from detectors.change.weekday_hours import (
+    BEYOND_DOUBT,
+    FEWEST_DAYS,
+    FEWEST_DISTANCES,
+    MOST_APART,
+    NORMAL,
+    SMALLEST_DEVIATION,
+)
 from detectors.change.weekdays import FEWEST_ALIKE, FEWEST_REPEATED, SMALLEST_VARIANCE, TELLING, UNSEEN_WEEKDAY, WEEK
 
 Floats = npt.NDArray[np.float64]
@@ -35,16 +43,65 @@ def plain_expectation(
     day_weights, weekend
         [D]
     """
+    own = today_is_weekend * WEEK + today % WEEK
+    days = np.arange(first, first + len(hours))
+    if len(hours) > WEEK and hours.shape[1] > 1 and not are_told_apart(hours, day_weights, weekend, days, own):
+        alone = hours_alone(hours[day_weights > 0], (weekend * WEEK + days % WEEK)[day_weights > 0], own)
+        if 0 < np.isfinite(alone).sum() <= MOST_APART * len(alone):
+            others = np.where(np.isfinite(alone), np.nan, hours)
+            expected, uncertainty = by_days(others, day_weights, weekend, today_is_weekend, days, own)
+            return np.where(np.isfinite(alone), alone, expected), uncertainty
+    return by_days(hours, day_weights, weekend, today_is_weekend, days, own)
+
+
+def hours_alone(hours: Floats, group: npt.NDArray[np.int64], own: int) -> Floats:
+    """Return the medians of hours at which days of the week of this kind lie apart; NaN elsewhere."""
+    alone = np.full(hours.shape[1], np.nan)
+    for hour, column in enumerate(hours.T):
+        of_days = {int(g): np.sort(column[(group == g) & np.isfinite(column)]) for g in np.unique(group)}
+        of_days = {g: values for g, values in of_days.items() if g // WEEK == own // WEEK and len(values)}
+        usual = np.median(np.concatenate([*of_days.values(), [0.0] * (not of_days)]))
+        of_days = {g: values for g, values in of_days.items() if len(values) >= FEWEST_DAYS}
+        middles, distances = {}, []
+        for g, values in of_days.items():
+            both = values[(len(values) - 1) // 2], values[len(values) // 2]
+            middles[g] = min(both, key=lambda value: abs(value - usual))
+            distances += sorted(np.abs(values - middles[g]))[1:]
+        if own in middles and len(distances) >= FEWEST_DISTANCES:
+            deviation = NORMAL * float(np.mean(distances))
+            if np.ptp([*middles.values()]) >= BEYOND_DOUBT * max(deviation, SMALLEST_DEVIATION):
+                alone[hour] = middles[own]
+    return alone
+
+
+def are_told_apart(
+    hours: Floats, day_weights: Floats, weekend: Booleans, days: npt.NDArray[np.int64], own: int
+) -> bool:
+    """Whether days of the week are told apart as a whole: then what is expected depends on which this is."""
+    of_weekday, variance = by_days(hours, day_weights, weekend, bool(own // WEEK), days, own)
+    of_kind, of_kind_variance = by_days(hours, day_weights, weekend, bool(own // WEEK), days, own, alike=True)
+    return variance != of_kind_variance or not np.array_equal(of_weekday, of_kind, equal_nan=True)
+
+
+def by_days(
+    hours: Floats,
+    day_weights: Floats,
+    weekend: Booleans,
+    today_is_weekend: bool,
+    days: npt.NDArray[np.int64],
+    own: int,
+    *,
+    alike: bool = False,
+) -> tuple[Floats, float]:
+    """Return what to expect by kinds of days and, unless they are taken for alike, by days of the week."""
+    is_week = len(hours) > WEEK
     seen = np.isfinite(hours).sum(axis=1)
     usable = (seen > 0) & (seen >= FEWEST_HOURS * seen.max(initial=0))
-    numbers = first + np.flatnonzero(usable)
     hours, weekend, day_weights = hours[usable], weekend[usable], day_weights[usable]
     expected, uncertainty = by_kind(hours, day_weights, weekend, today_is_weekend)
-    if len(usable) > WEEK:
-        group = weekend * WEEK + numbers % WEEK
-        expected, uncertainty = by_weekday(
-            hours, day_weights, group, today_is_weekend * WEEK + today % WEEK, expected, uncertainty
-        )
+    if is_week and not alike:
+        group = weekend * WEEK + days[usable] % WEEK
+        expected, uncertainty = by_weekday(hours, day_weights, group, own, expected, uncertainty)
     if (day_weights + 1e-9)[weekend == today_is_weekend].sum() < 0.5:
         uncertainty += UNSEEN**2
     return expected, uncertainty
