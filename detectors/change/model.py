@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
 from detectors.change.alarms import stands_at
+from detectors.change.courses import begin_course, note_counts, slots_of
 from detectors.change.days import begin_day, close_day
 from detectors.change.expectation import mean_of_hours
 from detectors.change.lag import lag_of
@@ -35,6 +36,7 @@ from detectors.change.legend import (
     STANDING,
     STOOD,
     VERDICT,
+    VOLUME,
     VOLUMES,
 )
 from detectors.change.looks import CHARTED_DAYS
@@ -100,6 +102,11 @@ class Settings:
         """Residuals that are remembered within a day."""
         return max(4, self.windows_per_day // 12) + 1
 
+    @property
+    def lengths(self) -> tuple[int, int, int]:
+        """Hours, lags, and windows that may have a course within their hour, as `State.fresh` takes them."""
+        return self.hours, self.lags, slots_of(self.windows_per_day)
+
 
 @dataclass
 class Evidence:
@@ -148,7 +155,7 @@ class ModelCharts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.state = State.fresh([], 0, settings.hours, settings.lags)
+        self.state = State.fresh([], 0, *settings.lengths)
         self.day: int | None = None
         self._weekend = np.zeros(DAYS, dtype=np.int64)
         self.thresholds = np.zeros(SCALES)
@@ -174,7 +181,7 @@ class ModelCharts:
         """
         settings, first_added = self.settings, len(self.state.series)
         # All at once, since the whole state is copied.
-        self.state = self.state.joined(State.fresh(signals, day, settings.hours, settings.lags))
+        self.state = self.state.joined(State.fresh(signals, day, *settings.lengths))
         for s, former in enumerate(formers, start=first_added):
             if former is not None:
                 self.state.inherit(s, former)
@@ -191,7 +198,7 @@ class ModelCharts:
         assert day is not None
         first, count = self.state.series[s, [FIRST_ROW, ROWS]].astype(np.int64)
         kinds = [(int(row[KIND]), int(row[FAMILY])) for row in self.state.rows[first : first + count]]
-        self.state.replace(s, State.fresh([kinds], day, settings.hours, settings.lags))
+        self.state.replace(s, State.fresh([kinds], day, *settings.lengths))
         self._begin(s, s + 1)
 
     def renew(self, s: int, renewal: Renewal) -> None:
@@ -285,7 +292,21 @@ class ModelCharts:
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
             state.totals, state.parts, state.learned_events, state.in_day, state.series[:stop], state.waiting,
         )  # fmt: skip
+        for s, row in self._volumes():
+            if first_series <= s and (stop is None or s < stop):
+                begin_course(
+                    state.counts[s], day, int(state.series[s, FIRST_DAY]), settings.windows_per_day, self._weekend,
+                    state.weights[s], state.hours_known[row], state.rows[row], state.expected[row], state.course[s],
+                )  # fmt: skip
         return float(day_carry)
+
+    def _volumes(self) -> list[tuple[int, int]]:
+        """Return the volumes that may have a course, each as its series and its row."""
+        if not self.state.counts.shape[2]:
+            return []
+        first_rows = self.state.series[:, FIRST_ROW].astype(np.int64)
+        series = np.flatnonzero(self.state.rows[first_rows, KIND] == VOLUME)
+        return list(zip(series.tolist(), first_rows[series].tolist(), strict=True))
 
     def watch(self, evidence: Evidence, standing: Floats | None = None) -> Floats:
         """Watch windows of the day, float64[S, T, VERDICT].
@@ -303,10 +324,12 @@ class ModelCharts:
         assert self.day is not None
         verdicts = np.zeros((len(state.series), len(evidence.places), VERDICT))
         single = settings.windows_per_day == 1
+        for s, row in self._volumes():
+            note_counts(state.counts[s], self.day, evidence.places, evidence.values[row])
         watch_windows(
             evidence.values, evidence.events, evidence.units, evidence.repeats, evidence.places, evidence.present,
             state.rows, state.filters, state.charts, state.sums, state.recent, state.in_day, state.expected,
-            state.learned_events, state.hours, state.day_sums, state.series, self._ages(),
+            state.learned_events, state.course, state.hours, state.day_sums, state.series, self._ages(),
             self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW),
             self._thresholds_of(BY_DAY), single, verdicts, standing,
         )  # fmt: skip
@@ -382,4 +405,4 @@ class ModelCharts:
         """Continue from a snapshot."""
         self.day, self._weekend = snapshot["day"], np.array(snapshot["weekend"])
         self.thresholds = np.array(snapshot["thresholds"])
-        self.state = State.restored(snapshot)
+        self.state = State.restored(snapshot, slots_of(self.settings.windows_per_day))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.courses import COURSE_DAYS
 from detectors.change.day_levels import add_squares
 from detectors.change.legend import (
     BEGAN,
@@ -52,6 +53,7 @@ from detectors.change.threshold import HIGHEST_DAYS
 __all__ = ["Kinds", "State"]
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 Kinds = Sequence[tuple[int, int]]
@@ -68,7 +70,7 @@ LEARNED_OF_SERIES = [FIRST_DAY, WINDOWS_SEEN, WAITING, REPEATED, COMPARED]
 SHORT = ("hours_known", "totals", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
 
-OF_SERIES = ("series", "weights", "highest")
+OF_SERIES = ("series", "weights", "highest", "counts", "course")
 """What has a row for each series."""
 
 
@@ -94,6 +96,8 @@ class State:
         where that is not known.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
+    counts, course : float32 arrays [S, COURSE_DAYS, slots], [S, 2, slots]
+        Of a volume: the events of its windows, and what is expected of them beside their hours.
     """
 
     rows: Floats
@@ -116,9 +120,11 @@ class State:
     series: Floats
     weights: Floats
     highest: Floats
+    counts: Singles
+    course: Singles
 
     @classmethod
-    def fresh(cls, signals: Sequence[Kinds], day: int, hours: int, lags: int) -> State:
+    def fresh(cls, signals: Sequence[Kinds], day: int, hours: int, lags: int, slots: int = 0) -> State:
         """Return the state of series that begin.
 
         Parameters
@@ -126,8 +132,9 @@ class State:
         signals : sequence of sequence of (int, int)
             The kind and the family of each contrast of each series.
         day : int
-        hours, lags : int
-            Parts of a day with an expectation of their own, and residuals that are remembered within one.
+        hours, lags, slots : int
+            Parts of a day with an expectation of their own, residuals that are remembered within one, and its windows
+            that may have a course within their hour.
         """
         counts, kinds = [len(signal) for signal in signals], list(chain.from_iterable(signals))
         count, series = len(kinds), len(signals)
@@ -152,6 +159,8 @@ class State:
             series=np.zeros((series, SERIES)),
             weights=np.zeros((series, DAYS)),
             highest=np.full((series, SCALES, HIGHEST_DAYS), np.nan),
+            counts=np.full((series, COURSE_DAYS, slots), np.nan, dtype=np.float32),
+            course=np.zeros((series, 2, slots), dtype=np.float32),
         )
         state.rows[:, FRESH] = NEW_DAY
         for row, (kind, family) in zip(state.rows, kinds, strict=True):
@@ -177,7 +186,8 @@ class State:
         for name in LEARNED:
             getattr(self, name)[rows] = getattr(self, name)[of_former]
         self.series[s, LEARNED_OF_SERIES] = self.series[former, LEARNED_OF_SERIES]
-        self.weights[s] = self.weights[former]
+        for name in ("weights", "counts", "course"):
+            getattr(self, name)[s] = getattr(self, name)[former]
         stands = self.rows[rows, STANDING] != 0
         filters = self.filters[rows]
         filters[stands, :, LEVEL] = 0.0
@@ -237,8 +247,8 @@ class State:
         state._set_first_rows()
         return state
 
-    def _lengths(self) -> tuple[int, int]:
-        return self.expected.shape[1], self.recent.shape[1]
+    def _lengths(self) -> tuple[int, int, int]:
+        return self.expected.shape[1], self.recent.shape[1], self.counts.shape[2]
 
     def _set_first_rows(self) -> None:
         """Say which is the first row of each series."""
@@ -251,11 +261,13 @@ class State:
         return {field.name: getattr(self, field.name).copy() for field in fields(self)} | short
 
     @classmethod
-    def restored(cls, snapshot: Mapping[str, Any]) -> State:
-        """Return the state of which a snapshot was taken."""
-        # Earlier checkpoints have no totals, and do not know of how many events anything was learned.
+    def restored(cls, snapshot: Mapping[str, Any], slots: int) -> State:
+        """Return the state of which a snapshot was taken, with so many windows that may have a course."""
+        # Earlier checkpoints have no totals, and do not know of how many events anything was learned, nor of courses.
         unknown = np.full(snapshot["expected"].shape, np.nan)
         added = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), "parts": unknown, "learned_events": unknown}
+        fresh = cls.fresh([()] * len(snapshot["series"]), 0, 0, 0, slots)
+        added |= {"counts": fresh.counts, "course": fresh.course}
         snapshot = {**added, **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
         # Earlier checkpoints lack the last columns; what they hold began with its series.

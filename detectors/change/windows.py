@@ -113,6 +113,7 @@ from detectors.kernel import inlined, kernel
 from detectors.rows import copy_row
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 ALIKE, TOO_OFTEN = -6.0, 0.01
@@ -152,8 +153,8 @@ constant has none of its own."""
 def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
     rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
-    learned_events: Floats, hours: Floats, day_sums: Floats, series: Floats, ages: Integers, enough: Integers,
-    thresholds: Floats, day_thresholds: Floats, single: bool, verdicts: Floats, standing: Floats,
+    learned_events: Floats, course: Singles, hours: Floats, day_sums: Floats, series: Floats, ages: Integers,
+    enough: Integers, thresholds: Floats, day_thresholds: Floats, single: bool, verdicts: Floats, standing: Floats,
 ) -> None:  # fmt: skip
     """Watch windows of one day.
 
@@ -165,9 +166,9 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     repeats, places, present
         float64[S, T], float64[T], float64[S, T]: how alike windows are, where in the day they lie, in [0, 1), and
         whether the series has events in them.
-    rows, filters, charts, sums, recent, in_day, expected, learned_events, hours, day_sums
+    rows, filters, charts, sums, recent, in_day, expected, learned_events, course, hours, day_sums
         float64[R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, CHART], [R, SCALES, MOMENTS],
-        [R, lags], int64[R], float64[R, H] twice, [R, H, 3], [R, DAY_SUMS].
+        [R, lags], int64[R], float64[R, H] twice, float32[S, 2, slots], float64[R, H, 3], [R, DAY_SUMS].
     series, ages
         float64[S, SERIES]; int64[S], days since each began.
     enough, thresholds, day_thresholds
@@ -193,8 +194,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     value = np.nan
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
-                    learned_events[r], hours[r], day_sums[r], value, events[r, t], abs(units[r, t]), places[t],
-                    ages[s], single, stood,
+                    learned_events[r], course[s], hours[r], day_sums[r], value, events[r, t], abs(units[r, t]),
+                    places[t], ages[s], single, stood,
                 )  # fmt: skip
             if stood and not any_stands(rows, first, count):
                 for r in range(first, first + count):
@@ -206,8 +207,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     stand(rows, filters, series, s, verdicts[s, t])
                     hold(verdicts[s, t], thresholds[s])
                     _expect(
-                        rows, filters, expected, learned_events, hours, places[t], events[:, t], first, count,
-                        verdicts[s, t], standing[:, t],
+                        rows, filters, expected, learned_events, course[s], hours, places[t], events[:, t], first,
+                        count, verdicts[s, t], standing[:, t],
                     )  # fmt: skip
                 continue
             series[s, ABSENT_FOR] = 0
@@ -242,31 +243,33 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
             _expect(
-                rows, filters, expected, learned_events, hours, places[t], events[:, t], first, count, verdicts[s, t],
-                standing[:, t],
+                rows, filters, expected, learned_events, course[s], hours, places[t], events[:, t], first, count,
+                verdicts[s, t], standing[:, t],
             )  # fmt: skip
 
 
 @inlined
 def _expect(
-    rows: Floats, filters: Floats, expected: Floats, learned_events: Floats, hours: Floats, time_of_day: float,
-    events: Floats, first: int, count: int, verdict: Floats, standing: Floats,
+    rows: Floats, filters: Floats, expected: Floats, learned_events: Floats, course: Singles, hours: Floats,
+    time_of_day: float, events: Floats, first: int, count: int, verdict: Floats, standing: Floats,
 ) -> None:  # fmt: skip
     """Write what is expected of the row that a verdict names, and of rows whose alarms stand, and how far they are."""
     if verdict[LEADING_ROW] >= 0:
         r = int(verdict[LEADING_ROW])
-        verdict[EXPECTED] = _expected_of(rows[r], expected[r], learned_events[r], time_of_day, events[r])
+        verdict[EXPECTED] = _expected_of(rows[r], expected[r], learned_events[r], course, time_of_day, events[r])
         if verdict[SCALE] == BY_DAY:
             count_day(rows[r], expected[r], hours[r], verdict)
     for r in range(first, first + count):
         if rows[r, STANDING] != 0:
             standing[r, 0] = stands_at(rows[r, STANDING], filters[r, BY_WINDOW, LEVEL])
-            standing[r, 1] = _expected_of(rows[r], expected[r], learned_events[r], time_of_day, events[r])
+            standing[r, 1] = _expected_of(rows[r], expected[r], learned_events[r], course, time_of_day, events[r])
             standing[r, 2] = rows[r, STOOD]
 
 
 @inlined
-def _expected_of(row: Floats, expected: Floats, learned_events: Floats, time_of_day: float, events: float) -> float:
+def _expected_of(
+    row: Floats, expected: Floats, learned_events: Floats, course: Singles, time_of_day: float, events: float
+) -> float:
     """Return what is expected of a row in a window with so many events."""
     middle = expected_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART)
     if np.isnan(middle):
@@ -274,13 +277,21 @@ def _expected_of(row: Floats, expected: Floats, learned_events: Floats, time_of_
     if row[KIND] == RATE:
         hour = min(int(time_of_day * expected.size), expected.size - 1)
         middle = for_events(middle, learned_events[hour], events * row[IN_HOUR])
+    elif row[KIND] == VOLUME and course.shape[1] > 0:
+        middle += course[0, _slot_of(time_of_day, course)]
     return float(middle)
+
+
+@inlined
+def _slot_of(time_of_day: float, course: Singles) -> int:
+    slots: int = course.shape[1]
+    return min(int(time_of_day * slots), slots - 1)
 
 
 @inlined
 def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bottom
     row: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
-    learned_events: Floats, hours: Floats, day_sums: Floats, value: float, events: float, unit: float,
+    learned_events: Floats, course: Singles, hours: Floats, day_sums: Floats, value: float, events: float, unit: float,
     time_of_day: float, age: int, single: bool, stood: bool,
 ) -> None:  # fmt: skip
     """Take in one window of one contrast."""
@@ -321,9 +332,14 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
         return
     if row[KIND] == RATE:
         middle = for_events(middle, learned_events[hour], events * row[IN_HOUR])
+    has_course = row[KIND] == VOLUME and course.shape[1] > 0
+    if has_course:
+        middle += course[0, _slot_of(time_of_day, course)]
     fresh = row[FRESH] == FIRST_RESIDUAL
     row[FRESH] = LATER
     residual, sampling = to_residual(row, value, events, middle)
+    if has_course:
+        sampling += course[1, _slot_of(time_of_day, course)]
     if value > 0:
         row[NEVER] = 0.0
     if value < events:

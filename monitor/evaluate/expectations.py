@@ -81,6 +81,7 @@ class _Morning:
     settings: Settings
     begun: list[SeriesKey]
     of_whom: frozenset[SeriesKey]
+    course: NDArray[np.float32]
     thresholds: Floats
     rows: Floats
     filters: Floats
@@ -118,7 +119,10 @@ class Expectations:
         assert day is not None
         arrays = (state.rows, state.filters, state.sampling, state.expected, state.learned_events, state.series)
         copies = [array.copy() for array in (charts.thresholds, *arrays)]
-        self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), frozenset(beginning), *copies))
+        of_whom = frozenset(beginning)
+        self.mornings.append(
+            _Morning(from_ms, day, charts.settings, list(begun), of_whom, state.course.copy(), *copies)
+        )
 
     def write(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> None:
         """Write the mornings as rows, while contrasts have the coordinates that they had then."""
@@ -147,6 +151,8 @@ def _row(
     }
     if 0 in expected_rows and (scale := contrasts.scale()) is not None:
         document["scale"] = scale
+    if (course := morning.course[series]).any():
+        document["course"] = _short(course.astype(np.float64)).tolist()
     return {
         "model": model,
         "signal": signal,
@@ -261,6 +267,8 @@ class ExpectedContrast:
         Of a share: of how many events an hour it was learned; NaN where that is not known.
     scale : Scale or None
         Of a metric that is no share.
+    course : float64 array [2, slots]
+        Of a volume: what is added to it at parts of its hours, and the variance of that; of nothing else are there any.
     """
 
     name: str
@@ -271,6 +279,7 @@ class ExpectedContrast:
     groups: Groups | Directions | None
     learned_events: Floats
     scale: Scale | None = None
+    course: Floats = field(default_factory=partial(np.empty, (2, 0)))
 
     @property
     def kind(self) -> int:
@@ -299,9 +308,20 @@ class ExpectedContrast:
         is_alone = self.row[legend.WEEKDAYS] == legend.TOLD_APART
         expected = float(expected_at(self.expected, time_of_day, is_alone))
         if self.kind != legend.RATE:
-            return expected
+            return expected + self._course_at(time_of_day)[0]
         hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
         return float(for_events(expected, self.learned_events[hour], events * self.row[legend.IN_HOUR]))
+
+    def variance_at(self, time_of_day: float) -> float:
+        """Return how far the course of its hours varies from day to day, at a time of the day."""
+        return self._course_at(time_of_day)[1]
+
+    def _course_at(self, time_of_day: float) -> tuple[float, float]:
+        slots = self.course.shape[1]
+        if not slots:
+            return 0.0, 0.0
+        added, variance = self.course[:, min(int(time_of_day * slots), slots - 1)].tolist()
+        return added, variance
 
     def usual_in_units(self, expected: float, events: float) -> float:
         """Return what an expectation says, in the units of the data, of so many events.
@@ -451,7 +471,9 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     # Rows from before labels were followed have none.
     scale = None if document.get("scale") is None else Scale(*document["scale"])
     plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
-    contrasts = [_contrast(written, groups, scale) for written in _one_by_one(document["contrasts"])]
+    # It is left out where windows have no course of their own, and rows of earlier versions know of none.
+    course = np.array(document.get("course", [[], []]), dtype=np.float64)
+    contrasts = [_contrast(written, groups, scale, course) for written in _one_by_one(document["contrasts"])]
     rows = document.get("rows", len(contrasts))
     # Rows from before findings were counted do not say it: then a number had this many contrasts, and nothing else had.
     is_number = document.get("is_number", rows == len(NumberContrasts.kinds))
@@ -476,7 +498,9 @@ def _groups(written: Mapping[str, Any]) -> Groups | Directions:
     return Directions.from_json(written) if "turns" in written else Groups.from_json(written)
 
 
-def _contrast(written: Mapping[str, Any], groups: Groups | Directions | None, scale: Scale | None) -> ExpectedContrast:
+def _contrast(
+    written: Mapping[str, Any], groups: Groups | Directions | None, scale: Scale | None, course: Floats
+) -> ExpectedContrast:
     row, filters = np.zeros(legend.ROW), np.zeros((legend.SCALES, legend.FILTER))
     for name, column in ROWS.items():
         # Rows of earlier versions do not say whether a level was accepted, nor of days of the week.
@@ -490,4 +514,4 @@ def _contrast(written: Mapping[str, Any], groups: Groups | Directions | None, sc
     expected = np.array(written["expected"], dtype=np.float64)
     # Rows of earlier versions do not say it.
     learned_events = np.array(written.get("learned_events", [None] * len(expected)), dtype=np.float64)
-    return ExpectedContrast(written["name"], row, filters, sampling, expected, groups, learned_events, scale)
+    return ExpectedContrast(written["name"], row, filters, sampling, expected, groups, learned_events, scale, course)

@@ -26,7 +26,9 @@ NEAR_MS = 2 * DAY_MS
 """What was expected when a day began says nothing of windows so much later."""
 
 
-Numbers = tuple[float, float, float]
+Numbers = tuple[float, float, float, float]
+"""What a window has, out of how many events, what was expected of so many, and how far its course varies."""
+
 _Window = tuple[int, int, NDArray[np.float64], list[Numbers]]
 """Its number in the day, its end, the levels that it finds, and the numbers of each contrast."""
 
@@ -106,7 +108,7 @@ def contrasts_along(
     ends = [*_ends(day, windows[:begins], first=True), *_ends(day, windows[begins:], first=False)]
     for (_, end_ms, _, numbers), of_window in zip(windows, ends, strict=True):
         contrasts = zip(day.contrasts, numbers, of_window, strict=True)
-        yield end_ms, [_in_window(contrast, *values, residuals) for contrast, values, residuals in contrasts]
+        yield end_ms, [_in_window(contrast, *values[:3], residuals) for contrast, values, residuals in contrasts]
 
 
 def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Sequence[Sequence[Sequence[float]]]:
@@ -127,15 +129,14 @@ def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Seque
 
 
 def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float) -> Numbers:
-    """Return what a window has, out of how many events, and what was expected of so many."""
     value, events = measured.get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
-    return value, events, contrast.expected_of(time_of_day, events)
+    return value, events, contrast.expected_of(time_of_day, events), contrast.variance_at(time_of_day)
 
 
-def _sampling(contrast: ExpectedContrast, value: float, events: float, expected: float) -> float:
+def _sampling(contrast: ExpectedContrast, value: float, events: float, expected: float, varies: float) -> float:
     if math.isnan(value) or math.isnan(expected):
-        return float(contrast.sampling[legend.BY_WINDOW])
-    return float(to_residual(contrast.row, value, events, expected)[1])
+        return float(contrast.sampling[legend.BY_WINDOW]) + varies
+    return float(to_residual(contrast.row, value, events, expected)[1]) + varies
 
 
 def _in_window(

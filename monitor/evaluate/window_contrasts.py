@@ -60,8 +60,8 @@ def filters_along(
                 continue
             expected = contrast.expected_of(time_of_day, measured[contrast.name][1])
             if not np.isnan(expected):
-                residual = to_residual(contrast.row, *measured[contrast.name], expected)
-                z = take_in(filters[r], unused[r], *residual, fresh[r])
+                residual, sampling = to_residual(contrast.row, *measured[contrast.name], expected)
+                z = take_in(filters[r], unused[r], residual, sampling + contrast.variance_at(time_of_day), fresh[r])
                 if day.days < CALIBRATED_FROM and not fresh[r]:
                     seen[r] += 1
                     guess_calibration(filters[r], z, seen[r])

@@ -224,6 +224,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "performance_join",
             "real",
             "recovery",
+            "scheduled_jobs",
             "vector_changes",
             "acceptance",
             "rollouts",

@@ -65,7 +65,7 @@ def means_of(schedule: Schedule, day: int, windows_per_day: int) -> list[float]:
     return [sum(schedule(day, hour) for hour in window) / 12 for window in minutes]
 
 
-@pytest.mark.parametrize("windows_per_day", [24, 1])
+@pytest.mark.parametrize("windows_per_day", [288, 24, 1])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_timetable_is_known_within_two_weeks(name: str, windows_per_day: int) -> None:
     for seed in range(2):
@@ -75,7 +75,7 @@ def test_a_timetable_is_known_within_two_weeks(name: str, windows_per_day: int) 
         assert len({day for day, _ in raised}) <= 6
 
 
-@pytest.mark.parametrize("windows_per_day", [24, 1])
+@pytest.mark.parametrize("windows_per_day", [288, 24, 1])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_day_without_traffic_alarms_at_once(name: str, windows_per_day: int) -> None:
     raised = alarms(SCHEDULES[name], windows_per_day, 3, days=CHANGED + 1, share_from=(CHANGED, 0.0))

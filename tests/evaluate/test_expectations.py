@@ -106,16 +106,39 @@ def test_rows_of_earlier_versions_had_a_document_of_each_contrast(stored: tuple[
 
 @pytest.mark.parametrize("at_once", [5, DAYS * 24])
 def test_rows_do_not_depend_on_batches_or_restarts(at_once: int, stored: tuple[Store, Watch]) -> None:
-    store, watch = stored
-    ends = range(first_window_end(watch, START_MS), START_MS + DAYS * DAY_MS + 1, HOUR_MS)
+    assert written_in_batches(*stored, at_once, HOUR_MS) == sorted(rows(stored[0], "expectations"), key=key_of)
+
+
+def written_in_batches(store: Store, watch: Watch, at_once: int, window_ms: int) -> list[dict[str, Any]]:
+    """Evaluate stored panes so many windows at a time, with a restart before each, and return the expectations."""
+    ends = range(first_window_end(watch, START_MS), START_MS + DAYS * DAY_MS + 1, window_ms)
     kind, written = Changes(watch, None), []
     for start in range(0, len(ends), at_once):
         restored = Changes(watch, None)
         restored.restore(kind.snapshot())
         kind, batch = restored, ends[start : start + at_once]
-        list(kind.advance(read_panes(store, watch, batch[0] - HOUR_MS, batch[-1]), batch))
+        list(kind.advance(read_panes(store, watch, batch[0] - window_ms, batch[-1]), batch))
         written += in_rows(kind.expectations())
-    assert sorted(written, key=key_of) == sorted(rows(store, "expectations"), key=key_of)
+    return sorted(written, key=key_of)
+
+
+def test_a_job_within_an_hour_is_expected_at_its_minutes(tmp_path: Path) -> None:
+    quarter_ms = HOUR_MS // 4
+    configuration = watched(pane="15m", defaults={"window": "15m"})
+    per_window = [80 if quarter % 96 == 13 else 4 for quarter in range(DAYS * 96)]
+    events = [
+        {"id": f"{quarter}/{number}", "ts": START_MS + quarter * quarter_ms + number, "x": number % 3, "country": "DE"}
+        for quarter, count in enumerate(per_window)
+        for number in range(count)
+    ]
+    store, _ = replayed_lines(tmp_path, [json.dumps(event).encode() for event in events], configuration)
+    stored_rows = of_days(store, "volume")
+    [volume] = read_day(stored_rows[-1]).contrasts
+    at_three = [volume.in_units(volume.expected_of((quarter + 0.5) / 96, 1.0)) for quarter in range(12, 16)]
+    assert at_three == pytest.approx([4, 80, 4, 4], rel=0.1)
+    assert volume.variance_at(13.5 / 96) == 0.0
+    in_batches = written_in_batches(store, compile_watch(configuration, "loans"), 7, quarter_ms)
+    assert [row for row in in_batches if row["signal"] == "volume"] == sorted(stored_rows, key=key_of)
 
 
 def in_rows(columns: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
