@@ -16,6 +16,7 @@ from detectors.change.legend import (
     CARRY,
     COUNTED,
     DAY_ALARMS,
+    DAY_EXPECTED,
     DAY_SUM,
     DAY_WINDOWS,
     DIRECTIONS,
@@ -25,6 +26,7 @@ from detectors.change.legend import (
     EVIDENCE_SUM,
     EXCEEDS,
     EXPECTED,
+    EXPECTED_WEIGHT,
     FIRST_ROW,
     IN_HOUR,
     IS_ANEW,
@@ -227,12 +229,15 @@ def say_nothing(verdict: Floats, status: int, scale: int) -> None:
 
 
 @inlined
-def count_day(row: Floats, expected: Floats, hours: Floats, verdict: Floats) -> None:
-    """Let a verdict on a day's number of events say how many there were, and how many were expected of its windows.
+def sum_up_day(row: Floats, expected: Floats, hours: Floats, day_sums: Floats, verdict: Floats) -> None:
+    """Let a verdict on a day say what was expected of its windows so far, each weighed as its residual is.
 
-    Of a mean of logarithms over hours that are not alike, there is no number of events.
+    Of a number of events, how many there were, and how many were expected: of a mean of logarithms over hours that are
+    not alike, there is no number.
     """
     if row[KIND] != VOLUME:
+        if day_sums[EXPECTED_WEIGHT] > 0:
+            verdict[EXPECTED] = day_sums[DAY_EXPECTED] / day_sums[EXPECTED_WEIGHT]
         return
     events, counted = 0.0, 0.0
     for hour in range(expected.size):

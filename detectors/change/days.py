@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from detectors.change.alarms import (
     alarm_by_day,
-    count_day,
     end_what_is_back,
     hold,
     is_held,
@@ -15,6 +14,7 @@ from detectors.change.alarms import (
     raise_grown,
     say_nothing,
     stand,
+    sum_up_day,
 )
 from detectors.change.charts import MOST_SQUARE, combine, let_pass, step_level, take_in
 from detectors.change.components import (
@@ -50,6 +50,7 @@ from detectors.change.legend import (
     COUNTS,
     DAY_ALARMS,
     DAY_CHANCE,
+    DAY_EXPECTED,
     DAY_MEANS,
     DAY_MEANS_SEEN,
     DAY_MEANS_SQUARED,
@@ -65,6 +66,7 @@ from detectors.change.legend import (
     DAYS_SEEN,
     EVIDENCE,
     EXPECTED,
+    EXPECTED_WEIGHT,
     FAMILIES,
     FAMILY,
     FIRST_DAY,
@@ -439,7 +441,8 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
         if verdicts[s, LEADING_ROW] >= 0:
             r = int(verdicts[s, LEADING_ROW])
             verdicts[s, EXPECTED] = mean_of_hours(expected[r])
-            count_day(rows[r], expected[r], hours[r], verdicts[s])
+            sum_up_day(rows[r], expected[r], hours[r], day_sums[r], verdicts[s])
+        day_sums[first : first + count, DAY_EXPECTED : EXPECTED_WEIGHT + 1] = 0.0
         weigh_day(
             day, age, weekend, rows[first : first + count], series[s], expected[first : first + count],
             hours_known[first : first + count], weights[s], thresholds[s], window_thresholds[s],

@@ -86,9 +86,9 @@ FOURTHS = LOOKS_SEEN + LOOKS - 1
 MOMENTS = FOURTHS + 1
 
 # What a day adds up: weighed residuals, weights, the variance of their sum; windows, and their variance by sampling; of
-# a spread, the squares of all scores, and of how many.
+# a spread, the squares of all scores, and of how many; what was expected of its windows, weighed, and those weights.
 DAY_SUM, DAY_WEIGHT, DAY_VARIANCE, DAY_WINDOWS, DAY_SAMPLING, DAY_SAMPLED, DAY_SQUARES, DAY_EVENTS = range(8)
-DAY_SUMS = DAY_EVENTS + 1
+DAY_EXPECTED, EXPECTED_WEIGHT, DAY_SUMS = range(8, 11)
 
 # A series: its first row and how many; the day it began, its windows so far; today's largest score by scale; whether
 # it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them;

@@ -17,6 +17,7 @@ from detectors.change.legend import (
     BY_DAY,
     CHART,
     COMPARED,
+    DAY_SQUARES,
     DAY_SUMS,
     DAYS,
     DEVIATION,
@@ -282,7 +283,7 @@ class State:
         for name in ("moments", "sums", "waiting"):
             long[name] = _widened(snapshot[name], MOMENTS)
         long["day_sums"] = _widened(snapshot["day_sums"], DAY_SUMS)
-        if np.shape(snapshot["day_sums"])[1] < DAY_SUMS:
+        if np.shape(snapshot["day_sums"])[1] <= DAY_SQUARES:
             _add_hours(long["rows"], np.asarray(snapshot["hours"]), long["day_sums"])
         long["series"] = _widened(snapshot["series"], SERIES)
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)

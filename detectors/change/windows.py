@@ -8,7 +8,6 @@ import numpy.typing as npt
 from detectors.change.alarms import (
     alarm_by_window,
     any_stands,
-    count_day,
     hold,
     is_held,
     leave_out_stuck,
@@ -17,6 +16,7 @@ from detectors.change.alarms import (
     say_nothing,
     stand,
     stands_at,
+    sum_up_day,
 )
 from detectors.change.charts import (
     MOST_SQUARE,
@@ -44,6 +44,7 @@ from detectors.change.legend import (
     CALIBRATION,
     COMPARED,
     COUNTS,
+    DAY_EXPECTED,
     DAY_REPEATS,
     DAY_SAMPLED,
     DAY_SAMPLING,
@@ -55,6 +56,7 @@ from detectors.change.legend import (
     DEVIATION,
     EVIDENCE,
     EXPECTED,
+    EXPECTED_WEIGHT,
     FAMILY,
     FIRST_RESIDUAL,
     FIRST_ROW,
@@ -207,8 +209,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     stand(rows, filters, series, s, verdicts[s, t])
                     hold(verdicts[s, t], thresholds[s])
                     _expect(
-                        rows, filters, expected, learned_events, course[s], hours, places[t], events[:, t], first,
-                        count, verdicts[s, t], standing[:, t],
+                        rows, filters, expected, learned_events, course[s], hours, day_sums, places[t], events[:, t],
+                        first, count, verdicts[s, t], standing[:, t],
                     )  # fmt: skip
                 continue
             series[s, ABSENT_FOR] = 0
@@ -243,22 +245,22 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                 if verdicts[s, t, STATUS] == QUIET:
                     name_foremost(filters[:, BY_WINDOW], charts[:, BY_WINDOW], first, count, verdicts[s, t])
             _expect(
-                rows, filters, expected, learned_events, course[s], hours, places[t], events[:, t], first, count,
-                verdicts[s, t], standing[:, t],
+                rows, filters, expected, learned_events, course[s], hours, day_sums, places[t], events[:, t], first,
+                count, verdicts[s, t], standing[:, t],
             )  # fmt: skip
 
 
 @inlined
 def _expect(
     rows: Floats, filters: Floats, expected: Floats, learned_events: Floats, course: Singles, hours: Floats,
-    time_of_day: float, events: Floats, first: int, count: int, verdict: Floats, standing: Floats,
+    day_sums: Floats, time_of_day: float, events: Floats, first: int, count: int, verdict: Floats, standing: Floats,
 ) -> None:  # fmt: skip
     """Write what is expected of the row that a verdict names, and of rows whose alarms stand, and how far they are."""
     if verdict[LEADING_ROW] >= 0:
         r = int(verdict[LEADING_ROW])
         verdict[EXPECTED] = _expected_of(rows[r], expected[r], learned_events[r], course, time_of_day, events[r])
         if verdict[SCALE] == BY_DAY:
-            count_day(rows[r], expected[r], hours[r], verdict)
+            sum_up_day(rows[r], expected[r], hours[r], day_sums[r], verdict)
     for r in range(first, first + count):
         if rows[r, STANDING] != 0:
             standing[r, 0] = stands_at(rows[r, STANDING], filters[r, BY_WINDOW, LEVEL])
@@ -361,6 +363,9 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if is_first:
         # It lies where it does by chance, and so does all that is expected by it.
         window[VARIANCE] += sampling
+    weight = 1 / (window[LEVEL_VARIANCE] + window[NOISE] + sampling)
+    day_sums[DAY_EXPECTED] += weight * middle
+    day_sums[EXPECTED_WEIGHT] += weight
     if not silent:
         day_sums[DAY_SAMPLING] += sampling
         day_sums[DAY_SAMPLED] += 1

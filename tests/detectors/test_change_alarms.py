@@ -8,7 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.legend import EXCEEDS, GROUPS, LEADING_ROW, QUIET, STANDS, STATUS
+from detectors.change.legend import (
+    BY_DAY,
+    EXCEEDS,
+    EXPECTED,
+    GROUPS,
+    LEADING_ROW,
+    LOCATION,
+    QUIET,
+    SCALE,
+    SCORE,
+    STANDS,
+    STATUS,
+)
 from detectors.change.model import Evidence
 from tests.detectors.change_streams import (
     COUNT,
@@ -404,3 +416,19 @@ def test_hours_that_are_seldom_there_are_no_surprise() -> None:
             return evidence
 
         assert follow(charts_of(NUMBER), range(62), draw).alarms() == []
+
+
+def test_what_was_expected_of_a_day_is_that_of_its_windows_so_far() -> None:
+    """It was that of the hour in which the day was judged: `98.9 → 73.4 over the day` was said of a day around 100."""
+    season, changed, looks = 2 * np.cos(np.pi * np.arange(24) / 12), 35, []
+    for seed in range(4):
+        rng, charts = np.random.default_rng(seed), charts_of(((SCORE, LOCATION),))
+        for day in range(changed + 10):
+            charts.begin(day, weekend=is_weekend(day))
+            level = rng.normal(-0.8 * (day >= changed), 0.2)
+            verdicts = charts.watch(evidence_of((season + level + rng.normal(0, 0.1, 24))[None], 100.0))[0]
+            for hour, verdict in enumerate([*verdicts, charts.close()[0]]):
+                if day >= changed and verdict[STATUS] == EXCEEDS and verdict[SCALE] == BY_DAY:
+                    assert verdict[EXPECTED] == pytest.approx(season[: hour + 1].mean(), abs=0.15)
+                    looks.append(hour)
+    assert {hour for hour in looks if hour < 24}, "one at least is of a part of a day"
