@@ -33,7 +33,9 @@ __all__ = [
     "measure",
 ]
 
-Form = Literal["share", "angle", "size", "plain"]
+Form = Literal["share", "angle", "size", "rest", "correlation", "plain"]
+"""How a metric is followed: by counts of how many, between 0 and 1, as a size, as what a size lacks of 1, between −1
+and 1, or as it is."""
 
 TP, FP, FN, TN = range(4)
 _SHARES: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -51,7 +53,7 @@ _FORMS: Mapping[str, Form] = {
     "pr_auc": "angle",
     "precision": "angle",
     "recall": "angle",
-    "mcc": "plain",
+    "mcc": "correlation",
     "log_loss": "size",
     "brier": "size",
     "bias": "plain",
@@ -62,7 +64,7 @@ _FORMS: Mapping[str, Form] = {
     "pinball": "size",
     "interval_coverage": "angle",
     "interval_width": "size",
-    "r2": "plain",
+    "r2": "rest",
     "ndcg": "angle",
     "mrr": "angle",
     "value_per_event": "plain",
@@ -82,6 +84,9 @@ FEWEST_EVENTS = 30
 
 ROOM = 1e-9
 """What lies between 0 and 1 is kept this far from both, and sizes from 0."""
+
+_BETWEEN_0_AND_1, _SIZES = ("share", "angle"), ("size", "rest")
+"""Forms that are followed by their arc sines, and by their logarithms."""
 
 
 class Measured(NamedTuple):
@@ -127,7 +132,7 @@ class Scale(NamedTuple):
         smallest : float
             What an event's standard deviation is at least.
         """
-        about = cls(form, typical=max(measured.value, ROOM) if form == "size" else 1.0)
+        about = cls(form, typical=max(cls(form)._size_of(measured.value), ROOM))
         return about._replace(center=about.at(measured.value), spread=max(about.variance(measured) ** 0.5, smallest))
 
     def at(self, value: float) -> float:
@@ -140,27 +145,39 @@ class Scale(NamedTuple):
 
     def variance(self, measured: Measured) -> float:
         """Return the variance that one event contributes there."""
-        if self.form != "size":
+        if self.form not in _SIZES:
             return measured.variance * (self._slope(measured.value) / self.spread) ** 2
         # Where one error makes up a loss, a slope says far too little of how far below it chance may be.
         error = math.sqrt(measured.variance / measured.events)
         low, high = self._to(measured.value - error), self._to(measured.value + error)
         return ((high - low) / (2 * self.spread)) ** 2 * measured.events
 
+    def _size_of(self, value: float) -> float:
+        """Return the size that is followed: of R², what it lacks of 1."""
+        if self.form not in _SIZES:
+            return 1.0
+        return value if self.form == "size" else 1 - value
+
     def _to(self, value: float) -> float:
-        if self.form in ("share", "angle"):
+        if self.form in _BETWEEN_0_AND_1:
             return 2 * math.asin(math.sqrt(min(max(value, 0.0), 1.0)))
-        return math.log1p(max(value, 0.0) / self.typical) if self.form == "size" else value
+        if self.form in _SIZES:
+            size = math.log1p(max(self._size_of(value), 0.0) / self.typical)
+            return size if self.form == "size" else -size
+        return math.atanh(min(max(value, ROOM - 1), 1 - ROOM)) if self.form == "correlation" else value
 
     def _from(self, at: float) -> float:
-        if self.form in ("share", "angle"):
+        if self.form in _BETWEEN_0_AND_1:
             return math.sin(min(max(at, 0.0), math.pi) / 2) ** 2
-        return self.typical * max(math.expm1(min(at, 700.0)), 0.0) if self.form == "size" else at
+        if self.form in _SIZES:
+            size = self.typical * max(math.expm1(min(at if self.form == "size" else -at, 700.0)), 0.0)
+            return size if self.form == "size" else 1 - size
+        return math.tanh(at) if self.form == "correlation" else at
 
     def _slope(self, value: float) -> float:
-        if self.form in ("share", "angle"):
+        if self.form in _BETWEEN_0_AND_1:
             return 1 / math.sqrt(max(value * (1 - value), ROOM))
-        return 1.0
+        return 1 / max(1 - value * value, ROOM) if self.form == "correlation" else 1.0
 
 
 def form_of(name: str, kind: str) -> Form:

@@ -84,3 +84,19 @@ def test_every_metric_that_can_be_followed_has_a_form_and_a_scale_that_leads_bac
         for kind in METRICS[name].kinds:
             scale = Scale(form_of(name, kind), center=0.4, spread=0.7)
             assert scale.value(scale.at(0.8)) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("name", "kind", "ends"), [("r2", "regression", (None, 1.0)), ("mcc", "binary", (-1.0, 1.0))])
+def test_no_shift_leads_beyond_what_a_metric_can_be(name: str, kind: str, ends: tuple[float | None, float]) -> None:
+    """R² went `0.912 → 1.03`: what an hour lacked of a linear scale was added to what was expected."""
+    scale = Scale.of(form_of(name, kind), Measured(0.9, variance=0.02, events=500))
+    assert scale.at(0.9) == pytest.approx(0)
+    reached = [scale.value(at) for at in np.linspace(-40, 40, 81)]
+    assert reached == sorted(reached)
+    assert max(reached) <= ends[1]
+    assert ends[0] is None or min(reached) >= ends[0]
+    for value in (-0.5, 0.0, 0.5, 0.99):
+        assert scale.value(scale.at(value)) == pytest.approx(value)
+        of_one = Measured(value, variance=1e-4, events=10_000)
+        slope = (scale.at(value + 1e-4) - scale.at(value - 1e-4)) / 2e-4
+        assert scale.variance(of_one) == pytest.approx(1e-4 * slope**2, rel=0.01)
