@@ -66,7 +66,11 @@ def _of_change(window: Row, change: Row) -> Iterator[str]:
     for row in window["scores"]:
         if row["detector"] == "skew" and row["detail"]:
             yield f"against the data set that the model was built on: {row['detail']}"
-    if window["outcome"] != "learning" and not window["contrasts"]:
+    if window["outcome"] == "learning" or window["contrasts"]:
+        return
+    if window["n"] == 0:
+        yield "nothing came in this window that could be compared with what is expected at its hour"
+    else:
         yield "what was expected at this hour was not stored, or its configuration is not at hand"
 
 

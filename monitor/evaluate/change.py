@@ -357,6 +357,7 @@ class Changes:
             return
         span = slice(windows.start, windows.stop)
         of_all = [parts[key] for key in self._begun]
+        self._suppose_events(windows, moments, of_all)
         evidence = Evidence(
             values=np.concatenate([part.evidence.values[:, span] for part in of_all]),
             events=np.concatenate([part.evidence.events[:, span] for part in of_all]),
@@ -369,6 +370,26 @@ class Changes:
         self._take(windows, self._charts.watch(evidence, standing), parts)
         self._note_standing(windows, standing, parts)
         self._note_skews(windows, parts)
+
+    def _suppose_events(self, windows: range, moments: Sequence[Moment], parts: Sequence[Part]) -> None:
+        """Let contrasts that have nothing in a window have the events there that they have at that hour as a rule.
+
+        Charts learn nothing of them. What is said of an alarm that stands is said in units of so many events: of a
+        single one every share is none or all.
+        """
+        learned, hours = self._charts.state.learned_events, self._charts.settings.hours
+        in_hour = self._charts.settings.windows_per_day / hours
+        of_hour = [min(int(moments[t].time_of_day * hours), hours - 1) for t in windows]
+        for first_row, part in zip(self._first_rows().astype(np.int64).tolist(), parts, strict=True):
+            span = slice(windows.start, windows.stop)
+            values, events = part.evidence.values[:, span], part.evidence.events[:, span]
+            lacking = np.isnan(values) & (events <= 1)
+            if lacking.any():
+                of_day = learned[first_row : first_row + len(values)]
+                has_any = of_day > 0
+                # At an hour that never has any, as many as other hours have; 0 where none is known yet.
+                usual = np.where(has_any, of_day, 0.0).sum(axis=1) / np.maximum(has_any.sum(axis=1), 1)
+                events[lacking] = (np.where(has_any, of_day, usual[:, None])[:, of_hour] / in_hour)[lacking]
 
     def _note_standing(
         self, windows: range, standing: Floats, parts: Mapping[SeriesKey, Part], *, by_day: bool = False

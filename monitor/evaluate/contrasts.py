@@ -123,7 +123,8 @@ class SignalEvidence:
     Attributes
     ----------
     values, events, units : float64 arrays [K, T]
-        As `detectors.change.windows.watch_windows` takes them.
+        As `detectors.change.windows.watch_windows` takes them. Once they are watched, a contrast without a value has
+        the events that it has at that hour as a rule, 0 if that is not known.
     repeats : float64 array [T]
     learned : int64 array [T]
         Values that were seen of the `REFERENCE_EVENTS` without which a number or a category says nothing but how many
@@ -830,6 +831,8 @@ def _most(counts: Integers, among: Integers, names: Sequence[str]) -> NewValues:
 
 def usual_share(share: float, events: float) -> float:
     """Return a share that was expected, without the 3/8 of an event that every expectation is made with; at most 1."""
+    if events <= 0:
+        return share
     count = share * (events + 0.75) - 0.375
     # It may have been learned of more events than these.
     return min(count / events, 1.0) if count > HARDLY_ANY else 0.0

@@ -123,6 +123,14 @@ def test_without_the_configuration_it_says_what_was_said_then() -> None:
     assert "what was expected at this hour was not stored, or its configuration is not at hand" in window["words"]
 
 
+def test_of_a_window_without_events_it_says_that_nothing_could_be_compared() -> None:
+    world = fraud()
+    world.add("scores", [score(60, version="v1", n=0, detector="change", status="drift", window_ms=HOUR_MS)])
+    window = Client(world).get("/v1/explain", model="fraud", signal="feature:amount", at="60000").json()
+    assert "nothing came in this window that could be compared with what is expected at its hour" in window["words"]
+    assert not any("not at hand" in sentence for sentence in window["words"])
+
+
 def test_it_says_which_version_it_is_about_and_which_others_there_are() -> None:
     world = fraud()
     versions = {"v1": 40, "v2": 90, "": 3}

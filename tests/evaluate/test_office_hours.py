@@ -62,3 +62,22 @@ def test_what_is_usual_is_that_of_hours_with_events(moved: tuple[Store, dict[int
     [volume] = read_day(of_friday).contrasts
     assert volume.kind == VOLUME
     assert volume.in_units(volume.usual) == pytest.approx(PER_HOUR, rel=0.25)
+
+
+def test_in_hours_without_events_an_alarm_says_what_its_share_is_by_day(tmp_path: Path) -> None:
+    rng, events = np.random.default_rng(4), []
+    for day in range(17):
+        for hour in range(8, 20):
+            begins_ms = START_MS + day * DAY_MS + hour * HOUR_MS
+            times = np.sort(rng.integers(0, HOUR_MS, int(rng.poisson(PER_HOUR))))
+            is_missing = rng.random(len(times)) < (0.3 if day >= 15 else 0.01)
+            events += [
+                {"id": f"{begins_ms + at}", "ts": begins_ms + at, "x": None if lacks else float(rng.normal())}
+                for at, lacks in zip(times.tolist(), is_missing.tolist(), strict=True)
+            ]
+    configuration = configured(detect=DETECT, schema=SCHEMA, segments=[], alerts={"resolve_after": "1d"})
+    store = replayed_lines(tmp_path, as_lines(events), configuration)[0]
+    by_night = [row for row in scored(store, signal="feature:x") if row["status"] == "drift" and row["n"] == 0]
+    shares = [re.findall(r"missing ([\d.]+) % → ([\d.]+) %", row["detail"])[0] for row in by_night]
+    assert len(shares) >= 8
+    assert all(float(usual) < 4 and 20 < float(current) < 45 for usual, current in shares), shares
