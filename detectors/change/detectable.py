@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from detectors.change.charts import LEAST_FRESH, MOST_SQUARE
 from detectors.change.legend import (
+    ALWAYS,
     CALIBRATION,
     CARRY,
     COMMON,
@@ -37,6 +38,7 @@ from detectors.change.legend import (
     KIND,
     LEVEL_VARIANCE,
     MAGNITUDES,
+    NEVER,
     NOISE,
     OVERNIGHT,
     RATE,
@@ -242,11 +244,21 @@ def contrast_at(row: Floats, residual: float, events: float, expected: float) ->
 def contrast_on_average(row: Floats, residual: float, events: float, expected: float) -> float:
     """Return what a contrast is on average over windows whose residuals have a mean; as `contrast_at` otherwise.
 
-    Of rare events the mean of residuals is not the residual of the mean: most windows have none.
+    Of rare events the mean of residuals is not the residual of the mean: most windows have none. Where nearly all
+    are counted, the others are rare.
     """
     count = contrast_at(row, residual, events, expected)
-    if row[KIND] == SCORE or np.isnan(count) or count > RARE:
-        return float(count)
+    if row[KIND] == RATE and count > events / 2:
+        others = row.copy()
+        others[[NEVER, ALWAYS]] = row[[ALWAYS, NEVER]]
+        return events - _on_average(others, -residual, events, math.pi - expected, events - count)
+    return _on_average(row, residual, events, expected, float(count))
+
+
+def _on_average(row: Floats, residual: float, events: float, expected: float, count: float) -> float:
+    """Return what has a mean of residuals, if ``count`` is what would have it as its only one."""
+    if row[KIND] == SCORE or math.isnan(count) or count > RARE:
+        return count
     most = min(int(events), 4 * RARE) if row[KIND] == RATE else 4 * RARE
     counts = np.arange(most + 1)
     residuals = np.array([to_residual(row, float(each), events, expected)[0] for each in counts])

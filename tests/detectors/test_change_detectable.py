@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -129,6 +130,17 @@ def test_what_is_stated_is_found_in_nine_of_ten_trials_and_half_of_it_mostly_not
     shift = stated(trained(*stream))[span]
     assert share_found(stream, shift, WITHIN[span]) >= 0.78
     assert share_found(stream, shift / 2, WITHIN[span]) <= 0.3
+
+
+@pytest.mark.parametrize("events", [9.0, 37.0, 200.0, 3000.0])
+@pytest.mark.parametrize("residual", [0.02, 0.24, 0.7])
+def test_a_share_that_falls_from_all_is_the_rest_of_one_that_rises_from_none(events: float, residual: float) -> None:
+    row, expected = np.zeros(ROW), 0.19
+    row[[KIND, IN_HOUR]] = RATE, 1
+    rises = contrast_on_average(row, residual, events, expected)
+    falls = contrast_on_average(row, -residual, events, math.pi - expected)
+    assert falls == pytest.approx(events - rises, abs=1e-4 * events)
+    assert falls < events
 
 
 def drawn(rng: np.random.Generator, kind: int, events: float, mean: float, size: int) -> Floats:
