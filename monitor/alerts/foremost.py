@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from monitor.alerts.verdict import Beside, Change, Verdict
 
-__all__ = ["WORSE", "foremost", "is_nearly_constant", "is_of_spread", "is_of_vectors", "is_side_effect"]
+__all__ = ["OF_A_PART", "WORSE", "foremost", "is_nearly_constant", "is_of_spread", "is_of_vectors", "is_side_effect"]
 
 WORSE = 1.5
 """How many times as large a move must be to be told again, or in the place of another one."""

@@ -17,11 +17,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from monitor.alerts.foremost import WORSE, foremost, is_of_vectors, is_side_effect
+from monitor.alerts.foremost import OF_A_PART, WORSE, foremost, is_of_vectors, is_side_effect
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
@@ -104,7 +104,11 @@ class Told(NamedTuple):
 
 @dataclass
 class Member:
-    """A series of an alert. Once a member, it stays one until the alert ends."""
+    """A series of an alert. Once a member, it stays one until the alert ends.
+
+    ``moves_told`` are moves that people know of, by contrast, and ``labels_told`` the classes of which they know that
+    their labels do not come as they did.
+    """
 
     since_ms: int
     last_ms: int
@@ -116,14 +120,16 @@ class Member:
     new_version: NewVersion | None = None
     moves_told: dict[str, Told] = field(default_factory=dict)
     failure: Failure | None = None
+    labels_told: list[str] = field(default_factory=list)
 
-    def tell(self, verdict: Verdict, pause_ms: int) -> bool:
+    def tell(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member] = ()) -> bool:
         """Return whether a move is news, and remember it if so.
 
         The same move is none, however often, unless it is larger by `WORSE`: a constant passes its threshold again and
         again where the season leads away from it, and what varies more moves in every way. But an outage that was over,
         and comes again ``pause_ms`` later or more, is another one. That values which have moved are now away from their
-        reference is no news, unless further than they moved; that they move when they are away from it already is.
+        reference is no news, unless further than they moved; that they move when they are away from it already is. Nor
+        is what a segment or a part has of a move that was told of its ``relatives``.
         """
         change, (contrast, move) = verdict.facts.change, _move_of(verdict)
         may_recur = change is not None and change.is_anew and change.what in OF_NO_USE
@@ -132,13 +138,69 @@ class Member:
             recurs = may_recur and verdict.at_ms - earlier.at_ms >= pause_ms
             if not recurs:
                 return False
+        elif self._is_part_of_what_was_told(verdict, pause_ms, relatives):
+            return False
         self.moves_told[contrast] = move
         return True
 
-    def say(self, verdicts: Sequence[Verdict], news: Sequence[Verdict], former: Verdict | None) -> None:
-        """Say the foremost of some verdicts, which people know of from now on if there are news."""
+    def _is_part_of_what_was_told(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member]) -> bool:
+        """Whether a move of a segment, or of a part such as a class, is one that was told of another series or part.
+
+        Of the whole, or another segment, people were told that it moved the same way, and nearly as far.
+        """
+        change, (contrast, move) = verdict.facts.change, _move_of(verdict)
+        if change is None or verdict.facts.failure is not None:
+            return False
+        if not verdict.segment and not contrast.startswith(OF_A_PART):
+            return False
+        told_moves = [
+            (name, each)
+            for member in (self, *relatives)
+            if member.is_alarmed
+            for name, each in member.moves_told.items()
+            if member is not self or name != contrast
+        ]
+        recent_ms = verdict.at_ms - pause_ms if change.is_anew and change.what in OF_NO_USE else -math.inf
+        return any(
+            _whole_name(name) == _whole_name(contrast)
+            and each.is_up == move.is_up
+            and each.at_ms >= recent_ms
+            and move.effect < WORSE * each.effect
+            for name, each in told_moves
+        )
+
+    def note_told(self) -> None:
+        """Remember what a notification says of it: how far off it is by now."""
+        if not self.is_alarmed:
+            return
+        for contrast, move in _moves_said(self.evidence):
+            earlier = self.moves_told.get(contrast)
+            if earlier is None or earlier.is_up != move.is_up:
+                self.moves_told[contrast] = move
+            elif move.effect > earlier.effect:
+                self.moves_told[contrast] = earlier._replace(effect=move.effect)
+
+    def tell_labels(self, verdict: Verdict, relatives: Sequence[Member] = ()) -> bool:
+        """Return whether labels of a class do not come as they did, and nobody knows of it yet; remember it if so.
+
+        Of a segment it is no news where it was told of the whole, or of another segment.
+        """
+        odd = verdict.facts.odd_labels
+        classes = [] if odd is None else [name for name in odd.classes if name not in self.labels_told]
+        if not classes:
+            return False
+        self.labels_told += classes
+        if self.peak.facts.odd_labels is None:
+            self.peak = replace(self.peak, facts=self.peak.facts._replace(odd_labels=odd))
+        of_relatives = {name for member in relatives for name in member.labels_told}
+        return not verdict.segment or not of_relatives.issuperset(classes)
+
+    def say(
+        self, verdicts: Sequence[Verdict], news: Sequence[Verdict], former: Verdict | None, *, is_told: bool
+    ) -> None:
+        """Say the foremost of some verdicts, which people know of from now on if it is told."""
         self.evidence = foremost(verdicts, news, former)
-        if news:
+        if is_told:
             contrast, move = _move_of(self.evidence)
             self.moves_told.setdefault(contrast, move)
 
@@ -159,19 +221,20 @@ class Member:
         """When it most likely moved, if that can be said: else the start of its first alarmed window."""
         return min(self.since_ms, self.moved_ms or self.since_ms)
 
-    def alarm(self, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
+    def alarm(self, verdicts: Sequence[Verdict], pause_ms: int, relatives: Sequence[Member] = ()) -> bool:
         """Take in the verdicts of another alarmed window, strongest first, and return whether one of them is news."""
         moves = [verdict for verdict in verdicts if verdict.tells_of_a_move and not self._is_stuck_still(verdict)]
-        news = [verdict for verdict in moves if self.tell(verdict, pause_ms)]
+        news = [verdict for verdict in moves if self.tell(verdict, pause_ms, relatives)]
         strongest = verdicts[0]
         # Whoever was told what the signal has is told once that it has nothing any more.
         falls_silent = strongest.facts.no_value is not None and self.evidence.facts.no_value is None
         self.failure = _worse(self.failure, (news[0] if news else strongest).facts.failure)
-        self.say(verdicts, news, self.evidence)
+        self.say(verdicts, news, self.evidence, is_told=bool(news))
         self.last_ms, self.status = strongest.at_ms, "drift"
         if _height(self.evidence) > _height(self.peak):
             self.peak = self.evidence
-        return bool(news) or falls_silent
+        has_odd_labels = self.tell_labels(strongest, relatives)
+        return bool(news) or falls_silent or has_odd_labels
 
     @property
     def is_alarmed(self) -> bool:
@@ -277,8 +340,14 @@ class Live:
     def last_ms(self) -> int:
         return max(member.last_ms for member in self.members.values())
 
-    def take(self, series: SeriesKey, verdicts: Sequence[Verdict]) -> None:
-        """Let a series become a member with the verdicts of its first alarmed window, strongest first."""
+    def take(self, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int = 0) -> bool:
+        """Let a series become a member with the verdicts of its first alarmed window, strongest first.
+
+        Returns
+        -------
+        bool
+            Whether that is news: what a segment has of a move that was told is none.
+        """
         verdict = verdicts[0]
         change = verdict.facts.change
         member = self.members[series] = Member(
@@ -290,18 +359,27 @@ class Live:
             new_version=_new_version(verdicts),
             failure=verdict.facts.failure,
         )
-        for each in verdicts:
-            member.tell(each, 0)
-        member.say(verdicts, verdicts, None)
+        relatives = self._relatives(series)
+        news = [each for each in verdicts if member.tell(each, pause_ms, relatives)]
+        member.say(verdicts, verdicts, None, is_told=bool(news))
         member.peak = member.evidence
+        return member.tell_labels(verdict, relatives) or bool(news)
 
     def take_again(self, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
         """Take in the verdicts of another alarmed window of a member, and return whether one of them is news."""
         if self.members[series].new_normal is None:
-            return self.members[series].alarm(verdicts, pause_ms)
+            return self.members[series].alarm(verdicts, pause_ms, self._relatives(series))
         # What was accepted is over: this has another beginning.
         self.take(series, verdicts)
         return True
+
+    def _relatives(self, series: SeriesKey) -> list[Member]:
+        """Return the other members that are the same signal of the same version: the whole, and segments of it."""
+        return [
+            member
+            for other, member in self.members.items()
+            if other != series and (other[0], other[2]) == (series[0], series[2])
+        ]
 
     def has_relative(self, series: SeriesKey) -> bool:
         """Whether the whole of which a series is a segment is a member, or a segment of it."""
@@ -464,7 +542,8 @@ class Lifecycle:
         for alert in self._live:
             for series in alert.members.keys() - alarms.keys():
                 alert.members[series].status = statuses.get(series, "no_data")
-            for series in alert.members.keys() & alarms.keys():
+            # The whole comes before its segments: what is told of it is no news of them.
+            for series in sorted(alert.members.keys() & alarms.keys()):
                 if alert.take_again(series, alarms[series], self._policy.resolve_after_ms):
                     changed.add(alert.alert_id)
         # A series stays with its alert until that ends: only one that no alert has may begin another.
@@ -474,8 +553,7 @@ class Lifecycle:
             relative = self._alert_of_relative(series, _new_version(alarms[series]))
             if relative is None:
                 starting.setdefault(self._group(series), {})[series] = alarms[series]
-            else:
-                relative.take(series, alarms[series])
+            elif relative.take(series, alarms[series], self._policy.resolve_after_ms):
                 changed.add(relative.alert_id)
         return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
 
@@ -563,6 +641,9 @@ class Lifecycle:
         ranked = alert.ranked(is_over=is_over)
         alert.labels["severity"] = self._severity(alert)
         alert.sequence += 1
+        if state in ("firing", "updated"):
+            for member in alert.members.values():
+                member.note_told()
         return Transition(
             model=self._model,
             alert_id=alert.alert_id,
@@ -593,6 +674,20 @@ def _move_of(verdict: Verdict) -> tuple[str, Told]:
     # Vectors that have moved lie elsewhere along many directions, on one side of each or on the other.
     contrast, is_up = (VECTORS, True) if is_of_vectors(change) else (change.what, change.after > change.before)
     return OF_SKEW + contrast if change.against_reference else contrast, Told(is_up, effect, verdict.at_ms)
+
+
+def _moves_said(verdict: Verdict) -> Iterator[tuple[str, Told]]:
+    """Yield what is said of a series: its foremost move, and what is said after it."""
+    if verdict.facts.change is None:
+        return
+    yield _move_of(verdict)
+    for beside in verdict.facts.beside:
+        yield _move_of(replace(verdict, effect=beside.effect, facts=verdict.facts._replace(change=beside.change)))
+
+
+def _whole_name(contrast: str) -> str:
+    """Return by which name that is remembered which a contrast may be a part of."""
+    return OF_A_PART.removesuffix(" of ") if contrast.startswith(OF_A_PART) else contrast
 
 
 def _height(verdict: Verdict) -> tuple[bool, float]:

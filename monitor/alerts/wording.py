@@ -223,7 +223,8 @@ def _moves(ranked: Sequence[Moved]) -> str:
     is_one_signal = len({(formers.get(version, version), signal) for version, signal in versions_of_signals}) == 1
     if is_one_signal and (not top.segment or len(ranked) == 1):
         others = _so_did(top, ranked)
-        measures = _joined([_measure(top), _also(top)])
+        odd = top.facts.odd_labels
+        measures = _joined([_measure(top), _also(top), odd.missing if odd is not None and odd.is_missing else ""])
         moves = f"{_name(top)} moved ({measures}{most or others})"
     else:
         moves = f"{_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"

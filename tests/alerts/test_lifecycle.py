@@ -12,7 +12,7 @@ import pytest
 
 from monitor.alerts.labels import OF_EVERY_ALERT
 from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
-from monitor.alerts.verdict import Beside, Change, Facts, Failure, NewNormal, NewVersion, Status, Verdict
+from monitor.alerts.verdict import Beside, Change, Facts, Failure, NewNormal, NewVersion, OddLabels, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of
 from monitor.values import DAY_MS
@@ -690,6 +690,65 @@ def test_a_fault_stays_in_the_title_and_what_comes_besides_follows() -> None:
     assert "; spread 3 times the usual" in joined.signals[0]["reason"]
     [resolved] = restarted.step(9 * M, [])
     assert "amount typical value 20 → 31" in resolved.title
+
+
+def falls(minute: int, segment: str, what: str, effect: float, *others: Beside) -> Verdict:
+    """A share of the whole, of a segment or of a part that falls by so much."""
+    leading = Beside(Change(what, 0.99, 0.99 - effect / 4, by_day=False), effect)
+    return replace(alarmed(minute, leading, *others), segment=segment)
+
+
+def test_a_move_that_was_told_is_not_told_again_of_segments_and_parts_that_move_alike() -> None:
+    alerts = lifecycle(resolve_after=DAY_MS)
+    whole, of_yes = "coverage", "coverage of predicted 'yes'"
+    [firing] = alerts.step(1 * M, [falls(1, "", whole, 0.8)])
+    # Of the whole, a part; a segment that joins; and a part of that.
+    assert alerts.step(2 * M, [falls(2, "", of_yes, 1.0, off(whole, 0.79, 0.8))]) == []
+    assert alerts.step(3 * M, [falls(3, "", whole, 0.8), falls(3, "country=DE", whole, 1.1)]) == []
+    assert alerts.step(4 * M, [falls(4, "", whole, 0.8), falls(4, "country=DE", of_yes, 1.1)]) == []
+    # What is half as large again as what was told is news.
+    another = falls(5, "country=FR", whole, 1.3)
+    [updated] = alerts.step(5 * M, [falls(5, "", whole, 0.8), falls(5, "country=DE", whole, 1.1), another])
+    assert (updated.state, updated.alert_id) == ("updated", firing.alert_id)
+    assert [entry["segment"] for entry in updated.signals] == ["country=FR", "country=DE", ""]
+    # So is the whole, however far a segment was, also after a restart.
+    restarted = lifecycle(resolve_after=DAY_MS)
+    restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+    assert [t.state for t in restarted.step(6 * M, [falls(6, "", whole, 1.3)])] == ["updated"]
+    # A segment that moves the other way is no part of it.
+    rises = replace(alarmed(7, off(whole, 1.0, 0.5)), segment="country=FR")
+    assert [t.state for t in restarted.step(7 * M, [falls(7, "", whole, 1.3), rises])] == ["updated"]
+
+
+def test_what_a_notification_says_is_told_whatever_it_is_about() -> None:
+    alerts = lifecycle(resolve_after=DAY_MS)
+    alerts.step(1 * M, [falls(1, "", "coverage", 0.8)])
+    # Something else is news, and with it is said how far the share has fallen by now.
+    [updated] = alerts.step(2 * M, [falls(2, "", "coverage", 1.1), verdict(2, "volume")])
+    assert "coverage" in updated.title
+    assert alerts.step(3 * M, [falls(3, "", "coverage", 1.3)]) == []
+    assert [t.state for t in alerts.step(4 * M, [falls(4, "", "coverage", 1.7)])] == ["updated"]
+
+
+@pytest.mark.parametrize("segment", ["", "country=DE"])
+def test_that_labels_of_a_class_no_longer_come_is_told_once_it_is_known(segment: str) -> None:
+    def without_labels(minute: int, segment: str) -> Verdict:
+        of_window = falls(minute, segment, "coverage", 0.8)
+        return replace(of_window, facts=of_window.facts._replace(odd_labels=OddLabels(("class 'owl'",), True, True)))
+
+    alerts = lifecycle(resolve_after=2 * M)
+    alerts.step(1 * M, [falls(1, "", "coverage", 0.8), falls(1, "country=DE", "coverage", 0.8)])
+    others = [falls(2, name, "coverage", 0.8) for name in {"", "country=DE"} - {segment}]
+    [updated] = alerts.step(2 * M, [without_labels(2, segment), *others])
+    of_series = {entry["segment"]: entry["reason"] for entry in updated.signals}
+    assert "; most labels of class 'owl' no longer come" in of_series[segment]
+    restarted = lifecycle(resolve_after=2 * M)
+    restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+    # Of the whole it is news still, of a segment no longer.
+    both = [without_labels(3, ""), without_labels(3, "country=DE")]
+    assert [t.state for t in restarted.step(3 * M, both)] == ([] if not segment else ["updated"])
+    [resolved] = restarted.step(9 * M, [])
+    assert resolved.title.endswith("most labels of class 'owl' no longer come; so did 1 segment)")
 
 
 def test_a_fault_that_grows_is_said_with_its_new_figure() -> None:

@@ -185,25 +185,55 @@ def test_a_metric_that_moves_while_fewer_predictions_have_a_label_says_so() -> N
     assert not any("class" in each for each in reasons)
 
 
-def test_of_several_classes_the_one_whose_labels_stop_explains_what_metrics_would_say() -> None:
+def watch_of_kinds(*alarm_on: str) -> Watch:
     schema = {**SPEC["schema"], "prediction": {"kind": {"type": "category"}}}
-    performance = {"label": "bad", "judge_at": ["1h"], "alarm_on": ["accuracy", "balanced_accuracy", "coverage"]}
-    watch = compile_watch(configured("m", **{**SPEC, "schema": schema, "performance": performance}), "m")
-    plan, rng, hours = plan_of(watch), np.random.default_rng(4), {}
+    performance = {"label": "bad", "judge_at": ["1h"], "alarm_on": list(alarm_on)}
+    return compile_watch(configured("m", **{**SPEC, "schema": schema, "performance": performance}), "m")
+
+
+def judged_kinds(watch: Watch, lost: str, rest: float = 0.0, seed: int = 4) -> dict[int, Any]:
+    """Hours of a model of three classes, and labels of one of which only a part comes until they are back."""
+    plan, rng, hours = plan_of(watch), np.random.default_rng(seed), {}
     for hour in range(HOURS):
         true = rng.choice(["cat", "dog", "fox"], 60, p=[0.5, 0.3, 0.2])
         is_right = rng.random(60) < np.where(true == "cat", 0.95, 0.6)
         said = np.where(is_right, true, rng.choice(["cat", "dog", "fox"], 60))
-        mask = (true != "cat") | (hour < CHANGE) | (hour >= BACK)
+        mask = (true != lost) | (hour < CHANGE) | (hour >= BACK)
+        if rest:
+            mask |= rng.random(60) < rest
         sums = plan.scheme.fold(said[mask].tolist(), true[mask].tolist())
         of_said = {name: (int((said == name).sum()), int(((said == name) & mask).sum())) for name in np.unique(said)}
         row = JudgedRow(60, int(mask.sum()), sums, {str(name): counts for name, counts in of_said.items()})
         hours[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): row}
-    transitions, written = alarmed(watch, hours)
+    return hours
+
+
+def test_of_several_classes_the_one_whose_labels_stop_explains_what_metrics_would_say() -> None:
+    watch = watch_of_kinds("accuracy", "balanced_accuracy", "coverage")
+    transitions, written = alarmed(watch, judged_kinds(watch, "cat"))
 
     assert signals_in(transitions) == {"coverage"}
     assert any("labels of class 'cat' no longer come" in each for each in reasons_of(transitions, "coverage"))
     assert {status for status, _ in written["performance:accuracy"][BACK:]} == {"ok"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("rest", [0.0, 0.03])
+def test_an_alert_says_of_which_class_labels_no_longer_come_also_if_that_shows_later(rest: float, seed: int) -> None:
+    watch = watch_of_kinds("accuracy", "coverage")
+    transitions, written = alarmed(watch, judged_kinds(watch, "fox", rest, seed))
+
+    missing = "labels of class 'fox' no longer come"
+    blind = next(hour for hour, (_, detail) in enumerate(written["performance:accuracy"]) if missing in detail)
+    of_alert = [each for each in transitions if hour_at(each) < BACK]
+    naming = [each for each in of_alert if missing in each.title]
+    # In the hour in which it is known, or that of the alert if it is later; and from then on, once.
+    assert hour_at(naming[0]) == max(blind, hour_at(of_alert[0]))
+    assert missing in reasons_of(naming, "coverage")[0]
+    assert all(missing in each.title for each in of_alert if hour_at(each) >= hour_at(naming[0]))
+    assert len(of_alert) <= 3
+    resolved = next(each for each in transitions if each.state == "resolved")
+    assert missing in resolved.title
 
 
 def test_no_answer_without_a_model_is_as_good_only_because_a_class_is_missing() -> None:
@@ -224,12 +254,29 @@ def test_of_labels_that_stop_altogether_none_are_told(in_first_hour: float) -> N
     hours = judged(watch, has_label)
     transitions, written = alarmed(watch, hours)
 
-    meanwhile = [each.title for each in transitions if CHANGE < hour_at(each) < BACK]
-    assert any("coverage of predicted 'other'" in title for title in meanwhile)
-    shares = [share for title in meanwhile for share in re.findall(r"→ ([\d.]+) %", title)]
+    titles = [each.title for each in transitions if CHANGE < hour_at(each) < BACK]
+    meanwhile = [*titles, *(detail for _, detail in written["coverage"][CHANGE + 1 : BACK])]
+    assert any("coverage of predicted 'other'" in text for text in meanwhile)
+    shares = [share for text in meanwhile for share in re.findall(r"→ ([\d.]+) %", text)]
     assert set(shares) == {"0"}
     details = [detail for _, detail in written["coverage"][CHANGE + 1 : BACK]]
     assert all(
         re.match(r"coverage( of predicted 'other')? [\d.]+ % → 0 %, which is worse", detail) for detail in details
     )
     assert repr(alarmed(watch, hours, at_once=25)) == repr((transitions, written))
+
+
+def test_coverage_that_falls_from_nearly_all_is_told_to_have_fallen_in_hours_of_few_predictions() -> None:
+    watch, hours = watch_of("accuracy", "coverage"), {}
+    plan, rng = plan_of(watch), np.random.default_rng(3)
+    for hour in range(HOURS):
+        score = rng.beta(0.6, 0.6, 37)
+        has_label = rng.random(37) >= (0.08 if hour >= CHANGE else 0.0)
+        row = hour_of(plan, score, rng.random(37) < score, has_label)
+        hours[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): row}
+    transitions, written = alarmed(watch, hours)
+
+    assert transitions
+    details = [detail for status, detail in written["coverage"] if status == "drift"]
+    shares = [re.findall(r"([\d.]+) % → ([\d.]+) %", text)[0] for text in (*details, transitions[0].title)]
+    assert all(float(usual) > 99 and 75 < float(current) < 98.5 for usual, current in shares), shares
