@@ -41,6 +41,9 @@ AROUND = (-4, -3, -2, -1, 1, 2, 3, 4)
 SURE = 8.0
 """Nats of evidence against chance, over the windows in a row in which it is so, from which on an answer is named."""
 
+HALF = 0.5
+"""Share that an answer may have got because others are given: what is the only one is compared with no less."""
+
 NARROW = 0.1
 """Standard deviations of the reference that a cell may be wide, for two values in it to be taken for one."""
 
@@ -72,6 +75,10 @@ class Described:
 class Answers:
     """The most frequent answer of windows, and for how long it has been too frequent.
 
+    The first value of the windows in a row names the answer, and is no evidence of it: whatever is answered, some cell
+    is the most frequent one. Where windows have few values, as where they have one, a cell is no answer either: those
+    of which all values are one number go on with the same number only.
+
     Parameters
     ----------
     layout : NumericLayout or CategoryLayout
@@ -81,6 +88,7 @@ class Answers:
     def __init__(self, layout: NumericLayout | CategoryLayout) -> None:
         self._layout = layout
         self._answer: str | int | None = None
+        self._number: float | None = None
         self._evidence = 0.0
 
     def failures(self, windows: Windows, columns: Columns, reference: Described) -> Iterator[tuple[int, Failure]]:
@@ -102,9 +110,10 @@ class Answers:
         too_frequent = (n > 0) & self._is_one(windows, columns, reference, top) & self._is_too_frequent(usual, current)
         for t in range(len(n)):
             if not too_frequent[t]:
-                self._answer, self._evidence = None, 0.0
+                self._answer, self._number, self._evidence = None, None, 0.0
                 continue
-            self._add(columns, int(top[t]), float(n[t]) * _surprise(float(usual[t]), float(current[t])))
+            values = int(n[t])
+            self._add(windows.extremes[t], columns, int(top[t]), values, round(current[t] * values), float(usual[t]))
             if self._evidence >= SURE:
                 value, is_exact = self._named(windows.extremes[t], columns, int(top[t]))
                 yield t, Failure("stuck", value, float(usual[t]), float(current[t]), is_exact)
@@ -179,11 +188,20 @@ class Answers:
         is_mirrored = self._layout.kind == "universal" and high < 0
         return -roundest(-high, -low) if is_mirrored else roundest(low, high)
 
-    def _add(self, columns: Columns, column: int, evidence: float) -> None:
+    def _add(self, extremes: Floats, columns: Columns, column: int, n: int, equal: int, usual: float) -> None:
+        """Take a window of ``n`` values, ``equal`` of them in ``column``, for evidence that this is the answer."""
         answer = columns.names[column] if columns.is_category else int(columns.cells[column])
-        if answer != self._answer:
-            self._answer, self._evidence = answer, 0.0
-        self._evidence += evidence
+        number = float(extremes[0]) if not columns.is_category and extremes[0] == extremes[1] else None
+        is_another = number is not None and self._number is not None and number != self._number
+        if answer != self._answer or is_another:
+            self._answer, self._number, self._evidence = answer, None, 0.0
+            n, equal = n - 1, equal - 1
+        if number is not None:
+            self._number = number
+        # An answer that was rare may be an ordinary one of a distribution that has moved.
+        chance = max(usual, HALF) if n - equal <= OTHERS_LEFT * (1 - usual) * n else usual
+        if equal > chance * n:
+            self._evidence += n * _surprise(chance, equal / n)
 
     def _named(self, extremes: Floats, columns: Columns, column: int) -> tuple[str, bool]:
         """Return what an answer is called, and whether that is exact."""
@@ -197,12 +215,12 @@ class Answers:
 
     def snapshot(self) -> dict[str, Any]:
         """State for a checkpoint."""
-        return {"answer": self._answer, "evidence": self._evidence}
+        return {"answer": self._answer, "number": self._number, "evidence": self._evidence}
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
-        """Continue from a snapshot; earlier checkpoints have none."""
-        if state is not None:
-            self._answer, self._evidence = state["answer"], state["evidence"]
+        """Continue from a snapshot; earlier checkpoints have none, or evidence that was chance in part."""
+        if state is not None and "number" in state:
+            self._answer, self._number, self._evidence = state["answer"], state["number"], state["evidence"]
 
 
 def _counts_at(cells: Integers | Cells, counts: NDArray[Any], row_cells: Integers) -> Floats:

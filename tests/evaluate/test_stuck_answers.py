@@ -234,3 +234,35 @@ def test_a_default_has_a_cell_of_its_own_and_is_compared_with_the_data_set_that_
     change = Change(FALLBACK, 0.02, 0.4, by_day=False)
     failures = [failed_back(change, 0.3, counted_in) for counted_in in (layout, share_layout((0.3,)), share_layout())]
     assert [failure is not None and failure.is_exact for failure in failures] == [True, True, False]
+
+
+@pytest.mark.parametrize("digits", [6, 2])
+def test_answers_that_came_one_by_one_are_no_single_answer(digits: int) -> None:
+    layout, rng = share_layout(), np.random.default_rng(5)
+    moved = np.round(rng.beta(2, 16, 2_000), digits)
+    windows, columns = windows_of(layout, [[value] for value in moved])
+    reference = Described(summary_of(layout, rng.beta(4, 8, 2_000)), 0.13)
+    assert dict(Answers(layout).failures(windows, columns, reference)) == {}
+
+
+def test_one_answer_that_comes_once_a_window_is_named_after_some_and_after_a_restart_alike() -> None:
+    layout, rng = share_layout(), np.random.default_rng(6)
+    # Another number of the same cell is another answer, and begins anew.
+    windows, columns = windows_of(layout, [[0.0572], *[[0.0571]] * 20])
+    reference = Described(summary_of(layout, rng.beta(4, 8, 2_000)), 0.13)
+    failures = dict(Answers(layout).failures(windows, columns, reference))
+    assert list(failures) == list(range(13, 21))
+    assert {failure.answer for failure in failures.values()} == {"0.0571"}
+
+    in_parts: dict[int, Any] = {}
+    state: dict[str, Any] | None = None
+    for t in range(len(windows.ends_ms)):
+        answers = Answers(layout)
+        answers.restore(state)
+        one = Windows(
+            windows.ends_ms[: t + 1], windows.counts[: t + 1], windows.sums[: t + 1], windows.extremes[: t + 1]
+        )
+        for _, failure in answers.failures(one.since(t), columns, reference):
+            in_parts[t] = failure
+        state = decode_state(encode_state([answers.snapshot()]))[0]
+    assert in_parts == failures
