@@ -250,10 +250,15 @@ class ModelCharts:
         teach(self.state, s, range(days.start, min(days.stop, self.day)))
 
     def standing(self, s: int) -> Floats:
-        """Return how far each contrast of series ``s`` is off by an alarm that stands, float64[K]; 0 without one."""
+        """Return how far each contrast of series ``s`` is off by an alarm that stands, and what was expected of which.
+
+        float64[K, 3]: the shift, 0 without an alarm; what the day expects; the events of the days that are remembered.
+        """
         rows = self.state.rows_of(s)
         shifts, levels = self.state.rows[rows, STANDING], self.state.filters[rows, BY_WINDOW, LEVEL]
-        return np.array([stands_at(shift, level) for shift, level in zip(shifts, levels, strict=True)])
+        off = [stands_at(shift, level) for shift, level in zip(shifts, levels, strict=True)]
+        expected = [mean_of_hours(hours) for hours in self.state.expected[rows]]
+        return np.column_stack((off, expected, self.state.totals[rows, :, 1].sum(axis=1)))
 
     def standing_by_day(self) -> Floats:
         """Return how far each contrast is off by an alarm that stands, what the day expected, and for how many windows.

@@ -38,7 +38,7 @@ from monitor.evaluate.calendar import Calendar, Moment
 from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
-from monitor.evaluate.former_versions import is_as_before, stood_of
+from monitor.evaluate.former_versions import Off, is_as_before, stood_of
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part, Standing
 from monitor.evaluate.new_normals import NewNormals
@@ -322,8 +322,13 @@ class Changes:
         signals, standing = {(version, signal) for version, _, signal in formers}, {}
         for s, key in enumerate(self._begun):
             if (key[0], key[2]) in signals:
-                shifts, contrasts = self._charts.standing(s), self._contrasts[key]
-                standing[key] = {contrasts.name(k): float(shifts[k]) for k in np.flatnonzero(shifts).tolist()}
+                contrasts = self._contrasts[key]
+                standing[key] = {
+                    contrasts.name(k): Off(*of_contrast, is_share=kind == legend.RATE)
+                    for k, ((kind, _), of_contrast) in enumerate(
+                        zip(contrasts.kinds, self._charts.standing(s).tolist(), strict=True)
+                    )
+                }
         for key in heirs:
             self._contrasts[key].stood = stood_of(self._evidence.formers[key], standing)
 
