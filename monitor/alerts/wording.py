@@ -607,7 +607,9 @@ def _most(overall: Moved, segment: Moved | None) -> str:
 def _amounts(change: Change) -> tuple[str, str]:
     """Say what there was and what there is, so that they can be told apart."""
     if change.what == "events":
-        return _apart(round(change.before, 1), round(change.after, 1))
+        rounded = round(change.before, 1), round(change.after, 1)
+        # Of hardly any events, such as one expected in five minutes, a tenth is much.
+        return _apart(*rounded) if rounded[0] != rounded[1] else _apart(change.before, change.after)
     is_rate = change.unit == "%" or change.what in RATES or change.what.endswith((" anomalies", " drifts"))
     if is_rate or change.what.startswith("share of"):
         usual, current = _apart(100 * change.before, 100 * change.after)

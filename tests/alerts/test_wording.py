@@ -150,6 +150,9 @@ def test_a_title_names_the_segment_in_which_a_whole_signal_moved_most() -> None:
         ("missing", 0.9912, 0.9987, "99.12 % → 99.87 %"),
         ("events", 892.3, 461.0, "892 → 461"),
         ("events", 1_204.2, 1_260.0, "1,204 → 1,260"),
+        ("events", 1.04, 0.96, "1.040 → 0.960"),
+        ("events", 0.31, 0.29, "0.310 → 0.290"),
+        ("events", 1.2, 0.96, "1.2 → 1"),
     ],
 )
 def test_what_changed_is_written_so_that_both_can_be_told_apart(
