@@ -23,7 +23,8 @@ __all__ = ["command"]
 def command(series: MarkedSeries, service: RunningService, *, json_: bool, **mark: str | None) -> None:
     """Say what an alert of SIGNAL of MODEL was: false, harmless or real.
 
-    What is usual is learned from the days of a false or harmless one too; `leeway status --summary` counts false ones.
+    What is usual is learned from the days of a false or harmless one too, of one that still fires from those so far;
+    `leeway status --summary` counts false ones. A level that stays is the new normal: `leeway accept` says so.
     The newest mark of an alert counts: another one takes a mark back. What has been learned stays learned; it is from
     the time at which the mark has effect (see `leeway marks`).
     """
@@ -32,6 +33,12 @@ def command(series: MarkedSeries, service: RunningService, *, json_: bool, **mar
         as_json(document)
     else:
         click.echo(document["id"])
+    if document["says"] != "real" and document["to_ms"] is None:
+        click.echo(
+            "The alert still fires: what is usual is learned from its days so far, and not from later ones. If this is "
+            "the new normal, accept it (`leeway accept`).",
+            err=True,
+        )
     if document["learned_ms"] is not None:
         click.echo(
             f"What is usual has been learned from this alert, since an older mark had effect at "

@@ -39,7 +39,10 @@ class KnownMark(Row):
         "alarms again"
     )
     from_ms: TimeMs = described("from when on it holds; of an alert, its start")
-    to_ms: TimeMs | None = described("end of the alert; null while it fires, and of a level")
+    to_ms: TimeMs | None = described(
+        "end of the alert; null while it fires, and of a level: what is usual is learned from the days of a `false` or "
+        "`harmless` alert that fires up to `effective_ms`, and a level that stays is to be accepted"
+    )
     alert_id: str = described("empty for a level from a time on that was named")
     created_by: str = described("empty: Leeway itself")
     reason: str

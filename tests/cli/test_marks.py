@@ -13,7 +13,8 @@ def test_a_level_is_accepted_and_a_false_alarm_is_marked(leeway: Console) -> Non
         series = ("--author", "ann", "--url", url)
         accepted = leeway("accept", "fraud", "feature:amount", "--version", "v1", "--reason", "new prices", *series)
         marked = leeway("mark", "fraud", "feature:amount", "--at", "15000", "false", *series, "--json")
-        assert (accepted.code, marked.code) == (0, 0)
+        assert (accepted.code, marked.code, accepted.err) == (0, 0, "")
+        assert marked.err == "", "that alert is over"
         by_id = {row["id"]: row for row in leeway("marks", "--model", "fraud", "--json", "--url", url).lines}
         mark = by_id[accepted.out.strip()]
         assert (mark["says"], mark["version"], mark["created_by"], mark["from_ms"]) == ("accepted", "v1", "ann", 50_000)
@@ -33,7 +34,9 @@ def test_a_mark_is_taken_back_by_another_and_what_was_learned_by_then_is_said(le
         take_up(made.store, "fraud", 180_000, 60_000)
         made.clock.advance(1_000)
         late = leeway("mark", "fraud", "feature:amount", "real", "--url", url)
-    assert [answer.err for answer in (slip, taken_back, harmless)] == [""] * 3
+    still_fires = "The alert still fires: what is usual is learned from its days so far, and not from later ones. "
+    accept = "If this is the new normal, accept it (`leeway accept`).\n"
+    assert [answer.err for answer in (slip, taken_back, harmless)] == [still_fires + accept, "", still_fires + accept]
     assert "learned from this alert, since an older mark had effect at 1970-01-01 00:03 UTC" in late.err
     assert len(late.out.split()) == 1
 

@@ -46,7 +46,9 @@ export function SignalMarks({ rows, done }) {
       const { alert, signal, segment = "", version = "" } = named[index], at = sinceOf(named[index]);
       await tell("POST", "/v1/marks", { model: alert.model, signal, segment, version, says, at, reason, created_by });
     }
-    return `${SAYS[says]}: said of ${count(signals.length)} ${signals.length === 1 ? "signal" : "signals"}.`;
+    const learned = (says === "false" || says === "harmless") && signals.some((index) => !named[index].alert.ends_ms)
+      ? " The alert still fires: what is usual is learned from its days so far. If this is the new normal, accept it." : "";
+    return `${SAYS[says]}: said of ${count(signals.length)} ${signals.length === 1 ? "signal" : "signals"}.${learned}`;
   };
   const signals = { name: "signals", label: "Of which signals", kind: "several", options, value: options.map(([index]) => index) };
   const why = (isRequired) => ({ name: "reason", label: "Why", kind: "text", isRequired });
