@@ -324,10 +324,8 @@ class Changes:
             if (key[0], key[2]) in signals:
                 contrasts = self._contrasts[key]
                 standing[key] = {
-                    contrasts.name(k): Off(*of_contrast, is_share=kind == legend.RATE)
-                    for k, ((kind, _), of_contrast) in enumerate(
-                        zip(contrasts.kinds, self._charts.standing(s).tolist(), strict=True)
-                    )
+                    contrasts.name(k): Off(shift, expected, events, is_share=contrasts.kinds[k][0] == legend.RATE)
+                    for k, (shift, expected, events) in enumerate(self._charts.standing(s).tolist())
                 }
         for key in heirs:
             self._contrasts[key].stood = stood_of(self._evidence.formers[key], standing)

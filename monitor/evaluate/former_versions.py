@@ -154,10 +154,10 @@ def _by_whole(segment: str, of_signal: Mapping[str, Off]) -> float:
         for name, other in of_signal.items()
         if name and name != segment and other.shift and _dimension(name) == _dimension(segment)
     ]
-    left = 1 - sum(part for part, _ in others)
+    remainder = 1 - sum(part for part, _ in others)
     amount = overall.amount - sum(part * amount for part, amount in others)
     # What is left over beside those that explain it has the sign of the whole, or is nothing.
-    return off.shift_by(amount / left) if left > 0 and amount * overall.amount > 0 else 0.0
+    return off.shift_by(amount / remainder) if remainder > 0 and amount * overall.amount > 0 else 0.0
 
 
 def _part(off: Off, overall: Off) -> float:
