@@ -13,6 +13,7 @@ from sse_starlette.sse import EventSourceResponse
 
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
+from monitor.api.accepted_levels import accepted_levels
 from monitor.api.access import token_of
 from monitor.api.acknowledge import acknowledged
 from monitor.api.alert_pages import AlertFilter, read_alert, read_alerts
@@ -173,7 +174,8 @@ async def alert_stream(
 @router.get("/alerts/{alert_id}", summary="One alert from its beginning", response_model=AlertDetail)
 def alert(service: TheService, alert_id: str) -> Response:
     document = read_alert(service.store, alert_id)
-    return answer({**document, "acknowledged": acknowledged(service, document["alert"])})
+    levels = accepted_levels(service.store, document["alert"], service.clock.now_ms())
+    return answer({**document, "acknowledged": acknowledged(service, document["alert"]), "accepted": levels})
 
 
 def _check_log(question: Alerts) -> None:

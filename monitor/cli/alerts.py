@@ -14,6 +14,7 @@ from monitor.cli.output import as_json, as_rows, json_line, when
 from monitor.cli.service import RunningService, service
 from monitor.resources.alerts import (
     STANDING,
+    AcceptedLevel,
     Alerts,
     AlertSummary,
     Decision,
@@ -65,6 +66,9 @@ def show(alert_id: str, target: Target, *, json_: bool) -> None:
     click.echo(" ".join(f"{name}={value}" for name, value in sorted(alert["labels"].items())))
     _show_acknowledged(document["acknowledged"])
     as_rows(Moved, alert["signals"])
+    # Services of earlier versions do not say it.
+    if levels := document.get("accepted"):
+        as_rows(AcceptedLevel, levels)
     as_rows(Transition, document["transitions"])
     as_rows(Notification, document["notifications"])
 

@@ -41,7 +41,7 @@ Document = dict[str, Any]
 
 
 def alert(alert_id: str) -> Steps[ShownAlert]:
-    """One alert from its start: ``alert``, ``acknowledged``, ``transitions`` and ``notifications``.
+    """One alert from its start: ``alert``, ``acknowledged``, ``accepted``, ``transitions`` and ``notifications``.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from monitor.resources.contract import Column, LengthMs, Moment, Question, Row, 
 
 __all__ = [
     "STANDING",
+    "AcceptedLevel",
     "Acknowledged",
     "AcknowledgedAlert",
     "Alert",
@@ -183,11 +184,42 @@ class AcknowledgedAlert(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AcceptedLevel(Row):
+    """That the level of a signal that moved in an alert is the new normal."""
+
+    table = (
+        ("new normal of", "signal"),
+        "segment",
+        "version",
+        ("by", lambda row: row["created_by"] or "detect.adopt_after"),
+        ("from", "from_ms"),
+        ("has effect from", "effective_ms"),
+        "state",
+        "reason",
+    )
+
+    version: str
+    segment: str
+    signal: str
+    says: Literal["accepted", "adopted"] = described("`adopted`: it stood for as long as `detect.adopt_after` says")
+    created_by: str = described("empty: `detect.adopt_after`")
+    reason: str
+    from_ms: TimeMs = described("from when on the level is normal")
+    effective_ms: TimeMs | None = described(
+        "end of the first window that is evaluated with it; null until there is one"
+    )
+    state: Literal["holds", "planned", "alarmed again"] = described(
+        "`planned`: from a time on that is to come; `alarmed again`: the signal did after it had effect"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class AlertDetail(Row):
     """One alert from its start."""
 
     alert: Alert
     acknowledged: Acknowledged | None
+    accepted: list[AcceptedLevel] = described("which of its levels are the new normal, the newest word of each")
     transitions: list[Transition]
     notifications: list[Notification]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import join
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from monitor.alerts.alert_log import ESTIMATOR, ROLLOUT
 from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL
+from monitor.api.accepted_levels import accepted_levels
 from monitor.api.acknowledge import acknowledged
 from monitor.api.alert_pages import read_alert
 from monitor.api.contract import ApiService
@@ -17,7 +19,6 @@ from monitor.api.incidents import Book
 from monitor.api.parameters import TheService
 from monitor.api.problems import ProblemError
 from monitor.api.standing_alerts import standing_alerts
-from monitor.evaluate.mark_log import Mark, read_marks
 from monitor.web.page import SCRIPTED, page
 from monitor.web.shells import ALERTS
 
@@ -25,6 +26,7 @@ __all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
+SERIES = ("version", "segment", "signal")
 MOST_LISTED = 200
 MOST_ACCEPTED = 4
 """How many levels a page offers to accept; whoever accepts more does so on the incident's page, all at once."""
@@ -45,6 +47,7 @@ def show_alert(request: Request, service: TheService, alert_id: str) -> Response
     except ProblemError as problem:
         return page(request, "missing.html", 404, detail=problem.detail)
     alert = document["alert"]
+    levels = accepted_levels(service.store, alert, service.clock.now_ms())
     return page(
         request,
         "alert.html",
@@ -53,7 +56,8 @@ def show_alert(request: Request, service: TheService, alert_id: str) -> Response
         annotations=next((posted["annotations"] for posted in alert["signals"] if alert["model"] == POSTED), {}),
         causes=_causes(service, alert_id),
         commands=_commands(service, alert, _alarmed_ms(document)),
-        acceptances=_acceptances(service, alert),
+        accepted=levels,
+        acceptances=_acceptances(service, alert, levels),
         most_accepted=MOST_ACCEPTED,
     )
 
@@ -96,7 +100,7 @@ def _commands(service: ApiService, alert: dict[str, Any], alarmed_ms: int) -> li
     return commands
 
 
-def _acceptances(service: ApiService, alert: dict[str, Any]) -> list[tuple[str, str]]:
+def _acceptances(service: ApiService, alert: dict[str, Any], levels: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Return whose level has not been accepted yet of what stands in an alert, and the command that accepts it."""
     is_of_levels = alert["model"] not in (POSTED, MODEL) and alert["labels"].get("alertname") not in (
         ROLLOUT,
@@ -104,21 +108,15 @@ def _acceptances(service: ApiService, alert: dict[str, Any]) -> list[tuple[str, 
     )
     if alert["ends_ms"] or not is_of_levels:
         return []
-    marks = [mark for mark in read_marks(service.store, alert["model"]) if mark.says in ("accepted", "adopted")]
+    holding = [tuple(level[name] for name in SERIES) for level in levels if level["state"] == "holds"]
     return [
         (
             " ".join([moved["signal"], *(f"[{moved[name]}]" for name in ("segment", "version") if moved.get(name))]),
             _command(service, "accept", alert["model"], moved["signal"], *_series_of(moved), "--reason", "…"),
         )
         for moved in _title_first(alert)
-        if moved.get("alarmed", True) and not any(_accepts(mark, moved) for mark in marks)
+        if moved.get("alarmed", True) and tuple(moved.get(name, "") for name in SERIES) not in holding
     ]
-
-
-def _accepts(mark: Mark, moved: dict[str, Any]) -> bool:
-    """Whether a mark says that the level of a signal is right, and that has not alarmed again since."""
-    series = (moved.get("version", ""), moved.get("segment", ""), moved["signal"])
-    return mark.is_about(series) and (not mark.effective_ms or mark.effective_ms > moved.get("last_ms", 0))
 
 
 def _title_first(alert: dict[str, Any]) -> list[dict[str, Any]]:

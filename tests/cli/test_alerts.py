@@ -104,3 +104,26 @@ def test_what_happens_is_followed_and_the_next_call_goes_on_where_the_last_one_e
         assert [row["alert_id"] for row in again.lines] == ["c"]
     gone = leeway("alerts", "follow", "--url", url)
     assert (gone.code, "cannot be reached" in gone.err) == (3, True)
+
+
+def test_an_alert_of_which_a_part_is_accepted_says_which_and_by_whom(leeway: Console) -> None:
+    made = World()
+    moved = [
+        {"signal": "feature:amount", "segment": segment, "version": "v1", "since_ms": 1_000, "last_ms": 2_000}
+        for segment in ("", "country=DE")
+    ]
+    made.add("alerts", [step("a", 0, "firing", 2_000, signals=json.dumps(moved))])
+    mark = {"model": "fraud", "id": "m", "signal": "feature:amount", "segment": "country=DE", "says": "accepted"}
+    said = {"from_ms": 1_000, "created_by": "ann", "reason": "prices rose", "effective_ms": 0}
+    with serving(made) as url:
+        assert "new normal" not in leeway("alerts", "show", "a", "--url", url).out
+        made.add("marks", [mark | said])
+        shown = leeway("alerts", "show", "a", "--url", url).out
+        assert "new normal of" in shown
+        [row] = [line for line in shown.splitlines() if "prices rose" in line]
+        assert row.split()[:4] == ["feature:amount", "country=DE", "v1", "ann"]
+        [level] = json.loads(leeway("alerts", "show", "a", "--json", "--url", url).out)["accepted"]
+        made.add("marks", [mark | said | {"effective_ms": 1_500}])
+        [again] = json.loads(leeway("alerts", "show", "a", "--json", "--url", url).out)["accepted"]
+    assert (level["created_by"], level["state"], level["effective_ms"]) == ("ann", "holds", None)
+    assert again["state"] == "alarmed again"

@@ -126,6 +126,19 @@ def test_a_level_that_is_accepted_is_not_offered_again_unless_it_alarms_again() 
     assert [words[3] for words in acceptances(world)] == ["--segment=land=AT", "--segment=land=CH", "--segment=land=FR"]
 
 
+def test_what_is_accepted_is_said_and_what_is_planned_only_is_offered_still() -> None:
+    world = World()
+    world.add("alerts", [step("a", 0, "firing", 2_000, signals=AMOUNTS)])
+    planned = accepted("land=FR", 4_102_444_800_000) | {"from_ms": 4_102_444_800_000}
+    marks = [accepted("land=DE", 3_000), accepted("land=AT", 1_500), planned]
+    world.add("marks", [mark | {"reason": "prices <rose>"} for mark in marks])
+    text = client(world).get("/alerts/a").text
+    assert text.count("accepted by ann: prices &lt;rose&gt;") == 3
+    assert "; it has alarmed again since" in text
+    assert "; not yet, it alarms until then" in text
+    assert [words[3] for words in acceptances(world)][1:] == [f"--segment=land={land}" for land in ("AT", "CH", "FR")]
+
+
 def test_what_went_quiet_has_no_level_to_accept_and_an_alert_that_is_over_neither() -> None:
     world = World()
     moved = [signal | {"alarmed": signal["segment"] == "land=DE"} for signal in json.loads(AMOUNTS)]
