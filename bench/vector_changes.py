@@ -27,6 +27,7 @@ from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts
 from monitor.evaluate.finding_contrasts import contrasts_of
 from monitor.evaluate.model_evidence import Part
+from monitor.evaluate.verdict_columns import Verdicts
 from monitor.evaluate.windows import Windows
 from monitor.events import SeriesKey
 from monitor.watch import Watch
@@ -82,6 +83,16 @@ class _Evidence:
 
 def alarms(watch: Watch, draw: Draw, counts: Sequence[int], seed: int) -> list[int]:
     """Return the numbers of the windows that alarm, of windows of so many vectors each."""
+    found = []
+    for verdicts in verdicts_of(watch, draw, counts, seed):
+        numbers, codes = verdicts.measured.numbers[:, 0], verdicts.measured.codes[:, 0]
+        passes = (codes[:, STATUS] == DRIFT) & (numbers[:, SURPRISE] > numbers[:, THRESHOLD])
+        found += (verdicts.ends_ms[passes] // HOUR_MS - 1).tolist()
+    return found
+
+
+def verdicts_of(watch: Watch, draw: Draw, counts: Sequence[int], seed: int) -> Iterator[Verdicts]:
+    """Yield what the rule says of windows of so many vectors each, an hour apart."""
     rng, layout = np.random.default_rng(seed), watch.layouts[SIGNAL]
     assert isinstance(layout, JointLayout)
     fold = JointFold(layout)
@@ -94,14 +105,8 @@ def alarms(watch: Watch, draw: Draw, counts: Sequence[int], seed: int) -> list[i
         folded[t], sums[t, 0] = summary.sums, summary.n
     ends_ms = (1 + np.arange(len(counts), dtype=np.int64)) * HOUR_MS
     windows = Windows(ends_ms, folded, sums, np.tile([np.inf, -np.inf], (len(counts), 1)))
-    found = []
-    for verdicts in Changes(watch, None, evidence=_Evidence(watch)).advance(
-        windows, range(HOUR_MS, len(counts) * HOUR_MS + 1, HOUR_MS)
-    ):
-        numbers, codes = verdicts.measured.numbers[:, 0], verdicts.measured.codes[:, 0]
-        passes = (codes[:, STATUS] == DRIFT) & (numbers[:, SURPRISE] > numbers[:, THRESHOLD])
-        found += (verdicts.ends_ms[passes] // HOUR_MS - 1).tolist()
-    return found
+    changes = Changes(watch, None, evidence=_Evidence(watch))
+    yield from changes.advance(windows, range(HOUR_MS, len(counts) * HOUR_MS + 1, HOUR_MS))
 
 
 # -- streams ---------------------------------------------------------------------------------------------------

@@ -37,6 +37,9 @@ LEAST_SQUARE = 1e-3
 FLOOR = 1e-3
 """Added to squared standard deviations, so that what is constant has a logarithm."""
 
+FEWEST_OVERALL = 3
+"""Vectors that have a spread over all directions: one for each pair of them, at hundreds of frequencies."""
+
 OF_REFERENCE = 20.0
 """Vectors for which the reference counts in what one vector contributes: a modulus of few is too unsure."""
 
@@ -105,7 +108,7 @@ def direction_contrasts(
                 values[t, 2 * i + 1] = 0.5 * math.log((FLOOR - math.log(square)) / spread)
                 of_both = FLOOR - math.log(pooled)
                 units[t, 2 * i + 1] = ((1 - pooled) / of_both) ** 2 / (2 * pooled)
-        if n[t] >= FEWEST_SPREAD:
+        if n[t] >= FEWEST_OVERALL:
             square = _without_itself(2 * total / sums.shape[1], n[t])
             ratio = (FLOOR - math.log(square)) / (FLOOR - math.log(overall))
             values[t, 2 * count] = weight * 0.5 * math.log(ratio)

@@ -81,10 +81,12 @@ def test_the_weight_of_the_spread_over_all_directions() -> None:
     assert heavy.tolist() == pytest.approx([*plain[:4], 4 * plain[4]])
 
 
-def test_few_vectors_have_a_position_and_no_spread() -> None:
+def test_few_vectors_have_a_position_and_a_spread_over_all_directions_at_most() -> None:
     rng = np.random.default_rng(7)
-    values, units = contrasts(rng.normal(size=(500, 5)), *(rng.normal(size=(count, 5)) for count in (0, 1, 9, 10)))
-    assert np.isfinite(values).sum(axis=1).tolist() == [0, 2, 2, 5]
+    windows = [rng.normal(size=(count, 5)) for count in (0, 1, 2, 3, 9, 10)]
+    values, units = contrasts(rng.normal(size=(500, 5)), *windows)
+    assert np.isfinite(values).sum(axis=1).tolist() == [0, 2, 2, 3, 3, 5]
+    assert np.isfinite(values[3:, 4]).all()
     assert np.isfinite(units).all()
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.chart.legend import MISSING, SUMS, N
+from bench.vector_changes import DAY, ONSET, verdicts_of, watch_of
+from bench.vectors import topics_of
+from detectors.chart.legend import DRIFT, MISSING, STATUS, SUMS, N
 from detectors.distance.mmd import MMD
 from detectors.sketch import JointFold, JointLayout, VectorSummary
 from monitor.evaluate.columns import Columns
@@ -104,8 +106,8 @@ def test_what_is_stored_of_directions_describes_a_window_like_the_evaluation() -
         name: (value, 89.0 if name.startswith("spread") else 90.0)
         for name, value in zip([*NAMES, OVERALL], values[0].tolist(), strict=True)
     }
-    # Three vectors have no spread.
-    assert list(again.values_in(small, LAYOUT)) == NAMES[::2]
+    # Three vectors have no spread along a direction.
+    assert list(again.values_in(small, LAYOUT)) == [*NAMES[::2], OVERALL]
 
 
 def test_values_are_said_in_standard_deviations_and_as_factors() -> None:
@@ -119,3 +121,17 @@ def test_values_are_said_in_standard_deviations_and_as_factors() -> None:
     assert 1.1 < contrasts.in_units(overall, np.log(2)) < 1.9
     assert contrasts.in_units(missing, 0.0) == 0
     assert [contrasts.unit_of(row) for row in (position, spread, overall, missing)] == ["sd", "", "", ""]
+
+
+def test_a_few_vectors_many_times_as_long_alarm_and_that_stands() -> None:
+    """Of so few an hour positions alone alarmed, which are anywhere then, and were back by chance a dozen times."""
+
+    def draw(rng: np.random.Generator, n: int, t: int) -> npt.NDArray[np.float64]:
+        return (10.0 if t >= ONSET else 1.0) * topics_of(rng, rng.choice(8, n))
+
+    for count in (3, 6):
+        status = []
+        for verdicts in verdicts_of(watch_of(384), draw, [count] * (ONSET + 3 * DAY), count):
+            status += verdicts.measured.codes[:, 0, STATUS].tolist()
+        assert DRIFT not in status[ONSET - 7 * DAY : ONSET]
+        assert set(status[ONSET + 1 :]) == {DRIFT}
