@@ -54,6 +54,7 @@ from detectors.change.legend import (
     VOLUME,
 )
 from detectors.change.recovery import begin_anew, move_level, stand_off
+from detectors.change.residuals import events_of, expectation_of
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -242,9 +243,9 @@ def sum_up_day(row: Floats, expected: Floats, hours: Floats, day_sums: Floats, v
     events, counted = 0.0, 0.0
     for hour in range(expected.size):
         if hours[hour, 2] > 0:
-            events += hours[hour, 2] * max(np.exp(expected[hour]) - 0.5, 0.0)
+            events += hours[hour, 2] * max(events_of(expected[hour], row[IN_HOUR]), 0.0)
             counted += hours[hour, 0]
-    verdict[EXPECTED], verdict[COUNTED] = np.log(events + 0.5), counted
+    verdict[EXPECTED], verdict[COUNTED] = expectation_of(events, row[IN_HOUR]), counted
 
 
 @inlined

@@ -60,7 +60,7 @@ def to_residual(row: Floats, value: float, events: float, expected: float) -> tu
             # What is expected of it is above none, the more so the fewer events it was learned of: it did not fall.
             return 0.0, 1 / events
         return _rate_residual(value, events, expected, row[IN_HOUR]), 1 / events
-    mean = max(_events_of(expected, row[IN_HOUR]), 0.0)
+    mean = max(events_of(expected, row[IN_HOUR]), 0.0)
     least = max(mean, FEWEST_EVENTS)
     usual = _usual_score(mean)
     if mean < least:
@@ -162,10 +162,25 @@ def _raised_of(mean: float) -> float:
 
 
 @inlined
-def _events_of(expected: float, in_hour: float) -> float:
+def events_of(expected: float, in_hour: float) -> float:
     """Return the mean μ of Poisson counts, where that of ln(their mean in an hour + ½) is ``expected``."""
     raised = math.exp(expected)
-    return raised - 0.5 + 0.5 * (1 - math.exp(-1.5 * max(raised - 0.5, 0.0))) / max(in_hour, 1.0)
+    return raised - 0.5 + _lost(raised - 0.5, in_hour)
+
+
+@inlined
+def expectation_of(events: float, in_hour: float) -> float:
+    """Return of what `events_of` makes so many events."""
+    mean = events
+    for _ in range(40):
+        mean = max(events - _lost(mean, in_hour), 0.0)
+    return math.log(mean + 0.5)
+
+
+@inlined
+def _lost(mean: float, in_hour: float) -> float:
+    """Return what the mean of logarithms takes from that of counts."""
+    return 0.5 * (1 - math.exp(-1.5 * max(mean, 0.0))) / max(in_hour, 1.0)
 
 
 @inlined

@@ -448,7 +448,7 @@ class Changes:
         """Say in the units of the data how far a contrast is off in window ``t``."""
         events = float(evidence.events[row, t])
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
-        usual = contrasts.usual(row, off.expected, events * in_hour)
+        usual = contrasts.usual(row, off.expected, events, in_hour)
         current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=on_average)
         without = evidence.windows_without.get(t)
         if without is not None and not off.by_day and without[row] >= max(off.windows, 1):

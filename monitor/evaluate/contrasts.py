@@ -45,7 +45,7 @@ from detectors.change.legend import (
     VOLUMES,
 )
 from detectors.change.renewal import Renewal, Scores
-from detectors.change.residuals import to_expectation
+from detectors.change.residuals import events_of, to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
 from detectors.sketch import CategoryLayout, CategorySummary, NumericLayout, NumericSummary, coarse_step
@@ -228,13 +228,13 @@ class Contrasts(ABC):
         """Return what :meth:`in_units` returns numbers of, where its name does not say so: as ``unit``."""
         return self.unit
 
-    def usual(self, row: int, expected: float, events: float) -> float:
-        """Return what an expectation says in the units of the data, of so many events.
+    def usual(self, row: int, expected: float, events: float, in_hour: float) -> float:
+        """Return what an expectation says in the units of the data, of so many events a window.
 
         What never happens is expected as if it had once in a while (`detectors.change.residuals.to_expectation`).
         """
         value = self.in_units(row, expected)
-        return usual_share(value, events) if self.kinds[row][0] == RATE else value
+        return usual_share(value, events * in_hour) if self.kinds[row][0] == RATE else value
 
     def shifted(
         self, row: int, expected: float, shift: float, events: float, in_hour: float, *, on_average: bool = False
@@ -310,6 +310,9 @@ class VolumeContrasts(Contrasts):
 
     def in_units(self, row: int, value: float) -> float:
         return max(math.exp(value) - 0.5, 0.0)
+
+    def usual(self, row: int, expected: float, events: float, in_hour: float) -> float:
+        return max(float(events_of(expected, in_hour)), 0.0)
 
     def is_misled(self, row: int, shifted: float, measured: float) -> bool:
         ratio = (shifted + 0.5) / (measured + 0.5)

@@ -22,7 +22,7 @@ from detectors.change.detectable import Onset, contrast_at, contrast_on_average,
 from detectors.change.expectation import expected_at
 from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import ModelCharts, Settings
-from detectors.change.residuals import for_events
+from detectors.change.residuals import events_of, for_events
 from detectors.change.windows import HARDLY_ANY
 from detectors.performance.evidence import Scale
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
@@ -361,7 +361,9 @@ class ExpectedContrast:
             return self.groups.value(value) if isinstance(self.groups, Groups) else float("nan")
         if self.family == legend.SPREAD:
             return float(np.exp(value))
-        return max(float(np.exp(value)) - 0.5, 0.0) if self.kind == legend.VOLUME else share_at(value)
+        if self.kind == legend.VOLUME:
+            return max(float(events_of(value, self.row[legend.IN_HOUR])), 0.0)
+        return share_at(value)
 
 
 @dataclass(frozen=True)

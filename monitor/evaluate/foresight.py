@@ -17,7 +17,7 @@ from detectors.change.contrasts import FEWEST_COMPARED, FEWEST_SPREAD
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import BY_WINDOWS_SHARE, ZONES
-from detectors.change.residuals import to_expectation
+from detectors.change.residuals import expectation_of, to_expectation
 from detectors.change.skew import SKEW_SHARE
 from detectors.change.threshold import bound
 from detectors.change.windows import TIMETABLE_DAYS
@@ -104,8 +104,9 @@ def unseen(events: float) -> Iterator[tuple[str, int]]:
 def _shifts(events: float, per_day: int, rate: float) -> Iterator[dict[str, Any]]:
     """Yield what can be found of each kind of contrast, with so many events a window and false alarms a day."""
     for name, unit, kind, family, usual, contrasts in EXAMPLES:
-        row, expected = np.zeros(legend.ROW), _expected(kind, usual, events)
-        row[[legend.KIND, legend.FAMILY, legend.IN_HOUR]] = kind, family, max(1.0, per_day / 24)
+        row, in_hour = np.zeros(legend.ROW), max(1.0, per_day / 24)
+        row[[legend.KIND, legend.FAMILY, legend.IN_HOUR]] = kind, family, in_hour
+        expected = _expected(kind, usual, events, in_hour)
         if family == legend.SPREAD and events < FEWEST_SPREAD:
             shifts = np.full(3, np.nan)
         else:
@@ -150,11 +151,11 @@ def _smallest(family: int, sampling: float, per_day: int, rate: float, contrasts
     return np.fmin(by_window, by_day)
 
 
-def _expected(kind: int, usual: float, events: float) -> float:
+def _expected(kind: int, usual: float, events: float, in_hour: float) -> float:
     if kind == legend.SCORE:
         return 0.0
     if kind == legend.VOLUME:
-        return math.log(events + 0.5)
+        return float(expectation_of(events, in_hour))
     return float(to_expectation(kind, usual * 1000 * events, 1000 * events, 1000.0))
 
 

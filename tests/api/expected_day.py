@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
+from detectors.change.residuals import expectation_of
 from tests.api.world import HOUR_MS, MINUTE_MS, score
 
 SCALE = {
@@ -19,7 +19,7 @@ def day_of_volume(from_ms: int, window_ms: int, events: float, version: str = "v
     contrast = {
         "name": "events", "kind": 2, "family": 4, "unit_sum": 0, "unit_seen": 0, "uncertainty": 0,
         "in_hour": window_ms / HOUR_MS, "standing": 0, "sampling": {"window": 1 / events, "day": 0.001},
-        "window": SCALE, "day": SCALE, "expected": [math.log(events + 0.5)] * 24, "learned_events": [None] * 24,
+        "window": SCALE, "day": SCALE, "expected": [expectation_of(events, 1.0)] * 24, "learned_events": [None] * 24,
     }  # fmt: skip
     document = {"signal": "volume", "rows": 1, "is_number": False, "groups": None, "contrasts": [contrast]}
     return {

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from detectors.change import legend
-from detectors.change.residuals import to_expectation
+from detectors.change.residuals import events_of, expectation_of, to_expectation
 from detectors.sketch import CategoryLayout
 from monitor.config import Configuration
 from monitor.evaluate.change import Changes
-from monitor.evaluate.contrasts import share_of
-from monitor.evaluate.expectations import read_day
+from monitor.evaluate.contrasts import VolumeContrasts, share_of
+from monitor.evaluate.expectations import ExpectedContrast, read_day
 from monitor.evaluate.fallback import FallbackContrasts
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
@@ -155,9 +155,23 @@ def test_what_always_happens_is_expected_of_all_events_and_no_more(events: int, 
     rate = next(each for each in day.contrasts if each.kind == legend.RATE)
     always = to_expectation(legend.RATE, 1_000.0, 1_000.0, 1.0)
     assert 0.999 < rate.usual_in_units(always, events) <= 1
-    assert 0.999 < FallbackContrasts("none", CategoryLayout()).usual(0, always, events) <= 1
+    assert 0.999 < FallbackContrasts("none", CategoryLayout()).usual(0, always, events, 1.0) <= 1
 
 
 def test_under_the_rule_variation_there_are_none(tmp_path: Path) -> None:
     store, _ = replayed_lines(tmp_path, lines()[: 3 * 24 * PER_HOUR], watched(rule="variation"))
     assert rows(store, "expectations") == []
+
+
+@pytest.mark.parametrize(("mean", "in_hour"), [(3.0, 1), (10.0, 1), (1.5, 12), (400.0, 1)])
+def test_as_many_events_are_usual_as_come_on_average(mean: float, in_hour: int) -> None:
+    """Of ten an hour 9.5 were: the mean of logarithms is less."""
+    drawn = np.random.default_rng(3).poisson(mean * in_hour, 200_000) / in_hour
+    expected = float(np.mean([to_expectation(legend.VOLUME, float(each), 0.0, 1.0) for each in drawn]))
+    row = np.zeros(legend.ROW)
+    row[[legend.KIND, legend.FAMILY, legend.IN_HOUR]] = legend.VOLUME, legend.VOLUMES, in_hour
+    unused = np.zeros((2, legend.FILTER)), np.zeros(2), np.full(24, expected)
+    contrast = ExpectedContrast("events", row, *unused, None, np.full(24, np.nan))
+    assert contrast.in_units(contrast.usual) == pytest.approx(mean, rel=0.01)
+    assert VolumeContrasts().usual(0, expected, 1.0, in_hour) == pytest.approx(mean, rel=0.01)
+    assert events_of(expectation_of(mean, in_hour), in_hour) == pytest.approx(mean, rel=1e-6)
