@@ -160,9 +160,11 @@ class Member:
             for name, each in member.moves_told.items()
             if member is not self or name != contrast
         ]
+        # What has moved is away from its reference, too.
+        names = {_whole_name(contrast), _whole_name(contrast.removeprefix(OF_SKEW))}
         recent_ms = verdict.at_ms - pause_ms if change.is_anew and change.what in OF_NO_USE else -math.inf
         return any(
-            _whole_name(name) == _whole_name(contrast)
+            _whole_name(name) in names
             and each.is_up == move.is_up
             and each.at_ms >= recent_ms
             and move.effect < WORSE * each.effect
