@@ -30,7 +30,15 @@ from detectors.change.components import (
     remember,
 )
 from detectors.change.day_levels import add_up_day
-from detectors.change.expectation import FEWEST_HOURS, UNSEEN, age_of, hours_seen, learn_expectation, mean_of_hours
+from detectors.change.expectation import (
+    FEWEST_HOURS,
+    UNSEEN,
+    age_of,
+    hours_seen,
+    learn_expectation,
+    learned_days,
+    mean_of_hours,
+)
 from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
     ACCEPTED_DAY,
@@ -93,7 +101,6 @@ from detectors.change.legend import (
     QUIET,
     RATE,
     RATES,
-    REFERENCE_DAYS,
     RENEWED,
     ROWS,
     SCALES,
@@ -289,7 +296,8 @@ def _note_events(
 ) -> None:
     """Note of how many events an hour what is expected of a share was learned: of few, what they add weighs most."""
     days, roots = 0.0, 0.0
-    for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
+    start, stop = learned_days(first, day, lag)
+    for d in range(start, stop):
         events = totals[d % DAYS, 1]
         if events > 0:
             days += weights[d % DAYS] + 1e-9

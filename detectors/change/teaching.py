@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.expectation import age_of, hours_seen, mean_of_hours
+from detectors.change.expectation import age_of, hours_seen, learned_days, mean_of_hours
 from detectors.change.legend import (
     ACCEPTED_DAY,
     ACCEPTED_VARIANCE,
@@ -17,7 +17,6 @@ from detectors.change.legend import (
     KIND,
     LEVEL_VARIANCE,
     NOISE,
-    REFERENCE_DAYS,
     RENEWED,
     STANDING,
     STEPS,
@@ -115,7 +114,8 @@ def days_teach(hours_known: Floats, weights: Floats, first: int, day: int, lag: 
     Of one that has values on few days, as a weekly batch does, most of these.
     """
     total, days = 0.0, 0
-    for d in range(max(first, day - lag - REFERENCE_DAYS), max(day - lag, first + 1)):
+    start, stop = learned_days(first, day, lag)
+    for d in range(start, stop):
         if hours_seen(hours_known[d % DAYS]) > 0:
             total += weights[d % DAYS]
             days += 1

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.legend import DAYS
+from detectors.change.weekdays import WEEK
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-
-WEEK = 7
 
 FEWEST_DAYS = 2
 """Days that a day of the week must have had an hour on to be compared with others."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from monitor.evaluate.contrasts import Contrasts
+from monitor.evaluate.contrasts import Contrasts, share_at
 from monitor.evaluate.finding_contrasts import SignalContrasts
 from monitor.evaluate.windows import Blocks
 from monitor.events import OTHER_VERSION, SeriesKey
@@ -92,22 +92,18 @@ class Off(NamedTuple):
         """By how much it is off, in what adds up over segments: of a share, that itself and not an angle of it."""
         if not self._is_of_angles:
             return self.shift
-        return _share_at(self.expected + self.shift) - _share_at(self.expected)
+        return share_at(self.expected + self.shift) - share_at(self.expected)
 
     def shift_by(self, amount: float) -> float:
         """Return how far it is off where it is off by an amount."""
         if not self._is_of_angles:
             return amount
-        share = min(max(_share_at(self.expected) + amount, 0.0), 1.0)
+        share = min(max(share_at(self.expected) + amount, 0.0), 1.0)
         return 2 * math.asin(math.sqrt(share)) - min(max(self.expected, 0.0), math.pi)
 
     @property
     def _is_of_angles(self) -> bool:
         return self.is_share and not math.isnan(self.expected)
-
-
-def _share_at(angle: float) -> float:
-    return math.sin(0.5 * min(max(angle, 0.0), math.pi)) ** 2
 
 
 def stood_of(former: SeriesKey, standing: Mapping[SeriesKey, Mapping[str, Off]]) -> dict[str, float]:
