@@ -372,15 +372,16 @@ def open_streams(intake: Intake, configuration: Configuration, clock: Clock) -> 
         It cannot be opened, and a model of a file reads it. Models of the API wait for it.
     """
     streams = http_streams(configuration)
-    intake.unopened = {}
-    if not streams or intake.http_log is not None:
-        return
-    try:
-        intake.http_log = open_http_log(configuration, clock)
-    except SourceError as error:
-        if any(spec.http is not None and name not in configuration.posted for name, spec in _specs(configuration)):
-            raise
-        intake.unopened = dict.fromkeys(streams, str(error))
+    unopened: dict[str, str] = {}
+    if streams and intake.http_log is None:
+        try:
+            intake.http_log = open_http_log(configuration, clock)
+        except SourceError as error:
+            if any(spec.http is not None and name not in configuration.posted for name, spec in _specs(configuration)):
+                raise
+            unopened = dict.fromkeys(streams, str(error))
+    # Requests look at it meanwhile: why a stream is not open is known until it is.
+    intake.unopened = unopened
 
 
 def _worker(configuration: Configuration, ingest: Ingest, store: Store, clock: Clock, stop: threading.Event) -> Worker:

@@ -180,8 +180,8 @@ class Intake:
         ------
         SourceError
         """
+        why = self.unopened.get(stream)
         if self.http_log is None:
-            why = self.unopened.get(stream)
             raise SourceError(why or "no model reads an HTTP stream", retryable=why is not None)
         return self.http_log.append(stream, payloads)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from monitor.build import open_http_log
 from monitor.check import read_model, with_posted
 from monitor.clock import SystemClock
 from monitor.config import Model, load
@@ -205,6 +207,29 @@ def test_a_log_of_http_events_that_cannot_be_opened_holds_up_models_of_the_api_a
         shop.wait_until(lambda: there.versions()["is_in_force"] and not there.service.ready(), "it is in force")
         assert there.client.post("/v1/events/orders", json=[{"ts": 1}]).status_code == 202
         shop.wait_until(lambda: there.service.counters.records == 2, "it is read")
+
+
+def test_events_are_refused_for_now_while_their_log_is_tried_again(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ConfigurationLog(store, SystemClock()).put(Change("orders", json.dumps(orders())))
+    opening, go_on = threading.Event(), threading.Event()
+
+    def open_slowly(*arguments: Any) -> Any:
+        opening.set()
+        go_on.wait(60)
+        return open_http_log(*arguments)
+
+    path = nothing(tmp_path, ingest_log=str(tmp_path / "events" / "ingest.log"))
+    with closing(HttpLog(tmp_path / "events" / "ingest.log", SystemClock())) as other, serving(path, store) as there:
+        shop.wait_until(there.service.ready, "it is said")
+        monkeypatch.setattr("monitor.build.open_http_log", open_slowly)
+        assert opening.wait(120)
+        answer = there.client.post("/v1/events/orders", json=[{"ts": 1}])
+        assert (answer.status_code, there.service.ready() != []) == (503, True)
+        other.close()
+        go_on.set()
+        shop.wait_until(lambda: not there.service.ready(), "it is open")
 
 
 def test_a_model_that_is_not_ready_holds_up_what_it_reads_and_no_other_stream(

@@ -352,6 +352,7 @@ def test_a_service_ends_although_its_store_never_takes_what_it_saves(
     [line] = [line for line in log if line["event"] == "threads that have not ended end with the process"]
     assert "save" in line["threads"]
     assert "ending" not in line["threads"]
+    service.intake.close()
 
 
 def test_what_is_wrong_with_the_store_at_the_end_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
