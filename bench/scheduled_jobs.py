@@ -82,6 +82,14 @@ def from_nine(_: int, windows: int) -> Floats:
     return np.where((times > 0.37) & (times < 0.75), 1500.0 * 24 / windows, 0.0)
 
 
+def in_office_hours(day: int, windows: int) -> Floats:
+    """Two hundred an hour from nine to five on weekdays, and eight else from seven until ten at night."""
+    hours = (np.arange(windows) + 0.5) * 24 / windows
+    awake = np.where((hours > 7) & (hours < 22), 8.0, 0.0)
+    at_work = (hours > 9) & (hours < 17) & (day % 7 < 5)
+    return np.where(at_work, 200.0, awake) * 24 / windows
+
+
 def none(_: int, windows: int) -> Floats:
     """No job."""
     return np.zeros(windows)
@@ -96,6 +104,8 @@ PATTERNS = (
     Pattern("3000 events on Mondays, in an hour", 24, 20.0, on_mondays),
     Pattern("3000 events on Mondays, in an hour", 24, 500.0, on_mondays),
     Pattern("1500 more an hour from 8:53 to 18:00", 288, 500.0, from_nine),
+    Pattern("200 more an hour in office hours", 288, 1.0, in_office_hours),
+    Pattern("200 more an hour in office hours", 24, 1.0, in_office_hours),
 )
 
 

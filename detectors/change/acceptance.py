@@ -45,6 +45,7 @@ from detectors.change.legend import (
     FAMILY,
     FIRST_DAY,
     FIRST_ROW,
+    IN_HOUR,
     KIND,
     LEVEL,
     LEVEL_VARIANCE,
@@ -66,6 +67,7 @@ from detectors.change.legend import (
     UNIT_SEEN,
     UNIT_SUM,
     VARIANCE,
+    VOLUME,
     WEEKDAYS,
 )
 from detectors.change.state import State
@@ -305,8 +307,9 @@ def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
     if state.weights[s, teaching].any():
         weights, told_apart = state.weights[s], bool(row[BEGUN_ANEW])
         row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
-            state.hours_known[r], weights, weekend, first, day, lag, told_apart, state.expected[r]
-        )
+            state.hours_known[r], weights, weekend, first, day, lag, told_apart,
+            row[IN_HOUR] if row[KIND] == VOLUME else 0.0, state.expected[r],
+        )  # fmt: skip
     row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
 
 

@@ -276,7 +276,8 @@ def estimate(
     noise = max(excess - of_levels, 0.0)
     step = of_levels * (1 - carry * carry)
     enough = INDEPENDENT_LEVELS if moments[DAYS_SEEN] >= SURE_DAYS else AT_FIRST
-    if not by_day and dependent and windows_per_day * (1 - carry) / (1 + carry) < enough:
+    # Where nothing is left beyond sampling there is no level either.
+    if not by_day and dependent and excess > 0 and windows_per_day * (1 - carry) / (1 + carry) < enough:
         carry = 1.0
         step = max(2 * (first - long_lag) / (distance - 1), 1e-3 * sampling)
         noise = max(excess - first - step / 2, 0.0)

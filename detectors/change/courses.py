@@ -1,13 +1,14 @@
 """What a number of events does within its hours: a job that comes on the hour, or each night at five past two.
 
 What is expected of an hour says nothing of its five minutes. Logarithms of numbers of events say it, of the last days
-of this kind, or of all while those are few:
+of this kind. While these are few, the others say what they do beside their own hours:
 
 - at this minute of all hours, their mean, clipped (Huber 1964), beside that of the hour;
 - at this time of the day, the median of days, beside what is expected of it then.
 
 Either counts where it is beyond doubt, and is added to what is expected of a window. A job is not as large each day:
-where windows are expected by themselves, how far days lie apart is part of their variance.
+where windows are expected by themselves, how far days lie apart is part of their variance. A course stays as it was
+where too few of the last days of its kind teach, since an alarm stood.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from detectors.change.expectation import expected_at, learned_days
 from detectors.change.lag import lag_of
-from detectors.change.legend import DAYS, TOLD_APART, WEEKDAYS
+from detectors.change.legend import ACCEPTED_DAY, DAYS, TOLD_APART, WEEKDAYS
 from detectors.change.weekday_hours import hours_of_weekday
 from detectors.kernel import inlined, kernel
 
@@ -35,6 +36,9 @@ COURSE_DAYS = 8
 
 FEWEST_DAYS = 2
 """Days of a kind that say what one of their windows is like by itself."""
+
+AS_BUSY = 0.7
+"""Difference of logarithms between hours that are about as busy."""
 
 FEWEST_IN_HOURS = 12
 """Hours that say what a minute of all of them is like."""
@@ -97,7 +101,7 @@ def note_counts(counts: Singles, day: int, places: Floats, values: Floats) -> No
 @kernel
 def begin_course(
     counts: Singles, day: int, first: int, windows_per_day: int, weekend: Integers, weights: Floats,
-    hours_known: Floats, row: Floats, expected: Floats, course: Singles,
+    hours_known: Floats, row: Floats, expected: Floats, course: Singles, of_other_days: Singles,
 ) -> None:  # fmt: skip
     """Write what windows of a day are expected to be beside their hours, and forget the day that it takes the place of.
 
@@ -111,24 +115,31 @@ def begin_course(
         int64[DAYS], float64[DAYS]: of the days; one that has no weight teaches nothing.
     hours_known, row, expected
         float64[DAYS, H], float64[ROW], float64[H]: what hours were, and what is expected of them.
-    course
-        float32[2, slots]: what is added to that, and the variance of it from day to day.
+    course, of_other_days
+        float32[2, slots]: what is added to that, and the variance of it from day to day; the same of the other kind of
+        days, weekends or not.
     """
     slots = course.shape[1]
     counts[day % COURSE_DAYS] = np.nan
-    course[:] = 0.0
-    days = _days_to_learn_from(day, first, weekend, weights)
+    if day > first and weekend[day % DAYS] != weekend[(day - 1) % DAYS]:
+        for part in range(2):
+            for slot in range(slots):
+                course[part, slot], of_other_days[part, slot] = of_other_days[part, slot], course[part, slot]
+    days = _days_to_learn_from(day, first, weekend, weights, row[ACCEPTED_DAY] == 0 and bool(course.any()))
     if days.size == 0:
         return
-    logarithms: Floats = np.full((days.size, slots), np.nan)
-    for j in range(days.size):
-        for slot in range(slots):
-            count = counts[days[j], slot] * slots / windows_per_day
-            logarithms[j, slot] = math.log(count + 0.5) if count >= 0 else np.nan
+    course[:] = 0.0
     usual = np.empty(slots)
     for slot in range(slots):
         usual[slot] = expected_at(expected, (slot + 0.5) / slots, row[WEEKDAYS] == TOLD_APART)
     in_hour = slots // expected.size
+    logarithms: Floats = np.full((days.size, slots), np.nan)
+    for j in range(days.size):
+        d = days[j]
+        _take_logarithms(
+            counts[d % COURSE_DAYS], slots / windows_per_day, hours_known[d % DAYS],
+            weekend[d % DAYS] == weekend[day % DAYS], usual, logarithms[j],
+        )  # fmt: skip
     minutes = np.zeros(in_hour)
     if _learn_minutes(logarithms, usual, minutes):
         _take_minutes(logarithms, usual, minutes, course)
@@ -147,17 +158,35 @@ def begin_course(
 
 
 @inlined
-def _days_to_learn_from(day: int, first: int, weekend: Integers, weights: Floats) -> Integers:
-    """Return where days are that teach: those of this kind, or all while these are few."""
-    days = np.empty(COURSE_DAYS, dtype=np.int64)
-    count, alike = 0, 0
+def _days_to_learn_from(day: int, first: int, weekend: Integers, weights: Floats, is_known: bool) -> Integers:
+    """Return the last days that teach: of this kind; if these are few, all, or none where a course is known."""
+    days, alike = np.empty(COURSE_DAYS, dtype=np.int64), np.empty(COURSE_DAYS, dtype=np.int64)
+    count, count_alike = 0, 0
     for d in range(max(first, day - COURSE_DAYS + 1), day):
-        alike += weekend[d % DAYS] == weekend[day % DAYS] and weights[d % DAYS] > 0
-    for d in range(max(first, day - COURSE_DAYS + 1), day):
-        if weights[d % DAYS] > 0 and (alike < FEWEST_DAYS or weekend[d % DAYS] == weekend[day % DAYS]):
-            days[count] = d % COURSE_DAYS
+        if weights[d % DAYS] > 0:
+            days[count] = d
             count += 1
+            if weekend[d % DAYS] == weekend[day % DAYS]:
+                alike[count_alike] = d
+                count_alike += 1
+    if count_alike >= FEWEST_DAYS or is_known:
+        return alike[: count_alike if count_alike >= FEWEST_DAYS else 0]
     return days[:count]
+
+
+@inlined
+def _take_logarithms(
+    counts: Singles, part: float, of_hours: Floats, is_alike: bool, usual: Floats, logarithms: Floats
+) -> None:
+    """Write the logarithms of a day's windows, which are parts of slots.
+
+    Of the other kind of days, those of hours that are about as busy as is expected, as far as they differ from these.
+    """
+    in_hour = usual.size // of_hours.size
+    for slot in range(usual.size):
+        beside = 0.0 if is_alike else usual[slot] - of_hours[slot // in_hour]
+        if counts[slot] >= 0 and abs(beside) < AS_BUSY:
+            logarithms[slot] = math.log(counts[slot] * part + 0.5) + beside
 
 
 @inlined
@@ -253,7 +282,7 @@ def _learn_slots(logarithms: Floats, usual: Floats, in_hour: int, course: Single
     if slots == 0:
         return
     away = middles - usual
-    level = np.sort(away[~np.isnan(away)])[slots // 2]
+    level = _level_of_hours(logarithms, usual, in_hour)
     # How much further windows go than events that come by themselves. One of each has no distance: its median.
     errors *= max(NORMAL * np.sort(distances[:compared])[(slots + compared) // 2], 1.0)
     for begin in range(0, usual.size, in_hour):
@@ -267,6 +296,27 @@ def _learn_slots(logarithms: Floats, usual: Floats, in_hour: int, course: Single
                 course[1, slot] = _variance(of_days[:seen], middles[slot])
             elif is_shaped and not np.isnan(away[slot]):
                 course[0, slot] += (1 - in_hour / squares) * (away[slot] - higher)
+
+
+@inlined
+def _level_of_hours(logarithms: Floats, usual: Floats, in_hour: int) -> float:
+    """Return how much higher hours are than is expected of them, in the median of hours.
+
+    Of windows with an event or none it would be that of either.
+    """
+    hours = usual.size // in_hour
+    higher, seen = np.empty(hours), 0
+    for hour in range(hours):
+        events, of_usual = 0.0, 0.0
+        for slot in range(hour * in_hour, (hour + 1) * in_hour):
+            for j in range(logarithms.shape[0]):
+                if not np.isnan(logarithms[j, slot]) and not np.isnan(usual[slot]):
+                    events += math.exp(logarithms[j, slot]) - 0.5
+                    of_usual += math.exp(usual[slot]) - 0.5
+        if of_usual > 1:
+            higher[seen] = math.log(max(events, 0.5) / of_usual)
+            seen += 1
+    return float(np.sort(higher[:seen])[seen // 2]) if seen > 0 else 0.0
 
 
 @inlined

@@ -16,6 +16,7 @@ from detectors.change.alarms import (
     stand,
     sum_up_day,
 )
+from detectors.change.busy_hours import busiest_hour, busy_level
 from detectors.change.charts import MOST_SQUARE, combine, let_pass, step_level, take_in
 from detectors.change.components import (
     CORRELATION,
@@ -50,6 +51,7 @@ from detectors.change.legend import (
     BEGUN_ANEW,
     BEYOND,
     BUSIEST,
+    BUSY,
     BY_DAY,
     BY_WINDOW,
     CALIBRATION,
@@ -121,6 +123,7 @@ from detectors.change.legend import (
     UNKNOWN,
     UNSURE,
     VARIANCE,
+    VOLUME,
     VOLUMES,
     WAITING,
     WEEKDAYS,
@@ -158,9 +161,6 @@ PARTS_GAIN = 1 / 7
 
 REMAINING_DAYS = 3.0
 """Days that what is known of windows counts for once days of the week are told apart."""
-
-FORGOTTEN = 0.05
-"""What the busiest hour is lowered by from day to day, if there is no busier one."""
 
 
 @kernel
@@ -200,15 +200,17 @@ def begin_day(
             # With hardly a day to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
             if age > 0 and (age == 1 or days_teach(hours_known[r], weights[s], day - age, day, lag_of(age), age)):
                 row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
-                    hours_known[r], weights[s], weekend, day - age, day, lag_of(age), row[BEGUN_ANEW] != 0, expected[r]
-                )
+                    hours_known[r], weights[s], weekend, day - age, day, lag_of(age), row[BEGUN_ANEW] != 0,
+                    row[IN_HOUR] if row[KIND] == VOLUME else 0.0, expected[r],
+                )  # fmt: skip
                 if row[KIND] == RATE:
                     _note_events(totals[r], weights[s], day - age, day, lag_of(age), parts[r], learned_events[r])
                 _tell_apart(row, moments[r], waiting[r])
             elif age == 0:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
-            row[BUSIEST] = _busiest(row[BUSIEST], expected[r])
+            row[BUSIEST] = busiest_hour(row[BUSIEST], expected[r])
+            row[BUSY] = busy_level(row[BUSY], expected[r], age)
             guessed, next_day = filters[r, BY_WINDOW, CALIBRATION], 0.0
             for scale in range(SCALES):
                 of_family = pools[scale, families[r]]
@@ -319,15 +321,6 @@ def _note_parts(hours: Floats, parts: Floats) -> None:
                 usual = 1 / np.sqrt(parts[hour])
                 root = usual + PARTS_GAIN * (root - usual)
             parts[hour] = 1 / (root * root)
-
-
-@inlined
-def _busiest(busiest: float, expected: Floats) -> float:
-    """Return the most that was expected of an hour of late, which is forgotten little by little."""
-    most = busiest - FORGOTTEN
-    for hour in range(expected.size):
-        most = max(most, expected[hour])
-    return float(most)
 
 
 @inlined

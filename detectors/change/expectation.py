@@ -16,6 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.busy_hours import of_busy_hours, part_left, vary_by_chance
 from detectors.change.legend import ALIKE, BEGAN, DAYS, REFERENCE_DAYS
 from detectors.change.weekday_hours import hours_of_weekday
 from detectors.change.weekdays import WEEK, learn_weekday
@@ -47,7 +48,7 @@ FEWEST_HOURS = 0.8
 @kernel
 def learn_expectation(
     hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, are_told_apart: bool,
-    expected: Floats,
+    in_hour: float, expected: Floats,
 ) -> tuple[float, int]:  # fmt: skip
     """Write what to expect of each hour of a day; return the variance of that, and what is known of days of the week.
 
@@ -63,11 +64,13 @@ def learn_expectation(
         The first day there is, the day to expect something of, and how many days before it are not seen yet.
     are_told_apart
         Whether days of the week have been so far.
+    in_hour
+        Of numbers of events, how many windows an hour has; 0 of all else.
     expected
         float64[H]; NaN of which nothing is known.
     """
     start, stop = learned_days(first, day, lag)
-    uncertainty, weekdays = _learn_days(hours, weights, weekend, start, stop, day, are_told_apart, expected)
+    uncertainty, weekdays = _learn_days(hours, weights, weekend, start, stop, day, are_told_apart, in_hour, expected)
     if weekdays != ALIKE or expected.size == 1 or stop - start <= WEEK:
         return uncertainty, weekdays
     own = np.empty(expected.size)
@@ -78,7 +81,7 @@ def learn_expectation(
     for hour in range(expected.size):
         if not np.isnan(own[hour]):
             others[:, hour] = np.nan
-    uncertainty, weekdays = _learn_days(others, weights, weekend, start, stop, day, are_told_apart, expected)
+    uncertainty, weekdays = _learn_days(others, weights, weekend, start, stop, day, are_told_apart, in_hour, expected)
     for hour in range(expected.size):
         if not np.isnan(own[hour]):
             expected[hour] = own[hour]
@@ -94,7 +97,7 @@ def learned_days(first: int, day: int, lag: int) -> tuple[int, int]:
 @kernel
 def _learn_days(
     hours: Floats, weights: Floats, weekend: Integers, start: int, stop: int, day: int, are_told_apart: bool,
-    expected: Floats,
+    in_hour: float, expected: Floats,
 ) -> tuple[float, int]:  # fmt: skip
     size = hours.shape[1]
     means = np.full(DAYS, np.nan)
@@ -111,7 +114,7 @@ def _learn_days(
     expected[:] = 0.0
     level, uncertainty, off_days = _level(means, weights, weekend, start, stop, today)
     if size > 1:
-        uncertainty += _profile(hours, means, weights, weekend, start, stop, today, expected)
+        uncertainty += _profile(hours, means, weights, weekend, start, stop, today, in_hour, expected)
     for hour in range(size):
         expected[hour] += level
     uncertainty, weekdays = learn_weekday(
@@ -216,7 +219,7 @@ def _level(
 @inlined
 def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the other
     hours: Floats, means: Floats, weights: Floats, weekend: Integers, start: int, stop: int, today: int,
-    expected: Floats,
+    in_hour: float, expected: Floats,
 ) -> float:  # fmt: skip
     """Add the profile of a day's hours, and return its variance."""
     size = hours.shape[1]
@@ -270,7 +273,10 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
     else:
         variance = _variance_of_steps(profile)
     of_hour = variance / max(weight_of_all / size, 0.5)
-    uncertainty = _shrink(profile, of_hour, expected)
+    times = np.ones(size)
+    if in_hour > 0:
+        vary_by_chance(hours, means, weights, weekend, start, stop, today, in_hour, variance, times)
+    uncertainty = _shrink(profile, of_hour, times, expected)
     if taught >= 2 or differ:
         weight_of_kind = 0.0
         squares = 0.0
@@ -282,11 +288,11 @@ def _profile(  # noqa: PLR0912, PLR0915 -- one pass over the days after the othe
         # What is hardly there is left out: it would bring more noise than season.
         if factor > (0.3 if taught >= 2 else 0.7):
             for hour in range(size):
-                expected[hour] += factor * of_kind[hour]
+                expected[hour] += part_left(factor, times[hour]) * of_kind[hour]
             uncertainty += factor * of_kind_hour
     if days >= ENOUGH_DAYS:
         _leave_out(counts, expected)
-    return uncertainty
+    return of_busy_hours(uncertainty, times) if in_hour > 0 else uncertainty
 
 
 @inlined
@@ -311,7 +317,7 @@ def _leave_out(counts: Floats, expected: Floats) -> None:
 
 
 @inlined
-def _shrink(profile: Floats, of_hour: float, expected: Floats) -> float:
+def _shrink(profile: Floats, of_hour: float, times: Floats, expected: Floats) -> float:
     """Add what is left of a profile after shrinking, and return its variance."""
     size = profile.size
     rest = profile.copy()
@@ -338,7 +344,7 @@ def _shrink(profile: Floats, of_hour: float, expected: Floats) -> float:
         squares += rest[hour] * rest[hour]
     factor = max(1 - free * of_hour / max(squares, 1e-12), 0.0)
     for hour in range(size):
-        expected[hour] += factor * rest[hour]
+        expected[hour] += part_left(factor, times[hour]) * rest[hour]
     return uncertainty + of_hour * free * factor / size
 
 

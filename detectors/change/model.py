@@ -302,6 +302,7 @@ class ModelCharts:
                 begin_course(
                     state.counts[s], day, int(state.series[s, FIRST_DAY]), settings.windows_per_day, self._weekend,
                     state.weights[s], state.hours_known[row], state.rows[row], state.expected[row], state.course[s],
+                    state.course_of_other_days[s],
                 )  # fmt: skip
         return float(day_carry)
 

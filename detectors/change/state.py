@@ -71,7 +71,7 @@ LEARNED_OF_SERIES = [FIRST_DAY, WINDOWS_SEEN, WAITING, REPEATED, COMPARED]
 SHORT = ("hours_known", "totals", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
 
-OF_SERIES = ("series", "weights", "highest", "counts", "course")
+OF_SERIES = ("series", "weights", "highest", "counts", "course", "course_of_other_days")
 """What has a row for each series."""
 
 
@@ -97,8 +97,9 @@ class State:
         where that is not known.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
-    counts, course : float32 arrays [S, COURSE_DAYS, slots], [S, 2, slots]
-        Of a volume: the events of its windows, and what is expected of them beside their hours.
+    counts, course, course_of_other_days : float32 arrays [S, COURSE_DAYS, slots], and [S, 2, slots] twice
+        Of a volume: the events of its windows, and what is expected of them beside their hours, on days of this kind
+        and of the other one.
     """
 
     rows: Floats
@@ -123,6 +124,7 @@ class State:
     highest: Floats
     counts: Singles
     course: Singles
+    course_of_other_days: Singles
 
     @classmethod
     def fresh(cls, signals: Sequence[Kinds], day: int, hours: int, lags: int, slots: int = 0) -> State:
@@ -162,6 +164,7 @@ class State:
             highest=np.full((series, SCALES, HIGHEST_DAYS), np.nan),
             counts=np.full((series, COURSE_DAYS, slots), np.nan, dtype=np.float32),
             course=np.zeros((series, 2, slots), dtype=np.float32),
+            course_of_other_days=np.zeros((series, 2, slots), dtype=np.float32),
         )
         state.rows[:, FRESH] = NEW_DAY
         for row, (kind, family) in zip(state.rows, kinds, strict=True):
@@ -187,7 +190,7 @@ class State:
         for name in LEARNED:
             getattr(self, name)[rows] = getattr(self, name)[of_former]
         self.series[s, LEARNED_OF_SERIES] = self.series[former, LEARNED_OF_SERIES]
-        for name in ("weights", "counts", "course"):
+        for name in ("weights", "counts", "course", "course_of_other_days"):
             getattr(self, name)[s] = getattr(self, name)[former]
         stands = self.rows[rows, STANDING] != 0
         filters = self.filters[rows]
@@ -268,7 +271,7 @@ class State:
         unknown = np.full(snapshot["expected"].shape, np.nan)
         added = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), "parts": unknown, "learned_events": unknown}
         fresh = cls.fresh([()] * len(snapshot["series"]), 0, 0, 0, slots)
-        added |= {"counts": fresh.counts, "course": fresh.course}
+        added |= {name: getattr(fresh, name) for name in ("counts", "course", "course_of_other_days")}
         snapshot = {**added, **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
         # Earlier checkpoints lack the last columns; what they hold began with its series.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,7 @@ from detectors.change.alarms import (
     stands_at,
     sum_up_day,
 )
+from detectors.change.busy_hours import counts_for
 from detectors.change.charts import (
     MOST_SQUARE,
     NO_REPEAT,
@@ -102,6 +105,7 @@ from detectors.change.legend import (
     TOTAL,
     UNIT_SEEN,
     UNIT_SUM,
+    UNSURE,
     VARIANCE,
     VOLUME,
     WEEKDAYS,
@@ -366,9 +370,11 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     weight = 1 / (window[LEVEL_VARIANCE] + window[NOISE] + sampling)
     day_sums[DAY_EXPECTED] += weight * middle
     day_sums[EXPECTED_WEIGHT] += weight
+    is_unsure = age < CALIBRATED_FROM or row[UNSURE] != 0
+    counted = counts_for(row, sampling, is_unsure) if row[KIND] == VOLUME else 1.0
     if not silent:
-        day_sums[DAY_SAMPLING] += sampling
-        day_sums[DAY_SAMPLED] += 1
+        day_sums[DAY_SAMPLING] += counted * sampling
+        day_sums[DAY_SAMPLED] += counted
     if row[STANDING] != 0:
         only_away(row[STANDING], charts)
         limit = OUTLIER * np.sqrt(window[LEVEL_VARIANCE] + window[NOISE] + sampling)
@@ -391,19 +397,19 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     _add_to_day(day_sums, residual, sampling, spread, row[STANDING] != 0 and not single)
     limit = OUTLIER * np.sqrt(spread)
     limited = min(max(residual, -limit), limit)
-    recent[index % lags] = limited
-    sums[0] += limited * limited - sampling
-    sums[COUNTS] += 1
+    recent[index % lags] = limited * math.sqrt(counted)
+    sums[0] += counted * (limited * limited - sampling)
+    sums[COUNTS] += counted
     for i in range(1, PRODUCTS):
         lag = i if i < PRODUCTS - 1 else lags - 1
         if index >= lag and not np.isnan(recent[(index - lag) % lags]):
-            sums[i] += limited * recent[(index - lag) % lags]
-            sums[COUNTS + i] += 1
+            sums[i] += recent[index % lags] * recent[(index - lag) % lags]
+            sums[COUNTS + i] += counted
     if fresh:
         error = residual - level
         within = (window[TOTAL] - window[DAY_STEP]) * window[CALIBRATION]
-        sums[STEPS] += min(max(error * error - within, 0.0), MOST_STEP * window[TOTAL])
-        sums[STEPS_SEEN] += 1
+        sums[STEPS] += counted * min(max(error * error - within, 0.0), MOST_STEP * window[TOTAL])
+        sums[STEPS_SEEN] += counted
     else:
         unstretched = z * window[STRETCH]
         square = min(unstretched * unstretched, MOST_SQUARE) * window[CALIBRATION] / window[STRETCH] ** 2

@@ -203,7 +203,8 @@ def by_windows(own: Moments, windows_per_day: int) -> Components:
         carry = max(carry, min((long_product / first) ** (1 / (long_lag - 1)), 0.999))
     carry = max(carry, 0.05) * seen / (seen + 1)
     levels = min(first / max(carry, 0.05), excess)
-    if windows_per_day * (1 - carry) / (1 + carry) >= (1 if own.days >= 10 else 4):
+    # Nor is there a level where nothing is left beyond sampling.
+    if excess == 0 or windows_per_day * (1 - carry) / (1 + carry) >= (1 if own.days >= 10 else 4):
         return Components(carry, levels, excess - levels, levels * (1 - carry**2), scale, freedom)
     # Not even one independent level a day: a level is a walk within the day, of which only changes are judged.
     step = max(2 * (first - long_product) / (long_lag - 1), 1e-3 * own.sampling)

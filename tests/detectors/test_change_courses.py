@@ -8,7 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.scheduled_jobs import PATTERNS, Pattern, Traffic, at_three, from_nine, none, on_mondays, on_the_hour
+from bench.scheduled_jobs import (
+    PATTERNS,
+    Pattern,
+    Traffic,
+    at_three,
+    from_nine,
+    in_office_hours,
+    none,
+    on_mondays,
+    on_the_hour,
+)
 from detectors.change.courses import slots_of
 from detectors.change.legend import IN_HOUR, KIND, ROW, VOLUME
 from detectors.change.model import ModelCharts
@@ -53,6 +63,40 @@ def test_beside_jobs_an_outage_and_half_of_the_traffic_are_found_within_hours(sh
     (at, shift), *_ = traffic.raised_from(5 * 7)
     assert at <= 5 * 7 + hours / 24
     assert (shift > 0) == (share > 1)
+
+
+@pytest.mark.parametrize(("windows", "hours"), [(288, 2), (24, 4)])
+def test_office_hours_are_judged_by_their_own_events_and_not_by_those_of_the_night(windows: int, hours: int) -> None:
+    """At one event an hour a window may have twice as many: half of two hundred took sixteen hours to be found."""
+    for seed in range(4):
+        traffic = Traffic(seed, pattern_of(in_office_hours, windows, 1.0))
+        traffic.run(5 * 7)
+        traffic.run(1, jobs=lambda day, windows: 0.5 * in_office_hours(day, windows))
+        (at, shift), *_ = traffic.raised_from(5 * 7)
+        assert 9 / 24 < at - 5 * 7 <= (9 + hours) / 24
+        assert shift < 0
+
+
+def test_weekdays_that_alarmed_do_not_leave_the_course_of_weekdays_to_weekends() -> None:
+    traffic = Traffic(3, pattern_of(in_office_hours, 288, 1.0))
+    traffic.run(4 * 7)
+    traffic.run(4, share=1.5)
+    assert {int(at) for at, _ in traffic.raised_from(4 * 7)} != set()
+    traffic.run(3)
+    traffic.run(7)
+    assert np.abs(traffic.charts.state.course[0, 0]).max() < 0.5
+    assert [at for at, shift in traffic.raised_from(5 * 7) if shift > 1] == []
+
+
+def test_a_course_stays_as_it_was_while_an_alarm_of_all_traffic_stands() -> None:
+    traffic = Traffic(11, pattern_of(at_three, 288, 200.0))
+    traffic.run(5 * 7)
+    traffic.run(10, share=0.6)
+    assert len(traffic.raised_from(5 * 7)) >= 1
+    assert traffic.charts.state.course[0, 0, 36] > 1
+    begins = traffic.day
+    traffic.run(3)
+    assert [at for at, shift in traffic.raised_from(begins) if shift > 1] == []
 
 
 def test_a_weekly_job_that_comes_late_is_no_reason_to_forget_it() -> None:
