@@ -21,6 +21,9 @@ Integers = npt.NDArray[np.int64]
 OF_OTHERS = 1e-6
 """Weight of days of the other kind where there are some of this one."""
 
+BUSY_HOURS = 8
+"""One hour in so many is busier than what counts as busy, so that a batch is none of the busy hours."""
+
 FORGOTTEN = 0.05
 """What the busiest hour, and busy ones, are lowered by from day to day if there are no busier ones."""
 
@@ -75,9 +78,11 @@ def part_left(factor: float, times: float) -> float:
 @inlined
 def of_busy_hours(uncertainty: float, times: Floats) -> float:
     """Return how uncertain hours are that count by how well each is known, if all are so by ``uncertainty``."""
+    # No better than busy hours are: one that has a batch says nothing of the others.
+    least = np.sort(times)[times.size // BUSY_HOURS]
     precision = 0.0
     for hour in range(times.size):
-        precision += 1 / times[hour]
+        precision += 1 / max(times[hour], least)
     return uncertainty * times.size / precision
 
 
@@ -92,11 +97,11 @@ def busiest_hour(busiest: float, expected: Floats) -> float:
 
 @inlined
 def busy_level(busy: float, expected: Floats, age: int) -> float:
-    """Return what an eighth of the hours of a day of late had at least, so that one batch is none of its busy hours."""
+    """Return what the busy hours of a day of late had at least."""
     hours = np.sort(expected[~np.isnan(expected)])
     if hours.size == 0:
         return busy
-    of_day = hours[hours.size - 1 - hours.size // 8]
+    of_day = hours[hours.size - 1 - hours.size // BUSY_HOURS]
     return float(max(busy - FORGOTTEN, of_day) if age > 1 else of_day)
 
 
