@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.vectors import SIGNAL, topics_of, watch_by
-from detectors.change.renewal import Renewal
+from detectors.change.renewal import Renewal, Replacement
 from detectors.chart.legend import DRIFT, STATUS, SUMS, SURPRISE, THRESHOLD
 from detectors.sketch import JointFold, JointLayout
 from monitor.evaluate.change import Changes
@@ -69,7 +69,7 @@ class _Evidence:
         """Never: coordinates of vectors stay."""
         return 1 << 40
 
-    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal | Replacement]:
         """None."""
         return {}
 

@@ -40,7 +40,7 @@ from detectors.change.legend import (
     VOLUMES,
 )
 from detectors.change.looks import CHARTED_DAYS
-from detectors.change.renewal import Renewal, renew
+from detectors.change.renewal import Renewal, Replacement, renew
 from detectors.change.state import Kinds, State
 from detectors.change.threshold import HIGHEST_DAYS, threshold
 from detectors.change.windows import watch_windows
@@ -201,7 +201,7 @@ class ModelCharts:
         self.state.replace(s, State.fresh([kinds], day, *settings.lengths))
         self._begin(s, s + 1)
 
-    def renew(self, s: int, renewal: Renewal) -> None:
+    def renew(self, s: int, renewal: Renewal | Replacement) -> None:
         """Let series ``s``, of which no alarm stands, go on in other coordinates, between two days."""
         assert self.day is not None
         renew(self.state, s, renewal, self.day + 1, self.settings.windows_per_day)

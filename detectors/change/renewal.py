@@ -8,7 +8,7 @@ have the variance that values of windows were found to have. Where windows are a
 alone; where they are narrow, as hours of a temperature, it is the one value that has the score. A spread grows by the
 logarithm of the slope, beside what each reference has for its own where windows lie.
 
-What has no meaning in other scores, as a share of equal pairs, begins anew.
+What has no meaning in other scores, as a share of equal pairs, begins anew. So do shares whose names are replaced.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from detectors.change.legend import (
 from detectors.change.state import State
 from detectors.kernel import kernel
 
-__all__ = ["Renewal", "Scores", "renew"]
+__all__ = ["Renewal", "Replacement", "Scores", "renew"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -96,6 +96,19 @@ class Scores:
     def own_spread(self, locations: Floats) -> Floats:
         """Return the spread that the reference would have if it were there."""
         return np.asarray(np.interp(locations, *self.shape))
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Contrasts of a series that are about something else from a day on.
+
+    Attributes
+    ----------
+    anew : sequence of int
+        Which: they begin anew.
+    """
+
+    anew: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -221,20 +234,24 @@ def tilted_moments(
         moments[i, 3] = max(renewed_squares / total - moments[i, 1] * moments[i, 1], 0.0)
 
 
-def renew(state: State, s: int, renewal: Renewal, day: int, windows_per_day: int) -> None:
+def renew(state: State, s: int, renewal: Renewal | Replacement, day: int, windows_per_day: int) -> None:
     """Move what series ``s`` has learned to other coordinates, between two days.
 
     Parameters
     ----------
     state : State
     s : int
-        A number's, of which no alarm stands; its first contrasts are its location and its spread.
-    renewal : Renewal
+        Of which no alarm stands; the first contrasts of a number are its location and its spread.
+    renewal : Renewal or Replacement
     day : int
         The next one.
     windows_per_day : int
     """
     first = int(state.series[s, FIRST_ROW])
+    if isinstance(renewal, Replacement):
+        for k in renewal.anew:
+            state.begin_row_anew(first + k)
+        return
     level = _level(state, first)
     is_resolved = _hours_known(state, first + 1) >= RESOLVED * max(_hours_known(state, first), 1)
     anew = {*renewal.anew, *(() if level is not None else (0, 1)), *(() if is_resolved else (1,))}

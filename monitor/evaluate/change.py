@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from detectors.change import legend, skew
 from detectors.change.accepted_skew import FEWEST_DAYS
 from detectors.change.model import Evidence, ModelCharts, Settings
-from detectors.change.renewal import Renewal
+from detectors.change.renewal import Renewal, Replacement
 from detectors.change.skew import SKEW_SHARE, Skews
 from detectors.chart.legend import (
     DRIFT,
@@ -91,7 +91,7 @@ class SeriesEvidence(Protocol):
         """Return the next day on which coordinates are looked at; 0 if it may be any."""
         ...
 
-    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal | Replacement]:
         """Renew the coordinates of series that have left them, of those that may, as a day begins."""
         ...
 

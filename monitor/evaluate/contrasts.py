@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -44,7 +44,7 @@ from detectors.change.legend import (
     VOLUME,
     VOLUMES,
 )
-from detectors.change.renewal import Renewal, Scores
+from detectors.change.renewal import Renewal, Replacement, Scores
 from detectors.change.residuals import events_of, to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
 from detectors.performance.evidence import Scale
@@ -53,7 +53,7 @@ from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue, OddLabels
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
-from monitor.evaluate.newer_values import NewerValues
+from monitor.evaluate.newer_values import Newer, NewerNames, NewerValues
 from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.values import DAY_MS
@@ -97,6 +97,12 @@ DESCRIBED = -1
 
 BEYOND = 0.05
 """Share of a period's values beyond their reference from which on it is another one."""
+
+STAYS = 0.5
+"""Part of the least frequent of a period's most frequent names that another one must have to keep its place."""
+
+MOST_NAMES = 10_000
+"""Names that are remembered, so that they are not new when they come again."""
 
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
@@ -340,6 +346,8 @@ class ReferredContrasts(Contrasts):
     ----------
     answers : Answers or None
         Of a prediction: whether one of them stands for too many.
+    newer : Newer or None
+        What has come since coordinates were looked at; None where they stay what they are.
     """
 
     is_referred = True
@@ -349,6 +357,7 @@ class ReferredContrasts(Contrasts):
     def __init__(self, layout: Layout, dataset: Summary | None, learn_windows: int) -> None:
         self._layout, self._learn_windows = layout, learn_windows
         self.answers: Answers | None = None
+        self.newer: Newer | None = None
         self._windows = 0
         self._reference = dataset
         self._of_dataset = dataset is not None
@@ -406,6 +415,8 @@ class ReferredContrasts(Contrasts):
         evidence.first_values = self._first_values(windows.sums[:, N], total)
         first = 0 if self.ready_ms is not None else self._learn(windows, columns, evidence)
         if first < len(windows.ends_ms):
+            if self.newer is not None:
+                self.newer.add(windows.since(first), columns)
             self._describe(windows, columns, first, evidence)
             evidence.failures = self._failures(windows, columns, first)
         return evidence
@@ -431,6 +442,8 @@ class ReferredContrasts(Contrasts):
 
     def _learn(self, windows: Windows, columns: Columns, evidence: SignalEvidence) -> int:
         """Take windows into the reference until it is large enough; return how many it took."""
+        if self.newer is not None and self.newer.from_ms is None:
+            self.newer.from_ms = int(windows.ends_ms[0])
         learned = self._reference.n if self._reference is not None else 0
         numbers = self._windows + 1 + np.arange(len(windows.ends_ms))
         events = learned + np.cumsum(windows.sums[:, N])
@@ -447,6 +460,43 @@ class ReferredContrasts(Contrasts):
             self.ready_ms = int(windows.ends_ms[count - 1])
         return count
 
+    @property
+    def look_day(self) -> int | None:
+        """The day on which coordinates are looked at, 0 if that is not known yet; None if they stay what they are."""
+        if self.newer is None:
+            return None
+        return 0 if self.ready_ms is None else self.newer.look_day
+
+    def renewed(self, day: int, *, may_renew: bool = True) -> tuple[ReferredContrasts, Renewal | Replacement] | None:
+        """Return contrasts with other coordinates, if it is time and values have left those that there are.
+
+        The others stay as they are, so that what was said in their coordinates can still be read.
+
+        Parameters
+        ----------
+        day : int
+            That begins.
+        may_renew : bool
+            Otherwise it is put off.
+        """
+        return None
+
+    def _span_ms(self) -> float:
+        """Return for how long the windows are that coordinates come from, until they were looked at."""
+        assert self.newer is not None
+        assert self.ready_ms is not None
+        # Checkpoints of earlier versions do not say from when on their coordinates are.
+        return math.inf if self.newer.from_ms is None else self.ready_ms - self.newer.from_ms
+
+    def _looked_at(self, day: int, *, may_renew: bool) -> Summary | None:
+        """Return what has come since coordinates were looked at, if they are looked at now and it is enough."""
+        if self.newer is None or self.ready_ms is None:
+            return None
+        if not self.newer.is_time(day, self._span_ms()) or not may_renew:
+            return None
+        period, self.newer = self.newer.summary, self.newer.after_a_look(day)
+        return period if period.n >= REFERENCE_EVENTS else None
+
     @abstractmethod
     def _refer(self, reference: Summary) -> None:
         """Choose coordinates."""
@@ -462,7 +512,9 @@ class ReferredContrasts(Contrasts):
             "ready_ms": self.ready_ms,
             "reference": reference,
             "absent": self._absent,
-        } | ({} if self.answers is None else {"answers": self.answers.snapshot()})
+            **({} if self.answers is None else {"answers": self.answers.snapshot()}),
+            **({} if self.newer is None else {"newer": self.newer.snapshot()}),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._windows = state["windows"]
@@ -472,6 +524,8 @@ class ReferredContrasts(Contrasts):
         self._absent = state.get("absent")
         if self.answers is not None:
             self.answers.restore(state.get("answers"))
+        if self.newer is not None and "newer" in state:
+            self.newer.restore(state["newer"])
         if state["reference"] is not None:
             self._reference = unpack_summary(state["reference"], self._layout)
             if self.ready_ms is not None:
@@ -616,13 +670,7 @@ class Groups:
 
 
 class NumberContrasts(ReferredContrasts):
-    """Location and spread of a number, repeats, and the rates of unusable values.
-
-    Attributes
-    ----------
-    newer : NewerValues or None
-        From which coordinates are renewed; None where they stay what they are.
-    """
+    """Location and spread of a number, repeats, and the rates of unusable values."""
 
     is_number = True
     kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
@@ -632,7 +680,6 @@ class NumberContrasts(ReferredContrasts):
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
         self._groups = Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
-        self.newer: NewerValues | None = None
         super().__init__(layout, dataset, learn_windows)
 
     def name(self, row: int) -> str:
@@ -656,38 +703,19 @@ class NumberContrasts(ReferredContrasts):
         self._groups = Groups.of(reference, self._layout)
         self.spread = self._groups.spread
 
-    @property
-    def look_day(self) -> int | None:
-        """The day on which coordinates are looked at, 0 if that is not known yet; None if they stay what they are."""
-        if self.newer is None:
-            return None
-        return 0 if self.ready_ms is None else self.newer.look_day
-
     def renewed(self, day: int, *, may_renew: bool = True) -> tuple[NumberContrasts, Renewal] | None:
-        """Return contrasts with other coordinates, if it is time and values have left those that there are.
-
-        The others stay as they are, so that what was said in their coordinates can still be read.
-
-        Parameters
-        ----------
-        day : int
-            That begins.
-        may_renew : bool
-            Otherwise it is put off.
-        """
-        if self.newer is None or self.ready_ms is None:
+        """Return contrasts with the coordinates of a period, as in `ReferredContrasts.renewed`."""
+        span_ms = math.inf if self.newer is None or self.ready_ms is None else self._span_ms()
+        period = self._looked_at(day, may_renew=may_renew)
+        if period is None:
             return None
-        # Checkpoints of earlier versions do not say from when on their coordinates are.
-        span_ms = math.inf if self.newer.from_ms is None else self.ready_ms - self.newer.from_ms
-        if not self.newer.is_time(day, span_ms) or not may_renew:
-            return None
-        period, self.newer = self.newer.summary, self.newer.after_a_look(day)
+        assert isinstance(period, NumericSummary)
         assert isinstance(self._layout, NumericLayout)
         columns = Columns(self._layout, period.cells)
         counts = columns.counts_of(period)
         numbers, _ = self._groups.numbers(columns)
         is_beyond = (numbers < OUTER) | (numbers >= OUTER + INNER)
-        if period.n < REFERENCE_EVENTS or counts[is_beyond].sum() <= BEYOND * period.n:
+        if counts[is_beyond].sum() <= BEYOND * period.n:
             return None
         after = copy.copy(self)
         after._previous = np.zeros(GROUPS, dtype=np.int64)
@@ -698,14 +726,7 @@ class NumberContrasts(ReferredContrasts):
         anew = (0, 1, *self.anew) if span_ms < DAY_MS else self.anew
         return after, Renewal(former, renewed, counts.astype(np.float64), anew)
 
-    def _learn(self, windows: Windows, columns: Columns, evidence: SignalEvidence) -> int:
-        if self.newer is not None and self.newer.from_ms is None:
-            self.newer.from_ms = int(windows.ends_ms[0])
-        return super()._learn(windows, columns, evidence)
-
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
-        if self.newer is not None:
-            self.newer.add(windows.since(first), columns)
         table = self._groups.table
         units = np.ones((len(windows.ends_ms) - first, 2))
         number_contrasts(
@@ -718,14 +739,11 @@ class NumberContrasts(ReferredContrasts):
         evidence.units[:2, first:] = units.T
 
     def snapshot(self) -> dict[str, Any]:
-        newer = {} if self.newer is None else {"newer": self.newer.snapshot()}
-        return super().snapshot() | {"previous": self._previous.copy()} | newer
+        return super().snapshot() | {"previous": self._previous.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
         self._previous = np.array(state["previous"])
-        if self.newer is not None and "newer" in state:
-            self.newer.restore(state["newer"])
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)
@@ -757,7 +775,11 @@ class AnswerContrasts(NumberContrasts):
 
 
 class CategoryContrasts(ReferredContrasts):
-    """The shares of the most frequent names, of the others, and of new ones; and the rates of unusable values."""
+    """The shares of the most frequent names, of the others, and of new ones; and the rates of unusable values.
+
+    Names that came to be among the most frequent take the places of those that did not stay, which begin anew. What was
+    known is never new again, as far as so many names can be remembered.
+    """
 
     OTHERS, NEW = CATEGORIES, CATEGORIES + 1
     kinds = (*((RATE, SHARES),) * (CATEGORIES + 2), *((RATE, RATES),) * len(RATE_COLUMNS))
@@ -798,11 +820,52 @@ class CategoryContrasts(ReferredContrasts):
 
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, CategorySummary)
-        ranked = sorted(zip((-reference.counts).tolist(), reference.names, strict=True))
-        self._frequent = [name for _, name in ranked[:CATEGORIES]]
-        self._groups = {name: min(rank, self.OTHERS) for rank, (_, name) in enumerate(ranked)}
+        self._choose(_most_frequent(reference), reference.names)
         # Where not all names could be noted, one that was not is not new.
         self._complete = reference.other == 0
+
+    def _choose(self, frequent: Sequence[str], names: Iterable[str]) -> None:
+        """Watch the share of each of some names; none of the others is new."""
+        self._frequent = list(frequent)
+        self._groups = dict.fromkeys(names, self.OTHERS) | {name: slot for slot, name in enumerate(frequent)}
+
+    def renewed(self, day: int, *, may_renew: bool = True) -> tuple[CategoryContrasts, Replacement] | None:
+        """Return contrasts of the names of a period, as in `ReferredContrasts.renewed`."""
+        period = self._looked_at(day, may_renew=may_renew)
+        if period is None:
+            return None
+        assert isinstance(period, CategorySummary)
+        counts = dict(zip(period.names, period.counts.tolist(), strict=True))
+        ranked = _most_frequent(period)
+        # Of two that are about as frequent, the one that has a place keeps it.
+        enough = counts[ranked[-1]] * STAYS if len(ranked) == CATEGORIES else 1
+        slots: list[str | None] = [*self._frequent, *[None] * (CATEGORIES - len(self._frequent))]
+        free = [slot for slot, name in enumerate(slots) if name is None or counts.get(name, 0) < enough]
+        come = [name for name in ranked if name not in self._frequent][: len(free)]
+        if sum(counts[name] for name in come) <= BEYOND * period.n:
+            return None
+        # What nobody has first, then what the rarest have.
+        free.sort(key=lambda slot: (slots[slot] is not None, counts.get(slots[slot] or "", 0), slot))
+        replaced = free[: len(come)]
+        for slot, name in zip(replaced, come, strict=True):
+            slots[slot] = name
+        after = copy.copy(self)
+        after._reference = period
+        after._complete = self._complete and period.other == 0
+        remembered = [name for name in self._groups if name not in counts][: max(MOST_NAMES - len(counts), 0)]
+        after._choose([name for name in slots if name is not None], [*period.names, *remembered])
+        return after, Replacement((*sorted(replaced), self.OTHERS, self.NEW))
+
+    def snapshot(self) -> dict[str, Any]:
+        named = {"frequent": self._frequent, "names": list(self._groups), "complete": self._complete}
+        return super().snapshot() | named
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        # Earlier checkpoints have the names of their reference alone.
+        if self.ready_ms is not None and "names" in state:
+            self._choose(state["frequent"], state["names"])
+            self._complete = state["complete"]
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
         unknown = self.NEW if self._complete else self.OTHERS
@@ -823,6 +886,12 @@ class CategoryContrasts(ReferredContrasts):
             }
         evidence.values[: CATEGORIES + 2, first:] = values
         evidence.events[: CATEGORIES + 2, first:] = np.maximum(n, 1)
+
+
+def _most_frequent(names: CategorySummary) -> list[str]:
+    """Return the most frequent names, the most frequent one first; of equal ones in their order."""
+    ranked = sorted(zip((-names.counts).tolist(), names.names, strict=True))
+    return [name for _, name in ranked[:CATEGORIES]]
 
 
 def _most(counts: Integers, among: Integers, names: Sequence[str]) -> NewValues:
@@ -862,11 +931,12 @@ def referred_contrasts(
         As `ReferredContrasts` has them.
     is_prediction : bool
     follows : bool
-        Whether coordinates of numbers are renewed once their values have left them.
+        Whether coordinates are renewed once values have left them.
     """
     if isinstance(layout, CategoryLayout):
         names = CategoryContrasts(layout, dataset, learn_windows)
         names.answers = Answers(layout) if is_prediction else None
+        names.newer = NewerNames(layout) if follows else None
         return names
     made = AnswerContrasts if is_prediction else NumberContrasts
     numbers = made(layout, dataset, learn_windows)

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from detectors.anomaly import SCORERS
 from detectors.change.legend import RATE, RATES
-from detectors.change.renewal import Renewal
+from detectors.change.renewal import Renewal, Replacement
 from detectors.river_adapter import is_anomalies
 from detectors.sketch import FindingLayout, JointLayout
 from detectors.sketch.findings import COUNTED
 from monitor.config.baseline import RollingBaseline
 from monitor.evaluate.contrasts import (
     Contrasts,
-    NumberContrasts,
     ReferredContrasts,
     SignalEvidence,
     referred_contrasts,
@@ -189,11 +188,11 @@ class SignalContrasts(Contrasts):
     @property
     def look_day(self) -> int | None:
         """The day on which coordinates of its values are looked at, as those have it."""
-        return self.own.look_day if isinstance(self.own, NumberContrasts) else None
+        return None if self.own is None else self.own.look_day
 
-    def renewed(self, day: int, *, may_renew: bool) -> tuple[SignalContrasts, Renewal] | None:
+    def renewed(self, day: int, *, may_renew: bool) -> tuple[SignalContrasts, Renewal | Replacement] | None:
         """Return what watches the signal from a day on if coordinates of its values are renewed then."""
-        renewed = self.own.renewed(day, may_renew=may_renew) if isinstance(self.own, NumberContrasts) else None
+        renewed = None if self.own is None else self.own.renewed(day, may_renew=may_renew)
         if renewed is None:
             return None
         after = copy.copy(self)
@@ -225,7 +224,7 @@ class SignalContrasts(Contrasts):
 
 
 def follows_values(watch: Watch) -> bool:
-    """Whether coordinates of a model's numbers follow their values: those of a baseline that rolls do."""
+    """Whether coordinates of a model follow their values: those of a baseline that rolls do."""
     return isinstance(watch.model.spec.baseline, RollingBaseline)
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend, skew
-from detectors.change.renewal import Renewal
+from detectors.change.renewal import Renewal, Replacement
 from detectors.chart.legend import INVALID, MISSING, N
-from detectors.sketch import NumericLayout
+from detectors.sketch import CategoryLayout, NumericLayout
 from monitor.alerts.verdict import NewNormal
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
@@ -155,13 +155,13 @@ class ModelEvidence:
         if not follows_values(self._watch):
             return NEVER
         unseen = {*panes.series(), *panes.judged()} - self.contrasts.keys()
-        if any(isinstance(self._watch.layouts.get(signal), NumericLayout) for _, _, signal in unseen):
+        if any(isinstance(self._watch.layouts.get(signal), NumericLayout | CategoryLayout) for _, _, signal in unseen):
             return 0
         days = [each.look_day for each in self.contrasts.values() if isinstance(each, SignalContrasts)]
         return min((day for day in days if day is not None), default=NEVER)
 
-    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
-        """Renew the coordinates of numbers that have left them, as a day begins; return what that changes.
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal | Replacement]:
+        """Renew the coordinates of series that have left them, as a day begins; return what that changes.
 
         Parameters
         ----------

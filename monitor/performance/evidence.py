@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from detectors.change.renewal import Renewal
+from detectors.change.renewal import Renewal, Replacement
 from monitor.alerts.verdict import NoValue
 from monitor.config.performance import PerformancePlan
 from monitor.evaluate.contrasts import Contrasts
@@ -60,7 +60,7 @@ class JudgedEvidence:
         """Return a day that never comes: metrics have coordinates of their own."""
         return NEVER
 
-    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal]:
+    def renewals(self, day: int, may_renew: Callable[[SeriesKey], bool]) -> dict[SeriesKey, Renewal | Replacement]:
         """Return nothing, as :meth:`look_day` says."""
         return {}
 
