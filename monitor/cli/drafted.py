@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["as_data", "is_watched_by", "say_notes", "show"]
 
+SOME_TRAFFIC = 1000
+"""Events an hour, where it is not known how many there are."""
+
 
 def as_data(made: Draft, text: str, sample: Sample, target: Path | None) -> dict[str, Any]:
     """Return what was guessed, and what follows from it, as data."""
@@ -110,11 +113,17 @@ def show(answer: dict[str, Any], made: Draft, service: tuple[Path | None, bool],
     click.echo(f"\nwritten: {answer['file']}" + (f", {path}" if is_new else ""))
     click.echo(runnable(f"next: `leeway check {answer['file']}`"))
     if not made.origin.topic:
-        hourly = "" if made.time else " --events-per-hour 1000"
+        hourly = "" if made.time else f" --events-per-hour {_events_per_hour(answer):.0f}"
         click.echo(runnable(f"      `leeway replay {answer['file']} --events {origin}{hourly}`"))
     if path is not None and not is_watched_by(path, Path(answer["file"])):
         click.echo(f"      name {answer['file']} under `models` in {path}")
     click.echo(runnable(f"      `leeway run {path}`"))
+
+
+def _events_per_hour(answer: dict[str, Any]) -> float:
+    """Return the traffic that windows were cut for, or some."""
+    of_window: float | None = answer["events_per_window"]
+    return SOME_TRAFFIC if of_window is None else max(of_window * 3_600_000 / answer["window_ms"], 1.0)
 
 
 def _sentences(answer: dict[str, Any]) -> Iterator[str]:

@@ -174,6 +174,7 @@ def test_training_data_without_times_is_a_baseline_and_replays_evenly(
     said = leeway("init", "tumour", "--from", data.name, "--events-per-hour", 600)
 
     assert said.code == 0, said.err
+    assert "leeway replay tumour.yaml --events train.csv --events-per-hour 600`" in said.out
     spec = load("tumour.yaml").models["tumour"].spec
     assert (spec.baseline.kind, spec.baseline.uri) == ("dataset", "train.csv")
     assert list(spec.schema_.features) == ["mean_radius", "petal.length"]
