@@ -54,6 +54,7 @@ from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
 from monitor.heartbeat.lookout import Lookout
+from monitor.heartbeat.store_answers import StoreAnswers
 from monitor.ingest.counters import Counters
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.worker import Worker
@@ -135,6 +136,7 @@ class Service:
         with ExitStack() as opened:
             self.store = patiently(partial(open_store_of, configuration)) if store is None else store
             opened.callback(self.store.close)
+            StoreAnswers.of(self.store, clock)
             build_store(configuration, clock, self.roles, self.store, patiently, patience)
             self.metrics = CollectorRegistry()
             self._alone = threading.Lock()
@@ -290,8 +292,7 @@ class Service:
     def ready(self) -> list[str]:
         """Why the service is not ready for traffic; empty when it is."""
         reasons = self.intake.unready()
-        if isinstance(self.store, Connection) and (reason := self.store.unwritable()):
-            reasons.append(reason)
+        reasons += filter(None, (StoreAnswers.of(self.store, self.clock).silence(), self._unwritable()))
         reasons += [f"model {name}: {why}" for name, why in sorted(self.configurations.in_force.behind.items())]
         for stage, error in failing_stages(self._threads, self.loop.failing).items():
             reasons.append(f"the stage {stage} failed, and is started again: {in_words(error)}")
@@ -299,6 +300,9 @@ class Service:
             failure = self._threads.failure
             reasons.append(f"the service has stopped: {failure}" if failure else "the service is stopping")
         return reasons
+
+    def _unwritable(self) -> str:
+        return self.store.unwritable() if isinstance(self.store, Connection) else ""
 
     def notes(self) -> list[str]:
         """What people should know of a service that is ready."""

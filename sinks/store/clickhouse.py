@@ -111,6 +111,11 @@ class ClickhouseStore(SqlStore):
         address = {name: settings.pop(name) for name in Address.__dataclass_fields__ if name in settings}
         return cls(Address.from_settings(**address), **settings)
 
+    def hear_answers(self, hear: Callable[[str], None]) -> bool:
+        """Have ``hear`` called with what becomes of calls; see :meth:`Connection.hear_answers`."""
+        self._clients.hear = hear
+        return True
+
     def migrate(self) -> None:
         """Create the database and create or upgrade the tables; see :class:`sinks.store.contract.Store`."""
         try:

@@ -165,6 +165,11 @@ class Clients:
         Of every statement.
     prepare : callable
         Gets every new client before it connects.
+
+    Attributes
+    ----------
+    hear : callable
+        Gets why a server has not answered, or nothing if one has: one that refuses a statement answers, too.
     """
 
     def __init__(self, address: Address, settings: Mapping[str, Any], prepare: Callable[[Client], None]) -> None:
@@ -172,6 +177,7 @@ class Clients:
         self._settings = settings
         self._prepare = prepare
         self._endpoints = address.endpoints()
+        self.hear: Callable[[str], None] = lambda reason: None
         self._preferred = 0
         self._idle: list[tuple[int, Client]] = []
         self._borrowers: list[int] = []
@@ -195,6 +201,7 @@ class Clients:
                 client = self._opened(host_index)
             yield client
             healthy = True
+            self.hear("")
         except (driver_errors.Error, OSError, EOFError) as error:
             raise self._explained(error, host_index) from error
         finally:
@@ -244,8 +251,10 @@ class Clients:
         where = self._where(host_index)
         if isinstance(error, ServerException):
             explained: StoreError = _refusal(error, where)
+            self.hear("")
         else:
             explained = StoreError(f"store at {where}: {_said(error)}", retryable=_UNVERIFIED not in str(error))
+            self.hear(str(explained))
         if explained.retryable:
             self._leave(host_index)
         return explained

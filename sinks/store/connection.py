@@ -101,6 +101,18 @@ class Connection(ABC):
         """Return why nothing is written, as for want of room, for people; empty if it is, or a server knows."""
         return ""
 
+    def hear_answers(self, hear: Callable[[str], None]) -> bool:
+        """Have ``hear`` called whenever a server has answered, with nothing, or has not, with the reason.
+
+        It is called in the thread that has asked.
+
+        Returns
+        -------
+        bool
+            Whether there is a server: an engine within this process is never away.
+        """
+        return False
+
     def mend(self) -> bool:
         """Go back to what parts have replaced that a full disk cut off, where the engine itself does not see to that.
 
