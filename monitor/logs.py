@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import TextIO
 
 import structlog
 
-__all__ = ["log_to_stderr", "warn_on_stderr", "warnings_only"]
+__all__ = ["errors_only", "log_to_stderr", "warn_on_stderr", "warnings_only"]
 
 
 SPAN_S, FEW, MOST_KINDS = 600.0, 3, 1_000
+LEFT_OUT = "more of this kind is left out for ten minutes"
 
 
 def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
@@ -38,20 +41,20 @@ def log_to_stderr(*, as_json: bool, quiet: bool = False) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[_without_notes, structlog.contextvars.merge_contextvars, *shared, renderer],
+        processors=[_without_notes, structlog.contextvars.merge_contextvars, *shared, _FewOfTheStore(), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     # Libraries log through the standard library; their chatter is not ours.
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # warns whenever a batch takes 0.1 s
+    # Warns each time that a job is due and still runs, as those that catch up do; one that does not end is alerted of.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name if as_json else _with_name, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
-        if as_json
-        else logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
     )
     for library in ("kafka", "opentelemetry"):
         handler.addFilter(_FewOfAKind(library))
@@ -82,20 +85,78 @@ def _log_warning(
 @contextmanager
 def warnings_only() -> Iterator[None]:
     """Leave out of the log what this thread says meanwhile that is no warning or error."""
-    token = _WARNINGS_ONLY.set(True)
+    with _leaving_out("debug", "info"):
+        yield
+
+
+@contextmanager
+def errors_only() -> Iterator[None]:
+    """Leave out of the log what this thread says meanwhile that is no error: whoever asks is told by other means."""
+    with _leaving_out("debug", "info", "warning"):
+        yield
+
+
+@contextmanager
+def _leaving_out(*methods: str) -> Iterator[None]:
+    token = _LEFT_OUT.set(frozenset(methods))
     try:
         yield
     finally:
-        _WARNINGS_ONLY.reset(token)
+        _LEFT_OUT.reset(token)
 
 
 def _without_notes(logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
-    if _WARNINGS_ONLY.get() and method in ("debug", "info"):
+    if method in _LEFT_OUT.get():
         raise structlog.DropEvent
     return event
 
 
-_WARNINGS_ONLY: ContextVar[bool] = ContextVar("warnings_only", default=False)
+_LEFT_OUT: ContextVar[frozenset[str]] = ContextVar("left_out", default=frozenset())
+
+
+def _with_name(record_logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Say in front who says it: nobody else's lines have that."""
+    record = event["_record"]
+    return {**event, "event": f"{record.name}: {event['event']}"}
+
+
+class _Kinds:
+    """Counts lines of a kind, anew after :data:`SPAN_S`."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def count(self, kind: tuple[str, str], at_s: float) -> int:
+        """Return the how many-th of its kind one is."""
+        since_s, count = self._counts.get(kind, (at_s, 0))
+        if not 0 <= at_s - since_s < SPAN_S:
+            since_s, count = at_s, 0
+        if len(self._counts) >= MOST_KINDS:
+            self._counts.clear()
+        self._counts[kind] = since_s, count + 1
+        return count + 1
+
+
+class _FewOfTheStore:
+    """Lets through :data:`FEW` warnings of a kind in :data:`SPAN_S` whose reason is the store.
+
+    While it is away everything that uses it says so, at every try.
+    """
+
+    def __init__(self) -> None:
+        self._kinds = _Kinds()
+
+    def __call__(self, logger: object, method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        reason = str(event.get("error") or event.get("reason") or "")
+        if method != "warning" or not reason.startswith("store at "):
+            return event
+        # Tries, sizes and identifiers in it make no other kind.
+        count = self._kinds.count(
+            (str(event["event"]), re.sub(r"\d+", "", reason)), datetime.fromisoformat(event["timestamp"]).timestamp()
+        )
+        if count > FEW:
+            raise structlog.DropEvent
+        return {**event, "event": f"{event['event']} ({LEFT_OUT})"} if count == FEW else event
 
 
 class _FewOfAKind(logging.Filter):
@@ -111,18 +172,12 @@ class _FewOfAKind(logging.Filter):
 
     def __init__(self, names: str) -> None:
         super().__init__(names)
-        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
+        self._kinds = _Kinds()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not super().filter(record):
             return True
-        kind = record.name, str(record.msg)
-        since_s, count = self._kinds.get(kind, (record.created, 0))
-        if not 0 <= record.created - since_s < SPAN_S:
-            since_s, count = record.created, 0
-        if len(self._kinds) >= MOST_KINDS:
-            self._kinds.clear()
-        self._kinds[kind] = since_s, count + 1
-        if count + 1 == FEW:
-            record.msg, record.args = f"{record.getMessage()} (more of this kind is left out for ten minutes)", ()
-        return count < FEW
+        count = self._kinds.count((record.name, str(record.msg)), record.created)
+        if count == FEW:
+            record.msg, record.args = f"{record.getMessage()} ({LEFT_OUT})", ()
+        return count <= FEW

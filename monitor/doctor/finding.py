@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 from monitor.clock import Clock
+from monitor.logs import errors_only
 from monitor.threads import in_words
 
 __all__ = ["WITHIN_S", "Check", "Finding", "State", "examine", "fine", "unknown", "wrong"]
@@ -84,7 +85,7 @@ def examine(checks: Mapping[str, Check], clock: Clock, within_s: float = WITHIN_
         thread.join(max(0.0, until_s - clock.monotonic_s()))
     late = {
         name: wrong(
-            name, "", f"it did not answer within {within_s:g} s", "find out what hangs; see the rest, and try again"
+            name, name, f"it did not answer within {within_s:g} s", "find out what hangs; see the rest, and try again"
         )
         for name, thread in threads.items()
         if thread.is_alive()
@@ -93,8 +94,11 @@ def examine(checks: Mapping[str, Check], clock: Clock, within_s: float = WITHIN_
 
 
 def _run(name: str, check: Check, findings: list[Finding]) -> None:
-    try:
-        for finding in check():
-            findings.append(finding)
-    except Exception as error:  # noqa: BLE001 -- one check that fails ends no other
-        findings.append(wrong(name, "", in_words(error), "this check could not be completed"))
+    # What it would warn of is what it finds.
+    with errors_only():
+        try:
+            for finding in check():
+                findings.append(finding)
+        except Exception as error:  # noqa: BLE001 -- one check that fails ends no other
+            detail = f"this check could not be completed: {in_words(error)}"
+            findings.append(wrong(name, name, detail, "see the rest, and try again; if it fails again, report it"))

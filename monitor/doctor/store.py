@@ -19,6 +19,7 @@ from sinks.receivers.times import utc
 from sinks.store import STORES
 from sinks.store.connection import Connection
 from sinks.store.contract import Query, Store, StoreError
+from sinks.store.failures import EngineError
 
 __all__ = ["store"]
 
@@ -53,10 +54,30 @@ def store(configuration: Configuration, clock: Clock, is_served: Callable[[], bo
             advice = "`--url` says where its service answers; while none is meant to run, find and end that process"
             yield unknown("store", str(path), "another process has it open, and no service answers", advice)
         return
-    with _opened(spec.kind, settings) as opened:
-        yield from _looked_at(opened)
-        yield from _clock(opened, clock)
-        yield from _people(opened, clock, configuration)
+    subject = str(path or spec.kind)
+    try:
+        with _opened(spec.kind, settings) as opened:
+            subject = opened.where if isinstance(opened, Connection) else subject
+            yield from _looked_at(opened)
+            yield from _clock(opened, clock)
+            yield from _people(opened, clock, configuration)
+    except StoreError as error:
+        yield _failed(subject, error, is_embedded=path is not None)
+
+
+def _failed(subject: str, error: StoreError, *, is_embedded: bool) -> Finding:
+    reason = str(error).removeprefix(f"store at {subject}: ")
+    if is_embedded:
+        advice = "docs/store.md says what it needs; `leeway store verify` looks for damage"
+        return wrong("store", subject, reason, advice)
+    if isinstance(error, EngineError):
+        advice = "give the user of `store` what it needs there, or wait for what the server lacks; docs/store.md"
+        return wrong("store", subject, f"it refuses what is asked: {reason}", advice)
+    advice = (
+        "start its server, or see whether `store` names host, port and `tls` as they are and this machine may connect"
+        " there; until it answers nothing is evaluated, and nothing is lost"
+    )
+    return wrong("store", subject, f"it does not answer: {reason}", advice)
 
 
 def _is_open(path: Path) -> bool:

@@ -29,8 +29,10 @@ from tests.api.full_world import ADMIN, full_world
 from tests.api.world import World, serving
 from tests.cli.console import Console
 from tests.service import shop
+from tests.services.clickhouse import Endpoint
 from tests.services.kafka import Cluster
 from tests.sinks.receivers.listener import Answer, Listener
+from tests.sinks.store.conftest import settings_of
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -274,6 +276,22 @@ def test_a_store_that_no_process_has_open_is_looked_at_whatever_listens_on_the_p
     with mail_server() as (port, _):
         answer = leeway("doctor", path, "--url", f"http://127.0.0.1:{port}", "--json")
     assert [each["detail"] for each in answer.lines if each["check"] == "store"] == ["they are those of this version"]
+
+
+def test_a_server_of_the_store_that_does_not_answer_is_named_with_what_to_do(
+    leeway: Console, tmp_path: Path, clickhouse_endpoint: Endpoint
+) -> None:
+    settings = settings_of(clickhouse_endpoint.within("doctor"))
+    store_of = {name: value for name, value in settings.items() if value is not None}
+    path = written(tmp_path, store={"kind": "clickhouse", **store_of})
+    with clickhouse_endpoint.refusing():
+        answer = leeway("doctor", path, "--url", NOBODY, "--json")
+    [finding] = [line for line in answer.lines if line["check"] == "store"]
+    assert (answer.code, finding["state"]) == (1, "wrong")
+    assert finding["subject"] == f"{clickhouse_endpoint.address}/doctor"
+    assert finding["detail"].startswith("it does not answer: ")
+    assert finding["advice"].startswith("start its server, or see whether `store` names")
+    assert answer.err == ""
 
 
 def test_whoever_is_an_administrator_by_certificate_or_issuer_needs_no_token(
