@@ -3,14 +3,15 @@
 Two kinds of rows. An hour of predictions is *judged* once at each age of ``judge_at``: when everything that was known
 before its end plus the age is stored, of exactly that, so the row is a function of the log. And there is what is known
 *now*: an hour is worked out anew when predictions or labels have come that are of it, the older the less often
-(:func:`~monitor.performance.due.delay_ms`). Whoever is stopped anywhere goes on from the row of progress, and writes
-the same rows again.
+(:func:`~monitor.performance.due.delay_ms`), and at once where its rows lack predictions. Whoever is stopped anywhere
+goes on from the row of progress, and writes the same rows again.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from detectors.performance import Ranking
 from monitor.evaluate.horizon import NOTHING_MS, Standing
 from monitor.events import ENDED
-from monitor.performance.due import Due, delay_ms
+from monitor.performance.due import LONGEST_DELAY_MS, Due, delay_ms
 from monitor.performance.horizon import Known, Reach, decided, reach_of
 from monitor.performance.hours import NOW, Hour, rows_of_hour
 from monitor.performance.join import Pairs
@@ -46,6 +47,10 @@ PAGE = 200_000
 
 PAGE_OF_RANKINGS = 20_000
 """The same of predictions that are lists: each may have 16 KiB, and its label as much."""
+
+LACKING_SHARE = 0.02
+"""Where more of the predictions of an hour are not in its rows, as those of a partition that is read later, these do
+not wait. Of late ones that come one by one an hour is worked out a few times so, and not with each."""
 
 BUDGET = 1_000_000
 """Predictions of hours that were touched: so many are worked out in a round at most, and the others in the next."""
@@ -114,7 +119,9 @@ class Performance:
         progress = self.progress()
         reach = reach_of(self._store, self._model, self._spec, partitions)
         oldest_ms = NOTHING_MS if at_once else self._oldest_ms(now_ms)
-        looked = self._look(progress, reach, now_ms, oldest_ms)
+        looked, come = self._look(progress, reach, now_ms, oldest_ms)
+        if not at_once:
+            looked = self._hurrying(looked, come, now_ms)
         due = self._due(looked, reach, oldest_ms)
         if not at_once:
             due = replace(due, touched=self._at_their_turn(looked.touched, now_ms))
@@ -135,7 +142,7 @@ class Performance:
         """Those that have waited long enough, the longest overdue first, up to :data:`BUDGET` predictions of them."""
         if not touched:
             return frozenset()
-        shown = self._shown((min(touched), max(touched) + HOUR_MS))
+        shown = self._shown(touched)
         # Of an hour that nothing is shown of yet, something is at once.
         delays = {hour_ms: delay_ms(hour_ms, now_ms) if hour_ms in shown else 0 for hour_ms in touched}
         due_ms = {hour_ms: since_ms + delays[hour_ms] for hour_ms, since_ms in touched.items()}
@@ -152,12 +159,25 @@ class Performance:
             chosen.add(hour_ms)
         return frozenset(chosen)
 
-    def _shown(self, span: Span) -> frozenset[int]:
-        """The hours of a span of which there are rows of what is known now."""
+    def _shown(self, hours: Collection[int]) -> dict[int, int]:
+        """How many predictions the rows of what is known now have, of those of some hours that have such rows."""
         where = {"model": self._model, "age_ms": NOW, "segment": ""}
-        low, high = {"hour_ms": span[0]}, {"hour_ms": span[1]}
-        rows = self._store.read(Query("performance", where, low, high, columns=("hour_ms",)))
-        return frozenset(rows["hour_ms"].tolist())
+        low, high = {"hour_ms": min(hours)}, {"hour_ms": max(hours) + HOUR_MS}
+        rows = self._store.read(Query("performance", where, low, high, columns=("hour_ms", "predictions")))
+        counts: Counter[int] = Counter()
+        for hour_ms, predictions in zip(rows["hour_ms"].tolist(), rows["predictions"].tolist(), strict=True):
+            counts[hour_ms] += predictions
+        return {hour_ms: counts[hour_ms] for hour_ms in hours if hour_ms in counts}
+
+    def _hurrying(self, looked: Progress, come: Collection[int], now_ms: int) -> Progress:
+        """Have hours wait no longer of which predictions have come, and whose rows lack many of them."""
+        shown = self._shown(come) if come else {}
+        if not shown:
+            return looked
+        counts = predictions_of_hours(self._store, self._model, sorted(shown))
+        lacking = [hour_ms for hour_ms, count in shown.items() if counts.get(hour_ms, 0) * (1 - LACKING_SHARE) > count]
+        # It is written down that they are overdue: not all of them may have their turn this time.
+        return replace(looked, touched={**looked.touched, **dict.fromkeys(lacking, now_ms - LONGEST_DELAY_MS)})
 
     def _write(self, done: Progress, former: Progress, worked_out: Mapping[int, int]) -> None:
         newest = self.progress()
@@ -172,18 +192,19 @@ class Performance:
         lifetimes = [ms for ms in (kept_for.predictions, kept_for.labels) if ms is not None]
         return now_ms - min(lifetimes) + DAY_MS if lifetimes else NOTHING_MS
 
-    def _look(self, progress: Progress, reach: Reach, now_ms: int, oldest_ms: int) -> Progress:
-        """Note the hours of what has come since the last time."""
-        offsets, touched = dict(progress.offsets), dict(progress.touched)
+    def _look(self, progress: Progress, reach: Reach, now_ms: int, oldest_ms: int) -> tuple[Progress, set[int]]:
+        """Note the hours of what has come since the last time; return those of predictions, too."""
+        offsets, touched, come = dict(progress.offsets), dict(progress.touched), set[int]()
         for partition, stored in sorted(reach.next_offset.items()):
             # The end counts as one more message.
             first, stop = offsets.get(partition, 0), stored - (reach.closed[partition].closed_ms >= ENDED)
             if first < stop:
                 hours = self._hours_at((*partition, first, stop), is_label=partition in reach.labels)
+                come.update(() if partition in reach.labels else hours)
                 touched = dict.fromkeys(hours, now_ms) | touched
             offsets[partition] = max(first, stop)
         staying = {hour_ms: since_ms for hour_ms, since_ms in touched.items() if hour_ms >= oldest_ms}
-        return replace(progress, offsets=offsets, touched=staying)
+        return replace(progress, offsets=offsets, touched=staying), come & staying.keys()
 
     def _hours_at(self, positions: Positions, *, is_label: bool) -> list[int]:
         if is_label:

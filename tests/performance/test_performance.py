@@ -363,6 +363,57 @@ def test_an_hour_waits_for_labels_and_says_for_which(watch: Watch) -> None:
     assert waiting(store, watch).judged_ms is None
 
 
+def test_hours_of_which_predictions_are_read_later_from_another_partition_are_worked_out_again_at_once(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given the predictions of one partition with their labels, days after they were made
+    messages = stream(11)
+    store, now_ms = MemoryStore(), START_MS + 9 * DAY_MS
+    ingest = Ingest(
+        Readers([watch]),
+        store,
+        Cut(messages, [(("truth", 0), 999), (("truth", 1), 999), (("scores", 0), 999), (("scores", 1), 999)]),
+    )
+    ingest.open()
+    for _ in range(3):
+        ingest.step(10_000, 0.0)
+    work_out([watch], store, now_ms)
+    # when those of the other partition come a minute later; more than can be worked out in one round
+    monkeypatch.setattr("monitor.performance.performance.BUDGET", 30)
+    ingest.step(10_000, 0.0)
+    for rounds in range(4):
+        work_out([watch], store, now_ms + 60_000 + rounds)
+    # then the newest rows have all of them
+    newest = [row for row in results(store) if row["age_ms"] == NOW and not row["segment"]]
+    assert sum(row["predictions"] for row in newest) == len(rows(store, "predicted"))
+
+
+def test_late_predictions_that_come_one_by_one_have_their_hour_worked_out_a_few_times(watch: Watch) -> None:
+    # given an hour of many predictions
+    now_ms = START_MS + 9 * DAY_MS
+    events = [
+        {"id": f"e{i}", "at": START_MS + 3_500 * i, "version": "1", "country": "DE", "score": 0.75}
+        for i in range(1_000)
+    ]
+    late = [{**event, "id": f"late{i}"} for i, event in enumerate(events[:90])]
+    newer = [{**event, "id": f"newer{i}", "at": START_MS + HOUR_MS + i * 60_000} for i, event in enumerate(late)]
+    pairs = [event for pair in zip(late, newer, strict=True) for event in pair]
+    store, topic = MemoryStore(), ("scores", 0)
+    ingest = Ingest(
+        Readers([watch]), store, Cut({topic: as_bytes([*events, *pairs])}, [(topic, 1_002), *[(topic, 2)] * 89])
+    )
+    ingest.open()
+    # when a few more come again and again
+    counts = []
+    for _ in range(90):
+        ingest.step(10_000, 0.0)
+        work_out([watch], store, now_ms)
+        [row] = rows(store, "performance", age_ms=NOW, segment="", hour_ms=START_MS)
+        counts.append(row["predictions"])
+    # then most of them wait for the others
+    assert sorted(set(counts)) == [1_001, 1_022, 1_043, 1_065, 1_087]
+
+
 def test_a_silent_partition_is_not_waited_for_and_what_it_says_later_changes_no_row_that_was_judged(
     watch: Watch,
 ) -> None:
