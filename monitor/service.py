@@ -53,6 +53,7 @@ from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
 from monitor.freshness.freshness import Freshness
+from monitor.heartbeat.compiling import compiling
 from monitor.heartbeat.lookout import Lookout
 from monitor.heartbeat.store_answers import StoreAnswers
 from monitor.ingest.counters import Counters
@@ -185,6 +186,7 @@ class Service:
         """Start every stage of the process's roles."""
         keep_freed()
         collect_rarely()
+        compiling()
         if self._routers is not None:
             self._routers.open()
         self._run(self.intake.workers)
@@ -307,7 +309,8 @@ class Service:
     def notes(self) -> list[str]:
         """What people should know of a service that is ready."""
         pauses = self._jobs.pauses if self._jobs is not None else {}
-        return [*(pause.fact for _, pause in sorted(pauses.items())), *self.intake.notes()]
+        facts = [pause.fact for _, pause in sorted(pauses.items())]
+        return [*facts, *self.intake.notes(), *filter(None, [compiling().note()])]
 
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""
@@ -529,6 +532,7 @@ class Service:
         self._look_at_store()
         while not self.clock.wait(self.stopping, WATCH_EVERY_S):
             jobs.follow()
+            compiling().follow()
             if self.certificate is not None:
                 self.certificate.follow()
             try:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numba.core.event
 import pytest
 from structlog.testing import capture_logs
 
@@ -404,3 +405,24 @@ def test_a_store_that_cannot_be_used_is_an_error_and_so_is_one_that_nobody_waits
     configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"})))
     with pytest.raises(StoreError, match="refused"):
         Service(configuration, ManualClock(), Away(1, retryable=retryable), waits_for_store=waits)
+
+
+def test_a_service_whose_kernels_are_compiled_says_so_while_that_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a compiler that is at work, and no cache on disk
+    monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
+    monkeypatch.setattr("monitor.heartbeat.compiling.TOLD_AFTER_S", 0.2)
+    monkeypatch.setattr("monitor.heartbeat.compiling.PAUSE_S", 0.2)
+    configuration = load(shop.configured(tmp_path, shop.model("shop", {"http": "shop"}), store={"kind": "memory"}))
+    with capture_logs() as log, shop.serving(configuration, MemoryStore()) as service:
+        shop.wait_until(lambda: not service.notes(), "nothing is compiled")
+        with numba.core.event.trigger_event("numba:compile"):
+            shop.wait_until(service.notes, "it is said")
+            [note] = service.notes()
+        # then it is over
+        shop.wait_until(lambda: not service.notes(), "it is no longer said")
+        shop.wait_until(lambda: any(line["event"] == "compiled" for line in log), "that it is over is in the log")
+        assert service.ready() == []
+    assert note.startswith("kernels are being compiled, for ")
+    assert any(line["event"].startswith("compiling: ") for line in log)
