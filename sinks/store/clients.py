@@ -294,6 +294,8 @@ def _refusal(error: ServerException, where: str) -> EngineError:
 def _said(error: Exception) -> str:
     if isinstance(error, EOFError):
         return "the server closed the connection; the outcome of the statement is unknown"
+    if isinstance(error, driver_errors.SocketTimeoutError):  # the driver says but where
+        return f"nothing came in time {error.message}"
     if isinstance(error, driver_errors.Error):
         return str(error.message or error)
     return f"{type(error).__name__}: {error}"

@@ -470,6 +470,17 @@ def test_a_port_that_wants_tls_does_not_hang(guarded: Endpoint) -> None:
         store.query("SELECT 1")
 
 
+def test_a_server_that_takes_connections_and_says_nothing_is_told_from_one_that_refuses() -> None:
+    heard: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        host = f"127.0.0.1:{mute.getsockname()[1]}"
+        store = ClickhouseStore(Address((host,), "d", timeout_ms=200, connect_timeout_ms=200))
+        store.hear_answers(heard.append)
+        with closing(store), pytest.raises(StoreError, match=rf"^store at {host}/d: nothing came in time \({host}\)$"):
+            store.query("SELECT 1")
+    assert set(heard) == {f"store at {host}/d: nothing came in time ({host})"}
+
+
 def test_the_codes_that_pass_are_called_what_the_engine_calls_them(server: ClickhouseStore) -> None:
     sql = "SELECT errorCodeToName(arrayJoin({codes:Array(Int32)})) AS name"
     assert server.query(sql, {"codes": list(RETRYABLE)})["name"] == list(RETRYABLE.values())
