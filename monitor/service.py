@@ -428,7 +428,7 @@ class Service:
             Some stages may have taken them up then: to try again is enough.
         """
         configuration, watches = in_force.configuration, in_force.watches
-        router = build_router(configuration, self.watches, self.store, self.clock) if self._routers else None
+        router = build_router(configuration, watches, self.store, self.clock) if self._routers else None
         if "ingest" in self.roles and reads_otherwise(self.configurations.in_force, in_force):
             # What had no room may have some now.
             self.intake.refused_names.clear()

@@ -147,10 +147,13 @@ def _why_undecided(service: ApiService, alert: Row, receiver: str) -> str:
         return f"nobody is notified of {alert['transition']} alerts"
     if "/" not in receiver:
         return "the receiver has no entry: it notifies nobody"
-    where = {"stage": ROUTES[table_of(alert["labels"])], "name": alert["model"]}
+    stage = ROUTES[table_of(alert["labels"])]
+    where = {"stage": stage, "name": alert["model"]}
     noted = service.store.read(Query("checkpoints", where=where, columns=("position",)))
     if not len(noted["position"]):
-        return "nobody has been notified about this model yet: no process with the role `alert` has run"
+        of_any_model = service.store.read(Query("checkpoints", where={"stage": stage}, columns=("position",), limit=1))
+        missing = "taken this model up" if len(of_any_model["position"]) else "run"
+        return f"nobody has been notified about this model yet: no process with the role `alert` has {missing}"
     if alert["at_ms"] < int(noted["position"][0]):
         start = utc(int(noted["position"][0]))
         return f"it lies before {start}, where the receiver starts: nobody is notified of history"

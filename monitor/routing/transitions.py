@@ -1,7 +1,8 @@
 """The transitions of alerts, as they are written: where a reader of them begins, and what is new.
 
 The first time a model is met, the moment is noted (table ``checkpoints``), and transitions of earlier event time are
-never given: working through a month of history pages nobody. The note moves on as the reader needs less.
+never given: working through a month of history pages nobody. The note moves on as the reader needs less. Of a model
+that is added later on, the moment is when it came into force, also where nobody was there to meet it.
 
 Who begins while the clock is behind the note begins before it, and notes that besides: the next one may begin once the
 clock is right again, and what was dated meanwhile lies before the first note. Of a row the store keeps the highest
@@ -10,7 +11,7 @@ position, so that it is a row of its own, until it is no longer needed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -80,16 +81,30 @@ class TransitionReader:
         where = {"stage": self._stage, "name": self._models}
         for row in rows_of(self._store.read(Query("checkpoints", where=where))):
             noted[row["name"]].append(row)
+        in_force_ms = self._in_force_ms(noted)
         for model, notes in noted.items():
             self._behind_ms[model] = {row["partition"] for row in notes if row["partition"] and row["config"] != OVER}
             first_ms = [row["position"] for row in notes if not row["partition"]]
             if not first_ms:
-                self._note(model, self._clock.now_ms())
+                now_ms = self._clock.now_ms()
+                self._note(model, min(now_ms, in_force_ms.get(model, now_ms)))
             else:
                 self._noted_ms[model] = first_ms[0]
                 self._begin_behind(model)
             begins_ms = self._begins_ms(model)
             self.starts_ms[model] = min(begins_ms, earlier_ms.get(model, begins_ms))
+
+    def _in_force_ms(self, noted: Mapping[str, Sequence[Row]]) -> dict[str, int]:
+        """Return when each model that is met for the first time came into force, as far as that is written down.
+
+        When nobody has been notified here before, everything until now is history.
+        """
+        models = [model for model, notes in noted.items() if not notes]
+        if not models or len(models) == len(noted):
+            return {}
+        columns = ("model", "version", "at_ms")
+        first_versions = Query("configurations", {"model": models}, first_by=("model",), columns=columns)
+        return {row["model"]: row["at_ms"] for row in rows_of(self._store.read(first_versions))}
 
     def _begin_behind(self, model: str) -> None:
         """Note that this process begins before the note, if the clock says so: little before now."""

@@ -42,6 +42,9 @@ def test_a_receiver_of_which_nothing_was_decided_has_a_reason_too() -> None:
     assert details == {"mail": "the receiver has no entry: it notifies nobody"}
     [first, _] = explained(shown, "v")["receivers"]
     assert "no process with the role `alert` has run" in first["detail"]
+    shown.add("checkpoints", [{"stage": "route", "name": "another", "position": 5_001}])
+    [first, _] = explained(shown, "v")["receivers"]
+    assert "no process with the role `alert` has taken this model up" in first["detail"]
     shown.add("checkpoints", [{"stage": "route", "name": "fraud", "position": 5_001}])
     assert explained(shown, "v")["receivers"][0]["detail"] == (
         "it lies before 1970-01-01 00:00:05 UTC, where the receiver starts: nobody is notified of history"
