@@ -18,6 +18,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -106,8 +107,9 @@ class Told(NamedTuple):
 class Member:
     """A series of an alert. Once a member, it stays one until the alert ends.
 
-    ``moves_told`` are moves that people know of, by contrast, and ``labels_told`` the classes of which they know that
-    their labels do not come as they did.
+    ``moves_told`` are moves that people know of, by contrast, ``failure_told`` is a failure that they know of, and
+    ``labels_told`` the classes of which they know that their labels do not come as they did. ``standing`` are the
+    contrasts of which alarms stood in its last alarmed window.
     """
 
     since_ms: int
@@ -121,6 +123,8 @@ class Member:
     moves_told: dict[str, Told] = field(default_factory=dict)
     failure: Failure | None = None
     labels_told: list[str] = field(default_factory=list)
+    failure_told: Failure | None = None
+    standing: list[str] = field(default_factory=list)
 
     def tell(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member] = ()) -> bool:
         """Return whether a move is news, and remember it if so.
@@ -129,7 +133,7 @@ class Member:
         again where the season leads away from it, and what varies more moves in every way. But an outage that was over,
         and comes again ``pause_ms`` later or more, is another one. That values which have moved are now away from their
         reference is no news, unless further than they moved; that they move when they are away from it already is. Nor
-        is what a segment or a part has of a move that was told of its ``relatives``.
+        is what a segment or a part has of a move, or of a failure, that was told of its ``relatives``.
         """
         change, (contrast, move) = verdict.facts.change, _move_of(verdict)
         may_recur = change is not None and change.is_anew and change.what in OF_NO_USE
@@ -138,43 +142,54 @@ class Member:
             recurs = may_recur and verdict.at_ms - earlier.at_ms >= pause_ms
             if not recurs:
                 return False
-        elif self._is_part_of_what_was_told(verdict, pause_ms, relatives):
-            return False
-        self.moves_told[contrast] = move
-        return True
+        told_of_others = self._told_of_others(verdict, pause_ms, relatives)
+        # What people know of others they take it for.
+        self.moves_told[contrast] = told_of_others or move
+        return told_of_others is None
 
-    def _is_part_of_what_was_told(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member]) -> bool:
-        """Whether a move of a segment, or of a part such as a class, is one that was told of another series or part.
+    def _told_of_others(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member]) -> Told | None:
+        """Return what was told of another series or part that a move of a segment, or a part such as a class, is, too.
 
-        Of the whole, or another segment, people were told that it moved the same way, and nearly as far.
+        Of the whole, or another segment, people were told that it moved the same way, and nearly as far. Values that
+        are of no use again are part of an outage that people were told of just now, or of which the alarm of the whole
+        stands.
         """
         change, (contrast, move) = verdict.facts.change, _move_of(verdict)
-        if change is None or verdict.facts.failure is not None:
-            return False
-        if not verdict.segment and not contrast.startswith(OF_A_PART):
-            return False
+        if verdict.facts.failure is not None:
+            told_failures = [member.failure_told for member in relatives if member.is_alarmed]
+            is_known = bool(verdict.segment) and any(_is_same(verdict.facts.failure, each) for each in told_failures)
+            return move if is_known else None
+        if change is None or (not verdict.segment and not contrast.startswith(OF_A_PART)):
+            return None
+        recent_ms = verdict.at_ms - pause_ms if change.is_anew and change.what in OF_NO_USE else -math.inf
         told_moves = [
             (name, each)
             for member in (self, *relatives)
             if member.is_alarmed
             for name, each in member.moves_told.items()
-            if member is not self or name != contrast
+            if (member is not self or name != contrast) and (each.at_ms >= recent_ms or member.stands_as_a_whole(name))
         ]
         # What has moved is away from its reference, too.
         names = {_whole_name(contrast), _whole_name(contrast.removeprefix(OF_SKEW))}
-        recent_ms = verdict.at_ms - pause_ms if change.is_anew and change.what in OF_NO_USE else -math.inf
-        return any(
-            _whole_name(name) in names
-            and each.is_up == move.is_up
-            and each.at_ms >= recent_ms
-            and move.effect < WORSE * each.effect
+        known_moves = [
+            each
             for name, each in told_moves
-        )
+            if _whole_name(name) in names and each.is_up == move.is_up and move.effect < WORSE * each.effect
+        ]
+        if not known_moves:
+            return None
+        furthest = max(known_moves, key=lambda each: each.effect)
+        return furthest._replace(effect=min(furthest.effect, move.effect))
+
+    def stands_as_a_whole(self, contrast: str) -> bool:
+        """Whether it is a whole signal, and the alarm of one of its contrasts stands."""
+        return not self.evidence.segment and contrast in self.standing
 
     def note_told(self) -> None:
         """Remember what a notification says of it: how far off it is by now."""
         if not self.is_alarmed:
             return
+        self.failure_told = self.failure
         for contrast, move in _moves_said(self.evidence):
             earlier = self.moves_told.get(contrast)
             if earlier is None or earlier.is_up != move.is_up:
@@ -202,6 +217,7 @@ class Member:
     ) -> None:
         """Say the foremost of some verdicts, which people know of from now on if it is told."""
         self.evidence = foremost(verdicts, news, former)
+        self.standing = sorted({name for verdict in verdicts for name, _ in _moves_said(verdict)})
         if is_told:
             contrast, move = _move_of(self.evidence)
             self.moves_told.setdefault(contrast, move)
@@ -246,9 +262,7 @@ class Member:
     def _is_stuck_still(self, verdict: Verdict) -> bool:
         """Whether the answer that is known to stand for many is what moves, as the season goes by beneath it."""
         earlier, failure = self.failure, verdict.facts.failure
-        if earlier is None or failure is None or not earlier.kind == failure.kind == "stuck":
-            return False
-        return earlier.answer == failure.answer and failure.after < WORSE * earlier.after
+        return failure is not None and failure.kind == "stuck" and _is_same(failure, earlier)
 
     def entry(self, ranked: Sequence[Member], *, is_over: bool) -> dict[str, Any]:
         """Return what the alert, whose members are ``ranked``, says of this series; None for numbers not finite."""
@@ -305,7 +319,9 @@ class Member:
             "new_normal": None if normal is None else NewNormal(*normal),
             "new_version": None if version is None else NewVersion(*version),
             "moves_told": moves_told,
-            "failure": None if written.get("failure") is None else Failure(*written["failure"]),
+            **{
+                key: None if written.get(key) is None else Failure(*written[key]) for key in ("failure", "failure_told")
+            },
         }
         # Earlier versions remembered the last move alone: it is told once more.
         return cls(**{key: written[key] for key in written.keys() - {"told_ms", "told_move", "told_effect"}} | composed)
@@ -315,7 +331,8 @@ class Member:
 class Live:
     """An alert that has not ended; ``began_ms`` is the end of its first alarmed window.
 
-    Once another alert has been about another version, the title names the one that this is about.
+    Once another version has had events in a window in which this was open, or another alert has been about one, the
+    title names the version that this is about.
     """
 
     alert_id: str
@@ -337,6 +354,11 @@ class Live:
     def named_version(self) -> str | None:
         """The version that its title names; None where there is nothing to tell apart, or several are in it."""
         return next(iter(self.versions)) if self.names_version and len(self.versions) == 1 else None
+
+    @property
+    def names_new_version(self) -> bool:
+        """Whether its title says of a version that something moved since it came, or went on in it."""
+        return any(member.new_version is not None for member in self.members.values())
 
     @property
     def last_ms(self) -> int:
@@ -464,7 +486,9 @@ class Lifecycle:
         self._at_ms: int | None = None
         self._live: list[Live] = []
 
-    def step(self, at_ms: int, verdicts: Iterable[Verdict]) -> list[Transition]:
+    def step(
+        self, at_ms: int, verdicts: Iterable[Verdict], serving: AbstractSet[str] = frozenset()
+    ) -> list[Transition]:
         """Take in the verdicts of the windows that end at ``at_ms``.
 
         Parameters
@@ -474,6 +498,8 @@ class Lifecycle:
         verdicts : iterable of Verdict
             In any order; a series without a verdict was not alarmed. Those that do not say drift matter for the
             series of :meth:`members` alone.
+        serving : set of str
+            Versions that have events in these windows, whether they alarm or not.
 
         Returns
         -------
@@ -493,7 +519,7 @@ class Lifecycle:
             if verdict.at_ms != at_ms:
                 raise ValueError(f"a verdict of {verdict.at_ms} in the step at {at_ms}")
         self._at_ms = at_ms
-        return [*self._after_a_gap(at_ms), *self._step(at_ms, ordered)]
+        return [*self._after_a_gap(at_ms), *self._step(at_ms, ordered, serving)]
 
     def members(self) -> set[SeriesKey]:
         """The series, as (version, segment, signal), that belong to an alert that has not ended."""
@@ -517,10 +543,10 @@ class Lifecycle:
                 ended.append(alert)
         return [self._end(alert, at_ms) for alert in ended]
 
-    def _step(self, at_ms: int, ordered: list[Verdict]) -> list[Transition]:
+    def _step(self, at_ms: int, ordered: list[Verdict], serving: AbstractSet[str]) -> list[Transition]:
         changed = self._take_in(at_ms, _alarms(ordered), _statuses(ordered))
         self._take_in_new_normals(ordered)
-        self._tell_versions_apart()
+        self._tell_versions_apart(serving)
         endings, others = [], []
         for alert in list(self._live):
             quiet_ms = at_ms - alert.last_ms
@@ -559,12 +585,12 @@ class Lifecycle:
                 changed.add(relative.alert_id)
         return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
 
-    def _tell_versions_apart(self) -> None:
-        if len(self._live) < 2:
-            return
-        versions = set[str]().union(*(alert.versions for alert in self._live))
+    def _tell_versions_apart(self, serving: AbstractSet[str]) -> None:
+        of_alerts = set[str]().union(*(alert.versions for alert in self._live))
         for alert in self._live:
-            alert.names_version |= bool(alert.versions) and versions != alert.versions
+            # What began with a version says so: that the one before it was there for some more minutes says nothing.
+            others = of_alerts if alert.names_new_version else of_alerts | serving
+            alert.names_version |= bool(alert.versions and others - alert.versions)
 
     def _take_in_new_normals(self, verdicts: Iterable[Verdict]) -> None:
         for verdict in verdicts:
@@ -700,6 +726,13 @@ def _height(verdict: Verdict) -> tuple[bool, float]:
 def _new_version(verdicts: Iterable[Verdict]) -> NewVersion | None:
     """Return the version with which a series began to alarm, whichever of its detectors says so."""
     return next((each.facts.new_version for each in verdicts if each.facts.new_version is not None), None)
+
+
+def _is_same(failure: Failure, earlier: Failure | None) -> bool:
+    """Whether a failure is one that is known: the same answer stands, for about as many."""
+    if earlier is None or (earlier.kind, earlier.answer) != (failure.kind, failure.answer):
+        return False
+    return failure.after < WORSE * earlier.after
 
 
 def _worse(former: Failure | None, newest: Failure | None) -> Failure | None:

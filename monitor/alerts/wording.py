@@ -227,7 +227,9 @@ def _moves(ranked: Sequence[Moved]) -> str:
         measures = _joined([_measure(top), _also(top), odd.missing if odd is not None and odd.is_missing else ""])
         moves = f"{_name(top)} moved ({measures}{most or others})"
     else:
-        moves = f"{_subjects(ranked)} moved together (strongest: {_name(top)} {_measure(top)}{most})"
+        versions = sorted({formers.get(version, version) for version, _ in versions_of_signals} - {""})
+        of_versions = f" of versions {listed([_version(name) for name in versions])}" if len(versions) > 1 else ""
+        moves = f"{_subjects(ranked)}{of_versions} moved together (strongest: {_name(top)} {_measure(top)}{most})"
     return f"{moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
 
 

@@ -146,11 +146,22 @@ def follow(
         by_series.setdefault(of_series.key, []).append(of_series)
         for end_ms in (end_ms for end_ms in of_series.drifts if not is_muted(of_series.key[2], end_ms)):
             drifting.setdefault(end_ms, []).append(of_series)
+    serving = _serving(verdicts)
     transitions: list[Transition] = []
     for end_ms in ends_ms:
         of_window = [verdict for of_series in drifting.get(end_ms, ()) for verdict in of_series.drifts[end_ms]]
         # Beside what drifts, only the series of live alerts are asked for their status: there are few of them.
         for key in sorted(lifecycle.members()):
             of_window += [verdict for of_series in by_series.get(key, ()) for verdict in of_series.standing(end_ms)]
-        transitions += lifecycle.step(end_ms, meet(of_window))
+        versions = {version for version, windows_ms in serving.items() if end_ms in windows_ms}
+        transitions += lifecycle.step(end_ms, meet(of_window), versions)
     return transitions
+
+
+def _serving(verdicts: Sequence[Verdicts]) -> dict[str, set[int]]:
+    """Return the ends of windows in which each version had events; nothing where there is one version alone."""
+    of_traffic = [of_series for of_series in verdicts if of_series.key[0] and not of_series.key[1]]
+    serving: dict[str, set[int]] = {of_series.key[0]: set() for of_series in of_traffic}
+    for of_series in of_traffic if len(serving) > 1 else ():
+        serving[of_series.key[0]].update(of_series.ends_ms[of_series.n > 0].tolist())
+    return serving

@@ -720,6 +720,75 @@ def test_a_move_that_was_told_is_not_told_again_of_segments_and_parts_that_move_
     assert [t.state for t in restarted.step(7 * M, [falls(7, "", whole, 1.3), rises])] == ["updated"]
 
 
+def misses(minute: int, segment: str, effect: float, *, is_anew: bool = True, passes: bool = True) -> Verdict:
+    """Values are missing of the whole or of a segment: since just before, or an alarm of them stands."""
+    outage = off("missing", effect / 5, effect)
+    outage = outage._replace(change=outage.change._replace(is_anew=is_anew and passes))
+    return replace(alarmed(minute, outage, passes=passes), segment=segment)
+
+
+def test_an_outage_that_stands_in_the_whole_is_not_told_again_of_segments_however_much_later_they_show_it() -> None:
+    alerts = lifecycle(resolve_after=M // 4, join_within=0)
+    [firing] = alerts.step(1 * M, [misses(1, "", 1.0)])
+    # One after another they join, are as usual by chance for a window, and alarm again.
+    in_segments = {2: ["DE"], 5: ["DE", "FR"], 9: ["FR"], 13: ["DE", "FR"]}
+    for minute in range(2, 15):
+        of_segments = [misses(minute, segment, 1.2) for segment in in_segments.get(minute, [])]
+        assert alerts.step(minute * M, [misses(minute, "", 1.0, passes=False), *of_segments]) == []
+        restarted = lifecycle(resolve_after=M // 4, join_within=0)
+        restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+        alerts = restarted
+    # Half as far again as the whole is news, and so is the whole where it goes further.
+    [updated] = alerts.step(15 * M, [misses(15, "", 1.0, passes=False), misses(15, "FR", 1.6)])
+    assert (updated.state, updated.alert_id) == ("updated", firing.alert_id)
+    assert [t.state for t in alerts.step(16 * M, [misses(16, "", 1.7)])] == ["updated"]
+
+
+def test_an_outage_of_a_segment_is_told_where_that_of_the_whole_is_over() -> None:
+    alerts = lifecycle(resolve_after=M // 4, join_within=0)
+    alerts.step(1 * M, [misses(1, "", 1.0)])
+    level = alarmed(9, LEVEL, passes=False)
+    alerts.step(2 * M, [misses(2, "", 1.0, passes=False), alarmed(2, LEVEL)])
+    for minute in range(3, 9):
+        alerts.step(minute * M, [alarmed(minute, LEVEL, passes=False)])
+    assert [t.state for t in alerts.step(9 * M, [level, misses(9, "DE", 1.2)])] == ["updated"]
+
+
+def test_an_answer_that_stands_in_the_whole_is_not_told_again_of_segments() -> None:
+    def stands(minute: int, segment: str, answer: str, share: float, what: str = "share of equal pairs") -> Verdict:
+        failure = Failure("stuck", answer, 0.01, share)
+        verdict_on_it = replace(alarmed(minute, off(what, share, 3 * share)), segment=segment)
+        return replace(verdict_on_it, facts=verdict_on_it.facts._replace(failure=failure))
+
+    alerts = lifecycle(join_within=0)
+    assert [t.state for t in alerts.step(1 * M, [stands(1, "", "0.28", 0.4)])] == ["firing"]
+    assert [t.state for t in alerts.step(2 * M, [stands(2, "", "0.28", 1.0)])] == ["updated"]
+    for minute, what in ((3, "spread"), (4, "typical value")):
+        joined = stands(minute, f"device={minute}", "0.28", 1.0, what)
+        assert alerts.step(minute * M, [stands(minute, "", "0.28", 1.0), joined]) == []
+    # Over in the whole, it is the same one where a segment shows it in another way.
+    later = stands(5, "device=4", "0.28", 1.0, "spread")
+    assert alerts.step(5 * M, [later]) == []
+    another = stands(6, "device=6", "0.9", 1.0)
+    assert [t.state for t in alerts.step(6 * M, [stands(6, "", "0.28", 1.0), another])] == ["updated"]
+
+
+def test_a_title_names_its_version_where_another_one_has_events_and_is_quiet() -> None:
+    alerts = lifecycle(group_by=["model"])
+    [alone] = alerts.step(1 * M, [verdict(1, "a")], {"v1"})
+    assert alone.title == "flights: a moved (PSI 0.3, 3× its limit)"
+    [joined] = alerts.step(2 * M, [verdict(2, "a"), verdict(2, "b")], {"v1", "v2"})
+    assert joined.title.startswith("flights (version v1): a and b moved together")
+    assert alerts.step(9 * M, [])[0].title.startswith("flights (version v1): "), "it keeps the name"
+    [fired] = alerts.step(10 * M, [verdict(10, "a"), verdict(10, "a", version="v2")], {"v1", "v2"})
+    assert fired.title.startswith("flights: a of versions v1, v2 moved together (strongest: a PSI 0.3"), "both are off"
+    # What began with a version says so, and the one before it has its last events in the same window.
+    came = Facts(change=Change("events", 1, 2, by_day=False), new_version=NewVersion("v2", 19 * M, "v1"))
+    alerts.step(20 * M, [])
+    [brought] = alerts.step(21 * M, [verdict(21, "a", version="v2", facts=came)], {"v1", "v2"})
+    assert brought.title.startswith("flights: a moved (events 1 → 2) since version v2 came at ")
+
+
 def test_what_a_notification_says_is_told_whatever_it_is_about() -> None:
     alerts = lifecycle(resolve_after=DAY_MS)
     alerts.step(1 * M, [falls(1, "", "coverage", 0.8)])

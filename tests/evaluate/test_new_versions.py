@@ -67,6 +67,18 @@ def test_a_bad_deployment_alarms_within_hours_and_is_dated(tmp_path: Path) -> No
     assert f"; it began when {came}; " in signal["reason"]
 
 
+def test_a_fault_of_one_of_two_versions_beside_each_other_is_told_with_its_name(tmp_path: Path) -> None:
+    rng, events, broken_ms = np.random.default_rng(4), [], START_MS + 15 * DAY_MS + 7 * HOUR_MS
+    for number, value in enumerate(rng.normal(0, 1, 17 * 24 * PER_HOUR).tolist()):
+        at_ms, version = START_MS + number * HOUR_MS // PER_HOUR, "ab"[number % 2]
+        x = None if version == "b" and at_ms >= broken_ms and number % 5 == 0 else value
+        events.append({"id": str(number), "ts": at_ms, "version": version, "x": x})
+    store, _ = replayed_lines(tmp_path, [json.dumps(event).encode() for event in events], watched())
+    (alert,) = fired(store)
+    assert broken_ms < alert["at_ms"] <= broken_ms + 3 * HOUR_MS
+    assert (alert["version"], alert["title"].partition(" moved")[0]) == ("b", "loans (version b): feature:x")
+
+
 @pytest.mark.parametrize("version", [deployed, daily])
 def test_a_deployment_that_changes_nothing_is_quiet(tmp_path: Path, version: Versioned) -> None:
     assert fired(replayed_with(tmp_path, version, 0.0)) == []
