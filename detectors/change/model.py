@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.absence import excuse_pauses
 from detectors.change.acceptance import Acceptance, accept, align, teach, windows_stood
 from detectors.change.alarms import stands_at
 from detectors.change.courses import begin_course, note_counts, slots_of
@@ -230,6 +231,7 @@ class ModelCharts:
         self._weekend[day % DAYS] = weekend
         align(self.state, day, self._weekend)
         self._set_thresholds(self._begin(0))
+        excuse_pauses(self.state, day, self.settings.windows_per_day)
 
     def accept(self, s: int, from_day: int, whole_day: int) -> None:
         """Make the level that series ``s`` has its new normal.
@@ -282,6 +284,7 @@ class ModelCharts:
         self._weekend[day % DAYS] = False
         align(self.state, day, self._weekend)
         self._begin(0)
+        excuse_pauses(self.state, day, self.settings.windows_per_day)
         windows, rows, series = self.settings.windows_per_day, len(self.state.rows), len(self.state.series)
         nothing, absent = np.full((rows, windows), np.nan), np.zeros((series, windows))
         times = (np.arange(windows) + 0.5) / windows

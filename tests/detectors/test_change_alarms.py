@@ -401,6 +401,40 @@ def test_a_weekend_that_never_has_events_does_not_end_an_alarm() -> None:
         assert (since[goes_on:] < STANDS).all()
 
 
+@pytest.mark.parametrize("opens", [20, 23, 8])
+def test_a_pause_of_every_week_does_not_end_an_alarm_whatever_days_it_keeps_to(opens: int) -> None:
+    """Eight hours from Sunday to Thursday: by night, and as days of another time zone are; and five whole days."""
+    monday, closes = DAY - DAY % 7, (opens + 8) % 24
+    of_nights = closes < opens
+
+    def is_open(day: int, hour: int) -> bool:
+        evening = hour >= opens and (of_nights or hour < closes) and day % 7 in (6, 0, 1, 2, 3)
+        return evening or (of_nights and hour < closes and day % 7 in (0, 1, 2, 3, 4))
+
+    for seed in SEEDS:
+        number = Number(np.random.default_rng(seed))
+
+        def draw(day: int, number: Number = number) -> Evidence:
+            # There from a Tuesday on, and gone after the night to a Wednesday, or after that Tuesday.
+            evidence = number.day(daily_season(day) + (day >= monday + 1))
+            last_day = monday + (16 if of_nights else 15)
+            is_there = [
+                is_open(day, hour) and (day, hour) < (last_day, opens + 8 * (not of_nights)) for hour in range(24)
+            ]
+            absent = ~np.array(is_there)
+            evidence.values[:, absent] = np.nan
+            evidence.present[:, absent] = 0
+            return evidence
+
+        course = follow(charts_of(NUMBER), range(monday + 19), draw)
+        first_day, first = next(alarm for alarm in course.alarms() if alarm[0] >= monday + 1)
+        assert first_day == monday + 1
+        since = course.status[0, 24 * first_day + first :]
+        goes_on = 24 * (15 if of_nights else 14) + closes + 24 - first
+        assert (since[:goes_on] >= STANDS).all()
+        assert (since[goes_on:] < STANDS).all()
+
+
 def test_hours_that_are_seldom_there_are_no_surprise() -> None:
     # At four in the morning there is something to measure on one night of twenty, and it is something else.
     for seed in SEEDS:
