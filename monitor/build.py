@@ -578,6 +578,7 @@ def build_router(configuration: Configuration, watches: Mapping[str, Watch], sto
         plan = replace(plan, incidents=IncidentNames(store, configuration.is_watched, reach))
     else:
         plan = replace(plan, changes=ChangesBefore(store, configuration.is_watched, reach))
+    plan = replace(plan, former_models=configuration.given_up - watches.keys())
     return Router(store, plan, clock, spec.external_url, [OWN, *watches, POSTED])
 
 

@@ -24,6 +24,7 @@ from monitor.decoders import Schemas
 from monitor.errors import InputError
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import Horizon
+from monitor.evaluate.unwatched import end_alerts_of
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.counters import Counters
 from monitor.ingest.ingest import Ingest
@@ -224,7 +225,7 @@ class Course:
     epochs : dict of Partition to list of dict
         Rows of ``epochs``, in their order.
     windows : list of (int, str)
-        From which end of a window on which digest was evaluated.
+        From which end of a window on which digest was evaluated; empty where nobody watched the model.
     """
 
     model: str
@@ -278,6 +279,9 @@ def courses(store: Store, configuration: Configuration, clock: Clock) -> dict[st
                 by_partition.setdefault((row["topic"], row["partition"]), []).append(row)
             # No window was evaluated yet: all of them are by the last one.
             windows = windows or [(0, versions[0].digest if versions else present.document_digest)]
+            if not windows[-1][1]:
+                # Nobody has evaluated it yet since it is watched again.
+                windows.append((windows[-1][0], present.document_digest))
             changed[model] = Course(model, watches, by_partition, windows)
     return changed
 
@@ -325,6 +329,9 @@ def replay_course(course: Course, store: Store, new_source: Callable[[], Source]
             done.counters = Counters.sum([done.counters, counters])
     _fold_labels(course.watches[course.windows[-1][1]], store, new_source, batch)
     for (_, digest), (stop_ms, _) in zip(course.windows, [*course.windows[1:], (ENDED, "")], strict=True):
+        if not digest:
+            done.transitions += end_alerts_of(store, course.model)
+            continue
         evaluation = Evaluation(course.watches[digest], store)
         evaluation.stop_ms = stop_ms
         evaluated = evaluation.advance(Horizon())

@@ -64,7 +64,7 @@ from monitor.jobs.schedule import Jobs
 from monitor.memory import collect_rarely, give_back_freed, keep_freed
 from monitor.messages import LogPosition
 from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_latency
-from monitor.performance.job import work_out
+from monitor.performance.job import end_unjudged, work_out
 from monitor.quotas.event_rates import EventRates
 from monitor.retries import Retried
 from monitor.routing.quarantine import Quarantine
@@ -158,6 +158,7 @@ class Service:
                 partial(former_watch, configuration, ConfigurationLog(self.store, clock)),
             )
             self.loop = patiently(evaluate)
+            self.loop.give_up(configuration.given_up if "evaluate" in self.roles else ())
             self._routers = Routers(patiently(self._built_router), patiently) if "alert" in self.roles else None
             if self._routers is not None:
                 opened.callback(self._routers.close)
@@ -225,6 +226,7 @@ class Service:
             self._threads.run(name, partial(_ingest, worker), worker.mend)
 
     def _work_out_performance(self) -> None:
+        end_unjudged(self.configuration.given_up.difference(self.watches), self.store)
         work_out(self.watches.values(), self.store, self.clock.now_ms(), self.stopping.is_set)
 
     def stop(self) -> None:
@@ -434,7 +436,7 @@ class Service:
             self.intake.refused_names.clear()
             self._run(self._changed_intake(in_force))
         if "evaluate" in self.roles:
-            self.loop.watch(watches)
+            self.loop.watch(watches, configuration.given_up)
         # First: whoever builds a router from now on has it follow with the new routes.
         self.configurations.adopt(in_force)
         if router is not None and self._routers is not None:

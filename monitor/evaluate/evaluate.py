@@ -17,11 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from monitor import checkpoint
 from monitor.alerts.lifecycle import Transition, to_columns
 from monitor.checkpoint import Checkpoint
+from monitor.evaluate.configured_windows import begin_windows
 from monitor.evaluate.horizon import Closed, Horizon, read_closed
 from monitor.evaluate.horizon_log import Basis, HorizonLog
 from monitor.evaluate.lost_spans import lost_spans, marked
@@ -38,8 +38,8 @@ from monitor.panes.coverage import begins_ms, first_ms, panes_of, table_for
 from monitor.panes.reading import read_panes
 from monitor.rollouts.course import Courses
 from monitor.watch import Watch
-from sinks.store.batch import add_row, append, empty_rows, extend
-from sinks.store.contract import Query, Store
+from sinks.store.batch import append, empty_rows, extend
+from sinks.store.contract import Store
 
 __all__ = ["Evaluated", "Evaluation"]
 
@@ -276,13 +276,7 @@ class Evaluation:
         if not self._watch.document_digest:
             return
         from_ms = 0 if self.next_end_ms is None else self.next_end_ms
-        written = self._store.read(Query("configured_windows", {"model": self._watch.name}, columns=("from_ms",)))
-        rows = empty_rows("configured_windows")
-        # What was to begin later, of one with a longer window, does not begin any more.
-        for each_ms in sorted({from_ms} | {int(each) for each in written["from_ms"] if each > from_ms}):
-            add_row(rows, {"model": self._watch.name, "from_ms": each_ms, "digest": self._watch.document_digest})
-        # The same row may come again after another one had its place: no token of its content may drop it.
-        self._store.append("configured_windows", rows, token=f"configured_windows/{uuid4().hex}")
+        begin_windows(self._store, self._watch.name, from_ms, self._watch.document_digest)
         self._saved_ms = None
         self.save()
 

@@ -7,15 +7,17 @@ comes into force, behind the last window that it was written down for with what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
 
 from monitor import checkpoint
+from monitor.alerts.lifecycle import Transition
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import NOTHING_MS
 from monitor.evaluate.horizon_log import read_bases
+from monitor.evaluate.unwatched import end_unwatched
 from monitor.watch import Watch
 from sinks.store.contract import Query, Store
 
@@ -40,6 +42,7 @@ class Evaluations(dict[str, Evaluation]):
         super().__init__()
         self._store, self._former = store, former
         self._failed: set[tuple[str, str]] = set()
+        self._given_up: frozenset[str] = frozenset()
 
     def begin(self, watch: Watch) -> None:
         """Go on with a model from its checkpoint.
@@ -50,6 +53,21 @@ class Evaluations(dict[str, Evaluation]):
         """
         saved = checkpoint.load(self._store, "evaluate", watch.name, 0)
         self[watch.name] = self._of_former(watch, saved) or Evaluation(watch, self._store, saved)
+
+    def give_up(self, models: Collection[str]) -> None:
+        """Have what fires of models that nobody owns any more ended with the next call of :meth:`end_given_up`."""
+        self._given_up = frozenset(models)
+
+    def end_given_up(self) -> list[Transition]:
+        """End what fires of models that were given up; return what became of alerts.
+
+        Raises
+        ------
+        StoreError
+        """
+        transitions = end_unwatched(self._store, self._given_up)
+        self._given_up = frozenset()
+        return transitions
 
     def settle(self, watch: Watch) -> None:
         """Leave the former configuration of a model, once there is nothing to be made again under it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -119,6 +119,8 @@ class EvaluateLoop:
             So is what takes a model longer than this: others wait for it.
         """
         self._load()
+        for transition in self._evaluations.end_given_up():
+            self.transitions[transition.model, transition.state] += 1
         if not self._evaluations:
             return
         partitions = standing(self._store)
@@ -174,8 +176,14 @@ class EvaluateLoop:
         for evaluation in self._evaluations.values():
             evaluation.save()
 
-    def watch(self, watches: Mapping[str, Watch]) -> None:
+    def give_up(self, models: Collection[str]) -> None:
+        """Have everything end that fires of models which nobody owns any more."""
+        self._evaluations.give_up({*models} - self._watches.keys())
+
+    def watch(self, watches: Mapping[str, Watch], given_up: Collection[str] = ()) -> None:
         """Evaluate these models from the next windows on: those that have changed go on from a checkpoint.
+
+        Of models that nobody owns any more everything ends that fires.
 
         Raises
         ------
@@ -189,6 +197,7 @@ class EvaluateLoop:
             for name in changed:
                 del self._evaluations[name]
             self._watches.replace(watches)
+            self.give_up(given_up)
             self.failing.watch(watches)
 
     @contextmanager

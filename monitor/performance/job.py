@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
 
 import structlog
 
+from monitor.alerts.alert_log import PERFORMANCE_ALERTS
 from monitor.alerts.lifecycle import Transition
 from monitor.errors import LeewayError
 from monitor.evaluate.horizon import standing
-from monitor.performance.alarms import alarm_judged
+from monitor.evaluate.unwatched import end_unwatched
+from monitor.performance.alarms import STAGE, alarm_judged
 from monitor.performance.fidelity import follow_estimators
 from monitor.performance.per_event import show_errors
 from monitor.performance.performance import Performance
@@ -19,7 +21,7 @@ from monitor.threads import in_words
 from monitor.watch import Watch
 from sinks.store.contract import Store, StoreError
 
-__all__ = ["work_out", "work_out_ended"]
+__all__ = ["end_unjudged", "work_out", "work_out_ended"]
 
 AWAY = 3
 """A store that fails for so many models is away, and no further one is tried."""
@@ -75,6 +77,16 @@ def _in_one(failures: Mapping[str, Exception]) -> Exception:
     first = ", ".join(f"{name} ({type(error).__name__})" for name, error in islice(lasting.items(), 3))
     others = f", and {len(lasting) - 3} more" if len(lasting) > 3 else ""
     return LeewayError(f"not worked out: {first}{others}; the log of the process says more")
+
+
+def end_unjudged(models: Collection[str], store: Store) -> None:
+    """End what fires by labels of models that nobody watches any more.
+
+    Raises
+    ------
+    StoreError
+    """
+    end_unwatched(store, models, PERFORMANCE_ALERTS, STAGE)
 
 
 def work_out_ended(watches: Iterable[Watch], store: Store) -> list[Transition]:

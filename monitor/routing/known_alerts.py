@@ -74,7 +74,13 @@ class KnownAlerts:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, plan: Plan, models: Sequence[str], external_url: str, flapping: Flapping
+        self,
+        store: Store,
+        clock: Clock,
+        plan: Plan,
+        models: Sequence[str],
+        external_url: str,
+        flapping: Flapping,
     ) -> None:
         self._store, self._clock, self._plan, self._external_url = store, clock, plan, external_url
         self._flapping = flapping
@@ -105,7 +111,7 @@ class KnownAlerts:
             self._flapping.read(row["name"], decode_state(row["state"]))
         self._former.open()
         for transitions in self._logs:
-            transitions.open(self._former.starts_ms if transitions.table == ALERTS else {})
+            transitions.open(self._former.starts_ms if transitions.table == ALERTS else {}, self._plan.former_models)
         # Kept until everything is read: the reader does not give rows twice, should the store fail below.
         rows = self._unlabelled = self._new_rows()
         former_sent, pending = self._former.read(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.delivery.target import Target
@@ -40,6 +40,8 @@ class Plan:
         Where alerts have the label of their incident.
     changes : ChangesBefore or None
         Where they have not: what came before each of them.
+    former_models : collection of str
+        That are no longer watched: what becomes of alerts about those that were met before is notified, too.
     """
 
     root: Route
@@ -51,6 +53,7 @@ class Plan:
     reached: Callable[[Subscription], Mapping[Target, Callable[[], Receiver]]] = lambda _: {}
     incidents: IncidentNames | None = None
     changes: ChangesBefore | None = None
+    former_models: Collection[str] = ()
 
     @property
     def holds(self) -> set[Hold]:

@@ -55,7 +55,13 @@ class TransitionReader:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, models: Iterable[str], stage: str, table: str, own: Collection[str] = ()
+        self,
+        store: Store,
+        clock: Clock,
+        models: Iterable[str],
+        stage: str,
+        table: str,
+        own: Collection[str] = (),
     ) -> None:
         self._store, self._clock, self._stage, self.table, self._own = store, clock, stage, table, own
         self._models = sorted(models)
@@ -65,22 +71,24 @@ class TransitionReader:
         self._read_to_ms: dict[str, int] = {}
         self._read_at_end: dict[str, set[tuple[str, int]]] = {}
 
-    def open(self, earlier_ms: Mapping[str, int] = MappingProxyType({})) -> None:
+    def open(self, earlier_ms: Mapping[str, int] = MappingProxyType({}), former_models: Collection[str] = ()) -> None:
         """Read where each model begins, noting those that are met for the first time.
 
         Parameters
         ----------
         earlier_ms : mapping of str to int
             Where to begin at the latest, by model.
+        former_models : collection of str
+            Models that are read, too, if they were met before: nobody begins with them.
 
         Raises
         ------
         StoreError
         """
         noted: dict[str, list[Row]] = {model: [] for model in self._models}
-        where = {"stage": self._stage, "name": self._models}
+        where = {"stage": self._stage, "name": [*self._models, *former_models]}
         for row in rows_of(self._store.read(Query("checkpoints", where=where))):
-            noted[row["name"]].append(row)
+            noted.setdefault(row["name"], []).append(row)
         in_force_ms = self._in_force_ms(noted)
         for model, notes in noted.items():
             self._behind_ms[model] = {row["partition"] for row in notes if row["partition"] and row["config"] != OVER}

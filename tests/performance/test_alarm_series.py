@@ -18,9 +18,11 @@ from monitor import checkpoint
 from monitor.alerts.lifecycle import Transition
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.expectations import read_day
+from monitor.evaluate.unwatched import UNWATCHED
 from monitor.events import ENDED
 from monitor.performance.alarms import JudgedSignals, alarm_judged, measured_hours
 from monitor.performance.contrasts import JudgedRow, contrasts_for
+from monitor.performance.job import end_unjudged
 from monitor.watch import Watch, compile_watch
 from sinks.receivers.times import utc
 from sinks.store.batch import append, empty_rows
@@ -118,6 +120,29 @@ def test_a_drop_and_labels_that_stop_are_found_in_every_way_and_named(whole: dic
     assert " EUR → -" in moved["performance:value_per_event"]["reason"]
     assert "predictions, each judged 1h after" in moved["coverage"]["reason"]
     assert moved["coverage"]["onset_ms"] >= START_MS + 9 * DAY_MS - 2 * HOUR_MS
+
+
+def test_what_labels_say_of_a_model_ends_when_nobody_watches_it_and_begins_anew_when_it_is_back(
+    watch: Watch, judged: dict[str, list[Any]], whole: dict[str, list[dict[str, Any]]]
+) -> None:
+    fires_ms = min(row["at_ms"] for row in whole["performance_alerts"] if row["state"] == "firing")
+    store = MemoryStore()
+    append(store, "performance", judged)
+    alarm_judged(store, watch, fires_ms + 2 * HOUR_MS)
+    fired = rows(store, "performance_alerts")
+    end_unjudged([], store)
+    assert rows(store, "performance_alerts") == fired
+    for _ in range(2):
+        end_unjudged(["m"], store)
+    former = rows(store, "performance_alerts")
+    assert [(row["state"], row["sequence"]) for row in former[-1:]] == [("resolved", fired[-1]["sequence"] + 1)]
+    assert {signal["reason"] for signal in json.loads(former[-1]["signals"])} == {UNWATCHED}
+    assert former[-1]["at_ms"] >= fired[-1]["at_ms"]
+    assert len(former) == len(fired) + 1
+    alarm_judged(store, watch, START_MS + (DAYS * 24 + 1) * HOUR_MS)
+    ids = {row["alert_id"] for row in former}
+    assert [row for row in rows(store, "performance_alerts") if row["alert_id"] in ids] == former
+    assert {row["alert_id"] for row in rows(store, "performance_alerts")} - ids
 
 
 @settings(max_examples=3, deadline=None)

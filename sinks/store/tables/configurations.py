@@ -29,8 +29,8 @@ DECLARED = (
         "configured_windows",
         "model:name from_ms:int digest:str:own",
         "model from_ms",
-        row="that windows of a model that end from here on are evaluated under another configuration; what `epochs` "
-        "says of partitions",
+        row="that windows of a model that end from here on are evaluated under another configuration, or with an empty "
+        "`digest` under none, since nobody watches the model; what `epochs` says of partitions",
     ),
     table(
         "unregistered_models",
