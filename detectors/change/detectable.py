@@ -35,6 +35,7 @@ from detectors.change.legend import (
     DIRECTIONS,
     FREEDOM,
     FREEDOM_FRESH,
+    IN_HOUR,
     KIND,
     LEVEL_VARIANCE,
     MAGNITUDES,
@@ -48,7 +49,7 @@ from detectors.change.legend import (
     VARIANCE,
     ZONE,
 )
-from detectors.change.residuals import to_residual
+from detectors.change.residuals import share_for, to_residual
 from detectors.kernel import kernel
 
 __all__ = ["DAYS_OF_WEEK", "MOST_EVENTS", "Onset", "contrast_at", "contrast_on_average", "smallest_shifts"]
@@ -71,6 +72,11 @@ MORE, MOST_EVENTS = 1000.0, 1e18
 
 RARE = 40
 """Events of a window up to which they are counted one by one."""
+
+MOST_COUNTED = 4 * RARE
+"""Events of a window up to which each number of them that may be counted is looked at."""
+
+LEAST_SHARE = 1e-7
 
 EXACT = 32
 """Windows that are looked at one by one; later ones in blocks that grow by an eighth."""
@@ -244,15 +250,41 @@ def contrast_at(row: Floats, residual: float, events: float, expected: float) ->
 def contrast_on_average(row: Floats, residual: float, events: float, expected: float) -> float:
     """Return what a contrast is on average over windows whose residuals have a mean; as `contrast_at` otherwise.
 
-    Of rare events the mean of residuals is not the residual of the mean: most windows have none. Where nearly all
-    are counted, the others are rare.
+    Of few events, or rare ones, the mean of residuals is not the residual of the mean: most windows have none. Where
+    nearly all of many are counted, the others are rare.
     """
+    if row[KIND] == RATE and round(events) <= MOST_COUNTED:
+        return _share_on_average(row, residual, max(round(events), 1), expected) * events
     count = contrast_at(row, residual, events, expected)
     if row[KIND] == RATE and count > events / 2:
         others = row.copy()
         others[[NEVER, ALWAYS]] = row[[ALWAYS, NEVER]]
         return events - _on_average(others, -residual, events, math.pi - expected, events - count)
     return _on_average(row, residual, events, expected, float(count))
+
+
+def _share_on_average(row: Floats, residual: float, events: int, expected: float) -> float:
+    """Return the share of which windows of so few events have a mean of residuals beyond that of what is usual."""
+    counts = np.arange(events + 1)
+    residuals = np.array([to_residual(row, float(each), float(events), expected)[0] for each in counts])
+    log_factorials = np.concatenate(([0.0], np.cumsum(np.log(counts[1:]))))
+    log_ways = log_factorials[-1] - log_factorials - log_factorials[::-1]
+
+    def mean_at(share: float) -> float:
+        logs = log_ways + counts * math.log(share) + counts[::-1] * math.log1p(-share)
+        return float(np.exp(logs) @ residuals)
+
+    low, high = LEAST_SHARE, 1 - LEAST_SHARE
+    sought = residual + mean_at(min(max(share_for(expected, events * row[IN_HOUR]), low), high))
+    if not residuals[0] <= sought <= residuals[-1]:
+        return math.nan
+    for _ in range(COUNT_HALVINGS):
+        middle = (low + high) / 2
+        if mean_at(middle) >= sought:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def _on_average(row: Floats, residual: float, events: float, expected: float, count: float) -> float:

@@ -153,6 +153,22 @@ def for_events(expected: float, learned: float, events: float) -> float:
 
 
 @inlined
+def share_for(expected: float, events: float) -> float:
+    """Return the share that `to_residual` compares ``events`` an hour with."""
+    sine = math.sin(0.5 * min(max(expected, 0.0), math.pi))
+    share = sine * sine
+    rare = min(_count_of(min(share, 1 - share) * (events + 0.25)) / events, 0.5)
+    return rare if share <= 0.5 else 1 - rare
+
+
+@inlined
+def expectation_for(share: float, events: float) -> float:
+    """Return what has to be expected of ``events`` an hour for `to_residual` to compare them with a share."""
+    rare = 2 * math.asin(math.sqrt(min(_raised_of(min(share, 1 - share) * events) / (events + 0.25), 0.5)))
+    return rare if share <= 0.5 else math.pi - rare
+
+
+@inlined
 def _raised_of(mean: float) -> float:
     """Return what `_count_of` makes ``mean`` of."""
     raised = mean + 0.375

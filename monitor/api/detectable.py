@@ -85,7 +85,7 @@ def _rows(key: Key, day: ExpectedDay, of_day: NDArray[np.float64]) -> Iterator[R
             "version": version,
             "contrast": contrast.name,
             "unit": unit_of(contrast),
-            "usual": contrast.usual_in_units(contrast.usual, _events_of_hour(day, contrast)),
+            "usual": contrast.usual_of_day(_events_of_hour(day, contrast)),
             "step": step if contrast.family == legend.LOCATION and step else None,
             "judged": "unresolved" if is_unresolved else judged_by(contrast),
             **{f"{span}_shift": shift for span, (shift, _, _) in zip(SPANS, ends, strict=True)},
@@ -122,14 +122,15 @@ def _ends(contrast: ExpectedContrast, shift: float, span: str) -> tuple[float | 
         return None, None, None
     events = 1 / contrast.sampling[legend.BY_WINDOW]
     on_average = span != "window"
-    low, high = (contrast.shifted(side * shift, contrast.usual, events, on_average=on_average) for side in (-1, 1))
+    usual = contrast.usual_of(events)
+    low, high = (contrast.shifted(side * shift, usual, events, on_average=on_average) for side in (-1, 1))
     if contrast.family == legend.LOCATION and isinstance(contrast.groups, Groups) and contrast.step:
         # A shift within a cell is not seen: how far values are from its ends is not known.
-        usual, step = contrast.in_units(contrast.usual), contrast.step
+        middle, step = contrast.in_units(contrast.usual), contrast.step
         shift = max(shift, step / contrast.groups.spread)
         low, high = (
-            (None if low is None else min(low, usual - step)),
-            (None if high is None else max(high, usual + step)),
+            (None if low is None else min(low, middle - step)),
+            (None if high is None else max(high, middle + step)),
         )
     return (None, None, None) if low is None and high is None else (shift, low, high)
 

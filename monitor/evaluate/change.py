@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.change import legend, skew
 from detectors.change.accepted_skew import FEWEST_DAYS
-from detectors.change.model import Evidence, ModelCharts, Settings
+from detectors.change.model import Evidence, Settings
 from detectors.change.renewal import Renewal, Replacement
 from detectors.change.skew import SKEW_SHARE, Skews
 from detectors.chart.legend import (
@@ -43,6 +43,7 @@ from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part, Standing
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.pinned import PinnedPeriod
+from monitor.evaluate.tallies import CountedCharts
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
@@ -132,7 +133,7 @@ class Changes:
         self._watch, self._pinned = watch, pinned
         self._calendar = Calendar(detect.time_zone, detect.holidays, detect.defaults.step_ms, detect.defaults.offset)
         settings = settings_of(watch) if settings is None else settings
-        self._charts = ModelCharts(settings)
+        self._charts = CountedCharts(settings)
         self._skews = Skews(settings.false_alarms * SKEW_SHARE / (1 - SKEW_SHARE), settings.signals)
         self._newest_skews = np.empty((0, skew.VERDICT))
         self._evidence = ModelEvidence(watch) if evidence is None else evidence
@@ -248,8 +249,10 @@ class Changes:
             self._take_effect([mark for t, mark in decided if t == start], start, parts, ends_ms[start])
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
-            self._take(windows[-1:], self._charts.close()[:, None], parts)
-            self._note_standing(windows[-1:], self._charts.standing_by_day()[:, None], parts, by_day=True)
+            verdicts = self._charts.close()[:, None]
+            standing = self._charts.standing_by_day()[:, None]
+            self._take(windows[-1:], verdicts, parts)
+            self._note_standing(windows[-1:], standing, parts, by_day=True)
             self._refer_to_period(ends_ms[windows[-1]], moment.day)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._newest_skews[:, skew.ROW] -= self._first_rows()
@@ -403,7 +406,8 @@ class Changes:
             s = int(np.searchsorted(first_rows, row, side="right")) - 1
             shift, expected, stood = standing[row, t].tolist()
             of_window = parts[self._begun[s]].standing.setdefault(windows[t], {})
-            of_window.setdefault(row - int(first_rows[s]), Standing(shift, expected, by_day, int(stood)))
+            off = Standing(shift, expected, by_day, int(stood), self._charts.counted.get((t, row)))
+            of_window.setdefault(row - int(first_rows[s]), off)
 
     def _note_skews(self, windows: range, parts: Mapping[SeriesKey, Part]) -> None:
         for key, verdict in zip(self._begun, self._newest_skews, strict=True):
@@ -413,15 +417,17 @@ class Changes:
         """Put down what the charts say of some windows, float64[S, T, VERDICT]."""
         by_day_only = self._charts.settings.windows_per_day == 1
         leading = verdicts[:, :, legend.LEADING_ROW]
+        rows = leading.astype(np.int64)
         leading[:] = np.where(leading < 0, leading, leading - self._first_rows()[:, None])
-        for key, of_series in zip(self._begun, verdicts, strict=True):
-            for t, verdict in zip(windows, of_series, strict=True):
+        for key, of_series, of_rows in zip(self._begun, verdicts, rows.tolist(), strict=True):
+            for i, (t, verdict) in enumerate(zip(windows, of_series, strict=True)):
                 # What a day says as a whole is said of its last window, if it says more or is all that there is.
                 by_window = verdict[legend.SCALE] == legend.BY_WINDOW
                 if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
                     parts[key].verdicts[t] = verdict
+                    parts[key].counted[t] = self._charts.counted.get((i, of_rows[i]))
 
-    def _facts(self, contrasts: Contrasts, verdict: Floats, evidence: SignalEvidence, t: int, end_ms: int) -> Facts:
+    def _facts(self, contrasts: Contrasts, verdict: Floats, part: Part, t: int, end_ms: int) -> Facts:
         """What a verdict on window ``t``, which ends at ``end_ms``, is about, in the units of the data."""
         status = verdict[legend.STATUS]
         if status == legend.LEARNING:
@@ -434,13 +440,14 @@ class Changes:
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
         windows = int(np.nan_to_num(verdict[legend.SPAN]))
-        off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day, windows)
-        change = self._change(contrasts, contrast, off, evidence, t, on_average=on_average)
+        counted = part.counted.get(t)
+        off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day, windows, counted)
+        change = self._change(contrasts, contrast, off, part.evidence, t, on_average=on_average)
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
         change = change._replace(since_ms=since_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]))
-        return Facts(change=change, new_values=_new_values(contrasts, contrast, evidence, t))
+        return Facts(change=change, new_values=_new_values(contrasts, contrast, part.evidence, t))
 
     def _change(
         self, contrasts: Contrasts, row: int, off: Standing, evidence: SignalEvidence, t: int, *, on_average: bool
@@ -448,8 +455,11 @@ class Changes:
         """Say in the units of the data how far a contrast is off in window ``t``."""
         events = float(evidence.events[row, t])
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
-        usual = contrasts.usual(row, off.expected, events, in_hour)
-        current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=on_average)
+        if off.counted is not None:
+            usual, current = off.counted
+        else:
+            usual = contrasts.usual(row, off.expected, events, in_hour)
+            current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=on_average)
         without = evidence.windows_without.get(t)
         if without is not None and not off.by_day and without[row] >= max(off.windows, 1):
             current = 0.0
@@ -557,7 +567,7 @@ class Changes:
             if lacking[window]:
                 reason = part.evidence.lacking[int(occupied[window])].reason
                 return Facts(sentence=reason, new_normal=new_normals.get(window))
-            of_window = self._facts(contrasts, changes[window], part.evidence, int(occupied[window]), end_ms)
+            of_window = self._facts(contrasts, changes[window], part, int(occupied[window]), end_ms)
             if of_window.change is not None:
                 shift = float(changes[window, legend.SHIFT])
                 new_version = self._began_with(contrasts, key[0], of_window.change, shift)

@@ -22,7 +22,8 @@ from detectors.change.detectable import Onset, contrast_at, contrast_on_average,
 from detectors.change.expectation import expected_at
 from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import ModelCharts, Settings
-from detectors.change.residuals import events_of, for_events
+from detectors.change.residuals import events_of, expectation_for, for_events
+from detectors.change.shares import counted_shares
 from detectors.change.windows import HARDLY_ANY
 from detectors.performance.evidence import Scale
 from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
@@ -311,6 +312,53 @@ class ExpectedContrast:
             return expected + self._course_at(time_of_day)[0]
         hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
         return float(for_events(expected, self.learned_events[hour], events * self.row[legend.IN_HOUR]))
+
+    def usual_at(self, time_of_day: float, expected: float, events: float) -> float:
+        """Return what is usual at a time of the day, in the units of the data: of a share, that of all its events.
+
+        Parameters
+        ----------
+        time_of_day : float
+        expected, events : float
+            What :meth:`expected_of` says, and of how many events, where it is not known of how many it was learned.
+        """
+        if self.kind == legend.RATE:
+            is_alone = self.row[legend.WEEKDAYS] == legend.TOLD_APART
+            hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
+            at = float(expected_at(self.expected, time_of_day, is_alone))
+            share = float(counted_shares(at, self.learned_events[hour]))
+            if not np.isnan(share):
+                return self._if_ever(share)
+        return self.usual_in_units(expected, events)
+
+    def usual_of_day(self, events: float) -> float:
+        """Return what is usual over the day, in the units of the data: of a share, that of all its events.
+
+        Of ``events`` an hour, where it is not known of how many it was learned.
+        """
+        share = self._share_of_day
+        return self.usual_in_units(self.usual, events) if np.isnan(share) else share
+
+    def usual_of(self, events: float) -> float:
+        """Return what windows of so many events are compared with over the day, in the units of expectations."""
+        share = self._share_of_day
+        return self.usual if np.isnan(share) else float(expectation_for(share, events * self.row[legend.IN_HOUR]))
+
+    @property
+    def _share_of_day(self) -> float:
+        """The share of all events of a day that is usual; NaN of anything else, and where it is not known."""
+        if self.kind != legend.RATE:
+            return float("nan")
+        shares = counted_shares(self.expected, self.learned_events)
+        has_any = ~np.isnan(shares)
+        events = self.learned_events[has_any]
+        return self._if_ever(float(shares[has_any] @ events / events.sum())) if has_any.any() else float("nan")
+
+    def _if_ever(self, share: float) -> float:
+        """Return a share that is usual: what never happened is expected as if it had once in a while."""
+        if self.row[legend.NEVER] != 0:
+            return 0.0
+        return 1.0 if self.row[legend.ALWAYS] != 0 else share
 
     def variance_at(self, time_of_day: float) -> float:
         """Return how far the course of its hours varies from day to day, at a time of the day."""

@@ -26,8 +26,9 @@ NEAR_MS = 2 * DAY_MS
 """What was expected when a day began says nothing of windows so much later."""
 
 
-Numbers = tuple[float, float, float, float]
-"""What a window has, out of how many events, what was expected of so many, and how far its course varies."""
+Numbers = tuple[float, float, float, float, float]
+"""What a window has, out of how many events, what was expected of so many, how far its course varies, and what is usual
+in the units of the data."""
 
 _Window = tuple[int, int, NDArray[np.float64], list[Numbers]]
 """Its number in the day, its end, the levels that it finds, and the numbers of each contrast."""
@@ -108,7 +109,7 @@ def contrasts_along(
     ends = [*_ends(day, windows[:begins], first=True), *_ends(day, windows[begins:], first=False)]
     for (_, end_ms, _, numbers), of_window in zip(windows, ends, strict=True):
         contrasts = zip(day.contrasts, numbers, of_window, strict=True)
-        yield end_ms, [_in_window(contrast, *values[:3], residuals) for contrast, values, residuals in contrasts]
+        yield end_ms, [_in_window(contrast, values, residuals) for contrast, values, residuals in contrasts]
 
 
 def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Sequence[Sequence[Sequence[float]]]:
@@ -118,7 +119,7 @@ def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Seque
         return [[]] * len(windows)
     filters = np.concatenate([of_window for _, _, of_window, _ in windows])
     sampling = [
-        _sampling(contrast, *values)
+        _sampling(contrast, *values[:4])
         for *_, numbers in windows
         for contrast, values in zip(day.contrasts, numbers, strict=True)
     ]
@@ -130,7 +131,9 @@ def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Seque
 
 def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float) -> Numbers:
     value, events = measured.get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
-    return value, events, contrast.expected_of(time_of_day, events), contrast.variance_at(time_of_day)
+    expected = contrast.expected_of(time_of_day, events)
+    usual = math.nan if math.isnan(expected) else contrast.usual_at(time_of_day, expected, events)
+    return value, events, expected, contrast.variance_at(time_of_day), usual
 
 
 def _sampling(contrast: ExpectedContrast, value: float, events: float, expected: float, varies: float) -> float:
@@ -139,9 +142,8 @@ def _sampling(contrast: ExpectedContrast, value: float, events: float, expected:
     return float(to_residual(contrast.row, value, events, expected)[1]) + varies
 
 
-def _in_window(
-    contrast: ExpectedContrast, value: float, events: float, expected: float, residuals: Sequence[float]
-) -> ContrastInWindow:
+def _in_window(contrast: ExpectedContrast, numbers: Numbers, residuals: Sequence[float]) -> ContrastInWindow:
+    value, events, expected, _, usual = numbers
     actual = value / events if contrast.kind == legend.RATE else value
     if contrast.kind == legend.SCORE:
         actual = contrast.in_units(value)
@@ -150,7 +152,7 @@ def _in_window(
     # What an alarm stands for is compared with its new level, and no window says by itself that it has left that.
     ends = [math.nan] * 2 if contrast.row[legend.STANDING] else residuals
     low, high = (_shifted(contrast, residual, expected, events) for residual in ends)
-    return ContrastInWindow(contrast, contrast.usual_in_units(expected, events), actual, low, high)
+    return ContrastInWindow(contrast, usual, actual, low, high)
 
 
 def _shifted(contrast: ExpectedContrast, residual: float, expected: float, events: float) -> float:

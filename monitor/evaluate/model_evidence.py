@@ -25,6 +25,7 @@ from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
 from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of, follows_values
 from monitor.evaluate.former_versions import Beginning, former_version, in_order
+from monitor.evaluate.tallies import Counted
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
@@ -42,13 +43,14 @@ Integers = NDArray[np.int64]
 class Standing(NamedTuple):
     """How far a contrast is off by an alarm that stands, and for how many windows.
 
-    What is expected of it, and whether only a day shows that.
+    What is expected of it, whether only a day shows that, and what was counted, if residuals do not say it as well.
     """
 
     shift: float
     expected: float
     by_day: bool
     windows: int
+    counted: Counted | None = None
 
 
 @dataclass
@@ -67,6 +69,8 @@ class Part:
         By the number of a window: that the level is one from then on.
     standing : dict of int to dict of int to Standing
         By the number of a window: by row, of those that are off.
+    counted : dict of int to Counted or None
+        By the number of a window: of the row that its verdict names, if residuals do not say it as well.
     """
 
     evidence: SignalEvidence
@@ -76,6 +80,7 @@ class Part:
     skews: Floats
     new_normals: dict[int, NewNormal] = field(default_factory=dict)
     standing: dict[int, dict[int, Standing]] = field(default_factory=dict)
+    counted: dict[int, Counted | None] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> Part:
