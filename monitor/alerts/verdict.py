@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -16,6 +16,7 @@ __all__ = [
     "NewNormal",
     "NewVersion",
     "OddLabels",
+    "Plain",
     "Share",
     "Status",
     "Verdict",
@@ -64,6 +65,42 @@ OF_NO_USE = ("missing", "invalid", "out of range")
 """What the shares of values are called that cannot be used."""
 
 
+class Plain(NamedTuple):
+    """What a reader can recompute of a number's windows where its mean score says something else.
+
+    Attributes
+    ----------
+    only : float or None
+        The one value that all of the reference are.
+    usual_share, share : float or None, float
+        The share of other values that was expected, if that is known, and what there is; of a reference with several
+        values ``share`` is that of values beyond one of its ends, 0 if these are few.
+    mostly : float or None
+        What most of them are, if one value is.
+    distance : float or None
+        How far the other values are from the only one on average, where most of them are not one value.
+    low, high : float or None
+        The smallest and the largest value of the reference, of the ends beyond which these are.
+    is_more : bool
+        Whether they are so far away that a spread of scores says less than by how much values spread.
+    usual_median, median, usual_mean, mean : float or None
+        Of the values, where the one with the mean score is far from them.
+    """
+
+    only: float | None = None
+    usual_share: float | None = None
+    share: float = 0.0
+    mostly: float | None = None
+    distance: float | None = None
+    low: float | None = None
+    high: float | None = None
+    is_more: bool = False
+    usual_median: float | None = None
+    median: float | None = None
+    usual_mean: float | None = None
+    mean: float | None = None
+
+
 class Change(NamedTuple):
     """What moved, in the units of the data.
 
@@ -93,6 +130,7 @@ class Change(NamedTuple):
         What the window alone has, which may be far from what there is on average since it began.
     step : float
         How far apart typical values are told, where that is wider than values spread; else 0.
+    plain : Plain or None
     """
 
     what: str
@@ -107,6 +145,13 @@ class Change(NamedTuple):
     is_anew: bool = False
     in_window: float | None = None
     step: float = 0.0
+    plain: Plain | None = None
+
+    @classmethod
+    def from_json(cls, written: Sequence[Any]) -> Change:
+        """Return the change of whose ``tuple`` JSON was made; earlier versions wrote fewer fields."""
+        change = cls(*written)
+        return change if change.plain is None else change._replace(plain=Plain(*change.plain))
 
 
 class Beside(NamedTuple):
@@ -293,13 +338,13 @@ class Facts(NamedTuple):
             "shares": None if shares is None else (Share(*shares[0]), Share(*shares[1])),
             "new_values": _new_values(written["new_values"]),
             "expected": None if expected is None else Expected(*expected),
-            "change": None if written.get("change") is None else Change(*written["change"]),
+            "change": None if written.get("change") is None else Change.from_json(written["change"]),
             "new_normal": None if written.get("new_normal") is None else NewNormal(*written["new_normal"]),
             "new_version": None if written.get("new_version") is None else NewVersion(*written["new_version"]),
             "failure": None if written.get("failure") is None else Failure(*written["failure"]),
             "no_value": None if written.get("no_value") is None else NoValue(*written["no_value"]),
             "beside": tuple(
-                Beside(Change(*change), float(effect), _new_values(new_values))
+                Beside(Change.from_json(change), float(effect), _new_values(new_values))
                 for change, effect, new_values in written.get("beside", ())
             ),
         }

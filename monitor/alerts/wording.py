@@ -11,7 +11,19 @@ from functools import cache
 from typing import Protocol
 
 from monitor.alerts.foremost import is_nearly_constant, is_of_spread
-from monitor.alerts.verdict import Change, Facts, Failure, NewNormal, NewVersion, OddLabels, Share, Status, Verdict, Why
+from monitor.alerts.verdict import (
+    Change,
+    Facts,
+    Failure,
+    NewNormal,
+    NewVersion,
+    OddLabels,
+    Plain,
+    Share,
+    Status,
+    Verdict,
+    Why,
+)
 from monitor.values import format_duration
 from sinks.receivers.times import utc
 
@@ -224,7 +236,14 @@ def _moves(ranked: Sequence[Moved]) -> str:
     if is_one_signal and (not top.segment or len(ranked) == 1):
         others = _so_did(top, ranked)
         odd = top.facts.odd_labels
-        measures = _joined([_measure(top), _also(top), odd.missing if odd is not None and odd.is_missing else ""])
+        measures = _joined(
+            [
+                _measure(top),
+                _also(top),
+                _beyond(top.facts.change),
+                odd.missing if odd is not None and odd.is_missing else "",
+            ]
+        )
         moves = f"{_name(top)} moved ({measures}{most or others})"
     else:
         versions = sorted({formers.get(version, version) for version, _ in versions_of_signals} - {""})
@@ -383,7 +402,15 @@ def detail(verdict: Said) -> str:
     if verdict.facts.change is not None:
         failure = verdict.facts.failure
         stuck = "" if failure is None else _failed(failure)
-        beside = _joined([stuck, _beside(verdict.facts.change), _new_values(verdict), _no_value(verdict)])
+        beside = _joined(
+            [
+                stuck,
+                _beside(verdict.facts.change),
+                _beyond(verdict.facts.change),
+                _new_values(verdict),
+                _no_value(verdict),
+            ]
+        )
         if verdict.facts.change.what == SKILL_VALUE and verdict.status == "ok":
             return f"{beside}; {verdict.surprise:.0f} of {verdict.surprise_limit:.0f} blocks in a row reach 0"
         # Of nothing it is a little below 0, the logarithm of a mean: plus 0 leaves no minus sign.
@@ -449,9 +476,10 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         *first,
         _new_values(verdict),
         f"about {verdict.effect:.2f} standard deviations"
-        if change.what == "typical value" and verdict.effect < MILD and not change.step
+        if change.what == "typical value" and verdict.effect < MILD and not change.step and change.plain is None
         else "",
         _also(verdict),
+        _beyond(change),
         "" if version is None else _began(version),
         _compared(verdict, change),
         f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
@@ -522,6 +550,8 @@ def _beside(change: Change) -> str:
         )
     if change.what == "repeats":
         return "repeats the values of the window before it"
+    if plainly := _plainly(change):
+        return plainly
     usual, current = _amounts(change)
     is_spread = is_of_spread(change)
     if change.against_reference and not is_spread:
@@ -532,9 +562,73 @@ def _beside(change: Change) -> str:
     return f"{change.what} {usual} → {current}{span}{_worth(change)}"
 
 
+def _plainly(change: Change) -> str:
+    """Say what a reader can recompute; empty where the usual words are true."""
+    if change.plain is None:
+        return ""
+    if change.plain.only is not None:
+        return _others(change, change.plain)
+    return "" if change.plain.median is None else _middle(change, change.plain)
+
+
+def _others(change: Change, plain: Plain) -> str:
+    """Say of a number that was one value how many values are others: neither a typical value nor a spread says it."""
+    span = " over the day" if change.by_day and not change.against_reference else ""
+    mostly = "" if plain.mostly is None else f", mostly {_number(plain.mostly)}"
+    if plain.distance is not None:
+        mostly = f", spread by {_number(plain.distance)} from it on average"
+    if change.against_reference:
+        return (
+            f"values other than {_number(plain.only or 0.0)}: none in the reference, {_share(plain.share)} now{mostly}"
+        )
+    if plain.usual_share is None:
+        return f"{_share(plain.share)} of values other than {_number(plain.only or 0.0)}{span}{mostly}"
+    usual, current = _apart(100 * plain.usual_share, 100 * plain.share)
+    return f"values other than {_number(plain.only or 0.0)}: {usual} % → {current} %{span}{mostly}"
+
+
+def _middle(change: Change, plain: Plain) -> str:
+    """Say the median and the mean of values, where one between them would be neither."""
+    pairs = {"median": (plain.usual_median, plain.median), "mean": (plain.usual_mean, plain.mean)}
+    amounts = []
+    for name, (usual, current) in pairs.items():
+        assert usual is not None
+        assert current is not None
+        of_usual, of_current = _apart(usual, current)
+        in_reference = f"{name} {of_usual} in the reference, {of_current} now"
+        amounts.append(in_reference if change.against_reference else f"{name} {of_usual} → {of_current}")
+    span = " over the day" if change.by_day and not change.against_reference else ""
+    return ("; " if change.against_reference else ", ").join(amounts) + span
+
+
+def _beyond(change: Change | None) -> str:
+    """Say how many values lie beyond those of the reference: by how much, scores hardly say."""
+    plain = None if change is None else change.plain
+    if plain is None or plain.only is not None or not plain.share:
+        return ""
+    mostly = "" if plain.mostly is None else f", mostly {_number(plain.mostly)}"
+    if plain.low is not None and plain.high is not None:
+        where = f"outside {_number(plain.low)} to {_number(plain.high)}, the range"
+    elif plain.low is not None:
+        where = f"below {_number(plain.low)}, the smallest"
+    else:
+        where = f"above {_number(plain.high or 0.0)}, the largest"
+    return f"{_share(plain.share)} of values {where} of the reference{mostly}"
+
+
+def _is_of_a_constant(change: Change | None) -> bool:
+    return change is not None and change.plain is not None and change.plain.only is not None
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
 def _also(verdict: Verdict) -> str:
-    """Say what else of a signal is off."""
-    return _joined([_beside(beside.change) for beside in verdict.facts.beside])
+    """Say what else of a signal is off: of what was constant, its typical value and its spread say the same."""
+    is_constant = _is_of_a_constant(verdict.facts.change)
+    changes = [beside.change for beside in verdict.facts.beside]
+    return _joined([_beside(change) for change in changes if not (is_constant and _is_of_a_constant(change))])
 
 
 def _worth(change: Change) -> str:
@@ -563,7 +657,7 @@ def _compared(verdict: Verdict, change: Change) -> str:
 def _alone(change: Change) -> str:
     """Say what a window has by itself where that is far from what there is on average since it began."""
     # How many events it has stands beside it, and a spread is no amount.
-    if change.in_window is None or change.what == "events" or is_of_spread(change):
+    if change.in_window is None or change.what == "events" or is_of_spread(change) or change.plain is not None:
         return ""
     if change.step or abs(change.in_window - change.after) <= FAR * abs(change.after - change.before):
         return ""
@@ -577,7 +671,9 @@ def _events(count: int) -> str:
 def _spread(change: Change) -> str:
     factor = change.after / change.before
     if factor >= 1:
-        return f"{change.what} {factor:.3g} times"
+        # Beyond the reference scores grow with the logarithm of the distance, and their spread with it.
+        is_cut = change.plain is not None and change.plain.is_more
+        return f"{change.what} {'at least ' if is_cut else ''}{factor:.3g} times"
     return f"{'nearly constant, ' if is_nearly_constant(change) else ''}{change.what} {100 * factor:.3g} % of"
 
 

@@ -42,6 +42,7 @@ from monitor.evaluate.former_versions import Off, is_as_before, stood_of
 from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model_evidence import ModelEvidence, Part, Standing
 from monitor.evaluate.new_normals import NewNormals
+from monitor.evaluate.number_windows import RECENT, Recent
 from monitor.evaluate.pinned import PinnedPeriod
 from monitor.evaluate.tallies import CountedCharts
 from monitor.evaluate.verdict_columns import Measured, Verdicts
@@ -466,10 +467,13 @@ class Changes:
         in_window = None if off.by_day else contrasts.measured(row, evidence, t)
         if in_window is not None and contrasts.is_misled(row, current, in_window):
             current = in_window
-        return Change(
+        change = Change(
             contrasts.name(row), usual, current, by_day=off.by_day, unit=contrasts.unit_of(row),
             better=contrasts.better, age_ms=contrasts.age_ms, in_window=in_window, step=_step(contrasts, row),
         )  # fmt: skip
+        windows = off.windows * (self._charts.settings.windows_per_day if off.by_day else 1)
+        recent = contrasts.recent(evidence, t, windows if on_average else 1)
+        return change if recent is None else contrasts.plainly(change, row, off.expected, recent)
 
     def _beside(self, contrasts: Contrasts, leading: int, part: Part, t: int) -> tuple[Beside, ...]:
         """Return what is off in window ``t`` by alarms that stand, beside the contrast that its verdict names."""
@@ -509,7 +513,9 @@ class Changes:
             return None
         return failed_back(change, answer, self._watch.layouts[key[2]])
 
-    def _skew_facts(self, key: SeriesKey, contrasts: Contrasts, verdict: Floats, end_ms: int) -> Facts:
+    def _skew_facts(
+        self, key: SeriesKey, contrasts: Contrasts, verdict: Floats, end_ms: int, recent: Recent | None
+    ) -> Facts:
         if np.isnan(verdict[skew.ROW]):
             _, segment, signal = key
             lacking = None if self._pinned is None else self._pinned.lacking(segment, signal, end_ms)
@@ -521,7 +527,10 @@ class Changes:
         usual, current = (contrasts.in_units(contrast, float(verdict[i])) for i in (skew.REFERENCE, skew.CURRENT))
         step = _step(contrasts, contrast)
         name, unit = contrasts.name(contrast), contrasts.unit_of(contrast)
-        return Facts(change=Change(name, usual, current, by_day=True, against_reference=True, unit=unit, step=step))
+        change = Change(name, usual, current, by_day=True, against_reference=True, unit=unit, step=step)
+        if recent is not None:
+            change = contrasts.plainly(change, contrast, float(verdict[skew.REFERENCE]), recent)
+        return Facts(change=change)
 
     def _verdicts(self, key: SeriesKey, part: Part, ends_ms: Integers) -> Verdicts:
         statuses = part.verdicts[:, legend.STATUS]
@@ -561,7 +570,13 @@ class Changes:
             failure = part.evidence.failures.get(int(occupied[window]))
             end_ms = int(of_series.ends_ms[t])
             if d:
-                of_skew = self._skew_facts(key, contrasts, skews[window], end_ms)
+                of_skew = self._skew_facts(
+                    key,
+                    contrasts,
+                    skews[window],
+                    end_ms,
+                    contrasts.recent(part.evidence, int(occupied[window]), RECENT),
+                )
                 stuck = failure if _is_of_values(of_skew) else None
                 return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
             if lacking[window]:

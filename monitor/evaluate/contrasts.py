@@ -25,8 +25,10 @@ from detectors.change.contrasts import (
     FEWEST_SPREAD,
     OUTER_DISTANCES,
     OUTER_MIDDLES,
+    SHIFTS,
     ScoreTable,
     group_counts,
+    normal_quantiles,
     number_contrasts,
 )
 from detectors.change.detectable import MOST_EVENTS, contrast_at, contrast_on_average
@@ -47,13 +49,15 @@ from detectors.change.legend import (
 from detectors.change.renewal import Renewal, Replacement, Scores
 from detectors.change.residuals import events_of, to_expectation
 from detectors.chart.legend import INVALID, MISSING, OTHER, OUT_OF_RANGE, N
+from detectors.distance.tail import normal_sf
 from detectors.performance.evidence import Scale
 from detectors.sketch import CategoryLayout, CategorySummary, NumericLayout, NumericSummary, coarse_step
-from monitor.alerts.verdict import OF_NO_USE, Failure, NoValue, OddLabels
+from monitor.alerts.verdict import OF_NO_USE, Change, Failure, NoValue, OddLabels, Plain
 from monitor.evaluate.answers import Answers, Described, clumping_of, equal_pairs, is_narrow
 from monitor.evaluate.baselines import add_up, extremes_of
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.newer_values import Newer, NewerNames, NewerValues
+from monitor.evaluate.number_windows import NumberLog, NumberWindows, Recent
 from monitor.evaluate.windows import Windows
 from monitor.panes.codec import pack_summary, unpack_summary
 from monitor.values import DAY_MS
@@ -104,6 +108,15 @@ STAYS = 0.5
 MOST_NAMES = 10_000
 """Names that are remembered, so that they are not new when they come again."""
 
+MANY_GROUPS = INNER // 2
+"""Groups in use from which on a number has many values: what is typical of few is near their mean."""
+
+MISSHAPEN, MISSHAPEN_ERRORS = 0.4, 2.0
+"""Part of what moved, and standard errors, within which a typical value is near the median or the mean of windows."""
+
+HARDLY_EVER = 1e-5
+"""Share of values that is said to be none."""
+
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
 
@@ -147,6 +160,8 @@ class SignalEvidence:
         By the number of a window, of shares: for how many windows there has been none at all of each contrast.
     odd_labels : dict of int to OddLabels
         By the number of a window: how labels do not come as they did.
+    numbers : NumberWindows or None
+        What a reader can recompute of windows of a number.
     """
 
     values: Floats
@@ -160,6 +175,7 @@ class SignalEvidence:
     lacking: dict[int, NoValue] = field(default_factory=dict)
     windows_without: dict[int, tuple[int, ...]] = field(default_factory=dict)
     odd_labels: dict[int, OddLabels] = field(default_factory=dict)
+    numbers: NumberWindows | None = None
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> SignalEvidence:
@@ -280,6 +296,24 @@ class Contrasts(ABC):
         if math.isnan(value) or events <= 0:
             return None
         return self.in_units(row, value) if self.kinds[row][0] == SCORE else value / events
+
+    def recent(self, evidence: SignalEvidence, t: int, windows: int) -> Recent | None:
+        """Describe so many windows up to window ``t`` as a reader can recompute them; None of anything but a number."""
+        return None
+
+    def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
+        """Say of a change what a reader can recompute, where a mean score says something else.
+
+        Parameters
+        ----------
+        change : Change
+        row : int
+        expected : float
+            What was expected of the contrast.
+        recent : Recent
+            The windows in which it is off, as far as they are at hand.
+        """
+        return change
 
     def groups(self) -> msgspec.Raw | None:
         """Return the groups of a number's values in JSON; None of anything else."""
@@ -633,11 +667,7 @@ class Groups:
         # A cell that the reference lacks belongs to the group below it.
         inside = np.maximum(np.searchsorted(self.starts, columns.cells, side="right") - 1, 0)
         low, high = self.ends
-        assert isinstance(columns.layout, NumericLayout)
-        lowest_cell, highest_cell = columns.layout.ids([low, high])
-        # The middle of a cell may lie beyond the reference's end although the cell does not.
-        is_inside = (columns.cells >= lowest_cell) & (columns.cells <= highest_cell)
-        positions = np.where(is_inside, columns.positions.clip(low, high), columns.positions)
+        positions = self.positions(columns)
         above, below = (positions - high) / self.spread, (low - positions) / self.spread
         numbers = OUTER + self.inner[inside]
         outer = np.searchsorted(OUTER_DISTANCES, np.maximum(above, below), side="right") - 1
@@ -648,6 +678,24 @@ class Groups:
             lowest, highest = self.table.scores[OUTER], self.table.scores[OUTER + INNER - 1]
             scores = np.where(above > 0, highest + beyond, np.where(below > 0, lowest - beyond, scores))
         return numbers.astype(np.int64), scores
+
+    def positions(self, columns: Columns) -> Floats:
+        """Return a value in each column: one of the reference has it within its ends."""
+        low, high = self.ends
+        assert isinstance(columns.layout, NumericLayout)
+        lowest_cell, highest_cell = columns.layout.ids([low, high])
+        # The middle of a cell may lie beyond the reference's end although the cell does not.
+        is_inside = (columns.cells >= lowest_cell) & (columns.cells <= highest_cell)
+        return np.where(is_inside, columns.positions.clip(low, high), columns.positions)
+
+    def understates(self, distance: float, *, is_below: bool) -> bool:
+        """Whether scores of values so far beyond an end say less than how far they are, in robust standard deviations.
+
+        An end may be near: that of what is never negative has a score that is farther from the middle than it is.
+        """
+        end, score = self.ends[0 if is_below else 1], self.table.scores[OUTER if is_below else OUTER + INNER - 1]
+        linear = (abs(end - self.value(0.0)) + distance) / self.spread
+        return bool(linear > abs(score) + math.log1p(distance / self.spread))
 
     def scores(self, columns: Columns) -> Scores:
         """Return the scores of each column, and what they are compared with."""
@@ -662,11 +710,46 @@ class Groups:
         """Return the value that has a score."""
         lowest, highest = float(self.table.scores[OUTER]), float(self.table.scores[OUTER + INNER - 1])
         low, high = self.ends
+        if self.beyond and self.only is not None:
+            return self._beside_the_only_value(score)
         if self.beyond and score > highest:
             return high + self.spread * math.expm1(min(score - highest, FARTHEST))
         if self.beyond and score < lowest:
             return low - self.spread * math.expm1(min(lowest - score, FARTHEST))
         return float(np.interp(score, self.table.scores, self.middles))
+
+    @property
+    def only(self) -> float | None:
+        """The value that all of the reference are; None if there are several, or none at all."""
+        low, high = self.ends
+        return low if low == high and self.sizes.max() == self.sizes.sum() else None
+
+    def _beside_the_only_value(self, score: float) -> float:
+        """Return the mean of values of which some are not the only one of the reference, and the others are near it.
+
+        A mean score says how many there are, or how far they are: of a flag it is how many.
+        """
+        usual = self.ends[0]
+        distance = 1.0 if usual in (0.0, 1.0) else self.spread
+        end = abs(float(self.table.scores[OUTER + INNER - 1 if score > 0 else OUTER]))
+        of_others, size = end + math.log1p(distance / self.spread), abs(score)
+        if size <= of_others:
+            return usual + math.copysign(distance * size / of_others, score)
+        return usual + math.copysign(self.spread * math.expm1(min(size - end, FARTHEST)), score)
+
+    def usual(self, score: float) -> tuple[float, float] | None:
+        """Return the median and the mean of the reference once it is shifted to a mean score; None beyond reach."""
+        locations = self.table.locations
+        if not locations[0] < score < locations[-1]:
+            return None
+        shift = float(np.interp(score, locations, SHIFTS))
+        reached = np.cumsum(self.sizes) / max(int(self.sizes.sum()), 1)
+        fences = normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9))
+        above = normal_sf(np.concatenate(([-40.0], fences, [40.0])) - shift)
+        middles = self.middles[OUTER : OUTER + INNER]
+        at_middle = float(1 - normal_sf(np.array([shift]))[0])
+        median = float(np.interp(at_middle, reached - self.sizes / max(int(self.sizes.sum()), 1) / 2, middles))
+        return median, float(((above[:-1] - above[1:]) * middles).sum())
 
 
 class NumberContrasts(ReferredContrasts):
@@ -680,6 +763,7 @@ class NumberContrasts(ReferredContrasts):
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
         self._groups = Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
+        self._log = NumberLog(layout)
         super().__init__(layout, dataset, learn_windows)
 
     def name(self, row: int) -> str:
@@ -689,6 +773,57 @@ class NumberContrasts(ReferredContrasts):
         if row == 0:
             return self._groups.value(value)
         return math.exp(value) if row == 1 else share_at(value)
+
+    def recent(self, evidence: SignalEvidence, t: int, windows: int) -> Recent | None:
+        return (self._log.newest() if evidence.numbers is None else evidence.numbers).until(t, windows)
+
+    def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
+        if row > 1:
+            return change
+        if self._groups.only is not None:
+            return self._of_a_constant(change, row, expected, recent)
+        plain = self._beyond(recent)
+        usual = self._groups.usual(expected) if row == 0 and not change.step else None
+        if usual is not None and self._is_misshapen(change, recent):
+            plain = plain._replace(usual_median=usual[0], median=recent.median, usual_mean=usual[1], mean=recent.mean)
+            change = change._replace(before=usual[0], after=recent.median)
+        return change if plain == Plain() else change._replace(plain=plain)
+
+    def _of_a_constant(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
+        only, share = self._groups.only, recent.below + recent.above
+        assert only is not None
+        far = 0.0 if recent.outside is None else recent.outside - only
+        usual = None
+        if row == 0:
+            expected_share = (self._groups.value(expected) - only) / far if far else 0.0
+            usual = min(expected_share, 1.0) if expected_share >= HARDLY_EVER else 0.0
+            change = change._replace(before=only + usual * far, after=only + share * far)
+        mostly = recent.mostly if share else None
+        distance = recent.distance if share and mostly is None else None
+        return change._replace(plain=Plain(only, usual, share, mostly, distance))
+
+    def _beyond(self, recent: Recent) -> Plain:
+        """Say how many values lie beyond an end of the reference, if that are many."""
+        low, high = self._groups.ends
+        is_below, is_above = recent.below >= BEYOND, recent.above >= BEYOND
+        if not is_below and not is_above:
+            return Plain()
+        share = recent.below * is_below + recent.above * is_above
+        mostly = recent.mostly
+        if mostly is not None and not ((is_below and mostly < low) or (is_above and mostly > high)):
+            mostly = None
+        is_more = self._groups.understates(recent.distance, is_below=recent.below > recent.above)
+        ends = low if is_below else None, high if is_above else None
+        return Plain(share=share, mostly=mostly, low=ends[0], high=ends[1], is_more=is_more)
+
+    def _is_misshapen(self, change: Change, recent: Recent) -> bool:
+        """Whether the value that has the mean score is near neither the median nor the mean, of many values."""
+        gap = min(abs(recent.median - change.after), abs(recent.mean - change.after))
+        return bool(
+            len(self._groups.inner) >= MANY_GROUPS
+            and gap > MISSHAPEN * abs(change.after - change.before)
+            and gap > MISSHAPEN_ERRORS * self.spread / math.sqrt(recent.n)
+        )
 
     @property
     def step(self) -> float:
@@ -719,6 +854,7 @@ class NumberContrasts(ReferredContrasts):
             return None
         after = copy.copy(self)
         after._previous = np.zeros(GROUPS, dtype=np.int64)
+        after._log = NumberLog(self._layout)
         after._reference = period
         after._refer(period)
         former, renewed = self._groups.scores(columns), after._groups.scores(columns)
@@ -734,21 +870,27 @@ class NumberContrasts(ReferredContrasts):
             table.locations, table.spreads, table.floor, table.fewest, table.resolved, table.units,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
+        positions, (low, high) = self._groups.positions(columns), self._groups.ends
+        beyond = positions - positions.clip(low, high)
+        evidence.numbers = self._log.take(windows.since(first), columns.cells, positions, beyond, first)
         # Of a spread one value is not free.
         evidence.events[:2, first:] = np.maximum(windows.sums[first:, N] - [[0], [1]], 1)
         evidence.units[:2, first:] = units.T
 
     def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"previous": self._previous.copy()}
+        return super().snapshot() | {"previous": self._previous.copy(), "log": self._log.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
         self._previous = np.array(state["previous"])
+        self._log.restore(state.get("log"))
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)
         # Its first window is before no other.
         self._previous[:] = 0
+        assert isinstance(self._layout, NumericLayout)
+        self._log = NumberLog(self._layout)
 
 
 class AnswerContrasts(NumberContrasts):

@@ -22,6 +22,7 @@ from detectors.change.renewal import Renewal, Replacement
 from detectors.river_adapter import is_anomalies
 from detectors.sketch import FindingLayout, JointLayout
 from detectors.sketch.findings import COUNTED
+from monitor.alerts.verdict import Change
 from monitor.config.baseline import RollingBaseline
 from monitor.evaluate.contrasts import (
     Contrasts,
@@ -31,6 +32,7 @@ from monitor.evaluate.contrasts import (
     share_at,
 )
 from monitor.evaluate.fallback import FallbackContrasts
+from monitor.evaluate.number_windows import Recent
 from monitor.evaluate.vector_contrasts import VectorContrasts
 from monitor.values import DAY_MS
 from monitor.watch import Summary, Watch
@@ -173,6 +175,13 @@ class SignalContrasts(Contrasts):
     def in_units(self, row: int, value: float) -> float:
         part, of_part = self._part(row)
         return part.in_units(of_part, value)
+
+    def recent(self, evidence: SignalEvidence, t: int, windows: int) -> Recent | None:
+        return None if self.own is None else self.own.recent(evidence, t, windows)
+
+    def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
+        part, of_part = self._part(row)
+        return part.plainly(change, of_part, expected, recent)
 
     def unit_of(self, row: int) -> str:
         part, of_part = self._part(row)

@@ -106,6 +106,8 @@ class Part:
             self.evidence.new_values |= {int(occupied[t]): names for t, names in evidence.new_values.items()}
             self.evidence.failures |= {int(occupied[t]): failure for t, failure in evidence.failures.items()}
             self.evidence.lacking |= {int(occupied[t]): no_value for t, no_value in evidence.lacking.items()}
+            if evidence.numbers is not None:
+                self.evidence.numbers = evidence.numbers.placed(occupied, self.evidence.numbers)
             self.events[occupied] = events
 
 

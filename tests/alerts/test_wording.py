@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from monitor.alerts.verdict import Change, Expected, Facts, Failure, NewNormal, NewVersion, Share, Verdict, Why
+from monitor.alerts.verdict import Change, Expected, Facts, Failure, NewNormal, NewVersion, Plain, Share, Verdict, Why
 from monitor.alerts.wording import detail, reason, title
 
 DAY_MS = 86_400_000
@@ -325,6 +325,8 @@ def test_every_reason_has_its_words() -> None:
 
 def test_a_verdict_survives_a_checkpoint_with_its_facts() -> None:
     facts = Facts("", 1, 2, "windows", 3, (Share(1, 999), Share(93, 7)), (("N/A", 4),), Expected(901.2, 6, "weeks"))
+    plain = Plain(share=0.1, mostly=-999.0, low=32.3, is_more=True, usual_median=50.0, median=49.4)
+    facts = facts._replace(change=Change("typical value", 50.0, 49.4, by_day=False, plain=plain))
     verdict = moved("feature:a", facts=facts, surprise=float("inf")).evidence
     assert repr(Verdict.from_json(json.loads(json.dumps(verdict.to_json(), allow_nan=False)))) == repr(verdict)
 

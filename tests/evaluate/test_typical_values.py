@@ -43,6 +43,18 @@ def test_of_two_values_it_is_the_share_of_the_larger_one(share: float, later: fl
     assert typical(reference, window) == pytest.approx(window.mean(), abs=1e-9)
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+@pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
+def test_of_a_flag_that_never_changed_it_is_the_share_as_well(value: float, share: float) -> None:
+    """`explain` said `expected 0, was 0, alarms below 0 or above 0`."""
+    window = np.where(np.arange(100) < 100 * share, 1 - value, value)
+    assert typical(np.full(300, value), window) == pytest.approx(window.mean(), abs=0.01)
+
+
+def test_of_a_constant_that_becomes_another_it_is_that() -> None:
+    assert typical(np.full(300, 7.0), np.full(300, 9.0)) == pytest.approx(9, rel=0.01)
+
+
 def test_of_counts_it_is_near_their_mean() -> None:
     """Of 0.6 it was 0.03, and of 0.95 then 0.99."""
     rng = np.random.default_rng(2)

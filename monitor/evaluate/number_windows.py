@@ -1,0 +1,187 @@
+"""What a reader can recompute of a number's windows: how many values lie beyond its reference, their mean and median.
+
+Charts follow mean scores, in which no value weighs more than a few others. What is said of an alarm in the units of
+the data comes from here where a mean score would say something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.sketch import NumericLayout
+from monitor.evaluate.answers import roundest
+from monitor.evaluate.windows import Windows
+
+__all__ = ["RECENT", "NumberLog", "NumberWindows", "Recent"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+RECENT = 24
+"""Windows that are described together at most."""
+
+VALUES, SUM, MEDIAN, BELOW, ABOVE, COLUMNS = range(6)
+"""What is noted of a window: how many values, their sum and median, and how many lie below and above the reference."""
+
+OUTSIDE, SUM_OUTSIDE, DISTANCE, OF_CELL, CELL, VALUE, FREQUENT = range(7)
+"""What is noted of values outside the reference: how many, their sum, that of their distances from
+it, how many the most frequent cell has, and which cell and value that is."""
+
+FADES = 0.9
+"""Part of how many values lay outside that a window leaves of those before it."""
+
+MOSTLY = 0.5
+"""Share of the values outside from which on one of them is named."""
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Consecutive windows of a number, described together.
+
+    Attributes
+    ----------
+    n : int
+    mean, median : float
+        The median is the mean of those of windows.
+    below, above : float
+        The shares of values below the smallest one of the reference and above the largest one.
+    outside, mostly : float or None
+        The mean of such values, lately, and the one that most of them are, if there is one.
+    distance : float
+        How far they are from the nearest end on average.
+    """
+
+    n: int
+    mean: float
+    median: float
+    below: float
+    above: float
+    outside: float | None
+    mostly: float | None
+    distance: float = 0.0
+
+
+@dataclass(slots=True)
+class NumberWindows:
+    """Windows of a batch, and those before it.
+
+    Attributes
+    ----------
+    rows : float64 array [RECENT + T, COLUMNS]
+    frequent : float64 array [1 + T, FREQUENT]
+        Up to the batch, and up to each of its windows.
+    places : int64 array [T]
+        The numbers of the windows in the batch, ascending.
+    """
+
+    rows: Floats
+    frequent: Floats
+    places: Integers
+
+    def placed(self, occupied: Integers, earlier: NumberWindows | None) -> NumberWindows:
+        """Number the windows as a batch does, int64[T], of which earlier ones may be at hand already."""
+        rows, frequent, places = self.rows, self.frequent, occupied[self.places]
+        if earlier is not None:
+            rows = np.concatenate((earlier.rows, rows[RECENT:]))
+            frequent = np.concatenate((earlier.frequent, frequent[1:]))
+            places = np.concatenate((earlier.places, places))
+        return NumberWindows(rows, frequent, places)
+
+    def until(self, t: int, windows: int) -> Recent | None:
+        """Describe so many windows with values up to window ``t`` of the batch together; None if there are none."""
+        index = int(np.searchsorted(self.places, t, side="right"))
+        rows = self.rows[index + RECENT - min(max(windows, 1), RECENT) : index + RECENT]
+        n = float(rows[:, VALUES].sum())
+        if not n:
+            return None
+        median = float((rows[:, VALUES] * rows[:, MEDIAN]).sum()) / n
+        total, below, above = (float(rows[:, column].sum()) / n for column in (SUM, BELOW, ABOVE))
+        outside, sum_outside, distance, of_cell, _, value = self.frequent[index].tolist()
+        mean_outside = sum_outside / outside if outside else None
+        mostly = value if outside and of_cell >= MOSTLY * outside else None
+        return Recent(int(n), total, median, below, above, mean_outside, mostly, distance / outside if outside else 0.0)
+
+
+class NumberLog:
+    """The newest windows of a number.
+
+    Parameters
+    ----------
+    layout : NumericLayout
+    """
+
+    def __init__(self, layout: NumericLayout) -> None:
+        self._layout = layout
+        self._rows = np.zeros((RECENT, COLUMNS))
+        self._frequent = np.zeros(FREQUENT)
+
+    def newest(self) -> NumberWindows:
+        """Return the windows so far, of a batch that has none."""
+        return NumberWindows(self._rows, self._frequent[None], np.empty(0, dtype=np.int64))
+
+    def take(self, windows: Windows, cells: Integers, positions: Floats, beyond: Floats, first: int) -> NumberWindows:
+        """Take in windows.
+
+        Parameters
+        ----------
+        windows : Windows
+        cells, positions : int64 array [K], float64 array [K]
+            The cells of their counts, and a value in each.
+        beyond : float64 array [K]
+            How far that lies above the reference, negative if it is below, else 0.
+        first : int
+            The number of the first one in its batch.
+        """
+        counts = windows.counts
+        rows = np.zeros((len(counts), COLUMNS))
+        n = counts.sum(axis=1)
+        rows[:, VALUES] = n
+        if len(cells):
+            rows[:, SUM] = counts @ positions
+            rows[:, MEDIAN] = positions[(2 * counts.cumsum(axis=1) >= n[:, None]).argmax(axis=1)]
+        frequent = np.tile(self._frequent, (1 + len(counts), 1))
+        outside = beyond != 0
+        if outside.any():
+            rows[:, BELOW], rows[:, ABOVE] = counts[:, beyond < 0].sum(axis=1), counts[:, beyond > 0].sum(axis=1)
+        of_cells = np.stack((positions[outside], abs(beyond[outside])), axis=1)
+        self._follow(counts[:, outside], windows.extremes, cells[outside], of_cells, frequent)
+        described = NumberWindows(np.concatenate((self._rows, rows)), frequent, first + np.arange(len(counts)))
+        # Copies: a batch is let go of, and these stay.
+        self._rows, self._frequent = described.rows[-RECENT:].copy(), frequent[-1].copy()
+        return described
+
+    def _follow(self, counts: Integers, extremes: Floats, cells: Integers, of_cells: Floats, frequent: Floats) -> None:
+        """Follow which value outside is the most frequent one."""
+        state = self._frequent.copy()
+        for t, total in enumerate(counts.sum(axis=1).tolist()):
+            state[: OF_CELL + 1] *= FADES
+            if total:
+                state[OUTSIDE] += total
+                state[SUM_OUTSIDE : DISTANCE + 1] += counts[t] @ of_cells
+                column = int(counts[t].argmax())
+                if cells[column] == state[CELL]:
+                    state[OF_CELL] += counts[t, column]
+                elif counts[t, column] > state[OF_CELL]:
+                    state[CELL], state[OF_CELL] = cells[column], counts[t, column]
+                    state[VALUE] = self._value(int(cells[column]), extremes[t])
+            frequent[1 + t] = state
+
+    def _value(self, cell: int, extremes: Floats) -> float:
+        """Return a number in a cell: one that a window has, where that is known, else the roundest."""
+        low, high = (float(bound[0]) for bound in self._layout.bounds(np.array([cell])))
+        of_window = extremes[(low <= extremes) & (extremes < high)]
+        return float(of_window[0]) if len(of_window) else float(roundest(low, high))
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """State for a checkpoint."""
+        return {"rows": self._rows.copy(), "frequent": self._frequent.copy()}
+
+    def restore(self, state: Mapping[str, Any] | None) -> None:
+        """Continue from a snapshot; earlier checkpoints have none."""
+        if state is not None:
+            self._rows, self._frequent = np.array(state["rows"]), np.array(state["frequent"])
