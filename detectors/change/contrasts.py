@@ -199,6 +199,46 @@ def group_counts(counts: Integers, group_of: Integers, grouped: Integers) -> Non
 
 
 @kernel
+def sum_up_values(counts: Integers, values: Floats, beyond: Floats, sums: Floats, outside: Floats) -> None:
+    """Write what the values of windows add up to, in the order of the columns.
+
+    Parameters
+    ----------
+    counts, values, beyond
+        int64[T, K]; float64[K] twice: the value of each column, ascending, and how far it lies above a reference,
+        negative if it is below, else 0.
+    sums
+        float64[T, 5]: how many values, their sum and median, and how many lie below and above the reference.
+    outside
+        float64[T, 5]: of those how many, their sum, that of their distances from the reference, how many the most
+        frequent column has, and which one that is.
+    """
+    sums[:] = 0.0
+    outside[:] = 0.0
+    for t in range(counts.shape[0]):
+        for k in range(counts.shape[1]):
+            count = counts[t, k]
+            if count == 0:
+                continue
+            sums[t, 0] += count
+            sums[t, 1] += count * values[k]
+            if beyond[k] != 0:
+                sums[t, 3 if beyond[k] < 0 else 4] += count
+                outside[t, 0] += count
+                outside[t, 1] += count * values[k]
+                outside[t, 2] += count * abs(beyond[k])
+                if count > outside[t, 3]:
+                    outside[t, 3] = count
+                    outside[t, 4] = k
+        reached = 0
+        for k in range(counts.shape[1]):
+            reached += counts[t, k]
+            if reached > 0 and 2 * reached >= sums[t, 0]:
+                sums[t, 2] = values[k]
+                break
+
+
+@kernel
 def number_contrasts(
     counts: Integers, group_of: Integers, score_of: Floats, previous: Integers, locations: Floats, spreads: Floats,
     floor: float, fewest: Integers, resolved: Floats, of_reference: Floats, location: Floats, spread: Floats,

@@ -6,6 +6,7 @@ the data comes from here where a mean score would say something else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.change.contrasts import sum_up_values
 from detectors.sketch import NumericLayout
 from monitor.evaluate.answers import roundest
 from monitor.evaluate.windows import Windows
@@ -96,11 +98,12 @@ class NumberWindows:
         """Describe so many windows with values up to window ``t`` of the batch together; None if there are none."""
         index = int(np.searchsorted(self.places, t, side="right"))
         rows = self.rows[index + RECENT - min(max(windows, 1), RECENT) : index + RECENT]
-        n = float(rows[:, VALUES].sum())
+        n = math.fsum(rows[:, VALUES])
         if not n:
             return None
-        median = float((rows[:, VALUES] * rows[:, MEDIAN]).sum()) / n
-        total, below, above = (float(rows[:, column].sum()) / n for column in (SUM, BELOW, ABOVE))
+        # The same on every processor, whatever it adds at a time.
+        median = math.fsum(rows[:, VALUES] * rows[:, MEDIAN]) / n
+        total, below, above = (math.fsum(rows[:, column]) / n for column in (SUM, BELOW, ABOVE))
         outside, sum_outside, distance, of_cell, _, value = self.frequent[index].tolist()
         mean_outside = sum_outside / outside if outside else None
         mostly = value if outside and of_cell >= MOSTLY * outside else None
@@ -137,38 +140,28 @@ class NumberLog:
         first : int
             The number of the first one in its batch.
         """
-        counts = windows.counts
-        rows = np.zeros((len(counts), COLUMNS))
-        n = counts.sum(axis=1)
-        rows[:, VALUES] = n
-        if len(cells):
-            rows[:, SUM] = counts @ positions
-            rows[:, MEDIAN] = positions[(2 * counts.cumsum(axis=1) >= n[:, None]).argmax(axis=1)]
-        frequent = np.tile(self._frequent, (1 + len(counts), 1))
-        outside = beyond != 0
-        if outside.any():
-            rows[:, BELOW], rows[:, ABOVE] = counts[:, beyond < 0].sum(axis=1), counts[:, beyond > 0].sum(axis=1)
-        of_cells = np.stack((positions[outside], abs(beyond[outside])), axis=1)
-        self._follow(counts[:, outside], windows.extremes, cells[outside], of_cells, frequent)
-        described = NumberWindows(np.concatenate((self._rows, rows)), frequent, first + np.arange(len(counts)))
+        rows, outside = np.zeros((len(windows.counts), COLUMNS)), np.zeros((len(windows.counts), CELL + 1))
+        sum_up_values(windows.counts, positions, beyond, rows, outside)
+        frequent = np.tile(self._frequent, (1 + len(rows), 1))
+        self._follow(outside, windows.extremes, cells, frequent)
+        described = NumberWindows(np.concatenate((self._rows, rows)), frequent, first + np.arange(len(rows)))
         # Copies: a batch is let go of, and these stay.
         self._rows, self._frequent = described.rows[-RECENT:].copy(), frequent[-1].copy()
         return described
 
-    def _follow(self, counts: Integers, extremes: Floats, cells: Integers, of_cells: Floats, frequent: Floats) -> None:
+    def _follow(self, outside: Floats, extremes: Floats, cells: Integers, frequent: Floats) -> None:
         """Follow which value outside is the most frequent one."""
         state = self._frequent.copy()
-        for t, total in enumerate(counts.sum(axis=1).tolist()):
+        for t in range(len(outside)):
             state[: OF_CELL + 1] *= FADES
-            if total:
-                state[OUTSIDE] += total
-                state[SUM_OUTSIDE : DISTANCE + 1] += counts[t] @ of_cells
-                column = int(counts[t].argmax())
-                if cells[column] == state[CELL]:
-                    state[OF_CELL] += counts[t, column]
-                elif counts[t, column] > state[OF_CELL]:
-                    state[CELL], state[OF_CELL] = cells[column], counts[t, column]
-                    state[VALUE] = self._value(int(cells[column]), extremes[t])
+            if outside[t, OUTSIDE]:
+                state[: DISTANCE + 1] += outside[t, : DISTANCE + 1]
+                cell, count = int(cells[int(outside[t, CELL])]), outside[t, OF_CELL]
+                if cell == state[CELL]:
+                    state[OF_CELL] += count
+                elif count > state[OF_CELL]:
+                    state[CELL], state[OF_CELL] = cell, count
+                    state[VALUE] = self._value(cell, extremes[t])
             frequent[1 + t] = state
 
     def _value(self, cell: int, extremes: Floats) -> float:
