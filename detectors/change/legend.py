@@ -42,12 +42,13 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # shift of an alarm has stepped back. Whether its level was accepted so far away that it learned anew,
 # and how far accepted levels of late are from those before them. The sum of how far windows are since there is any
 # evidence that an alarm is over, and their number. Of a share, whether none of the events that there were was counted
-# so far, and whether all were. What is expected of its busy hours.
+# so far, and whether all were. What is expected of its busy hours. The sum of what one value contributes to the variance
+# of windows since an alarm stands.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
 DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ALARMS = range(9, 18)
 BUSIEST, WEEKDAYS, BEGUN_ANEW, STEP_BACK, RENEWED, ACCEPTED_SHIFT, NEARER_SUM, NEARER_SEEN = range(18, 26)
-NEVER, ALWAYS, BUSY, ROW = range(26, 30)
-OF_ALARM = [STANDING, RECOVERY, STEP_BACK, NEARER_SUM, NEARER_SEEN, STOOD, STOOD_SUM, STOOD_SEEN]
+NEVER, ALWAYS, BUSY, STOOD_UNIT, ROW = range(26, 31)
+OF_ALARM = [STANDING, RECOVERY, STEP_BACK, NEARER_SUM, NEARER_SEEN, STOOD, STOOD_SUM, STOOD_SEEN, STOOD_UNIT]
 
 # Days of the week: they do not differ; they do; they do, and this one is not known yet.
 ALIKE, TOLD_APART, UNKNOWN = range(3)

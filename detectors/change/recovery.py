@@ -13,6 +13,8 @@
 - The shift is over at `RECOVERED` nats plus ln(windows a day / 24), so that the risk is one of each day and not of each
   window; at `LEAST_SURE` at least, and, of short windows, after `LEAST_HOURS`, since where six of forty values are
   missing a window without any comes now and then. A window of a share says no more than its count does (binomial).
+- A window that happens to have none of the few values that are off looks surer than those that have: it counts as no
+  surer than windows since the alarm are on average, by what their values vary.
 - σ² is no larger than what lets a day at the expected level end any alarm; in the first two weeks a third of a day,
   since the variances that stand in for learned ones are wide.
 
@@ -55,6 +57,7 @@ from detectors.change.legend import (
     STOOD,
     STOOD_SEEN,
     STOOD_SUM,
+    STOOD_UNIT,
     STRETCH,
     TOTAL,
     UNCERTAINTY,
@@ -123,6 +126,9 @@ def recover(
     shift = sign * row[STANDING]
     if row[KIND] == SCORE:
         shift = max(shift, sign * stood)
+        # Windows that happen to lack what is off are as uncertain as the others.
+        row[STOOD_UNIT] += sampling * events
+        sampling = max(sampling, row[STOOD_UNIT] / max(row[STOOD_SEEN] - 1, 1.0) / events)
     size = REMAINING * shift
     sure = max(RECOVERED + math.log(max(windows_per_day, 1.0) / 24), LEAST_SURE)
     enough = max(windows_per_day * (YOUNG_PART if young else 1.0), FEWEST_WINDOWS)
@@ -176,6 +182,7 @@ def stand_off(row: Floats, shift: float) -> None:
     row[STOOD] = 0.0
     row[STOOD_SUM] = shift if row[KIND] == SCORE else row[DEVIATION]
     row[STOOD_SEEN] = 1.0
+    row[STOOD_UNIT] = 0.0
 
 
 @inlined

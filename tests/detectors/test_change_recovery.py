@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 from bench.recovery import FOR_GOOD, Setting, alerts_of, measured
+from detectors.change.legend import GROUPS, STANDS, STATUS
+from detectors.change.model import ModelCharts, Settings
+from detectors.distance.tail import normal_sf
+from tests.detectors.change_streams import FENCES, NUMBER, Number, beside, is_weekend
 
 SIGNALS = 50
 
@@ -46,6 +50,30 @@ def test_half_a_standard_deviation_that_lasts_is_one_alert(levels: str) -> None:
     assert len(became.alerts) == SIGNALS
     assert became.unbroken >= 0.9 * SIGNALS
     assert np.mean(became.alerts) <= 1.15
+
+
+def test_a_value_that_stands_for_none_is_one_alert_though_windows_with_few_of_it_come() -> None:
+    """Of ten values one is far below all others: a window of 30 has none of it now and then, and looks as usual."""
+    days, first_day, part = 33, 22, 0.1
+    usual = -np.diff(np.concatenate(([1.0], normal_sf(FENCES), [0.0])))
+    faulty = (1 - part) * usual + part * (np.arange(GROUPS) == 0)
+    rate = 60 * (1 + 0.5 * np.sin(2 * np.pi * np.arange(24) / 24))
+    numbers = [Number(np.random.default_rng(seed)) for seed in range(SIGNALS)]
+    charts = ModelCharts(Settings(false_alarms=SIGNALS / 300, signals=SIGNALS, windows_per_day=24))
+    charts.add([NUMBER] * SIGNALS, 0)
+    stands = []
+    for day in range(days):
+        shares = faulty if first_day <= day < days - 1 else usual
+        drawn = [number.rng.multinomial(number.rng.poisson(rate), shares) for number in numbers]
+        nothing = np.zeros(24, dtype=np.int64)
+        evidence = [number.of_counts(grouped, nothing) for number, grouped in zip(numbers, drawn, strict=True)]
+        charts.begin(day, weekend=is_weekend(day))
+        stands.append(charts.watch(beside(*evidence))[:, :, STATUS] >= STANDS)
+        charts.close()
+    since = np.concatenate(stands, axis=1)[:, 24 * first_day :]
+    alerts = [len(alerts_of(np.flatnonzero(of_signal[:-24]), 1)) for of_signal in since]
+    assert np.mean(alerts) <= 1.25
+    assert not since[:, -1].any(), "it is over within a day"
 
 
 def test_what_is_over_ends_on_the_same_day_where_days_differ() -> None:
