@@ -42,8 +42,8 @@ BY_WINDOW, BY_DAY, SCALES = range(3)
 # shift of an alarm has stepped back. Whether its level was accepted so far away that it learned anew,
 # and how far accepted levels of late are from those before them. The sum of how far windows are since there is any
 # evidence that an alarm is over, and their number. Of a share, whether none of the events that there were was counted
-# so far, and whether all were. What is expected of its busy hours. The sum of what one value contributes to the variance
-# of windows since an alarm stands.
+# so far, and whether all were. What is expected of its busy hours. The sum of what one value contributes to the
+# variance of windows since an alarm stands.
 KIND, FAMILY, UNIT_SUM, UNIT_SEEN, UNCERTAINTY, UNSURE, FRESH, STANDING, RECOVERY = range(9)
 DEVIATION, STOOD, STOOD_SUM, STOOD_SEEN, ACCEPTED_DAY, ACCEPTED_VARIANCE, IN_HOUR, BEGAN, ALARMS = range(9, 18)
 BUSIEST, WEEKDAYS, BEGUN_ANEW, STEP_BACK, RENEWED, ACCEPTED_SHIFT, NEARER_SUM, NEARER_SEEN = range(18, 26)
