@@ -174,6 +174,8 @@ def as_earlier_versions_wrote_it(states: list[Any]) -> None:
     charts["series"][of_scores, ROWS] -= 1
     counts = charts["series"][:, ROWS]
     charts["series"][:, FIRST_ROW] = np.cumsum(counts) - counts
+    # Nor did they count what shares add up to.
+    del charts["tallies"]
     for of_signal in of_signals:
         of_signal.pop("answers", None)
 
