@@ -12,6 +12,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.residuals import share_for
+
 __all__ = ["counted_shares"]
 
 Floats = npt.NDArray[np.float64]
@@ -45,10 +47,10 @@ def counted_shares(expected: npt.ArrayLike, learned: npt.ArrayLike) -> Floats:
     """
     angles, events = np.asarray(expected, dtype=np.float64), np.asarray(learned, dtype=np.float64)
     is_learned = (events > 0) & ~np.isnan(angles)
-    share = np.sin(np.clip(angles, 0.0, np.pi) / 2) ** 2
-    of_many = np.where(share > 0.5, 1 - _rare(1 - share, events), _rare(share, events))
-    shares = np.where(is_learned, of_many, np.nan)
     few = is_learned & (events < MOST_EVENTS)
+    many = is_learned & ~few
+    shares = np.full(angles.shape, np.nan)
+    shares[many] = [share_for(angle, n) for angle, n in zip(angles[many].tolist(), events[many].tolist(), strict=True)]
     if few.any():
         means, grid, angles_of = _table()
         at = np.interp(np.log(np.maximum(events[few], FEWEST_EVENTS)), np.log(means), np.arange(len(means)))
@@ -61,14 +63,6 @@ def counted_shares(expected: npt.ArrayLike, learned: npt.ArrayLike) -> Floats:
             of_angles[chosen] = ends[0] + part[chosen] * (ends[1] - ends[0])
         shares[few] = of_angles
     return np.asarray(shares)
-
-
-def _rare(share: Floats, events: Floats) -> Floats:
-    """Return what of many events the rarer share is: without the part that the mean of roots adds to a count."""
-    raised = share * (events + 0.25)
-    # As `detectors.change.residuals` has it, of Poisson counts.
-    counted = raised - 0.124 - 0.251 * np.exp(-1.55 * np.maximum(raised - 0.375, 0.0))
-    return np.asarray(np.clip(counted / np.maximum(events, 1.0), 0.0, 1.0))
 
 
 @cache

@@ -556,10 +556,13 @@ def _beside(change: Change) -> str:
     is_spread = is_of_spread(change)
     if change.against_reference and not is_spread:
         return f"{change.what} {usual} in the reference, {current} now"
-    span = " over the day" if change.by_day else ""
     if is_spread:
-        return f"{_spread(change)} {_usual(change)}{span}"
-    return f"{change.what} {usual} → {current}{span}{_worth(change)}"
+        return f"{_spread(change)} {_usual(change)}{' over the day' if change.by_day else ''}"
+    return f"{change.what} {usual} → {current}{_span(change)}{_worth(change)}"
+
+
+def _span(change: Change) -> str:
+    return " over the day" if change.by_day and not change.against_reference else ""
 
 
 def _plainly(change: Change) -> str:
@@ -573,7 +576,7 @@ def _plainly(change: Change) -> str:
 
 def _others(change: Change, plain: Plain) -> str:
     """Say of a number that was one value how many values are others: neither a typical value nor a spread says it."""
-    span = " over the day" if change.by_day and not change.against_reference else ""
+    span = _span(change)
     mostly = "" if plain.mostly is None else f", mostly {_number(plain.mostly)}"
     if plain.distance is not None:
         mostly = f", spread by {_number(plain.distance)} from it on average"
@@ -597,7 +600,7 @@ def _middle(change: Change, plain: Plain) -> str:
         of_usual, of_current = _apart(usual, current)
         in_reference = f"{name} {of_usual} in the reference, {of_current} now"
         amounts.append(in_reference if change.against_reference else f"{name} {of_usual} → {of_current}")
-    span = " over the day" if change.by_day and not change.against_reference else ""
+    span = _span(change)
     return ("; " if change.against_reference else ", ").join(amounts) + span
 
 

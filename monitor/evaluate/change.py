@@ -250,10 +250,8 @@ class Changes:
             self._take_effect([mark for t, mark in decided if t == start], start, parts, ends_ms[start])
             self._watch_windows(range(start, stop), moments, parts)
         if moments[windows.stop].day != moment.day:
-            verdicts = self._charts.close()[:, None]
-            standing = self._charts.standing_by_day()[:, None]
-            self._take(windows[-1:], verdicts, parts)
-            self._note_standing(windows[-1:], standing, parts, by_day=True)
+            self._take(windows[-1:], self._charts.close()[:, None], parts)
+            self._note_standing(windows[-1:], self._charts.standing_by_day()[:, None], parts, by_day=True)
             self._refer_to_period(ends_ms[windows[-1]], moment.day)
             self._newest_skews = self._skews.judge(self._charts.state, moment.day, self._charts.weekend)
             self._newest_skews[:, skew.ROW] -= self._first_rows()
@@ -567,36 +565,32 @@ class Changes:
 
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
             window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
-            failure = part.evidence.failures.get(int(occupied[window]))
-            end_ms = int(of_series.ends_ms[t])
+            at, end_ms = int(occupied[window]), int(of_series.ends_ms[t])
+            failure = part.evidence.failures.get(at)
             if d:
                 of_skew = self._skew_facts(
-                    key,
-                    contrasts,
-                    skews[window],
-                    end_ms,
-                    contrasts.recent(part.evidence, int(occupied[window]), RECENT),
+                    key, contrasts, skews[window], end_ms, contrasts.recent(part.evidence, at, RECENT)
                 )
                 stuck = failure if _is_of_values(of_skew) else None
                 return of_skew._replace(failure=self._fallback(key, of_skew.change) or stuck)
             if lacking[window]:
-                reason = part.evidence.lacking[int(occupied[window])].reason
+                reason = part.evidence.lacking[at].reason
                 return Facts(sentence=reason, new_normal=new_normals.get(window))
-            of_window = self._facts(contrasts, changes[window], part, int(occupied[window]), end_ms)
+            of_window = self._facts(contrasts, changes[window], part, at, end_ms)
             if of_window.change is not None:
                 shift = float(changes[window, legend.SHIFT])
                 new_version = self._began_with(contrasts, key[0], of_window.change, shift)
-                odd_labels = part.evidence.odd_labels.get(int(occupied[window]))
-                no_value = part.evidence.lacking.get(int(occupied[window]))
+                odd_labels = part.evidence.odd_labels.get(at)
+                no_value = part.evidence.lacking.get(at)
                 of_window = of_window._replace(new_version=new_version, odd_labels=odd_labels, no_value=no_value)
                 if changes[window, legend.STATUS] >= legend.STANDS:
                     leading = int(changes[window, legend.LEADING_ROW])
-                    beside = self._beside(contrasts, leading, part, int(occupied[window]))
+                    beside = self._beside(contrasts, leading, part, at)
                     of_window = of_window._replace(beside=beside)
                     if _is_of_values(of_window):
                         of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)
             if of_window.why == "too_early":
-                of_window = _learning(of_window, int(learned[window]), int(occupied[window]) == first_values)
+                of_window = _learning(of_window, int(learned[window]), at == first_values)
             step = contrasts.step if learned[window] == DESCRIBED else 0.0
             return of_window._replace(step=step, new_normal=new_normals.get(window))
 

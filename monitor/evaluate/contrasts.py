@@ -515,21 +515,19 @@ class ReferredContrasts(Contrasts):
         """
         return None
 
-    def _span_ms(self) -> float:
-        """Return for how long the windows are that coordinates come from, until they were looked at."""
-        assert self.newer is not None
-        assert self.ready_ms is not None
-        # Checkpoints of earlier versions do not say from when on their coordinates are.
-        return math.inf if self.newer.from_ms is None else self.ready_ms - self.newer.from_ms
+    def _looked_at(self, day: int, *, may_renew: bool) -> tuple[Summary, float] | None:
+        """Return what has come since coordinates were looked at, if they are looked at now and it is enough.
 
-    def _looked_at(self, day: int, *, may_renew: bool) -> Summary | None:
-        """Return what has come since coordinates were looked at, if they are looked at now and it is enough."""
+        And for how long the windows were that these come from, in ms, if they were not looked at yet.
+        """
         if self.newer is None or self.ready_ms is None:
             return None
-        if not self.newer.is_time(day, self._span_ms()) or not may_renew:
+        # Checkpoints of earlier versions do not say from when on their coordinates are.
+        span_ms = math.inf if self.newer.from_ms is None else self.ready_ms - self.newer.from_ms
+        if not self.newer.is_time(day, span_ms) or not may_renew:
             return None
         period, self.newer = self.newer.summary, self.newer.after_a_look(day)
-        return period if period.n >= REFERENCE_EVENTS else None
+        return (period, span_ms) if period.n >= REFERENCE_EVENTS else None
 
     @abstractmethod
     def _refer(self, reference: Summary) -> None:
@@ -840,10 +838,10 @@ class NumberContrasts(ReferredContrasts):
 
     def renewed(self, day: int, *, may_renew: bool = True) -> tuple[NumberContrasts, Renewal] | None:
         """Return contrasts with the coordinates of a period, as in `ReferredContrasts.renewed`."""
-        span_ms = math.inf if self.newer is None or self.ready_ms is None else self._span_ms()
-        period = self._looked_at(day, may_renew=may_renew)
-        if period is None:
+        looked = self._looked_at(day, may_renew=may_renew)
+        if looked is None:
             return None
+        period, span_ms = looked
         assert isinstance(period, NumericSummary)
         assert isinstance(self._layout, NumericLayout)
         columns = Columns(self._layout, period.cells)
@@ -973,9 +971,10 @@ class CategoryContrasts(ReferredContrasts):
 
     def renewed(self, day: int, *, may_renew: bool = True) -> tuple[CategoryContrasts, Replacement] | None:
         """Return contrasts of the names of a period, as in `ReferredContrasts.renewed`."""
-        period = self._looked_at(day, may_renew=may_renew)
-        if period is None:
+        looked = self._looked_at(day, may_renew=may_renew)
+        if looked is None:
             return None
+        period, _ = looked
         assert isinstance(period, CategorySummary)
         counts = dict(zip(period.names, period.counts.tolist(), strict=True))
         ranked = _most_frequent(period)

@@ -25,7 +25,7 @@ from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
 from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of, follows_values
 from monitor.evaluate.former_versions import Beginning, former_version, in_order
-from monitor.evaluate.tallies import Counted
+from monitor.evaluate.tallies import CountedShare
 from monitor.evaluate.windows import Blocks, distinct_keys
 from monitor.events import SeriesKey
 from monitor.panes.reading import PaneRows
@@ -50,7 +50,7 @@ class Standing(NamedTuple):
     expected: float
     by_day: bool
     windows: int
-    counted: Counted | None = None
+    counted: CountedShare | None = None
 
 
 @dataclass
@@ -69,7 +69,7 @@ class Part:
         By the number of a window: that the level is one from then on.
     standing : dict of int to dict of int to Standing
         By the number of a window: by row, of those that are off.
-    counted : dict of int to Counted or None
+    counted : dict of int to CountedShare or None
         By the number of a window: of the row that its verdict names, if residuals do not say it as well.
     """
 
@@ -80,7 +80,7 @@ class Part:
     skews: Floats
     new_normals: dict[int, NewNormal] = field(default_factory=dict)
     standing: dict[int, dict[int, Standing]] = field(default_factory=dict)
-    counted: dict[int, Counted | None] = field(default_factory=dict)
+    counted: dict[int, CountedShare | None] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> Part:

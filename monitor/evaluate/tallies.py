@@ -18,7 +18,7 @@ from detectors.change.model import Evidence, ModelCharts, Settings
 from detectors.change.shares import counted_shares
 from detectors.change.state import State
 
-__all__ = ["Counted", "CountedCharts"]
+__all__ = ["CountedCharts", "CountedShare"]
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -30,7 +30,7 @@ FEW = 20.0
 """Events of the rarer kind in a window from which on residuals say as well what share they are of."""
 
 
-class Counted(NamedTuple):
+class CountedShare(NamedTuple):
     """A share that is usual, and the one that was counted."""
 
     usual: float
@@ -124,7 +124,7 @@ class Tallies:
         """The windows of the day so far."""
         return self._windows_of_day
 
-    def of_windows(self, row: int, windows: int, shift: float) -> Counted | None:
+    def of_windows(self, row: int, windows: int, shift: float) -> CountedShare | None:
         """Return what the newest windows have of a row; None where residuals say it as well, or it is not counted.
 
         Parameters
@@ -142,7 +142,7 @@ class Tallies:
             missing -= number
         return _counted(counted, events, usual, windows, shift)
 
-    def of_day(self, row: int, shift: float) -> Counted | None:
+    def of_day(self, row: int, shift: float) -> CountedShare | None:
         """Return what the day so far has of a row, as :meth:`of_windows` does."""
         counted, events, usual = self._of_day[row].tolist()
         return _counted(counted, events, usual, self._windows_of_day, shift)
@@ -194,14 +194,14 @@ class CountedCharts(ModelCharts):
 
     Attributes
     ----------
-    counted : dict of (int, int) to Counted or None
+    counted : dict of (int, int) to CountedShare or None
         By the number of each of the windows that were watched last, and by row: of rows that verdicts name, and of
         those whose alarms stand; None where residuals say it as well.
     """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.counted: dict[tuple[int, int], Counted | None] = {}
+        self.counted: dict[tuple[int, int], CountedShare | None] = {}
         self._tallies = Tallies()
 
     def begin(self, day: int, *, weekend: bool) -> None:
@@ -277,10 +277,10 @@ class CountedCharts(ModelCharts):
         self._tallies.restore(snapshot.get("tallies"))
 
 
-def _counted(counted: float, events: float, usual: float, windows: int, shift: float) -> Counted | None:
+def _counted(counted: float, events: float, usual: float, windows: int, shift: float) -> CountedShare | None:
     if events <= 0:
         return None
-    shares = Counted(usual / events, counted / events)
+    shares = CountedShare(usual / events, counted / events)
     rare = min(max(shares), 1 - min(shares)) * events / max(windows, 1)
     is_there = (shares.current - shares.usual) * shift > 0
     return shares if rare < FEW and is_there else None

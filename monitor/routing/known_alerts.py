@@ -74,13 +74,7 @@ class KnownAlerts:
     """
 
     def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        plan: Plan,
-        models: Sequence[str],
-        external_url: str,
-        flapping: Flapping,
+        self, store: Store, clock: Clock, plan: Plan, models: Sequence[str], external_url: str, flapping: Flapping
     ) -> None:
         self._store, self._clock, self._plan, self._external_url = store, clock, plan, external_url
         self._flapping = flapping
