@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -177,12 +177,33 @@ def serving(
 ) -> Iterator[Service]:
     """Run a service on a store that stays open for the test: a service closes its store."""
     service = Service(configuration, clock or SystemClock(), kept(store), roles)
-    service.start()
-    try:
+    with running(service):
         yield service
-    finally:
-        service.stop()
-    service.raise_failure()
+
+
+@contextmanager
+def apart(
+    configuration: Callable[[], Configuration], store: Store, roles: Sequence[Collection[str]]
+) -> Iterator[list[Service]]:
+    """Run a process for each of some collections of roles, on a store that they share and that stays open."""
+    services = [
+        Service(configuration(), SystemClock(), kept(store), of_one, port=8080 + number)
+        for number, of_one in enumerate(roles)
+    ]
+    with running(*services):
+        yield services
+
+
+@contextmanager
+def running(*services: Service) -> Iterator[None]:
+    """Start services, and stop them afterwards; raise what one failed with."""
+    with ExitStack() as stopping:
+        for service in services:
+            service.start()
+            stopping.callback(service.stop)
+        yield
+    for service in services:
+        service.raise_failure()
 
 
 def kept(store: Store) -> Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.service import Service
 from sinks.store.memory import MemoryStore
@@ -31,19 +30,6 @@ APART = (("ingest", "evaluate", "api"), ("alert",))
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.service.FOLLOW_EVERY_S", 0.1)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with Listener() as listening:
-        yield listening
 
 
 @dataclass
@@ -76,17 +62,12 @@ class Served:
 
 @contextmanager
 def serving(path: Path, store: MemoryStore, roles: tuple[tuple[str, ...], ...] = ALL_ROLES) -> Iterator[Served]:
-    services = [
-        Service(load(path), SystemClock(), shop.kept(store), of_one, port=8080 + number)
-        for number, of_one in enumerate(roles)
-    ]
-    with ExitStack() as running:
-        for service in services:
-            service.start()
-            running.callback(service.raise_failure)
-            running.callback(service.stop)
-        url = running.enter_context(served(services[0]))
-        yield Served(services, running.enter_context(httpx.Client(base_url=url, timeout=60)))
+    with (
+        shop.apart(lambda: load(path), store, roles) as services,
+        served(services[0]) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        yield Served(services, client)
 
 
 def notifying(folder: Path, listener: Listener, *models: dict[str, Any]) -> Path:

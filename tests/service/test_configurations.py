@@ -7,7 +7,7 @@ import random
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,13 +99,6 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
     """Run `leeway` with arguments."""
     return Console(capsys)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
 
 
 def test_a_model_is_watched_within_seconds_changed_given_up_and_begun_again(tmp_path: Path, store: MemoryStore) -> None:
@@ -399,17 +392,12 @@ def test_a_first_topic_is_read_also_where_the_change_fails_at_another_source(tmp
 def apart(files: Configuration, store: Store) -> Iterator[tuple[list[Service], Served]]:
     """Two processes that ingest, and one that does the rest."""
     roles = (("evaluate", "alert", "api"), ("ingest",), ("ingest",))
-    services = [
-        Service(files, SystemClock(), shop.kept(store), of_one, port=8080 + number)
-        for number, of_one in enumerate(roles)
-    ]
-    with ExitStack() as running:
-        for service in services:
-            service.start()
-            running.callback(service.raise_failure)
-            running.callback(service.stop)
-        url = running.enter_context(served(services[0]))
-        yield services, Served(services[0], running.enter_context(httpx.Client(base_url=url, timeout=60)), url)
+    with (
+        shop.apart(lambda: files, store, roles) as services,
+        served(services[0]) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        yield services, Served(services[0], client, url)
 
 
 def test_changes_while_events_come_are_in_force_in_every_process_and_a_replay_writes_the_same_rows(

@@ -36,13 +36,6 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.sources.set_aside.TRIED_FOR_S", 0.5)
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
-
-
 def test_what_fills_the_room_of_the_api_keeps_nobody_from_files_and_from_giving_models_up(
     tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

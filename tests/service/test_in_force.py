@@ -33,13 +33,6 @@ def files(folder: Path, *models: dict[str, Any]) -> Configuration:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
-
-
-@pytest.fixture
 def log(store: MemoryStore) -> ConfigurationLog:
     return ConfigurationLog(store, ManualClock(now_ms=1_000))
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from monitor.clock import ManualClock
 from monitor.configurations.taken import Taken, laggards
 from sinks.store.contract import Query
@@ -25,13 +23,6 @@ class Going:
     @property
     def stated(self) -> dict[str, tuple[int, str]]:
         return {"m": (self.version, "")}
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
 
 
 def state(taken: Taken, version: int) -> None:

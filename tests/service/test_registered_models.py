@@ -84,13 +84,6 @@ def leeway(capsys: pytest.CaptureFixture[str]) -> Console:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
-
-
-@pytest.fixture
 def logs(tmp_path: Path) -> list[Path]:
     partitions, _ = traffic()
     paths = [tmp_path / f"{number}.jsonl" for number in range(len(partitions))]

@@ -36,12 +36,6 @@ def written(folder: Path, listener: Listener, receiver: str, **spec: Any) -> Pat
     return shop.configured(folder, models=[], receivers=[], alerting=alerting, **spec)
 
 
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with Listener() as listening:
-        yield listening
-
-
 class AwayStore(MemoryStore):
     """A store that may be away."""
 

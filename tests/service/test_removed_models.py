@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,19 +33,6 @@ UNWATCHED = "the model is no longer watched"
 @pytest.fixture(autouse=True)
 def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monitor.service.FOLLOW_EVERY_S", 0.1)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
-    store.migrate()
-    return store
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with Listener() as listening:
-        yield listening
 
 
 def notified(listener: Listener) -> list[tuple[str, str]]:

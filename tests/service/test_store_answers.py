@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +24,6 @@ def written(folder: Path, endpoint: Endpoint) -> Path:
     return shop.configured(folder, shop.model("shop", {"http": "shop"}), store=kept, checkpoint_every="100ms")
 
 
-@contextmanager
-def running(path: Path) -> Iterator[Service]:
-    """Run a service that opens its store itself."""
-    service = Service(load(path), SystemClock())
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
-    service.raise_failure()
-
-
 def is_ready(service: Service) -> bool:
     return "leeway_ready 1.0" in generate_latest(service.metrics).decode()
 
@@ -50,7 +36,8 @@ def test_a_service_whose_store_is_gone_is_not_ready_until_it_is_back(
 ) -> None:
     monkeypatch.setattr("monitor.heartbeat.store_answers.SILENT_FOR_S", 1.0)
     monkeypatch.setattr(logging.root, "handlers", [])
-    with running(written(tmp_path, clickhouse_endpoint)) as service:
+    service = Service(load(written(tmp_path, clickhouse_endpoint)), SystemClock())
+    with shop.running(service):
         assert (service.ready(), is_ready(service)) == ([], True)
         log_to_stderr(as_json=False)
         with clickhouse_endpoint.refusing():
