@@ -7,12 +7,14 @@ says 71 %. Here the mean is known for each share and each number of events, whic
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
 from detectors.change.residuals import share_for
+from detectors.kernel import inlined, kernel
 
 __all__ = ["counted_shares"]
 
@@ -46,23 +48,39 @@ def counted_shares(expected: npt.ArrayLike, learned: npt.ArrayLike) -> Floats:
     [0.75, 0.1]
     """
     angles, events = np.asarray(expected, dtype=np.float64), np.asarray(learned, dtype=np.float64)
-    is_learned = (events > 0) & ~np.isnan(angles)
-    few = is_learned & (events < MOST_EVENTS)
-    many = is_learned & ~few
-    shares = np.full(angles.shape, np.nan)
-    shares[many] = [share_for(angle, n) for angle, n in zip(angles[many].tolist(), events[many].tolist(), strict=True)]
-    if few.any():
-        means, grid, angles_of = _table()
-        at = np.interp(np.log(np.maximum(events[few], FEWEST_EVENTS)), np.log(means), np.arange(len(means)))
-        low = np.minimum(at.astype(np.int64), len(means) - 2)
-        part, of_few = at - low, angles[few]
-        of_angles = np.empty(len(of_few))
-        for i in np.unique(low).tolist():
-            chosen = low == i
-            ends = [np.interp(of_few[chosen], angles_of[j], grid) for j in (i, i + 1)]
-            of_angles[chosen] = ends[0] + part[chosen] * (ends[1] - ends[0])
-        shares[few] = of_angles
-    return np.asarray(shares)
+    shares = np.empty(angles.size)
+    _write_shares(np.ravel(angles), np.ravel(events), *_table(), shares)
+    return shares.reshape(angles.shape)
+
+
+@kernel
+def _write_shares(
+    angles: Floats, events: Floats, means: Floats, rare_and_not: Floats, angles_of: Floats, shares: Floats
+) -> None:  # fmt: skip
+    """Write the shares of all angles: of many events their own, of few that which is found in the table."""
+    step = math.log(means[1] / means[0])
+    for i in range(angles.size):
+        if not events[i] > 0 or np.isnan(angles[i]):
+            shares[i] = np.nan
+        elif events[i] >= MOST_EVENTS:
+            shares[i] = share_for(angles[i], events[i])
+        else:
+            at = math.log(max(events[i], FEWEST_EVENTS) / FEWEST_EVENTS) / step
+            low = min(int(at), means.size - 2)
+            lower = _between(angles[i], angles_of[low], rare_and_not)
+            shares[i] = lower + (at - low) * (_between(angles[i], angles_of[low + 1], rare_and_not) - lower)
+
+
+@inlined
+def _between(angle: float, angles: Floats, shares: Floats) -> float:
+    """Return the share on the line between those whose angles lie about this one."""
+    if angle <= angles[0]:
+        return float(shares[0])
+    if angle >= angles[-1]:
+        return float(shares[-1])
+    i = int(np.searchsorted(angles, angle))
+    part = (angle - angles[i - 1]) / (angles[i] - angles[i - 1])
+    return float(shares[i - 1] + part * (shares[i] - shares[i - 1]))
 
 
 @cache

@@ -52,39 +52,24 @@ def hours_of_weekday(
     own
         float64[H]; NaN where days of the week are alike, or this one is not known.
     """
+    days, taught = np.empty(DAYS, dtype=np.int64), 0
+    for d in range(start, stop):
+        if weekend[d % DAYS] == weekend[day % DAYS] and weights[d % DAYS] > 0:
+            days[taught] = d
+            taught += 1
+    # Of each day of the week in order.
     values, counts = np.empty((WEEK, DAYS)), np.zeros(WEEK, dtype=np.int64)
-    everything = np.empty(DAYS)
     apart = 0
     for hour in range(own.size):
         counts[:] = 0
-        seen = 0
-        for d in range(start, stop):
-            i = d % DAYS
-            if weekend[i] == weekend[day % DAYS] and weights[i] > 0 and not np.isnan(hours[i, hour]):
-                values[d % WEEK, counts[d % WEEK]] = hours[i, hour]
-                counts[d % WEEK] += 1
-                everything[seen] = hours[i, hour]
-                seen += 1
+        for n in range(taught):
+            value = hours[days[n] % DAYS, hour]
+            if not np.isnan(value):
+                j = days[n] % WEEK
+                counts[j] = _put_in_order(value, values[j], counts[j])
         own[hour] = np.nan
-        if counts[day % WEEK] < FEWEST_DAYS:
-            continue
-        ordered = np.sort(everything[:seen])
-        usual = 0.5 * (ordered[(seen - 1) // 2] + ordered[seen // 2])
-        lowest, highest, distances, compared = np.inf, -np.inf, 0.0, 0
-        for j in range(WEEK):
-            if counts[j] >= FEWEST_DAYS:
-                middle = _middle(np.sort(values[j, : counts[j]]), usual)
-                lowest, highest = min(lowest, middle), max(highest, middle)
-                if j == day % WEEK:
-                    own[hour] = middle
-                for n in range(counts[j]):
-                    distances += abs(values[j, n] - middle)
-                # One of them has none: itself.
-                compared += counts[j] - 1
-        deviation = max(NORMAL * distances / max(compared, 1), SMALLEST_DEVIATION)
-        if compared < FEWEST_DISTANCES or highest - lowest < BEYOND_DOUBT * deviation:
-            own[hour] = np.nan
-        else:
+        if counts[day % WEEK] >= FEWEST_DAYS and _are_apart(values, counts):
+            own[hour] = _middle(values[day % WEEK], counts[day % WEEK], _usual(values, counts))
             apart += 1
     if apart > MOST_APART * own.size:
         own[:] = np.nan
@@ -93,7 +78,54 @@ def hours_of_weekday(
 
 
 @inlined
-def _middle(ordered: Floats, usual: float) -> float:
+def _put_in_order(value: float, ordered: Floats, count: int) -> int:
+    """Put a value among ``count`` that are in order; return how many they are then."""
+    at = count
+    while at > 0 and ordered[at - 1] > value:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = value
+    return count + 1
+
+
+@inlined
+def _are_apart(values: Floats, counts: Integers) -> bool:
+    """Whether days of the week differ at an hour beyond doubt: by their medians, and how far days are from these."""
+    least, most, distances, compared = np.inf, -np.inf, 0.0, 0
+    for j in range(WEEK):
+        if counts[j] >= FEWEST_DAYS:
+            # As far from either of two in the middle.
+            lower, upper = values[j, (counts[j] - 1) // 2], values[j, counts[j] // 2]
+            least, most = min(least, lower), max(most, upper)
+            for n in range(counts[j]):
+                distances += abs(values[j, n] - lower)
+            # One of them has none: itself.
+            compared += counts[j] - 1
+    deviation = max(NORMAL * distances / max(compared, 1), SMALLEST_DEVIATION)
+    if compared < FEWEST_DISTANCES or most - least < BEYOND_DOUBT * deviation:
+        return False
+    usual, lowest, highest = _usual(values, counts), np.inf, -np.inf
+    for j in range(WEEK):
+        if counts[j] >= FEWEST_DAYS:
+            middle = _middle(values[j], counts[j], usual)
+            lowest, highest = min(lowest, middle), max(highest, middle)
+    return bool(highest - lowest >= BEYOND_DOUBT * deviation)
+
+
+@inlined
+def _usual(values: Floats, counts: Integers) -> float:
+    """Return the median of the values of all days of the week."""
+    everything, seen = np.empty(counts.sum()), 0
+    for j in range(WEEK):
+        for n in range(counts[j]):
+            everything[seen] = values[j, n]
+            seen += 1
+    everything = np.sort(everything)
+    return float(0.5 * (everything[(seen - 1) // 2] + everything[seen // 2]))
+
+
+@inlined
+def _middle(ordered: Floats, count: int, usual: float) -> float:
     """Return the median of values in order, which is one of them: of two in the middle that which is more usual."""
-    lower, upper = ordered[(ordered.size - 1) // 2], ordered[ordered.size // 2]
+    lower, upper = ordered[(count - 1) // 2], ordered[count // 2]
     return float(lower if abs(lower - usual) <= abs(upper - usual) else upper)

@@ -44,7 +44,7 @@ from monitor.evaluate.model_evidence import ModelEvidence, Part, Standing
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.number_windows import RECENT, Recent
 from monitor.evaluate.pinned import PinnedPeriod
-from monitor.evaluate.tallies import CountedCharts
+from monitor.evaluate.tallies import CountedCharts, CountedShare
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS
@@ -405,7 +405,7 @@ class Changes:
             s = int(np.searchsorted(first_rows, row, side="right")) - 1
             shift, expected, stood = standing[row, t].tolist()
             of_window = parts[self._begun[s]].standing.setdefault(windows[t], {})
-            off = Standing(shift, expected, by_day, int(stood), self._charts.counted.get((t, row)))
+            off = Standing(shift, expected, by_day, int(stood), CountedShare.of(self._charts.counted[row, t]))
             of_window.setdefault(row - int(first_rows[s]), off)
 
     def _note_skews(self, windows: range, parts: Mapping[SeriesKey, Part]) -> None:
@@ -414,17 +414,23 @@ class Changes:
 
     def _take(self, windows: range, verdicts: Floats, parts: Mapping[SeriesKey, Part]) -> None:
         """Put down what the charts say of some windows, float64[S, T, VERDICT]."""
-        by_day_only = self._charts.settings.windows_per_day == 1
         leading = verdicts[:, :, legend.LEADING_ROW]
-        rows = leading.astype(np.int64)
+        rows, is_of_row = leading.astype(np.int64), leading >= 0
+        counted = self._charts.counted[np.where(is_of_row, rows, 0), np.arange(len(windows))]
+        counted[~is_of_row] = np.nan
         leading[:] = np.where(leading < 0, leading, leading - self._first_rows()[:, None])
-        for key, of_series, of_rows in zip(self._begun, verdicts, rows.tolist(), strict=True):
-            for i, (t, verdict) in enumerate(zip(windows, of_series, strict=True)):
-                # What a day says as a whole is said of its last window, if it says more or is all that there is.
-                by_window = verdict[legend.SCALE] == legend.BY_WINDOW
-                if by_window or by_day_only or verdict[legend.STATUS] == legend.EXCEEDS:
-                    parts[key].verdicts[t] = verdict
-                    parts[key].counted[t] = self._charts.counted.get((i, of_rows[i]))
+        # What a day says as a whole is said of its last window, if it says more or is all that there is.
+        is_said = (verdicts[:, :, legend.SCALE] == legend.BY_WINDOW) | (verdicts[:, :, legend.STATUS] == legend.EXCEEDS)
+        if self._charts.settings.windows_per_day == 1:
+            is_said[:] = True
+        of_all, span = is_said.all(axis=1).tolist(), slice(windows.start, windows.stop)
+        for s, key in enumerate(self._begun):
+            part = parts[key]
+            if of_all[s]:
+                part.verdicts[span], part.counted[span] = verdicts[s], counted[s]
+            else:
+                for t in np.flatnonzero(is_said[s]).tolist():
+                    part.verdicts[windows[t]], part.counted[windows[t]] = verdicts[s, t], counted[s, t]
 
     def _facts(self, contrasts: Contrasts, verdict: Floats, part: Part, t: int, end_ms: int) -> Facts:
         """What a verdict on window ``t``, which ends at ``end_ms``, is about, in the units of the data."""
@@ -439,7 +445,7 @@ class Changes:
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
         windows = int(np.nan_to_num(verdict[legend.SPAN]))
-        counted = part.counted.get(t)
+        counted = CountedShare.of(part.counted[t])
         off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day, windows, counted)
         change = self._change(contrasts, contrast, off, part.evidence, t, on_average=on_average)
         if math.isfinite(verdict[legend.COUNTED]):

@@ -69,8 +69,9 @@ class Part:
         By the number of a window: that the level is one from then on.
     standing : dict of int to dict of int to Standing
         By the number of a window: by row, of those that are off.
-    counted : dict of int to CountedShare or None
-        By the number of a window: of the row that its verdict names, if residuals do not say it as well.
+    counted : float64 array [T, 2]
+        Of the row that a window's verdict names: which share is usual, and which was counted; NaN where residuals say
+        it as well.
     """
 
     evidence: SignalEvidence
@@ -78,9 +79,9 @@ class Part:
     events: Integers
     verdicts: Floats
     skews: Floats
+    counted: Floats
     new_normals: dict[int, NewNormal] = field(default_factory=dict)
     standing: dict[int, dict[int, Standing]] = field(default_factory=dict)
-    counted: dict[int, CountedShare | None] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> Part:
@@ -88,8 +89,8 @@ class Part:
         verdicts = np.full((windows, legend.VERDICT), np.nan)
         verdicts[:, legend.STATUS] = legend.ABSENT
         skews = np.full((windows, skew.VERDICT), np.nan)
-        evidence = SignalEvidence.nothing(rows, windows)
-        return cls(evidence, np.zeros(windows), np.zeros(windows, dtype=np.int64), verdicts, skews)
+        evidence, events = SignalEvidence.nothing(rows, windows), np.zeros(windows, dtype=np.int64)
+        return cls(evidence, np.zeros(windows), events, verdicts, skews, np.full((windows, 2), np.nan))
 
     def put(self, evidence: SignalEvidence, events: Integers, occupied: Integers, first_row: int = 0) -> None:
         """Take in evidence of some windows among all of them, of the contrasts from ``first_row`` on."""
