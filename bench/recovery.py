@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 from detectors.change.legend import LOCATION, RATE, RATES, SCORE, STANDS, STATUS
 from detectors.change.model import Evidence, ModelCharts, Settings
 
-__all__ = ["FAULTS", "LEVELS", "Recovered", "Setting", "measured"]
+__all__ = ["FAULTS", "LEVELS", "OF_FEW", "Recovered", "Setting", "measured"]
 
 Floats = NDArray[np.float64]
 
@@ -46,10 +46,14 @@ MISSING = 0.02
 
 @dataclass(frozen=True)
 class Fault:
-    """What a fault does to a contrast: a shift of typical values in standard deviations, or more values missing."""
+    """What a fault does to a contrast: a shift of typical values in standard deviations, or more values missing.
+
+    Of the latter, ``usual`` are so all the time.
+    """
 
     shift: float = 0.0
     missing: float = 0.0
+    usual: float = MISSING
 
 
 FAULTS = {
@@ -60,6 +64,13 @@ FAULTS = {
     "1/8 missing": Fault(missing=(1 - MISSING) / 8),
     "4/5 missing": Fault(missing=0.8 - MISSING),
 }
+
+OF_FEW = {
+    "1/4 to 0.43": (6, Fault(missing=0.18, usual=0.25)),
+    "2 to 6 %": (20, Fault(missing=0.04)),
+    "0.3 sd": (3, Fault(shift=0.3)),
+}
+"""Faults that few events say little of in a day, and how many events an hour has."""
 
 
 def autoregressive(rng: np.random.Generator, signals: int, days: int, windows_per_day: int) -> Floats:
@@ -94,7 +105,7 @@ class Setting:
     Attributes
     ----------
     levels, fault : str
-        Names in `LEVELS` and `FAULTS`.
+        Names in `LEVELS`, and in `FAULTS` or `OF_FEW`.
     windows_per_day, events : int
         Of each window.
     begins, lasts : float
@@ -110,6 +121,11 @@ class Setting:
     begins: float = 22.375
     lasts: float = 8 / 24
     remains: float = 1.0
+
+    @property
+    def what(self) -> Fault:
+        """The fault."""
+        return FAULTS[self.fault] if self.fault in FAULTS else OF_FEW[self.fault][1]
 
     @property
     def days(self) -> int:
@@ -177,14 +193,14 @@ def alerts_of(windows: NDArray[np.intp], gap: float) -> list[tuple[int, int]]:
 def standing(setting: Setting, signals: int, seed: int) -> NDArray[np.bool_]:
     """Return where an alarm stands, bool[signals, windows]."""
     rng = np.random.default_rng(seed)
-    fault, per_day = FAULTS[setting.fault], setting.windows_per_day
+    fault, per_day = setting.what, setting.windows_per_day
     levels = LEVELS[setting.levels](rng, signals, setting.days, per_day)
     times = np.arange(setting.days * per_day) / per_day
     since = times - setting.begins + 1e-9
     faulty = np.where(since < setting.lasts / 2, 1.0, setting.remains) * ((since >= 0) & (since < setting.lasts))
     shape = (signals, len(times))
     if fault.missing:
-        values = rng.binomial(setting.events, MISSING + fault.missing * faulty, shape).astype(np.float64)
+        values = rng.binomial(setting.events, fault.usual + fault.missing * faulty, shape).astype(np.float64)
     else:
         values = levels + fault.shift * faulty + rng.normal(0, 1 / np.sqrt(setting.events), shape)
     charts = ModelCharts(Settings(false_alarms=signals / 300, signals=signals, windows_per_day=per_day))
@@ -219,6 +235,11 @@ def main() -> None:
                 setting = Setting(levels, fault, per_day, events, options.day, lasts, remains)
                 became = measured(setting, options.signals, options.seed)
                 print(f"{1440 // per_day:3} min  {levels:11} {fault:13} {words:15} {became}", flush=True)
+    for fault, (events, _) in OF_FEW.items():
+        setting = Setting("iid", fault, 24, events, options.day, FOR_GOOD)
+        for lasts, words in ((5.0, "5 days"), (FOR_GOOD, "for good")):
+            became = measured(replace(setting, lasts=lasts), options.signals, options.seed)
+            print(f" 60 min  {f'iid, of {events}':11} {fault:13} {words:15} {became}", flush=True)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@
   missing a window without any comes now and then. A window of a share says no more than its count does (binomial).
 - A window that happens to have none of the few values that are off looks surer than those that have: it counts as no
   surer than windows since the alarm are on average, by what their values vary.
-- σ² is no larger than what lets a day at the expected level end any alarm; in the first two weeks a third of a day,
-  since the variances that stand in for learned ones are wide.
+- σ² is no larger than what lets some days at the expected level end any alarm: three of a share, which few events say
+  little of in a day, and which chance would end several times before the fault is mended; two of other levels; one
+  where levels persist, which a step back shows. In the first two weeks it takes a third of them, since the variances
+  that stand in for learned ones are wide.
 
 **It has stepped back** from the level that it had while the alarm stood. Where levels persist, where a signal is on a
 day says little of it, and a step within the day nearly all. The sum is the same, of δ against none in the errors of
@@ -80,8 +82,11 @@ REST = 2.0
 SHRUNK = 2 / 3
 """Part of a shift below which a level is another one, for which its alarm stands on."""
 
+ENOUGH_OF_SHARES, ENOUGH = 3.0, 2.0
+"""Days at the expected level that end any alarm, of a share and of a mean; of all else, or if levels persist, one."""
+
 YOUNG_PART = 1 / 3
-"""Part of a day at the expected level that ends any alarm of a young signal."""
+"""Part of these days that is enough of a young signal."""
 
 LEAST_HOURS = 0.25
 """Hours at the expected level that it takes at least, where windows are shorter."""
@@ -131,7 +136,7 @@ def recover(
         sampling = max(sampling, row[STOOD_UNIT] / max(row[STOOD_SEEN] - 1, 1.0) / events)
     size = REMAINING * shift
     sure = max(RECOVERED + math.log(max(windows_per_day, 1.0) / 24), LEAST_SURE)
-    enough = max(windows_per_day * (YOUNG_PART if young else 1.0), FEWEST_WINDOWS)
+    enough = max(_days_enough(row, window) * windows_per_day * (YOUNG_PART if young else 1.0), FEWEST_WINDOWS)
     variance = _long_run_variance(row, window, sampling, windows_per_day)
     spread = min(variance, 0.5 * size * size * enough / sure)
     for_none = size * (0.5 * size - sign * residual) / spread
@@ -162,6 +167,14 @@ def recover(
             begin_anew(filters, charts)
     elif row[RECOVERY] == 0:
         _shrink(row, window, sure)
+
+
+@inlined
+def _days_enough(row: Floats, window: Floats) -> float:
+    """Return how many days at the expected level end any alarm of a row."""
+    if row[KIND] == RATE:
+        return ENOUGH_OF_SHARES
+    return ENOUGH if row[KIND] == SCORE and window[CARRY_TODAY] == 0 else 1.0
 
 
 @inlined

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.recovery import FOR_GOOD, Setting, alerts_of, measured
+from bench.recovery import FOR_GOOD, OF_FEW, Setting, alerts_of, measured
 from detectors.change.legend import GROUPS, STANDS, STATUS
 from detectors.change.model import ModelCharts, Settings
 from detectors.distance.tail import normal_sf
@@ -42,6 +42,13 @@ def test_a_rate_that_stays_high_is_one_alert_though_windows_without_any_come() -
     became = measured(Setting("iid", "1/8 missing", lasts=FOR_GOOD), SIGNALS, 1)
     assert len(became.alerts) == SIGNALS
     assert became.unbroken >= 0.85 * SIGNALS
+
+
+@pytest.mark.parametrize("fault", OF_FEW)
+def test_a_fault_that_few_events_show_in_a_day_is_one_alert_while_it_lasts(fault: str) -> None:
+    became = measured(Setting("iid", fault, events=OF_FEW[fault][0], lasts=FOR_GOOD), SIGNALS, 1)
+    assert len(became.alerts) >= 0.95 * SIGNALS
+    assert np.mean(became.alerts) <= 1.25
 
 
 @pytest.mark.parametrize("levels", ["iid", "season", "AR 0.5"])
