@@ -37,6 +37,9 @@ POSTED = "_posted"
 VECTORS = "vectors"
 """By what name moves of vectors are remembered, along whichever direction."""
 
+METRIC = "performance:"
+"""What the signals of metrics begin with."""
+
 OF_SKEW = "skew of "
 """What stands before the name of a contrast that was told to differ from its reference."""
 
@@ -406,11 +409,12 @@ class Live:
         ]
 
     def has_relative(self, series: SeriesKey) -> bool:
-        """Whether the whole of which a series is a segment is a member, or a segment of it."""
+        """Whether the whole of which a series is a segment is a member, or a segment of it; of metrics, any one."""
         version, segment, signal = series
-        if segment:
-            return (version, "", signal) in self.members
-        return any((own[0], own[2]) == (version, signal) for own in self.members)
+        return any(
+            own == version and (not segment or of in ("", segment)) and _are_kin(other, signal)
+            for own, of, other in self.members
+        )
 
     @property
     def is_accepted(self) -> bool:
@@ -616,7 +620,8 @@ class Lifecycle:
         """Return the youngest alert that has the whole of which a series is a segment, or a segment of it.
 
         What a segment does moves the whole, sooner or later: both are one cause, however far apart they are found. So
-        are a fault and what a new version has of it, also where alerts are grouped by version.
+        are metrics, which are made of the same labels, and a fault and what a new version has of it, also where alerts
+        are grouped by version.
         """
         relatives = [series]
         if version is not None and version.was_off:
@@ -726,6 +731,11 @@ def _height(verdict: Verdict) -> tuple[bool, float]:
 def _new_version(verdicts: Iterable[Verdict]) -> NewVersion | None:
     """Return the version with which a series began to alarm, whichever of its detectors says so."""
     return next((each.facts.new_version for each in verdicts if each.facts.new_version is not None), None)
+
+
+def _are_kin(signal: str, other: str) -> bool:
+    """Whether signals are one, or are both metrics of the same labels."""
+    return signal == other or (signal.startswith(METRIC) and other.startswith(METRIC))
 
 
 def _is_same(failure: Failure, earlier: Failure | None) -> bool:

@@ -112,6 +112,28 @@ def test_a_whole_joins_the_alert_of_its_segment() -> None:
     assert (updated.state, updated.alert_id) == ("updated", firing.alert_id)
 
 
+@pytest.mark.parametrize("segment", ["", "carrier=AA"])
+def test_metrics_share_an_alert_however_far_apart_they_are_found(segment: str) -> None:
+    precision, accuracy = "performance:precision", "performance:accuracy"
+    alerts = lifecycle()
+    (firing,) = alerts.step(1 * M, [verdict(1, precision)])
+    log = [t for minute in range(2, 9) for t in alerts.step(minute * M, [verdict(minute, precision)])]
+    of_another = verdict(9, accuracy, segment=segment)
+    (updated,) = alerts.step(9 * M, [verdict(9, precision), of_another])
+    assert log == []
+    assert (updated.state, updated.alert_id) == ("updated", firing.alert_id)
+    assert {entry["signal"] for entry in updated.signals} == {precision, accuracy}
+
+
+def test_coverage_and_metrics_of_another_version_have_alerts_of_their_own() -> None:
+    alerts = lifecycle()
+    for minute in range(1, 6):
+        alerts.step(minute * M, [verdict(minute, "performance:recall")])
+    others = [verdict(6, "coverage"), verdict(6, "performance:accuracy", version="v2")]
+    log = alerts.step(6 * M, [verdict(6, "performance:recall"), *others])
+    assert {transition.state for transition in log} == {"firing"}
+
+
 @pytest.mark.parametrize(("signal", "version"), [("b", "v1"), ("a", "v2")])
 def test_a_segment_of_another_signal_or_version_has_a_cause_of_its_own(signal: str, version: str) -> None:
     alerts = lifecycle()
