@@ -12,6 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.few_events import FEW, few_share_of
 from detectors.change.legend import ALWAYS, IN_HOUR, KIND, NEVER, RATE, SCORE, UNIT_SEEN, UNIT_SUM
 from detectors.kernel import inlined
 
@@ -76,9 +77,13 @@ def _rate_residual(count: float, events: float, expected: float, in_hour: float)
     sign = 1.0
     if share > 0.5:
         count, share, sign = events - count, 1 - share, -1.0
-    # The mean of arc sines is that of their mean but for a count of 1/8 near 0, and of none in the middle.
-    mean = min(_count_of(share * (events * in_hour + 0.75) - 0.5 * share) / in_hour, 0.5 * events)
+    mean = _rare_share(share, events * in_hour) * events
     least = min(max(mean, FEWEST_COUNTED, SMALLEST_SHARE * events), 0.5 * events)
+    if events * in_hour < FEW and events == math.floor(events):
+        if count == 0 and mean == 0:
+            return 0.0
+        usual = _mean_score(mean / events, events, least / events)
+        return float(sign * (_binomial_score(count, events, least / events) - usual) / np.sqrt(events))
     if mean < least:
         if count == 0 and mean == 0:
             return 0.0
@@ -140,16 +145,12 @@ def for_events(expected: float, learned: float, events: float) -> float:
     learned, events
         NaN, or 0, where that is not known: then they are taken for alike.
     """
-    if not learned > 0 or not events > 0 or LIKE < events / learned < 1 / LIKE:
+    few = min(learned, events) < FEW
+    if not learned > 0 or not events > 0 or (LIKE < events / learned < 1 / LIKE and not few):
         return expected
-    sine = math.sin(0.5 * min(max(expected, 0.0), math.pi))
-    share = sine * sine
-    is_rare = share <= 0.5
-    if not is_rare:
-        share = 1 - share
-    mean = min(_count_of(share * (learned + 0.25)) / learned, 0.5) * events
-    rare = 2 * math.asin(math.sqrt(min(_raised_of(mean) / (events + 0.25), 0.5)))
-    return rare if is_rare else math.pi - rare
+    if learned < FEW:
+        return expectation_for(few_share_of(expected, learned), events)
+    return expectation_for(share_for(expected, learned), events)
 
 
 @inlined
@@ -157,15 +158,39 @@ def share_for(expected: float, events: float) -> float:
     """Return the share that `to_residual` compares ``events`` an hour with."""
     sine = math.sin(0.5 * min(max(expected, 0.0), math.pi))
     share = sine * sine
-    rare = min(_count_of(min(share, 1 - share) * (events + 0.25)) / events, 0.5)
+    rare = _rare_share(min(share, 1 - share), events)
     return rare if share <= 0.5 else 1 - rare
 
 
 @inlined
 def expectation_for(share: float, events: float) -> float:
     """Return what has to be expected of ``events`` an hour for `to_residual` to compare them with a share."""
-    rare = 2 * math.asin(math.sqrt(min(_raised_of(min(share, 1 - share) * events) / (events + 0.25), 0.5)))
+    mean = min(share, 1 - share) * events
+    raised = (mean + 0.375) / (events + 0.75) if events < FEW else _raised_of(mean) / (events + 0.25)
+    rare = 2 * math.asin(math.sqrt(min(raised, 0.5)))
     return rare if share <= 0.5 else math.pi - rare
+
+
+@inlined
+def _rare_share(share: float, events: float) -> float:
+    """Return which share of ``events`` an hour, up to a half, is expected as the arc sine of one.
+
+    The mean of arc sines is that of their mean but for a count of 1/8 near 0, and of none in the middle. Few events are
+    expected by the arc sine of their mean, whatever it was learned of (`few_events`).
+    """
+    if events < FEW:
+        return min(max((share * (events + 0.75) - 0.375) / events, 0.0), 0.5)
+    return min(_count_of(share * (events + 0.25)) / events, 0.5)
+
+
+@inlined
+def _mean_score(mean: float, events: float, share: float) -> float:
+    """Return the mean score, against ``share``, of what is counted of few events with a mean share."""
+    chance, total = (1 - mean) ** events, 0.0
+    for count in range(int(events) + 1):
+        total += chance * _binomial_score(float(count), events, share)
+        chance *= (events - count) / (count + 1) * mean / (1 - mean)
+    return total
 
 
 @inlined
