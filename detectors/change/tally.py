@@ -163,7 +163,8 @@ def _count(
         leading, shift = int(verdicts[s, LEADING_ROW]), verdicts[s, SHIFT]
         if rows[leading, KIND] == RATE:
             counted[leading, 0] = counted[leading, 1] = np.nan
-            if is_of_day:
+            # What has been so for days is counted since it began.
+            if is_of_day and not verdicts[s, SPAN] > 1:
                 day = of_day[leading]
                 _take_shares(float(day[0]), float(day[1]), float(day[2]), numbers[1], shift, counted[leading])
             if np.isnan(counted[leading, 0]):

@@ -112,8 +112,8 @@ class Change(NamedTuple):
     before, after : float
         What was expected at this hour of the week, and what there is: a value, a factor on the reference's spread, a
         share, or a number of events.
-    by_day : bool
-        Whether only a whole day shows it.
+    by_day, so_far : bool
+        Whether only a whole day shows it, and whether that is not over.
     against_reference : bool
         Whether ``before`` is what the reference has that the model was built on.
     since_ms : int
@@ -146,6 +146,7 @@ class Change(NamedTuple):
     in_window: float | None = None
     step: float = 0.0
     plain: Plain | None = None
+    so_far: bool = False
 
     @classmethod
     def from_json(cls, written: Sequence[Any]) -> Change:

@@ -557,12 +557,14 @@ def _beside(change: Change) -> str:
     if change.against_reference and not is_spread:
         return f"{change.what} {usual} in the reference, {current} now"
     if is_spread:
-        return f"{_spread(change)} {_usual(change)}{' over the day' if change.by_day else ''}"
+        return f"{_spread(change)} {_usual(change)}{_span(change)}"
     return f"{change.what} {usual} → {current}{_span(change)}{_worth(change)}"
 
 
 def _span(change: Change) -> str:
-    return " over the day" if change.by_day and not change.against_reference else ""
+    if not change.by_day or change.against_reference:
+        return ""
+    return " over the day so far" if change.so_far else " over the day"
 
 
 def _plainly(change: Change) -> str:

@@ -451,7 +451,10 @@ class Changes:
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
-        change = change._replace(since_ms=since_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]))
+        so_far = (
+            change.by_day and self._charts.settings.windows_per_day > 1 and self._calendar.day_start(end_ms) != end_ms
+        )
+        change = change._replace(since_ms=since_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]), so_far=so_far)
         return Facts(change=change, new_values=_new_values(contrasts, contrast, part.evidence, t))
 
     def _change(
@@ -471,8 +474,9 @@ class Changes:
         in_window = None if off.by_day else contrasts.measured(row, evidence, t)
         if in_window is not None and contrasts.is_misled(row, current, in_window):
             current = in_window
+        by_day = off.by_day and (off.counted is None or off.windows <= 1)
         change = Change(
-            contrasts.name(row), usual, current, by_day=off.by_day, unit=contrasts.unit_of(row),
+            contrasts.name(row), usual, current, by_day=by_day, unit=contrasts.unit_of(row),
             better=contrasts.better, age_ms=contrasts.age_ms, in_window=in_window, step=_step(contrasts, row),
         )  # fmt: skip
         windows = off.windows * (self._charts.settings.windows_per_day if off.by_day else 1)
