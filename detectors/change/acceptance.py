@@ -252,6 +252,7 @@ def _align(state: State, r: int, day: int, weekend: Integers) -> bool:
     former = np.arange(max(day - DAYS + 1, 0), min(int(row[ACCEPTED_DAY]), day)) % DAYS
     _shift(state, r, former, differences[weekend[former]])
     state.expected[r] += differences[weekend[day % DAYS]]
+    state.of_other_days[r, 0] += differences[1 - weekend[day % DAYS]]
     if row[ACCEPTED_VARIANCE] >= UNSEEN * UNSEEN:
         state.recent_days[r] = np.nan
     row[ACCEPTED_VARIANCE] = variance
@@ -348,6 +349,7 @@ def _shift_to_standing(state: State, s: int, r: int, acceptance: Acceptance, win
     former = np.arange(max(int(state.series[s, FIRST_DAY]), acceptance.day - DAYS + 1), shifted_until) % DAYS
     _shift(state, r, former, np.array(shift))
     state.expected[r] += shift
+    state.of_other_days[r, 0] += shift
     row[ACCEPTED_SHIFT] += shift
     days_stood = max(row[STOOD] / windows_per_day, 1.0)
     return float(state.filters[r, BY_WINDOW, TOTAL] / seen + (of_days[LEVEL_VARIANCE] + of_days[NOISE]) / days_stood)

@@ -168,7 +168,7 @@ def begin_day(
     day: int, first_series: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
     weights: Floats, expected: Floats, totals: Floats, parts: Floats, learned_events: Floats, in_day: Integers,
-    series: Floats, waiting: Floats,
+    of_other_days: Floats, series: Floats, waiting: Floats,
 ) -> float:  # fmt: skip
     """Set what is expected of a day; return how far residuals of days are correlated with the next, in most series.
 
@@ -197,16 +197,12 @@ def begin_day(
             row = rows[r]
             age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = days_alike(weekend, day - age, day)
-            # With hardly a day to learn from, what was expected last stays so: an alarm that lasts becomes no habit.
-            if age > 0 and (age == 1 or days_teach(hours_known[r], weights[s], day - age, day, lag_of(age), age)):
-                row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
-                    hours_known[r], weights[s], weekend, day - age, day, lag_of(age), row[BEGUN_ANEW] != 0,
-                    row[IN_HOUR] if row[KIND] == VOLUME else 0.0, expected[r],
+            if age > 0:
+                _expect_day(
+                    row, hours_known[r], totals[r], weights[s], weekend, day, age, parts[r], expected[r],
+                    learned_events[r], of_other_days[r], moments[r], waiting[r],
                 )  # fmt: skip
-                if row[KIND] == RATE:
-                    _note_events(totals[r], weights[s], day - age, day, lag_of(age), parts[r], learned_events[r])
-                _tell_apart(row, moments[r], waiting[r])
-            elif age == 0:
+            else:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
             row[BUSIEST] = busiest_hour(row[BUSIEST], expected[r])
@@ -248,6 +244,42 @@ def begin_day(
         first, stop = int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])
         series[s, IS_OFF] = _is_off(hours_known[first:stop], weekend, day, day - int(series[s, FIRST_DAY]))
     return _carry_of_most(series, families, pools[BY_DAY])
+
+
+@inlined
+def _expect_day(
+    row: Floats, hours_known: Floats, totals: Floats, weights: Floats, weekend: Integers, day: int, age: int,
+    parts: Floats, expected: Floats, learned_events: Floats, of_other_days: Floats, moments: Floats, waiting: Floats,
+) -> None:  # fmt: skip
+    """Write what a row is expected to be on a day, from the days before.
+
+    With hardly any of these to learn from, what was expected of the last one like it stays so: an alarm that lasts
+    becomes no habit.
+    """
+    if weekend[day % DAYS] != weekend[(day - 1) % DAYS]:
+        _turn(expected, learned_events, of_other_days)
+    first, lag = day - age, lag_of(age)
+    is_known = row[WEEKDAYS] != TOLD_APART and not np.isnan(mean_of_hours(expected))
+    if age > 1 and not days_teach(hours_known, weights, weekend, first, day, lag, age, is_known):
+        return
+    row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
+        hours_known, weights, weekend, first, day, lag, row[BEGUN_ANEW] != 0,
+        row[IN_HOUR] if row[KIND] == VOLUME else 0.0, expected,
+    )  # fmt: skip
+    if row[KIND] == RATE:
+        _note_events(totals, weights, first, day, lag, parts, learned_events)
+    _tell_apart(row, moments, waiting)
+
+
+@inlined
+def _turn(expected: Floats, learned_events: Floats, of_other: Floats) -> None:
+    """Let what is known of one kind of days and of the other change places; of the first such day it is the same."""
+    is_first = np.isnan(mean_of_hours(of_other[0]))
+    for hour in range(expected.size):
+        own, events = expected[hour], learned_events[hour]
+        if not is_first:
+            expected[hour], learned_events[hour] = of_other[0, hour], of_other[1, hour]
+        of_other[0, hour], of_other[1, hour] = own, events
 
 
 @inlined

@@ -17,8 +17,8 @@
   surer than windows since the alarm are on average, by what their values vary.
 - σ² is no larger than what lets some days at the expected level end any alarm: three of a share, which few events say
   little of in a day, and which chance would end several times before the fault is mended; two of other levels; one
-  where levels persist, which a step back shows. In the first two weeks it takes a third of them, since the variances
-  that stand in for learned ones are wide.
+  where levels persist, which a step back shows. In the first two weeks it is a third of a day, since the
+  variances that stand in for learned ones are wide.
 
 **It has stepped back** from the level that it had while the alarm stood. Where levels persist, where a signal is on a
 day says little of it, and a step within the day nearly all. The sum is the same, of δ against none in the errors of
@@ -85,8 +85,8 @@ SHRUNK = 2 / 3
 ENOUGH_OF_SHARES, ENOUGH = 3.0, 2.0
 """Days at the expected level that end any alarm, of a share and of a mean; of all else, or if levels persist, one."""
 
-YOUNG_PART = 1 / 3
-"""Part of these days that is enough of a young signal."""
+YOUNG = 1 / 3
+"""Part of a day that is enough of a young signal."""
 
 LEAST_HOURS = 0.25
 """Hours at the expected level that it takes at least, where windows are shorter."""
@@ -136,7 +136,7 @@ def recover(
         sampling = max(sampling, row[STOOD_UNIT] / max(row[STOOD_SEEN] - 1, 1.0) / events)
     size = REMAINING * shift
     sure = max(RECOVERED + math.log(max(windows_per_day, 1.0) / 24), LEAST_SURE)
-    enough = max(_days_enough(row, window) * windows_per_day * (YOUNG_PART if young else 1.0), FEWEST_WINDOWS)
+    enough = max((YOUNG if young else _days_enough(row, window)) * windows_per_day, FEWEST_WINDOWS)
     variance = _long_run_variance(row, window, sampling, windows_per_day)
     spread = min(variance, 0.5 * size * size * enough / sure)
     for_none = size * (0.5 * size - sign * residual) / spread

@@ -296,6 +296,8 @@ def _move(state: State, r: int, renewal: Renewal, variance: float) -> float:
     levels = state.hours_known[r][np.isfinite(state.hours_known[r])]
     state.expected[r], wider = renewal.moved(state.expected[r], variance)
     state.expected[r + 1] += wider
+    # Days of the other kind learn it again.
+    state.of_other_days[r : r + 2] = np.nan
     # Seven digits, as everywhere: a checkpoint goes on with the same numbers.
     hours, wider = renewal.moved(state.hours_known[r], variance)
     state.hours_known[r] = hours.astype(np.float32)

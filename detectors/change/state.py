@@ -62,7 +62,7 @@ Kinds = Sequence[tuple[int, int]]
 
 LEARNED = (
     "rows", "filters", "moments", "waiting", "sampling", "recent_days", "expected", "hours_known", "totals", "parts",
-    "learned_events",
+    "learned_events", "of_other_days",
 )  # fmt: skip
 """What is known of contrasts, but for what was today."""
 
@@ -95,6 +95,8 @@ class State:
     parts, learned_events : float64 arrays [R, H]
         Of shares: which part of a day's events an hour has, and of how many what is expected of it was learned; NaN
         where that is not known.
+    of_other_days : float64 array [R, 2, H]
+        What was expected, and learned of how many events, on the last day of the other kind; NaN where that is unknown.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
     counts, course, course_of_other_days : float32 arrays [S, COURSE_DAYS, slots], and [S, 2, slots] twice
@@ -118,6 +120,7 @@ class State:
     totals: Floats
     parts: Floats
     learned_events: Floats
+    of_other_days: Floats
     day_sums: Floats
     series: Floats
     weights: Floats
@@ -158,6 +161,7 @@ class State:
             totals=np.zeros((count, DAYS, 2)),
             parts=np.full((count, hours), np.nan),
             learned_events=np.full((count, hours), np.nan),
+            of_other_days=np.full((count, 2, hours), np.nan),
             day_sums=np.zeros((count, DAY_SUMS)),
             series=np.zeros((series, SERIES)),
             weights=np.zeros((series, DAYS)),
@@ -270,6 +274,7 @@ class State:
         # Earlier checkpoints have no totals, and do not know of how many events anything was learned, nor of courses.
         unknown = np.full(snapshot["expected"].shape, np.nan)
         added = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), "parts": unknown, "learned_events": unknown}
+        added["of_other_days"] = np.stack((unknown, unknown), axis=1)
         fresh = cls.fresh([()] * len(snapshot["series"]), 0, 0, 0, slots)
         added |= {name: getattr(fresh, name) for name in ("counts", "course", "course_of_other_days")}
         snapshot = {**added, **snapshot}

@@ -50,6 +50,9 @@ UNLEARNED_DAYS = 2
 FEWEST_DAYS = 3.0
 """Days from which alone a signal of more than two weeks learns what to expect."""
 
+DAYS_OF_KIND = np.array([5.0, 2.0])
+"""Weekdays of a week, and days of a weekend."""
+
 MOST_DAYS = 0.6
 """Part of its days from which one learns that has values on few."""
 
@@ -108,18 +111,30 @@ def days_alike(weekend: Integers, first: int, day: int) -> int:
 
 
 @inlined
-def days_teach(hours_known: Floats, weights: Floats, first: int, day: int, lag: int, age: int) -> bool:
+def days_teach(
+    hours_known: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, age: int, is_known: bool
+) -> bool:  # fmt: skip
     """Whether there are days with values to learn from; of a signal that knows more than few can say, not too few.
 
-    Of one that has values on few days, as a weekly batch does, most of these.
+    Of one that has values on few days, as a weekly batch does, most of these. Where it is known what to expect of such
+    a day (``is_known``), a week of its kind at least: while an alarm stands, weekends are forgotten first.
     """
-    total, days = 0.0, 0
+    total, days, of_kind, days_of_kind = 0.0, 0, 0.0, 0
     start, stop = learned_days(first, day, lag)
     for d in range(start, stop):
         if hours_seen(hours_known[d % DAYS]) > 0:
             total += weights[d % DAYS]
             days += 1
-    return bool(total >= min(FEWEST_DAYS, MOST_DAYS * days) if age >= SETTLED and days > 0 else total > 0.0)
+            if weekend[d % DAYS] == weekend[day % DAYS]:
+                of_kind += weights[d % DAYS]
+                days_of_kind += 1
+    if age < SETTLED or days == 0:
+        return total > 0.0
+    if is_known and days_of_kind > 0:
+        enough = min(DAYS_OF_KIND[weekend[day % DAYS]], MOST_DAYS * days_of_kind)
+        if of_kind < enough:
+            return False
+    return bool(total >= min(FEWEST_DAYS, MOST_DAYS * days))
 
 
 @inlined

@@ -8,14 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.legend import EXCEEDS, SHIFT, SPAN, STANDS, STATUS
+from detectors.change.legend import EXCEEDS, RATE, RATES, SHIFT, SPAN, STANDS, STATUS
+from detectors.change.model import Evidence
 from tests.detectors.change_streams import (
+    COUNT,
     NUMBER,
     Course,
     Number,
     autoregressive,
     beside,
     charts_of,
+    evidence_of,
     follow,
     is_weekend,
 )
@@ -141,3 +144,37 @@ def test_what_stays_where_it_went_is_not_told_to_have_gone_on(size: float) -> No
             assert len(again) <= 1
             assert (again[:, SHIFT] < 1.4 * size).all()
     assert told <= 4
+
+
+@pytest.mark.parametrize("begins", [17.4, 38.4])
+@pytest.mark.parametrize("is_volume", [True, False])
+def test_a_change_that_nobody_accepts_stands_for_months_on_weekends_too(begins: float, *, is_volume: bool) -> None:
+    """Weekends are lower. All days that it began before are forgotten: none of them is left to learn from."""
+    rng, days, signals = np.random.default_rng(5), 100, 6
+
+    def drawn(day: int) -> Evidence:
+        faulty = day + np.arange(24) / 24 >= begins
+        events = rng.poisson((60 if is_weekend(day) else 100) * (1 + 0.5 * (faulty & is_volume)), (signals, 24))
+        if is_volume:
+            return evidence_of(events, series=signals)
+        counted = rng.binomial(events, (0.05 if is_weekend(day) else 0.1) + 0.06 * faulty)
+        return evidence_of(counted, np.maximum(events, 1), series=signals)
+
+    kind = COUNT if is_volume else ((RATE, RATES),)
+    course = follow(charts_of(*[kind] * signals, signals_in_all=signals), range(days), drawn)
+    assert lasting(course) >= signals - 1
+    assert ever(course) == signals
+
+
+def test_weekends_are_what_they_were_in_a_checkpoint_of_an_earlier_version() -> None:
+    """What was expected of the other kind of days is not in it: it is learned again, from what it has."""
+    rng = np.random.default_rng(6)
+    counts = [rng.poisson(60 if is_weekend(day) else 100, (1, 24)) for day in range(40)]
+    charts = charts_of(COUNT)
+    follow(charts, range(33), lambda day: evidence_of(counts[day]))
+    snapshot = charts.snapshot()
+    del snapshot["of_other_days"]
+    restored = charts_of(COUNT)
+    restored.restore(snapshot)
+    course = follow(restored, range(33, 40), lambda day: evidence_of(counts[day]))
+    assert ever(course) == 0
