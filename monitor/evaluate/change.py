@@ -451,9 +451,8 @@ class Changes:
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
-        so_far = (
-            change.by_day and self._charts.settings.windows_per_day > 1 and self._calendar.day_start(end_ms) != end_ms
-        )
+        next_ms = end_ms + self._watch.model.spec.detect.defaults.step_ms
+        so_far = change.by_day and not self._calendar.day_begins_between(end_ms, next_ms)
         change = change._replace(since_ms=since_ms, is_anew=passes and bool(verdict[legend.IS_ANEW]), so_far=so_far)
         return Facts(change=change, new_values=_new_values(contrasts, contrast, part.evidence, t))
 
