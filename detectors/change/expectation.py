@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.busy_hours import of_busy_hours, part_left, vary_by_chance
-from detectors.change.legend import ALIKE, BEGAN, DAYS, REFERENCE_DAYS
+from detectors.change.legend import ALIKE, BEGAN, DAYS, REFERENCE_DAYS, TOLD_APART, WEEKDAYS
 from detectors.change.weekday_hours import hours_of_weekday
 from detectors.change.weekdays import WEEK, learn_weekday
 from detectors.kernel import inlined, kernel
@@ -142,6 +142,28 @@ def expected_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     if np.isnan(step) or (abs(step) > JUMP and (goes_on or back * step < 0.25 * step * step)):
         return float(expected[own])
     return float(expected[own] + abs(distance) * step)
+
+
+@kernel
+def expected_over(expected: Floats, rows: Floats, chosen: Integers, places: Floats, over: Floats) -> None:
+    """Write what is expected of some rows at times of a day, float64[K, T]; NaN where nothing is.
+
+    Parameters
+    ----------
+    expected, rows
+        float64[R, H], float64[R, ROW]
+    chosen
+        int64[K]: the rows.
+    places
+        float64[T]: times, in [0, 1).
+    over
+    """
+    for k in range(chosen.size):
+        r = chosen[k]
+        for t in range(places.size):
+            over[k, t] = expected_at(expected[r], places[t], rows[r, WEEKDAYS] == TOLD_APART)
+            if np.isnan(over[k, t]):
+                over[k, t] = mean_of_hours(expected[r])
 
 
 @inlined

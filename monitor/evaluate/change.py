@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from detectors.change import legend, skew
 from detectors.change.accepted_skew import FEWEST_DAYS
+from detectors.change.expectation import expected_over
 from detectors.change.model import Evidence, Settings
 from detectors.change.renewal import Renewal, Replacement
 from detectors.change.skew import SKEW_SHARE, Skews
@@ -192,6 +193,8 @@ class Changes:
         for _, of_day in groupby(range(len(ends_ms)), key=lambda t: moments[t].day):
             windows = list(of_day)
             self._watch_day(range(windows[0], windows[-1] + 1), moments, parts, ends_ms)
+        for key in self._begun:
+            self._contrasts[key].keep(parts[key].evidence)
         for key in sorted({*self._begun, *self._gone}):
             verdicts = self._verdicts(key, parts[key], np.array(ends_ms, dtype=np.int64))
             if len(verdicts.ends_ms):
@@ -374,7 +377,19 @@ class Changes:
         standing = np.zeros((*evidence.values.shape, 3))
         self._take(windows, self._charts.watch(evidence, standing), parts)
         self._note_standing(windows, standing, parts)
+        self._note_expected(windows, evidence.places, parts)
         self._note_skews(windows, parts)
+
+    def _note_expected(self, windows: range, places: Floats, parts: Mapping[SeriesKey, Part]) -> None:
+        """Note what was expected of the values of numbers, for who compares several windows with what is usual."""
+        numbers = [(s, of) for s, key in enumerate(self._begun) if (of := parts[key].evidence.numbers) is not None]
+        if not numbers:
+            return
+        state, chosen = self._charts.state, self._first_rows()[[s for s, _ in numbers]].astype(np.int64)
+        expected = np.empty((len(chosen), len(places)))
+        expected_over(state.expected, state.rows, chosen, places, expected)
+        for (_, of_series), of_windows in zip(numbers, expected, strict=True):
+            of_series.expect(windows, of_windows)
 
     def _suppose_events(self, windows: range, moments: Sequence[Moment], parts: Sequence[Part]) -> None:
         """Let contrasts that have nothing in a window have the events there that they have at that hour as a rule.

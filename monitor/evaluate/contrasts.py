@@ -315,6 +315,9 @@ class Contrasts(ABC):
         """
         return change
 
+    def keep(self, evidence: SignalEvidence) -> None:  # noqa: B027 -- where there is nothing to keep
+        """Remember of the windows of a batch what was expected of them."""
+
     def groups(self) -> msgspec.Raw | None:
         """Return the groups of a number's values in JSON; None of anything else."""
         return None
@@ -781,11 +784,15 @@ class NumberContrasts(ReferredContrasts):
         if self._groups.only is not None:
             return self._of_a_constant(change, row, expected, recent)
         plain = self._beyond(recent)
-        usual = self._groups.usual(expected) if row == 0 and not change.step else None
-        if usual is not None and self._is_misshapen(change, recent):
+        usual = None if row or change.step else self._usual(change, expected, recent)
+        if usual is not None and self._is_misshapen(change, usual, recent):
             plain = plain._replace(usual_median=usual[0], median=recent.median, usual_mean=usual[1], mean=recent.mean)
             change = change._replace(before=usual[0], after=recent.median)
         return change if plain == Plain() else change._replace(plain=plain)
+
+    def keep(self, evidence: SignalEvidence) -> None:
+        if evidence.numbers is not None:
+            self._log.keep(evidence.numbers)
 
     def _of_a_constant(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
         only, share = self._groups.only, recent.below + recent.above
@@ -814,12 +821,28 @@ class NumberContrasts(ReferredContrasts):
         ends = low if is_below else None, high if is_above else None
         return Plain(share=share, mostly=mostly, low=ends[0], high=ends[1], is_more=is_more)
 
-    def _is_misshapen(self, change: Change, recent: Recent) -> bool:
-        """Whether the value that has the mean score is near neither the median nor the mean, of many values."""
-        gap = min(abs(recent.median - change.after), abs(recent.mean - change.after))
+    def _usual(self, change: Change, expected: float, recent: Recent) -> tuple[float, float] | None:
+        """Return the median and the mean that are usual at the hours of windows; None where that is not known.
+
+        The reference has one of each, and so has an hour of which it is not known what was expected.
+        """
+        of_windows = [expected if change.against_reference or math.isnan(e) else e for e in recent.expected]
+        usual = [self._groups.usual(each) for each in of_windows]
+        if None in usual:
+            return None
+        median, mean = (
+            math.fsum(weight * of[i] for weight, of in zip(recent.weights, usual, strict=True) if of is not None)
+            for i in range(2)
+        )
+        return median / recent.n, mean / recent.n
+
+    def _is_misshapen(self, change: Change, usual: tuple[float, float], recent: Recent) -> bool:
+        """Whether the value that has the mean score moves as neither the median nor the mean do, of many values."""
+        moved = change.after - change.before
+        gap = min(abs(recent.median - usual[0] - moved), abs(recent.mean - usual[1] - moved))
         return bool(
             len(self._groups.inner) >= MANY_GROUPS
-            and gap > MISSHAPEN * abs(change.after - change.before)
+            and gap > MISSHAPEN * abs(moved)
             and gap > MISSHAPEN_ERRORS * self.spread / math.sqrt(recent.n)
         )
 

@@ -187,6 +187,10 @@ class SignalContrasts(Contrasts):
         part, of_part = self._part(row)
         return part.unit_of(of_part)
 
+    def keep(self, evidence: SignalEvidence) -> None:
+        if self.own is not None:
+            self.own.keep(evidence)
+
     def groups(self) -> msgspec.Raw | None:
         return None if self.own is None else self.own.groups()
 

@@ -27,8 +27,9 @@ Integers = NDArray[np.int64]
 RECENT = 24
 """Windows that are described together at most."""
 
-VALUES, SUM, MEDIAN, BELOW, ABOVE, COLUMNS = range(6)
-"""What is noted of a window: how many values, their sum and median, and how many lie below and above the reference."""
+VALUES, SUM, MEDIAN, BELOW, ABOVE, EXPECTED, COLUMNS = range(7)
+"""What is noted of a window: how many values, their sum and median, and how many lie below and above the reference; and
+the mean score that was expected of them, NaN where nothing was."""
 
 OUTSIDE, SUM_OUTSIDE, DISTANCE, OF_CELL, CELL, VALUE, FREQUENT = range(7)
 """What is noted of values outside the reference: how many, their sum, that of their distances from
@@ -56,6 +57,8 @@ class Recent:
         The mean of such values, lately, and the one that most of them are, if there is one.
     distance : float
         How far they are from the nearest end on average.
+    weights, expected : tuple of float
+        Of each window: how many values it has, and the mean score that was expected of them, NaN where nothing was.
     """
 
     n: int
@@ -66,6 +69,8 @@ class Recent:
     outside: float | None
     mostly: float | None
     distance: float = 0.0
+    weights: tuple[float, ...] = ()
+    expected: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,7 +112,16 @@ class NumberWindows:
         outside, sum_outside, distance, of_cell, _, value = self.frequent[index].tolist()
         mean_outside = sum_outside / outside if outside else None
         mostly = value if outside and of_cell >= MOSTLY * outside else None
-        return Recent(int(n), total, median, below, above, mean_outside, mostly, distance / outside if outside else 0.0)
+        weights, expected = (tuple(rows[:, column].tolist()) for column in (VALUES, EXPECTED))
+        return Recent(
+            int(n), total, median, below, above, mean_outside, mostly, distance / outside if outside else 0.0, weights,
+            expected,
+        )  # fmt: skip
+
+    def expect(self, windows: range, expected: Floats) -> None:
+        """Note what was expected of some windows of the batch, float64[T]: a mean score each."""
+        first, stop = np.searchsorted(self.places, [windows.start, windows.stop])
+        self.rows[RECENT + first : RECENT + stop, EXPECTED] = expected[self.places[first:stop] - windows.start]
 
 
 class NumberLog:
@@ -121,6 +135,7 @@ class NumberLog:
     def __init__(self, layout: NumericLayout) -> None:
         self._layout = layout
         self._rows = np.zeros((RECENT, COLUMNS))
+        self._rows[:, EXPECTED] = np.nan
         self._frequent = np.zeros(FREQUENT)
 
     def newest(self) -> NumberWindows:
@@ -140,14 +155,19 @@ class NumberLog:
         first : int
             The number of the first one in its batch.
         """
-        rows, outside = np.zeros((len(windows.counts), COLUMNS)), np.zeros((len(windows.counts), CELL + 1))
+        rows, outside = np.zeros((len(windows.counts), EXPECTED)), np.zeros((len(windows.counts), CELL + 1))
         sum_up_values(windows.counts, positions, beyond, rows, outside)
+        rows = np.column_stack((rows, np.full(len(rows), np.nan)))
         frequent = np.tile(self._frequent, (1 + len(rows), 1))
         self._follow(outside, windows.extremes, cells, frequent)
         described = NumberWindows(np.concatenate((self._rows, rows)), frequent, first + np.arange(len(rows)))
         # Copies: a batch is let go of, and these stay.
         self._rows, self._frequent = described.rows[-RECENT:].copy(), frequent[-1].copy()
         return described
+
+    def keep(self, windows: NumberWindows) -> None:
+        """Take over what was expected of the windows of a batch."""
+        self._rows[:, EXPECTED] = windows.rows[-RECENT:, EXPECTED]
 
     def _follow(self, outside: Floats, extremes: Floats, cells: Integers, frequent: Floats) -> None:
         """Follow which value outside is the most frequent one."""
@@ -175,6 +195,8 @@ class NumberLog:
         return {"rows": self._rows.copy(), "frequent": self._frequent.copy()}
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
-        """Continue from a snapshot; earlier checkpoints have none."""
+        """Continue from a snapshot; earlier checkpoints have none, or do not say what was expected."""
         if state is not None:
-            self._rows, self._frequent = np.array(state["rows"]), np.array(state["frequent"])
+            rows = np.full((RECENT, COLUMNS), np.nan)
+            rows[:, : np.shape(state["rows"])[1]] = state["rows"]
+            self._rows, self._frequent = rows, np.array(state["frequent"])
