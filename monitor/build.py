@@ -504,7 +504,7 @@ def _source(key: SourceKey, configuration: Configuration, http_log: Any, store_i
         return source
     name, spec = next((name, spec) for name, spec in _specs(configuration) if spec.file == which)
     files = {spec.file: _files(configuration, name, str(which))}
-    source = source_class("file")(files, spec.format.kind, spec.follow)
+    source = source_class("file")(files, "parquet" if spec.format.kind == "parquet" else "suffix", spec.follow)
     return source
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import InputError
 
-__all__ = ["DATA_SETS", "TABLES", "Dataset", "read_dataset", "read_table"]
+__all__ = ["DATA_SETS", "JSON_LINES", "TABLES", "Dataset", "read_dataset", "read_table"]
 
 TABLES = (".csv", ".parquet")
 JSON_LINES = (".jsonl", ".json", ".ndjson")

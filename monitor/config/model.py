@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -20,6 +21,7 @@ from monitor.config.keep import Keep, KeepOrNone
 from monitor.config.performance import EstimateSpec, Performance, PerformancePlan, plan_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.config.streams import Topics, is_pattern, reader_of
+from monitor.dataset import JSON_LINES, TABLES
 from monitor.values import DAY_MS, DurationMs, Name, Strict, WrongPartError, format_duration
 
 __all__ = [
@@ -103,7 +105,10 @@ class SourceSpec(Strict):
     kafka: Topics = Field(
         default=None, description="a topic, a pattern of topics (`/orders\\..*/`), or a list of these"
     )
-    file: str | None = Field(default=None, description="a path or glob of JSON-lines or Parquet files")
+    file: str | None = Field(
+        default=None,
+        description="a path or glob of files: Parquet by `.parquet`, CSV with names by `.csv`, else JSON lines",
+    )
     http: Name | None = Field(default=None, description="a stream of POST /v1/events")
     kind: Literal["event", "prediction", "features", "labels"] = Field(
         default="event",
@@ -111,7 +116,8 @@ class SourceSpec(Strict):
     )
     format: Format = Field(
         default=JsonFormat(),
-        description="by its name alone, such as `avro`, or with its own keys: `{kind: csv, columns: …}`",
+        description="by its name alone, such as `avro`, or with its own keys: `{kind: csv, columns: …}`; of files their"
+        " names say it",
     )
     follow: bool = Field(default=False, description="a file that grows: wait for more lines at its end")
     where: dict[str, str | int | bool] = Field(
@@ -140,6 +146,13 @@ class SourceSpec(Strict):
         description="a topic, or {topic, kept}, for `kafka` messages that could not be used; the cluster's if absent",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _format_of_the_name(cls, data: object) -> object:
+        if isinstance(data, dict) and "format" not in data and _suffix(data.get("file")) == ".parquet":
+            return data | {"format": "parquet"}
+        return data
+
     @model_validator(mode="after")
     def _one_place(self) -> SourceSpec:
         named = [key for key in ("kafka", "file", "http") if getattr(self, key) is not None]
@@ -164,7 +177,17 @@ class SourceSpec(Strict):
 
     @model_validator(mode="after")
     def _format_fits_the_place(self) -> SourceSpec:
-        kind = self.format.kind
+        kind, suffix = self.format.kind, _suffix(self.file)
+        if suffix in TABLES and "format" in self.model_fields_set and kind != suffix[1:]:
+            message = f"{self.file} is read as {suffix[1:]}, as its name says, not as {kind}: leave `format` out"
+            raise WrongPartError(("format",), f"{message}, or name the file otherwise")
+        if suffix in (*JSON_LINES, ".gz") and kind == "parquet":
+            message = f"{self.file} is read as JSON lines, as its name says, not as {kind}: leave `format` out"
+            raise WrongPartError(("format",), f"{message}, or name the file otherwise")
+        if suffix == ".csv" and kind == "csv":
+            raise WrongPartError(("format",), f"{self.file} has a row of names, which says its columns: leave it out")
+        if self.follow and suffix in TABLES:
+            raise WrongPartError(("follow",), f"{self.file} cannot be followed: only JSON lines grow at their end")
         if self.file is not None and kind not in {"json", "parquet"}:
             raise ValueError(f"files are read as json or parquet, not as {kind}")
         if self.file is None and kind == "parquet":
@@ -187,6 +210,11 @@ class SourceSpec(Strict):
     def named(self) -> list[str]:
         """Streams that it names outright; there may be more, which patterns match."""
         return [stream for stream in self.streams if self.kafka is None or not is_pattern(stream)]
+
+
+def _suffix(file: object) -> str:
+    """How the name of a file, or a glob, ends; empty if it may end in several ways."""
+    return PurePath(file).suffix.lower() if isinstance(file, str) else ""
 
 
 class SegmentSpec(Strict):

@@ -36,8 +36,9 @@ class _Reader(Protocol):
 
 
 def _reader(format: str, follow: bool, most_csv_bytes: int | None, path: Path, first: int) -> _Reader:
-    by_suffix = format == "suffix" and path.suffix.lower() in TABLES
-    if by_suffix or format == "parquet":
+    if format == "parquet" or path.suffix.lower() in TABLES:
+        if follow:
+            raise InputError(f"{path}: a table cannot be followed: only JSON lines grow at their end")
         from monitor.sources.parquet import RowReader
 
         return RowReader(path, first, most_bytes=most_csv_bytes)
@@ -59,9 +60,9 @@ class FileSource(Source):
     ----------
     files : mapping of str to sequence of Path
         Topics with their files; the position in the sequence is the partition, so new files belong at its end.
-    format : {"json", "parquet", "suffix"}
-        ``json``: one object per line; files ending in ``.gz`` are gzip. ``suffix``: each file by the end of its name,
-        ``.parquet``, ``.csv`` (with a row of names), or anything else for JSON.
+    format : {"suffix", "parquet"}
+        ``suffix``: each file by the end of its name, ``.parquet``, ``.csv`` (with a row of names), or anything else for
+        one JSON object per line, which are gzip where it is ``.gz``. ``parquet``: whatever the names are.
     follow : bool
         Wait for more at the end of each file. Not for Parquet or gzip.
     rows_per_hour : float or None
@@ -91,7 +92,7 @@ class FileSource(Source):
     def __init__(
         self,
         files: Mapping[str, Sequence[Path]],
-        format: Literal["json", "parquet", "suffix"] = "json",
+        format: Literal["suffix", "parquet"] = "suffix",
         follow: bool = False,
         rows_per_hour: float | None = None,
         most_csv_bytes: int | None = None,

@@ -85,7 +85,12 @@ def test_a_wrong_format_is_named_with_its_place(
 @pytest.mark.parametrize(
     ("place", "form", "message"),
     [
-        ("file: data.csv", "{kind: csv, columns: [amount]}", "files are read as json or parquet, not as csv"),
+        ("file: data.txt", "{kind: csv, columns: [amount]}", "files are read as json or parquet, not as csv"),
+        ("file: data.csv", "{kind: csv, columns: [amount]}", "data.csv has a row of names, which says its columns"),
+        ("file: data.csv", "json", "data.csv is read as csv, as its name says, not as json: leave `format` out"),
+        ("file: 'in/*.parquet'", "json", "in/*.parquet is read as parquet, as its name says, not as json"),
+        ("file: a.jsonl.gz", "parquet", "a.jsonl.gz is read as JSON lines, as its name says, not as parquet"),
+        ("file: a.parquet\n      follow: true", "parquet", "a.parquet cannot be followed: only JSON lines grow"),
         ("http: stream", "cloudevents", "HTTP streams take json, not cloudevents"),
     ],
 )

@@ -348,3 +348,11 @@ def test_rows_may_be_given_times_that_lie_evenly(tmp_path: Path) -> None:
     [records] = source.poll(10, 0.0)
     source.close()
     assert (records.timestamps_ms - EVENLY_FROM_MS).tolist() == [0, 1_028_571, 1_542_857]
+
+
+def test_files_of_a_glob_are_read_each_as_its_name_says(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"x": 1}\n')
+    pq.write_table(pa.table({"x": [2]}), tmp_path / "b.parquet")
+    (tmp_path / "c.csv").write_text("x\n3\n")
+    rows = [json.loads(payload) for _, _, payload in read(*sorted(tmp_path.iterdir()))]
+    assert rows == [{"x": 1}, {"x": 2}, {"x": 3}]
