@@ -33,6 +33,7 @@ __all__ = [
     "JOB_FAILING",
     "JOB_PAUSED",
     "LATE_EVENTS",
+    "MESSAGES_REJECTED",
     "MISFIT",
     "MODEL",
     "MODELS_UNREGISTERED",
@@ -61,6 +62,7 @@ FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone"
 MISFIT, WINDOWS_WAIT, TOPIC_REFUSED = "configuration_misfit", "windows_wait", "topic_refused"
 CERTIFICATE, QUOTA_EXCEEDED = "certificate_renewal", "quota_exceeded"
 MODELS_UNREGISTERED = "models_unregistered"
+MESSAGES_REJECTED = "messages_rejected"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
@@ -73,6 +75,7 @@ NAMES = frozenset(
         JOB_PAUSED,
         LATE_EVENTS,
         LOG_TRUNCATED,
+        MESSAGES_REJECTED,
         MISFIT,
         MODELS_UNREGISTERED,
         OFFSETS_LOST,

@@ -71,7 +71,10 @@ def service(address: Address) -> Iterator[Finding]:
         for reason in document.get("reasons", [document.get("detail", answer.status_code)]):
             yield wrong("service", url, str(reason), "docs/operations.md says what to do, by the text")
     for note in document.get("notes", ()):
-        advice = "`leeway jobs resume` for a paused job; docs/single-sign-on.md for an issuer; else it ends by itself"
+        advice = (
+            "`leeway jobs resume` for a paused job; docs/single-sign-on.md for an issuer; the command that it names, if"
+            " one; else it ends by itself"
+        )
         yield wrong("service", url, note, advice)
 
 

@@ -12,6 +12,7 @@ from monitor.alerts.own import (
     FOREIGN_MEMBER,
     JOB_FAILING,
     JOB_PAUSED,
+    MESSAGES_REJECTED,
     MISFIT,
     MODELS_UNREGISTERED,
     QUOTA_EXCEEDED,
@@ -35,6 +36,7 @@ from monitor.heartbeat.lasting import Lasting
 from monitor.heartbeat.late_streams import LateStreams
 from monitor.heartbeat.lost_messages import LostMessages
 from monitor.heartbeat.pulses import PULSE_EVERY_S, Pulses
+from monitor.heartbeat.rejected_streams import RejectedStreams
 from monitor.ingest.intake import Intake
 from monitor.ingest.misfits import Misfits
 from monitor.ingest.stopwatch import Timer
@@ -117,6 +119,7 @@ class Lookout:
             ALERTS_REFUSED,
             CERTIFICATE,
             JOB_FAILING,
+            MESSAGES_REJECTED,
             MODELS_UNREGISTERED,
             QUOTA_EXCEEDED,
             SELF_TEST_FAILED,
@@ -189,6 +192,8 @@ class Lookout:
         reads = Lasting(self._clock, self._reads_everything, READ_FOR_S)
         is_refused_no_more = partial(self._is_refused_no_more, reads)
         yield _Look(alerts(TOPIC_REFUSED, "topic"), self._refused_topics, is_refused_no_more)
+        rejected = RejectedStreams(self._clock, self._watches, self._intake)
+        yield _Look(alerts(MESSAGES_REJECTED, "stream"), rejected.holding, rejected.is_over)
         unregistered = alerts(MODELS_UNREGISTERED, "template", "warning")
         yield _Look(unregistered, self._unregistered, lambda _: reads.is_settled())
         of_certificate = certificate.holding if certificate else dict
@@ -214,7 +219,7 @@ class Lookout:
             is_met = self._from_now(ROWS_MET_WITHIN_S)
             yield _Look(self._alerts(UNUSABLE_ROWS, "table"), self._unusable_rows, is_met)
         if "ingest" in roles:
-            misfits = Misfits(self._store, self._clock, self._watches, self._intake.sightings)
+            misfits = Misfits(self._store, self._clock, self._watches, self._intake.sightings, self._rejected)
             yield _Look(shared(MISFIT, "model", "warning"), misfits.holding, misfits.is_over)
 
     def _alerts(
@@ -261,6 +266,10 @@ class Lookout:
             " lists them, and says why"
             for template, names in self._intake.beyond_room().items()
         }
+
+    def _rejected(self) -> set[tuple[str, str]]:
+        """Models and topics that have an alert of their own, about what is rejected."""
+        return {(each.model, each.topic) for each in self._intake.rejected() if each.is_alarming}
 
     def _foreign_members(self) -> Mapping[str, str] | None:
         """Who else reads the group; whoever is no member of it does not know."""

@@ -13,6 +13,7 @@ A crash between any two of them repeats rows, under the same keys and with the s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
@@ -393,6 +394,7 @@ class Ingest:
         with self._stopwatch.step("fold", **attributes, models=len(decoded.events)):
             folded = lane.fold(decoded.events, records)
         self._collect(lane, folded, records)
+        self._note_rejected(lane, decoded, folded)
         lane.hold(records)
         self.positions.read(partition, lane.next_offset, int(records.timestamps_ms[-1]))
 
@@ -404,6 +406,13 @@ class Ingest:
         records, decoded = lane.decode_up_to_new(records, names)
         self.counters.unregistered += lane.unregistered.count(decoded.named, names)
         return records, decoded
+
+    def _note_rejected(self, lane: Lane, decoded: Decoded, folded: Mapping[str, Folded]) -> None:
+        of_fold = [(name, problem) for name, out in folded.items() for problem in out.problems]
+        rejected = Counter(name for name, problem in of_fold if problem.action == REJECTED)
+        events = {watch.name: 0 for watch, _ in self._readers[lane.partition[0]]}
+        events |= {name: max(len(each) - rejected[name], 0) for name, each in decoded.events.items()}
+        self.positions.rejections.note(lane.partition, events, [*decoded.problems, *of_fold])
 
     def _collect(self, lane: Lane, folded: Mapping[str, Folded], records: Records | None) -> None:
         for name, out in folded.items():

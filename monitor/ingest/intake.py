@@ -18,6 +18,7 @@ from monitor.ingest.counters import Counters
 from monitor.ingest.dead_letters import DeadLetters
 from monitor.ingest.foreign_members import ForeignMembers
 from monitor.ingest.late_events import LateShare
+from monitor.ingest.rejections import Rejected
 from monitor.ingest.sightings import Sightings
 from monitor.ingest.unregistered import union
 from monitor.ingest.worker import Worker
@@ -145,7 +146,10 @@ class Intake:
         ]
         if (others := len(catching_up) - MOST_NOTES) > 0:
             notes.append(f"{others:,} more models catch up: `leeway_partitions_catching_up` has all of them")
-        return notes
+        alarming = [each.sentence for each in self.rejected() if each.is_alarming]
+        if (others := len(alarming) - MOST_NOTES) > 0:
+            alarming[MOST_NOTES:] = [f"nearly everything is rejected of {others:,} more streams of models"]
+        return notes + alarming
 
     def gone_topics(self) -> dict[str, str]:
         """Return what people should know of topics that were deleted, by topic."""
@@ -246,6 +250,15 @@ class Intake:
     def late_shares(self) -> list[LateShare]:
         """Return how many events came late in the last minutes, by model and partition."""
         return [share for worker in self.workers for share in worker.late_shares()]
+
+    def rejected(self) -> list[Rejected]:
+        """Return what became of the newest messages of each model and topic, as the reader that lost most sees it."""
+        newest = {each.name: each for each in sorted(self._rejected(), key=lambda each: each.rejected)}
+        return [each for _, each in sorted(newest.items())]
+
+    def _rejected(self) -> Iterator[Rejected]:
+        for worker in self.workers:
+            yield from worker.rejected()
 
     def sightings(self) -> list[Sightings]:
         """Return what the messages of each worker have shown so far."""

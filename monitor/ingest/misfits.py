@@ -7,7 +7,7 @@ that it is missing now is a change of the signal, which the model's own alerts a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from monitor.alerts.wording import listed
 from monitor.clock import Clock
@@ -40,6 +40,8 @@ class Misfits:
         By model.
     sightings : callable
         Returns what each source of this process has shown.
+    rejected : callable
+        Returns models and topics of which nearly everything is rejected: another alert says it, with the reason.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class Misfits:
         clock: Clock,
         watches: Mapping[str, Watch],
         sightings: Callable[[], Sequence[Sightings]],
+        rejected: Callable[[], Collection[tuple[str, str]]] = tuple,
     ) -> None:
         self._store, self._clock, self._watches, self._sightings = store, clock, watches, sightings
+        self._rejected = rejected
         self._since_s: dict[tuple[str, str, str], float] = {}
         self._doubted: set[Key] = set()
         self._seen: set[Key] = set()
@@ -72,9 +76,10 @@ class Misfits:
         ]
         self._look_up({self._key(each) for each in doubtful} | self._awaited)
         self._awaited = set()
+        rejected = self._rejected()
         of_models: defaultdict[str, list[Unseen]] = defaultdict(list)
         for each in doubtful:
-            if self._key(each) not in self._seen:
+            if self._key(each) not in self._seen and (each.signal or (each.model, each.topic) not in rejected):
                 of_models[each.model].append(each)
         return {model: _title(model, misfits) for model, misfits in sorted(of_models.items())}
 

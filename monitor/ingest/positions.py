@@ -10,6 +10,7 @@ from monitor.events import Partition
 from monitor.ingest.arrivals import Flow
 from monitor.ingest.lag import Lag, Reached, lags
 from monitor.ingest.late_events import LateEvents
+from monitor.ingest.rejections import Rejections
 from monitor.ingest.watermark import MOST_WITNESSES
 
 __all__ = ["Positions"]
@@ -30,13 +31,14 @@ class Positions:
     begun : dict of Partition to int
         Where each partition stands that was begun: the offset behind what is read, also if in part.
     late_events : LateEvents
+    rejections : Rejections
     events : dict of Flow to int
         How many events were read of each model since its partition was begun.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.begun: dict[Partition, int] = {}
-        self.late_events = LateEvents(clock)
+        self.late_events, self.rejections = LateEvents(clock), Rejections(clock)
         self.events: dict[Flow, int] = {}
         self._clock = clock
         self._reached: dict[Partition, Reached] = {}
@@ -76,6 +78,7 @@ class Positions:
         for partition in forgotten:
             self._reached.pop(partition, None)
         self.late_events.forget(partitions)
+        self.rejections.forget(partitions)
         self.events = {flow: n for flow, n in self.events.items() if (flow.topic, flow.partition) not in forgotten}
 
     def lags(self, ends: Mapping[Partition, int]) -> list[Lag]:

@@ -22,6 +22,7 @@ from monitor.ingest.lag import Lag
 from monitor.ingest.late_events import LateShare
 from monitor.ingest.partitions import Partitions
 from monitor.ingest.readers import Readers
+from monitor.ingest.rejections import Rejected
 from monitor.ingest.sightings import Sightings
 from monitor.ingest.stopwatch import Timer
 from monitor.messages import is_cut
@@ -304,6 +305,10 @@ class Worker:
     def late_shares(self) -> list[LateShare]:
         """How many events came late in the last minutes."""
         return self._ingest.positions.late_events.shares()
+
+    def rejected(self) -> list[Rejected]:
+        """What became of the newest messages, by model and topic."""
+        return self._ingest.positions.rejections.newest()
 
     def checkpoint_ages_s(self) -> dict[Partition, float]:
         """Seconds since the checkpoint of each partition that is read was last found to be current."""
