@@ -16,6 +16,7 @@ from monitor.api.forms import FORMS, Whole, listed_whole, lists, takes_gzip
 from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.reading import Row, stored_models
 from monitor.api.standing_alerts import standing_alerts
+from monitor.api.status import newest_end_ms
 from monitor.resources.fleet import HEALTHS, STEPS, Fleet, FleetModel
 from monitor.resources.heatmap import MOST_STRENGTH
 from monitor.routing.acknowledgement_log import Acknowledgement, acknowledgements_of
@@ -55,15 +56,22 @@ def _packed(answer: Response) -> Response:
 class _Newest:
     """What the newest windows of a model say."""
 
-    end_ms: int = 0
+    ends_ms: list[tuple[str, int]] = field(default_factory=list)
+    """Of each series, by signal."""
     is_judged: bool = False
     drifts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """By series, when its window ended."""
 
     @property
+    def end_ms(self) -> int:
+        """How far it is judged; 0 if it is not."""
+        return newest_end_ms(self.ends_ms) or 0
+
+    @property
     def drifting(self) -> int:
         # A version that is gone stands in drift for ever.
-        return sum(1 for end_ms in self.drifts.values() if end_ms > self.end_ms - DAY_MS)
+        newest_ms = self.end_ms
+        return sum(1 for end_ms in self.drifts.values() if end_ms > newest_ms - DAY_MS)
 
 
 @dataclass
@@ -113,7 +121,7 @@ def _newest(store: Store, names: Sequence[str]) -> dict[str, _Newest]:
     columns = store.read(Query("latest", {"model": list(names)}, columns=OF_LATEST))
     for model, *series, end_ms, status in zip(*(columns[name] for name in OF_LATEST), strict=True):
         stand = newest.setdefault(model, _Newest())
-        stand.end_ms = max(stand.end_ms, int(end_ms))
+        stand.ends_ms.append((series[0], int(end_ms)))
         stand.is_judged |= status in JUDGED
         if status == "drift":
             signal, segment, version = series

@@ -37,7 +37,7 @@ from sinks.store.contract import Buckets, Query, Store
 from sinks.store.parallel import side_by_side
 from sinks.store.rows import rows_of
 
-__all__ = ["read_protection", "router", "served"]
+__all__ = ["newest_end_ms", "read_protection", "router", "served"]
 
 router = APIRouter(prefix="/v1", tags=["models"])
 
@@ -208,6 +208,21 @@ def _with_muted(service: ApiService, rows: Sequence[Row]) -> Iterator[Row]:
         since_ms, reason = holding[-1].muted.effective_ms, holding[-1].muted.reason
         blind = {"state": "blind", "blind_since_ms": since_ms, "learns_until_ms": None}
         yield row | blind | {"reason": f"muted since {utc(since_ms)}: {reason}"}
+
+
+def newest_end_ms(ends_ms: Iterable[tuple[str, int]]) -> int | None:
+    """Return how far a model is judged, of the ends of windows by signal; None without any.
+
+    Hours of labels say it only where there is nothing else: they may run ahead of windows that catch up.
+
+    Examples
+    --------
+    >>> newest_end_ms([("performance:accuracy", 9), ("feature:amount", 5), ("volume", 6)])
+    6
+    """
+    listed = list(ends_ms)
+    of_events = [end_ms for signal, end_ms in listed if not is_judged(signal)]
+    return max(of_events or [end_ms for _, end_ms in listed], default=None)
 
 
 def _newest_of(row: Row, ends_ms: Mapping[tuple[str, bool], int]) -> int:
@@ -432,7 +447,8 @@ def _summary(service: ApiService, model: str, rows: Sequence[Row], alerts: Seque
     states = Counter(row["state"] for row in rows)
     # The start of the first window that was judged: no alert can have started before.
     starts = [row["protects_since_ms"] - row["window_ms"] for row in rows if row["protects_since_ms"] is not None]
-    end_ms = max((row["window_end_ms"] for row in rows if row["window_end_ms"] is not None), default=None)
+    ends_ms = [(row["signal"], row["window_end_ms"]) for row in rows if row["window_end_ms"] is not None]
+    end_ms = newest_end_ms(ends_ms)
     covered_ms = end_ms - min(starts) if starts and end_ms is not None else 0
     alarms = [alert for alert in alerts if alert["labels"].get("alertname") not in NO_ALARMS]
     fired = [alert["alert_id"] for alert in started(alarms, (min(starts), None))] if starts else []

@@ -67,7 +67,9 @@ class FleetModel(Row):
     strengths: list[float] = described(
         "the largest of any signal in each of 14 equal parts of the time shown, to two decimals; 0 where none drifted"
     )
-    window_end_ms: TimeMs | None = described("end of the newest window")
+    window_end_ms: TimeMs | None = described(
+        "end of the newest window: of events, or, where there is none of them, of hours that labels judge"
+    )
     last_event_ms: TimeMs | None = described("when an event came last, by the clock; null where that is not watched")
     silent_ms: LengthMs | None = described("for how long nothing has come, while it could be seen that nothing came")
     allowed_ms: LengthMs | None = described("for how long that is nothing new; null until it is known")

@@ -243,7 +243,9 @@ class ModelProtection(Row):
     learning: int
     protecting: int
     protects_since_ms: TimeMs | None = described("end of the first window that any of them judged")
-    window_end_ms: TimeMs | None = described("end of the newest window")
+    window_end_ms: TimeMs | None = described(
+        "end of the newest window: of events, or, where there is none of them, of hours that labels judge"
+    )
     days: float = described("from the start of the first window that was judged to the end of the newest window")
     alerts: int = described("alerts that fired in these days, false or not")
     marked_false: int = described("those of them whose newest mark says so, of `leeway mark`")

@@ -119,3 +119,9 @@ def test_an_answer_is_packed_for_whoever_can_unpack_it(world: World) -> None:
     assert "content-encoding" not in refused.headers
     assert int(packed.headers["content-length"]) < len(plain.content) / 10
     assert client.request("GET", "/v1/fleet?format=csv").text.count("\n") == 301
+
+
+def test_hours_of_labels_that_are_ahead_of_windows_make_no_model_look_fresh(world: World) -> None:
+    world.add("scores", [window("fraud", -300, signal="performance:accuracy")])
+    of_fleet = {row["model"]: row["window_end_ms"] for row in Client(world).items("/v1/fleet")}
+    assert of_fleet["fraud"] == NOW_MS
