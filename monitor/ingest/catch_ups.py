@@ -4,7 +4,8 @@ Behind a checkpoint there may be rows that a process has written and has not sav
 the partition. The next one makes them again, the same, as long as it goes by the same configuration. Where that has
 changed since, it would leave some of them behind, and others would be half of one configuration and half of the other.
 So it reads under the former one again, as far as that process can have come: to the end that the log has by now. Then
-it writes a checkpoint, and the present configuration comes into force behind that.
+it writes a checkpoint, and the present configuration comes into force behind that. Behind the last checkpoints of a
+process that has stopped there is nothing, which they say (`checkpoints`): the present one comes into force there.
 """
 
 from __future__ import annotations

@@ -23,6 +23,9 @@ __all__ = ["Checkpoints"]
 
 STAGE = "ingest"
 
+_COMPLETE = "complete"
+"""In a checkpoint's state: nothing was written of what lies behind it, since its process has stopped there."""
+
 
 class Checkpoints:
     """The checkpoints of the partitions that one process reads.
@@ -50,6 +53,8 @@ class Checkpoints:
             self._epochs.go_on_from(former._epochs, readers.changed_since(former._readers))
         self._states: dict[Partition, tuple[int, Mapping[str, Any]]] = {}
         self._saved: dict[Partition, int] = {}
+        self._complete: dict[Partition, Checkpoint] = {}
+        """Checkpoints behind which nothing was written, without the note that says so."""
 
     def resume(self, partition: Partition, end: int | None = None) -> tuple[int | None, Mark]:
         """Return the next offset of a partition by its checkpoint, None without one, and which log it is of.
@@ -72,6 +77,7 @@ class Checkpoints:
         labels = {name: saved for name, saved in folds.items() if saved["config"] == LABELS}
         others = {name: saved for name, saved in folds.items() if name not in labels}
         self._saved[partition] = position
+        self._know_complete(partition, position, state)
         epochs = self._epochs.of(partition)
         if any(name in epochs and epochs[name].config != saved["config"] for name, saved in others.items()):
             end = None  # the checkpoint is older than what was folded last: that may lie before it
@@ -84,6 +90,13 @@ class Checkpoints:
             raise
         self._states[partition] = position, {**state, "folds": labels | resumed}
         return None if loaded is None else position, state.get("log", {})
+
+    def _know_complete(self, partition: Partition, position: int, state: dict[str, Any]) -> None:
+        """Take the note off a state that nothing was written behind it; it holds until something is."""
+        self._complete.pop(partition, None)
+        if state.pop(_COMPLETE, False):
+            self._complete[partition] = Checkpoint(STAGE, *partition, position, _configs_of(state), state)
+            self.catch_ups.note_whole({partition: position})
 
     @property
     def resumed(self) -> dict[Partition, int]:
@@ -113,7 +126,16 @@ class Checkpoints:
         )
 
     def restore(self, lane: Lane) -> None:
-        """Take a partition that has just been begun to where :meth:`resume` said that it goes on."""
+        """Take a partition that has just been begun to where :meth:`resume` said that it goes on.
+
+        Rows are written behind its checkpoint from here on, which does not say otherwise any more.
+
+        Raises
+        ------
+        StoreError
+        """
+        if (complete := self._complete.pop(lane.partition, None)) is not None:
+            checkpoint.save(self._store, complete)
         position, state = self._states.pop(lane.partition, (0, {}))
         lane.know_set_clocks([each for each in read_set_clocks(self._store, lane.partition) if each.has_effect])
         lane.restore(position, state)
@@ -138,19 +160,31 @@ class Checkpoints:
     def _reads(self, topic: str, model: str) -> str:
         return "".join(json.dumps(watch.reads(source)) for watch, source in self._readers[topic] if watch.name == model)
 
-    def save(self, lane: Lane, mark: Mark) -> int | None:
+    def save(self, lane: Lane, mark: Mark, *, is_last: bool = False) -> int | None:
         """Write a checkpoint, if the partition has moved; return the offset to go on from.
+
+        Parameters
+        ----------
+        lane : Lane
+        mark : mapping
+        is_last : bool
+            Whether nothing is written behind it here: it says so, so that another configuration may begin there.
 
         Raises
         ------
         StoreError
         """
-        if not lane.has_moved:
+        is_complete = is_last and not lane.ended and not self.catch_ups.is_behind(lane.partition)
+        if not (lane.has_moved or is_complete):
             return None
-        state = lane.snapshot() | ({"log": dict(mark)} if mark else {})
+        state = lane.snapshot() | ({"log": dict(mark)} if mark else {}) | ({_COMPLETE: True} if is_complete else {})
         offset = lane.resume_offset
-        config = " ".join(f"{name}={fold['config']}" for name, fold in sorted(state["folds"].items()))
-        checkpoint.save(self._store, Checkpoint(STAGE, *lane.partition, offset, config, state))
+        checkpoint.save(self._store, Checkpoint(STAGE, *lane.partition, offset, _configs_of(state), state))
         lane.saved()
         self._saved[lane.partition] = offset
         return offset
+
+
+def _configs_of(state: Mapping[str, Any]) -> str:
+    """For people who look: under which configurations a state came about."""
+    return " ".join(f"{name}={fold['config']}" for name, fold in sorted(state.get("folds", {}).items()))

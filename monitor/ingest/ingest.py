@@ -331,10 +331,11 @@ class Ingest:
             self._unwritten.add("unregistered_models", lane.unregistered.rows())
         self.write()
 
-    def save(self) -> dict[Partition, int]:
+    def save(self, *, is_last: bool = False) -> dict[Partition, int]:
         """Write a checkpoint of every partition that has moved; returns the offsets to go on from.
 
-        Whoever was erased meanwhile, by another process too, is known from here on.
+        Whoever was erased meanwhile, by another process too, is known from here on. With ``is_last`` nothing more is
+        read, and the checkpoints say that nothing was written behind them.
         """
         for lane in self._lanes.values():
             self._unwritten.add("unregistered_models", lane.unregistered.rows())
@@ -344,7 +345,7 @@ class Ingest:
         with self._stopwatch.step("checkpoint") as saving:
             self._erasures.reload()
             for partition, lane in sorted(self._lanes.items()):
-                if (offset := self._save(lane)) is not None:
+                if (offset := self._save(lane, is_last=is_last)) is not None:
                     saved[partition] = offset
             saving.note(partitions=len(saved))
             if not saved:
@@ -352,8 +353,8 @@ class Ingest:
         self.positions.all_saved()
         return saved
 
-    def _save(self, lane: Lane) -> int | None:
-        offset = self._checkpoints.save(lane, self.source.mark(lane.partition))
+    def _save(self, lane: Lane, *, is_last: bool = False) -> int | None:
+        offset = self._checkpoints.save(lane, self.source.mark(lane.partition), is_last=is_last)
         if offset is not None:
             self.positions.saved(lane.partition, offset, lane.resume_record_ms)
         return offset
@@ -381,7 +382,9 @@ class Ingest:
         self.counters.records += len(records)
         self.counters.bytes += records.payload_bytes
         self.counters.unmatched += decoded.unmatched
-        self._readers.sightings.note(records, self._readers.plans, decoded)
+        if partition not in self._checkpoints.catch_ups.going_on:
+            # They are of the present configurations; others may have had other fields.
+            self._readers.sightings.note(records, self._readers.plans, decoded)
         self._report(lane, decoded.problems, records)
         for name, events in decoded.events.items():
             self.positions.count(Flow(name, *partition), len(events))

@@ -249,8 +249,13 @@ class Worker:
         """Read no more, with a checkpoint of what was read."""
         self._retired.set()
 
-    def save(self) -> None:
+    def save(self, *, is_last: bool = False) -> None:
         """Write checkpoints, show them to the source, for lag tools, and set clocks back as people have asked.
+
+        Parameters
+        ----------
+        is_last : bool
+            Whether nothing more is read.
 
         Raises
         ------
@@ -258,7 +263,7 @@ class Worker:
         StoreError
         """
         self._ingest.write()
-        positions = self._ingest.save()
+        positions = self._ingest.save(is_last=is_last)
         self._checkpoints.restart()
         if positions:
             self._ingest.source.commit(positions)
@@ -343,7 +348,7 @@ class Worker:
                         break
             with self._own_turn():
                 if not self._course.goes_back:
-                    self.save()
+                    self.save(is_last=self._is_over)
                     self._stated.partitions.leave(self._positions())
         finally:
             if self._is_over or source.bounded:

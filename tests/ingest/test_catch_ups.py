@@ -13,6 +13,7 @@ from monitor.clock import ManualClock
 from monitor.config import load
 from monitor.decoders.schemas import NO_SCHEMAS
 from monitor.erasure.erased import ErasureList
+from monitor.events import Partition, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.intake import Intake, Reading
 from monitor.ingest.readers import Readers
@@ -71,6 +72,30 @@ def killed(store: MemoryStore, *watches: Watch, saved: int = 400) -> None:
     ingest.save()
     for _ in range(3):
         ingest.step(200, 0)
+
+
+def stopped(store: MemoryStore, *watches: Watch, polls: int = 1) -> None:
+    """Read 500 messages a poll, with the rest of the log behind them, and stop as a service does."""
+    stop = threading.Event()
+
+    class StoppedLog(HeldLog):
+        polls = 0
+
+        def poll(self, max_records: int, timeout_s: float) -> list[Records]:
+            self.polls += 1
+            if self.polls == polls:
+                stop.set()
+            return super().poll(500, timeout_s)
+
+        def ends(self) -> dict[Partition, int]:
+            return dict.fromkeys(super().ends(), self.polls * 500)
+
+    source = StoppedLog(
+        *(topic for watch in watches for source in watch.model.spec.sources for topic in source.kafka or ())
+    )
+    Worker(
+        Ingest(readers_of(*watches), store, source), store, ManualClock(), stop, checkpoint_every_s=10, idle_after_s=60
+    ).run()
 
 
 def begun(store: MemoryStore, *watches: Watch, former: Sequence[Watch]) -> tuple[Ingest, HeldLog]:
@@ -233,4 +258,54 @@ def test_a_partition_whose_checkpoint_is_at_its_end_is_begun_once(
     for _ in range(3):
         read_on(ingest, source)
     assert looked_for == ["orders"]
+    assert epochs(store, former) == WHOLE
+
+
+AMOUNT = {"amount": {"type": "numeric"}}
+COUNTRY = {"country": {"type": "category"}}
+
+
+def of_features(features: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": {"id": "id", "features": dict(features)},
+        "detect": {"pane": "10s", "defaults": {"window": "10s"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(AMOUNT, AMOUNT | COUNTRY, id="added"),
+        pytest.param(AMOUNT | COUNTRY, AMOUNT, id="removed"),
+        pytest.param(AMOUNT, {"total": {"type": "numeric", "path": "amount"}}, id="renamed"),
+    ],
+)
+def test_behind_a_clean_stop_a_changed_model_begins_at_the_checkpoint(
+    store: BrokenStore, watch: Callable[..., Watch], before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    former = watch(**of_features(before))
+    present = watch(**of_features(after))
+    stopped(store, former, watch("other", TOPICS[1]))
+    ingest, source = begun(store, present, watch("other", TOPICS[1]), former=[former])
+    read_on(ingest, source)
+    assert epochs(store, former) == [(0, True), (500, False)]
+    assert ingest.sightings.seen() >= {("orders", TOPICS[0], f"feature:{name}") for name in after}
+
+
+def test_what_is_written_behind_a_clean_stop_is_made_again(store: BrokenStore, watch: Callable[..., Watch]) -> None:
+    former, present = watch(**BY_COUNTRY), watch()
+    stopped(store, former)
+    ingest, _ = begun(store, former, former=[])
+    ingest.step(100, 0)
+    ingest, source = begun(store, present, former=[former])
+    read_on(ingest, source)
+    assert epochs(store, former) == WHOLE
+
+
+def test_a_former_configuration_of_fewer_fields_catches_up(store: BrokenStore, watch: Callable[..., Watch]) -> None:
+    former = watch(**of_features(AMOUNT))
+    present = watch(**of_features(AMOUNT | COUNTRY))
+    killed(store, former)
+    ingest, source = begun(store, present, former=[former])
+    read_on(ingest, source)
     assert epochs(store, former) == WHOLE
