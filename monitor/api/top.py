@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -31,11 +31,15 @@ OF_BUCKETS = (*SERIES, "detector", "windows", "drift", *(f"worst_{name}" for nam
 @lists(router, Top)
 def top(service: TheService, form: Whole, question: Annotated[Top, Depends(question_of(Top))]) -> Response:
     span = span_of(service, question)
-    rows = read_top(service.store, models_in(service, question.model, question.namespace), span, question.limit)
+    models = models_in(service, question.model, question.namespace)
+    where = {name: value for name in ("segment", "version") if (value := getattr(question, name)) is not None}
+    rows = read_top(service.store, models, span, question.limit, where)
     return listed_whole(form, rows, TopSignal, span._asdict())
 
 
-def read_top(store: Store, models: Sequence[str] | None, span: Span, limit: int) -> list[Row]:
+def read_top(
+    store: Store, models: Sequence[str] | None, span: Span, limit: int, of_series: Mapping[str, str] | None = None
+) -> list[Row]:
     """Return the signals with the largest ``effect / min_effect`` of a window in drift, the largest first.
 
     Parameters
@@ -46,13 +50,15 @@ def read_top(store: Store, models: Sequence[str] | None, span: Span, limit: int)
     span : Span
         In which windows end.
     limit : int
+    of_series : mapping of str to str or None
+        Only of series with these values of ``segment`` and ``version``.
 
     Raises
     ------
     StoreError
     """
     ends = EARLIEST_MS if span.from_ms is None else span.from_ms, LATEST_MS if span.to_ms is None else span.to_ms
-    where = {} if models is None else {"model": list(models)}
+    where = {**({} if models is None else {"model": list(models)}), **(of_series or {})}
     drifted, alerts = side_by_side(
         lambda: _drifted(store, Drifting(*ends, where, limit)), lambda: _alert_ids(store, models, span)
     )

@@ -43,6 +43,9 @@ LONGEST_MS = 366 * DAY_MS
 EVENTS = ("n", "missing", "invalid")
 """Columns of panes that make up the number of events."""
 
+OF_SIGNAL = ("contrast", "failure", "answer", "answer_before", "answer_after", "reason")
+"""What an alert says of the signal whose window is explained."""
+
 SCORE = tuple(each.name for each in fields(Score))
 
 
@@ -228,15 +231,18 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
 def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
     """Yield the alerts that held in a window, and in which the series moved."""
     standing = standing_alerts(service.store, [window.model], (window.start_ms, window.end_ms), tables=ALARM_TABLES)
-    moved = [alert for alert in standing if any(_is_of(window, signal) for signal in alert["signals"])]
+    of_series = ((alert, next((each for each in alert["signals"] if _is_of(window, each)), None)) for alert in standing)
+    moved = [(alert, signal) for alert, signal in of_series if signal is not None]
     if not moved:
         return
-    alert_ids = [alert["alert_id"] for alert in moved]
+    alert_ids = [alert["alert_id"] for alert, _ in moved]
     of_alerts, receivers = Book(service).incidents_of(alert_ids), _receivers(service.store, alert_ids)
-    for alert in moved:
+    for alert, signal in moved:
         names = ("alert_id", "state", "severity", "starts_ms", "ends_ms", "title")
         yield {
             **{name: alert[name] for name in names},
+            # Alerts of earlier versions, and of others, say less.
+            **{name: signal.get(name) for name in OF_SIGNAL},
             # None of one that never fired.
             "incident_id": of_alerts[alert["alert_id"]].id if alert["alert_id"] in of_alerts else None,
             "receivers": receivers[alert["alert_id"]],

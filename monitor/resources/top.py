@@ -58,6 +58,8 @@ class Top(Question):
 
     model: str | None = None
     namespace: str | None = described("the models of this namespace", default=None)
+    segment: str | None = described("such as `country=DE`; empty is all traffic, absent is every segment", default=None)
+    version: str | None = None
     from_: Moment | None = None
     to: Moment | None = None
     limit: int = described("most signals in the answer", default=20, low=1, high=10_000)

@@ -84,6 +84,15 @@ class ExplainedAlert(Row):
     starts_ms: TimeMs
     ends_ms: TimeMs | None
     title: str
+    contrast: str | None = described(
+        "what of this signal moved: `typical value`, `missing` …; empty for a distance; null in alerts of earlier "
+        "versions"
+    )
+    failure: Literal["stuck", "fallback", "no_better"] | None = described("as in `signals` of an alert")
+    answer: str | None = described("which answer of the model that is; else null")
+    answer_before: float | None
+    answer_after: float | None
+    reason: str | None = described("what the alert says of this signal")
     receivers: list[ReceiverOutcome]
 
 

@@ -47,6 +47,8 @@ def test_a_window_that_alarmed_says_what_was_expected_and_what_there_was(client:
     assert 10 < window["by_name"]["typical value"]["actual"] < 14
     [alert] = window["alerts"]
     assert (alert["state"], alert["incident_id"]) == ("resolved", alert["alert_id"])
+    assert (alert["contrast"], alert["failure"]) == ("missing", None)
+    assert alert["reason"].startswith("feature:amount: missing 0 % → ")
     assert window["words"][0].endswith("60 events: alarmed")
 
 

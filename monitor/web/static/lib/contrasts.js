@@ -29,6 +29,20 @@ export function foremost(contrasts) {
   return [...known].sort((a, b) => reach(b) - reach(a))[0] ?? null;
 }
 
+/**
+ * The contrast that an explained window is about: what alarmed in it by itself; else what the alert is about that holds in
+ * it; else the one that says most.
+ */
+export function subject({ contrasts, alerts }) {
+  const beyond = foremost(contrasts.filter(isBeyond));
+  return beyond ?? contrasts.find((each) => each.contrast === alertOf(alerts)?.contrast && each.actual !== null) ?? foremost(contrasts);
+}
+
+/** The alert that a window is about: one that fires, the latest first. */
+export function alertOf(alerts) {
+  return [...alerts].sort((a, b) => (b.state === "firing") - (a.state === "firing") || b.starts_ms - a.starts_ms)[0];
+}
+
 const WIDE = 260;
 
 export function Contrasts({ contrasts }) {

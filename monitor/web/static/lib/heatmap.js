@@ -70,7 +70,9 @@ function reading(row, column, { firstMs, cellMs, marks, nameOf, wordsOf }) {
 
 function judged(strength, isDrift) {
   if (strength === null) return "not judged";
-  return isDrift ? `${times(strength)} what matters, in drift` : `${percent(strength)} of what alarms`;
+  if (isDrift) return `${times(strength)} what matters, in drift`;
+  // Beyond what matters, and no alarm: of a detector that alarms nobody under the rule of the model.
+  return strength >= 1 ? `${times(strength)} what matters, without an alarm` : `${percent(strength)} of what alarms`;
 }
 
 function draw(canvas, { rows, width, cells, firstMs, cellMs, marks }) {
@@ -83,8 +85,9 @@ function draw(canvas, { rows, width, cells, firstMs, cellMs, marks }) {
   const wide = width / cells, gap = wide > 4 ? 0.5 : 0, ink = colour("text");
   rows.forEach((row, index) => {
     const top = HEAD + index * ROW;
+    const drifted = new Set(row.drift_cells);
     row.strengths.forEach((strength, column) => {
-      const fill = heatColour(strength);
+      const fill = heatColour(strength, drifted.has(column));
       if (fill === null) return;
       pen.fillStyle = fill;
       pen.fillRect(column * wide, top + 1, wide - gap, ROW - 2);

@@ -59,12 +59,12 @@ const BELOW = { light: [[238, 242, 246], [150, 184, 210]], dark: [[33, 43, 54], 
 const BEYOND = { light: [[247, 178, 110], [110, 30, 0]], dark: [[196, 92, 30], [255, 226, 190]] };
 const FULL = 8;
 
-/** The colour of an effect in thresholds; null where nothing was judged. */
-export function heatColour(ratio) {
+/** The colour of an effect in thresholds; what is not in drift has one of those below, however large; null where nothing was judged. */
+export function heatColour(ratio, isDrift = ratio >= 1) {
   const scheme = matchMedia("(prefers-color-scheme: dark)").matches && !matchMedia("print").matches ? "dark" : "light";
   if (ratio === null || ratio === undefined || Number.isNaN(ratio)) return null;
-  if (ratio < 1) return mix(BELOW[scheme], Math.max(0, ratio));
-  return mix(BEYOND[scheme], Math.min(1, Math.log(ratio) / Math.log(FULL)));
+  if (!isDrift) return mix(BELOW[scheme], Math.min(1, Math.max(0, ratio)));
+  return mix(BEYOND[scheme], Math.min(1, Math.log(Math.max(1, ratio)) / Math.log(FULL)));
 }
 
 function mix([low, high], share) {

@@ -114,13 +114,29 @@ function Causes({ incident }) {
     : html`<p class="quiet">No deployment, new version or loss of messages came before it. Announce the next one: <code>leeway deployments add</code>.</p>`}<//>`;
 }
 
+const TRANSITIONS = {
+  firing: ({ severity, title }) => ({ tone: "drift", text: `fired (${severity}): ${title}` }),
+  updated: ({ severity, title }) => ({ tone: "drift", text: `updated (${severity}): ${title}` }),
+  resolved: ({ title }) => ({ tone: "ok", text: `over: ${title}` }),
+  cancelled: ({ title }) => ({ tone: "ok", text: `cancelled: ${title}` }),
+};
+
+/** What became of an alert: every transition in its own words, as receivers got them; of one whose log is not at hand, how it stands. */
+function stepsOfAlert(alert, transitions) {
+  const logged = transitions.filter((each) => TRANSITIONS[each.state]).map((each) => ({ ms: each.at_ms, ...TRANSITIONS[each.state](each) }));
+  const fired = logged.length ? logged : [{ ms: alert.fired_ms, tone: "drift", text: `fired, and stands as: ${alert.title}` }];
+  const steps = [{ ms: alert.starts_ms, tone: "warning", text: `first window of: ${(transitions[0] ?? alert).title}` }, ...fired];
+  if (alert.ends_ms !== null && !steps.some((each) => each.tone === "ok" && each.ms === alert.ends_ms)) {
+    steps.push({ ms: alert.ends_ms, tone: "learning", text: `quiet from here on: ${alert.title}` });
+  }
+  return steps;
+}
+
 /** What happened, in order: `{ms, tone, text}`. */
 function stepsOf(incident, details, marks) {
   const steps = incident.causes.filter((cause) => cause.at_ms).map((cause) => ({ ms: cause.at_ms, tone: "mark", text: nameOf(cause) }));
-  for (const alert of incident.alerts) {
-    steps.push({ ms: alert.starts_ms, tone: "warning", text: `first window of: ${alert.title}` }, { ms: alert.fired_ms, tone: "drift", text: `fired (${alert.severity}): ${alert.title}` });
-    if (alert.ends_ms !== null) steps.push({ ms: alert.ends_ms, tone: "ok", text: `over: ${alert.title}` });
-  }
+  const logs = new Map(details.map((detail) => [detail.alert.alert_id, detail.transitions]));
+  for (const alert of incident.alerts) steps.push(...stepsOfAlert(alert, logs.get(alert.alert_id) ?? []));
   for (const { notifications, acknowledged } of details) {
     steps.push(...notifications.map((each) => ({ ms: each.at_ms, tone: each.outcome === "delivered" ? "learning" : "warning", text: `${each.receiver}: ${each.outcome}${each.reason && `, ${each.reason}`}` })));
     if (acknowledged) steps.push({ ms: acknowledged.at_ms, tone: "learning", text: `${acknowledged.created_by} took it on${acknowledged.comment && `: ${acknowledged.comment}`}` });

@@ -48,8 +48,8 @@ function Course({ model, span, version, segment, query, change, protection }) {
   // All else is asked once what is looked at first is there: at one time, each answer would wait for all of them.
   const isFirst = !heat.data && !heat.error;
   return html`<div><${Signals} ...${{ model, parameters, heat, query, marks }} />${!isFirst && html`
-    <div class="columns"><div><${Movers} ...${{ model, span, query }} /><${Volume} ...${{ model, span, version, segment, change, marks }} /></div>
-      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span: spanOf(query, protection.window_end_ms), version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div>`}</div>`;
+    <div class="columns"><div><${Movers} ...${{ model, span, segment, version, query }} /><${Volume} ...${{ model, span, version, segment, change, marks }} /></div>
+      <div>${protection.metrics.length > 0 && html`<${Quality} ...${{ model, span: spanOf(query, protection.window_end_ms), segment, version, query, marks }} />`}<${Budget} protection=${protection} /><${Changes} marks=${marks} /></div></div>`}</div>`;
 }
 
 /** What is wrong now, since when, from what to what: the first thing that is read. */
@@ -116,18 +116,27 @@ function nameOf(row) {
   return kind === "feature" || !kind ? name : `${name} (${kind})`;
 }
 
-function Movers({ model, span, query }) {
+/** The series that moved most: of the segment that was chosen, else of every segment. */
+function Movers({ model, span, segment, version, query }) {
   const alerts = useAsk("/v1/alerts", { model, from: span.from, to: span.to, limit: 200 });
-  const top = useAsk("/v1/top", { model, from: span.from, to: span.to, limit: 8 });
-  const reasons = new Map((alerts.data?.items ?? []).flatMap((alert) => alert.signals.map((each) => [each.signal, each.reason])));
-  return html`<${Card} title="What moved most" asked=${top}>
+  const top = useAsk("/v1/top", { model, segment: segment || null, version, from: span.from, to: span.to, limit: 8 });
+  const reasonOf = (row) => reasonIn(alerts.data?.items ?? [], row);
+  return html`<${Card} title=${`What moved most${segment ? `, segment ${segment}` : ""}`} asked=${top}>
     ${top.data && html`<${Table} caption="Signals that moved most" rows=${top.data.items} empty="Nothing was in drift." columns=${[
       ["signal", (row) => html`<a href=${address(["models", model, "signals", row.signal], { ...query, segment: row.segment || null, version: row.version, at: row.worst_ms })}>${nameOf(row)}</a>
         ${row.segment && html`<br /><span class="small quiet">${row.segment}</span>`}
-        ${reasons.get(row.signal) && html`<span class="small clamp" title=${reasons.get(row.signal)}>${reasons.get(row.signal)}</span>`}`],
+        ${reasonOf(row) && html`<span class="small clamp" title=${reasonOf(row)}>${reasonOf(row)}</span>`}`],
       ["effect over threshold", (row) => times(row.strength), true],
       ["in drift", (row) => percent(row.drift_share), true],
       ["from", (row) => html`<${Time} ms=${row.first_drift_ms} />`]]} />`}<//>`;
+}
+
+/** What alerts say of a series, of no other segment or version: first the one that held when it was worst, then the latest. */
+function reasonIn(alerts, row) {
+  const held = (alert) => alert.starts_ms < row.worst_ms && row.worst_ms <= (alert.ends_ms ?? Infinity);
+  const isOf = (each) => ["signal", "segment", "version"].every((name) => each[name] === row[name]);
+  const of = alerts.filter((alert) => row.alert_ids.includes(alert.alert_id));
+  return [...of.filter(held), ...of].flatMap((alert) => alert.signals.filter(isOf)).find((each) => each.reason)?.reason;
 }
 
 function Budget({ protection }) {
@@ -163,14 +172,14 @@ function Changes({ marks }) {
 }
 
 /** How good the model is by its labels, and what estimators said before: the first metric, estimated ones before others. */
-function Quality({ model, span, version, query, marks }) {
-  const of = { model, from: span.from, to: span.to, version, step: stepOf(span) };
+function Quality({ model, span, segment, version, query, marks }) {
+  const of = { model, from: span.from, to: span.to, segment: segment || null, version, step: stepOf(span) };
   const metrics = useAsk("/v1/performance", of);
   const estimates = useAsk(metrics.data ? "/v1/estimates" : null, of);
   const estimated = grouped(estimates.data?.items ?? []);
   const byMetric = [...grouped((metrics.data?.items ?? []).filter((row) => !isTable(row)))];
   const [metric, points] = byMetric.find(([name]) => estimated.has(name)) ?? byMetric[0] ?? [];
   if (!metric || points.every((each) => each.value === null)) return null;
-  return html`<${Card} title=${`Performance: ${metric}`} aside=${html`<a href=${address(["models", model, "performance"], query)}>all metrics</a>`}>
+  return html`<${Card} title=${`Performance: ${metric}${segment ? `, segment ${segment}` : ""}`} aside=${html`<a href=${address(["models", model, "performance"], query)}>all metrics</a>`}>
     <${MetricChart} row=${points[0]} points=${points} estimates=${estimated.get(metric) ?? []} marks=${marks} /><//>`;
 }

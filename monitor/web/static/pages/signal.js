@@ -1,9 +1,9 @@
 // A signal: from what to what it has changed, how that went over time, and why it alarmed or did not.
 import { html, address, Card, Choices, Crumbs, Facts, Failure, Pending, State, Table, Time, useEffect, useMemo, useState, useTitle } from "../lib/ui.js";
-import { useAsk } from "../lib/api.js";
+import { ask, useAsk, useUnanswered } from "../lib/api.js";
 import { isTime, useQuery, windowSpanOf } from "../lib/address.js";
 import { TimeChart } from "../lib/chart.js";
-import { Contrasts, foremost, inUnit, isBeyond } from "../lib/contrasts.js";
+import { Contrasts, alertOf, inUnit, isBeyond, subject } from "../lib/contrasts.js";
 import { Distribution, movement } from "../lib/distribution.js";
 import { count, length, number, percent, signalParts, times as inThresholds } from "../lib/format.js";
 import { useAlertStream } from "../lib/live.js";
@@ -12,6 +12,7 @@ import { useMarks } from "../lib/marks.js";
 import { SpanChoice } from "../lib/span.js";
 
 const REFRESH_MS = 30_000, DAY_MS = 86_400_000;
+const CHANGE = "change";
 const OUTCOMES = { alarmed: "drift", stands: "drift", quiet: "ok", learning: "learning", not_judged: "no_data" };
 const OF_VECTORS = { mmd: "where the vectors lie", reconstruction: "how the numbers of a vector go together" };
 const WORDS = { alarmed: "alarmed", stands: "still alarmed", quiet: "quiet", learning: "learning", not_judged: "not judged" };
@@ -27,8 +28,10 @@ export default function Signal({ model, signal }) {
   const own = all.filter((row) => row.segment === segment && (!version || row.version === version));
   const newestMs = Math.max(0, ...own.map((row) => row.window_end_ms ?? 0)) || null;
   const span = windowSpanOf(query, newestMs);
+  const chosenMs = isTime(Number(query.at)) ? Number(query.at) : null;
+  const foremostMs = useForemost(chosenMs === null && span?.isCustom && newestMs && span.from < newestMs ? { model, signal, segment, version, from: span.from, to: span.to } : null);
   // What is behind the newest window has no verdict yet.
-  const at = Math.min(isTime(Number(query.at)) ? Number(query.at) : Infinity, newestMs ?? Infinity);
+  const at = Math.min(chosenMs ?? foremostMs.at ?? Infinity, newestMs ?? Infinity);
   return html`<div>
     <${Crumbs} trail=${[["Models", address([])], [model, address(["models", model], { span: query.span, from: query.from, to: query.to })], [signal]]} />
     <div class="head"><div><h1>${name}</h1><p class="quiet">${kind || "signal"} of ${model}, ${segment ? `segment ${segment}` : "all traffic"}${version ? `, version ${version}` : ""}</p></div>
@@ -36,8 +39,36 @@ export default function Signal({ model, signal }) {
     <${Pending} of=${series} />
     ${series.data && !newestMs && html`<${Card} title="Nothing is judged yet"><p>${all.length
       ? html`Of this segment no window was judged; there are <${Segments} ...${{ all, href }} />.` : "No window of this signal has ended."}</p><//>`}
-    ${span && newestMs && html`<${Window} ...${{ model, signal, segment, version, span, at, query, change, href }} reload=${series.reload} newestMs=${newestMs} />`}
+    ${span && newestMs && foremostMs.isKnown && html`<${Window} ...${{ model, signal, segment, version, span, at, query, change, href }} reload=${series.reload} newestMs=${newestMs} />`}
     ${all.length > 0 && html`<${SeriesTable} ...${{ all, href }} />`}</div>`;
+}
+
+/** Which window of a span that was chosen is shown first: the last that alarmed, else the newest of it; none is asked for without a series. */
+function useForemost(series) {
+  const [state, setState] = useState({ key: null, at: null });
+  const key = series && JSON.stringify(series);
+  useEffect(() => {
+    if (!key) return undefined;
+    const control = new AbortController();
+    lastAlarm(series, { signal: control.signal }).then((at) => setState({ key, at }), () => { if (!control.signal.aborted) setState({ key, at: null }); });
+    return () => control.abort();
+  }, [key]);
+  const isKnown = !key || state.key === key;
+  useUnanswered(!isKnown);
+  return { at: key && isKnown ? state.at : null, isKnown };
+}
+
+async function lastAlarm(series, how) {
+  const { items } = await ask("/v1/history", { ...series, step: "auto", points: 100, limit: 10000 }, how);
+  const drifted = items.filter((item) => item.statuses.drift);
+  const last = (drifted.length ? drifted : items).reduce((former, item) => (former && former.bucket_end_ms >= item.bucket_end_ms ? former : item), null);
+  if (!last) return null;
+  if (last.windows === 1) return last.worst.window_end_ms;
+  const ends = { from: Math.max(series.from, last.bucket_start_ms + 1), to: Math.min(series.to, last.bucket_end_ms + 1) };
+  const of = await ask("/v1/history", { ...series, ...ends, order: "desc", limit: 10000 }, how);
+  const alarmed = (row) => row.status === "drift" && (row.detector !== CHANGE || row.surprise > row.surprise_limit);
+  const shown = of.items.find(alarmed) ?? of.items.find((row) => row.status === "drift") ?? of.items[0];
+  return shown?.window_end_ms ?? last.worst.window_end_ms;
 }
 
 function Segments({ all, href }) {
@@ -83,7 +114,8 @@ function Verdict({ explained, beside, newestMs, href }) {
 /** What changed: of a vector how far it is from its baseline, else in units, by the rule's own contrast or by the distribution beside its baseline. */
 function changed(explained, beside) {
   const distance = explained.scores.filter((row) => row.detector in OF_VECTORS && row.effect !== null).sort((a, b) => inMatters(b) - inMatters(a))[0];
-  const contrast = foremost(explained.contrasts);
+  const contrast = subject(explained), said = explained.outcome === "quiet" ? null : saidOf(explained);
+  if (said) return said;
   if (distance && !(contrast && isBeyond(contrast))) return html`distance by ${distance.detector}: ${number(distance.effect)}, ${inThresholds(inMatters(distance))} what matters`;
   if (contrast) return html`${contrast.contrast}: ${inUnit(contrast.expected, contrast.unit)} → ${inUnit(contrast.actual, contrast.unit)}`;
   if (!beside?.baseline) return "";
@@ -91,6 +123,16 @@ function changed(explained, beside) {
   return movement(beside.cells);
 }
 
+/** What the alert says that a window is about, where the window's own figures do not: of an answer that is stuck, or of a contrast without a value. */
+function saidOf({ alerts, contrasts, signal }) {
+  const { failure, answer, answer_before: before, answer_after: after, contrast, reason } = alertOf(alerts) ?? {};
+  if (STUCK[failure] && answer && before !== null && after !== null) return `${STUCK[failure]} ${answer}: ${percent(before)} → ${percent(after)} of its answers`;
+  const own = contrasts.find((each) => each.contrast === contrast);
+  if (!own || own.actual !== null || contrasts.some(isBeyond) || !reason) return null;
+  return reason.replace(`${signal}: `, "").split(", since ")[0];
+}
+
+const STUCK = { stuck: "stuck at", fallback: "answers more often by its default" };
 const inMatters = (row) => row.effect / row.min_effect;
 
 /** What was expected over time, as the band within which nothing alarms, with what there was on it. */
@@ -100,7 +142,7 @@ function Band({ model, signal, segment, version, span, at, change, explained }) 
   // The names of a signal's contrasts stand with the window that is explained, unless it was only learned from.
   const own = explained?.contrasts ?? [];
   useEffect(() => { if (own.length) setNames(own.map((each) => each.contrast)); }, [explained]);
-  const contrast = names.includes(chosen) ? chosen : foremost(own)?.contrast ?? names[0] ?? null;
+  const contrast = names.includes(chosen) ? chosen : (explained && subject(explained)?.contrast) ?? names[0] ?? null;
   const asked = useAsk(explained ? "/v1/expected" : null, { model, signal, segment, version, contrast, from: span.from, to: span.to, points: 400 }, { everyMs: REFRESH_MS });
   const marks = useMarks(model, span);
   const all = asked.data?.items ?? [];
@@ -135,23 +177,34 @@ function Course({ model, signal, segment, version, span, at, change }) {
   const items = history.data?.items ?? [];
   const detectors = useMemo(() => strongestFirst(items), [items]);
   const detector = detectors.includes(chosen) ? chosen : detectors[0];
-  const course = useMemo(() => courseOf(items.filter((item) => item.detector === detector)), [items, detector]);
-  const hasEvidence = course.evidence.some((value) => value !== null) && course.limit.some((value) => value);
+  const courses = useMemo(() => courseOf(items.filter((item) => item.detector === detector), span.to), [items, detector]);
+  const hasEvidence = courses.evidence.values.some((value) => value !== null) && courses.evidence.limits.some((value) => value);
   // Where there is evidence an effect alone alarms nobody, however large: of few events, or at a restless hour.
   const shown = hasEvidence ? what ?? "evidence" : "effect";
   const aside = html`<div class="row">${detectors.length > 1 && html`<label>Detector<select value=${detector} onChange=${(event) => choose(event.target.value)}>
       ${detectors.map((each) => html`<option value=${each}>${each}</option>`)}</select></label>`}
     ${hasEvidence && html`<div class="choices">${[["effect", "Effect"], ["evidence", "Evidence"]].map(([each, label]) =>
       html`<button aria-pressed=${String(shown === each)} onClick=${() => setWhat(each)}>${label}</button>`)}</div>`}</div>`;
-  const series = shown === "effect"
-    ? [{ label: "effect", values: course.effect, tone: "series-1" }, { label: "threshold", values: course.least, tone: "threshold", dash: true }]
-    : [{ label: "evidence, beyond its usual variation", values: course.evidence, tone: "series-1" }, { label: "threshold", values: course.limit, tone: "threshold", dash: true }];
-  const drift = { label: "in drift", values: course.drift[shown], tone: "drift", points: true, width: 0 };
+  const course = courses[shown];
+  const series = [{ label: shown === "effect" ? "effect" : "evidence, beyond its usual variation", values: course.values, tone: "series-1" },
+    { label: "threshold", values: course.limits, tone: "threshold", dash: true }];
+  const pick = async (ms) => change({ at: shown === "effect" ? ms : await mostEvident({ model, signal, segment, version, detector }, course, ms) });
+  const drift = { label: "in drift", values: course.drift, tone: "drift", points: true, width: 0 };
   return html`<${Card} title=${shown === "effect" ? "Effect against its threshold" : "Evidence against its threshold"} aside=${aside} asked=${history}>
     ${history.data && html`<div class=${history.isLoading ? "stale" : ""}><${TimeChart} title="${signal} of ${model}: ${shown} by ${detector ?? "no detector"}" times=${course.times} marks=${marks} fromZero
-      series=${course.hasDrift ? [...series, drift] : series} at=${at} onPick=${(ms) => change({ at: ms })} onSpan=${(from, to) => change({ from, to, span: null })} /></div>
+      series=${course.hasDrift ? [...series, drift] : series} at=${at} onPick=${pick} onSpan=${(from, to) => change({ from, to, span: null })} /></div>
       <p class="small quiet">Click a point, or press Enter on it, to hear why that window alarmed or did not; draw over a part to look closer.${
         shown === "effect" && hasEvidence && " An effect beyond its threshold alarms with the evidence for it alone."}</p>`}<//>`;
+}
+
+/** The end of the window with the largest evidence of the bucket that a point stands for. */
+async function mostEvident(series, { times, rows }, ms) {
+  const bucket = rows[times.indexOf(ms)];
+  if (!bucket || bucket.windows === 1 || series.detector !== CHANGE) return ms;
+  const ends = { from: bucket.bucket_start_ms + 1, to: bucket.bucket_end_ms + 1 };
+  const { items } = await ask("/v1/history", { ...series, ...ends, limit: 10000 }).catch(() => ({ items: [] }));
+  const largest = items.reduce((former, row) => (former && (former.surprise ?? -Infinity) >= (row.surprise ?? -Infinity) ? former : row), null);
+  return largest?.window_end_ms ?? ms;
 }
 
 function strongestFirst(items) {
@@ -164,21 +217,32 @@ function strongestFirst(items) {
 }
 
 /** The worst window of each bucket, of any version. */
-function courseOf(items) {
-  const worst = new Map();
+function courseOf(items, toMs) {
+  return { effect: seriesOf(items, (item) => item.worst.effect, "min_effect", toMs), evidence: seriesOf(items, evidenceOf, "surprise_limit", toMs) };
+}
+
+/** The largest evidence of a bucket: of `change` it is the statistic, and need not be that of the window with the largest effect. */
+function evidenceOf({ detector, statistic_max: largest, worst }) {
+  return worst.surprise === null || detector !== CHANGE ? worst.surprise : largest;
+}
+
+/** What was largest in each bucket, of the versions in drift where there are any, beside its threshold. A value of another window than the worst stands at the bucket's end. */
+function seriesOf(items, valueOf, limit, toMs) {
+  const largest = new Map();
+  const isLarger = (one, other) => (isDrift(one) === isDrift(other) ? (valueOf(one) ?? -Infinity) > (valueOf(other) ?? -Infinity) : isDrift(one));
   items.forEach((item) => {
-    const former = worst.get(item.bucket_end_ms);
-    if (!former || (item.worst.effect ?? -1) > (former.worst.effect ?? -1)) worst.set(item.bucket_end_ms, item);
+    const former = largest.get(item.bucket_end_ms);
+    if (!former || isLarger(item, former)) largest.set(item.bucket_end_ms, item);
   });
-  const rows = [...worst.values()];
-  const pick = (value) => rows.map((row) => value(row) ?? null);
-  const only = (value) => pick((row) => (row.statuses.drift ? value(row.worst) : null));
+  const rows = [...largest.values()];
+  const timeOf = (row) => (row.windows === 1 || [row.worst.effect, row.worst.surprise].includes(valueOf(row)) ? row.worst.window_end_ms : Math.min(row.bucket_end_ms, toMs));
   return {
-    times: rows.map((row) => row.worst.window_end_ms), effect: pick((row) => row.worst.effect), least: pick((row) => row.worst.min_effect),
-    evidence: pick((row) => row.worst.surprise), limit: pick((row) => row.worst.surprise_limit),
-    drift: { effect: only((score) => score.effect), evidence: only((score) => score.surprise) }, hasDrift: rows.some((row) => row.statuses.drift),
+    rows, times: rows.map(timeOf), values: rows.map((row) => valueOf(row) ?? null), limits: rows.map((row) => row.worst[limit] ?? null),
+    drift: rows.map((row) => (isDrift(row) ? valueOf(row) ?? null : null)), hasDrift: rows.some(isDrift),
   };
 }
+
+const isDrift = (item) => item.statuses.drift > 0;
 
 /** Whether there may be a distribution: volume, coverage and metrics of performance are figures of a window. */
 function isDistributed(signal) {
