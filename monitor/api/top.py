@@ -32,13 +32,17 @@ OF_BUCKETS = (*SERIES, "detector", "windows", "drift", *(f"worst_{name}" for nam
 def top(service: TheService, form: Whole, question: Annotated[Top, Depends(question_of(Top))]) -> Response:
     span = span_of(service, question)
     models = models_in(service, question.model, question.namespace)
-    where = {name: value for name in ("segment", "version") if (value := getattr(question, name)) is not None}
+    where = {name: [value] for name in ("segment", "version") if (value := getattr(question, name)) is not None}
     rows = read_top(service.store, models, span, question.limit, where)
     return listed_whole(form, rows, TopSignal, span._asdict())
 
 
 def read_top(
-    store: Store, models: Sequence[str] | None, span: Span, limit: int, of_series: Mapping[str, str] | None = None
+    store: Store,
+    models: Sequence[str] | None,
+    span: Span,
+    limit: int,
+    of_series: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Row]:
     """Return the signals with the largest ``effect / min_effect`` of a window in drift, the largest first.
 
@@ -50,8 +54,8 @@ def read_top(
     span : Span
         In which windows end.
     limit : int
-    of_series : mapping of str to str or None
-        Only of series with these values of ``segment`` and ``version``.
+    of_series : mapping of str to sequence of str or None
+        Only of series with one of these values of ``segment`` and ``version``.
 
     Raises
     ------

@@ -90,8 +90,8 @@ class ExplainedAlert(Row):
     )
     failure: Literal["stuck", "fallback", "no_better"] | None = described("as in `signals` of an alert")
     answer: str | None = described("which answer of the model that is; else null")
-    answer_before: float | None
-    answer_after: float | None
+    answer_before: float | None = described("its usual share of all answers, or what it loses a prediction; else null")
+    answer_after: float | None = described("what that is now; else null")
     reason: str | None = described("what the alert says of this signal")
     receivers: list[ReceiverOutcome]
 
