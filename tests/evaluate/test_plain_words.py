@@ -119,6 +119,24 @@ def test_what_is_cut_off_above_is_told_by_median_and_mean(tmp_path: Path) -> Non
     assert (float(mean_before), float(mean)) == pytest.approx((33.1, 21.5), rel=0.1)
 
 
+def test_the_usual_median_is_that_of_the_hours_of_which_the_median_is(tmp_path: Path) -> None:
+    """`median 15.7 → 18.9` was said of values that had fallen: the usual one of an hour, and that of a whole day."""
+    hours = iter(range(DAYS * 24))
+
+    def hourly(rng: np.random.Generator, is_fault: bool) -> Any:
+        season = 1.2 * np.sin(2 * np.pi * next(hours) / 24)
+        far = np.where(is_fault & (rng.random(PER_HOUR) < 0.2), 9, 1)
+        return far * rng.lognormal(3 + season, 0.4, PER_HOUR)
+
+    told = " ".join(titles(tmp_path, hourly))
+    medians = re.findall(r"median ([\d.]+) → ([\d.]+), mean ([\d.]+) → ([\d.]+)", told)
+    assert medians, told
+    for numbers in medians:
+        usual, median, usual_mean, mean = map(float, numbers)
+        assert 1.0 <= median / usual <= 1.3
+        assert 1.8 <= mean / usual_mean <= 3.4
+
+
 def test_what_moves_as_a_whole_is_told_by_its_typical_value_as_ever(tmp_path: Path) -> None:
     def hourly(rng: np.random.Generator, is_fault: bool) -> Any:
         return rng.normal(50 + 5 * is_fault, 5, PER_HOUR)
