@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
+from glob import has_magic
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -547,7 +548,10 @@ def topic_sample(cluster: KafkaCluster, topic: str, most: int) -> Source:
 
 def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:
     base = configuration.resolve(model, "")
-    paths = [Path(pattern)] if Path(pattern).is_absolute() else sorted(base.glob(pattern))
+    path, root = Path(pattern), Path(pattern).anchor
+    if root and not has_magic(pattern):
+        return [path]
+    paths = sorted(Path(root).glob(str(path.relative_to(root))) if root else base.glob(pattern))
     if not paths:
         raise InputError(f"model {model!r}: no file matches {base / pattern}")
     return paths

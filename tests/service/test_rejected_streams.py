@@ -80,10 +80,11 @@ def test_what_once_came_well_is_noted_as_well_when_the_rest_is_rejected(tmp_path
         shop.wait_until(lambda: transitions(store) == [FIRING], "it is alerted about")
 
 
-def test_rows_of_parquet_count_without_a_format(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_absolute", [False, True])
+def test_rows_of_parquet_count_without_a_format(tmp_path: Path, *, is_absolute: bool) -> None:
     events = [{"id": f"e{n}", "ts": shop.START_MS + n, "amount": 60.0, "country": "DE"} for n in range(300)]
     pq.write_table(pa.Table.from_pylist([event | {"score": 0.5} for event in events]), tmp_path / "events.parquet")
-    file = shop.configured(tmp_path, shop.model("shop", {"file": "../events.*"}))
+    file = shop.configured(tmp_path, shop.model("shop", {"file": f"{tmp_path if is_absolute else '..'}/events.*"}))
     with shop.serving(load(file), MemoryStore()) as service:
         shop.wait_until(lambda: service.counters.records >= 300, "it is read")
         shop.wait_until(lambda: service.counters.events == 300, "all of it counts")
