@@ -312,7 +312,8 @@ class Service:
         """What people should know of a service that is ready."""
         pauses = self._jobs.pauses if self._jobs is not None else {}
         facts = [pause.fact for _, pause in sorted(pauses.items())]
-        return [*facts, *self.intake.notes(), *filter(None, [compiling().note()])]
+        behind = self.loop.waiting.catching_up.notes()
+        return [*facts, *self.intake.notes(), *behind, *filter(None, [compiling().note()])]
 
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""

@@ -63,6 +63,8 @@ class Evaluated:
     new_normals: list[Mark] = field(default_factory=list)
     waiting_to_ms: int | None = None
     """Up to where windows are complete, if some of them wait for the time."""
+    behind: tuple[int, int] | None = None
+    """Up to where windows are evaluated, and up to where they could be, if some are left to the next call."""
 
 
 class Evaluation:
@@ -146,6 +148,8 @@ class Evaluation:
                 break
             self._evaluate_until(min(reach_ms, self._most_ms), basis, done)
             if is_enough():
+                if complete_ms is not None and self.next_end_ms <= min(complete_ms, self.stop_ms - 1):
+                    done.behind = self.next_end_ms - self._step_ms, complete_ms
                 break
         if closed_ms != complete_ms and closed_ms is not None and closed_ms >= (self.next_end_ms or 0):
             done.waiting_to_ms = closed_ms

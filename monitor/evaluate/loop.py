@@ -157,6 +157,7 @@ class EvaluateLoop:
     def _note(self, name: str, evaluated: Evaluated) -> None:
         self.windows[name] += evaluated.windows
         self.waiting.note(name, evaluated.waiting_to_ms)
+        self.waiting.catching_up.note(name, evaluated.behind)
         if evaluated.windows:
             self.crowding.note(name, evaluated.events, evaluated.other_events)
         self._note_latency(name, evaluated.ends)
@@ -196,6 +197,7 @@ class EvaluateLoop:
                 self._evaluations[name].save()
             for name in changed:
                 del self._evaluations[name]
+                self.waiting.catching_up.note(name, None)
             self._watches.replace(watches)
             self.give_up(given_up)
             self.failing.watch(watches)

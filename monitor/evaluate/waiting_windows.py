@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from monitor.clock import DOUBTED_FOR_S, Clock, Leaps
+from monitor.evaluate.catching_up import CatchingUp
 from monitor.watch import Watch
 from sinks.parameters import format_duration
 from sinks.receivers.times import utc
@@ -33,6 +34,8 @@ class WaitingWindows:
 
     Attributes
     ----------
+    catching_up : CatchingUp
+        Models with complete windows that wait for nothing but their turn.
     to_ms : dict of str to int or None
         Up to where the windows of a model are complete, if some of them wait; of each model that was looked at.
     """
@@ -40,6 +43,7 @@ class WaitingWindows:
     def __init__(self, clock: Clock, watches: Mapping[str, Watch], store: Store) -> None:
         self._clock, self._watches, self._store, self._leaps = clock, watches, store, Leaps(clock)
         self._returned_ms, self._returned_s = 0, -math.inf
+        self.catching_up = CatchingUp()
         self._held_ms: dict[str, int] = {}
         self._is_held: dict[str, bool] = {}
         self.to_ms: dict[str, int | None] = {}

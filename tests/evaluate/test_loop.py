@@ -134,6 +134,10 @@ def test_a_turn_ends_when_it_is_asked_to_and_the_next_one_goes_on(
     loop.evaluate_now(stop.is_set)
     counts = [loop.windows[name] for name in ("a", "b")]
     assert 0 < counts[0] == counts[1] < 48, "each has its turn"
+    notes = loop.waiting.catching_up.notes()
+    assert [note.split(":")[0] for note in notes] == ["a", "b"]
+    assert "catch up with events up to 2024-01-1" in notes[0]
     loop.evaluate_now()
+    assert loop.waiting.catching_up.notes() == []
     for name in ("a", "b"):
         assert outcome(ingested, [name])["scores"] == outcome(replayed[1], [name])["scores"]
