@@ -333,6 +333,8 @@ def _as_shown(state: State, s: int, standing: list[int], acceptance: Acceptance,
             continue
         means = _day_means(state.hours_known[r], range(start, alarm_day))
         is_former = np.abs(means - mean_of_hours(state.expected[r])) < 0.5 * abs(_standing_shift(state.rows[r]))
+        # A course that moved, or an outage that comes each day, leaves the mean of a day where it was.
+        is_former &= state.weights[s, np.arange(start, alarm_day) % DAYS] >= 1.0
         if is_former.any():
             first = start + int(np.flatnonzero(is_former)[-1]) + 1
             acceptance = Acceptance(acceptance.day, first, first + (first == alarm_day))

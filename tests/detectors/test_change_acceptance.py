@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bench import acceptance
 from detectors.change.legend import EXCEEDS, LEARNING, LOCATION, QUIET, SCORE, SPREAD, STANDING, STATUS, WINDOWS
-from detectors.change.model import ModelCharts
+from detectors.change.model import Evidence, ModelCharts, Settings
 from tests.detectors.change_streams import (
     COUNT,
     NUMBER,
@@ -109,6 +109,31 @@ def test_an_accepted_level_is_quiet_whenever_it_is_accepted(accepted_at: tuple[i
     watched.accept(*CHANGE).run(50, 0)
     assert watched.alarmed(accepted_at) == []
     assert (watched.charts.state.rows[:, STANDING] == 0).all()
+
+
+@pytest.mark.parametrize("hours", [1, 2])
+@pytest.mark.parametrize("accepted_after", [2, 4, 7])
+def test_a_course_that_moved_is_accepted_with_the_days_that_show_it(hours: int, accepted_after: int) -> None:
+    """Such days are on average what days were. Those that came first counted for nothing, and it went on."""
+    moved_on, days = 28, 42
+    rng = np.random.default_rng(hours)
+    charts = ModelCharts(Settings(false_alarms=1 / 7, signals=10, windows_per_day=24))
+    charts.add([[(SCORE, LOCATION)]] * 10, 0)
+    alarms = np.zeros(days)
+    for day in range(days):
+        charts.begin(day, weekend=is_weekend(day))
+        if day == moved_on + accepted_after:
+            assert alarms[moved_on:day].min() >= 10
+            for s in range(10):
+                charts.accept(s, moved_on, moved_on + 1)
+        times = (np.arange(24) - hours * (day >= moved_on)) / 24
+        levels = np.sin(2 * np.pi * (times + np.arange(10)[:, np.newaxis] / 10))
+        values = levels + rng.normal(0, 400**-0.5, levels.shape)
+        ones = np.ones(levels.shape)
+        verdicts = charts.watch(Evidence(values, 400 * ones, ones, 0 * ones, ones, (np.arange(24) + 0.5) / 24))
+        alarms[day] = np.count_nonzero(verdicts[:, :, STATUS] == EXCEEDS)
+        charts.close()
+    assert alarms[moved_on + accepted_after :].sum() <= 10
 
 
 def test_windows_of_a_day_say_that_they_learn_a_level_anew_that_was_accepted_far_away() -> None:
