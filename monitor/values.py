@@ -20,6 +20,7 @@ __all__ = [
     "Strict",
     "WrongPartError",
     "format_duration",
+    "ordinal",
     "parse_duration",
     "parse_lifetime",
     "parse_share",
@@ -104,3 +105,15 @@ Lifetime = Annotated[int | None, BeforeValidator(parse_lifetime, json_schema_inp
 
 Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=_ShareAsWritten)]
 """A part of the events, written ``true``, ``false`` or ``1%``, held as a number from 0 to 1."""
+
+
+def ordinal(number: int) -> str:
+    """Return a number as a place in a row.
+
+    Examples
+    --------
+    >>> [ordinal(number) for number in (1, 2, 3, 11, 21, 112)]
+    ['1st', '2nd', '3rd', '11th', '21st', '112th']
+    """
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"

@@ -9,8 +9,8 @@ __all__ = ["OF_EVERY_ALERT", "OF_SOME_ALERTS", "replaced"]
 OF_EVERY_ALERT = ("alert_id", "alertname", "cause", "model", "namespace", "segment", "severity", "version")
 """Where an alert has no version or no segment, it has no such label."""
 
-OF_SOME_ALERTS = ("champion", "incident", "rollout", "signal", "topic", "verdict")
-"""Of rollouts, estimators that are muted, streams, and where receivers are notified of incidents."""
+OF_SOME_ALERTS = ("champion", "incident", "recurring", "rollout", "signal", "topic", "verdict")
+"""Of what comes again, rollouts, estimators that are muted, streams, and where receivers are notified of incidents."""
 
 
 def replaced(labels: Iterable[str]) -> list[str]:

@@ -24,6 +24,7 @@ from typing import Any, Literal, NamedTuple
 
 from monitor.alerts.foremost import OF_A_PART, WORSE, foremost, is_of_vectors, is_side_effect
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
+from monitor.alerts.recurrence import OFTEN, Cause, PastSpells, Recurrence, Spell
 from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import moved_most, reason, title
 from monitor.events import SeriesKey
@@ -112,7 +113,7 @@ class Member:
 
     ``moves_told`` are moves that people know of, by contrast, ``failure_told`` is a failure that they know of, and
     ``labels_told`` the classes of which they know that their labels do not come as they did. ``standing`` are the
-    contrasts of which alarms stood in its last alarmed window.
+    contrasts of which alarms stood in its last alarmed window. ``recurrence`` is how often it alarmed so of late.
     """
 
     since_ms: int
@@ -128,6 +129,7 @@ class Member:
     labels_told: list[str] = field(default_factory=list)
     failure_told: Failure | None = None
     standing: list[str] = field(default_factory=list)
+    recurrence: Recurrence | None = None
 
     def tell(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member] = ()) -> bool:
         """Return whether a move is news, and remember it if so.
@@ -258,6 +260,19 @@ class Member:
         return bool(news) or falls_silent or has_odd_labels
 
     @property
+    def cause(self) -> Cause:
+        """What of it is foremost."""
+        contrast, move = _move_of(self.evidence)
+        return Cause(self.evidence.segment, self.evidence.signal, _whole_name(contrast), move.is_up)
+
+    @property
+    def causes(self) -> set[Cause]:
+        """All that people know of it."""
+        verdict = self.evidence
+        moves = self.moves_told.items()
+        return {Cause(verdict.segment, verdict.signal, _whole_name(name), move.is_up) for name, move in moves}
+
+    @property
     def is_alarmed(self) -> bool:
         """Whether its newest window alarmed."""
         return self.status == "drift"
@@ -302,6 +317,8 @@ class Member:
             "baseline_to_ms": verdict.baseline_to_ms,
             "alarmed": self.is_alarmed,
             "status": self.status,
+            "times": 1 if self.recurrence is None else self.recurrence.times,
+            "daily_since_ms": None if self.recurrence is None else self.recurrence.daily_since_ms,
             "reason": reason(self, moved_most(self, peers), advises=is_first),
         }
 
@@ -322,6 +339,7 @@ class Member:
             "new_normal": None if normal is None else NewNormal(*normal),
             "new_version": None if version is None else NewVersion(*version),
             "moves_told": moves_told,
+            "recurrence": Recurrence.from_json(written.get("recurrence")),
             **{
                 key: None if written.get(key) is None else Failure(*written[key]) for key in ("failure", "failure_told")
             },
@@ -431,6 +449,12 @@ class Live:
             members, key=lambda m: (not is_over and not m.is_alarmed, -m.evidence.strength, _by_name(m.evidence))
         )
 
+    @property
+    def comes_often(self) -> bool:
+        """Whether the foremost of what alarms did so of late already, more than once."""
+        recurrence = self.ranked(is_over=False)[0].recurrence
+        return recurrence is not None and recurrence.times >= OFTEN
+
     def to_json(self) -> dict[str, Any]:
         members = [member.to_json() for _, member in sorted(self.members.items())]
         return vars(self) | {"group": list(self.group), "labels": dict(self.labels), "members": members}
@@ -489,6 +513,7 @@ class Lifecycle:
         self._window_ms = window_ms
         self._at_ms: int | None = None
         self._live: list[Live] = []
+        self._past = PastSpells()
 
     def step(
         self, at_ms: int, verdicts: Iterable[Verdict], serving: AbstractSet[str] = frozenset()
@@ -531,12 +556,15 @@ class Lifecycle:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as strict JSON; :meth:`restore` continues from it as if nothing had happened."""
-        return {"at_ms": self._at_ms, "live": [alert.to_json() for alert in self._live]}
+        live = [alert.to_json() for alert in self._live]
+        return {"at_ms": self._at_ms, "live": live, "past": self._past.snapshot()}
 
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Continue from ``snapshot``."""
         self._at_ms = snapshot["at_ms"]
         self._live = [Live.from_json(alert) for alert in snapshot["live"]]
+        # Earlier versions remembered nothing of what was over.
+        self._past.restore(snapshot.get("past", ()))
 
     def _after_a_gap(self, at_ms: int) -> list[Transition]:
         """End the alerts that ended in windows without a verdict, before this window's alarms could extend them."""
@@ -585,7 +613,7 @@ class Lifecycle:
             relative = self._alert_of_relative(series, _new_version(alarms[series]))
             if relative is None:
                 starting.setdefault(self._group(series), {})[series] = alarms[series]
-            elif relative.take(series, alarms[series], self._policy.resolve_after_ms):
+            elif self._take(relative, series, alarms[series], self._policy.resolve_after_ms):
                 changed.add(relative.alert_id)
         return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
 
@@ -613,8 +641,17 @@ class Lifecycle:
         strongest = {series: verdicts[0] for series, verdicts in new.items()}
         alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, strongest)
         for series, verdicts in new.items():
-            alert.take(series, verdicts)
+            self._take(alert, series, verdicts)
+        if not open_to_it and alert.comes_often:
+            alert.labels["recurring"] = "yes"
         return alert.alert_id
+
+    def _take(self, alert: Live, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int = 0) -> bool:
+        """Let a series become a member, and note how often it alarmed so of late; return whether that is news."""
+        is_news = alert.take(series, verdicts, pause_ms)
+        member = alert.members[series]
+        member.recurrence = self._past.recurrence(member.cause, member.since_ms)
+        return is_news
 
     def _alert_of_relative(self, series: SeriesKey, version: NewVersion | None) -> Live | None:
         """Return the youngest alert that has the whole of which a series is a segment, or a segment of it.
@@ -652,6 +689,7 @@ class Lifecycle:
             "cause": top.signal,
             "model": self._model,
             "namespace": self._namespace,
+            "recurring": "",
             "segment": named.get("segment", ""),
             "version": named.get("version", versions.pop() if len(versions) == 1 else ""),
         }
@@ -667,6 +705,12 @@ class Lifecycle:
 
     def _end(self, alert: Live, at_ms: int) -> Transition:
         self._live.remove(alert)
+        self._past.forget_older(at_ms)
+        for member in alert.members.values() if alert.firing else ():
+            if member.new_normal is None:
+                self._past.add(sorted(member.causes), Spell(member.since_ms, member.last_ms))
+            else:
+                self._past.drop(member.causes)
         return self._transition(alert, "resolved" if alert.firing else "cancelled", at_ms)
 
     def _transition(self, alert: Live, state: State, at_ms: int) -> Transition:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Protocol
 
 from monitor.alerts.foremost import is_nearly_constant, is_of_spread
+from monitor.alerts.recurrence import Recurrence
 from monitor.alerts.verdict import (
     Change,
     Facts,
@@ -163,6 +164,11 @@ class Moved(Protocol):
         """That one answer stands where a model gave many."""
         ...
 
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """That it alarmed so of late already."""
+        ...
+
 
 class Said(Protocol):
     """What a test says of a window: a verdict, or what a row of ``scores`` holds of one."""
@@ -209,7 +215,7 @@ def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is
     --------
     >>> from types import SimpleNamespace
     >>> verdict = Verdict("", "", "feature:hour", "psi", "drift", 600_000, 300_000, effect=1.43, min_effect=0.1)
-    >>> moved = SimpleNamespace(evidence=verdict, status="drift", new_version=None, failure=None)
+    >>> moved = SimpleNamespace(evidence=verdict, status="drift", new_version=None, failure=None, recurrence=None)
     >>> title("flights", [moved])
     'flights: feature:hour moved (PSI 1.43, 14× its limit)'
     >>> moved.new_version = NewVersion("7", 1_360_418_520_000, "6")
@@ -222,7 +228,8 @@ def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is
     alarmed_series = {moved.evidence.series for moved in alarmed}
     quiet = [moved for moved in _of_newest_versions(ranked) if moved.evidence.series not in alarmed_series]
     named = "" if version is None else f" (version {_version(version)})"
-    return f"{model}{named}: {headline}{_no_longer(quiet)}"
+    again = "" if alarmed[0].recurrence is None else f"; {alarmed[0].recurrence.headline}"
+    return f"{model}{named}: {headline}{_no_longer(quiet)}{again}"
 
 
 def _moves(ranked: Sequence[Moved]) -> str:
@@ -376,6 +383,7 @@ def reason(moved: Moved, most: Moved | None = None, *, advises: bool = True) -> 
     measure = _measure(verdict, effect)
     parts = [
         f"{_name(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}{_most(moved, most)}",
+        _again(moved.recurrence),
         _surprise(verdict),
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}{_baseline(verdict)}",
         *_beside_shares(verdict),
@@ -474,6 +482,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         first += [f"{_beside(change)}{_most(moved, most)}"]
     parts = [
         *first,
+        _again(moved.recurrence),
         _new_values(verdict),
         f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD and not change.step and change.plain is None
@@ -491,6 +500,10 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         _now(moved),
     ]
     return _joined(parts)
+
+
+def _again(recurrence: Recurrence | None) -> str:
+    return "" if recurrence is None else recurrence.sentence
 
 
 def _no_value(verdict: Said) -> str:

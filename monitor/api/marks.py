@@ -48,7 +48,8 @@ class PostedMark(Strict):
     at: str | int | None = Field(
         default=None,
         description="ISO 8601, ms since the epoch, or `-5m`: from when on the level is normal, by default since its "
-        "alert began; or a time at which the alert fired, by default that of its newest one",
+        "alert began, or the first one where it comes each day; or a time at which the alert fired, by default that of "
+        "its newest one",
     )
     reason: str = ""
     created_by: str = Field(min_length=1)
@@ -139,6 +140,9 @@ def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row
                 continue
             since_ms = member.get("since_ms", alert["starts_ms"])
             if at_ms is None or since_ms <= at_ms < (ends_ms or at_ms + 1):
+                # What comes each day anew is normal since it first came: the days since then show how it is.
+                if posted.says == "accepted":
+                    since_ms = member.get("daily_since_ms") or since_ms
                 return {"alert_id": alert["alert_id"], "since_ms": since_ms, "ends_ms": ends_ms}
     return None
 

@@ -14,7 +14,12 @@ __all__ = ["command"]
 @click.argument("model")
 @click.argument("signal")
 @series
-@click.option("--from", "at", metavar="TIME", help="From when on.  [default: since its alert began]")
+@click.option(
+    "--from",
+    "at",
+    metavar="TIME",
+    help="From when on.  [default: since its alert began, or the first one where it comes each day]",
+)
 @click.option("--reason", required=True, help="Why: others will ask.")
 @service
 @click.option("--json", "json_", is_flag=True, help="One JSON document.")

@@ -106,7 +106,7 @@ def mark(model: str, signal: str, says: str, **details: Any) -> Steps[Document]:
     says : {"accepted", "false", "harmless", "real"}
     **details
         ``created_by``, who says so; ``reason``; ``segment``; ``version``; ``at``, a time: from when on the level is
-        normal, since its alert began if absent, or when the alert fired.
+        normal, since its alert began if absent (the first one, where it comes each day), or when the alert fired.
 
     Raises
     ------

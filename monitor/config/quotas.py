@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import Field
 
 from monitor.config.model import Model
-from monitor.values import Strict
+from monitor.values import Strict, ordinal
 
 __all__ = ["Quota", "quota_refusals", "series_of", "wrong_quotas"]
 
@@ -91,7 +91,7 @@ def quota_refusals(former: Mapping[str, Model], model: Model, quotas: Mapping[st
 
 
 def _too_many_models(namespace: str, limit: int, number: int) -> str:
-    return f"namespace {namespace} may have {limit:,} models (`spec.quotas`); this would be the {_ordinal(number)}"
+    return f"namespace {namespace} may have {limit:,} models (`spec.quotas`); this would be the {ordinal(number)}"
 
 
 def _too_many_series(namespace: str, limit: int, series: int, total: int) -> str:
@@ -99,15 +99,3 @@ def _too_many_series(namespace: str, limit: int, series: int, total: int) -> str
         f"namespace {namespace} may have {limit:,} series (`spec.quotas`); with the {series:,} of this model it would"
         f" have {total:,}"
     )
-
-
-def _ordinal(number: int) -> str:
-    """Return a number as a place in a row.
-
-    Examples
-    --------
-    >>> [_ordinal(number) for number in (1, 2, 3, 11, 21, 112)]
-    ['1st', '2nd', '3rd', '11th', '21st', '112th']
-    """
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number:,}{ending}"

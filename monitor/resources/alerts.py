@@ -84,6 +84,12 @@ class Moved(Row):
     baseline_to_ms: TimeMs
     alarmed: bool
     status: str
+    times: int | None = described(
+        "how often it alarmed so in thirty days, with this time; null in alerts of earlier versions"
+    )
+    daily_since_ms: TimeMs | None = described(
+        "since when it comes each day, or each weekday, three times at least; else null"
+    )
     reason: str
 
 

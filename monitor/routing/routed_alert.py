@@ -21,7 +21,7 @@ INCIDENT = "incident"
 LEADING = ("job", "instance")
 """Labels that alerts of a group are ordered by before all others; who has none comes last."""
 
-OF_THE_ALERT = ("alert_id", INCIDENT, "severity")
+OF_THE_ALERT = ("alert_id", INCIDENT, "recurring", "severity")
 """Labels in which alerts of one condition may differ."""
 
 

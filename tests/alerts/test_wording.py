@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
+from monitor.alerts.recurrence import Recurrence
 from monitor.alerts.verdict import Change, Expected, Facts, Failure, NewNormal, NewVersion, Plain, Share, Verdict, Why
 from monitor.alerts.wording import detail, reason, title
 
@@ -25,6 +26,7 @@ class Moved:
     new_version: NewVersion | None = None
     new_normal: NewNormal | None = None
     failure: Failure | None = None
+    recurrence: Recurrence | None = None
 
 
 def moved(signal: str, **rest: Any) -> Moved:

@@ -54,6 +54,16 @@ def test_a_level_is_accepted_since_its_alert_began_and_listed() -> None:
     assert client.items("/v1/marks", says="false") == []
 
 
+def test_what_comes_each_day_is_accepted_since_it_first_came() -> None:
+    """Its alert began this morning: the days since the first one show how it is now."""
+    made = world()
+    daily = (MOVED % (50_000, 60_000)).replace('"since_ms"', '"times":4,"daily_since_ms":5000,"since_ms"')
+    made.add("alerts", [step("new", 1, "updated", 61_000, starts_ms=40_000, signals=daily)])
+    client = Client(made)
+    assert post(client).json()["from_ms"] == 5_000
+    assert post(client, says="real").json()["from_ms"] == 50_000
+
+
 def test_a_level_is_accepted_from_a_time_on_whether_it_alarmed_or_not() -> None:
     client = Client(world())
     assert post(client, at="-1m").json()["from_ms"] == NOW_MS - MINUTE_MS

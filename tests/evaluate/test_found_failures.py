@@ -287,10 +287,14 @@ def test_every_recurrence_of_an_outage_alarms(tmp_path: Path) -> None:
         values = (rng.normal(size=PER_HOUR) + season(hour)).tolist()
         return [None] * PER_HOUR if is_out(hour) else values
 
-    fired = onsets(tmp_path, watched(), lines(4, hourly))
+    store, _ = replayed_lines(tmp_path, lines(4, hourly), watched())
+    firing = sorted((alert["at_ms"], alert["title"]) for alert in rows(store, "alerts") if alert["state"] == "firing")
+    fired = [at_ms for at_ms, _ in firing]
     outages = [at(hour + 1) for hour in range(DAYS * 24) if is_out(hour) and hour % 24 == 10]
     assert [at_ms for at_ms in outages if at_ms not in fired] == []
     assert len(fired) == len(outages)
+    assert firing[0][1].endswith("(missing 0 % → 100 %)")
+    assert firing[-1][1].endswith(f"(missing 0 % → 100 %); {len(outages)}th time since 2024-01-09, every second day")
 
 
 @pytest.mark.parametrize("part", [1.0, 0.5])

@@ -1,0 +1,253 @@
+"""What alarms once more: for the how manieth time of late, and whether it keeps a timetable.
+
+Nothing is held back for coming often: the ninth outage is told as the first one was. But whoever is woken by it learns
+that it is the ninth, since when, and that it comes each day at ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, takewhile
+from statistics import median_low
+from typing import Any, NamedTuple
+
+from monitor.values import DAY_MS, ordinal
+from sinks.receivers.times import moment, utc
+
+__all__ = ["OFTEN", "Cause", "PastSpells", "Recurrence", "Spell"]
+
+REMEMBERED_MS = 30 * DAY_MS
+"""For how long it is remembered that something alarmed."""
+
+MOST_SPELLS = 100
+"""How many spells of one cause are remembered."""
+
+OFTEN = 3
+"""Times from which on alerts say by a label that they come again, and may be seen to keep a timetable."""
+
+NEAR_MS = 3 * DAY_MS // 24
+"""How far one may be from the hour of the one before: a small change is not found at the same hour each day."""
+
+LONGEST_PERIOD = 14
+"""Days of the longest timetable that is recognised."""
+
+SHORT_OF_A_DAY = 20 / 24
+"""Part of a day from which on a spell has no hours of its own."""
+
+FRIDAY = 4
+"""Its number in the week, Monday being 0."""
+
+
+class Cause(NamedTuple):
+    """What alarms: a contrast of a signal, upwards or downwards, in whichever version."""
+
+    segment: str
+    signal: str
+    contrast: str
+    is_up: bool
+
+
+class Spell(NamedTuple):
+    """From the start of a first alarmed window to the end of a last one, in event time."""
+
+    starts_ms: int
+    ends_ms: int
+
+
+class Rhythm(NamedTuple):
+    """A timetable: how many days apart, and whether weekends are left out; since when; from when to when in the day.
+
+    ``from_ms`` and ``to_ms`` are counted from midnight, UTC; both 0 for what lasts for about a day or longer.
+    """
+
+    days: int
+    is_of_weekdays: bool
+    since_ms: int
+    from_ms: int = 0
+    to_ms: int = 0
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether it comes each day, or each weekday."""
+        return self.days == 1
+
+    def __str__(self) -> str:
+        if self.is_of_weekdays:
+            return "each weekday"
+        if self.days % 7 == 0:
+            return f"{'each' if self.days == 7 else 'every second'} {moment(self.since_ms):%A}"
+        return {1: "each day", 2: "every second day"}.get(self.days, f"every {self.days} days")
+
+    @property
+    def hours(self) -> str:
+        """From when to when, in words; empty for what lasts for about a day or longer."""
+        if self.from_ms == self.to_ms:
+            return ""
+        return f" from about {moment(self.from_ms):%H:%M} to {moment(self.to_ms):%H:%M} UTC"
+
+
+class Recurrence(NamedTuple):
+    """That something alarmed of late already.
+
+    Attributes
+    ----------
+    times : int
+        With this one.
+    first_ms : int
+        When the first one that is remembered began.
+    former : Spell
+        The newest of those that are over.
+    rhythm : Rhythm or None
+        The timetable that at least the newest three keep.
+    is_throughout : bool
+        Whether all of them keep it.
+    """
+
+    times: int
+    first_ms: int
+    former: Spell
+    rhythm: Rhythm | None = None
+    is_throughout: bool = False
+
+    @property
+    def headline(self) -> str:
+        """What a title says of it.
+
+        Examples
+        --------
+        >>> spells = [Spell(day * DAY_MS, day * DAY_MS + 7_200_000) for day in range(19_000, 19_003)]
+        >>> recurrence_of(spells[:1], spells[1].starts_ms).headline
+        '2nd time since 2022-01-08'
+        >>> recurrence_of(spells[:2], spells[2].starts_ms).headline
+        '3rd time since 2022-01-08, each day'
+        """
+        rhythm = "" if self.rhythm is None else f", {self.rhythm}"
+        return f"{ordinal(self.times)} time since {utc(self.first_ms)[:10]}{rhythm}"
+
+    @property
+    def sentence(self) -> str:
+        """What a reason says of it.
+
+        Examples
+        --------
+        >>> spells = [Spell(day * DAY_MS, day * DAY_MS + 7_200_000) for day in range(19_000, 19_003)]
+        >>> recurrence_of(spells[:1], spells[1].starts_ms).sentence
+        'for the 2nd time since 2022-01-08 00:00 UTC, the one before from 2022-01-08 00:00 UTC to 2022-01-08 02:00 UTC'
+        >>> recurrence_of(spells[:2], spells[2].starts_ms).sentence
+        'for the 3rd time since 2022-01-08 00:00 UTC, each day from about 00:00 to 02:00 UTC'
+        """
+        times = f"for the {ordinal(self.times)} time since {utc(self.first_ms)}"
+        if self.rhythm is None:
+            return f"{times}, the one before from {utc(self.former.starts_ms)} to {utc(self.former.ends_ms)}"
+        of_late = "" if self.is_throughout else "of late "
+        return f"{times}, {of_late}{self.rhythm}{self.rhythm.hours}"
+
+    @property
+    def daily_since_ms(self) -> int | None:
+        """When it first came of those that came each day, or each weekday, since."""
+        return self.rhythm.since_ms if self.rhythm is not None and self.rhythm.is_daily else None
+
+    @classmethod
+    def from_json(cls, written: Sequence[Any] | None) -> Recurrence | None:
+        """Return what `json` made of one."""
+        if written is None:
+            return None
+        times, first_ms, former, rhythm, is_throughout = written
+        return cls(times, first_ms, Spell(*former), None if rhythm is None else Rhythm(*rhythm), is_throughout)
+
+
+class PastSpells:
+    """What alarmed in the last thirty days, and is over.
+
+    Examples
+    --------
+    >>> past, cause = PastSpells(), Cause("", "feature:x", "missing", True)
+    >>> past.add([cause], Spell(0, 3_600_000))
+    >>> past.recurrence(cause, 10 * DAY_MS).times
+    2
+    >>> past.recurrence(cause, 31 * DAY_MS) is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._spells: dict[Cause, list[Spell]] = {}
+
+    def add(self, causes: Iterable[Cause], spell: Spell) -> None:
+        """Remember that something alarmed."""
+        for cause in causes:
+            spells = self._spells.setdefault(cause, [])
+            spells.append(spell)
+            del spells[:-MOST_SPELLS]
+
+    def drop(self, causes: Iterable[Cause]) -> None:
+        """Forget that something alarmed: what alarms from now on is something else."""
+        for cause in causes:
+            self._spells.pop(cause, None)
+
+    def forget_older(self, at_ms: int) -> None:
+        """Forget what is too long ago."""
+        recent = {
+            cause: [spell for spell in spells if spell.starts_ms >= at_ms - REMEMBERED_MS]
+            for cause, spells in self._spells.items()
+        }
+        self._spells = {cause: spells for cause, spells in recent.items() if spells}
+
+    def recurrence(self, cause: Cause, starts_ms: int) -> Recurrence | None:
+        """Return how often something that begins to alarm did so already; None without such a time."""
+        spells = [each for each in self._spells.get(cause, ()) if each.starts_ms >= starts_ms - REMEMBERED_MS]
+        return recurrence_of(spells, starts_ms) if spells else None
+
+    def snapshot(self) -> list[Any]:
+        """Return the state as strict JSON."""
+        return [[*cause, [list(spell) for spell in spells]] for cause, spells in sorted(self._spells.items())]
+
+    def restore(self, snapshot: Iterable[Sequence[Any]]) -> None:
+        """Continue from ``snapshot``."""
+        self._spells = {Cause(*row[:-1]): [Spell(*spell) for spell in row[-1]] for row in snapshot}
+
+
+def recurrence_of(spells: Sequence[Spell], starts_ms: int) -> Recurrence:
+    """Return what spells, the oldest first and at least one, say of one that begins now."""
+    starts = [*(spell.starts_ms for spell in spells), starts_ms]
+    count, is_of_weekdays = _in_step(starts)
+    if count < OFTEN:
+        return Recurrence(len(starts), starts[0], spells[-1])
+    run, of_run = starts[-count:], spells[-count + 1 :]
+    days = 1 if is_of_weekdays else round((run[-1] - run[-2]) / DAY_MS)
+    rhythm = Rhythm(days, is_of_weekdays, run[0], *_hours(run, of_run))
+    return Recurrence(len(starts), starts[0], spells[-1], rhythm, count == len(starts))
+
+
+def _in_step(starts: Sequence[int]) -> tuple[int, bool]:
+    """Return how many of the newest starts are equally many days apart, and whether that is so but for weekends."""
+    pairs = list(pairwise(starts))[::-1]
+    steps = [_step(*pair) for pair in pairs]
+    alike = _leading(step == steps[0] > 0 for step in steps)
+    of_weekdays = _leading(_is_next_weekday(*pair) for pair in pairs)
+    return max(alike, of_weekdays) + 1, of_weekdays > alike
+
+
+def _leading(fitting: Iterable[bool]) -> int:
+    return sum(1 for _ in takewhile(bool, fitting))
+
+
+def _is_next_weekday(former_ms: int, following_ms: int) -> bool:
+    weekday, step = moment(former_ms).weekday(), _step(former_ms, following_ms)
+    return (step == 1 and weekday < FRIDAY) or (step == 3 and weekday == FRIDAY)
+
+
+def _step(former_ms: int, following_ms: int) -> int:
+    """Return how many days later about the same hour is; 0 if it is not that hour, or too many."""
+    days = round((following_ms - former_ms) / DAY_MS)
+    is_near = abs(following_ms - former_ms - days * DAY_MS) <= NEAR_MS
+    return days if is_near and days <= LONGEST_PERIOD else 0
+
+
+def _hours(run: Sequence[int], spells: Sequence[Spell]) -> tuple[int, int]:
+    """Return from when to when in the day spells last by their medians, in ms; 0 and 0 for about a day or longer."""
+    lasts_ms = median_low([spell.ends_ms - spell.starts_ms for spell in spells])
+    if lasts_ms >= SHORT_OF_A_DAY * DAY_MS:
+        return 0, 0
+    half = DAY_MS // 2
+    from_ms = run[0] + median_low([(start - run[0] + half) % DAY_MS - half for start in run])
+    return from_ms % DAY_MS, (from_ms + lasts_ms) % DAY_MS

@@ -1,0 +1,190 @@
+"""What comes again says so: how often, since when, and at which hours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.recurrence import PastSpells, Recurrence
+from monitor.alerts.verdict import Change, Facts, NewNormal, Verdict
+from monitor.config.model import Alerts
+from monitor.evaluate.model import policy_of
+from monitor.values import DAY_MS, format_duration
+
+HOUR_MS = DAY_MS // 24
+MONDAY_MS = 1_714_953_600_000
+"""2024-05-06 00:00 UTC."""
+
+
+def lifecycle(window_ms: int = HOUR_MS, for_ms: int = 0) -> Lifecycle:
+    config = Alerts.model_validate({"for": format_duration(for_ms)})
+    return Lifecycle("pay", "ops", {"recurring": "mine"}, policy_of(config, window_ms), window_ms)
+
+
+def verdict(at_ms: int, what: str = "missing", *, is_up: bool = True, window_ms: int = HOUR_MS) -> Verdict:
+    change = Change(what, 0.02, 1.0 if is_up else 0.0, by_day=False)
+    return Verdict(
+        "7", "", "feature:x", "change", "drift", at_ms, at_ms - window_ms, 1.0, effect=1.0, min_effect=0.1,
+        facts=Facts(change=change),
+    )  # fmt: skip
+
+
+def days_at(days: Iterable[int], hour: float = 10, lasts: float = 2) -> list[tuple[int, int]]:
+    """Spells of so many hours on some days after a Monday."""
+    starts = [MONDAY_MS + day * DAY_MS + round(hour * HOUR_MS) for day in days]
+    return [(start, start + round(lasts * HOUR_MS)) for start in starts]
+
+
+def play(spells: Sequence[tuple[int, int]], alerts: Lifecycle | None = None, *, is_up: bool = True) -> list[Transition]:
+    """Lead a model through spells, and return how each of them began."""
+    alerts = alerts or lifecycle()
+    firing = []
+    for start, end in spells:
+        for at_ms in range(start + HOUR_MS, end + 1, HOUR_MS):
+            firing += [step for step in alerts.step(at_ms, [verdict(at_ms, is_up=is_up)]) if step.state == "firing"]
+    return firing
+
+
+def titles(firing: Sequence[Transition]) -> list[str]:
+    """What titles say behind what moved."""
+    return [step.title.partition("; ")[2] for step in firing]
+
+
+def sentence(firing: Transition) -> str:
+    parts = firing.signals[0]["reason"].split("; ")
+    return next((part for part in parts if part.startswith("for the ")), "")
+
+
+def test_an_outage_of_each_day_says_how_often_it_came_and_from_when_to_when() -> None:
+    firing = play(days_at(range(5)))
+    assert titles(firing) == [
+        "",
+        "2nd time since 2024-05-06",
+        "3rd time since 2024-05-06, each day",
+        "4th time since 2024-05-06, each day",
+        "5th time since 2024-05-06, each day",
+    ]
+    assert sentence(firing[0]) == ""
+    assert sentence(firing[1]) == (
+        "for the 2nd time since 2024-05-06 10:00 UTC, the one before from 2024-05-06 10:00 UTC to 2024-05-06 12:00 UTC"
+    )
+    assert sentence(firing[4]) == "for the 5th time since 2024-05-06 10:00 UTC, each day from about 10:00 to 12:00 UTC"
+    of_signals = [step.signals[0] for step in firing]
+    assert [moved["times"] for moved in of_signals] == [1, 2, 3, 4, 5]
+    assert [moved["daily_since_ms"] for moved in of_signals] == [None, None, *[MONDAY_MS + 10 * HOUR_MS] * 3]
+
+
+def test_routes_can_tell_what_comes_often_apart() -> None:
+    """The label is Leeway's own, and alerts that come for the first or second time have none."""
+    assert [step.labels.get("recurring") for step in play(days_at(range(4)))] == [None, None, "yes", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("days", "rhythm"),
+    [
+        ([0, 1, 2], "each day"),
+        ([0, 2, 4], "every second day"),
+        ([0, 3, 6, 9], "every 3 days"),
+        ([3, 4, 7, 8], "each weekday"),
+        ([4, 7, 8], "each weekday"),
+        ([4, 5, 6, 7], "each day"),
+        ([0, 7, 14], "each Monday"),
+        ([2, 16, 30], "every second Wednesday"),
+        ([0, 1, 3], ""),
+        ([0, 5, 20], ""),
+        ([5, 7, 8], ""),
+    ],
+)
+def test_a_timetable_is_named_once_three_in_a_row_keep_it(days: list[int], rhythm: str) -> None:
+    newest = play(days_at(days))[-1]
+    assert titles([newest])[0].partition(", ")[2] == rhythm
+
+
+def test_hours_are_those_that_half_of_them_have() -> None:
+    """Small changes are found some hours sooner or later; what goes over midnight ends on the next day."""
+    spells = [days_at([day], hour, lasts)[0] for day, hour, lasts in ((0, 22, 4), (1, 23, 3), (2, 21, 5), (3, 23, 2))]
+    assert sentence(play(spells)[-1]).endswith("each day from about 22:00 to 02:00 UTC")
+    assert sentence(play(days_at(range(4), lasts=20))[-1]).endswith(", each day")
+    assert sentence(play(days_at([0, 1, 4, 5, 6]))[-1]).endswith(
+        "for the 5th time since 2024-05-06 10:00 UTC, of late each day from about 10:00 to 12:00 UTC"
+    )
+
+
+def test_what_is_a_month_ago_is_forgotten() -> None:
+    assert titles(play(days_at([0, 30, 31]))) == ["", "2nd time since 2024-05-06", "2nd time since 2024-06-05"]
+    assert titles(play(days_at([0, 31]))) == ["", ""]
+
+
+def test_the_other_way_and_other_contrasts_are_something_else() -> None:
+    alerts = lifecycle()
+    up, down = days_at([0], 10)[0], days_at([0], 16)[0]
+    assert titles(play([up], alerts)) + titles(play([down], alerts, is_up=False)) == ["", ""]
+    at_ms = MONDAY_MS + 2 * DAY_MS
+    (firing, *_) = [step for step in alerts.step(at_ms, [verdict(at_ms, "spread")]) if step.state == "firing"]
+    assert titles([firing]) == [""]
+    up, down = days_at([3], 10)[0], days_at([3], 16)[0]
+    assert titles(play([up], alerts)) == ["2nd time since 2024-05-06"]
+    assert titles(play([down], alerts, is_up=False)) == ["2nd time since 2024-05-06"]
+
+
+def test_what_was_accepted_is_not_what_comes_after_it() -> None:
+    alerts = lifecycle()
+    (start, end), (following, over) = days_at([0, 1])
+    play([(start, end)], alerts)
+    normal = NewNormal("ann", "prices rose", start)
+    still = replace(verdict(end + HOUR_MS), status="ok", facts=Facts(new_normal=normal))
+    assert [step.state for step in alerts.step(end + HOUR_MS, [still])] == ["resolved"]
+    assert titles(play([(following, over)], alerts)) == [""]
+
+
+def test_what_never_fired_does_not_count() -> None:
+    alerts = lifecycle(for_ms=2 * HOUR_MS)
+    firing = play([*days_at([0, 1], lasts=1), *days_at([2, 3], lasts=4)], alerts)
+    assert titles(firing) == ["", "2nd time since 2024-05-08"]
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=12, unique=True), st.integers(0, 12))
+def test_a_restart_forgets_nothing(hours: list[int], restarts_after: int) -> None:
+    spells = [(MONDAY_MS + hour * HOUR_MS, MONDAY_MS + (hour + 1) * HOUR_MS) for hour in sorted(hours)]
+    unbroken = play(spells)
+    alerts, broken = lifecycle(), []
+    broken += play(spells[:restarts_after], alerts)
+    written = json.dumps(alerts.snapshot(), allow_nan=False)
+    resumed = lifecycle()
+    resumed.restore(json.loads(written))
+    assert json.dumps(resumed.snapshot()) == written
+    broken += play(spells[restarts_after:], resumed)
+    assert broken == unbroken
+
+
+def test_snapshots_of_earlier_versions_are_read() -> None:
+    alerts = lifecycle()
+    play(days_at([0]), alerts)
+    written = json.loads(json.dumps(alerts.snapshot()))
+    del written["past"]
+    for alert in written["live"]:
+        for member in alert["members"]:
+            del member["recurrence"]
+    resumed = lifecycle()
+    resumed.restore(written)
+    assert titles(play(days_at([1]), resumed)) == ["2nd time since 2024-05-06"]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A condition that flaps each hour for a month is a hundred spells, and not seven hundred."""
+    alerts = lifecycle()
+    newest = play(
+        [(start, start + HOUR_MS) for start in range(MONDAY_MS, MONDAY_MS + 29 * DAY_MS, 2 * HOUR_MS)], alerts
+    )
+    assert newest[-1].signals[0]["times"] == 101
+    restored = PastSpells()
+    restored.restore(alerts.snapshot()["past"])
+    ((*_, spells),) = restored.snapshot()
+    assert len(spells) == 100
+    assert Recurrence.from_json(None) is None
