@@ -38,7 +38,8 @@ def test_a_service_whose_store_is_gone_is_not_ready_until_it_is_back(
     monkeypatch.setattr(logging.root, "handlers", [])
     service = Service(load(written(tmp_path, clickhouse_endpoint)), SystemClock())
     with shop.running(service):
-        assert (service.ready(), is_ready(service)) == ([], True)
+        shop.wait_until(lambda: not service.ready(), "its source is open")
+        assert is_ready(service)
         log_to_stderr(as_json=False)
         with clickhouse_endpoint.refusing():
             shop.wait_until(service.ready, "it is said")
