@@ -459,10 +459,10 @@ class Changes:
         passes = status == legend.EXCEEDS
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
-        windows = int(np.nan_to_num(verdict[legend.SPAN]))
-        counted = CountedShare.of(part.counted[t])
-        off = Standing(float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED]), by_day, windows, counted)
-        change = self._change(contrasts, contrast, off, part.evidence, t, on_average=on_average)
+        shift, expected = float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED])
+        windows, counted = int(np.nan_to_num(verdict[legend.SPAN])), CountedShare.of(part.counted[t])
+        off = Standing(shift, expected, by_day, windows, counted, on_average)
+        change = self._change(contrasts, contrast, off, part.evidence, t, end_ms)
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
@@ -472,16 +472,16 @@ class Changes:
         return Facts(change=change, new_values=_new_values(contrasts, contrast, part.evidence, t))
 
     def _change(
-        self, contrasts: Contrasts, row: int, off: Standing, evidence: SignalEvidence, t: int, *, on_average: bool
+        self, contrasts: Contrasts, row: int, off: Standing, evidence: SignalEvidence, t: int, end_ms: int
     ) -> Change:
-        """Say in the units of the data how far a contrast is off in window ``t``."""
+        """Say in the units of the data how far a contrast is off in window ``t``, which ends at ``end_ms``."""
         events = float(evidence.events[row, t])
         in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
         if off.counted is not None:
             usual, current = off.counted
         else:
             usual = contrasts.usual(row, off.expected, events, in_hour)
-            current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=on_average)
+            current = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=off.on_average)
         without = evidence.windows_without.get(t)
         if without is not None and not off.by_day and without[row] >= max(off.windows, 1):
             current = 0.0
@@ -493,15 +493,25 @@ class Changes:
             contrasts.name(row), usual, current, by_day=by_day, unit=contrasts.unit_of(row),
             better=contrasts.better, age_ms=contrasts.age_ms, in_window=in_window, step=_step(contrasts, row),
         )  # fmt: skip
-        windows = off.windows * (self._charts.settings.windows_per_day if off.by_day else 1)
-        recent = contrasts.recent(evidence, t, windows if on_average else 1)
-        return change if recent is None else contrasts.plainly(change, row, off.expected, recent)
+        per_day = self._charts.settings.windows_per_day
+        windows, since_ms = off.windows, None
+        if off.by_day and per_day > 1:
+            windows, since_ms = RECENT, self._calendar.day_start(end_ms) - (max(off.windows, 1) - 1) * DAY_MS
+        recent = contrasts.recent(evidence, t, windows if off.on_average else 1, since_ms)
+        if recent is None:
+            return change
+        change = contrasts.plainly(change, row, off.expected, recent)
+        is_plain = change.plain is not None and (change.plain.median is not None or change.plain.only is not None)
+        # Of several days, or of one of many windows, it is about the newest windows alone.
+        return change._replace(by_day=False) if is_plain and (off.windows > 1 or per_day > RECENT) else change
 
-    def _beside(self, contrasts: Contrasts, leading: int, part: Part, t: int) -> tuple[Beside, ...]:
+    def _beside(
+        self, contrasts: Contrasts, leading: int, part: Part, t: int, end_ms: int
+    ) -> tuple[Beside, ...]:  # fmt: skip
         """Return what is off in window ``t`` by alarms that stand, beside the contrast that its verdict names."""
         return tuple(
             Beside(
-                self._change(contrasts, row, off, part.evidence, t, on_average=True),
+                self._change(contrasts, row, off, part.evidence, t, end_ms),
                 abs(off.shift),
                 _new_values(contrasts, row, part.evidence, t),
             )
@@ -609,7 +619,7 @@ class Changes:
                 of_window = of_window._replace(new_version=new_version, odd_labels=odd_labels, no_value=no_value)
                 if changes[window, legend.STATUS] >= legend.STANDS:
                     leading = int(changes[window, legend.LEADING_ROW])
-                    beside = self._beside(contrasts, leading, part, at)
+                    beside = self._beside(contrasts, leading, part, at, end_ms)
                     of_window = of_window._replace(beside=beside)
                     if _is_of_values(of_window):
                         of_window = of_window._replace(failure=self._fallback(key, of_window.change) or failure)

@@ -297,8 +297,11 @@ class Contrasts(ABC):
             return None
         return self.in_units(row, value) if self.kinds[row][0] == SCORE else value / events
 
-    def recent(self, evidence: SignalEvidence, t: int, windows: int) -> Recent | None:
-        """Describe so many windows up to window ``t`` as a reader can recompute them; None of anything but a number."""
+    def recent(self, evidence: SignalEvidence, t: int, windows: int, since_ms: int | None = None) -> Recent | None:
+        """Describe so many windows up to window ``t`` as a reader can recompute them; None of anything but a number.
+
+        Those that ended at a time or earlier are left out.
+        """
         return None
 
     def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
@@ -775,8 +778,8 @@ class NumberContrasts(ReferredContrasts):
             return self._groups.value(value)
         return math.exp(value) if row == 1 else share_at(value)
 
-    def recent(self, evidence: SignalEvidence, t: int, windows: int) -> Recent | None:
-        return (self._log.newest() if evidence.numbers is None else evidence.numbers).until(t, windows)
+    def recent(self, evidence: SignalEvidence, t: int, windows: int, since_ms: int | None = None) -> Recent | None:
+        return (self._log.newest() if evidence.numbers is None else evidence.numbers).until(t, windows, since_ms)
 
     def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
         if row > 1:

@@ -176,8 +176,8 @@ class SignalContrasts(Contrasts):
         part, of_part = self._part(row)
         return part.in_units(of_part, value)
 
-    def recent(self, evidence: SignalEvidence, t: int, windows: int) -> Recent | None:
-        return None if self.own is None else self.own.recent(evidence, t, windows)
+    def recent(self, evidence: SignalEvidence, t: int, windows: int, since_ms: int | None = None) -> Recent | None:
+        return None if self.own is None else self.own.recent(evidence, t, windows, since_ms)
 
     def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
         part, of_part = self._part(row)

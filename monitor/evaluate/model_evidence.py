@@ -43,7 +43,8 @@ Integers = NDArray[np.int64]
 class Standing(NamedTuple):
     """How far a contrast is off by an alarm that stands, and for how many windows.
 
-    What is expected of it, whether only a day shows that, and what was counted, if residuals do not say it as well.
+    What is expected of it, whether only a day shows that, and what was counted, if residuals do not say it as well; and
+    whether it is off so on average, or in its newest window.
     """
 
     shift: float
@@ -51,6 +52,7 @@ class Standing(NamedTuple):
     by_day: bool
     windows: int
     counted: CountedShare | None = None
+    on_average: bool = True
 
 
 @dataclass

@@ -27,9 +27,9 @@ Integers = NDArray[np.int64]
 RECENT = 24
 """Windows that are described together at most."""
 
-VALUES, SUM, MEDIAN, BELOW, ABOVE, EXPECTED, COLUMNS = range(7)
-"""What is noted of a window: how many values, their sum and median, and how many lie below and above the reference; and
-the mean score that was expected of them, NaN where nothing was."""
+VALUES, SUM, MEDIAN, BELOW, ABOVE, EXPECTED, END_MS, COLUMNS = range(8)
+"""What is noted of a window: how many values, their sum and median, and how many lie below and above the reference; the
+mean score that was expected of them, NaN where nothing was; and when it ended."""
 
 OUTSIDE, SUM_OUTSIDE, DISTANCE, OF_CELL, CELL, VALUE, FREQUENT = range(7)
 """What is noted of values outside the reference: how many, their sum, that of their distances from
@@ -99,10 +99,15 @@ class NumberWindows:
             places = np.concatenate((earlier.places, places))
         return NumberWindows(rows, frequent, places)
 
-    def until(self, t: int, windows: int) -> Recent | None:
-        """Describe so many windows with values up to window ``t`` of the batch together; None if there are none."""
+    def until(self, t: int, windows: int, since_ms: int | None = None) -> Recent | None:
+        """Describe so many windows with values up to window ``t`` of the batch together; None if there are none.
+
+        None of them, if a time is stated, ends then or before.
+        """
         index = int(np.searchsorted(self.places, t, side="right"))
         rows = self.rows[index + RECENT - min(max(windows, 1), RECENT) : index + RECENT]
+        if since_ms is not None:
+            rows = rows[rows[:, END_MS] > since_ms]
         n = math.fsum(rows[:, VALUES])
         if not n:
             return None
@@ -157,7 +162,7 @@ class NumberLog:
         """
         rows, outside = np.zeros((len(windows.counts), EXPECTED)), np.zeros((len(windows.counts), CELL + 1))
         sum_up_values(windows.counts, positions, beyond, rows, outside)
-        rows = np.column_stack((rows, np.full(len(rows), np.nan)))
+        rows = np.column_stack((rows, np.full(len(rows), np.nan), windows.ends_ms))
         frequent = np.tile(self._frequent, (1 + len(rows), 1))
         self._follow(outside, windows.extremes, cells, frequent)
         described = NumberWindows(np.concatenate((self._rows, rows)), frequent, first + np.arange(len(rows)))
@@ -195,7 +200,7 @@ class NumberLog:
         return {"rows": self._rows.copy(), "frequent": self._frequent.copy()}
 
     def restore(self, state: Mapping[str, Any] | None) -> None:
-        """Continue from a snapshot; earlier checkpoints have none, or do not say what was expected."""
+        """Continue from a snapshot; earlier checkpoints have none, or do not say all of it."""
         if state is not None:
             rows = np.full((RECENT, COLUMNS), np.nan)
             rows[:, : np.shape(state["rows"])[1]] = state["rows"]

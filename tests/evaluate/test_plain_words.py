@@ -13,7 +13,7 @@ import pytest
 
 from monitor.watch import compile_watch
 from tests.evaluate.batches import evaluated
-from tests.monitor.streams import HOUR_MS, START_MS, configured, replayed_lines, rows
+from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
 
 DAYS, PER_HOUR = 12, 60
 FAULT_HOUR = 10 * 24 + 9
@@ -133,6 +133,38 @@ def test_the_usual_median_is_that_of_the_hours_of_which_the_median_is(tmp_path: 
         usual, median, usual_mean, mean = map(float, numbers)
         assert 0.7 <= median / usual <= 1.2, medians
         assert 0.4 <= mean / usual_mean <= 0.9, medians
+
+
+def test_a_day_so_far_is_of_the_windows_of_this_day(tmp_path: Path) -> None:
+    """The newest 24 with values were described: `mean 34.9 → 31.6` was said of a night in which it had risen."""
+    rng, days, features = np.random.default_rng(1), 40, 5
+    at_ms = START_MS + np.sort(rng.integers(0, days * DAY_MS, 130 * 24 * days))
+    hours, numbers = at_ms // HOUR_MS % 24, (at_ms - START_MS) // DAY_MS
+    season = np.where((hours >= 8) & (hours < 22), 1.0, -1.0)
+    rises = (numbers[:, None] - np.arange(features)) % 9 == 7
+    values = np.exp(
+        3
+        + 0.6 * (season[:, None] + rng.standard_normal((len(at_ms), features)) + 0.35 * rises * (numbers[:, None] > 20))
+    ).round(2)
+    fields = [f"f{k}" for k in range(features)]
+    events = [
+        json.dumps({"id": str(i), "ts": int(at), **dict(zip(fields, row, strict=True))}).encode()
+        for i, (at, row) in enumerate(zip(at_ms, values.tolist(), strict=True))
+    ]
+    watched = configured(
+        detect={"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}},
+        schema={"id": "id", "features": {name: {"type": "numeric"} for name in fields}},
+        segments=[],
+    )
+    store, _ = replayed_lines(tmp_path, events, watched)
+    reasons = [moved for alert in rows(store, "alerts") for moved in json.loads(alert["signals"])]
+    of_days = [moved for moved in reasons if "over the day so far" in moved["reason"]]
+    assert of_days
+    for moved in of_days:
+        day_ms = (moved["last_ms"] - 1) // DAY_MS * DAY_MS
+        of_day = values[(at_ms >= day_ms) & (at_ms < moved["last_ms"]), fields.index(moved["signal"][8:])]
+        for mean in re.findall(r"mean [\d.]+ → ([\d.]+) over the day so far", moved["reason"]):
+            assert float(mean) == pytest.approx(of_day.mean(), rel=0.02), (moved["reason"], of_day.mean())
 
 
 def test_what_moves_as_a_whole_is_told_by_its_typical_value_as_ever(tmp_path: Path) -> None:
