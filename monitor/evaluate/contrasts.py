@@ -111,6 +111,9 @@ MOST_NAMES = 10_000
 MANY_GROUPS = INNER // 2
 """Groups in use from which on a number has many values: what is typical of few is near their mean."""
 
+MOST_USUAL = 100
+"""Mean scores of which it is remembered what median and mean are usual."""
+
 MISSHAPEN, MISSHAPEN_ERRORS = 0.4, 2.0
 """Part of what moved, and standard errors, within which a typical value is near the median or the mean of windows."""
 
@@ -743,16 +746,36 @@ class Groups:
 
     def usual(self, score: float) -> tuple[float, float] | None:
         """Return the median and the mean of the reference once it is shifted to a mean score; None beyond reach."""
+        # While an alarm stands, each window asks for those of the windows before it, too.
+        if score not in self._usual:
+            if len(self._usual) >= MOST_USUAL:
+                self._usual.clear()
+            self._usual[score] = self._shifted(score)
+        return self._usual[score]
+
+    @cached_property
+    def _usual(self) -> dict[float, tuple[float, float] | None]:
+        return {}
+
+    @cached_property
+    def _reached(self) -> Floats:
+        """Which part of the reference lies in each inner group or below."""
+        return np.asarray(np.cumsum(self.sizes) / max(int(self.sizes.sum()), 1))
+
+    @cached_property
+    def _fences(self) -> Floats:
+        return normal_quantiles(np.clip(self._reached[:-1], 1e-9, 1 - 1e-9))
+
+    def _shifted(self, score: float) -> tuple[float, float] | None:
         locations = self.table.locations
         if not locations[0] < score < locations[-1]:
             return None
         shift = float(np.interp(score, locations, SHIFTS))
-        reached = np.cumsum(self.sizes) / max(int(self.sizes.sum()), 1)
-        fences = normal_quantiles(np.clip(reached[:-1], 1e-9, 1 - 1e-9))
-        above = normal_sf(np.concatenate(([-40.0], fences, [40.0])) - shift)
+        above = normal_sf(np.concatenate(([-40.0], self._fences, [40.0])) - shift)
         middles = self.middles[OUTER : OUTER + INNER]
         at_middle = float(1 - normal_sf(np.array([shift]))[0])
-        median = float(np.interp(at_middle, reached - self.sizes / max(int(self.sizes.sum()), 1) / 2, middles))
+        halves = self.sizes / max(int(self.sizes.sum()), 1) / 2
+        median = float(np.interp(at_middle, self._reached - halves, middles))
         return median, float(((above[:-1] - above[1:]) * middles).sum())
 
 
