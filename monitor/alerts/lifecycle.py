@@ -576,6 +576,9 @@ class Lifecycle:
         return [self._end(alert, at_ms) for alert in ended]
 
     def _step(self, at_ms: int, ordered: list[Verdict], serving: AbstractSet[str]) -> list[Transition]:
+        for verdict in ordered:
+            if verdict.facts.new_normal is not None:
+                self._past.drop(verdict.segment, verdict.signal)
         changed = self._take_in(at_ms, _alarms(ordered), _statuses(ordered))
         self._take_in_new_normals(ordered)
         self._tell_versions_apart(serving)
@@ -709,8 +712,6 @@ class Lifecycle:
         for member in alert.members.values() if alert.firing else ():
             if member.new_normal is None:
                 self._past.add(sorted(member.causes), Spell(member.since_ms, member.last_ms))
-            else:
-                self._past.drop(member.causes)
         return self._transition(alert, "resolved" if alert.firing else "cancelled", at_ms)
 
     def _transition(self, alert: Live, state: State, at_ms: int) -> Transition:

@@ -55,16 +55,17 @@ class Spell(NamedTuple):
 
 
 class Rhythm(NamedTuple):
-    """A timetable: how many days apart, and whether weekends are left out; since when; from when to when in the day.
+    """A timetable: how many days apart, whether weekends are left out, and since when.
 
-    ``from_ms`` and ``to_ms`` are counted from midnight, UTC; both 0 for what lasts for about a day or longer.
+    It comes at the hour of ``usual_ms``, and lasts for ``lasts_ms``; 0 where it comes at several hours, or lasts for
+    about a day or longer.
     """
 
     days: int
     is_of_weekdays: bool
     since_ms: int
-    from_ms: int = 0
-    to_ms: int = 0
+    usual_ms: int
+    lasts_ms: int = 0
 
     @property
     def is_daily(self) -> bool:
@@ -75,15 +76,15 @@ class Rhythm(NamedTuple):
         if self.is_of_weekdays:
             return "each weekday"
         if self.days % 7 == 0:
-            return f"{'each' if self.days == 7 else 'every second'} {moment(self.since_ms):%A}"
+            return f"{'each' if self.days == 7 else 'every second'} {moment(self.usual_ms):%A}"
         return {1: "each day", 2: "every second day"}.get(self.days, f"every {self.days} days")
 
     @property
     def hours(self) -> str:
-        """From when to when, in words; empty for what lasts for about a day or longer."""
-        if self.from_ms == self.to_ms:
+        """From when to when, in words; empty where there is no such hour."""
+        if not self.lasts_ms:
             return ""
-        return f" from about {moment(self.from_ms):%H:%M} to {moment(self.to_ms):%H:%M} UTC"
+        return f" from about {moment(self.usual_ms):%H:%M} to {moment(self.usual_ms + self.lasts_ms):%H:%M} UTC"
 
 
 class Recurrence(NamedTuple):
@@ -92,7 +93,7 @@ class Recurrence(NamedTuple):
     Attributes
     ----------
     times : int
-        With this one.
+        With this one; of more than `MOST_SPELLS` one more than these.
     first_ms : int
         When the first one that is remembered began.
     former : Spell
@@ -121,8 +122,7 @@ class Recurrence(NamedTuple):
         >>> recurrence_of(spells[:2], spells[2].starts_ms).headline
         '3rd time since 2022-01-08, each day'
         """
-        rhythm = "" if self.rhythm is None else f", {self.rhythm}"
-        return f"{ordinal(self.times)} time since {utc(self.first_ms)[:10]}{rhythm}"
+        return f"{self._times} since {utc(self.first_ms)[:10]}{self._rhythm}"
 
     @property
     def sentence(self) -> str:
@@ -136,11 +136,24 @@ class Recurrence(NamedTuple):
         >>> recurrence_of(spells[:2], spells[2].starts_ms).sentence
         'for the 3rd time since 2022-01-08 00:00 UTC, each day from about 00:00 to 02:00 UTC'
         """
-        times = f"for the {ordinal(self.times)} time since {utc(self.first_ms)}"
+        times = f"{self._times if self._is_cut else f'for the {self._times}'} since {utc(self.first_ms)}"
         if self.rhythm is None:
             return f"{times}, the one before from {utc(self.former.starts_ms)} to {utc(self.former.ends_ms)}"
-        of_late = "" if self.is_throughout else "of late "
-        return f"{times}, {of_late}{self.rhythm}{self.rhythm.hours}"
+        return f"{times}{self._rhythm}{self.rhythm.hours}"
+
+    @property
+    def _is_cut(self) -> bool:
+        return self.times > MOST_SPELLS
+
+    @property
+    def _times(self) -> str:
+        return f"more than {MOST_SPELLS} times" if self._is_cut else f"{ordinal(self.times)} time"
+
+    @property
+    def _rhythm(self) -> str:
+        if self.rhythm is None:
+            return ""
+        return f", {self.rhythm}" if self.is_throughout else f", of late {self.rhythm}"
 
     @property
     def daily_since_ms(self) -> int | None:
@@ -179,10 +192,13 @@ class PastSpells:
             spells.append(spell)
             del spells[:-MOST_SPELLS]
 
-    def drop(self, causes: Iterable[Cause]) -> None:
-        """Forget that something alarmed: what alarms from now on is something else."""
-        for cause in causes:
-            self._spells.pop(cause, None)
+    def drop(self, segment: str, signal: str) -> None:
+        """Forget that a signal alarmed: what alarms from now on is something else."""
+        self._spells = {
+            cause: spells
+            for cause, spells in self._spells.items()
+            if (cause.segment, cause.signal) != (segment, signal)
+        }
 
     def forget_older(self, at_ms: int) -> None:
         """Forget what is too long ago."""
@@ -209,13 +225,30 @@ class PastSpells:
 def recurrence_of(spells: Sequence[Spell], starts_ms: int) -> Recurrence:
     """Return what spells, the oldest first and at least one, say of one that begins now."""
     starts = [*(spell.starts_ms for spell in spells), starts_ms]
+    rhythm = _at_an_hour(starts, spells) or _on_days(starts)
+    is_throughout = rhythm is not None and rhythm.since_ms == starts[0]
+    return Recurrence(len(starts), starts[0], spells[-1], rhythm, is_throughout)
+
+
+def _at_an_hour(starts: Sequence[int], spells: Sequence[Spell]) -> Rhythm | None:
+    """Return the timetable that the newest spells keep, if they come at about the same hour."""
     count, is_of_weekdays = _in_step(starts)
     if count < OFTEN:
-        return Recurrence(len(starts), starts[0], spells[-1])
-    run, of_run = starts[-count:], spells[-count + 1 :]
+        return None
+    run = starts[-count:]
     days = 1 if is_of_weekdays else round((run[-1] - run[-2]) / DAY_MS)
-    rhythm = Rhythm(days, is_of_weekdays, run[0], *_hours(run, of_run))
-    return Recurrence(len(starts), starts[0], spells[-1], rhythm, count == len(starts))
+    lasts_ms = median_low([spell.ends_ms - spell.starts_ms for spell in spells[-count + 1 :]])
+    half = DAY_MS // 2
+    usual_ms = run[0] + median_low([(start - run[0] + half) % DAY_MS - half for start in run])
+    return Rhythm(days, is_of_weekdays, run[0], usual_ms, lasts_ms if lasts_ms < SHORT_OF_A_DAY * DAY_MS else 0)
+
+
+def _on_days(starts: Sequence[int]) -> Rhythm | None:
+    """Return that something comes each day, or each weekday, at whichever hours and however often."""
+    firsts = list({start // DAY_MS: start for start in reversed(starts)}.values())[::-1]
+    count, is_of_weekdays = _in_step([start // DAY_MS * DAY_MS for start in firsts])
+    is_daily = is_of_weekdays or (count >= OFTEN and firsts[-1] // DAY_MS - firsts[-2] // DAY_MS == 1)
+    return Rhythm(1, is_of_weekdays, firsts[-count], firsts[-count]) if count >= OFTEN and is_daily else None
 
 
 def _in_step(starts: Sequence[int]) -> tuple[int, bool]:
@@ -241,13 +274,3 @@ def _step(former_ms: int, following_ms: int) -> int:
     days = round((following_ms - former_ms) / DAY_MS)
     is_near = abs(following_ms - former_ms - days * DAY_MS) <= NEAR_MS
     return days if is_near and days <= LONGEST_PERIOD else 0
-
-
-def _hours(run: Sequence[int], spells: Sequence[Spell]) -> tuple[int, int]:
-    """Return from when to when in the day spells last by their medians, in ms; 0 and 0 for about a day or longer."""
-    lasts_ms = median_low([spell.ends_ms - spell.starts_ms for spell in spells])
-    if lasts_ms >= SHORT_OF_A_DAY * DAY_MS:
-        return 0, 0
-    half = DAY_MS // 2
-    from_ms = run[0] + median_low([(start - run[0] + half) % DAY_MS - half for start in run])
-    return from_ms % DAY_MS, (from_ms + lasts_ms) % DAY_MS

@@ -66,8 +66,11 @@ def post_mark(posted: PostedMark, service: TheService) -> Response:
     if posted.says == "accepted" and at_ms is not None:
         mark = Mark(from_ms=at_ms, to_ms=0, updated_ms=0, **chosen)
     elif alert is None:
-        when = "that has not ended" if posted.says == "accepted" else "at that time"
-        raise bad_parameter("at", f"{posted.signal} has no alert {when}; say another time")
+        if posted.says == "accepted":
+            problem = f"{posted.signal} has no alert that has not ended; say from when on its level is normal"
+        else:
+            problem = f"{posted.signal} has no alert at that time; say another time"
+        raise bad_parameter("at", problem)
     else:
         to_ms = 0 if posted.says == "accepted" else alert["ends_ms"] or 0
         span = {"from_ms": alert["since_ms"], "to_ms": to_ms, "alert_id": alert["alert_id"]}
@@ -129,22 +132,28 @@ def _at_ms(service: ApiService, posted: PostedMark) -> int | None:
 
 
 def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row | None:
-    """Return the alert that a signal had at a time, the newest without one: how long that signal was alarmed in it."""
+    """Return the alert that a signal had at a time, the newest without one: how long that signal was alarmed in it.
+
+    Of what comes each day anew, a level is normal since it first came: the days since then show how it is.
+    """
+    accepts = posted.says == "accepted"
+    over: list[Row | None] = []
     for alert in standing_alerts(service.store, [posted.model], tables=ALARM_TABLES):
         ends_ms = alert["ends_ms"]
-        if at_ms is None and ends_ms is not None and posted.says == "accepted":
-            continue
         for member in alert["signals"]:
             series = (member.get("signal"), member.get("segment", ""))
             if series != (posted.signal, posted.segment) or posted.version not in ("", member.get("version", "")):
                 continue
-            since_ms = member.get("since_ms", alert["starts_ms"])
-            if at_ms is None or since_ms <= at_ms < (ends_ms or at_ms + 1):
-                # What comes each day anew is normal since it first came: the days since then show how it is.
-                if posted.says == "accepted":
-                    since_ms = member.get("daily_since_ms") or since_ms
-                return {"alert_id": alert["alert_id"], "since_ms": since_ms, "ends_ms": ends_ms}
-    return None
+            since_ms, daily_since_ms = member.get("since_ms", alert["starts_ms"]), member.get("daily_since_ms")
+            if at_ms is not None and not since_ms <= at_ms < (ends_ms or at_ms + 1):
+                continue
+            from_ms = daily_since_ms or since_ms if accepts else since_ms
+            matching = {"alert_id": alert["alert_id"], "since_ms": from_ms, "ends_ms": ends_ms}
+            if at_ms is not None or not accepts or ends_ms is None:
+                return matching
+            over.append(matching if daily_since_ms else None)
+    # Each alert of what comes each day lasts for an hour or two: it is accepted after that, too.
+    return next(iter(over), None)
 
 
 def _row(mark: Mark, marks: Sequence[Mark]) -> Row:

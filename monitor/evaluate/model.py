@@ -142,16 +142,19 @@ def follow(
     """
     drifting: dict[int, list[Verdicts]] = {}
     by_series: dict[SeriesKey, list[Verdicts]] = {}
+    accepted: dict[int, set[SeriesKey]] = {}
     for of_series in verdicts:
         by_series.setdefault(of_series.key, []).append(of_series)
+        for end_ms in of_series.new_normals:
+            accepted.setdefault(end_ms, set()).add(of_series.key)
         for end_ms in (end_ms for end_ms in of_series.drifts if not is_muted(of_series.key[2], end_ms)):
             drifting.setdefault(end_ms, []).append(of_series)
     serving = _serving(verdicts)
     transitions: list[Transition] = []
     for end_ms in ends_ms:
         of_window = [verdict for of_series in drifting.get(end_ms, ()) for verdict in of_series.drifts[end_ms]]
-        # Beside what drifts, only the series of live alerts are asked for their status: there are few of them.
-        for key in sorted(lifecycle.members()):
+        # Beside what drifts, only the series of live alerts are asked for their status, and those that people accepted.
+        for key in sorted(lifecycle.members() | accepted.get(end_ms, set())):
             of_window += [verdict for of_series in by_series.get(key, ()) for verdict in of_series.standing(end_ms)]
         versions = {version for version, windows_ms in serving.items() if end_ms in windows_ms}
         transitions += lifecycle.step(end_ms, meet(of_window), versions)

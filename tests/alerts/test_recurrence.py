@@ -99,6 +99,7 @@ def test_routes_can_tell_what_comes_often_apart() -> None:
         ([0, 1, 3], ""),
         ([0, 5, 20], ""),
         ([5, 7, 8], ""),
+        ([0, 3, 11, 12, 13], "of late each day"),
     ],
 )
 def test_a_timetable_is_named_once_three_in_a_row_keep_it(days: list[int], rhythm: str) -> None:
@@ -114,6 +115,23 @@ def test_hours_are_those_that_half_of_them_have() -> None:
     assert sentence(play(days_at([0, 1, 4, 5, 6]))[-1]).endswith(
         "for the 5th time since 2024-05-06 10:00 UTC, of late each day from about 10:00 to 12:00 UTC"
     )
+
+
+def test_a_day_of_the_week_is_that_of_most() -> None:
+    """The first came an hour before midnight: `each Sunday from about 00:00` was said of Mondays."""
+    spells = [*days_at([6], 23), *days_at([14, 21], 0)]
+    newest = play(spells)[-1]
+    assert titles([newest]) == ["3rd time since 2024-05-12, each Monday"]
+    assert sentence(newest).endswith("each Monday from about 00:00 to 02:00 UTC")
+
+
+def test_what_comes_twice_a_day_comes_each_day() -> None:
+    """It has no hour of its own, and acceptances are of the days since the first one."""
+    spells = [spell for day in (0, 3, 4, 7) for spell in days_at([day], 6) + days_at([day], 17)]
+    newest = play(spells)[-1]
+    assert titles([newest]) == ["8th time since 2024-05-06, of late each weekday"]
+    assert sentence(newest).endswith("of late each weekday")
+    assert newest.signals[0]["daily_since_ms"] == MONDAY_MS + 3 * DAY_MS + 6 * HOUR_MS
 
 
 def test_what_is_a_month_ago_is_forgotten() -> None:
@@ -141,6 +159,12 @@ def test_what_was_accepted_is_not_what_comes_after_it() -> None:
     still = replace(verdict(end + HOUR_MS), status="ok", facts=Facts(new_normal=normal))
     assert [step.state for step in alerts.step(end + HOUR_MS, [still])] == ["resolved"]
     assert titles(play([(following, over)], alerts)) == [""]
+    # Also of a signal of which no alert is open, and of what moved otherwise.
+    play(days_at([1], 16), alerts, is_up=False)
+    accepted = MONDAY_MS + 2 * DAY_MS
+    alerts.step(accepted, [replace(verdict(accepted), status="ok", facts=Facts(new_normal=normal))])
+    assert titles(play(days_at([2], 10), alerts)) == [""]
+    assert titles(play(days_at([2], 16), alerts, is_up=False)) == [""]
 
 
 def test_what_never_fired_does_not_count() -> None:
@@ -183,6 +207,7 @@ def test_what_is_remembered_is_bounded() -> None:
         [(start, start + HOUR_MS) for start in range(MONDAY_MS, MONDAY_MS + 29 * DAY_MS, 2 * HOUR_MS)], alerts
     )
     assert newest[-1].signals[0]["times"] == 101
+    assert titles(newest)[-1].startswith("more than 100 times since 2024-05-")
     restored = PastSpells()
     restored.restore(alerts.snapshot()["past"])
     ((*_, spells),) = restored.snapshot()

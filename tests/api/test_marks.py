@@ -62,6 +62,10 @@ def test_what_comes_each_day_is_accepted_since_it_first_came() -> None:
     client = Client(made)
     assert post(client).json()["from_ms"] == 5_000
     assert post(client, says="real").json()["from_ms"] == 50_000
+    # Somebody who comes an hour later finds it resolved.
+    made.add("alerts", [step("new", 2, "resolved", 70_000, starts_ms=40_000, signals=daily)])
+    over = post(client).json()
+    assert (over["from_ms"], over["alert_id"]) == (5_000, "new")
 
 
 def test_a_level_is_accepted_from_a_time_on_whether_it_alarmed_or_not() -> None:
@@ -126,7 +130,7 @@ def test_an_alert_whose_signals_say_little_is_marked_like_others() -> None:
         ({"signal": "feature:amuont"}, 404, "fraud has no signal 'feature:amuont', but volume, feature:amount"),
         ({"segment": "country=FR"}, 422, "fraud has no segment 'country=FR'; known are country=DE"),
         ({"version": "v9"}, 422, "fraud has no version 'v9'; known are v1"),
-        ({"signal": "volume"}, 422, "volume has no alert that has not ended; say another time"),
+        ({"signal": "volume"}, 422, "volume has no alert that has not ended; say from when on its level is normal"),
         ({"says": "false", "at": 35_000}, 422, "feature:amount has no alert at that time; say another time"),
         ({"at": "yesterday"}, 422, "'yesterday' is not a time"),
         ({"reason": ""}, 422, "say why this level is the new normal: others will ask"),
