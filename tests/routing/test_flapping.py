@@ -133,7 +133,7 @@ def test_one_that_was_held_when_it_began_is_told_to_fire_steadily() -> None:
 def test_a_condition_is_the_same_in_another_incident_and_with_another_severity() -> None:
     labels = {"alertname": "LeewayDrift", "cause": "volume", "model": "fraud"}
     first = RoutedAlert(labels | {"alert_id": "a", "incident": "1", "severity": "warning"}, 0)
-    again = RoutedAlert(labels | {"alert_id": "b", "incident": "2", "severity": "critical"}, 9)
+    again = RoutedAlert(labels | {"alert_id": "b", "incident": "2", "severity": "critical", "recurring": "yes"}, 9)
     assert first.condition == again.condition != RoutedAlert(labels | {"cause": "feature:amount"}, 0).condition
 
 
