@@ -59,6 +59,9 @@ MOST_USUAL = 10_000.0
 FEWEST_OF_SHARE = 2.5
 """Where twice as many events of a share are usual, none is no chance: that is as likely as e⁻⁵."""
 
+FEWEST_MISSED = 5.0
+"""Labels that usually come, of which that none does is no chance."""
+
 OF_ONE_CLASS = {"recall": POSITIVE, "specificity": NEGATIVE}
 """Metrics of two classes that only labels of one of them are in."""
 
@@ -162,6 +165,10 @@ class JudgedContrasts(Contrasts):
         """Whether an hour has anything that the signal is made of."""
         return row.labelled > 0
 
+    def falls_silent(self, row: JudgedRow) -> bool:
+        """Take in an hour of predictions without a label; return whether chance does not explain how many have none."""
+        return False
+
     @abstractmethod
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
         """Take in an hour; return of how many events what is said is, and what is said of each contrast."""
@@ -187,6 +194,7 @@ class _Pooled(JudgedContrasts):
         self._question = Question(plan.scheme.kind, plan.min_labels, plan.beta)
         self._usual = USUAL
         self._mix = LabelMix()
+        self._unlabelled = 0
         metric = METRICS[name]
         self.better = metric.better if metric.better in ("higher", "lower") else ""
         if metric.needs_value:
@@ -195,7 +203,15 @@ class _Pooled(JudgedContrasts):
     def name(self, row: int) -> str:
         return self._name
 
+    def falls_silent(self, row: JudgedRow) -> bool:
+        self._unlabelled += row.predictions
+        if not row.predictions or self._mix.usual_share * self._unlabelled < FEWEST_MISSED:
+            return False
+        self.lacking, self.odd_labels = "no label has come", None
+        return True
+
     def observe(self, row: JudgedRow, end_ms: int) -> tuple[int, list[Observed | None]]:
+        self._unlabelled = 0
         self._mix.take(row.predictions, row.labelled, row.label_counts, end_ms)
         self.odd_labels = self._odd_labels()
         if self.odd_labels is not None and self.odd_labels.is_missing:
@@ -247,7 +263,8 @@ class _Pooled(JudgedContrasts):
 
     def snapshot(self) -> dict[str, Any]:
         pool = None if self._pool is None else self._pool.to_row()
-        return {"pool": pool, "usual": list(self._usual), "mix": self._mix.snapshot(), "value_ms": self.value_ms}
+        state = {"pool": pool, "usual": list(self._usual), "mix": self._mix.snapshot(), "value_ms": self.value_ms}
+        return state | {"unlabelled": self._unlabelled}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self._pool = None if state["pool"] is None else Sums.from_row(state["pool"])
@@ -256,7 +273,7 @@ class _Pooled(JudgedContrasts):
         self._usual = labels, events
         if "mix" in state:
             self._mix.restore(state["mix"])
-        self.value_ms = state.get("value_ms", 0)
+        self.value_ms, self._unlabelled = state.get("value_ms", 0), state.get("unlabelled", 0)
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)

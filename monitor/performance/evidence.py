@@ -86,6 +86,8 @@ class JudgedEvidence:
                 return
             self._begin(key, contrasts, end_ms)
         elif not contrasts.is_in(row):
+            if contrasts.falls_silent(row):
+                self._be_silent(key, contrasts, t, parts, ends_ms)
             return
         contrasts.last_ms = end_ms
         if key not in parts:
@@ -105,6 +107,18 @@ class JudgedEvidence:
             if of_contrast is not None:
                 evidence = part.evidence
                 evidence.values[k, t], evidence.events[k, t], evidence.units[k, t] = of_contrast
+
+    def _be_silent(
+        self, key: SeriesKey, contrasts: JudgedContrasts, t: int, parts: dict[SeriesKey, Part], ends_ms: range
+    ) -> None:
+        """Say that nothing says how a signal is: an alarm about it goes on."""
+        if key not in parts:
+            parts[key] = Part.nothing(len(contrasts.kinds), len(ends_ms))
+        part = parts[key]
+        part.present[t] = 1
+        part.evidence.learned[t] = contrasts.learned
+        part.evidence.events[:, t] = 1
+        part.evidence.lacking[t] = NoValue(contrasts.value_ms, contrasts.lacking)
 
     def _of(self, key: SeriesKey, end_ms: int) -> JudgedContrasts | None:
         contrasts = self.contrasts.get(key)

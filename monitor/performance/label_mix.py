@@ -115,6 +115,11 @@ class LabelMix:
             self._since_ms = 0
             self._learn(predictions, labelled, counts, end_ms)
 
+    @property
+    def usual_share(self) -> float:
+        """The share of predictions that usually have a label."""
+        return self._labelled / max(self._predictions, 1.0)
+
     def missing(self) -> dict[str, bool]:
         """Return the classes of which labels no longer come, and whether none does: predictions go without one."""
         return {

@@ -427,7 +427,10 @@ def test_of_more_classes_than_are_followed_every_window_says_how_those_are_that_
     assert all(names <= of_hour.keys() for of_hour in measured)
 
 
-def without_a_value(hours: int, at_once: int) -> tuple[list[dict[str, Any]], list[Transition]]:
+NO_POSITIVE, NO_LABEL = "no event was positive", "no label has come"
+
+
+def without_a_value(hours: int, at_once: int, why: str = NO_POSITIVE) -> tuple[list[dict[str, Any]], list[Transition]]:
     """Hours of which recall falls at the 150th, has no value from the 200th to the 259th, and is as it was then."""
     watch, rng, judged = compiled(metrics=[], alarm_on=["recall"]), np.random.default_rng(6), {}
     plan = watch.model.spec.performance_plan
@@ -436,8 +439,9 @@ def without_a_value(hours: int, at_once: int) -> tuple[list[dict[str, Any]], lis
         is_positive = rng.random(60) < (0.0 if 200 <= hour < 260 else 0.5)
         is_found = rng.random(60) < (0.3 if 150 <= hour < 200 else 0.8)
         truths = np.where(is_positive, "true", "false").tolist()
-        sums = plan.scheme.fold(np.where(is_positive & is_found, 0.9, 0.1), truths)
-        judged[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): JudgedRow(60, 60, sums)}
+        labelled = 0 if why == NO_LABEL and 200 <= hour < 260 else 60
+        sums = plan.scheme.fold(np.where(is_positive & is_found, 0.9, 0.1)[:labelled], truths[:labelled])
+        judged[START_MS + (hour + 1) * HOUR_MS] = {("1", ""): JudgedRow(60, labelled, sums)}
     written: list[dict[str, Any]] = []
     transitions: list[Transition] = []
     store, signals = MemoryStore(), JudgedSignals(watch)
@@ -459,9 +463,11 @@ def without_a_value(hours: int, at_once: int) -> tuple[list[dict[str, Any]], lis
     return written, transitions
 
 
-def test_an_alarm_of_a_metric_that_has_no_value_any_more_goes_on_and_says_so_once() -> None:
-    written, transitions = without_a_value(320, 320)
-    silence = f"no value since {utc(START_MS + 200 * HOUR_MS)}: no event was positive"
+@pytest.mark.parametrize("why", [NO_POSITIVE, NO_LABEL])
+def test_an_alarm_of_a_metric_that_has_no_value_any_more_goes_on_and_says_so_once(why: str) -> None:
+    """Also if no label comes at all: a day later the alert was resolved."""
+    written, transitions = without_a_value(320, 320, why)
+    silence = f"no value since {utc(START_MS + 200 * HOUR_MS)}: {why}"
     falling, silent, back = written[160:200], written[200:260], written[260:]
     assert {row["status"] for row in silent} == {"drift"}
     assert all(row["detail"].endswith(f"; {silence}") for row in silent)
@@ -473,8 +479,9 @@ def test_an_alarm_of_a_metric_that_has_no_value_any_more_goes_on_and_says_so_onc
     assert (silenced[0].alert_id, resolved.alert_id, resolved.state) == (firing.alert_id, firing.alert_id, "resolved")
 
 
-def test_what_is_said_of_a_metric_without_a_value_depends_on_no_batch_or_restart() -> None:
-    written, transitions = without_a_value(280, 280)
-    in_parts, transitions_of_parts = without_a_value(280, 7)
+@pytest.mark.parametrize("why", [NO_POSITIVE, NO_LABEL])
+def test_what_is_said_of_a_metric_without_a_value_depends_on_no_batch_or_restart(why: str) -> None:
+    written, transitions = without_a_value(280, 280, why)
+    in_parts, transitions_of_parts = without_a_value(280, 7, why)
     assert repr(in_parts) == repr(written)
     assert repr(transitions_of_parts) == repr(transitions)
