@@ -1,9 +1,10 @@
 """What a window costs: µs of CPU time for all tests of one signal, by the rule ``change`` and by ``variation``.
 
 ``python -m bench.windows`` leads models of each through the same drawn windows, as a backtest does: from summed panes
-to alerts. Numbers follow a daily season, names vary with it. Each block of windows (a day of 5 minutes, a week of
-hours, four weeks of days) is a round, in which both take their turn; the first two, which may compile, are left out.
-Best of the rounds, and the median behind it. The target is 40 µs.
+to alerts. Numbers follow a daily season, names vary with it; numbers that are off have moved by a standard deviation
+after the first blocks, and their alarms stand from then on. Each block of windows (a day of 5 minutes, a week of hours,
+four weeks of days) is a round, in which both take their turn; the first two, which may compile, are left out. Best of
+the rounds, and the median behind it. The target is 40 µs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 from bench.calibration.draw import draw
 from bench.calibration.grid import GRIDS, Grid
+from bench.calibration.injections import INJECTIONS
 from bench.calibration.panes import pane_rows
 from bench.calibration.streams import STREAMS
 from bench.calibration.traffic import traffic_of
@@ -28,8 +30,8 @@ from bench.calibration.watched import Rule, watched
 __all__ = ["main", "measured"]
 
 RULES = ("change", "variation")
-KINDS = {"numbers": "season", "names": "mixseason"}
-"""The stream that stands for a kind of feature."""
+KINDS = {"numbers": ("season", ""), "names": ("mixseason", ""), "numbers off": ("season", "mean1")}
+"""The stream that stands for a kind of feature, and what happens to all of them once it is warm."""
 
 TARGET_US = 40.0
 WARM_UP = 2
@@ -50,8 +52,11 @@ def measured(rounds: int, features: int, windows: Sequence[str]) -> dict[str, di
 
 def _spent_us(grid: Grid, kind: str, features: int, blocks: int) -> Iterator[list[float]]:
     """Yield what a window of a signal cost by each rule, block by block."""
-    stream, rng = STREAMS[KINDS[kind]], np.random.default_rng(0)
+    (name, injection), rng = KINDS[kind], np.random.default_rng(0)
+    stream = STREAMS[name]
     history, traffic = traffic_of(stream, grid, features, blocks * grid.block // grid.per_day, rng)
+    if injection:
+        traffic = INJECTIONS[injection].applied(traffic, grid, WARM_UP * grid.block, features)
     models = [watched(stream, grid, history, Rule(name=rule), [1]) for rule in RULES]
     trials = [Trial(model) for model in models]
     for block in range(blocks):

@@ -82,7 +82,7 @@ def test_windows_prints_what_a_window_costs_by_both_rules(capsys: pytest.Capture
 
     _, *lines, last = capsys.readouterr().out.splitlines()
     found = json.loads(last)
-    assert list(found) == ["1h, numbers", "1h, names"]
+    assert list(found) == ["1h, numbers", "1h, names", "1h, numbers off"]
     for line, (name, cost) in zip(lines, found.items(), strict=True):
         assert line.startswith(name)
         assert all(0.0 < cost[rule] <= cost[f"{rule}_median"] for rule in ("change", "variation"))
