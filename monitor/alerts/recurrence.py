@@ -1,4 +1,4 @@
-"""What alarms once more: for the how manieth time of late, and whether it keeps a timetable.
+"""What alarms once more: how often it did of late, and whether it keeps a timetable.
 
 Nothing is held back for coming often: the ninth outage is told as the first one was. But whoever is woken by it learns
 that it is the ninth, since when, and that it comes each day at ten.
