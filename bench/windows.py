@@ -37,26 +37,31 @@ TARGET_US = 40.0
 WARM_UP = 2
 """Blocks in which little is known yet, and kernels may be compiled."""
 
+KNOWN_AFTER = 14
+"""Days after which what lasts is no longer taken for what is usual."""
+
 
 def measured(rounds: int, features: int, windows: Sequence[str]) -> dict[str, dict[str, float]]:
     """Return best and median µs per window and signal of both rules, by the length of windows and the kind."""
     found = {}
     for name in windows:
         for kind in KINDS:
-            spent = np.array(list(_spent_us(GRIDS[name], kind, features, WARM_UP + rounds)))[WARM_UP:].T
+            spent = np.array(list(_spent_us(GRIDS[name], kind, features, rounds))[-rounds:]).T
             best = {rule: float(min(of_rule)) for rule, of_rule in zip(RULES, spent, strict=True)}
             middle = {f"{rule}_median": float(median(of_rule)) for rule, of_rule in zip(RULES, spent, strict=True)}
             found[f"{name}, {kind}"] = best | middle
     return found
 
 
-def _spent_us(grid: Grid, kind: str, features: int, blocks: int) -> Iterator[list[float]]:
-    """Yield what a window of a signal cost by each rule, block by block."""
+def _spent_us(grid: Grid, kind: str, features: int, rounds: int) -> Iterator[list[float]]:
+    """Yield what a window of a signal cost by each rule, block by block, the first ones too."""
     (name, injection), rng = KINDS[kind], np.random.default_rng(0)
-    stream = STREAMS[name]
-    history, traffic = traffic_of(stream, grid, features, blocks * grid.block // grid.per_day, rng)
+    stream, days = STREAMS[name], grid.block // grid.per_day
+    warm_up = max(WARM_UP, -(-KNOWN_AFTER // days)) if injection else WARM_UP
+    blocks = warm_up + rounds
+    history, traffic = traffic_of(stream, grid, features, blocks * days, rng)
     if injection:
-        traffic = INJECTIONS[injection].applied(traffic, grid, WARM_UP * grid.block, features)
+        traffic = INJECTIONS[injection].applied(traffic, grid, warm_up * grid.block, features)
     models = [watched(stream, grid, history, Rule(name=rule), [1]) for rule in RULES]
     trials = [Trial(model) for model in models]
     for block in range(blocks):
