@@ -102,6 +102,17 @@ class Recurrence(NamedTuple):
         The timetable that at least the newest three keep.
     is_throughout : bool
         Whether all of them keep it.
+
+    Examples
+    --------
+    >>> spells = [Spell(day * DAY_MS, day * DAY_MS + 7_200_000) for day in range(19_000, 19_003)]
+    >>> second, third = (recurrence_of(spells[:n], spells[n].starts_ms) for n in (1, 2))
+    >>> second.headline, third.headline
+    ('2nd time since 2022-01-08', '3rd time since 2022-01-08, each day')
+    >>> second.sentence
+    'for the 2nd time since 2022-01-08 00:00 UTC, the one before from 2022-01-08 00:00 UTC to 2022-01-08 02:00 UTC'
+    >>> third.sentence
+    'for the 3rd time since 2022-01-08 00:00 UTC, each day from about 00:00 to 02:00 UTC'
     """
 
     times: int
@@ -112,30 +123,12 @@ class Recurrence(NamedTuple):
 
     @property
     def headline(self) -> str:
-        """What a title says of it.
-
-        Examples
-        --------
-        >>> spells = [Spell(day * DAY_MS, day * DAY_MS + 7_200_000) for day in range(19_000, 19_003)]
-        >>> recurrence_of(spells[:1], spells[1].starts_ms).headline
-        '2nd time since 2022-01-08'
-        >>> recurrence_of(spells[:2], spells[2].starts_ms).headline
-        '3rd time since 2022-01-08, each day'
-        """
+        """What a title says of it."""
         return f"{self._times} since {utc(self.first_ms)[:10]}{self._rhythm}"
 
     @property
     def sentence(self) -> str:
-        """What a reason says of it.
-
-        Examples
-        --------
-        >>> spells = [Spell(day * DAY_MS, day * DAY_MS + 7_200_000) for day in range(19_000, 19_003)]
-        >>> recurrence_of(spells[:1], spells[1].starts_ms).sentence
-        'for the 2nd time since 2022-01-08 00:00 UTC, the one before from 2022-01-08 00:00 UTC to 2022-01-08 02:00 UTC'
-        >>> recurrence_of(spells[:2], spells[2].starts_ms).sentence
-        'for the 3rd time since 2022-01-08 00:00 UTC, each day from about 00:00 to 02:00 UTC'
-        """
+        """What a reason says of it."""
         times = f"{self._times if self._is_cut else f'for the {self._times}'} since {utc(self.first_ms)}"
         if self.rhythm is None:
             return f"{times}, the one before from {utc(self.former.starts_ms)} to {utc(self.former.ends_ms)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -61,11 +61,10 @@ def post_mark(posted: PostedMark, service: TheService) -> Response:
     if posted.says == "accepted" and not posted.reason:
         raise bad_parameter("reason", "say why this level is the new normal: others will ask")
     at_ms = _at_ms(service, posted)
-    alert = _alert_of(service, posted, at_ms)
     chosen = posted.model_dump(include={"model", "signal", "segment", "version", "says", "created_by", "reason"})
     if posted.says == "accepted" and at_ms is not None:
         mark = Mark(from_ms=at_ms, to_ms=0, updated_ms=0, **chosen)
-    elif alert is None:
+    elif (alert := _alert_of(service, posted, at_ms)) is None:
         if posted.says == "accepted":
             problem = f"{posted.signal} has no alert that has not ended; say from when on its level is normal"
         else:
@@ -136,24 +135,31 @@ def _alert_of(service: ApiService, posted: PostedMark, at_ms: int | None) -> Row
 
     Of what comes each day anew, a level is normal since it first came: the days since then show how it is.
     """
-    accepts = posted.says == "accepted"
-    over: list[Row | None] = []
+    alerts = list(_alerts_of(service, posted))
+    if posted.says != "accepted":
+        return next((alert for alert in alerts if at_ms is None or _fired_at(alert, at_ms)), None)
+    alive = next((alert for alert in alerts if alert["ends_ms"] is None), None)
+    # Each alert of what comes each day lasts for an hour or two: it is accepted after that, too.
+    newest = alive or next((alert for alert in alerts[:1] if alert["daily_since_ms"]), None)
+    return newest and newest | {"since_ms": newest["daily_since_ms"] or newest["since_ms"]}
+
+
+def _alerts_of(service: ApiService, posted: PostedMark) -> Iterator[Row]:
+    """Yield the alerts of a signal, the newest first, and how long it was alarmed in each."""
     for alert in standing_alerts(service.store, [posted.model], tables=ALARM_TABLES):
-        ends_ms = alert["ends_ms"]
         for member in alert["signals"]:
             series = (member.get("signal"), member.get("segment", ""))
-            if series != (posted.signal, posted.segment) or posted.version not in ("", member.get("version", "")):
-                continue
-            since_ms, daily_since_ms = member.get("since_ms", alert["starts_ms"]), member.get("daily_since_ms")
-            if at_ms is not None and not since_ms <= at_ms < (ends_ms or at_ms + 1):
-                continue
-            from_ms = daily_since_ms or since_ms if accepts else since_ms
-            matching = {"alert_id": alert["alert_id"], "since_ms": from_ms, "ends_ms": ends_ms}
-            if at_ms is not None or not accepts or ends_ms is None:
-                return matching
-            over.append(matching if daily_since_ms else None)
-    # Each alert of what comes each day lasts for an hour or two: it is accepted after that, too.
-    return next(iter(over), None)
+            if series == (posted.signal, posted.segment) and posted.version in ("", member.get("version", "")):
+                yield {
+                    "alert_id": alert["alert_id"],
+                    "since_ms": member.get("since_ms", alert["starts_ms"]),
+                    "ends_ms": alert["ends_ms"],
+                    "daily_since_ms": member.get("daily_since_ms"),
+                }
+
+
+def _fired_at(alert: Row, at_ms: int) -> bool:
+    return bool(alert["since_ms"] <= at_ms < (alert["ends_ms"] or at_ms + 1))
 
 
 def _row(mark: Mark, marks: Sequence[Mark]) -> Row:

@@ -496,7 +496,7 @@ class Changes:
         per_day = self._charts.settings.windows_per_day
         windows, since_ms = off.windows, None
         if off.by_day and per_day > 1:
-            windows, since_ms = RECENT, self._calendar.day_start(end_ms) - (max(off.windows, 1) - 1) * DAY_MS
+            windows, since_ms = RECENT, self._days_ago(end_ms, max(off.windows, 1))
         recent = contrasts.recent(evidence, t, windows if off.on_average else 1, since_ms)
         if recent is None:
             return change
@@ -523,8 +523,12 @@ class Changes:
         """When what a verdict on a window is about most likely began."""
         span, step_ms = int(verdict[legend.SPAN]), self._watch.model.spec.detect.defaults.step_ms
         if verdict[legend.SCALE] == legend.BY_DAY and self._charts.settings.windows_per_day > 1:
-            return self._calendar.day_start(end_ms) - (span - 1) * DAY_MS
+            return self._days_ago(end_ms, span)
         return end_ms - span * step_ms
+
+    def _days_ago(self, end_ms: int, days: int) -> int:
+        """When so many days began, the one of a window that ends at ``end_ms`` among them."""
+        return self._calendar.day_start(end_ms) - (days - 1) * DAY_MS
 
     def _began_with(self, contrasts: Contrasts, version: str, change: Change, shift: float) -> NewVersion | None:
         """Return the version that came, after another, when a contrast most likely moved by ``shift``."""

@@ -12,7 +12,7 @@ from monitor.evaluate.contrasts import Contrasts
 from monitor.evaluate.former_versions import former_version
 from monitor.evaluate.model_evidence import NEVER, Part
 from monitor.events import SeriesKey
-from monitor.performance.contrasts import JudgedContrasts, JudgedRow, contrasts_for
+from monitor.performance.contrasts import JudgedContrasts, JudgedRow, Observed, contrasts_for
 from monitor.values import DAY_MS
 
 __all__ = ["FirstPane", "JudgedEvidence", "JudgedHours", "start_of_window"]
@@ -85,14 +85,16 @@ class JudgedEvidence:
             if not contrasts.is_in(row):
                 return
             self._begin(key, contrasts, end_ms)
-        elif not contrasts.is_in(row):
-            if contrasts.falls_silent(row):
-                self._be_silent(key, contrasts, t, parts, ends_ms)
+        has_any = contrasts.is_in(row)
+        if not has_any and not contrasts.falls_silent(row):
             return
-        contrasts.last_ms = end_ms
+        events, observed = 0, list[Observed | None]()
+        if has_any:
+            contrasts.last_ms = end_ms
+            events, observed = contrasts.observe(row, end_ms)
         if key not in parts:
             parts[key] = Part.nothing(len(contrasts.kinds), len(ends_ms))
-        part, (events, observed) = parts[key], contrasts.observe(row, end_ms)
+        part = parts[key]
         part.present[t], part.events[t] = 1, events
         part.evidence.learned[t] = contrasts.learned
         if (without := contrasts.windows_without(end_ms, ends_ms.step)) is not None:
@@ -107,18 +109,6 @@ class JudgedEvidence:
             if of_contrast is not None:
                 evidence = part.evidence
                 evidence.values[k, t], evidence.events[k, t], evidence.units[k, t] = of_contrast
-
-    def _be_silent(
-        self, key: SeriesKey, contrasts: JudgedContrasts, t: int, parts: dict[SeriesKey, Part], ends_ms: range
-    ) -> None:
-        """Say that nothing says how a signal is: an alarm about it goes on."""
-        if key not in parts:
-            parts[key] = Part.nothing(len(contrasts.kinds), len(ends_ms))
-        part = parts[key]
-        part.present[t] = 1
-        part.evidence.learned[t] = contrasts.learned
-        part.evidence.events[:, t] = 1
-        part.evidence.lacking[t] = NoValue(contrasts.value_ms, contrasts.lacking)
 
     def _of(self, key: SeriesKey, end_ms: int) -> JudgedContrasts | None:
         contrasts = self.contrasts.get(key)
