@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from monitor.api.reading import Row
-from monitor.evaluate.contrasts import Groups
 from monitor.evaluate.expectations import ExpectedContrast, ExpectedDay, read_day, smallest_in
+from monitor.evaluate.number_groups import Groups
 from monitor.evaluate.vector_contrasts import Directions, is_spread
 from monitor.resources.status import Judged, Unit
 from monitor.values import DAY_MS

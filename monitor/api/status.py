@@ -24,10 +24,10 @@ from monitor.api.window_contrasts import outcome_of
 from monitor.config.performance import is_judged
 from monitor.estimators.estimator import ESTIMATED
 from monitor.evaluate.change import DETECTORS
-from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.mark_log import OF_ALERTS, read_marks
 from monitor.evaluate.muting import is_muted, mutings
 from monitor.evaluate.realised import accepted
+from monitor.evaluate.referred_contrasts import REFERENCE_EVENTS
 from monitor.performance.alarms import learned_windows
 from monitor.resources.status import STATES, ModelProtection, Protection, ProtectionSummary, SeriesProtection
 from monitor.values import DAY_MS, format_duration

@@ -26,7 +26,9 @@ from detectors.change.residuals import events_of, expectation_for, for_events
 from detectors.change.shares import counted_shares
 from detectors.change.windows import HARDLY_ANY
 from detectors.performance.evidence import Scale
-from monitor.evaluate.contrasts import Contrasts, Groups, NumberContrasts, share_at, usual_share
+from monitor.evaluate.contrasts import Contrasts, share_at, usual_share
+from monitor.evaluate.number_contrasts import NumberContrasts
+from monitor.evaluate.number_groups import Groups
 from monitor.evaluate.vector_contrasts import Directions
 from monitor.events import SeriesKey
 from monitor.values import DAY_MS

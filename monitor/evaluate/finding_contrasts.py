@@ -24,15 +24,11 @@ from detectors.sketch import FindingLayout, JointLayout
 from detectors.sketch.findings import COUNTED
 from monitor.alerts.verdict import Change
 from monitor.config.baseline import RollingBaseline
-from monitor.evaluate.contrasts import (
-    Contrasts,
-    ReferredContrasts,
-    SignalEvidence,
-    referred_contrasts,
-    share_at,
-)
+from monitor.evaluate.contrasts import Contrasts, SignalEvidence, share_at
 from monitor.evaluate.fallback import FallbackContrasts
 from monitor.evaluate.number_windows import Recent
+from monitor.evaluate.referred_contrasts import ReferredContrasts
+from monitor.evaluate.value_contrasts import referred_contrasts
 from monitor.evaluate.vector_contrasts import VectorContrasts
 from monitor.values import DAY_MS
 from monitor.watch import Summary, Watch

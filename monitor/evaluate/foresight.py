@@ -23,7 +23,7 @@ from detectors.change.threshold import bound
 from detectors.change.windows import TIMETABLE_DAYS
 from monitor.config.model import Model
 from monitor.config.references import sharing_budget, uses_for
-from monitor.evaluate.contrasts import REFERENCE_EVENTS
+from monitor.evaluate.referred_contrasts import REFERENCE_EVENTS
 from monitor.values import DAY_MS
 
 __all__ = ["foresee", "unseen"]

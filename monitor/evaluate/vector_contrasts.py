@@ -20,7 +20,8 @@ from detectors.sketch import JointLayout, VectorSummary
 from detectors.sketch.fourier import FEATURE_BITS
 from monitor.alerts.verdict import NoValue
 from monitor.evaluate.columns import Columns
-from monitor.evaluate.contrasts import RATE_COLUMNS, ReferredContrasts, SignalEvidence, share_at
+from monitor.evaluate.contrasts import RATE_COLUMNS, SignalEvidence, share_at
+from monitor.evaluate.referred_contrasts import ReferredContrasts
 from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
 

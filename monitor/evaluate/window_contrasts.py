@@ -16,10 +16,11 @@ from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
 from monitor.evaluate.columns import Columns, keys_of, sums_of
-from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, Groups, share_of
+from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, share_of
 from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.fallback import FALLBACK, fallbacks_in
 from monitor.evaluate.finding_contrasts import rates_of_findings
+from monitor.evaluate.number_groups import Groups
 from monitor.evaluate.vector_contrasts import Directions
 from monitor.panes.distributions import Part, by_window, findings_by_window
 from monitor.watch import Layout, Summary, Watch

@@ -34,8 +34,9 @@ from detectors.performance.schemes import Binary, Multiclass
 from detectors.sketch import FindingLayout
 from monitor.alerts.verdict import OddLabels
 from monitor.config.performance import COVERAGE, ERROR, PerformancePlan, metric_of
-from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, share_at
+from monitor.evaluate.contrasts import DESCRIBED, Contrasts, share_at
 from monitor.evaluate.finding_contrasts import FindingContrasts
+from monitor.evaluate.referred_contrasts import REFERENCE_EVENTS
 from monitor.performance.hours import OTHER
 from monitor.performance.label_mix import LabelMix
 from monitor.values import DAY_MS

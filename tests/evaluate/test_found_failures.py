@@ -15,9 +15,9 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.config import Configuration
-from monitor.evaluate.contrasts import REFERENCE_EVENTS
 from monitor.evaluate.kinds import KINDS
 from monitor.evaluate.mark_log import Mark, log_mark
+from monitor.evaluate.referred_contrasts import REFERENCE_EVENTS
 from monitor.evaluate.windows import first_window_end
 from monitor.panes.reading import read_panes
 from monitor.watch import compile_watch

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from detectors.change.renewal import RESOLVED, Renewal, Scores
 from detectors.sketch import universal_layout
-from monitor.evaluate.contrasts import NumberContrasts, SignalEvidence, referred_contrasts
+from monitor.evaluate.contrasts import SignalEvidence
+from monitor.evaluate.number_contrasts import NumberContrasts
+from monitor.evaluate.value_contrasts import referred_contrasts
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
 from tests.evaluate.batches import evaluated

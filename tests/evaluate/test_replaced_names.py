@@ -11,8 +11,9 @@ import pytest
 
 from detectors.sketch import CategoryLayout, CategorySummary
 from detectors.sketch.category_summary import summarize
+from monitor.evaluate.category_contrasts import CategoryContrasts
 from monitor.evaluate.columns import Columns, sums_of
-from monitor.evaluate.contrasts import CategoryContrasts, referred_contrasts
+from monitor.evaluate.value_contrasts import referred_contrasts
 from monitor.evaluate.windows import Windows
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store

@@ -15,9 +15,10 @@ from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
 from monitor.evaluate.answers import Answers, Described
 from monitor.evaluate.change import Changes
-from monitor.evaluate.contrasts import EQUAL_PAIRS, AnswerContrasts, share_at
+from monitor.evaluate.contrasts import EQUAL_PAIRS, share_at
 from monitor.evaluate.expectations import read_day
 from monitor.evaluate.fallback import FALLBACK, FallbackContrasts, failed_back, fallbacks_in
+from monitor.evaluate.number_contrasts import AnswerContrasts
 from monitor.evaluate.window_contrasts import measured_windows
 from monitor.evaluate.windows import Windows, first_window_end
 from monitor.panes.distributions import Part

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.sketch import NumericFold, NumericSummary, universal_layout
 from monitor.evaluate.columns import Columns, keys_of
-from monitor.evaluate.contrasts import Groups
+from monitor.evaluate.number_groups import Groups
 
 Values = npt.NDArray[Any]
 LAYOUT = universal_layout(None, None)
