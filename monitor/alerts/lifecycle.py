@@ -410,10 +410,23 @@ class Live:
         member.peak = member.evidence
         return member.tell_labels(verdict, relatives) or bool(news)
 
-    def take_again(self, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int) -> bool:
-        """Take in the verdicts of another alarmed window of a member, and return whether one of them is news."""
+    def take_again(self, alarms: Mapping[SeriesKey, Sequence[Verdict]], pause_ms: int) -> bool:
+        """Take in the verdicts of another alarmed window of members, and return whether one of them is news."""
+        kin: dict[tuple[str, str], list[SeriesKey]] = {}
+        for series in self.members:
+            kin.setdefault((series[0], series[2]), []).append(series)
+        news = False
+        # The whole comes before its segments: what is told of it is no news of them.
+        for series in sorted(self.members.keys() & alarms.keys()):
+            relatives = [self.members[each] for each in kin[series[0], series[2]] if each != series]
+            news |= self._take_again(series, alarms[series], pause_ms, relatives)
+        return news
+
+    def _take_again(
+        self, series: SeriesKey, verdicts: Sequence[Verdict], pause_ms: int, relatives: Sequence[Member]
+    ) -> bool:
         if self.members[series].new_normal is None:
-            return self.members[series].alarm(verdicts, pause_ms, self._relatives(series))
+            return self.members[series].alarm(verdicts, pause_ms, relatives)
         # What was accepted is over: this has another beginning.
         self.take(series, verdicts)
         return True
@@ -605,10 +618,8 @@ class Lifecycle:
         for alert in self._live:
             for series in alert.members.keys() - alarms.keys():
                 alert.members[series].status = statuses.get(series, "no_data")
-            # The whole comes before its segments: what is told of it is no news of them.
-            for series in sorted(alert.members.keys() & alarms.keys()):
-                if alert.take_again(series, alarms[series], self._policy.resolve_after_ms):
-                    changed.add(alert.alert_id)
+            if alert.take_again(alarms, self._policy.resolve_after_ms):
+                changed.add(alert.alert_id)
         # A series stays with its alert until that ends: only one that no alert has may begin another.
         owned = {series for alert in self._live for series in alert.members}
         starting: dict[Group, dict[SeriesKey, list[Verdict]]] = {}

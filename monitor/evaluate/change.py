@@ -36,7 +36,7 @@ from monitor.alerts.verdict import OF_NO_USE, Beside, Change, Facts, Failure, Ne
 from monitor.config.baseline import PeriodBaseline
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
-from monitor.evaluate.contrasts import DESCRIBED, REFERENCE_EVENTS, Contrasts, SignalEvidence
+from monitor.evaluate.contrasts import DESCRIBED, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
 from monitor.evaluate.former_versions import Off, is_as_before, stood_of
@@ -45,6 +45,7 @@ from monitor.evaluate.model_evidence import ModelEvidence, Part, Standing
 from monitor.evaluate.new_normals import NewNormals
 from monitor.evaluate.number_windows import RECENT, Recent
 from monitor.evaluate.pinned import PinnedPeriod
+from monitor.evaluate.referred_contrasts import REFERENCE_EVENTS
 from monitor.evaluate.tallies import CountedCharts, CountedShare
 from monitor.evaluate.verdict_columns import Measured, Verdicts
 from monitor.events import SeriesKey
@@ -460,8 +461,8 @@ class Changes:
         # An alarm that stands is of as many windows as it took to raise it.
         on_average = by_day or not passes or bool(verdict[legend.SPAN] > 1)
         shift, expected = float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED])
-        windows, counted = int(np.nan_to_num(verdict[legend.SPAN])), CountedShare.of(part.counted[t])
-        off = Standing(shift, expected, by_day, windows, counted, on_average)
+        span, counted = float(verdict[legend.SPAN]), CountedShare.of(part.counted[t])
+        off = Standing(shift, expected, by_day, 0 if math.isnan(span) else int(span), counted, on_average)
         change = self._change(contrasts, contrast, off, part.evidence, t, end_ms)
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
@@ -599,10 +600,10 @@ class Changes:
         new_normals = self._new_normals.by_window(key, part.new_normals, occupied)
 
         # Facts are asked for when the series may be gone.
-        contrasts, first_values = self._contrasts[key], part.evidence.first_values
+        contrasts, first_values, windows_ms = self._contrasts[key], part.evidence.first_values, ends_ms[occupied]
 
         def facts(of_series: Verdicts, t: int, d: int) -> Facts:
-            window = int(np.searchsorted(ends_ms[occupied], of_series.ends_ms[t]))
+            window = int(np.searchsorted(windows_ms, of_series.ends_ms[t]))
             at, end_ms = int(occupied[window]), int(of_series.ends_ms[t])
             failure = part.evidence.failures.get(at)
             if d:
@@ -634,9 +635,9 @@ class Changes:
 
         step_ms = self._watch.model.spec.detect.defaults.step_ms
         least = np.full(len(detectors), SMALLEST_EFFECT)
-        by_end = {int(ends_ms[occupied[window]]): new_normal for window, new_normal in new_normals.items()}
+        by_end = {int(windows_ms[window]): new_normal for window, new_normal in new_normals.items()}
         return Verdicts(
-            key, detectors, least, step_ms, ends_ms[occupied], part.events[occupied], measured, facts,
+            key, detectors, least, step_ms, windows_ms, part.events[occupied], measured, facts,
             new_normals=by_end,
         )  # fmt: skip
 

@@ -153,8 +153,10 @@ def follow(
     transitions: list[Transition] = []
     for end_ms in ends_ms:
         of_window = [verdict for of_series in drifting.get(end_ms, ()) for verdict in of_series.drifts[end_ms]]
-        # Beside what drifts, only the series of live alerts are asked for their status, and those that people accepted.
-        for key in sorted(lifecycle.members() | accepted.get(end_ms, set())):
+        # Of the others only the series of live alerts are asked for their status, and those that people accepted.
+        for key in sorted(
+            lifecycle.members() - {verdict.series for verdict in of_window} | accepted.get(end_ms, set())
+        ):
             of_window += [verdict for of_series in by_series.get(key, ()) for verdict in of_series.standing(end_ms)]
         versions = {version for version, windows_ms in serving.items() if end_ms in windows_ms}
         transitions += lifecycle.step(end_ms, meet(of_window), versions)

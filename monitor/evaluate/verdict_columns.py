@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from detectors.chart.legend import (
     SURPRISE,
     THRESHOLD,
 )
-from detectors.distance.contract import EFFECT, STATISTIC
+from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from detectors.distance.p_values import p_values
 from monitor.alerts.verdict import NO_FACTS, Facts, NewNormal, Status, Verdict
 from monitor.alerts.wording import detail
@@ -178,6 +179,8 @@ class Verdicts:
     def _p_value(self, t: int, d: int) -> float:
         if "p_values" in self.__dict__:
             return float(self.p_values[t, d])
+        if self.measured.codes[t, d, P_KIND] == NO_TEST:
+            return math.nan
         # Of a backtest's windows few are looked at one by one: not worth the p-values of all.
         return float(p_values(self.measured.numbers[t, d : d + 1], self.measured.codes[t, d : d + 1, P_KIND])[0])
 
@@ -199,7 +202,8 @@ class Verdicts:
             "surprise_limit": flat[:, THRESHOLD].tolist(),
             "p_value": self.p_values.ravel().tolist(),
         }
-        facts = [self.facts(self, t, d) for t in range(windows) for d in range(tests)]
+        alarms = self._facts_of_alarms()
+        facts = [alarms.get((t, d)) or self.facts(self, t, d) for t in range(windows) for d in range(tests)]
         return {
             "model": [model] * count,
             "signal": [signal] * count,
@@ -216,6 +220,14 @@ class Verdicts:
             **sentence_columns,
             "detail": [detail(_Said(*row)) for row in zip(facts, *sentence_columns.values(), strict=True)],
         }
+
+    def _facts_of_alarms(self) -> dict[tuple[int, int], Facts]:
+        """Return what alerts were made of, if any were: in a window of an alarm nothing costs as much as its facts."""
+        if "drifts" not in self.__dict__:
+            return {}
+        places = np.argwhere(self.statuses == DRIFT).tolist()
+        verdicts = chain.from_iterable(self.drifts.values())
+        return {(t, d): verdict.facts for (t, d), verdict in zip(places, verdicts, strict=True)}
 
     def within(self, from_ms: int, to_ms: int) -> Verdicts:
         """Return those of the windows that end within ``(from_ms, to_ms]``."""
