@@ -549,8 +549,8 @@ def topic_sample(cluster: KafkaCluster, topic: str, most: int) -> Source:
 def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:
     base = configuration.resolve(model, "")
     path, root = Path(pattern), Path(pattern).anchor
-    if root and not has_magic(pattern):
-        return [path]
+    if not has_magic(pattern):
+        return [base / path]
     paths = sorted(Path(root).glob(str(path.relative_to(root))) if root else base.glob(pattern))
     if not paths:
         raise InputError(f"model {model!r}: no file matches {base / pattern}")

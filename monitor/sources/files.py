@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from monitor.dataset import TABLES
 from monitor.errors import InputError, SourceError
 from monitor.events import Gap, Partition, Records
-from monitor.sources.contract import Resume, Source
+from monitor.sources.contract import Mark, Resume, Source
+from monitor.sources.followed import FollowedFile
 from monitor.sources.lines import LineReader
 
 __all__ = ["FileSource"]
@@ -28,21 +29,21 @@ class _Reader(Protocol):
     next_offset: int
     ended: bool
     failure: str
-    done_bytes: int
+
+    @property
+    def done_bytes(self) -> int: ...
 
     def take(self, count: int) -> tuple[Sequence[int], list[bytes]]: ...
 
     def close(self) -> None: ...
 
 
-def _reader(format: str, follow: bool, most_csv_bytes: int | None, path: Path, first: int) -> _Reader:
+def _reader(format: str, most_csv_bytes: int | None, path: Path, first: int) -> _Reader:
     if format == "parquet" or path.suffix.lower() in TABLES:
-        if follow:
-            raise InputError(f"{path}: a table cannot be followed: only JSON lines grow at their end")
         from monitor.sources.parquet import RowReader
 
         return RowReader(path, first, most_bytes=most_csv_bytes)
-    return LineReader(path, first, follow=follow)
+    return LineReader(path, first)
 
 
 class FileSource(Source):
@@ -53,8 +54,8 @@ class FileSource(Source):
     timestamps are ISO 8601.
 
     A file that cannot be read any further (a gzip file cut off in the middle, say) ends there: what stands before
-    that place is returned, and :attr:`failures` says what happened. A followed file that is replaced or cut short
-    raises, since the new lines would have offsets that are in use already.
+    that place is returned, and :attr:`failures` says what happened. A followed file may be rotated
+    (`monitor.sources.followed`), and need not be there yet.
 
     Parameters
     ----------
@@ -104,8 +105,8 @@ class FileSource(Source):
         self.gaps: list[Gap] = []
         self.total_bytes = 0
         self._files = {(topic, number): path for topic, paths in files.items() for number, path in enumerate(paths)}
-        self._open = partial(_reader, format, follow, most_csv_bytes)
-        self._follow = follow
+        self._open = partial(_reader, format, most_csv_bytes)
+        self._marks: dict[Partition, Mark] = {}
         self._rows_per_hour = rows_per_hour
         self._readers: dict[Partition, _Reader] = {}
         self._turns: list[Partition] = []
@@ -123,12 +124,26 @@ class FileSource(Source):
         Raises
         ------
         InputError
-            A file is not there, cannot be opened, or is not of the stated format.
+            A file is not there, cannot be opened, or is not of the stated format. One that is followed need not be
+            there.
         """
         for (topic, number), path in self._files.items():
-            self._readers[topic, number] = self._open(path, resume(topic, number) or 0)
-        self.total_bytes = sum(path.stat().st_size for path in self._files.values())
+            offset = resume(topic, number) or 0
+            self._readers[topic, number] = (
+                self._open(path, offset) if self.bounded else self._followed((topic, number), path, offset)
+            )
+        self.total_bytes = sum(path.stat().st_size for path in self._files.values()) if self.bounded else 0
         self._turns = list(self._readers)
+        self._closed.clear()
+
+    def _followed(self, partition: Partition, path: Path, offset: int) -> FollowedFile:
+        if path.suffix.lower() in TABLES:
+            raise InputError(f"{path}: a table cannot be followed: only JSON lines grow at their end")
+
+        def note_cut(lost_from: int, following: int) -> None:
+            self.gaps.append((*partition, lost_from, following))
+
+        return FollowedFile(path, offset, self._marks.pop(partition, {}), note_cut)
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Return what is there, from one file after the other in turn; wait only where files are followed.
@@ -136,10 +151,10 @@ class FileSource(Source):
         Raises
         ------
         SourceError
-            A file was replaced or cut short.
+            A file ends before the line at which to go on.
         """
         polled = self._look(max_records)
-        waits = int(timeout_s / _LOOK_AGAIN_S) if self._follow else 0
+        waits = 0 if self.bounded else int(timeout_s / _LOOK_AGAIN_S)
         while not polled and waits > 0 and not self._closed.wait(_LOOK_AGAIN_S):
             waits -= 1
             polled = self._look(max_records)
@@ -156,6 +171,20 @@ class FileSource(Source):
     def at_end(self) -> frozenset[Partition]:
         """Partitions whose file was read to its end, or to where it cannot be read any further."""
         return frozenset(partition for partition, reader in self._readers.items() if reader.ended)
+
+    def mark(self, partition: Partition) -> Mark:
+        """Say how the files of a partition begin that are followed."""
+        reader = self._readers.get(partition)
+        return reader.mark() if isinstance(reader, FollowedFile) else {}
+
+    def recall(self, partition: Partition, mark: Mark) -> None:
+        """Take up how the files of a partition began."""
+        self._marks[partition] = mark
+
+    def refused(self) -> Mapping[str, str]:
+        """Return files that are followed and cannot be read now, with the reason; they are tried again."""
+        readers = ((topic, reader) for (topic, _), reader in self._readers.items() if isinstance(reader, FollowedFile))
+        return {topic: reader.trouble for topic, reader in readers if reader.trouble}
 
     def close(self) -> None:
         """Close the files and end a waiting ``poll``."""
@@ -179,7 +208,7 @@ class FileSource(Source):
             reader = self._readers[partition]
             if reader.failure:
                 self.failures.append(reader.failure)
-            if reader.failure or (reader.ended and not self._follow):
+            if reader.failure or (reader.ended and self.bounded):
                 self._turns.remove(partition)
         if not batches:
             self._raise_kept()

@@ -29,7 +29,7 @@ class LineReader:
     first : int
         The first line to return, counted from 0.
     follow : bool
-        Whether the file may grow: then a last line without a newline is not complete yet.
+        Whether the file may grow: then a last line without a newline is not complete yet, until :meth:`finish`.
 
     Attributes
     ----------
@@ -45,12 +45,10 @@ class LineReader:
     Raises
     ------
     InputError
-        The file is not there or cannot be opened, or a gzip file is to be followed.
+        The file is not there or cannot be opened.
     """
 
     def __init__(self, path: Path, first: int = 0, *, follow: bool = False) -> None:
-        if follow and path.suffix == ".gz":
-            raise InputError(f"{path}: a gzip file cannot be followed")
         self.path = path
         self.next_offset = 0
         self.ended = False
@@ -70,7 +68,7 @@ class LineReader:
         Raises
         ------
         SourceError
-            The file was replaced or cut short, or ends before the line to start at.
+            The file ends before the line to start at, and is not followed.
         """
         numbers: list[int] | range = range(0)
         lines: list[bytes] = []
@@ -85,9 +83,47 @@ class LineReader:
                 numbers, lines = [number for number, _ in filled], [line for _, line in filled]
         return numbers, lines
 
+    def finish(self) -> bool:
+        """Follow the file no longer; return whether it has a last line without a newline, which is complete then."""
+        self._follow = False
+        return bool(self._tail)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    # -- which file it is --------------------------------------------------------------------------------------
+
+    def is_at(self, path: Path) -> bool:
+        """Whether the file has a name now."""
+        try:
+            on_disk = path.stat()
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self._file.fileno())
+        return (mine.st_dev, mine.st_ino) == (on_disk.st_dev, on_disk.st_ino)
+
+    @property
+    def has_shrunk(self) -> bool:
+        """Whether the file is shorter than what was read of it."""
+        return os.fstat(self._file.fileno()).st_size < self.done_bytes
+
+    @property
+    def modified_ns(self) -> int:
+        """When the file was written to last."""
+        return os.fstat(self._file.fileno()).st_mtime_ns
+
+    def beginning(self, size: int) -> bytes:
+        """Return its first bytes, unpacked: so many, or all that there are."""
+        if self.path.suffix != ".gz":
+            return os.pread(self._file.fileno(), size, 0)
+        stream, unpacked, at = zlib.decompressobj(_GZIP), b"", 0
+        while len(unpacked) < size and (packed := os.pread(self._file.fileno(), CHUNK_BYTES, at)):
+            at += len(packed)
+            unpacked += stream.decompress(packed, size - len(unpacked))
+            if stream.eof or stream.unconsumed_tail:
+                break
+        return unpacked
 
     def _fill(self) -> bool:
         """Make sure that there is a line to take, if there is one by now."""
@@ -118,8 +154,6 @@ class LineReader:
             self._tail = bytearray(chunk[cut + 1 :])
             return True
         self.ended = True
-        if self._follow:
-            self._check_same_file()
         return self._load_last()
 
     def _load_last(self) -> bool:
@@ -133,7 +167,7 @@ class LineReader:
         self._tail += part[: MAX_LINE_BYTES + 1 - len(self._tail)]
 
     def _check_first(self) -> None:
-        if self.next_offset < self._first and not self.failure:
+        if self.next_offset < self._first and not self.failure and not self._follow:
             raise SourceError(
                 f"{self.path}: ends after line {self.next_offset}, but {self._first} lines of it were read before;"
                 " it was cut short or replaced",
@@ -178,21 +212,6 @@ class LineReader:
     def _fail(self, why: str) -> None:
         complete = self.next_offset + len(self._lines) - self._taken
         self.failure = f"{self.path}: after line {complete}: {why}"
-
-    def _check_same_file(self) -> None:
-        mine = os.fstat(self._file.fileno())
-        try:
-            on_disk = self.path.stat()
-        except FileNotFoundError:
-            return  # renamed away: a rotation that is not finished yet
-        replaced = (mine.st_dev, mine.st_ino) != (on_disk.st_dev, on_disk.st_ino)
-        if replaced or on_disk.st_size < self.done_bytes:
-            change = "replaced" if replaced else "cut short"
-            raise SourceError(
-                f"{self.path}: was {change} after line {self.next_offset}; lines of a new file would take numbers that"
-                " are in use: give each file a name of its own and list it, or clear the checkpoint",
-                retryable=False,
-            )
 
 
 def _open(path: Path) -> BinaryIO:
