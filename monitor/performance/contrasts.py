@@ -392,7 +392,9 @@ class CoverageContrasts(JudgedContrasts):
         return row.predictions > 0
 
     def name(self, row: int) -> str:
-        return COVERAGE if row == 0 else f"{COVERAGE} of predicted {self._classes[row - 1]!r}"
+        if 0 < row <= len(self._classes):
+            return f"{COVERAGE} of predicted {self._classes[row - 1]!r}"
+        return f"{COVERAGE} of another class" if row else COVERAGE
 
     def in_units(self, row: int, value: float) -> float:
         return share_at(value)

@@ -217,6 +217,17 @@ def test_of_several_classes_the_one_whose_labels_stop_explains_what_metrics_woul
     assert {status for status, _ in written["performance:accuracy"][BACK:]} == {"ok"}
 
 
+def test_a_version_begins_after_one_that_has_fewer_classes_than_are_followed() -> None:
+    watch = watch_of_kinds("accuracy", "coverage")
+    hours = judged_kinds(watch, "none")
+    at_ms = START_MS + CHANGE * HOUR_MS
+    of_versions = {end: {("2" if end > at_ms else "1", ""): row for row in of.values()} for end, of in hours.items()}
+    transitions, written = alarmed(watch, of_versions)
+
+    assert transitions == []
+    assert written["coverage"][-1][0] == "ok"
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("rest", [0.0, 0.03])
 def test_an_alert_says_of_which_class_labels_no_longer_come_also_if_that_shows_later(rest: float, seed: int) -> None:
