@@ -1,8 +1,9 @@
 """What people say of signals, in the store: a level is the new normal, an alert was false, harmless or real.
 
 Marks are inputs of an evaluation. When one takes effect is written down before it does: at the end of the first window
-that was not yet evaluated then, or that ends behind the time from which the mark is to hold, if that is later. So the
-same log gives the same rows live, in a replay, in a backtest and after a crash.
+that was not yet evaluated then, or that ends behind the time from which the mark is to hold, if that is later. A window
+was evaluated if anything of it is stored, though a crash may have it evaluated once more. So the same log gives the
+same rows live, in a replay, in a backtest and after a crash.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from monitor.events import SeriesKey
 from sinks.store.batch import append
 from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
+from sinks.store.evaluated import first_unwritten
 from sinks.store.rows import rows_of
 
 __all__ = [
@@ -143,6 +145,7 @@ def log_mark(store: Store, clock: Clock, mark: Mark) -> Mark:
     >>> from monitor.clock import ManualClock
     >>> from sinks.store.memory import MemoryStore
     >>> store, clock = MemoryStore(), ManualClock(now_ms=9_000)
+    >>> store.migrate()
     >>> said = Mark("fraud", "feature:amount", "", "", "accepted", 4_500, 0, "ann", "new prices", 0)
     >>> _ = log_mark(store, clock, said)
     >>> [(mark.says, mark.effective_ms) for mark in take_up(store, "fraud", 3_000, step_ms=1_000)]
@@ -172,7 +175,7 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int, *, judged:
     store : Store
     model : str
     next_end_ms, step_ms : int
-        End of the first window that is not evaluated yet, and how far apart windows are.
+        End of the window that is evaluated next, and how far apart windows are.
     judged : bool
         Of signals that are made of labels, or of all others: their windows are not equally far.
 
@@ -182,6 +185,11 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int, *, judged:
     """
     marks = [mark for mark in read_marks(store, model) if is_judged(mark.signal) == judged]
     unsettled = [vars(mark) for mark in marks if not mark.effective_ms]
+    if unsettled:
+        alerts = "performance_alerts" if judged else "alerts"
+        next_end_ms = first_unwritten(
+            store, model, next_end_ms, step_ms, alerts, lambda signal: is_judged(signal) == judged
+        )
     settled = [
         row | {"effective_ms": _first_end(row["from_ms"], next_end_ms, step_ms, row["says"])} for row in unsettled
     ]

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from monitor.clock import Clock
+from monitor.config.performance import is_judged
 from sinks.store.change_log import ChangeLog, Row
 from sinks.store.contract import Query, Store
+from sinks.store.evaluated import first_unwritten
 from sinks.store.rows import rows_of
 from sinks.store.spans import HOUR_MS
 
@@ -200,13 +202,17 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Ro
     store : Store
     model : str
     next_end_ms, step_ms : int
-        End of the first window that is not evaluated yet, and how far apart windows are.
+        End of the window that is evaluated next, and how far apart windows are.
 
     Raises
     ------
     StoreError
     """
     rollouts = read_rollouts(store, model)
+    if any(_settled(rollout, next_end_ms, step_ms) != rollout for rollout in rollouts):
+        next_end_ms = first_unwritten(
+            store, model, next_end_ms, step_ms, "alerts", lambda signal: not is_judged(signal)
+        )
     settled = [_settled(rollout, next_end_ms, step_ms) for rollout in rollouts]
     _put_changed(store, rollouts, settled)
     return settled

@@ -212,7 +212,7 @@ def test_only_the_series_that_was_accepted_is_at_a_new_level(tmp_path: Path) -> 
 # -- the same log gives the same rows ---------------------------------------------------------------------------------
 
 
-def watching(store: Store, stream: list[Path], after: int, restart_every: int = 0) -> Store:
+def watching(store: Store, stream: list[Path], after: int, restart_every: int = 0, *, dies: bool = False) -> Store:
     """Replay while somebody accepts the level some batches after its alarm; a process may end, and another goes on."""
     batches, progress, stopping = 0, 0, [True]
 
@@ -225,6 +225,8 @@ def watching(store: Store, stream: list[Path], after: int, restart_every: int = 
         batches += bool(rows(store, "alerts"))
         if batches >= after > 0 and not read_marks(store):
             said(store)
+            if dies:
+                raise StoppedError
         if restart_every and progress % restart_every == 0:
             raise StoppedError
 
@@ -281,6 +283,18 @@ def test_a_process_that_ends_after_an_acceptance_goes_on_with_it(stream: list[Pa
     watching(store, stream, after=20, restart_every=10)
     assert outcome(store) == outcome(replayed(watched(), stream, copied(store))[0])
     assert [state for state, _ in transitions(store)] == ["firing", "resolved", "firing"]
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4, 20])
+def test_a_process_that_ends_with_an_acceptance_decides_no_window_anew(stream: list[Path], after: int) -> None:
+    """Some windows behind its checkpoint are stored already, and people have seen them."""
+    store = MemoryStore()
+    store.migrate()
+    watching(store, stream, after, dies=True)
+    assert outcome(store) == outcome(replayed(watched(), stream, copied(store))[0])
+    assert [state for state, _ in transitions(store)] == ["firing", "resolved", "firing"]
+    [mark] = read_marks(store)
+    assert mark.effective_ms > at(FIRST[1])
 
 
 def test_a_backtest_gives_the_alerts_that_were(live: Store) -> None:
