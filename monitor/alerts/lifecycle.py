@@ -131,6 +131,15 @@ class Member:
     standing: list[str] = field(default_factory=list)
     recurrence: Recurrence | None = None
 
+    @classmethod
+    def of(cls, verdicts: Sequence[Verdict]) -> Member:
+        """Return a member that begins with verdicts, strongest first."""
+        verdict = verdicts[0]
+        change, new_version = verdict.facts.change, _new_version(verdicts)
+        moved_ms, failure = 0 if change is None else change.since_ms, verdict.facts.failure
+        since_ms, at_ms = verdict.window_start_ms, verdict.at_ms
+        return cls(since_ms, at_ms, verdict, verdict, moved_ms=moved_ms, new_version=new_version, failure=failure)
+
     def tell(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member] = ()) -> bool:
         """Return whether a move is news, and remember it if so.
 
@@ -393,22 +402,12 @@ class Live:
         bool
             Whether that is news: what a segment has of a move that was told is none.
         """
-        verdict = verdicts[0]
-        change = verdict.facts.change
-        member = self.members[series] = Member(
-            verdict.window_start_ms,
-            verdict.at_ms,
-            verdict,
-            verdict,
-            moved_ms=0 if change is None else change.since_ms,
-            new_version=_new_version(verdicts),
-            failure=verdict.facts.failure,
-        )
+        member = self.members[series] = Member.of(verdicts)
         relatives = self._relatives(series)
         news = [each for each in verdicts if member.tell(each, pause_ms, relatives)]
         member.say(verdicts, verdicts, None, is_told=bool(news))
         member.peak = member.evidence
-        return member.tell_labels(verdict, relatives) or bool(news)
+        return member.tell_labels(verdicts[0], relatives) or bool(news)
 
     def take_again(self, alarms: Mapping[SeriesKey, Sequence[Verdict]], pause_ms: int) -> bool:
         """Take in the verdicts of another alarmed window of members, and return whether one of them is news."""
@@ -461,12 +460,6 @@ class Live:
         return sorted(
             members, key=lambda m: (not is_over and not m.is_alarmed, -m.evidence.strength, _by_name(m.evidence))
         )
-
-    @property
-    def comes_often(self) -> bool:
-        """Whether the foremost of what alarms did so of late already, more than once."""
-        recurrence = self.ranked(is_over=False)[0].recurrence
-        return recurrence is not None and recurrence.times >= OFTEN
 
     def to_json(self) -> dict[str, Any]:
         members = [member.to_json() for _, member in sorted(self.members.items())]
@@ -629,7 +622,30 @@ class Lifecycle:
                 starting.setdefault(self._group(series), {})[series] = alarms[series]
             elif self._take(relative, series, alarms[series], self._policy.resolve_after_ms):
                 changed.add(relative.alert_id)
-        return changed | {self._join_or_begin(at_ms, group, new) for group, new in starting.items()}
+        return changed.union(*(self._take_new(at_ms, group, new) for group, new in starting.items()))
+
+    def _take_new(self, at_ms: int, group: Group, new: dict[SeriesKey, list[Verdict]]) -> set[str]:
+        """Give what no alert has to alerts, and return them.
+
+        Labels by which routes and silences know what comes often say nothing of what comes for the first time:
+        that is an alert of its own.
+        """
+        often = {series: verdicts for series, verdicts in new.items() if self._comes_often(verdicts)}
+        changed = {self._join_or_begin(at_ms, group, often, is_often=True)} if often else set()
+        others: dict[SeriesKey, list[Verdict]] = {}
+        for series in sorted(new.keys() - often.keys()):
+            relative = self._alert_of_relative(series, _new_version(new[series])) if often else None
+            if relative is None:
+                others[series] = new[series]
+            else:
+                self._take(relative, series, new[series])
+        return changed | {self._join_or_begin(at_ms, group, others, is_often=False)} if others else changed
+
+    def _comes_often(self, verdicts: Sequence[Verdict]) -> bool:
+        member = Member.of(verdicts)
+        member.say(verdicts, verdicts, None, is_told=False)
+        recurrence = self._past.recurrence(member.cause, member.since_ms)
+        return recurrence is not None and recurrence.times >= OFTEN
 
     def _tell_versions_apart(self, serving: AbstractSet[str]) -> None:
         of_alerts = set[str]().union(*(alert.versions for alert in self._live))
@@ -645,18 +661,22 @@ class Lifecycle:
                 if member is not None and member.status != "drift":
                     member.new_normal = verdict.facts.new_normal
 
-    def _join_or_begin(self, at_ms: int, group: Group, new: dict[SeriesKey, list[Verdict]]) -> str:
+    def _join_or_begin(
+        self, at_ms: int, group: Group, new: dict[SeriesKey, list[Verdict]], *, is_often: bool
+    ) -> str:  # fmt: skip
         open_to_it = [
             alert
             for alert in self._live
-            if alert.group == group and at_ms - alert.began_ms <= self._policy.join_within_ms
+            if alert.group == group
+            and at_ms - alert.began_ms <= self._policy.join_within_ms
+            and (is_often or "recurring" not in alert.labels)
         ]
         # Of several the youngest: its cause is the nearest in time.
         strongest = {series: verdicts[0] for series, verdicts in new.items()}
         alert = max(open_to_it, key=lambda a: a.began_ms) if open_to_it else self._begin(at_ms, group, strongest)
         for series, verdicts in new.items():
             self._take(alert, series, verdicts)
-        if not open_to_it and alert.comes_often:
+        if not open_to_it and is_often:
             alert.labels["recurring"] = "yes"
         return alert.alert_id
 

@@ -126,6 +126,10 @@ class Recurrence(NamedTuple):
         """What a title says of it."""
         return f"{self._times} since {utc(self.first_ms)[:10]}{self._rhythm}"
 
+    def headline_of(self, signal: str) -> str:
+        """What a title says of it that is about other signals as well."""
+        return f"{signal} {'' if self._is_cut else 'for the '}{self.headline}"
+
     @property
     def sentence(self) -> str:
         """What a reason says of it."""

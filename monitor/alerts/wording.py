@@ -228,8 +228,16 @@ def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is
     alarmed_series = {moved.evidence.series for moved in alarmed}
     quiet = [moved for moved in _of_newest_versions(ranked) if moved.evidence.series not in alarmed_series]
     named = "" if version is None else f" (version {_version(version)})"
-    again = "" if alarmed[0].recurrence is None else f"; {alarmed[0].recurrence.headline}"
-    return f"{model}{named}: {headline}{_no_longer(quiet)}{again}"
+    return f"{model}{named}: {headline}{_no_longer(quiet)}{_came_before(alarmed)}"
+
+
+def _came_before(alarmed: Sequence[Moved]) -> str:
+    """Say how often the foremost alarmed so of late, and that it is about that alone, where others come for once."""
+    foremost, recurrence = alarmed[0].evidence, alarmed[0].recurrence
+    if recurrence is None:
+        return ""
+    is_alone = all(moved.recurrence is not None or moved.evidence.signal == foremost.signal for moved in alarmed)
+    return f"; {recurrence.headline if is_alone else recurrence.headline_of(_name(foremost))}"
 
 
 def _moves(ranked: Sequence[Moved]) -> str:

@@ -27,10 +27,18 @@ def lifecycle(window_ms: int = HOUR_MS, for_ms: int = 0) -> Lifecycle:
     return Lifecycle("pay", "ops", {"recurring": "mine"}, policy_of(config, window_ms), window_ms)
 
 
-def verdict(at_ms: int, what: str = "missing", *, is_up: bool = True, window_ms: int = HOUR_MS) -> Verdict:
+def verdict(
+    at_ms: int,
+    what: str = "missing",
+    *,
+    is_up: bool = True,
+    window_ms: int = HOUR_MS,
+    signal: str = "feature:x",
+    segment: str = "",
+) -> Verdict:
     change = Change(what, 0.02, 1.0 if is_up else 0.0, by_day=False)
     return Verdict(
-        "7", "", "feature:x", "change", "drift", at_ms, at_ms - window_ms, 1.0, effect=1.0, min_effect=0.1,
+        "7", segment, signal, "change", "drift", at_ms, at_ms - window_ms, 1.0, effect=1.0, min_effect=0.1,
         facts=Facts(change=change),
     )  # fmt: skip
 
@@ -83,6 +91,42 @@ def test_an_outage_of_each_day_says_how_often_it_came_and_from_when_to_when() ->
 def test_routes_can_tell_what_comes_often_apart() -> None:
     """The label is Leeway's own, and alerts that come for the first or second time have none."""
     assert [step.labels.get("recurring") for step in play(days_at(range(4)))] == [None, None, "yes", "yes"]
+
+
+@pytest.mark.parametrize("later", [0, 1], ids=["at once", "an hour later"])
+def test_what_fails_for_the_first_time_does_not_hide_behind_what_comes_each_day(later: int) -> None:
+    """Whoever leads what comes often to a ticket, or silences its cause, wants to be woken by the other one."""
+    alerts = lifecycle()
+    play(days_at(range(3)), alerts)
+    [(start, end)] = days_at([3], lasts=4)
+    transitions = []
+    for hour, at_ms in enumerate(range(start + HOUR_MS, end + 1, HOUR_MS)):
+        others = [verdict(at_ms, signal="feature:y")] if hour >= later else []
+        transitions += alerts.step(at_ms, [verdict(at_ms), *others])
+    known, other = (step for step in transitions if step.state == "firing")
+    assert (known.labels["cause"], known.labels["recurring"]) == ("feature:x", "yes")
+    assert (other.labels["cause"], other.labels.get("recurring")) == ("feature:y", None)
+    assert known.title.endswith("; 4th time since 2024-05-06, each day")
+    assert ";" not in other.title
+
+
+def test_a_segment_belongs_to_what_comes_each_day_in_the_whole() -> None:
+    alerts = lifecycle()
+    play(days_at(range(3)), alerts)
+    [(start, _)] = days_at([3])
+    at_ms = start + HOUR_MS
+    *_, firing = alerts.step(at_ms, [verdict(at_ms), verdict(at_ms, segment="country=DE")])
+    assert firing.labels["recurring"] == "yes"
+    assert len(firing.signals) == 2
+
+
+def test_a_title_about_several_signals_says_which_of_them_came_before() -> None:
+    alerts = lifecycle()
+    play(days_at([0]), alerts)
+    [(start, _)] = days_at([1])
+    at_ms = start + HOUR_MS
+    *_, firing = alerts.step(at_ms, [verdict(at_ms), verdict(at_ms, signal="feature:y")])
+    assert firing.title.endswith("; feature:x for the 2nd time since 2024-05-06")
 
 
 @pytest.mark.parametrize(
