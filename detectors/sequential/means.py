@@ -32,6 +32,9 @@ LEAST_EVENTS = 500
 DEFAULT_SHIFT = 0.1
 """Standard deviations by which the difference is expected beyond the margin where no shift is stated."""
 
+LEAST_SPREAD = 0.01
+"""Standard deviation of an observation at least, as a part of the shift: what does not vary at all can be compared."""
+
 FAR = 30.0
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
@@ -66,7 +69,8 @@ def mean_evidence(strata: Strata, margin: float, shift: float = 0.0) -> Floats:
     w = np.where(both, strata.weight, 0.0)
     weight = np.cumsum(w, axis=-1)
     moved = np.cumsum(w * (candidate.mean - champion.mean - margin), axis=-1)
-    spread = _spread(strata, w)
+    # More variance than there is takes nothing from what is certain.
+    spread = np.maximum(_spread(strata, w), weight * (LEAST_SPREAD * shift) ** 2)
     least = np.minimum(*(np.cumsum(np.where(both, arm.n, 0.0), axis=-1) for arm in (candidate, champion)))
     concluded = (least >= LEAST_EVENTS) & (spread > 0)
     variance = np.where(concluded, spread, 1.0) / np.where(concluded, weight, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from monitor.rollouts.judged import BETTER, judged_signals
 from monitor.rollouts.rollout_log import JUDGED, Better, Metric, Rollout, log_rollout, log_stop, read_rollouts
 from monitor.rollouts.standing import Standing, standings
 from monitor.rollouts.strata import read_comparisons
-from monitor.rollouts.sums import fields_of, is_rate
+from monitor.rollouts.sums import fields_of, is_rate, step_between
 from monitor.rollouts.verdict import Compared, Comparison, compared, course_of, levels_of
 from monitor.rollouts.wording import reason
 from monitor.values import DAY_MS, Strict, parse_duration
@@ -49,6 +50,9 @@ LEAST_LOSS, MOST_LOSS = 1e-12, 1e12
 """What a metric may lose is 0, or within these: squares of it are numbers."""
 
 LONGEST_MS = 90 * DAY_MS
+_starting = threading.Lock()
+"""Two that are started at once are not both begun, unless by two processes."""
+
 ASSUMES = (
     "events of one span do not depend on one another",
     "in every span the versions differ by as much, or in the same direction from max_loss",
@@ -110,27 +114,22 @@ class PostedStop(Strict):
 def start_rollout(posted: PostedRollout, service: TheService) -> Response:
     watch = watched(service, posted.model)
     _check_versions(service, posted)
+    metrics = _metrics(watch, posted)
+    _check_resolution(service, watch, posted.champion, metrics)
     rollout = Rollout(
         "",
         posted.model,
         posted.candidate,
         posted.champion,
-        _metrics(watch, posted),
+        metrics,
         posted.level,
         _lasts_ms(watch, posted.until),
         posted.created_by,
         posted.reason,
     )
     about(rollout.model, rollout.candidate, rollout.champion)
-    active = _active(service, posted.model)
-    running = next((each for each in active if _is_in_place_of(each, rollout)), None)
-    if running is not None and running.is_like(rollout):
-        return answer(_detail(service, running))
-    if running is not None:
-        raise bad_parameter("candidate", f"{posted.candidate} is compared already, by {running.id}: stop that first")
-    if len(active) >= MOST_ACTIVE:
-        raise bad_parameter("model", f"{MOST_ACTIVE} rollouts of {posted.model} are running: stop those nobody needs")
-    return answer(_detail(service, log_rollout(service.store, service.clock, rollout)))
+    with _starting:
+        return answer(_detail(service, _started(service, rollout)))
 
 
 @lists(router, Rollouts)
@@ -176,6 +175,19 @@ def _named(service: ApiService, name: str) -> Rollout:
     if rollout is None:
         raise ProblemError("not-found", f"there is no rollout {name!r}")
     return rollout
+
+
+def _started(service: ApiService, rollout: Rollout) -> Rollout:
+    """Return the rollout, or the same one where it runs already."""
+    active = _active(service, rollout.model)
+    running = next((each for each in active if _is_in_place_of(each, rollout)), None)
+    if running is not None and running.is_like(rollout):
+        return running
+    if running is not None:
+        raise bad_parameter("candidate", f"{rollout.candidate} is compared already, by {running.id}: stop that first")
+    if len(active) >= MOST_ACTIVE:
+        raise bad_parameter("model", f"{MOST_ACTIVE} rollouts of {rollout.model} are running: stop those nobody needs")
+    return log_rollout(service.store, service.clock, rollout)
 
 
 def _active(service: ApiService, model: str) -> list[Rollout]:
@@ -233,6 +245,16 @@ def _metrics(watch: Watch, posted: PostedRollout) -> tuple[Metric, ...]:
     return tuple(metrics)
 
 
+def _check_resolution(service: ApiService, watch: Watch, champion: str, metrics: Sequence[Metric]) -> None:
+    for metric in metrics:
+        if step := step_between(service.store, watch, metric.signal, champion):
+            raise bad_parameter(
+                "metrics",
+                f"values of {metric.signal} are told {step:.3g} apart, and spread by less: their mean is not known well"
+                " enough to be compared. Give it a `usual_range`, and begin once its panes have been counted with it",
+            )
+
+
 def _better(signal: str) -> Better:
     if signal.startswith(JUDGED):
         return BETTER[signal.removeprefix(JUDGED)]
@@ -240,9 +262,11 @@ def _better(signal: str) -> Better:
 
 
 def _by_default(watch: Watch) -> Sequence[str]:
-    schema_ = watch.model.spec.schema_
-    rates = [f"missing:{name}" for name in (schema_.prediction or schema_.features)]
-    return [rate for rate in rates if rate in fields_of(watch)][:MOST_BY_DEFAULT]
+    kind = "prediction:" if watch.model.spec.schema_.prediction else "feature:"
+    fields = fields_of(watch).items()
+    return [rate for rate, signal in fields if rate.startswith("missing:") and signal.startswith(kind)][
+        :MOST_BY_DEFAULT
+    ]
 
 
 def _choices(fields: Sequence[str]) -> str:

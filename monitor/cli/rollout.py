@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from monitor.cli.answers import Target, list_command, target
-from monitor.cli.output import as_json, as_rows, when
+from monitor.cli.output import as_json, as_rows, printable, when
 from monitor.cli.records import record
 from monitor.cli.service import RunningService, by, path, service
 from monitor.errors import SourceError
@@ -59,8 +60,7 @@ class Comparison:
         }
 
     def _metrics(self) -> list[dict[str, Any]]:
-        losses = dict(_split(metric, "--metric") for metric in self.metrics)
-        stated = dict(_split(better, "--better") for better in self.better)
+        losses, stated = _by_signal(self.metrics, "--metric"), _by_signal(self.better, "--better")
         if others := stated.keys() - losses.keys():
             raise click.BadParameter(f"no --metric {', '.join(sorted(others))}", param_hint="--better")
         if wrong := set(stated.values()) - set(BETTER):
@@ -196,11 +196,19 @@ def _last(documents: Iterator[Document], document: Document) -> Document:
 def _show(document: Document) -> None:
     since = f", since {when(document['from_ms'])}" if document["from_ms"] else ""
     until = f", compared until {when(document['last_ms'])}" if document["last_ms"] else ""
-    click.echo(
+    headline = (
         f"{document['verdict']}: {document['model']}, {document['candidate']} beside {document['champion']}, "
         f"{document['state']}{since}{until}"
     )
+    click.echo(printable(headline))
     as_rows(ComparedMetric, document["compared"])
+
+
+def _by_signal(texts: Sequence[str], option: str) -> dict[str, str]:
+    pairs = [_split(text, option) for text in texts]
+    if twice := sorted(signal for signal, count in Counter(signal for signal, _ in pairs).items() if count > 1):
+        raise click.BadParameter(f"{', '.join(twice)} stands there twice", param_hint=option)
+    return dict(pairs)
 
 
 def _split(text: str, option: str) -> tuple[str, str]:
@@ -212,6 +220,9 @@ def _split(text: str, option: str) -> tuple[str, str]:
 
 def _loss(text: str) -> float | None:
     try:
-        return float(text) if text else None
-    except ValueError as error:
-        raise click.BadParameter(f"expected a number behind '=', got {text!r}", param_hint="--metric") from error
+        loss = float(text) if text else None
+    except ValueError:
+        loss = math.nan
+    if loss is not None and not math.isfinite(loss):
+        raise click.BadParameter(f"expected a number behind '=', got {text!r}", param_hint="--metric")
+    return loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -92,9 +93,10 @@ class RunningService:
         from monitor.client.errors import advised
         from monitor.errors import SourceError
 
-        stated: dict[str, Any] = {"headers": headers_with(self.credentials.token) | dict(headers or {})}
+        as_document = {} if body is None or isinstance(body, str) else {"Content-Type": "application/json"}
+        stated: dict[str, Any] = {"headers": headers_with(self.credentials.token) | as_document | dict(headers or {})}
         stated |= {"verify": self.credentials.tls.context()}
-        stated |= {"content": body} if isinstance(body, str) else {"json": body}
+        stated |= {"content": body if isinstance(body, str) else "" if body is None else _as_json(body)}
         try:
             answer = httpx.request(method, f"{self.url.rstrip('/')}{path}", timeout=timeout_s, **stated)
             document = answer.json() if answer.content else {}
@@ -219,12 +221,26 @@ def asking(path: str, **parameters: object) -> str:
     return f"{path}?{query}" if query else path
 
 
+def _as_json(body: object) -> str:
+    try:
+        return json.dumps(body, allow_nan=False)
+    except ValueError as error:
+        raise InputError("a number is infinite or none: expected one that JSON has") from error
+
+
 def path(*parts: str) -> str:
     """Return the path of a route.
+
+    Raises
+    ------
+    InputError
+        A part of it is empty.
 
     Examples
     --------
     >>> path("v1", "alerts", "a/b", "ack")
     '/v1/alerts/a%2Fb/ack'
     """
+    if "" in parts:
+        raise InputError("expected a name or an id, got nothing")
     return "".join(f"/{quote(part, safe='')}" for part in parts)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 from tenacity import RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from monitor.client.errors import ServiceError, UnavailableError, UnreachableError
+from monitor.client.errors import QuestionError, ServiceError, UnavailableError, UnreachableError
 from monitor.resources.contract import Question
 
 __all__ = [
@@ -162,11 +162,18 @@ def all_rows(question: Question) -> Steps[list[dict[str, Any]]]:
 def quoted(name: str) -> str:
     """Return a name as a part of a route.
 
+    Raises
+    ------
+    QuestionError
+        It is empty: the route would be another one.
+
     Examples
     --------
     >>> quoted("a/b")
     'a%2Fb'
     """
+    if not name:
+        raise QuestionError("expected a name or an id, got nothing")
     return quote(name, safe="")
 
 

@@ -127,7 +127,8 @@ class Schema(Strict):
         default=MAX_VERSIONS,
         ge=1,
         le=1_000,
-        description="versions that are told apart at one time; events of others count as the version `other`",
+        description="versions that are told apart at one time; events of others count as the version `other`, as those"
+        " of a version of this name do",
     )
     features: dict[str, FieldSpec] = Field(default_factory=dict)
     prediction: dict[str, FieldSpec] = Field(default_factory=dict)

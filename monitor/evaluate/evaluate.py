@@ -194,6 +194,7 @@ class Evaluation:
         if follows_change:
             self._series.decide(marks)
         spells = take_up_mutings(self._store, self._watch, marks, ends[0])
+        rollouts = self._rollouts.take_up(ends)
         verdicts = self._series.advance(panes, ends)
         # A crash between these appends repeats the windows, and their rows replace themselves.
         append(self._store, "versions", self._versions.new(self._series.versions.begun_ms))
@@ -212,7 +213,8 @@ class Evaluation:
         done.scores += append(self._store, "scores", scores)
         # Who follows alerts reads them by their time: those of one model are written in its order.
         transitions = sorted(
-            [*transitions, *self._rollouts.advance(ends, basis.counted_ms)], key=lambda transition: transition.at_ms
+            [*transitions, *self._rollouts.advance(rollouts, ends, basis.counted_ms)],
+            key=lambda transition: transition.at_ms,
         )
         append(self._store, "alerts", to_columns(transitions))
         self.next_end_ms = ends[-1] + self._step_ms

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.alerts.lifecycle import Transition
 from monitor.events import Partition
 from monitor.rollouts.judged_notices import judged_transitions
 from monitor.rollouts.notices import RESOLVED_AFTER_MS, resolved, verdict_reached
-from monitor.rollouts.rollout_log import Rollout, take_up
+from monitor.rollouts.rollout_log import Rollout, finest_of, take_up
 from monitor.rollouts.strata import read_comparisons, rows_of_stratum
 from monitor.rollouts.sums import sums_of
 from monitor.rollouts.verdict import Comparison, Verdict, compared, verdict_of
@@ -68,11 +68,25 @@ class Courses:
         self._courses: dict[str, Course] = {}
         self._over: set[str] = set()
 
-    def advance(self, ends: range, counted_ms: Mapping[Partition, int]) -> list[Transition]:
+    def take_up(self, ends: range) -> list[Rollout]:
+        """Settle from when on rollouts count, before anything of some windows is written, and return all.
+
+        Raises
+        ------
+        StoreError
+        """
+        pane_ms = self._watch.model.spec.detect.pane
+        return take_up(self._store, self._watch.name, ends[0], self._step_ms, finest_of(pane_ms, self._step_ms))
+
+    def advance(
+        self, rollouts: Sequence[Rollout], ends: range, counted_ms: Mapping[Partition, int]
+    ) -> list[Transition]:
         """Compare what is complete with some windows, and return what is to be notified, in the order of time.
 
         Parameters
         ----------
+        rollouts : sequence of Rollout
+            As they were taken up with these windows.
         ends : range
             Ends of the windows that are evaluated now.
         counted_ms : mapping of Partition to int
@@ -83,7 +97,6 @@ class Courses:
         StoreError
         """
         transitions: list[Transition] = []
-        rollouts = take_up(self._store, self._watch.name, ends[0], self._step_ms)
         for course in self._live(rollouts, ends):
             rollout, rows = course.rollout, empty_rows("rollout_strata")
             while 0 < course.next_ms() <= ends[-1]:

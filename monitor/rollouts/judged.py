@@ -6,7 +6,7 @@ windows: `judged_notices` says with which one their verdict is notified.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from detectors.performance import Binary, Scheme
@@ -43,7 +43,8 @@ TOTALS = {
     "mrr": (Quantity.RECIPROCAL_RANK, Quantity.RECIPROCAL_RANK_2, Quantity.WEIGHT),
     "value_per_event": (Quantity.VALUE, Quantity.VALUE_2, Quantity.VALUE_WEIGHT),
 }
-TRUE_POSITIVES, TRUE_NEGATIVES = 0, 3
+TRUE_POSITIVES, FALSE_POSITIVES, FALSE_NEGATIVES, TRUE_NEGATIVES = range(4)
+OF_OUTCOMES = {True: (TRUE_POSITIVES, FALSE_NEGATIVES), False: (FALSE_POSITIVES, TRUE_NEGATIVES)}
 Row = Mapping[str, Any]
 
 
@@ -78,15 +79,24 @@ def _compared(store: Store, watch: Watch, rollout: Rollout, judged_ms: int) -> i
     plan = watch.judged_plan
     comparisons, verdict, last_ms = read_comparisons(store, rollout)
     age_ms, rows, count = plan.judge_at_ms[0], empty_rows("rollout_strata"), 0
-    for hour_ms, by_version in sorted(_hours(store, rollout, max(rollout.from_ms, last_ms), age_ms).items()):
+    seen: set[bool] = set()
+    for hour_ms, by_version in sorted(_hours(store, rollout, rollout.from_ms, age_ms).items()):
         end_ms = hour_ms + HOUR_MS
+        if isinstance(plan.scheme, Binary):
+            seen |= _outcomes(plan.scheme, by_version.values())
+        if end_ms <= last_ms:
+            continue
         is_stopped = 0 < rollout.ends_ms <= end_ms + age_ms
         if verdict != "hold" or last_ms >= rollout.until_ms or is_stopped or end_ms + age_ms > judged_ms:
             break
+        # Where one outcome is known sooner than the other, the first labels say which version has more of it.
+        is_compared = not isinstance(plan.scheme, Binary) or len(seen) == len(OF_OUTCOMES)
+        versions = (rollout.candidate, rollout.champion)
+        candidate_row, champion_row = (by_version.get(version) if is_compared else None for version in versions)
         sums = {
             metric.signal: (
-                _sums(plan.scheme, metric.signal, by_version.get(rollout.candidate)),
-                _sums(plan.scheme, metric.signal, by_version.get(rollout.champion)),
+                _sums(plan.scheme, metric.signal, candidate_row),
+                _sums(plan.scheme, metric.signal, champion_row),
             )
             for metric in rollout.metrics
         }
@@ -126,6 +136,16 @@ def _sums(scheme: Scheme, signal: str, row: Row | None) -> Sums:
         return Sums()
     mean = labelled.exact(total) / n
     return Sums(n, float(mean), max(float(labelled.exact(squares) - n * mean * mean), 0.0))
+
+
+def _outcomes(scheme: Scheme, rows: Iterable[Row]) -> set[bool]:
+    """Return which outcomes labels have: the positive one, the negative one, or both."""
+    labelled = [LabelSums.from_row(row) for row in rows if row["scheme"] == scheme.id]
+    return {
+        is_positive
+        for is_positive, outcomes in OF_OUTCOMES.items()
+        if any(sums.weight(Quantity.OUTCOMES, outcome) for sums in labelled for outcome in outcomes)
+    }
 
 
 def _right(scheme: Scheme, labelled: LabelSums) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -194,7 +195,21 @@ def log_stop(store: Store, clock: Clock, rollout: Rollout, stopped_by: str, reas
     return _read(row)
 
 
-def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Rollout]:
+def finest_of(pane_ms: int, step_ms: int) -> int:
+    """Return how long spans are at first: as long as windows, but no longer than an hour, where panes are as short.
+
+    Within a longer span the hour of the day would be taken for the version that had more of the traffic then.
+
+    Examples
+    --------
+    >>> minute, day = HOUR_MS // 60, 24 * HOUR_MS
+    >>> [finest_of(pane, step) // minute for pane, step in ((minute, 5 * minute), (HOUR_MS, day), (day, day))]
+    [5, 60, 1440]
+    """
+    return max(pane_ms, math.gcd(step_ms, HOUR_MS)) if step_ms > HOUR_MS else step_ms
+
+
+def take_up(store: Store, model: str, next_end_ms: int, step_ms: int, finest_ms: int = 0) -> list[Rollout]:
     """Settle from which event time on, and up to which, rollouts count, and return all that have begun.
 
     Parameters
@@ -203,17 +218,20 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int) -> list[Ro
     model : str
     next_end_ms, step_ms : int
         End of the window that is evaluated next, and how far apart windows are.
+    finest_ms : int
+        How long spans are at first; 0: as long as windows.
 
     Raises
     ------
     StoreError
     """
     rollouts = read_rollouts(store, model)
-    if any(_settled(rollout, next_end_ms, step_ms) != rollout for rollout in rollouts):
+    finest_ms = finest_ms or step_ms
+    if any(_settled(rollout, next_end_ms, step_ms, finest_ms) != rollout for rollout in rollouts):
         next_end_ms = first_unwritten(
             store, model, next_end_ms, step_ms, "alerts", lambda signal: not is_judged(signal)
         )
-    settled = [_settled(rollout, next_end_ms, step_ms) for rollout in rollouts]
+    settled = [_settled(rollout, next_end_ms, step_ms, finest_ms) for rollout in rollouts]
     _put_changed(store, rollouts, settled)
     return settled
 
@@ -233,9 +251,9 @@ def _put_changed(store: Store, rollouts: Sequence[Rollout], changed: Sequence[Ro
     ChangeLog(store, "rollouts").put(rows, {rollout.id: _row(rollout) for rollout in rollouts})
 
 
-def _settled(rollout: Rollout, next_end_ms: int, step_ms: int) -> Rollout:
+def _settled(rollout: Rollout, next_end_ms: int, step_ms: int, finest_ms: int) -> Rollout:
     if not rollout.stratum_ms:
-        rollout = replace(rollout, from_ms=next_end_ms - step_ms, stratum_ms=step_ms)
+        rollout = replace(rollout, from_ms=next_end_ms - step_ms, stratum_ms=finest_ms)
     if rollout.stopped_ms and not rollout.ends_ms:
         rollout = replace(rollout, ends_ms=next_end_ms)
     return rollout

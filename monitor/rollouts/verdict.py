@@ -53,9 +53,9 @@ class Compared:
     candidate_mean, champion_mean : float
         Over the spans that are compared, each by its weight; NaN without one.
     candidate_n, champion_n : int
-        Observations in them.
+        Observations in them; in all, where there is none.
     strata : int
-        How many there are.
+        How many spans are compared.
     """
 
     metric: Metric
@@ -172,7 +172,9 @@ def _holds(evidence: Evidence, strata: Strata, margin: float, shift: float, leve
 def _compared(metric: Metric, comparisons: Sequence[Comparison], levels: Levels) -> Compared:
     strata = _strata(metric, comparisons)
     if strata is None:
-        return Compared(metric, "hold", math.nan, -math.inf, math.inf, math.nan, math.nan, 0, 0, 0)
+        candidate_n, champion_n = sum(c.candidate.n for c in comparisons), sum(c.champion.n for c in comparisons)
+        nothing = math.nan, -math.inf, math.inf, math.nan, math.nan
+        return Compared(metric, "hold", *nothing, candidate_n, champion_n, 0)
     paired, weight = _paired(comparisons), strata.weight / strata.weight.sum()
     candidate, champion = ([each.candidate for each in paired], [each.champion for each in paired])
     return Compared(

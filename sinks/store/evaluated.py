@@ -45,7 +45,7 @@ def first_unwritten(
     of_alerts = store.read(Query(alerts, where, {"at_ms": next_end_ms}, columns=("at_ms",)))
     own = {name: is_own(name) for name in set(scores["signal"])}
     written = [end for name, end in zip(scores["signal"], scores["window_end_ms"], strict=True) if own[name]]
-    newest_ms: int | None = max([*written, *of_alerts["at_ms"]], default=None)
+    newest_ms = max(map(int, [*written, *of_alerts["at_ms"]]), default=None)
     if newest_ms is None:
         return next_end_ms
     return next_end_ms + ((newest_ms - next_end_ms) // step_ms + 1) * step_ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -29,9 +30,9 @@ def test_a_rollout_is_started_once_and_waits_for_the_next_window(world: World) -
     assert (started["promote_level"], started["rollback_level"]) == (0.1, 0.05)
     assert [fact["better"] for fact in started["compared"]] == ["same"]
     assert any("asymptotic" in assumption for assumption in started["assumes"])
-    take_up(world.store, "fraud", 60_000, step_ms=10_000)
+    take_up(world.store, "fraud", 700_000, step_ms=10_000)
     running = client.get(f"/v1/rollouts/{started['id']}").json()
-    assert (running["state"], running["from_ms"]) == ("running", 50_000)
+    assert (running["state"], running["from_ms"]) == ("running", 690_000)
     [first, _] = client.get("/v1/rollouts").json()["items"]
     assert first["id"] == started["id"]
 
@@ -43,7 +44,7 @@ def test_the_evidence_is_in_units_of_the_data(world: World) -> None:
     assert (fact["champion_mean"], fact["candidate_mean"], fact["candidate_n"]) == (0.01, 0.05, 1_800)
     assert 0.01 < fact["low"] < fact["difference"] < fact["high"]
     assert fact["verdict"] == "rollback"
-    assert fact["words"].startswith("missing:amount 1 % → 5 %; difference 4 % (")
+    assert fact["words"].startswith("missing:amount 1 % → 5 %; difference 4 points (")
 
 
 def test_the_course_of_a_metric_ends_with_what_is_known_now(world: World) -> None:
@@ -89,6 +90,17 @@ def test_a_signal_that_is_not_there_is_named_with_those_that_are(world: World) -
     )
 
     assert (refused.status_code, "missing:amount" in refused.json()["detail"]) == (404, True)
+
+
+def test_of_many_that_are_started_at_once_one_is(world: World) -> None:
+    client = Client(world)
+
+    def start(_: int) -> str:
+        return str(client.request("POST", "/v1/rollouts", json=POSTED | {"metrics": [AMOUNT]}).json()["id"])
+
+    with ThreadPoolExecutor(6) as threads:
+        assert len(set(threads.map(start, range(6)))) == 1
+    assert len(read_rollouts(world.store)) == 2
 
 
 def test_a_rollout_that_was_stopped_leaves_room_for_another(world: World) -> None:

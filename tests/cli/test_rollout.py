@@ -64,8 +64,18 @@ def decided(world: World, verdict: str) -> None:
         (("--metric", "missing:x=much"), "expected a number behind '='"),
         (("--metric", "missing:x", "--better", "missing:x=up"), "expected one of higher, lower, same, got up"),
         (("--better", "missing:x=lower"), "no --metric missing:x"),
+        (("--metric", "missing:x=nan"), "expected a number behind '='"),
+        (("--metric", "missing:x=0.01", "--metric", "missing:x=0.5"), "missing:x stands there twice"),
+        (("--level", "nan"), "a number is infinite or none"),
+        (("--max-loss", "nan"), "a number is infinite or none"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(leeway: Console, options: tuple[str, ...], says: str) -> None:
     said = leeway("rollout", "start", "fraud", "--candidate", "v2", "--champion", "v1", *options)
     assert (said.code, says in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("verb", [("status",), ("stop", "--by", "ann")])
+def test_an_id_that_a_failed_command_left_empty_is_none(leeway: Console, verb: tuple[str, ...]) -> None:
+    said = leeway("rollout", *verb, "", "--url", "http://127.0.0.1:9")
+    assert (said.code, "expected a name or an id, got nothing" in said.err) == (2, True)

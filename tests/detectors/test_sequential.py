@@ -106,6 +106,19 @@ def test_nothing_is_concluded_of_few_numbers_or_of_numbers_that_do_not_vary() ->
     assert lower_bound(mean_evidence, few, 0.05) == -math.inf
 
 
+def test_numbers_that_do_not_vary_are_compared_where_a_loss_is_stated() -> None:
+    ones, twos = (numbers_of([1_000, 1_000], each) for each in (1.0, 2.0))
+
+    assert mean_evidence(Strata(twos, ones), 0.1, 0.1)[-1] > -math.log(0.001)
+    assert mean_evidence(Strata(ones, ones), 0.1, 0.1)[-1] < 0
+    assert mean_evidence(Strata(ones, ones), -0.1, 0.1)[-1] > -math.log(0.001)
+
+
+def numbers_of(n: list[int], value: float) -> Arm:
+    counts_of = np.array(n, dtype=np.float64)
+    return Arm(counts_of, counts_of * value, counts_of * value**2)
+
+
 def test_strata_that_one_version_lacks_say_nothing() -> None:
     both = Strata(counts([400, 400], [40, 44]), counts([400, 400], [50, 40]))
     lacking = Strata(counts([400, 0, 400], [40, 0, 44]), counts([400, 90, 400], [50, 90, 40]))

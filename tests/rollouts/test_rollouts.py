@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from tests.rollouts.traffic import notified, started, traffic, watched
 ROW = dict[str, Any]
 
 
-def compared(folder: Path, lines: list[bytes], store: Store) -> list[ROW]:
-    replayed(watched(), written(folder, [lines]), store)
+def compared(folder: Path, lines: list[bytes], store: Store, window: str = "1h", pane: str = "1h") -> list[ROW]:
+    replayed(watched(window, pane), written(folder, [lines]), store)
     return rows(store, "rollout_strata")
 
 
@@ -54,6 +55,35 @@ def test_an_equally_good_candidate_is_promoted_although_hours_differ(tmp_path: P
 
     assert strata[-1]["verdict"] == "promote"
     assert {alert["severity"] for alert in notified(store)} == {"info"}
+
+
+def test_in_windows_of_a_day_the_hour_is_no_difference_between_versions(tmp_path: Path) -> None:
+    """Of a number that follows the hour, a version that has the traffic of the night has the lower mean of the day."""
+    store, _ = started(metrics=(Metric("prediction:y", "same", 0.3),), lasts_ms=10 * 24 * HOUR_MS)
+    lines = traffic(hours=24 * 6, share=lambda hour: 0.2 if hour % 24 < 12 else 0.7)
+
+    strata = compared(tmp_path, lines, store, window="1d")
+
+    assert strata[-1]["verdict"] == "promote"
+    assert strata[1]["end_ms"] - strata[0]["end_ms"] == HOUR_MS
+
+
+def test_a_version_that_takes_over_within_a_span_is_compared_while_both_were_there(tmp_path: Path) -> None:
+    store, _ = started(metrics=(Metric("prediction:y", "same", 0.3),), lasts_ms=10 * 24 * HOUR_MS)
+    lines = traffic(hours=40, slope=60.0, is_turned=True)
+
+    strata = compared(tmp_path, lines, store, pane="5m")
+
+    assert {row["verdict"] for row in strata} == {"hold"}
+    assert [row["end_ms"] for row in strata if row["candidate_n"] and row["champion_n"]] == []
+
+
+def test_a_number_that_one_cell_holds_is_not_compared(tmp_path: Path) -> None:
+    """Its mean is known no better than the cell is wide, whatever the largest of either version is."""
+    store, _ = started(metrics=(Metric("feature:x", "same", 0.01),))
+    lines = [json.dumps({**json.loads(line), "x": 1e6 + number % 61}).encode() for number, line in enumerate(traffic())]
+
+    assert {row["verdict"] for row in compared(tmp_path, lines, store)} == {"hold"}
 
 
 def test_what_is_undecided_at_the_end_is_held(tmp_path: Path) -> None:
@@ -90,7 +120,8 @@ def test_a_verdict_of_long_ago_is_notified_once_and_forgotten(tmp_path: Path) ->
 
     assert [alert["state"] for alert in transitions] == ["firing", "resolved"]
     later_ms = START_MS + 41 * HOUR_MS
-    assert courses.advance(range(later_ms, later_ms + 1, HOUR_MS), {}) == []
+    ends = range(later_ms, later_ms + 1, HOUR_MS)
+    assert courses.advance(courses.take_up(ends), ends, {}) == []
     assert notified(store) == transitions
 
 

@@ -19,21 +19,32 @@ PER_HOUR = 300
 METRICS = (Metric("missing:x", "lower", 0.05), Metric("prediction:y", "same", 0.5))
 
 
-def watched() -> Configuration:
-    detect = {"false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+def watched(window: str = "1h", pane: str = "1h") -> Configuration:
+    detect = {"false_alarms": "1 per 30d", "pane": pane, "defaults": {"window": window}}
     fields = {"features": {"x": {"type": "numeric"}}, "prediction": {"y": {"type": "numeric"}}}
     return configured(detect=detect, schema={"id": "id", "version": "version", **fields}, segments=[])
 
 
 def traffic(
-    hours: int = 48, missing: float = 0.1, shift: float = 0.0, share: Callable[[int], float] = lambda hour: 0.3
+    hours: int = 48,
+    missing: float = 0.1,
+    shift: float = 0.0,
+    share: Callable[[int], float] = lambda hour: 0.3,
+    *,
+    slope: float = 0.0,
+    is_turned: bool = False,
 ) -> list[bytes]:
-    """Events of `v1` and `v2`: of the second another share of `x` is missing, and `y` is shifted."""
+    """Events of `v1` and `v2`: of the second another share of `x` is missing, and `y` is shifted.
+
+    Both rise by ``slope`` within each hour. If it ``is_turned`` the candidate takes over in the middle of hour 30.
+    """
     rng, lines = np.random.default_rng(11), []
     for hour in range(hours):
         season = np.sin(2 * np.pi * hour / 24)
         is_candidate = rng.random(PER_HOUR) < share(hour)
-        y = rng.normal(season + shift * is_candidate, 1)
+        if is_turned:
+            is_candidate = np.arange(PER_HOUR) + hour * PER_HOUR >= 30.5 * PER_HOUR
+        y = rng.normal(season + shift * is_candidate + slope * np.arange(PER_HOUR) / PER_HOUR, 1)
         is_missing = rng.random(PER_HOUR) < np.where(is_candidate, missing, 0.1)
         for number in range(PER_HOUR):
             at_ms = START_MS + hour * HOUR_MS + number * HOUR_MS // PER_HOUR
