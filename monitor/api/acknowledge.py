@@ -10,6 +10,7 @@ from pydantic import Field, StrictBool
 from monitor.api.alert_pages import read_alert
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer
+from monitor.api.people import Author, Comment
 from monitor.api.problems import ProblemError
 from monitor.resources.alerts import AcknowledgedAlert
 from monitor.routing.acknowledgement_log import AcknowledgementLog
@@ -23,8 +24,8 @@ router = APIRouter(prefix="/v1", tags=["alerts"])
 class PostedAcknowledgement(Strict):
     """Who takes an alert on, or gives it back."""
 
-    created_by: str = Field(min_length=1)
-    comment: str = ""
+    created_by: Author
+    comment: Comment = ""
     undo: StrictBool = Field(default=False, description="take the acknowledgement back")
 
 

@@ -11,6 +11,7 @@ from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, watched
+from monitor.api.people import Author, Reason
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
 from monitor.api.times import parse_time
@@ -38,8 +39,8 @@ class PostedClock(BaseModel):
     topic: str | None = Field(default=None, description="every topic of the model if absent")
     partition: int | None = Field(default=None, ge=0, description="every partition whose clock is ahead if absent")
     to: str | int | None = Field(default=None, description="ISO 8601, ms since the epoch, or `-5m`; now if absent")
-    reason: str = Field(min_length=1)
-    created_by: str = Field(min_length=1)
+    reason: Reason
+    created_by: Author
 
 
 @lists(router, Clocks)

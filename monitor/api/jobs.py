@@ -12,6 +12,7 @@ from pydantic import Field
 from monitor.api.auditor import about
 from monitor.api.forms import InPages, Whole, listed, listed_whole, lists
 from monitor.api.parameters import TheService, answer, question_of, span_of
+from monitor.api.people import Author, Comment, Reason
 from monitor.api.problems import ProblemError
 from monitor.api.reading import pages_of
 from monitor.api.tables import schema
@@ -25,24 +26,19 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
-MOST = 1_000
-"""Characters of what people say."""
-
-Text = Annotated[str, Field(min_length=1, max_length=MOST)]
-
 
 class PostedPause(Strict):
     """Who pauses a job, and why."""
 
-    created_by: Text
-    reason: Text = Field(description="others will ask")
+    created_by: Author
+    reason: Reason = Field(description="others will ask")
 
 
 class PostedRun(Strict):
     """Who wants a job to run now."""
 
-    created_by: Text
-    reason: str = Field(default="", max_length=MOST)
+    created_by: Author
+    reason: Comment = ""
 
 
 @lists(router, Jobs)
@@ -84,8 +80,8 @@ def put_pause(job: str, posted: PostedPause, service: TheService) -> Response:
 def delete_pause(
     job: str,
     service: TheService,
-    created_by: Annotated[str, Query(min_length=1, max_length=MOST, description="who resumes it")],
-    reason: Annotated[str, Query(max_length=MOST)] = "",
+    created_by: Annotated[Author, Query(description="who resumes it")],
+    reason: Annotated[Comment, Query()] = "",
 ) -> Response:
     _check(job)
     if (pause := read_pauses(service.store).get(job)) is None:

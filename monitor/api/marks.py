@@ -15,6 +15,7 @@ from monitor.api.choices import listed_names
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, span_of, watched
+from monitor.api.people import Author, Comment
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import Order, Page, Row
 from monitor.api.standing_alerts import standing_alerts
@@ -51,8 +52,8 @@ class PostedMark(Strict):
         "alert began, or the first one where it comes each day; or a time at which the alert fired, by default that of "
         "its newest one",
     )
-    reason: str = ""
-    created_by: str = Field(min_length=1)
+    reason: Comment = ""
+    created_by: Author
 
 
 @router.post("/marks", summary="Say that a level is the new normal, or what an alert was", response_model=KnownMark)

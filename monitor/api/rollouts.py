@@ -14,6 +14,7 @@ from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import InPages, listed, lists
 from monitor.api.parameters import TheService, answer, check_model, question_of, watched
+from monitor.api.people import Author, Comment
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import Order, Page, Row
 from monitor.api.tables import schema
@@ -99,15 +100,15 @@ class PostedRollout(Strict):
     )
     level: float = Field(default=0.05, ge=0.0001, le=0.5, description="how often a verdict may be wrong")
     until: str = Field(default="14d", description="for how long, in event time: `90d` at most")
-    reason: str = Field(default="", max_length=2_000)
-    created_by: str = Field(min_length=1, max_length=200)
+    reason: Comment = ""
+    created_by: Author
 
 
 class PostedStop(Strict):
     """Who stops a rollout, and why."""
 
-    created_by: str = Field(min_length=1, max_length=200)
-    reason: str = Field(default="", max_length=2_000)
+    created_by: Author
+    reason: Comment = ""
 
 
 @router.post("/rollouts", summary="Compare a candidate version with its champion", response_model=RolloutDetail)

@@ -11,6 +11,7 @@ from monitor.api.auditor import about
 from monitor.api.contract import ApiService
 from monitor.api.forms import Whole, listed_whole, lists
 from monitor.api.parameters import TheService, answer, read_matchers
+from monitor.api.people import Author, Comment
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.config.prometheus import parse_prometheus_duration
 from monitor.errors import InputError
@@ -44,8 +45,8 @@ class PostedSubscription(Strict):
     group_wait: str = Field(default="30s", description="how long a new group waits for more")
     group_interval: str = Field(default="5m", description="how often a group is looked at")
     repeat_interval: str = Field(default="4h", description="when a group that has not changed is notified again")
-    created_by: str = Field(min_length=1, max_length=200)
-    comment: str = Field(default="", max_length=2_000)
+    created_by: Author
+    comment: Comment = ""
 
 
 @lists(router, Subscriptions)
