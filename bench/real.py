@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.config import load
 from monitor.demo.flights import INJECTED, load_flights, write_events
 from monitor.replay import Replay, assign_files

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.sketch import Coded
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
 from monitor.config.model import Model

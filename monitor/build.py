@@ -16,8 +16,8 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
+from monitor.alerts.transition import POSTED
 from monitor.clock import Clock
 from monitor.config import Configuration
 from monitor.config.alerting import Alerting

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.clock import Clock, SystemClock
 from monitor.config import Configuration
 from monitor.config.streams import is_pattern, matches, reader_of

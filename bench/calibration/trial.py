@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.calibration.watched import Watched
 from detectors.chart.legend import DRIFT
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.checkpoint import decode_state, encode_state
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.verdict_columns import Verdicts

@@ -14,7 +14,7 @@ from typing import Any
 
 import xxhash
 
-from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.transition import Transition, to_columns
 from monitor.clock import Clock
 from monitor.events import Gap
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST, in_log, is_cut

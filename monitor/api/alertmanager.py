@@ -15,7 +15,7 @@ import yaml
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.api.contract import ApiService
 from monitor.api.parameters import TheService, answer, read_matchers, written
 from monitor.api.problems import ProblemError, bad_parameter

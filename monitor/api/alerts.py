@@ -11,8 +11,8 @@ from pydantic import Field
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
-from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
+from monitor.alerts.transition import POSTED
 from monitor.api.accepted_levels import accepted_levels
 from monitor.api.access import token_of
 from monitor.api.acknowledge import acknowledged

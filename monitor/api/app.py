@@ -12,8 +12,8 @@ from prometheus_client import Gauge
 from starlette.routing import BaseRoute
 
 from monitor import resources
-from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as OWN
+from monitor.alerts.transition import POSTED
 from monitor.api import (
     acknowledge,
     alertmanager,

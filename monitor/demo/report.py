@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.demo.flights import CANDIDATE, CONSTANT_FROM, INJECTED
 
 __all__ = ["FiredAlert", "fired", "lines"]

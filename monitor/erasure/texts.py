@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.erasure.subject import ASKING, Condition, Seal, Subject, Trace, count, parts
 from sinks.store.sqlstore import SqlStore
 from sinks.store.tables import EVERY_TABLE, erased_by

@@ -13,7 +13,7 @@ from functools import partial
 
 from detectors.chart.legend import DRIFT, LEARNING
 from monitor.alerts.counterparts import Fired, Outcome, compare, fired
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.config.performance import is_judged
 from monitor.errors import InputError
 from monitor.evaluate.former_sources import read_differently

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from monitor import checkpoint
-from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.transition import Transition, to_columns
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.configured_windows import begin_windows
 from monitor.evaluate.horizon import Closed, Horizon, read_closed

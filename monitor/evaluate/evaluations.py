@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from monitor import checkpoint
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.evaluate.evaluate import Evaluation
 from monitor.evaluate.horizon import NOTHING_MS
 from monitor.evaluate.horizon_log import read_bases

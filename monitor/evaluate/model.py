@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from monitor.alerts.conditions import meet
-from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.lifecycle import Lifecycle
 from monitor.alerts.policy import AlertPolicy
+from monitor.alerts.transition import Transition
 from monitor.config.model import Alerts
 from monitor.evaluate.admitted_versions import AdmittedVersions
 from monitor.evaluate.change import Changes

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import xxhash
 
 from monitor.alerts.alert_log import ESTIMATOR
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.estimators.estimator import ESTIMATED, Estimator
 from monitor.evaluate.mark_log import Mark, note_adopted
 from monitor.watch import Watch

@@ -16,7 +16,7 @@ import structlog
 
 from monitor import checkpoint
 from monitor.alerts.alert_log import ALERTS
-from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.transition import Transition, to_columns
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.configured_windows import begin_windows
 from monitor.threads import in_words

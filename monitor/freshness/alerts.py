@@ -10,7 +10,7 @@ from typing import Any
 import xxhash
 
 from monitor.alerts.alert_log import ALERTS, FRESHNESS, FRESHNESS_ALERTS
-from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.transition import Transition, to_columns
 from monitor.config.model import Metadata
 from monitor.freshness.streams import Stream
 from monitor.freshness.wording import Silence, reasons, title, title_of_end, unjudged

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from monitor.alerts.lifecycle import Transition
 from monitor.alerts.own import INSTANCE, end_alerts, firing_alerts
+from monitor.alerts.transition import Transition
 from monitor.clock import Clock
 from monitor.heartbeat.pulses import pulse_of
 from monitor.ingest.stopwatch import Timer

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from monitor.alerts.alert_log import read_alert_log
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.incidents.deployments import read_deployments
 from monitor.incidents.incidents import Change, Firing
 from monitor.messages import LOG_TRUNCATED, OFFSETS_LOST

@@ -21,7 +21,8 @@ from detectors.change.model import Settings
 from detectors.performance.schemes import Multiclass
 from monitor import checkpoint
 from monitor.alerts.alert_log import PERFORMANCE, PERFORMANCE_ALERTS
-from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
+from monitor.alerts.lifecycle import Lifecycle
+from monitor.alerts.transition import Transition, to_columns
 from monitor.checkpoint import Checkpoint
 from monitor.config.model import Model
 from monitor.evaluate.change import DETECTOR, Changes, signals_of

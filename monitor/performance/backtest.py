@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from monitor.alerts.alert_log import PERFORMANCE_ALERTS
 from monitor.alerts.counterparts import compare, fired
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.config.performance import ERROR, PERFORMANCE
 from monitor.evaluate.backtest import Backtest, Tally, alarmed_before
 from monitor.evaluate.mark_log import marks_in_effect

@@ -8,7 +8,7 @@ from itertools import islice
 import structlog
 
 from monitor.alerts.alert_log import PERFORMANCE_ALERTS
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.errors import LeewayError
 from monitor.evaluate.horizon import standing
 from monitor.evaluate.unwatched import end_unwatched

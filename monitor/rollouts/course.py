@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.events import Partition
 from monitor.rollouts.judged_notices import judged_transitions
 from monitor.rollouts.notices import RESOLVED_AFTER_MS, resolved, verdict_reached

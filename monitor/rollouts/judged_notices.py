@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.rollouts.notices import RESOLVED_AFTER_MS, resolved, verdict_reached
 from monitor.rollouts.rollout_log import Rollout, note_notified
 from monitor.rollouts.standing import Standing, standings

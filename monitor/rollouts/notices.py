@@ -10,7 +10,7 @@ from typing import Any
 import xxhash
 
 from monitor.alerts.alert_log import ROLLOUT
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.rollouts.rollout_log import Rollout
 from monitor.rollouts.verdict import Compared, Verdict
 from monitor.rollouts.wording import reason, title

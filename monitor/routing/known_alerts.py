@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from monitor.alerts.alert_log import ALERTS, FRESHNESS_ALERTS, PERFORMANCE_ALERTS, table_of
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.checkpoint import decode_state, encode_state
 from monitor.clock import Clock
 from monitor.delivery.target import Target

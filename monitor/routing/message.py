@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush
 from monitor.routing.routed_alert import RoutedAlert

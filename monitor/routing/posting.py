@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from monitor.alerts.lifecycle import POSTED, Transition, to_columns
+from monitor.alerts.transition import POSTED, Transition, to_columns
 from monitor.clock import Clock
 from monitor.routing.posted import FORGET_MS, Posted
 from monitor.routing.posted_log import MOST_NAMED, PostedLog, as_signals, read

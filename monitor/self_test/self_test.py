@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.clock import Clock
 from monitor.errors import LeewayError
 from monitor.logs import warnings_only

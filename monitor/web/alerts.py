@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from monitor.alerts.alert_log import ESTIMATOR, ROLLOUT
-from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL
+from monitor.alerts.transition import POSTED
 from monitor.api.accepted_levels import accepted_levels
 from monitor.api.acknowledge import acknowledged
 from monitor.api.alert_pages import read_alert

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from monitor.alerts.labels import OF_EVERY_ALERT
-from monitor.alerts.lifecycle import Lifecycle, Transition, to_columns
+from monitor.alerts.lifecycle import Lifecycle
+from monitor.alerts.transition import Transition, to_columns
 from monitor.alerts.verdict import Beside, Change, Facts, Failure, NewNormal, NewVersion, OddLabels, Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of

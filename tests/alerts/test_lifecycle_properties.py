@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.lifecycle import Lifecycle
+from monitor.alerts.transition import Transition
 from monitor.alerts.verdict import Status, Verdict
 from tests.alerts.verdicts import WINDOW_MS, lifecycle, verdict
 

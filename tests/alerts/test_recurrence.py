@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.lifecycle import Lifecycle
 from monitor.alerts.recurrence import PastSpells, Recurrence
+from monitor.alerts.transition import Transition
 from monitor.alerts.verdict import Change, Facts, NewNormal, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of

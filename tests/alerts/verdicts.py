@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from monitor.alerts.lifecycle import Lifecycle, Transition
+from monitor.alerts.lifecycle import Lifecycle
+from monitor.alerts.transition import Transition
 from monitor.alerts.verdict import Status, Verdict
 from monitor.config.model import Alerts
 from monitor.evaluate.model import policy_of

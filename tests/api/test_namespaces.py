@@ -16,8 +16,8 @@ import pytest
 from monitor.access.id_tokens import holder_of
 from monitor.access.roles import MAY, Grant
 from monitor.access.tokens import Token
-from monitor.alerts.lifecycle import POSTED
 from monitor.alerts.own import MODEL as LEEWAY
+from monitor.alerts.transition import POSTED
 from monitor.api.app import ROUTERS, create_app
 from monitor.api.needs import NEEDS, OWN_PART, WHOLE
 from monitor.api.own_part import OwnPart

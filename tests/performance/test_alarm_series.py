@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from detectors.performance import add_up
 from detectors.performance.sums import Quantity
 from monitor import checkpoint
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.checkpoint import Checkpoint
 from monitor.evaluate.expectations import read_day
 from monitor.evaluate.unwatched import UNWATCHED

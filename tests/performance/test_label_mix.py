@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.config.performance import PerformancePlan
 from monitor.performance.alarms import JudgedSignals
 from monitor.performance.contrasts import JudgedRow

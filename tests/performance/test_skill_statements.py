@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from detectors.performance import Sums, losses_of, skill_of
-from monitor.alerts.lifecycle import Transition
+from monitor.alerts.transition import Transition
 from monitor.checkpoint import decode_state, encode_state
 from monitor.evaluate.mark_log import Mark
 from monitor.performance.alarms import JudgedSignals

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from monitor.alerts.alert_log import FRESHNESS, FRESHNESS_ALERTS
-from monitor.alerts.lifecycle import Transition, to_columns
+from monitor.alerts.transition import Transition, to_columns
 from monitor.api.app import ROUTERS
 from monitor.config import Configuration, Service
 from monitor.pictures import digits

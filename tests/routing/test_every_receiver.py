@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.alerts.lifecycle import Lifecycle, to_columns
+from monitor.alerts.lifecycle import Lifecycle
 from monitor.alerts.own import MODEL, STAGE_FAILED, StandingAlerts
+from monitor.alerts.transition import to_columns
 from monitor.clock import Clock, ManualClock, SystemClock
 from monitor.config.every_receiver import alerting_by_alert
 from monitor.delivery.patience import Patience

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.clock import SystemClock
 from monitor.delivery.target import Target
 from monitor.routing.plan import Plan

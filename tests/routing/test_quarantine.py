@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monitor.alerts.lifecycle import POSTED
+from monitor.alerts.transition import POSTED
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
 from monitor.routing.silence_log import SilenceLog
