@@ -23,9 +23,9 @@ from monitor.alerts.live import Group, Live
 from monitor.alerts.member import Member, by_name, new_version_of
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
 from monitor.alerts.recurrence import OFTEN, PastSpells, Spell
+from monitor.alerts.titles import title
 from monitor.alerts.transition import State, Transition, as_json
 from monitor.alerts.verdict import NewVersion, Verdict
-from monitor.alerts.wording import title
 from monitor.events import SeriesKey
 
 __all__ = ["ALERT_NAME", "Lifecycle"]

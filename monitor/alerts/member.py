@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from monitor.alerts.foremost import OF_A_PART, WORSE, foremost, is_of_vectors, is_side_effect
 from monitor.alerts.recurrence import Cause, Recurrence
+from monitor.alerts.titles import moved_most
 from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
-from monitor.alerts.wording import moved_most, reason
+from monitor.alerts.wording import reason
 
 __all__ = ["Member", "Told", "are_kin", "by_name", "move_of", "new_version_of", "whole_name"]
 

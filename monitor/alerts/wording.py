@@ -10,7 +10,17 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Protocol
 
-from monitor.alerts.foremost import is_nearly_constant, is_of_spread
+from monitor.alerts.change_words import (
+    SKILL_VALUE,
+    as_number,
+    as_times,
+    comparison,
+    joined,
+    said_also,
+    said_beyond,
+    said_change,
+    told_apart,
+)
 from monitor.alerts.recurrence import Recurrence
 from monitor.alerts.verdict import (
     Change,
@@ -19,35 +29,27 @@ from monitor.alerts.verdict import (
     NewNormal,
     NewVersion,
     OddLabels,
-    Plain,
     Share,
     Status,
     Verdict,
     Why,
 )
-from monitor.values import format_duration
 from sinks.receivers.times import utc
 
-__all__ = ["Moved", "Said", "detail", "listed", "moved_most", "reason", "title"]
-
-KINDS = {
-    "volume": "volumes",
-    "prediction": "predictions",
-    "performance": "performance metrics",
-    "feature": "features",
-    "missing": "missing rates",
-    "serving": "serving metrics",
-}
-"""What several signals of a kind are called, in the order in which a title lists them."""
-
-OF_ALL = "coverage"
-"""What begins so is of all predictions, rather than of those that have a label."""
-
-NEAR = 0.1
-"""Of a number: one that differs by less needs more digits to be told apart."""
-
-FAR = 0.5
-"""Part of what moved by which a window alone must differ from it to be told apart."""
+__all__ = [
+    "Moved",
+    "Said",
+    "detail",
+    "listed",
+    "named",
+    "reason",
+    "said_failure",
+    "said_measure",
+    "said_most",
+    "short_version",
+    "since_version",
+    "whole_of",
+]
 
 MILD = 3.0
 """Standard deviations up to which a shift is said in those: further out, scores grow more slowly than values."""
@@ -61,12 +63,6 @@ SYMPTOM = (
 
 UNLESS_ALIKE = "; or many cases are alike now, which is no failure: see whether features moved with it"
 """What else it may be, where not all answers are known to be one value."""
-
-RATES = ("missing", "invalid", "out of range", "fallback")
-"""What is said in per cent, beside shares and findings."""
-
-SKILL_VALUE = "skill"
-"""What changes where a model is no better than an answer without a model."""
 
 WORTH_ITS_COST = "see whether a model is worth its cost here; `leeway performance` has the metric with its interval"
 """What to think of a model that is no better."""
@@ -87,12 +83,6 @@ LISTED_AT_MOST = 5
 
 MOST_OF_A_VERSION = 40
 """Characters of a version's name that are said: a digest is known by its first ones."""
-
-FURTHER = 1.5
-"""How many times as far as the whole a segment must have moved to be named: else all of them moved alike."""
-
-BEYOND_CHANCE = 3.0
-"""Standard errors by which it must have moved further: one event has an effect with a standard deviation of about 1."""
 
 _WHY: Mapping[Why, str] = {
     "": "",
@@ -198,181 +188,6 @@ class Said(Protocol):
     def p_value(self) -> float: ...
 
 
-def title(model: str, ranked: Sequence[Moved], *, version: str | None = None, is_over: bool = False) -> str:
-    """Return the headline of an alert: what alarms still, and then what does no longer.
-
-    Parameters
-    ----------
-    model : str
-    ranked : sequence of Moved
-        At least one, strongest first.
-    version : str or None
-        The one that it is about, where other alerts are about others.
-    is_over : bool
-        Whether the alert has ended: then it is of all that moved.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> verdict = Verdict("", "", "feature:hour", "psi", "drift", 600_000, 300_000, effect=1.43, min_effect=0.1)
-    >>> moved = SimpleNamespace(evidence=verdict, status="drift", new_version=None, failure=None, recurrence=None)
-    >>> title("flights", [moved])
-    'flights: feature:hour moved (PSI 1.43, 14× its limit)'
-    >>> moved.new_version = NewVersion("7", 1_360_418_520_000, "6")
-    >>> title("flights", [moved])
-    'flights: feature:hour moved (PSI 1.43, 14× its limit) since version 7 came at 2013-02-09 14:02 UTC, after 6'
-    """
-    alarmed = ranked if is_over else [moved for moved in ranked if moved.status == "drift"] or ranked
-    failing = [moved for moved in alarmed if moved.failure is not None]
-    headline = _failing(failing, alarmed) if failing else _moves(_of_newest_versions(alarmed))
-    alarmed_series = {moved.evidence.series for moved in alarmed}
-    quiet = [moved for moved in _of_newest_versions(ranked) if moved.evidence.series not in alarmed_series]
-    named = "" if version is None else f" (version {_version(version)})"
-    return f"{model}{named}: {headline}{_no_longer(quiet)}{_came_before(alarmed)}"
-
-
-def _came_before(alarmed: Sequence[Moved]) -> str:
-    """Say how often the foremost alarmed so of late, and that it is about that alone, where others come for once."""
-    foremost, recurrence = alarmed[0].evidence, alarmed[0].recurrence
-    if recurrence is None:
-        return ""
-    is_alone = all(moved.recurrence is not None or moved.evidence.signal == foremost.signal for moved in alarmed)
-    return f"; {recurrence.headline if is_alone else recurrence.headline_of(_name(foremost))}"
-
-
-def _moves(ranked: Sequence[Moved]) -> str:
-    """Say what moved, of what has not gone on in a newer version."""
-    foremost = _whole_of(ranked[0], ranked)
-    top, most = foremost.evidence, _most(foremost, moved_most(foremost, ranked))
-    formers = _formers(ranked)
-    versions_of_signals = {(moved.evidence.version, moved.evidence.signal) for moved in ranked}
-    # A version and the one from which it has what moved are one.
-    is_one_signal = len({(formers.get(version, version), signal) for version, signal in versions_of_signals}) == 1
-    if is_one_signal and (not top.segment or len(ranked) == 1):
-        others = _so_did(top, ranked)
-        odd = top.facts.odd_labels
-        measures = _joined(
-            [
-                _measure(top),
-                _also(top),
-                _beyond(top.facts.change),
-                odd.missing if odd is not None and odd.is_missing else "",
-            ]
-        )
-        moves = f"{_name(top)} moved ({measures}{most or others})"
-    else:
-        versions = sorted({formers.get(version, version) for version, _ in versions_of_signals} - {""})
-        of_versions = f" of versions {listed([_version(name) for name in versions])}" if len(versions) > 1 else ""
-        moves = f"{_subjects(ranked)}{of_versions} moved together (strongest: {_name(top)} {_measure(top)}{most})"
-    return f"{moves}{_since_version(foremost.new_version)}{_older(foremost, ranked)}"
-
-
-def _no_longer(quiet: Sequence[Moved]) -> str:
-    """Say what alarmed, and does no longer: the strongest, and how many there are."""
-    if not quiet:
-        return ""
-    foremost = _whole_of(quiet[0], quiet)
-    measure = _measure(foremost.evidence) if foremost.failure is None else _failed(foremost.failure)
-    if len(quiet) == 1:
-        return f"; {_name(foremost.evidence)} alarms no longer ({measure})"
-    return f"; {len(quiet)} others alarm no longer (strongest: {_name(foremost.evidence)} {measure})"
-
-
-def _of_newest_versions(ranked: Sequence[Moved]) -> Sequence[Moved]:
-    """Leave out what goes on in a newer version, with its segments: the title says how that is off."""
-    formers = _formers(ranked)
-    gone_on = {
-        (formers[verdict.version], segment, verdict.signal)
-        for verdict in (moved.evidence for moved in ranked if _goes_on(moved))
-        for segment in ({verdict.segment} if verdict.segment else {moved.evidence.segment for moved in ranked})
-    }
-    return [moved for moved in ranked if moved.evidence.series not in gone_on]
-
-
-def _goes_on(moved: Moved) -> bool:
-    """Whether a version has what moved from the one before it."""
-    return moved.new_version is not None and moved.new_version.was_off
-
-
-def _formers(ranked: Sequence[Moved]) -> dict[str, str]:
-    """By version, the one before from which it has what moved."""
-    return {
-        moved.evidence.version: moved.new_version.former
-        for moved in ranked
-        if moved.new_version is not None and moved.new_version.was_off
-    }
-
-
-def _older(foremost: Moved, ranked: Sequence[Moved]) -> str:
-    """Say which signals were off before the version came with which the foremost began to move."""
-    if foremost.new_version is None or foremost.new_version.was_off:
-        return ""
-    older = {moved.evidence.signal for moved in ranked if _goes_on(moved)}
-    return f"; {listed(sorted(older))} off before that already" if older else ""
-
-
-def moved_most(moved: Moved, ranked: Sequence[Moved]) -> Moved | None:
-    """Return the segment that most explains how a whole signal moved, of those that moved clearly further that way.
-
-    Parameters
-    ----------
-    moved : Moved
-    ranked : sequence of Moved
-        What the alert is about, strongest first.
-    """
-    overall = moved.evidence
-    if overall.segment:
-        return None
-    further = [
-        other
-        for other in ranked
-        if other.evidence.segment
-        and (other.evidence.version, other.evidence.signal) == (overall.version, overall.signal)
-        and _is_further(other, overall)
-    ]
-    # Of as many events each, the first is the strongest.
-    return max(further, key=lambda other: other.evidence.effect * max(other.evidence.n, 1), default=None)
-
-
-def _so_did(overall: Verdict, ranked: Sequence[Moved]) -> str:
-    """Say how many segments moved as the whole did, and how many the other way."""
-    ours, segments, other_way = overall.facts.change, set[str](), set[str]()
-    for moved in ranked:
-        its, segment = moved.evidence.facts.change, moved.evidence.segment
-        is_other = ours is not None and its is not None and _is_other_way(ours, its)
-        (other_way if is_other else segments).add(segment)
-    so_did, others = len(segments - {overall.segment}), len(other_way - segments)
-    parts = [f"so did {_plural(so_did, 'segment')}" if so_did else ""]
-    parts += [f"{_plural(others, 'segment')} moved the other way" if others else ""]
-    return "".join(f"; {part}" for part in parts if part)
-
-
-def _is_other_way(ours: Change, its: Change) -> bool:
-    is_comparable = ours.what == its.what or (ours.better and its.better)
-    return bool(is_comparable) and (ours.after > ours.before) != (its.after > its.before)
-
-
-def _is_further(other: Moved, overall: Verdict) -> bool:
-    """Whether a segment moved in the direction of the whole, and further beyond what few events make of chance."""
-    verdict = other.evidence
-    if verdict.strength < FURTHER * overall.strength:
-        return False
-    ours, its = overall.facts.change, verdict.facts.change
-    if ours is None or its is None:
-        return True
-    if math.isnan(verdict.effect) or math.isnan(overall.effect):
-        return False
-    if _is_other_way(ours, its):
-        return False
-    if not verdict.n and not overall.n:
-        # A day may end with a window that says nothing of how many events there were.
-        return True
-    # The windows from when it moved to when that was found, which its effect is the mean of.
-    step_ms = verdict.at_ms - verdict.window_start_ms
-    windows = max((other.since_ms + step_ms - other.onset_ms) / step_ms, 1.0)
-    return (verdict.effect - overall.effect) * math.sqrt(verdict.n * windows) >= BEYOND_CHANCE
-
-
 def reason(moved: Moved, most: Moved | None = None, *, advises: bool = True) -> str:
     """Return one sentence: what moved, by how much, compared with what, since when, and whether it still does.
 
@@ -387,17 +202,17 @@ def reason(moved: Moved, most: Moved | None = None, *, advises: bool = True) -> 
     verdict = moved.evidence
     if verdict.facts.change is not None:
         return _changed(moved, verdict.facts.change, most, advises=advises)
-    effect = f"effect {_number(verdict.effect)} (Cohen's h), " if verdict.facts.shares else ""
-    measure = _measure(verdict, effect)
+    effect = f"effect {as_number(verdict.effect)} (Cohen's h), " if verdict.facts.shares else ""
+    measure = said_measure(verdict, effect)
     parts = [
-        f"{_name(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}{_most(moved, most)}",
+        f"{named(verdict)} moved since {utc(moved.since_ms)}: {measure}{_limit(verdict)}{said_most(moved, most)}",
         _again(moved.recurrence),
         _surprise(verdict),
         f"{verdict.n:,} events up to {utc(verdict.at_ms)}{_baseline(verdict)}",
         *_beside_shares(verdict),
         _now(moved),
     ]
-    return _joined(parts)
+    return joined(parts)
 
 
 def detail(verdict: Said) -> str:
@@ -417,12 +232,12 @@ def detail(verdict: Said) -> str:
         return _as_new_normal(verdict.facts.new_normal)
     if verdict.facts.change is not None:
         failure = verdict.facts.failure
-        stuck = "" if failure is None else _failed(failure)
-        beside = _joined(
+        stuck = "" if failure is None else said_failure(failure)
+        beside = joined(
             [
                 stuck,
-                _beside(verdict.facts.change),
-                _beyond(verdict.facts.change),
+                said_change(verdict.facts.change),
+                said_beyond(verdict.facts.change),
                 _new_values(verdict),
                 _no_value(verdict),
             ]
@@ -433,35 +248,24 @@ def detail(verdict: Said) -> str:
         quiet = (
             f"evidence {round(verdict.surprise, 1) + 0.0:.1f} of {verdict.surprise_limit:.1f}, most of it in {beside}"
         )
-        return _joined([quiet, _coarse(verdict)]) if verdict.status == "ok" else beside
+        return joined([quiet, _coarse(verdict)]) if verdict.status == "ok" else beside
     shares = verdict.facts.shares if verdict.status == "drift" else None
     rates = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else ""
-    return _joined([rates, *_beside_shares(verdict), _coarse(verdict) if verdict.status == "ok" else ""])
+    return joined([rates, *_beside_shares(verdict), _coarse(verdict) if verdict.status == "ok" else ""])
 
 
 def _coarse(verdict: Said) -> str:
     """Say that what is quiet may have moved by less than can be seen."""
     step = verdict.facts.step
-    return f"values are told apart in steps of {_number(step)} only: {LESS_THAN_A_STEP}" if step else ""
+    return f"values are told apart in steps of {as_number(step)} only: {LESS_THAN_A_STEP}" if step else ""
 
 
-def _failing(failing: Sequence[Moved], ranked: Sequence[Moved]) -> str:
-    """Say which answer stands for many, first of all of the whole of which segments fail, and what moved besides."""
-    foremost = _whole_of(failing[0], failing)
-    assert foremost.failure is not None
-    others = [f"{len(failing) - 1} more as well"] if len(failing) > 1 else []
-    others += [f"{_plural(len(ranked) - len(failing), 'other')} moved"] if len(ranked) > len(failing) else []
-    stuck = f"{_name(foremost.evidence)} is {_failed(foremost.failure)}"
-    if foremost.failure.kind == "no_better":
-        stuck = f"{_failed(foremost.failure)} ({_name(foremost.evidence)})"
-    return "; ".join([stuck, *others]) + _since_version(foremost.new_version)
-
-
-def _failed(failure: Failure) -> str:
+def said_failure(failure: Failure) -> str:
+    """Say how a model fails."""
     if failure.kind == "no_better":
         lost, without = f"{failure.after:.4g}", f"{failure.before:.4g}"
         return f"not shown to be better than {failure.answer}: it loses {lost} a prediction instead of {without}"
-    usual, current = _apart(100 * failure.before, 100 * failure.after)
+    usual, current = told_apart(100 * failure.before, 100 * failure.after)
     answer = f"{'' if failure.is_exact else 'about '}{failure.answer}"
     if failure.kind == "fallback":
         answer = f"the default {answer}"
@@ -482,12 +286,12 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
     verdict, version = moved.evidence, moved.new_version
     since = f"since {'about ' if moved.onset_ms < moved.since_ms else ''}{utc(moved.onset_ms)}"
     if moved.failure is None:
-        first = [f"{_name(verdict)}: {_beside(change)}, {since}{_most(moved, most)}"]
+        first = [f"{named(verdict)}: {said_change(change)}, {since}{said_most(moved, most)}"]
     else:
         is_or_says = ":" if moved.failure.kind == "no_better" else " is"
-        first = [f"{_name(verdict)}{is_or_says} {_failed(moved.failure)}, {since}"]
+        first = [f"{named(verdict)}{is_or_says} {said_failure(moved.failure)}, {since}"]
         first += [_advice(moved.failure) if advises else ""]
-        first += [f"{_beside(change)}{_most(moved, most)}"]
+        first += [f"{said_change(change)}{said_most(moved, most)}"]
     parts = [
         *first,
         _again(moved.recurrence),
@@ -495,11 +299,11 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         f"about {verdict.effect:.2f} standard deviations"
         if change.what == "typical value" and verdict.effect < MILD and not change.step and change.plain is None
         else "",
-        _also(verdict),
-        _beyond(change),
+        said_also(verdict),
+        said_beyond(change),
         "" if version is None else _began(version),
-        _compared(verdict, change),
-        f"evidence {_number(verdict.surprise)} against a threshold of {_number(verdict.surprise_limit)}"
+        comparison(verdict, change),
+        f"evidence {as_number(verdict.surprise)} against a threshold of {as_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
         _of_labels(verdict.facts.odd_labels),
@@ -507,7 +311,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         LATE_OR_LOST if _sinks(verdict, change) else "",
         _now(moved),
     ]
-    return _joined(parts)
+    return joined(parts)
 
 
 def _again(recurrence: Recurrence | None) -> str:
@@ -532,7 +336,7 @@ def _of_labels(odd: OddLabels | None) -> str:
     if odd.classes:
         return f"no label says {' or '.join(odd.classes)} any more, {LABELS_CHANGED}"
     assert odd.fewer is not None
-    usual, current = _apart(*(100 * share for share in odd.fewer))
+    usual, current = told_apart(*(100 * share for share in odd.fewer))
     return f"{current} % of predictions have a label, {usual} % usually: it may be these that differ, and not the model"
 
 
@@ -541,173 +345,31 @@ def _sinks(verdict: Verdict, change: Change) -> bool:
     return verdict.signal == "volume" and not verdict.segment and change.after < change.before
 
 
-def _since_version(version: NewVersion | None) -> str:
+def since_version(version: NewVersion | None) -> str:
+    """Say since which version something moved, or that it was off before."""
     if version is None:
         return ""
     if version.was_off:
-        return f", off under {_version(version.former)} already when {_came(version)}"
-    return f" since {_came(version)}, after {_version(version.former)}"
+        return f", off under {short_version(version.former)} already when {_came(version)}"
+    return f" since {_came(version)}, after {short_version(version.former)}"
 
 
 def _began(version: NewVersion) -> str:
     if version.was_off:
-        return f"it was off under {_version(version.former)} already when {_came(version)}"
-    return f"it began when {_came(version)}, after {_version(version.former)}"
+        return f"it was off under {short_version(version.former)} already when {_came(version)}"
+    return f"it began when {_came(version)}, after {short_version(version.former)}"
 
 
 def _came(version: NewVersion) -> str:
-    return f"version {_version(version.name)} came at {utc(version.first_ms)}"
+    return f"version {short_version(version.name)} came at {utc(version.first_ms)}"
 
 
-def _version(name: str) -> str:
+def short_version(name: str) -> str:
+    """Return as much of a version as is said."""
     return name[:MOST_OF_A_VERSION] or "none"
 
 
-def _beside(change: Change) -> str:
-    """Say what moved, from what to what."""
-    if change.what == SKILL_VALUE:
-        return f"skill {change.after:.3g}" + (
-            "" if math.isnan(change.before) else f", {change.before:.3g} when last better"
-        )
-    if change.what == "repeats":
-        return "repeats the values of the window before it"
-    if plainly := _plainly(change):
-        return plainly
-    usual, current = _amounts(change)
-    is_spread = is_of_spread(change)
-    if change.against_reference and not is_spread:
-        return f"{change.what} {usual} in the reference, {current} now"
-    if is_spread:
-        return f"{_spread(change)} {_usual(change)}{_span(change)}"
-    return f"{change.what} {usual} → {current}{_span(change)}{_worth(change)}"
-
-
-def _span(change: Change) -> str:
-    if not change.by_day or change.against_reference:
-        return ""
-    return " over the day so far" if change.so_far else " over the day"
-
-
-def _plainly(change: Change) -> str:
-    """Say what a reader can recompute; empty where the usual words are true."""
-    if change.plain is None:
-        return ""
-    if change.plain.only is not None:
-        return _others(change, change.plain)
-    return "" if change.plain.median is None else _middle(change, change.plain)
-
-
-def _others(change: Change, plain: Plain) -> str:
-    """Say of a number that was one value how many values are others: neither a typical value nor a spread says it."""
-    span = _span(change)
-    mostly = "" if plain.mostly is None else f", mostly {_number(plain.mostly)}"
-    if plain.distance is not None:
-        mostly = f", spread by {_number(plain.distance)} from it on average"
-    if change.against_reference:
-        return (
-            f"values other than {_number(plain.only or 0.0)}: none in the reference, {_share(plain.share)} now{mostly}"
-        )
-    if plain.usual_share is None:
-        return f"{_share(plain.share)} of values other than {_number(plain.only or 0.0)}{span}{mostly}"
-    usual, current = _apart(100 * plain.usual_share, 100 * plain.share)
-    return f"values other than {_number(plain.only or 0.0)}: {usual} % → {current} %{span}{mostly}"
-
-
-def _middle(change: Change, plain: Plain) -> str:
-    """Say the median and the mean of values, where one between them would be neither."""
-    pairs = {"median": (plain.usual_median, plain.median), "mean": (plain.usual_mean, plain.mean)}
-    amounts = []
-    for name, (usual, current) in pairs.items():
-        assert usual is not None
-        assert current is not None
-        of_usual, of_current = _apart(usual, current)
-        in_reference = f"{name} {of_usual} in the reference, {of_current} now"
-        amounts.append(in_reference if change.against_reference else f"{name} {of_usual} → {of_current}")
-    span = _span(change)
-    return ("; " if change.against_reference else ", ").join(amounts) + span
-
-
-def _beyond(change: Change | None) -> str:
-    """Say how many values lie beyond those of the reference: by how much, scores hardly say."""
-    plain = None if change is None else change.plain
-    if plain is None or plain.only is not None or not plain.share:
-        return ""
-    mostly = "" if plain.mostly is None else f", mostly {_number(plain.mostly)}"
-    if plain.low is not None and plain.high is not None:
-        where = f"outside {_number(plain.low)} to {_number(plain.high)}, the range"
-    elif plain.low is not None:
-        where = f"below {_number(plain.low)}, the smallest"
-    else:
-        where = f"above {_number(plain.high or 0.0)}, the largest"
-    return f"{_share(plain.share)} of values {where} of the reference{mostly}"
-
-
-def _is_of_a_constant(change: Change | None) -> bool:
-    return change is not None and change.plain is not None and change.plain.only is not None
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _also(verdict: Verdict) -> str:
-    """Say what else of a signal is off: of what was constant, its typical value and its spread say the same."""
-    is_constant = _is_of_a_constant(verdict.facts.change)
-    changes = [beside.change for beside in verdict.facts.beside]
-    return _joined([_beside(change) for change in changes if not (is_constant and _is_of_a_constant(change))])
-
-
-def _worth(change: Change) -> str:
-    """Say of a metric whether that is good: of some of them more is worse."""
-    if not change.better or change.after == change.before:
-        return ""
-    is_better = (change.after > change.before) == (change.better == "higher")
-    return ", which is better" if is_better else ", which is worse"
-
-
-def _compared(verdict: Verdict, change: Change) -> str:
-    """Say of how many events it is, and with what they are compared."""
-    if change.what == SKILL_VALUE:
-        return f"of predictions judged {format_duration(change.age_ms)} after their hour, up to {utc(verdict.at_ms)}"
-    against = "the reference" if change.against_reference else "the same hours of earlier days"
-    if change.by_day and not verdict.n:
-        # The day had events, and its last window had none: at night there is nothing to be missed.
-        return f"over the day up to {utc(verdict.at_ms)}, compared with {against}"
-    if not change.age_ms:
-        return f"{_events(verdict.n)} in the window up to {utc(verdict.at_ms)}, {_alone(change)}compared with {against}"
-    subject = "prediction" if change.what.startswith(OF_ALL) else "labelled prediction"
-    judged = f"each judged {format_duration(change.age_ms)} after its hour, in the window up to {utc(verdict.at_ms)}"
-    return f"of {_plural(verdict.n, subject, ',')}, {judged}; {_alone(change)}compared with {against}"
-
-
-def _alone(change: Change) -> str:
-    """Say what a window has by itself where that is far from what there is on average since it began."""
-    # How many events it has stands beside it, and a spread is no amount.
-    if change.in_window is None or change.what == "events" or is_of_spread(change) or change.plain is not None:
-        return ""
-    if change.step or abs(change.in_window - change.after) <= FAR * abs(change.after - change.before):
-        return ""
-    return f"which by itself has {_amounts(change._replace(after=change.in_window))[1]}; "
-
-
-def _events(count: int) -> str:
-    return f"{count:,} {'event' if count == 1 else 'events'}" if count else "no event"
-
-
-def _spread(change: Change) -> str:
-    factor = change.after / change.before
-    if factor >= 1:
-        # Beyond the reference scores grow with the logarithm of the distance, and their spread with it.
-        is_cut = change.plain is not None and change.plain.is_more
-        return f"{change.what} {'at least ' if is_cut else ''}{factor:.3g} times"
-    return f"{'nearly constant, ' if is_nearly_constant(change) else ''}{change.what} {100 * factor:.3g} % of"
-
-
-def _usual(change: Change) -> str:
-    return "that of the reference" if change.against_reference else "the usual"
-
-
-def _whole_of(moved: Moved, ranked: Sequence[Moved]) -> Moved:
+def whole_of(moved: Moved, ranked: Sequence[Moved]) -> Moved:
     """Return the whole signal of which a segment moved, if that moved too."""
     verdict = moved.evidence
     for other in ranked:
@@ -717,66 +379,20 @@ def _whole_of(moved: Moved, ranked: Sequence[Moved]) -> Moved:
     return moved
 
 
-def _most(overall: Moved, segment: Moved | None) -> str:
+def said_most(overall: Moved, segment: Moved | None) -> str:
     """Say which segment moved most, from what to what: what it was is said once if it is that of the whole."""
     if segment is None:
         return ""
-    measure = _measure(segment.evidence)
+    measure = said_measure(segment.evidence)
     ours, its = overall.evidence.facts.change, segment.evidence.facts.change
     if ours is not None and its is not None and ours.what == its.what:
         measure = measure.removeprefix(f"{its.what} ")
     return f"; most in {segment.evidence.segment}: {measure}"
 
 
-def _amounts(change: Change) -> tuple[str, str]:
-    """Say what there was and what there is, so that they can be told apart."""
-    if change.what == "events":
-        rounded = round(change.before, 1), round(change.after, 1)
-        # Of hardly any events, such as one expected in five minutes, a tenth is much.
-        return _apart(*rounded) if rounded[0] != rounded[1] else _apart(change.before, change.after)
-    is_rate = change.unit == "%" or change.what in RATES or change.what.endswith((" anomalies", " drifts"))
-    if is_rate or change.what.startswith("share of"):
-        usual, current = _apart(100 * change.before, 100 * change.after)
-        return f"{usual} %", f"{current} %"
-    if change.step:
-        return _in_steps(change)
-    usual, current = _apart(change.before, change.after)
-    return (f"{usual} {change.unit}", f"{current} {change.unit}") if change.unit else (usual, current)
-
-
-def _in_steps(change: Change) -> tuple[str, str]:
-    """Say what there was and what there is of values that are told apart in steps, no finer than these.
-
-    Examples
-    --------
-    >>> _in_steps(Change("typical value", 293.9981, 294.0, by_day=False, step=4.0))
-    ('294', 'higher by less than a step of 4')
-    >>> _in_steps(Change("typical value", 52.75, 53.7512, by_day=False, step=0.5))
-    ('52.8', '53.8, in steps of 0.5')
-    """
-    digits, step = max(-math.floor(math.log10(change.step)), 0), _number(change.step)
-    usual, moved = f"{change.before:,.{digits}f}", change.after - change.before
-    if abs(moved) < change.step:
-        return usual, f"{'higher' if moved > 0 else 'lower'} by less than a step of {step}"
-    return usual, f"{change.after:,.{digits}f}, in steps of {step}"
-
-
-def _apart(usual: float, current: float) -> tuple[str, str]:
-    """Write two numbers with three digits each, or with two of their difference where that is small."""
-    gap = abs(current - usual)
-    if not 0 < gap < NEAR * max(abs(usual), abs(current)):
-        return _number(usual), _number(current)
-    digits = max(1 - math.floor(math.log10(gap)), 0)
-    return f"{usual:,.{digits}f}", f"{current:,.{digits}f}"
-
-
 def _beside_shares(verdict: Said) -> list[str]:
     facts = verdict.facts
     return [facts.sentence, _expected(verdict), _why(verdict), _new_values(verdict)]
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return "; ".join(part for part in parts if part)
 
 
 def _expected(verdict: Said) -> str:
@@ -825,46 +441,23 @@ def _percent(share: Share) -> str:
     return f"{100 * share.part / (share.part + share.rest):.3g} %"
 
 
-def _subjects(ranked: Sequence[Moved]) -> str:
-    signals = sorted({moved.evidence.signal for moved in ranked})
-    segments = {moved.evidence.segment for moved in ranked}
-    named = _plural(len(segments - {""}), "segment")
-    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for signal in signals:
-        kinds.setdefault(signal.partition(":")[0], []).append(signal)
-    counted = [_counted(kind, names) for kind, names in kinds.items() if names]
-    text = counted[0] if len(counted) == 1 else f"{', '.join(counted[:-1])} and {counted[-1]}"
-    if len(segments) <= 1:
-        return text
-    return f"{text} in all traffic and {named}" if "" in segments else f"{text} in {named}"
-
-
-def _counted(kind: str, names: list[str]) -> str:
-    if len(names) == 1:
-        return names[0]
-    return f"{len(names)} {KINDS.get(kind, f'{kind} signals')}"
-
-
-def _plural(count: int, noun: str, form: str = "") -> str:
-    return f"{count:{form}} {noun}{'s' * (count != 1)}"
-
-
-def _name(verdict: Verdict) -> str:
+def named(verdict: Verdict) -> str:
+    """Return a signal, with its segment."""
     return f"{verdict.signal} [{verdict.segment}]" if verdict.segment else verdict.signal
 
 
-def _measure(verdict: Verdict, effect: str = "") -> str:
+def said_measure(verdict: Verdict, effect: str = "") -> str:
     """Say how much it is, and how many times its limit; a rate by its shares, with ``effect`` beside them."""
     if verdict.facts.change is not None:
-        return _beside(verdict.facts.change)
+        return said_change(verdict.facts.change)
     name = _spelled(verdict.detector)
     shares = verdict.facts.shares
-    number = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else _number(verdict.effect)
+    number = f"{_percent(shares[0])} → {_percent(shares[1])}" if shares else as_number(verdict.effect)
     # `volume volume 2.3` reads badly: a signal watched by the detector of its own name needs it once.
     amount = number if name == verdict.signal else f"{name} {number}"
     if not 0 < verdict.strength < math.inf:
         return amount
-    return f"{amount}, {effect}{_times(verdict.strength)}× its limit"
+    return f"{amount}, {effect}{as_times(verdict.strength)}× its limit"
 
 
 @cache
@@ -879,13 +472,13 @@ def _spelled(detector: str) -> str:
 
 
 def _limit(verdict: Verdict) -> str:
-    return f" of {_number(verdict.min_effect)}" if 0 < verdict.strength < math.inf else ""
+    return f" of {as_number(verdict.min_effect)}" if 0 < verdict.strength < math.inf else ""
 
 
 def _surprise(verdict: Verdict) -> str:
     if math.isnan(verdict.surprise) or math.isnan(verdict.surprise_limit):
         return ""
-    return f"surprise {_number(verdict.surprise)} against a limit of {_number(verdict.surprise_limit)}"
+    return f"surprise {as_number(verdict.surprise)} against a limit of {as_number(verdict.surprise_limit)}"
 
 
 def _baseline(verdict: Verdict) -> str:
@@ -911,11 +504,3 @@ def _now(moved: Moved) -> str:
     if moved.status == "ok":
         return f"quiet since {utc(moved.last_ms)}"
     return f"its newest window was not judged ({moved.status.replace('_', ' ')})"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.3g}"
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.1f}".removesuffix(".0")

@@ -18,8 +18,8 @@ from detectors.chart.legend import DRIFT, LEARNING, OK, P_KIND, STATUS, SURPRISE
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
 from detectors.performance import Binary, Losses, Skill, Sums, Truth, losses_of, losses_of_field, skill_of
 from detectors.performance.sums import Count
+from monitor.alerts.change_words import SKILL_VALUE
 from monitor.alerts.verdict import Change, Facts, Failure
-from monitor.alerts.wording import SKILL_VALUE
 from monitor.config.naive import Naive
 from monitor.config.performance import PerformancePlan
 from monitor.evaluate.mark_log import Mark

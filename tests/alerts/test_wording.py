@@ -9,8 +9,9 @@ from typing import Any, get_args
 import pytest
 
 from monitor.alerts.recurrence import Recurrence
+from monitor.alerts.titles import title
 from monitor.alerts.verdict import Change, Expected, Facts, Failure, NewNormal, NewVersion, Plain, Share, Verdict, Why
-from monitor.alerts.wording import detail, reason, title
+from monitor.alerts.wording import detail, reason
 
 DAY_MS = 86_400_000
 FEB_9 = 1_360_386_000_000  # 2013-02-09 05:00 UTC
