@@ -5,7 +5,8 @@ follow one another, how much chance is in a window. One is told what would happe
 other only that it is a step of 0.25, 0.5 or 1 standard deviations, up or down. They add up the likelihood ratios of all
 times at which it may have begun (Shiryaev 1963, Roberts 1966), which next to no rule with as few false alarms can beat
 (Pollak 1985), and they have the same budget as a signal of a model has. A rule that has to learn what these are told
-finds less.
+finds less: a third procedure is told of levels of days that they are normal and independent, and not their mean and
+their variance. Its likelihood ratios are those of all days that there are, with both integrated out (Jeffreys 1961).
 
 They look at the mean of each window, as what the levels of :mod:`bench.calibration.streams` make of it, filtered to
 innovations (Kalman 1960), which are independent while nothing happens.
@@ -18,18 +19,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bench.calibration.forms import DAYS
 from bench.calibration.grid import GRIDS, Grid
 from bench.calibration.injections import INJECTIONS
 from bench.calibration.power import FEATURES, HOUR, NEVER, course_name
 from bench.calibration.streams import STREAMS
 from bench.calibration.traffic import traffic_of
 
-__all__ = ["CASES", "Case", "Filter", "Procedure", "lines", "main"]
+__all__ = ["CASES", "Case", "Filter", "Learner", "Procedure", "learned_lines", "lines", "main"]
 
 Floats = NDArray[np.float64]
 
@@ -171,6 +174,61 @@ class Procedure:
         return np.array(delays)
 
 
+@dataclass(frozen=True)
+class Learner:
+    """Looks at levels of days of which it does not know what is usual.
+
+    Attributes
+    ----------
+    days : int
+        In control, before something happens.
+    steps : float64 array [sizes]
+        In standard deviations of a level.
+    """
+
+    days: int
+    steps: Floats
+
+    def statistics(self, levels: Floats) -> Floats:
+        """Return the logarithm of the sum of likelihood ratios after each day behind the first ones, float64[days]."""
+        return np.asarray(_summed_of_all(levels, self.days, self.steps))
+
+    def threshold(self, alarm_days: float, blocks: int) -> float:
+        """Return what the statistic exceeds once in so many days while nothing happens."""
+        rng = np.random.default_rng(SEED)
+        highest = [self.statistics(rng.normal(size=self.days + BLOCK_DAYS)).max() for _ in range(blocks)]
+        return float(np.quantile(highest, np.exp(-BLOCK_DAYS / alarm_days)))
+
+    def delays_days(self, shift: float, threshold: float, trials: int) -> Floats:
+        """Return after how many days a shift in standard deviations is found, infinite for never."""
+        rng = np.random.default_rng(SEED + 1)
+        delays = []
+        for _ in range(trials):
+            levels = rng.normal(size=self.days + REMEMBERED_DAYS)
+            levels[self.days :] += shift
+            beyond = self.statistics(levels) > threshold
+            delays.append(float(beyond.argmax()) + 1 if beyond.any() else NEVER)
+        return np.array(delays)
+
+
+@njit(cache=True)
+def _summed_of_all(levels: Floats, first: int, steps: Floats) -> Floats:
+    sums = np.empty(len(levels) - first)
+    for day in range(first, len(levels)):
+        n = day + 1
+        total, squares = levels[:n].sum(), (levels[:n] ** 2).sum()
+        usual = squares - total * total / n
+        ratios, shifted = 0.0, 0.0
+        for length in range(1, day - first + 2):
+            shifted += levels[n - length]
+            for step in steps:
+                moved = total - length * step
+                left = squares - 2 * step * shifted + length * step * step - moved * moved / n
+                ratios += (usual / left) ** ((n - 1) / 2)
+        sums[day - first] = np.log(ratios / len(steps))
+    return sums
+
+
 @njit(cache=True)
 def _filtered(means: Floats, first: int, kept: Floats, expected: Floats, gain: Floats) -> Floats:
     innovations = np.empty(len(means))
@@ -224,6 +282,22 @@ def lines(cases: Sequence[Case] = CASES, blocks: int = BLOCKS, trials: int = TRI
         yield f"| {case.window} | {course} | {case.injection} | {case.days:g} days | {' | '.join(cells)} |"
 
 
+def learned_lines(blocks: int = 10 * BLOCKS, trials: int = 10 * TRIALS) -> Iterator[str]:
+    """Yield a table of what is found of 0.5 sd from midnight on by whoever has to learn what days are like."""
+    yield "| windows of | learned from | 0.5 sd from 00:00, within 7 days | with half of the budget |"
+    yield "|---|---|---|---|"
+    stream = STREAMS["daylevels"]
+    for window, (days, _) in DAYS.items():
+        grid = GRIDS[window]
+        spread = np.sqrt(stream.level_sd**2 + 1 / (grid.events * grid.per_day))
+        learner = Learner(days, np.array(STEPS) / spread)
+        cells = []
+        for alarm_days in (ALARM_DAYS, 2 * ALARM_DAYS):
+            threshold = learner.threshold(alarm_days, blocks)
+            cells.append(_cell(learner.delays_days(0.5 / spread, threshold, trials), 7))
+        yield f"| {window} | {days} days | {' | '.join(cells)} |"
+
+
 def _cell(delays_days: Floats, days: float) -> str:
     return f"{100 * np.mean(delays_days <= days):.0f} %, half after {np.median(delays_days):.1f} days"
 
@@ -233,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.calibration.bound", description=__doc__)
     parser.add_argument("--trials", type=int, default=TRIALS, help="of each case (default: %(default)s)")
     options = parser.parse_args(arguments)
-    for line in lines(trials=options.trials):
+    for line in chain(lines(trials=options.trials), [""], learned_lines(trials=10 * options.trials)):
         print(line, flush=True)
     return 0
 

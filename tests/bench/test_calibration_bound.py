@@ -6,11 +6,25 @@ import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import t
 
-from bench.calibration.bound import BLOCK_DAYS, CASES, REMEMBERED_DAYS, Case, Filter, Procedure, lines
+from bench.calibration.bound import (
+    BLOCK_DAYS,
+    CASES,
+    REMEMBERED_DAYS,
+    Case,
+    Filter,
+    Learner,
+    Procedure,
+    learned_lines,
+    lines,
+)
 from bench.calibration.grid import GRIDS
 from bench.calibration.power import NEVER
 from bench.calibration.streams import STREAMS
+
+Floats = NDArray[np.float64]
 
 
 @pytest.mark.parametrize("window", ["1h", "1d"])
@@ -41,6 +55,37 @@ def test_the_statistic_is_the_sum_of_the_likelihood_ratios_of_all_beginnings() -
         oldest = thing[4 % 3]
         ratios.append(np.exp(oldest @ innovations[4:] - oldest @ oldest / 2))
     assert statistics[-1] == pytest.approx(np.log(sum(ratios) / 2))
+
+
+def test_whoever_has_to_learn_compares_all_days_by_their_predictive_densities() -> None:
+    """Of normal levels of which nothing is known the next one has Student's distribution, given those before."""
+    rng = np.random.default_rng(5)
+    levels, steps = rng.normal(2, 3, size=14), np.array([1.5, -4.0])
+
+    statistics = Learner(11, steps).statistics(levels)
+
+    def evidence(observed: Floats) -> float:
+        """The density of all but the first two, given those."""
+        densities = [
+            t(n - 1, observed[:n].mean(), observed[:n].std(ddof=1) * np.sqrt(1 + 1 / n)).logpdf(observed[n])
+            for n in range(2, len(observed))
+        ]
+        return float(np.sum(densities))
+
+    ratios = []
+    for step in steps:
+        for begun in range(11, 14):
+            shifted = levels - step * (np.arange(14) >= begun)
+            ratios.append(np.exp(evidence(shifted) - evidence(levels)))
+    assert statistics[-1] == pytest.approx(np.log(sum(ratios) / len(steps)))
+
+
+def test_whoever_has_learned_for_longer_finds_more() -> None:
+    cells = [line.split(" | ") for line in learned_lines(blocks=400, trials=400)][2:]
+    found = [[int(part.split()[0]) for part in cell[2:]] for cell in cells]
+    assert [cell[1] for cell in cells] == ["21 days", "35 days", "84 days"]
+    assert found == sorted(found)
+    assert all(all_of_it > half for all_of_it, half in found)
 
 
 def test_it_alarms_falsely_as_often_as_stated() -> None:
