@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.clock import SystemClock
 from monitor.dataset import TABLES
 from monitor.errors import InputError, SourceError
 from monitor.events import Gap, Partition, Records
@@ -143,7 +144,7 @@ class FileSource(Source):
         def note_cut(lost_from: int, following: int) -> None:
             self.gaps.append((*partition, lost_from, following))
 
-        return FollowedFile(path, offset, self._marks.pop(partition, {}), note_cut)
+        return FollowedFile(path, offset, self._marks.pop(partition, {}), note_cut, SystemClock())
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Return what is there, from one file after the other in turn; wait only where files are followed.

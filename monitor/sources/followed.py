@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 
+from monitor.clock import Clock
 from monitor.errors import InputError
 from monitor.messages import in_log, life_of, of_life
 from monitor.sources.lines import LineReader
@@ -77,6 +77,7 @@ class FollowedFile:
         What :meth:`mark` said when the checkpoint was written that gives the offset.
     on_cut : callable
         Called with an offset, and the one of the next life at which reading goes on instead.
+    clock : Clock
 
     Attributes
     ----------
@@ -97,11 +98,13 @@ class FollowedFile:
 
     failure = ""
 
-    def __init__(self, path: Path, offset: int, mark: Mapping[str, Any], on_cut: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, path: Path, offset: int, mark: Mapping[str, Any], on_cut: Callable[[int, int], None], clock: Clock
+    ) -> None:  # fmt: skip
         if path.suffix == ".gz":
             raise InputError(f"{path}: a gzip file cannot be followed")
         self.next_offset, self.ended, self.trouble = offset, False, ""
-        self._path, self._on_cut = path, on_cut
+        self._path, self._on_cut, self._clock = path, on_cut, clock
         # Checkpoints of earlier versions do not know how files begin.
         self._heads = {life: Head(size, digest) for life, size, digest in mark.get("heads", ())}
         self._reader: LineReader | None = None
@@ -200,7 +203,7 @@ class FollowedFile:
         following = self._following(reader)
         if following is None:
             return self._goes_on_in_a_copy(reader)
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic_s()
         if self._still_since_s is None:
             self._still_since_s = now_s
         if now_s - self._still_since_s < STILL_S:
@@ -278,7 +281,7 @@ class FollowedFile:
         return self._read(path) if path.is_file() else None
 
     def _say_absent(self) -> None:
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic_s()
         if self._absent_since_s is None:
             self._absent_since_s = now_s
         if self._reader is None or now_s - self._absent_since_s >= ABSENT_S:
