@@ -129,22 +129,24 @@ class FileSource(Source):
             there.
         """
         for (topic, number), path in self._files.items():
-            offset = resume(topic, number) or 0
+            offset = resume(topic, number)
             self._readers[topic, number] = (
-                self._open(path, offset) if self.bounded else self._followed((topic, number), path, offset)
+                self._open(path, offset or 0) if self.bounded else self._followed((topic, number), path, offset)
             )
         self.total_bytes = sum(path.stat().st_size for path in self._files.values()) if self.bounded else 0
         self._turns = list(self._readers)
         self._closed.clear()
 
-    def _followed(self, partition: Partition, path: Path, offset: int) -> FollowedFile:
+    def _followed(self, partition: Partition, path: Path, offset: int | None) -> FollowedFile:
         if path.suffix.lower() in TABLES:
             raise InputError(f"{path}: a table cannot be followed: only JSON lines grow at their end")
 
         def note_cut(lost_from: int, following: int) -> None:
             self.gaps.append((*partition, lost_from, following))
 
-        return FollowedFile(path, offset, self._marks.pop(partition, {}), note_cut, SystemClock())
+        followed = FollowedFile(path, offset or 0, self._marks.pop(partition, {}), note_cut, SystemClock())
+        followed.is_new = offset is None
+        return followed
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Return what is there, from one file after the other in turn; wait only where files are followed.
@@ -172,6 +174,15 @@ class FileSource(Source):
     def at_end(self) -> frozenset[Partition]:
         """Partitions whose file was read to its end, or to where it cannot be read any further."""
         return frozenset(partition for partition, reader in self._readers.items() if reader.ended)
+
+    def starts(self) -> Mapping[Partition, int]:
+        """Return, once, the files that are followed from now on: the first checkpoint has to say which they are."""
+        begun = {}
+        for partition, reader in self._readers.items():
+            if isinstance(reader, FollowedFile) and reader.is_new and reader.is_open:
+                reader.is_new = False
+                begun[partition] = 0
+        return begun
 
     def mark(self, partition: Partition) -> Mark:
         """Say how the files of a partition begin that are followed."""

@@ -17,14 +17,17 @@ from monitor.sources.lines import LineReader
 
 __all__ = ["FollowedFile"]
 
-HEAD_BYTES = 1024
-"""So much of a file's beginning tells it from others."""
+HEAD_BYTES = 16_384
+"""So much of a file's beginning tells it from others, which may have the same first lines."""
 
-HEADS_KEPT = 8
-"""Files whose beginnings a checkpoint keeps: events that wait may hold it back into an earlier one."""
+HEADS_KEPT = 64
+"""Files whose beginnings a checkpoint keeps: none is read twice, and events that wait may hold it back into one."""
 
 STILL_S = 1.0
 """What was renamed may still be written to: it has ended once nothing has come for so long."""
+
+OVER_S = 60.0
+"""What was written to last so long ago has ended."""
 
 ABSENT_S = 10.0
 """Between two files of a rotation there may be none for so long, before that is said."""
@@ -50,13 +53,17 @@ class Head(NamedTuple):
     digest: str
 
     @classmethod
-    def of(cls, beginning: bytes) -> Head:
+    def of(cls, beginning: bytes | None) -> Head:
         """Return the head of a file that begins so."""
-        return cls(len(beginning), hashlib.sha256(beginning).hexdigest())
+        return cls(len(beginning or b""), hashlib.sha256(beginning or b"").hexdigest())
 
     def fits(self, reader: LineReader) -> bool:
         """Whether a file begins so; it may have grown since."""
         return Head.of(reader.beginning(self.size)) == self
+
+    def names(self, reader: LineReader) -> bool:
+        """Whether a file is known by it: of a file that was empty nothing is known."""
+        return self.size > 0 and self.fits(reader)
 
 
 class FollowedFile:
@@ -97,6 +104,8 @@ class FollowedFile:
     """
 
     failure = ""
+    is_new = False
+    """Whether no checkpoint says yet in which file it is."""
 
     def __init__(
         self, path: Path, offset: int, mark: Mapping[str, Any], on_cut: Callable[[int, int], None], clock: Clock
@@ -107,9 +116,17 @@ class FollowedFile:
         self._path, self._on_cut, self._clock = path, on_cut, clock
         # Checkpoints of earlier versions do not know how files begin.
         self._heads = {life: Head(size, digest) for life, size, digest in mark.get("heads", ())}
+        # When the file that has the name was written to last, as far as it was read: what came after it is newer.
+        self._written_ns = int(mark.get("written_ns", 0))
+        self._damaged: set[Path] = set()
         self._reader: LineReader | None = None
         self._absent_since_s: float | None = None
         self._still_since_s: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a file to read."""
+        return self._reader is not None
 
     @property
     def done_bytes(self) -> int:
@@ -118,7 +135,8 @@ class FollowedFile:
 
     def mark(self) -> dict[str, Any]:
         """Return how the newest files begin, for the checkpoint."""
-        return {"heads": [[life, *head] for life, head in sorted(self._heads.items())[-HEADS_KEPT:]]}
+        heads = sorted(self._heads.items())[-HEADS_KEPT:]
+        return {"heads": [[life, *head] for life, head in heads], "written_ns": self._written_ns}
 
     def take(self, count: int) -> tuple[Sequence[int], list[bytes]]:
         """Return at most ``count`` lines with their offsets; none where there are no more by now."""
@@ -160,15 +178,22 @@ class FollowedFile:
         if head is None and is_there:
             return self._read(self._path)
         if head is not None:
-            for path in (*[self._path] * is_there, *self._rotated()):
+            # A file that was rotated before the one that has the name now, which may begin with the same lines.
+            for path in (*reversed(self._rotated()), *[self._path] * is_there):
                 reader = self._opened(path)
-                if head.fits(reader):
+                if head.fits(reader) and not self._is_of_another_life(reader):
                     return self._take_up(reader)
                 reader.close()
         if is_there:
             return self._lose(None, f"{self._path}: is another file than the one that was read")
         self._say_absent()
         return None
+
+    def _is_of_another_life(self, reader: LineReader) -> bool:
+        """Whether more of a file is known as that of another one: a short beginning may be common to both."""
+        own = life_of(self.next_offset)
+        size = self._heads[own].size
+        return any(life != own and head.size > size and head.fits(reader) for life, head in self._heads.items())
 
     def _opened(self, path: Path) -> LineReader:
         return LineReader(path, in_log(self.next_offset), follow=True)
@@ -178,6 +203,8 @@ class FollowedFile:
 
     def _take_up(self, reader: LineReader) -> LineReader:
         self._reader = reader
+        if reader.is_at(self._path):
+            self._written_ns = reader.modified_ns
         self._note_head(reader)
         self.ended, self.trouble = False, ""
         self._absent_since_s = self._still_since_s = None
@@ -197,6 +224,7 @@ class FollowedFile:
     def _go_on(self, reader: LineReader) -> bool:
         """At the end of a file, go on in the next one if there is one by now."""
         if reader.is_at(self._path):
+            self._written_ns = reader.modified_ns
             self._absent_since_s, self.trouble = None, reader.failure
             self.ended = not reader.failure
             return False
@@ -206,7 +234,8 @@ class FollowedFile:
         now_s = self._clock.monotonic_s()
         if self._still_since_s is None:
             self._still_since_s = now_s
-        if now_s - self._still_since_s < STILL_S:
+        is_long_over = self._clock.now_ms() - reader.modified_ns // 1_000_000 > 1_000 * OVER_S
+        if now_s - self._still_since_s < STILL_S and not is_long_over:
             return False
         if reader.failure:
             self._lose(reader, reader.failure)
@@ -232,12 +261,13 @@ class FollowedFile:
 
     def _following(self, reader: LineReader) -> Path | None:
         """Return the file that was begun after another one and has something, if there is one."""
-        head = self._heads[life_of(self.next_offset)]
         for path in (*self._rotated(), self._path):
-            if not path.is_file() or reader.is_at(path) or path.stat().st_mtime_ns < reader.modified_ns:
+            # Whatever is written late to what was renamed is older than what was written to the next one.
+            is_older = path.is_file() and path.stat().st_mtime_ns < self._written_ns
+            if not path.is_file() or is_older or reader.is_at(path) or path in self._damaged:
                 continue
             other = self._opened(path)
-            is_next = other.beginning(1) != b"" and not head.fits(other)
+            is_next = other.beginning(1) != b"" and not any(head.names(other) for head in self._heads.values())
             other.close()
             if is_next:
                 return path
@@ -266,12 +296,14 @@ class FollowedFile:
 
     def _lose(self, reader: LineReader | None, why: str) -> LineReader | None:
         """Go on at the beginning of the next file in the next life, or of the one that has the name."""
+        if reader is not None and reader.failure:
+            self._damaged.add(reader.path)
         following = None if reader is None or reader.is_at(self._path) else self._following(reader)
         if reader is not None:
             reader.close()
         self._reader = None
         lost_from = self.next_offset
-        if in_log(lost_from):
+        if in_log(lost_from) or (reader is not None and reader.failure):
             self.next_offset = of_life(life_of(lost_from) + 1, 0)
             log.error("lines may be lost", reason=why, offset=lost_from, next_offset=self.next_offset)
             self._on_cut(lost_from, self.next_offset)

@@ -113,14 +113,17 @@ class LineReader:
         """When the file was written to last."""
         return os.fstat(self._file.fileno()).st_mtime_ns
 
-    def beginning(self, size: int) -> bytes:
-        """Return its first bytes, unpacked: so many, or all that there are."""
+    def beginning(self, size: int) -> bytes | None:
+        """Return its first bytes, unpacked: so many, or all that there are; None of what cannot be unpacked."""
         if self.path.suffix != ".gz":
             return os.pread(self._file.fileno(), size, 0)
         stream, unpacked, at = zlib.decompressobj(_GZIP), b"", 0
         while len(unpacked) < size and (packed := os.pread(self._file.fileno(), CHUNK_BYTES, at)):
             at += len(packed)
-            unpacked += stream.decompress(packed, size - len(unpacked))
+            try:
+                unpacked += stream.decompress(packed, size - len(unpacked))
+            except zlib.error:
+                return unpacked or None
             if stream.eof or stream.unconsumed_tail:
                 break
         return unpacked

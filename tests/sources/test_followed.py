@@ -81,6 +81,10 @@ class Reading:
         self._source = self._opened()
 
     @property
+    def starts(self) -> Mapping[tuple[str, int], int]:
+        return self._source.starts()
+
+    @property
     def refused(self) -> Mapping[str, str]:
         return self._source.refused()
 
@@ -150,11 +154,11 @@ def test_a_restart_finds_the_files_that_were_rotated_meanwhile(reading: Reading,
     append(path, *rows(5, 8))
     rotate(path, ".2026-03-02")
     append(path, *rows(8, 9))
-    for day, second in (("01", 100), ("02", 200)) if packed else ():
+    for day in ("01", "02") if packed else ():
         plain = path.with_name(f"events.jsonl.2026-03-{day}")
         packed_path = plain.with_name(plain.name + ".gz")
         packed_path.write_bytes(gzip.compress(plain.read_bytes()))
-        os.utime(packed_path, (second, second))
+        shutil.copystat(plain, packed_path)
         plain.unlink()
 
     reading.restart()
@@ -171,6 +175,74 @@ def test_a_file_that_is_copied_and_cut_short_goes_on_in_its_copy(reading: Readin
 
     assert reading.read() == as_read(3, 6)
     assert reading.gaps == []
+
+
+SETTINGS = '{"settings": "' + "x" * 1_200 + '"}'
+
+
+def test_files_that_begin_with_the_same_lines_are_told_apart(path: Path) -> None:
+    append(path, SETTINGS, *rows(0, 300))
+    with closing(Reading(path)) as reading:
+        reading.read()
+        reading.save()
+
+        rotate(path)
+        append(path, SETTINGS, *rows(300, 310))
+        reading.restart()
+        assert reading.read() == [SETTINGS.encode(), *as_read(300, 310)]
+        reading.save()
+        append(path, *rows(310, 330))
+        reading.restart()
+        assert reading.read() == as_read(310, 330)
+        assert reading.gaps == []
+
+
+def test_what_is_written_late_to_a_renamed_file_hides_no_newer_one(reading: Reading, path: Path) -> None:
+    reading.save()
+    with path.open("ab") as held:
+        rotate(path, ".20260101")
+        append(path, *rows(4, 6))
+        rotate(path, ".20260102")
+        held.write(rows(3, 4)[0].encode() + b"\n")
+    written_last(path.with_name("events.jsonl.20260101"))
+    append(path, *rows(6, 7))
+
+    reading.restart()
+    assert reading.read() == as_read(3, 7)
+    assert reading.gaps == []
+
+
+def test_a_file_that_was_read_is_not_read_again_when_it_is_packed_later(reading: Reading, path: Path) -> None:
+    rotate(path, ".1")
+    append(path, *rows(3, 5))
+    assert reading.read() == as_read(3, 5)
+    rotate(path, ".2")
+    plain = path.with_name("events.jsonl.1")
+    path.with_name("events.jsonl.1.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    written_last(path.with_name("events.jsonl.1.gz"))
+    plain.unlink()
+    append(path, *rows(5, 6))
+
+    assert reading.read() == as_read(5, 6)
+
+
+def test_what_cannot_be_unpacked_is_a_gap_and_the_rest_is_read(reading: Reading, path: Path) -> None:
+    rotate(path, ".1")
+    path.with_name("events.jsonl.2.gz").write_bytes(b"no gzip at all")
+    append(path, *rows(9, 12))
+
+    assert reading.read() == as_read(9, 12)
+    assert reading.gaps == [(LIFE, 2 * LIFE)]
+
+
+def test_which_file_it_is_stands_in_the_first_checkpoint(reading: Reading, path: Path) -> None:
+    assert reading.starts == {PARTITION: 0}
+
+
+def written_last(path: Path) -> None:
+    """Have a file be written to after all others."""
+    stat = path.stat()
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1_000_000_000))
 
 
 @pytest.mark.parametrize("grows", [False, True], ids=["shorter", "longer"])
