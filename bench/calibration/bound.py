@@ -147,8 +147,7 @@ class Procedure:
         per_day = self.traces.shape[1]
         rng = np.random.default_rng(SEED)
         drawn = rng.normal(size=(blocks, (REMEMBERED_DAYS + BLOCK_DAYS) * per_day))
-        highest = [self.statistics(block)[REMEMBERED_DAYS * per_day :].max() for block in drawn]
-        return float(np.quantile(highest, np.exp(-BLOCK_DAYS / alarm_days)))
+        return _exceeded([self.statistics(block)[REMEMBERED_DAYS * per_day :].max() for block in drawn], alarm_days)
 
     def delays_days(self, trace: Floats, hour: int, threshold: float, trials: int = TRIALS) -> Floats:
         """Return how soon something is found, in days, infinite for never; without trials that had an alarm before.
@@ -196,8 +195,8 @@ class Learner:
     def threshold(self, alarm_days: float, blocks: int) -> float:
         """Return what the statistic exceeds once in so many days while nothing happens."""
         rng = np.random.default_rng(SEED)
-        highest = [self.statistics(rng.normal(size=self.days + BLOCK_DAYS)).max() for _ in range(blocks)]
-        return float(np.quantile(highest, np.exp(-BLOCK_DAYS / alarm_days)))
+        drawn = (rng.normal(size=self.days + BLOCK_DAYS) for _ in range(blocks))
+        return _exceeded([self.statistics(block).max() for block in drawn], alarm_days)
 
     def delays_days(self, shift: float, threshold: float, trials: int) -> Floats:
         """Return after how many days a shift in standard deviations is found, infinite for never."""
@@ -209,6 +208,11 @@ class Learner:
             beyond = self.statistics(levels) > threshold
             delays.append(float(beyond.argmax()) + 1 if beyond.any() else NEVER)
         return np.array(delays)
+
+
+def _exceeded(highest: Sequence[float], alarm_days: float) -> float:
+    """Return what the largest values of blocks in control exceed once in so many days."""
+    return float(np.quantile(highest, np.exp(-BLOCK_DAYS / alarm_days)))
 
 
 @njit(cache=True)

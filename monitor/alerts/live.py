@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +61,7 @@ class Live:
             Whether that is news: what a segment has of a move that was told is none.
         """
         member = self.members[series] = Member.of(verdicts)
-        relatives = self._relatives(series)
+        relatives = self._relatives(series, self._kin()[_kind(series)])
         news = [each for each in verdicts if member.tell(each, pause_ms, relatives)]
         member.say(verdicts, verdicts, None, is_told=bool(news))
         member.peak = member.evidence
@@ -69,13 +69,10 @@ class Live:
 
     def take_again(self, alarms: Mapping[SeriesKey, Sequence[Verdict]], pause_ms: int) -> bool:
         """Take in the verdicts of another alarmed window of members, and return whether one of them is news."""
-        kin: dict[tuple[str, str], list[SeriesKey]] = {}
-        for series in self.members:
-            kin.setdefault((series[0], series[2]), []).append(series)
-        news = False
+        kin, news = self._kin(), False
         # The whole comes before its segments: what is told of it is no news of them.
         for series in sorted(self.members.keys() & alarms.keys()):
-            relatives = [self.members[each] for each in kin[series[0], series[2]] if each != series]
+            relatives = self._relatives(series, kin[_kind(series)])
             news |= self._take_again(series, alarms[series], pause_ms, relatives)
         return news
 
@@ -88,13 +85,15 @@ class Live:
         self.take(series, verdicts)
         return True
 
-    def _relatives(self, series: SeriesKey) -> list[Member]:
-        """Return the other members that are the same signal of the same version: the whole, and segments of it."""
-        return [
-            member
-            for other, member in self.members.items()
-            if other != series and (other[0], other[2]) == (series[0], series[2])
-        ]
+    def _kin(self) -> dict[tuple[str, str], list[SeriesKey]]:
+        """Return the members that are the same signal of the same version: the whole, and segments of it."""
+        kin: dict[tuple[str, str], list[SeriesKey]] = {}
+        for series in self.members:
+            kin.setdefault(_kind(series), []).append(series)
+        return kin
+
+    def _relatives(self, series: SeriesKey, kin: Iterable[SeriesKey]) -> list[Member]:
+        return [self.members[each] for each in kin if each != series]
 
     def has_relative(self, series: SeriesKey) -> bool:
         """Whether the whole of which a series is a segment is a member, or a segment of it; of metrics, any one."""
@@ -128,3 +127,8 @@ class Live:
         members = [Member.from_json(member) for member in written["members"]]
         by_series = {member.evidence.series: member for member in members}
         return cls(**{**written, "group": tuple(written["group"]), "members": by_series})
+
+
+def _kind(series: SeriesKey) -> tuple[str, str]:
+    version, _, signal = series
+    return version, signal

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import click
 
@@ -233,7 +233,7 @@ def path(*parts: str) -> str:
 
     Raises
     ------
-    InputError
+    QuestionError
         A part of it is empty.
 
     Examples
@@ -241,6 +241,6 @@ def path(*parts: str) -> str:
     >>> path("v1", "alerts", "a/b", "ack")
     '/v1/alerts/a%2Fb/ack'
     """
-    if "" in parts:
-        raise InputError("expected a name or an id, got nothing")
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
+    from monitor.client.requests import quoted
+
+    return "".join(f"/{quoted(part)}" for part in parts)

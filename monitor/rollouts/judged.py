@@ -79,20 +79,22 @@ def _compared(store: Store, watch: Watch, rollout: Rollout, judged_ms: int) -> i
     plan = watch.judged_plan
     comparisons, verdict, last_ms = read_comparisons(store, rollout)
     age_ms, rows, count = plan.judge_at_ms[0], empty_rows("rollout_strata"), 0
-    seen: set[bool] = set()
-    for hour_ms, by_version in sorted(_hours(store, rollout, rollout.from_ms, age_ms).items()):
+    # Where one outcome is known sooner than the other, the first labels say which version has more of it.
+    of_all = set(OF_OUTCOMES) if isinstance(plan.scheme, Binary) else set()
+    is_compared = any(each.candidate.n or each.champion.n for of_signal in comparisons.values() for each in of_signal)
+    seen = of_all if is_compared else set()
+    from_ms = max(rollout.from_ms, last_ms) if is_compared else rollout.from_ms
+    for hour_ms, by_version in sorted(_hours(store, rollout, from_ms, age_ms).items()):
         end_ms = hour_ms + HOUR_MS
-        if isinstance(plan.scheme, Binary):
-            seen |= _outcomes(plan.scheme, by_version.values())
+        if seen != of_all:
+            seen = seen | _outcomes(plan.scheme, by_version.values())
         if end_ms <= last_ms:
             continue
         is_stopped = 0 < rollout.ends_ms <= end_ms + age_ms
         if verdict != "hold" or last_ms >= rollout.until_ms or is_stopped or end_ms + age_ms > judged_ms:
             break
-        # Where one outcome is known sooner than the other, the first labels say which version has more of it.
-        is_compared = not isinstance(plan.scheme, Binary) or len(seen) == len(OF_OUTCOMES)
         versions = (rollout.candidate, rollout.champion)
-        candidate_row, champion_row = (by_version.get(version) if is_compared else None for version in versions)
+        candidate_row, champion_row = (by_version.get(version) if seen == of_all else None for version in versions)
         sums = {
             metric.signal: (
                 _sums(plan.scheme, metric.signal, candidate_row),

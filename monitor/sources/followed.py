@@ -21,7 +21,7 @@ HEAD_BYTES = 16_384
 """So much of a file's beginning tells it from others, which may have the same first lines."""
 
 HEADS_KEPT = 64
-"""Files whose beginnings a checkpoint keeps: none is read twice, and events that wait may hold it back into one."""
+"""Files whose beginnings are known: none is read twice, and events that wait may hold a checkpoint back into one."""
 
 STILL_S = 1.0
 """What was renamed may still be written to: it has ended once nothing has come for so long."""
@@ -135,8 +135,8 @@ class FollowedFile:
 
     def mark(self) -> dict[str, Any]:
         """Return how the newest files begin, for the checkpoint."""
-        heads = sorted(self._heads.items())[-HEADS_KEPT:]
-        return {"heads": [[life, *head] for life, head in heads], "written_ns": self._written_ns}
+        heads = [[life, *head] for life, head in sorted(self._heads.items())]
+        return {"heads": heads, "written_ns": self._written_ns}
 
     def take(self, count: int) -> tuple[Sequence[int], list[bytes]]:
         """Return at most ``count`` lines with their offsets; none where there are no more by now."""
@@ -163,7 +163,7 @@ class FollowedFile:
             if lines:
                 self._still_since_s = None
                 self._note_head(reader)
-                return [of_life(life, number) for number in numbers], lines
+                return _in_life(life, numbers), lines
             if reader.next_offset < in_log(self.next_offset):
                 self._lose(reader, f"{reader.path}: ends after line {reader.next_offset}")
             elif not self._go_on(reader):
@@ -214,6 +214,7 @@ class FollowedFile:
         life = life_of(self.next_offset)
         if life not in self._heads or self._heads[life].size < HEAD_BYTES:
             self._heads[life] = Head.of(reader.beginning(HEAD_BYTES))
+            self._heads.pop(life - HEADS_KEPT, None)
 
     def _rotated(self) -> list[Path]:
         """Return the files that had the name before, in the order in which they ended."""
@@ -322,3 +323,10 @@ class FollowedFile:
     def _say(self, trouble: str) -> None:
         # What cannot be read is not read to its end: windows wait for it.
         self.ended, self.trouble = False, trouble
+
+
+def _in_life(life: int, numbers: Sequence[int]) -> Sequence[int]:
+    """Return the offsets of lines in a life; of a range a range, which costs nothing line by line."""
+    if isinstance(numbers, range):
+        return range(of_life(life, numbers.start), of_life(life, numbers.stop))
+    return [of_life(life, number) for number in numbers]
