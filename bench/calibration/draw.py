@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from bench.calibration.streams import Stream
-from bench.calibration.traffic import CONSTANT, FROZEN, Traffic
+from bench.calibration.traffic import CONSTANT, FROZEN, TWO, Traffic
 from detectors.kernel import kernel
 from detectors.sketch import NumericLayout
 
@@ -102,7 +102,14 @@ def reached(stream: Stream, layouts: Sequence[NumericLayout] | None, traffic: Tr
         moved = _below(stream.family, (edges - level - traffic.tenth[:, :, None]) / spread)
         below[:, :, :-1] = 0.9 * below[:, :, :-1] + 0.1 * moved
     # A constant has the value of the middle of the distribution.
-    below[:, :, :-1] = np.where(traffic.source[:, :, None] == CONSTANT, edges > 0.0, below[:, :, :-1])
+    if traffic.filled.any():
+        filled = traffic.filled[:, :, None]
+        below[:, :, :-1] = (1 - filled) * below[:, :, :-1] + filled * (edges > 0.0)
+    source = traffic.source[:, :, None]
+    below[:, :, :-1] = np.where(source == CONSTANT, edges > 0.0, below[:, :, :-1])
+    if (traffic.source == TWO).any():
+        either = ((edges > level - spread) * 1.0 + (edges > level + spread)) / 2
+        below[:, :, :-1] = np.where(source == TWO, either, below[:, :, :-1])
     return below
 
 

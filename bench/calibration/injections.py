@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.calibration.grid import Grid
-from bench.calibration.traffic import CONSTANT, FROZEN, Traffic
+from bench.calibration.traffic import CONSTANT, FROZEN, TWO, Traffic
 
 __all__ = ["INJECTIONS", "Injection"]
 
@@ -110,6 +110,14 @@ def _frozen(traffic: Traffic, days: Floats) -> Traffic:
     return replace(traffic, source=np.where(_begun(days), float(FROZEN), traffic.source))
 
 
+def _filled(traffic: Traffic, days: Floats) -> Traffic:
+    return replace(traffic, filled=traffic.filled + 0.1 * _begun(days))
+
+
+def _two(traffic: Traffic, days: Floats) -> Traffic:
+    return replace(traffic, source=np.where(_begun(days), float(TWO), traffic.source))
+
+
 def _unit(traffic: Traffic, days: Floats) -> Traffic:
     # The values that are drawn are deviations from a mean of ten standard deviations.
     factor = np.where(_begun(days), 1000.0, 1.0)
@@ -148,6 +156,8 @@ INJECTIONS = {
         Injection("missing50", "50 % more values are missing", _missing(0.5), of="any"),
         Injection("constant", "all values are one", _constant, of="any"),
         Injection("frozen", "one window is repeated", _frozen),
+        Injection("filled10", "a tenth of the values are the one in the middle", _filled),
+        Injection("two", "two values of the same mean and spread", _two),
         Injection("unit", "values are a thousand times as large", _unit),
         Injection("segment1", "the values of a tenth of the events move by 1 sd", _segment),
         Injection("outage", "two hours of nothing but missing values, every second day", _outage, of="any",

@@ -17,7 +17,7 @@ from scipy import stats
 from bench.calibration.draw import share_of_names
 from bench.calibration.injections import Injection
 from bench.calibration.streams import Stream
-from bench.calibration.traffic import CONSTANT, FROZEN, Traffic
+from bench.calibration.traffic import CONSTANT, FROZEN, TWO, Traffic
 
 __all__ = ["oracle_delays"]
 
@@ -42,7 +42,7 @@ def oracle_delays(
         False alarms of one signal in one window.
     seed : int
     """
-    if (changed.source == FROZEN).any():
+    if np.isin(changed.source, (FROZEN, TWO)).any() or changed.filled.any():
         return None
     rng = np.random.default_rng(seed)
     charts = list(_charts(stream, injection, usual, changed))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from bench.calibration.grid import HISTORY_DAYS, Grid
 from bench.calibration.streams import Stream
 
-__all__ = ["AS_USUAL", "CONSTANT", "FROZEN", "Traffic", "traffic_of"]
+__all__ = ["AS_USUAL", "CONSTANT", "FROZEN", "TWO", "Traffic", "traffic_of"]
 
 Floats = NDArray[np.float64]
 
-AS_USUAL, CONSTANT, FROZEN = range(3)
+AS_USUAL, CONSTANT, FROZEN, TWO = range(4)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Traffic:
     renamed : float64 array [F, T]
         Of names: 1 where the first one is called by another name.
     source : float64 array [F, T]
-        Where values come from: ``AS_USUAL``, ``CONSTANT``, ``FROZEN``.
+        Where values come from: ``AS_USUAL``, ``CONSTANT``, ``FROZEN``, or ``TWO`` of the same mean and spread.
+    filled : float64 array [F, T]
+        The share of values in whose place there is the one in the middle.
     """
 
     events: Floats
@@ -48,6 +50,7 @@ class Traffic:
     new: Floats
     renamed: Floats
     source: Floats
+    filled: Floats
 
     @property
     def windows(self) -> int:
@@ -83,5 +86,6 @@ def traffic_of(stream: Stream, grid: Grid, features: int, days: int, rng: np.ran
         new=nothing,
         renamed=nothing,
         source=nothing,
+        filled=nothing,
     )
     return whole.between(0, history), whole.between(history, shape[1])

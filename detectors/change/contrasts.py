@@ -9,6 +9,7 @@ the reference.
 - spread: half the logarithm of the variance of the scores, minus what the reference would have if its location were
   that one. Groups end somewhere, so that a shift alone narrows what is left; without this every change of location
   would be one of spread.
+- concentration: how many pairs of values are in one group, as they would be if its location were that of the reference.
 - repeats: how alike a window and the one before it are, as the lower tail of the chi-squared statistic of the two; of
   equal ones, as the probability that what both hold falls into two equal halves. Windows of an upstream that has
   stopped repeat themselves; independent ones cannot be so alike.
@@ -21,7 +22,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.legend import GROUPS, OUTER
+from detectors.change.legend import GROUPS, INNER, OUTER
 from detectors.distance.tail import normal_sf
 from detectors.kernel import inlined, kernel
 
@@ -32,7 +33,9 @@ __all__ = [
     "OUTER_MIDDLES",
     "SHIFTS",
     "ScoreTable",
+    "concentrate",
     "group_counts",
+    "limit_pairs",
     "normal_quantiles",
     "number_contrasts",
 ]
@@ -81,6 +84,9 @@ OF_REFERENCE = np.array([5.0, 60.0])
 """Values of a window for which the reference counts in what one value contributes to the variance of a location and
 of a spread: moments of few values are too small."""
 
+MOST_PAIRS, PAIRS_KNOWN = 2.0, 2_000.0
+"""Times the usual number of pairs for which those of a window count at most, and windows that say what is usual."""
+
 FEWEST_GROUPS = 20
 """Groups in use below which counts that are alike, but not equal, are ordinary, and say nothing about repeats."""
 
@@ -118,6 +124,9 @@ class ScoreTable:
         With variance 1 in the reference.
     locations, spreads : float64 array [len(SHIFTS)]
         Of the shifted reference.
+    within : float64 array [2, len(SHIFTS)]
+        Of what lies within its ends once it is shifted: the location, and the probability that two values are in one
+        group.
     fewest : int64 array [2]
         Values of a window that has a location, and a spread: of rare scores far away, as those of a yes in one of a
         hundred, a mean of few is skewed.
@@ -171,6 +180,9 @@ class ScoreTable:
         above = normal_sf(fences - SHIFTS[:, np.newaxis])
         parts = above[:, :-1] - above[:, 1:]
         self.locations = (parts * self.scores).sum(axis=1)
+        inside = parts[:, OUTER : OUTER + INNER]
+        inside = inside / np.maximum(inside.sum(axis=1, keepdims=True), LEAST_UNIT)
+        self.within = np.stack(((inside * inner).sum(axis=1), (inside * inside).sum(axis=1)))
         variances = (parts * self.scores**2).sum(axis=1) - self.locations * self.locations
         # math.log, whose last bit is not that of NumPy's on every processor.
         self.spreads = np.array([0.5 * math.log(max(variance, 0.0) + self.floor) for variance in variances.tolist()])
@@ -296,6 +308,81 @@ def number_contrasts(
         if n > 0:
             for g in range(GROUPS):
                 previous[g] = grouped[g]
+
+
+@kernel
+def concentrate(
+    counts: Integers, group_of: Integers, score_of: Floats, locations: Floats, concentrations: Floats, equal: Floats,
+    inside: Integers,
+) -> None:  # fmt: skip
+    """Write how many pairs of a window's values are in one group, relative to what its location leads to expect.
+
+    Of n values n(n − 1)/2 pairs are in one group with probability Σp², whatever n is (Simpson 1949). That depends on
+    where they lie: groups are narrow in the middle of a reference, and wide at its ends; what lies beyond these does
+    not count. Where they lie is known to a standard error, and what is expected is convex there: without it, few
+    values would seem to be less alike than many.
+
+    Parameters
+    ----------
+    counts, group_of, score_of
+        int64[T, K]; int64[K], float64[K]: the group and the score of each column.
+    locations, concentrations
+        Of a `ScoreTable`, its ``within``.
+    equal, inside
+        float64[T]; int64[T]: values within the ends.
+    """
+    grouped = np.zeros(GROUPS, dtype=np.int64)
+    of_reference = concentrations[concentrations.size // 2]
+    for t in range(counts.shape[0]):
+        grouped[:] = 0
+        n = 0
+        first, second = 0.0, 0.0
+        for k in range(counts.shape[1]):
+            count = counts[t, k]
+            if count > 0 and OUTER <= group_of[k] < OUTER + INNER:
+                grouped[group_of[k]] += count
+                n += count
+                first += count * score_of[k]
+                second += count * score_of[k] * score_of[k]
+        inside[t] = n
+        equal[t] = 0.0
+        if n < 2:
+            continue
+        pairs = 0
+        for g in range(OUTER, OUTER + INNER):
+            pairs += grouped[g] * (grouped[g] - 1) // 2
+        mean = first / n
+        error = math.sqrt(max(second / n - mean * mean, 0.0) / (n - 1))
+        usual = _between(mean, locations, concentrations)
+        beside = _between(mean - error, locations, concentrations)
+        beside += _between(mean + error, locations, concentrations)
+        equal[t] = pairs * of_reference / max(2 * usual - beside / 2, usual / 2)
+
+
+@kernel
+def limit_pairs(pairs: Floats, usual: Floats, limited: Floats) -> None:
+    """Write for how many pairs of values windows count: not for more than twice as many as windows usually have.
+
+    Ten times the values have a hundred times the pairs, and would be compared with what is known from windows of few
+    as if that were known as well.
+
+    Parameters
+    ----------
+    pairs
+        float64[T].
+    usual
+        float64[2]: windows so far, and the mean logarithm of their pairs; left behind for the next call.
+    limited
+        float64[T].
+    """
+    for t in range(pairs.size):
+        limited[t] = pairs[t]
+        if pairs[t] < 1:
+            continue
+        if usual[0] > 0:
+            limited[t] = min(pairs[t], MOST_PAIRS * math.exp(usual[1]))
+        usual[0] = min(usual[0] + 1, PAIRS_KNOWN)
+        usual[1] += (math.log(pairs[t]) - usual[1]) / usual[0]
 
 
 @inlined

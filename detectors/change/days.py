@@ -159,6 +159,9 @@ BENT = 0.1
 PARTS_GAIN = 1 / 7
 """How much one day says of which part of a day's events an hour has."""
 
+ODD_PART = 1.5
+"""Times the usual one that the root of an hour's part of a day counts for at most."""
+
 REMAINING_DAYS = 3.0
 """Days that what is known of windows counts for once days of the week are told apart."""
 
@@ -351,7 +354,8 @@ def _note_parts(hours: Floats, parts: Floats) -> None:
             root = np.sqrt(total / hours[hour, 1])
             if not np.isnan(parts[hour]):
                 usual = 1 / np.sqrt(parts[hour])
-                root = usual + PARTS_GAIN * (root - usual)
+                # A day on which traffic grew by ten has hours with a hundredth of its pairs: as odd, they count little.
+                root = usual + PARTS_GAIN * (min(max(root, usual / ODD_PART), usual * ODD_PART) - usual)
             parts[hour] = 1 / (root * root)
 
 

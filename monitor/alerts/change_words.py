@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from monitor.alerts.foremost import is_nearly_constant, is_of_spread
+from monitor.alerts.foremost import CONCENTRATION, is_nearly_constant, is_of_spread
 from monitor.alerts.verdict import (
     Change,
     Plain,
@@ -36,7 +36,7 @@ OF_ALL = "coverage"
 FAR = 0.5
 """Part of what moved by which a window alone must differ from it to be told apart."""
 
-RATES = ("missing", "invalid", "out of range", "fallback")
+RATES = ("missing", "invalid", "out of range", "fallback", CONCENTRATION)
 """What is said in per cent, beside shares and findings."""
 
 NEAR = 0.1
@@ -62,6 +62,16 @@ def said_change(change: Change) -> str:
     return f"{change.what} {usual} → {current}{_span(change)}{_worth(change)}"
 
 
+def _alike(change: Change) -> str:
+    """Say how alike values have become, and which one of them stands out, if one does."""
+    usual, current = _amounts(change)
+    of_all = f"{CONCENTRATION} {usual} → {current}{_span(change)}"
+    if change.plain is None or change.plain.mostly is None:
+        return f"values {'more' if change.after > change.before else 'less'} alike, {of_all}"
+    shares = told_apart(100 * (change.plain.usual_share or 0.0), 100 * change.plain.share)
+    return f"{shares[0]} % → {shares[1]} % of values about {as_number(change.plain.mostly)}, {of_all}"
+
+
 def _span(change: Change) -> str:
     if not change.by_day or change.against_reference:
         return ""
@@ -70,6 +80,8 @@ def _span(change: Change) -> str:
 
 def _plainly(change: Change) -> str:
     """Say what a reader can recompute; empty where the usual words are true."""
+    if change.what == CONCENTRATION:
+        return _alike(change)
     if change.plain is None:
         return ""
     if change.plain.only is not None:
@@ -108,7 +120,7 @@ def _middle(change: Change, plain: Plain) -> str:
 
 def said_beyond(change: Change | None) -> str:
     """Say how many values lie beyond those of the reference: by how much, scores hardly say."""
-    plain = None if change is None else change.plain
+    plain = None if change is None or change.what == CONCENTRATION else change.plain
     if plain is None or plain.only is not None or not plain.share:
         return ""
     mostly = "" if plain.mostly is None else f", mostly {as_number(plain.mostly)}"

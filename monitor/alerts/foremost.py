@@ -8,7 +8,16 @@ from dataclasses import replace
 
 from monitor.alerts.verdict import Beside, Change, Verdict
 
-__all__ = ["OF_A_PART", "WORSE", "foremost", "is_nearly_constant", "is_of_spread", "is_of_vectors", "is_side_effect"]
+__all__ = [
+    "CONCENTRATION",
+    "OF_A_PART",
+    "WORSE",
+    "foremost",
+    "is_nearly_constant",
+    "is_of_spread",
+    "is_of_vectors",
+    "is_side_effect",
+]
 
 WORSE = 1.5
 """How many times as large a move must be to be told again, or in the place of another one."""
@@ -16,7 +25,10 @@ WORSE = 1.5
 SPREAD = "spread"
 """What begins so is how far values or vectors spread."""
 
-SIDE_EFFECTS = (SPREAD, "share of equal pairs")
+CONCENTRATION = "concentration"
+"""How alike the values of a number are (`monitor.evaluate.contrasts`)."""
+
+SIDE_EFFECTS = (SPREAD, CONCENTRATION, "share of equal pairs")
 """What most often changes along with a level."""
 
 NEARLY_CONSTANT = 0.1

@@ -74,9 +74,10 @@ class Plain(NamedTuple):
         The one value that all of the reference are.
     usual_share, share : float or None, float
         The share of other values that was expected, if that is known, and what there is; of a reference with several
-        values ``share`` is that of values beyond one of its ends, 0 if these are few.
+        values ``share`` is that of values beyond one of its ends, 0 if these are few. Of a concentration, the shares of
+        the one value that stands out.
     mostly : float or None
-        What most of them are, if one value is.
+        What most of them are, if one value is; of a concentration, the value that stands out.
     distance : float or None
         How far the other values are from the only one on average, where most of them are not one value.
     low, high : float or None

@@ -23,7 +23,7 @@ from monitor.evaluate.columns import Columns, keys_of
 from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
 
-__all__ = ["Answers", "Described", "clumping_of", "equal_pairs", "is_narrow", "roundest"]
+__all__ = ["Answers", "Described", "clumping_of", "counts_at", "equal_pairs", "is_narrow", "roundest"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -151,7 +151,7 @@ class Answers:
         them has three or four by chance.
         """
         cells, counts = columns.cells[top], windows.counts
-        around = sum(_counts_at(columns.cells, counts, cells + step) for step in AROUND) / len(AROUND)
+        around = sum(counts_at(columns.cells, counts, cells + step) for step in AROUND) / len(AROUND)
         return np.asarray(counts[np.arange(len(top)), top] >= TIMES * (around + 1))
 
     def _is_crowded(self, windows: Windows, columns: Columns, reference: Summary, top: Integers) -> NDArray[np.bool_]:
@@ -160,8 +160,8 @@ class Answers:
         n, cells = windows.sums[:, N], columns.cells[top]
 
         def gained(step: int) -> tuple[Floats, Floats]:
-            usual = n * _counts_at(reference.cells, reference.counts[None, :], cells + step) / reference.n
-            return _counts_at(columns.cells, windows.counts, cells + step) - usual, usual
+            usual = n * counts_at(reference.cells, reference.counts[None, :], cells + step) / reference.n
+            return counts_at(columns.cells, windows.counts, cells + step) - usual, usual
 
         (below, usual_below), (above, usual_above) = gained(-1), gained(1)
         chance = CHANCES * np.sqrt(np.maximum(usual_below + usual_above, 1.0))
@@ -223,7 +223,7 @@ class Answers:
             self._answer, self._number, self._evidence = state["answer"], state["number"], state["evidence"]
 
 
-def _counts_at(cells: Integers | Cells, counts: NDArray[Any], row_cells: Integers) -> Floats:
+def counts_at(cells: Integers | Cells, counts: NDArray[Any], row_cells: Integers) -> Floats:
     """Return the counts of one cell in each row, float64[T]: 0 of one that is not among ``cells``."""
     column = np.minimum(np.searchsorted(cells, row_cells), len(cells) - 1)
     rows = np.arange(len(row_cells)) % len(counts)

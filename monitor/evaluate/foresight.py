@@ -30,7 +30,7 @@ __all__ = ["foresee", "unseen"]
 
 LEARNED_DAYS = 21
 
-OF_NUMBER, OF_CATEGORY, OF_VOLUME = 5, 17, 1
+OF_NUMBER, OF_CATEGORY, OF_VOLUME = 6, 17, 1
 """Contrasts of a signal."""
 
 EXAMPLES: Sequence[tuple[str, str, int, int, float, int]] = (

@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
+from detectors.change.contrasts import FEWEST_SPREAD, limit_pairs, number_contrasts
 from detectors.change.legend import GROUPS, INNER, LOCATION, OUTER, RATE, RATES, SCORE, SHARES, SPREAD
 from detectors.change.renewal import Renewal
 from detectors.chart.legend import N
 from detectors.sketch import NumericLayout, NumericSummary
+from monitor.alerts.foremost import CONCENTRATION
 from monitor.alerts.verdict import Change, Plain
-from monitor.evaluate.answers import Answers
+from monitor.evaluate.answers import Answers, counts_at
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, Contrasts, SignalEvidence, share_at
 from monitor.evaluate.number_groups import Groups
@@ -38,26 +39,35 @@ MANY_GROUPS = INNER // 2
 MISSHAPEN, MISSHAPEN_ERRORS = 0.4, 2.0
 """Part of what moved, and standard errors, within which a typical value is near the median or the mean of windows."""
 
+STRIKING = 1.5
+"""Times the usual concentration from which on it is looked for a value that stands out."""
+
+PEAK, TIMES = 0.03, 3.0
+"""The share of values that such a one has at least, and how many times the usual one that is."""
+
 HARDLY_EVER = 1e-5
 """Share of values that is said to be none."""
 
 
 class NumberContrasts(ReferredContrasts):
-    """Location and spread of a number, repeats, and the rates of unusable values."""
+    """Location, spread and concentration of a number, repeats, and the rates of unusable values."""
 
     is_number = True
-    kinds = ((SCORE, LOCATION), (SCORE, SPREAD), *((RATE, RATES),) * len(RATE_COLUMNS))
-    anew: Sequence[int] = ()
-    """Contrasts that mean nothing in other coordinates."""
+    ALIKE = 2
+    """The contrast that says how alike values are. It means nothing in other coordinates."""
+    kinds = ((SCORE, LOCATION), (SCORE, SPREAD), (SCORE, SHARES), *((RATE, RATES),) * len(RATE_COLUMNS))
+    added_row = ALIKE
+    alike = CONCENTRATION
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
         self._groups = Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
+        self._usual_pairs = np.zeros(2)
         self._log = NumberLog(layout)
         super().__init__(layout, dataset, learn_windows)
 
     def name(self, row: int) -> str:
-        return ("typical value", "spread")[row] if row < 2 else self._rate_name(row)
+        return ("typical value", "spread", self.alike)[row] if row <= self.ALIKE else self._rate_name(row)
 
     def in_units(self, row: int, value: float) -> float:
         if row == 0:
@@ -68,6 +78,8 @@ class NumberContrasts(ReferredContrasts):
         return (self._log.newest() if evidence.numbers is None else evidence.numbers).until(t, windows, since_ms)
 
     def plainly(self, change: Change, row: int, expected: float, recent: Recent) -> Change:
+        if row == self.ALIKE and recent.peak is not None and change.after > change.before:
+            return change._replace(plain=Plain(None, recent.peak.usual, recent.peak.share, recent.peak.value))
         if row > 1:
             return change
         if self._groups.only is not None:
@@ -142,6 +154,13 @@ class NumberContrasts(ReferredContrasts):
     def groups(self) -> msgspec.Raw | None:
         return self._groups.written if self.ready_ms is not None else None
 
+    def _levels(self, summaries: Sequence[Summary]) -> list[Floats]:
+        levels = super()._levels(summaries)
+        for level in levels:
+            # Values of an hour are more alike than those of a day, wherever levels have a season.
+            level[self.ALIKE] = np.nan
+        return levels
+
     def _refer(self, reference: Summary) -> None:
         assert isinstance(reference, NumericSummary)
         assert isinstance(self._layout, NumericLayout)
@@ -164,12 +183,13 @@ class NumberContrasts(ReferredContrasts):
             return None
         after = copy.copy(self)
         after._previous = np.zeros(GROUPS, dtype=np.int64)
+        after._usual_pairs = self._usual_pairs.copy()
         after._log = NumberLog(self._layout)
         after._reference = period
         after._refer(period)
         former, renewed = self._groups.scores(columns), after._groups.scores(columns)
         # What was learned within a day is learned again as soon.
-        anew = (0, 1, *self.anew) if span_ms < DAY_MS else self.anew
+        anew = (0, 1, self.ALIKE) if span_ms < DAY_MS else (self.ALIKE,)
         return after, Renewal(former, renewed, counts.astype(np.float64), anew)
 
     def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
@@ -180,19 +200,50 @@ class NumberContrasts(ReferredContrasts):
             table.locations, table.spreads, table.floor, table.fewest, table.resolved, table.units,
             evidence.values[0, first:], evidence.values[1, first:], evidence.repeats[first:], units,
         )  # fmt: skip
-        positions, (low, high) = self._groups.positions(columns), self._groups.ends
-        beyond = positions - positions.clip(low, high)
-        evidence.numbers = self._log.take(windows.since(first), columns.cells, positions, beyond, first)
+        n = windows.sums[first:, N]
         # Of a spread one value is not free.
-        evidence.events[:2, first:] = np.maximum(windows.sums[first:, N] - [[0], [1]], 1)
+        evidence.events[:2, first:] = np.maximum(n - [[0], [1]], 1)
         evidence.units[:2, first:] = units.T
+        alike, pairs = self._alike(windows, columns, first, evidence)
+        limited, is_counted = np.empty(len(n)), n >= FEWEST_SPREAD
+        limit_pairs(np.where(is_counted, pairs, 0.0), self._usual_pairs, limited)
+        if self.kinds[self.ALIKE][0] == RATE:
+            alike = alike * limited / np.maximum(pairs, 1.0)
+        evidence.values[self.ALIKE, first:] = np.where(is_counted, alike, np.nan)
+        evidence.events[self.ALIKE, first:] = np.where(is_counted, limited, 1.0)
+        positions, (low, high) = self._groups.positions(columns), self._groups.ends
+        beyond, peaks = positions - positions.clip(low, high), self._peaks(windows.counts[first:], columns, alike)
+        evidence.numbers = self._log.take(windows.since(first), columns.cells, positions, beyond, peaks, first)
+
+    def _alike(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> tuple[Floats, Floats]:
+        """Return how alike the values of each window are, NaN where that is not known, and of how many pairs."""
+        alike, pairs = self._groups.concentrations(windows.counts[first:], columns)
+        return np.where(evidence.units[1, first:] > 0, alike, np.nan), pairs
+
+    def _peaks(self, counts: Integers, columns: Columns, alike: Floats) -> Floats:
+        """Return which column stands out in each window, its usual share and the one that it has, or NaN: [T, 3]."""
+        peaks = np.full((len(counts), 3), np.nan)
+        striking = np.flatnonzero(np.sin(alike / 2) ** 2 > STRIKING * self._groups.concentration)
+        if not len(striking):
+            return peaks
+        assert isinstance(self._reference, NumericSummary)
+        usual = counts_at(self._reference.cells, self._reference.counts[None, :], columns.cells) / self._reference.n
+        shares = counts[striking] / counts[striking].sum(axis=1, keepdims=True)
+        tops = (shares - usual).argmax(axis=1)
+        for t, top, share in zip(striking, tops, shares[np.arange(len(tops)), tops], strict=True):
+            if share >= max(PEAK, TIMES * usual[top]):
+                peaks[t] = top, usual[top], share
+        return peaks
 
     def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"previous": self._previous.copy(), "log": self._log.snapshot()}
+        copies = {"previous": self._previous.copy(), "usual_pairs": self._usual_pairs.copy()}
+        return super().snapshot() | copies | {"log": self._log.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
         self._previous = np.array(state["previous"])
+        # Earlier checkpoints do not know how many pairs are usual.
+        self._usual_pairs = np.array(state.get("usual_pairs", (0.0, 0.0)))
         self._log.restore(state.get("log"))
 
     def inherit(self, former: Contrasts) -> None:
@@ -204,23 +255,21 @@ class NumberContrasts(ReferredContrasts):
 
 
 class AnswerContrasts(NumberContrasts):
-    """Those of a number that a model predicts: also how alike its answers are."""
+    """Those of a number that a model predicts: how alike its answers are is how many of them are equal."""
 
-    EQUAL = 2
-    anew = (EQUAL,)
-    kinds = (*NumberContrasts.kinds[:EQUAL], (RATE, SHARES), *NumberContrasts.kinds[EQUAL:])
-    added_row = EQUAL
+    kinds = (*NumberContrasts.kinds[:2], (RATE, SHARES), *NumberContrasts.kinds[3:])
+    alike = EQUAL_PAIRS
 
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
         super().__init__(layout, dataset, learn_windows)
         self.answers = Answers(layout)
 
-    def name(self, row: int) -> str:
-        return EQUAL_PAIRS if row == self.EQUAL else super().name(row)
+    def _levels(self, summaries: Sequence[Summary]) -> list[Floats]:
+        return ReferredContrasts._levels(self, summaries)
 
-    def _describe(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> None:
-        super()._describe(windows, columns, first, evidence)
-        n = windows.sums[first:, N]
-        equal, pairs = self._groups.equal_pairs(windows.counts[first:], n, columns)
-        evidence.values[self.EQUAL, first:] = np.where(n >= FEWEST_SPREAD, equal, np.nan)
-        evidence.events[self.EQUAL, first:] = np.where(n >= FEWEST_SPREAD, pairs, 1.0)
+    def _alike(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> tuple[Floats, Floats]:
+        return self._groups.equal_pairs(windows.counts[first:], windows.sums[first:, N], columns)
+
+    def _peaks(self, counts: Integers, columns: Columns, alike: Floats) -> Floats:
+        # What stands out among answers is a failure (`monitor.evaluate.answers`).
+        return np.full((len(counts), 3), np.nan)

@@ -12,7 +12,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.change.contrasts import OUTER_DISTANCES, OUTER_MIDDLES, SHIFTS, ScoreTable, normal_quantiles
+from detectors.change.contrasts import (
+    OUTER_DISTANCES,
+    OUTER_MIDDLES,
+    SHIFTS,
+    ScoreTable,
+    concentrate,
+    normal_quantiles,
+)
 from detectors.change.legend import GROUPS, INNER, OUTER
 from detectors.change.renewal import Scores
 from detectors.distance.tail import normal_sf
@@ -27,6 +34,9 @@ Integers = NDArray[np.int64]
 
 MOST_USUAL = 100
 """Mean scores of which it is remembered what median and mean are usual."""
+
+FEWEST_EQUAL = 3.0
+"""Pairs of a window in one group that are expected at least, for it to be said how concentrated its values are."""
 
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
@@ -168,6 +178,33 @@ class Groups:
         """Return how many pairs of the values of each window are equal, and out of how many, float64[T] twice."""
         assert isinstance(columns.layout, NumericLayout)
         return equal_pairs(counts[:, is_narrow(columns.layout, columns.cells, self.spread)], n, self.clumping)
+
+    def concentrations(self, counts: Integers, columns: Columns) -> tuple[Floats, Floats]:
+        """Return how concentrated the values of each window are, as angles, and of how many pairs, float64[T] twice.
+
+        As of the reference, if it lay where they do (`detectors.change.contrasts.concentrate`); NaN of those with few
+        pairs, and of what used to be one value: how many others there are says it all. An angle is 2 asin √share, whose
+        variance is that of one pair, by their number (Anscombe 1948).
+        """
+        equal, inside = np.empty(len(counts)), np.empty(len(counts), dtype=np.int64)
+        (numbers, scores), (locations, concentrations) = self.numbers(columns), self.table.within
+        concentrate(counts, numbers, scores, locations, concentrations, equal, inside)
+        pairs = np.maximum(inside * (inside - 1) / 2, 1.0)
+        counted = pairs / (1 + np.maximum(inside - 2, 0) * self._grouping)
+        # With a quarter of a pair more the mean of roots is the root of the mean, of three equal pairs and more.
+        shares = np.minimum(equal / pairs + 0.25 / counted, 1.0)
+        is_enough = (counted * self.concentration >= FEWEST_EQUAL) & (self.only is None)
+        return np.where(is_enough, 2 * np.arcsin(np.sqrt(shares)), np.nan), counted
+
+    @property
+    def concentration(self) -> float:
+        """The probability that two values of the reference are in one group."""
+        return float(self.table.within[1, len(SHIFTS) // 2])
+
+    @cached_property
+    def _grouping(self) -> float:
+        """What each value adds to the variance of the pairs in one group."""
+        return clumping_of(self.sizes, int(self.sizes.sum()))
 
     def value(self, score: float) -> float:
         """Return the value that has a score."""

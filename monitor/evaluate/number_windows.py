@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from detectors.sketch import NumericLayout
 from monitor.evaluate.answers import roundest
 from monitor.evaluate.windows import Windows
 
-__all__ = ["RECENT", "NumberLog", "NumberWindows", "Recent"]
+__all__ = ["RECENT", "NumberLog", "NumberWindows", "Peak", "Recent"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -27,9 +27,10 @@ Integers = NDArray[np.int64]
 RECENT = 24
 """Windows that are described together at most."""
 
-VALUES, SUM, MEDIAN, BELOW, ABOVE, EXPECTED, END_MS, COLUMNS = range(8)
+VALUES, SUM, MEDIAN, BELOW, ABOVE, EXPECTED, END_MS, PEAK, PEAK_USUAL, PEAK_SHARE, COLUMNS = range(11)
 """What is noted of a window: how many values, their sum and median, and how many lie below and above the reference; the
-mean score that was expected of them, NaN where nothing was; and when it ended."""
+mean score that was expected of them, NaN where nothing was; and when it ended. If one value stands out, that, and which
+share of values is usual and which there is; else NaN."""
 
 OUTSIDE, SUM_OUTSIDE, DISTANCE, OF_CELL, CELL, VALUE, FREQUENT = range(7)
 """What is noted of values outside the reference: how many, their sum, that of their distances from
@@ -40,6 +41,14 @@ FADES = 0.9
 
 MOSTLY = 0.5
 """Share of the values outside from which on one of them is named."""
+
+
+class Peak(NamedTuple):
+    """A value that stands out in a window: about which, and which share of all values is usual and which there is."""
+
+    value: float
+    usual: float
+    share: float
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ class Recent:
         How far they are from the nearest end on average.
     weights, expected : tuple of float
         Of each window: how many values it has, and the mean score that was expected of them, NaN where nothing was.
+    peak : Peak or None
+        What stands out in the last of them.
     """
 
     n: int
@@ -71,6 +82,7 @@ class Recent:
     distance: float = 0.0
     weights: tuple[float, ...] = ()
     expected: tuple[float, ...] = ()
+    peak: Peak | None = None
 
 
 @dataclass(slots=True)
@@ -118,9 +130,10 @@ class NumberWindows:
         mean_outside = sum_outside / outside if outside else None
         mostly = value if outside and of_cell >= MOSTLY * outside else None
         weights, expected = (tuple(rows[:, column].tolist()) for column in (VALUES, EXPECTED))
+        peak = Peak(*rows[-1, PEAK:].tolist())
         return Recent(
             int(n), total, median, below, above, mean_outside, mostly, distance / outside if outside else 0.0, weights,
-            expected,
+            expected, None if math.isnan(peak.value) else peak,
         )  # fmt: skip
 
     def expect(self, windows: range, expected: Floats) -> None:
@@ -147,7 +160,9 @@ class NumberLog:
         """Return the windows so far, of a batch that has none."""
         return NumberWindows(self._rows, self._frequent[None], np.empty(0, dtype=np.int64))
 
-    def take(self, windows: Windows, cells: Integers, positions: Floats, beyond: Floats, first: int) -> NumberWindows:
+    def take(
+        self, windows: Windows, cells: Integers, positions: Floats, beyond: Floats, peaks: Floats, first: int
+    ) -> NumberWindows:
         """Take in windows.
 
         Parameters
@@ -157,12 +172,16 @@ class NumberLog:
             The cells of their counts, and a value in each.
         beyond : float64 array [K]
             How far that lies above the reference, negative if it is below, else 0.
+        peaks : float64 array [T, 3]
+            Of each window the number of the cell that stands out, its usual share and the one that it has, or NaN.
         first : int
             The number of the first one in its batch.
         """
         rows, outside = np.zeros((len(windows.counts), EXPECTED)), np.zeros((len(windows.counts), CELL + 1))
         sum_up_values(windows.counts, positions, beyond, rows, outside)
-        rows = np.column_stack((rows, np.full(len(rows), np.nan), windows.ends_ms))
+        for t in np.flatnonzero(~np.isnan(peaks[:, 0])).tolist():
+            peaks[t, 0] = self._value(int(cells[int(peaks[t, 0])]), windows.extremes[t])
+        rows = np.column_stack((rows, np.full(len(rows), np.nan), windows.ends_ms, peaks))
         frequent = np.tile(self._frequent, (1 + len(rows), 1))
         self._follow(outside, windows.extremes, cells, frequent)
         described = NumberWindows(np.concatenate((self._rows, rows)), frequent, first + np.arange(len(rows)))

@@ -15,6 +15,7 @@ from detectors.change.residuals import to_residual
 from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
+from monitor.alerts.foremost import CONCENTRATION
 from monitor.evaluate.columns import Columns, keys_of, sums_of
 from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, share_of
 from monitor.evaluate.expectations import ExpectedDay
@@ -143,7 +144,7 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
         spread = spread if is_resolved or day.accepted_spread else math.nan
         described = {"typical value": (location, values), "spread": (spread, values - 1)}
         if values >= FEWEST_SPREAD:
-            described[EQUAL_PAIRS] = _equal_pairs(groups, summary, layout)
+            described |= _alike(groups, summary, layout, is_resolved=is_resolved)
         contrasts |= {name: pair for name, pair in described.items() if not np.isnan(pair[0])}
     return contrasts
 
@@ -161,10 +162,16 @@ def _described(groups: Groups, summary: NumericSummary, layout: NumericLayout) -
     return float(location[0]), float(spread[0]), not units[0, 1] < 0
 
 
-def _equal_pairs(groups: Groups, summary: NumericSummary, layout: NumericLayout) -> tuple[float, float]:
+def _alike(
+    groups: Groups, summary: NumericSummary, layout: NumericLayout, *, is_resolved: bool
+) -> dict[str, tuple[float, float]]:
+    """Return how many pairs of a number's values are equal, and how concentrated they are."""
     columns = _columns_of(summary, layout)
-    equal, pairs = groups.equal_pairs(columns.counts_of(summary)[None], np.array([summary.n]), columns)
-    return float(equal[0]), float(pairs[0])
+    counts = columns.counts_of(summary)[None]
+    of_names = {EQUAL_PAIRS: groups.equal_pairs(counts, np.array([summary.n]), columns)}
+    if is_resolved:
+        of_names[CONCENTRATION] = groups.concentrations(counts, columns)
+    return {name: (float(alike[0]), float(pairs[0])) for name, (alike, pairs) in of_names.items()}
 
 
 def _columns_of(summary: NumericSummary, layout: NumericLayout) -> Columns:

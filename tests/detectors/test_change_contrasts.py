@@ -17,7 +17,9 @@ from detectors.change.contrasts import (
     OUTER_DISTANCES,
     SHIFTS,
     ScoreTable,
+    concentrate,
     group_counts,
+    limit_pairs,
     number_contrasts,
 )
 from detectors.change.legend import GROUPS, INNER, OUTER
@@ -192,6 +194,48 @@ def likeness(counts: Integers, previous: Integers) -> float:
 def log_middle(count: Any) -> Any:
     """The logarithm of the number of ways in which 2c fall into two halves."""
     return special.gammaln(2 * count + 1) - 2 * special.gammaln(count + 1)
+
+
+def concentrations_of(counts: Integers) -> Floats:
+    """Return which share of the pairs of each window is in one group, as far as its location does not explain it."""
+    table, equal, inside = ScoreTable(np.full(INNER, 30)), np.empty(len(counts)), np.empty(len(counts), dtype=np.int64)
+    concentrate(counts, np.arange(GROUPS), table.scores, table.within[0], table.within[1], equal, inside)
+    np.testing.assert_array_equal(inside, counts[:, OUTER : OUTER + INNER].sum(axis=1))
+    return equal / (inside * (inside - 1) / 2)
+
+
+def test_pairs_in_one_group_are_counted_as_one_by_one() -> None:
+    # Both sides of the middle are alike, and it is known for sure that they lie there; what is beyond does not count.
+    counts = np.zeros((1, GROUPS), dtype=np.int64)
+    counts[0, [OUTER + 31, OUTER + 32]] = 5_000
+    counts[0, [0, GROUPS - 1]] = 2_000
+    values = np.array([5_000, 5_000])
+    pairs = (values * (values - 1)).sum() / (10_000 * 9_999)
+    assert concentrations_of(counts)[0] == pytest.approx(pairs, rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [12, 40, 500])
+@pytest.mark.parametrize("shift", [-1.0, 0.0, 0.6])
+def test_a_shift_makes_values_no_more_alike_however_many_there_are(shift: float, n: int) -> None:
+    of_windows = concentrations_of(drawn(np.random.default_rng(8), 400_000 // n, shift=shift, n=n))
+    # In first order: of a dozen values, far from the middle, one part in twenty is left.
+    assert of_windows.mean() == pytest.approx(1 / INNER, rel=0.03 + 0.4 / n)
+
+
+def test_half_the_spread_makes_them_twice_as_alike() -> None:
+    # Σp² of a normal distribution among quantiles of one twice as wide: 1 / (s √(2 − s²)) with s = 1/2.
+    of_windows = concentrations_of(drawn(np.random.default_rng(9), 200, spread=0.5))
+    assert of_windows.mean() == pytest.approx(1 / INNER / 0.5 / math.sqrt(1.75), rel=0.03)
+
+
+@pytest.mark.parametrize("at", [0, 5, 30])
+def test_pairs_count_for_twice_as_many_as_usual_at_most(at: int) -> None:
+    pairs, usual, limited = np.array([0.0, *[66.0] * 20, *[7_140.0] * 9]), np.zeros(2), np.empty(30)
+    for part in (slice(None, at), slice(at, None)):
+        limit_pairs(pairs[part], usual, limited[part])
+    assert limited[:21].tolist() == pairs[:21].tolist()
+    means = np.exp([np.mean(np.log(pairs[1 : 21 + more])) for more in range(9)])
+    np.testing.assert_allclose(limited[21:], 2 * means)
 
 
 def test_a_shift_moves_the_location_by_as_much_and_no_spread() -> None:

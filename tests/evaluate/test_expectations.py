@@ -66,11 +66,13 @@ def test_each_series_has_a_row_for_each_day_after_its_first(stored: tuple[Store,
 
 def test_a_row_says_what_is_expected_at_each_hour(stored: tuple[Store, Watch]) -> None:
     day = read_day(of_days(stored[0], "feature:x")[-1])
-    location, spread, missing, *_ = day.contrasts
-    assert [each.name for each in (location, spread, missing)] == ["typical value", "spread", "missing"]
+    location, spread, alike, missing, *_ = day.contrasts
+    names = [each.name for each in (location, spread, alike, missing)]
+    assert names == ["typical value", "spread", "concentration", "missing"]
     by_hour = [location.in_units(value) for value in location.expected.tolist()]
     expected = 10 + 3 * np.sin(2 * np.pi * np.arange(24) / 24)
     assert np.abs(np.array(by_hour) - expected).max() < 0.8
+    assert 0.01 < alike.in_units(float(alike.expected[0])) < 0.1
     assert missing.in_units(float(missing.expected[0])) < 0.01
     shares = read_day(of_days(stored[0], "feature:country")[-1]).contrasts
     assert [each.name for each in shares[:3]] == [share_of("DE"), share_of("FR"), share_of("PL")]

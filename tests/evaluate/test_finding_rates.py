@@ -136,7 +136,7 @@ def test_only_signals_with_per_event_detectors_have_a_contrast_more(store: Store
     for row in rows(store, "expectations"):
         names = set(json.loads(row["contrasts"])["contrasts"]["name"])
         contrasts.setdefault(row["signal"], set()).update(names)
-    numbers = {"typical value", "spread", "missing", "invalid", "out of range"}
+    numbers = {"typical value", "spread", "concentration", "missing", "invalid", "out of range"}
     assert contrasts["feature:x"] == numbers | {"adwin drifts", "robust_z anomalies"}
     assert contrasts["feature:y"] == numbers
     assert contrasts["vector:both"] == {"half_space_trees anomalies"}

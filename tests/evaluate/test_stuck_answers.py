@@ -167,7 +167,7 @@ def as_earlier_versions_wrote_it(states: list[Any]) -> None:
     of_charts, *of_signals = states
     charts, skews = of_charts["charts"], of_charts["skews"]
     of_scores = [s for s, key in enumerate(of_charts["begun"]) if key[2] == "prediction:score"]
-    lost = [int(charts["series"][s, FIRST_ROW]) + AnswerContrasts.EQUAL for s in of_scores]
+    lost = [int(charts["series"][s, FIRST_ROW]) + AnswerContrasts.ALIKE for s in of_scores]
     for name, array in charts.items():
         if isinstance(array, np.ndarray) and array.shape[:1] == skews["references"].shape[:1]:
             charts[name] = np.delete(array, lost, axis=0)
