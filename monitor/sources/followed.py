@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
@@ -14,11 +12,9 @@ from monitor.clock import Clock
 from monitor.errors import InputError
 from monitor.messages import in_log, life_of, of_life
 from monitor.sources.lines import LineReader
+from monitor.sources.rotation import HEAD_BYTES, Head, Rotation
 
 __all__ = ["FollowedFile"]
-
-HEAD_BYTES = 16_384
-"""So much of a file's beginning tells it from others, which may have the same first lines."""
 
 HEADS_KEPT = 64
 """Files whose beginnings are known: none is read twice, and events that wait may hold a checkpoint back into one."""
@@ -30,40 +26,9 @@ OVER_S = 60.0
 """What was written to last so long ago has ended."""
 
 ABSENT_S = 10.0
-"""Between two files of a rotation there may be none for so long, before that is said."""
-
-ROTATED = re.compile(r"[._-]\d[\d._:T-]*(\.gz)?")
-"""What a rotation adds to a name: a number or a time."""
+"""Between two files of a rotation there may be none to read for so long, before that is said."""
 
 log = structlog.get_logger("leeway.files")
-
-
-class Head(NamedTuple):
-    """How a file begins.
-
-    Attributes
-    ----------
-    size : int
-        Bytes of its beginning, at most `HEAD_BYTES`.
-    digest : str
-        Of these.
-    """
-
-    size: int
-    digest: str
-
-    @classmethod
-    def of(cls, beginning: bytes | None) -> Head:
-        """Return the head of a file that begins so."""
-        return cls(len(beginning or b""), hashlib.sha256(beginning or b"").hexdigest())
-
-    def fits(self, reader: LineReader) -> bool:
-        """Whether a file begins so; it may have grown since."""
-        return Head.of(reader.beginning(self.size)) == self
-
-    def names(self, reader: LineReader) -> bool:
-        """Whether a file is known by it: of a file that was empty nothing is known."""
-        return self.size > 0 and self.fits(reader)
 
 
 class FollowedFile:
@@ -118,7 +83,7 @@ class FollowedFile:
         self._heads = {life: Head(size, digest) for life, size, digest in mark.get("heads", ())}
         # When the file that has the name was written to last, as far as it was read: what came after it is newer.
         self._written_ns = int(mark.get("written_ns", 0))
-        self._damaged: set[Path] = set()
+        self._rotation = Rotation(path, clock)
         self._reader: LineReader | None = None
         self._absent_since_s: float | None = None
         self._still_since_s: float | None = None
@@ -147,12 +112,14 @@ class FollowedFile:
             return range(0), []
 
     def close(self) -> None:
-        """Close the present file."""
+        """Close the present file, and those that follow."""
+        self._rotation.close()
         if self._reader is not None:
             self._reader.close()
 
     def _take(self, count: int) -> tuple[Sequence[int], list[bytes]]:
         while (reader := self._reader or self._begin()) is not None:
+            self._rotation.watch(reader, self._is_new, self._written_ns)
             if self.ended and self._is_cut(reader):
                 self._recover(reader)
                 continue
@@ -179,15 +146,17 @@ class FollowedFile:
             return self._read(self._path)
         if head is not None:
             # A file that was rotated before the one that has the name now, which may begin with the same lines.
-            for path in (*reversed(self._rotated()), *[self._path] * is_there):
-                reader = self._opened(path)
-                if head.fits(reader) and not self._is_of_another_life(reader):
-                    return self._take_up(reader)
-                reader.close()
+            paths = (*reversed(self._rotation.former()), *[self._path] * is_there)
+            if (reader := self._rotation.first(paths, self._is_own, in_log(self.next_offset))) is not None:
+                return self._take_up(reader)
         if is_there:
             return self._lose(None, f"{self._path}: is another file than the one that was read")
         self._say_absent()
         return None
+
+    def _is_own(self, reader: LineReader) -> bool:
+        """Whether a file is the one that is read, and not known as another one."""
+        return self._heads[life_of(self.next_offset)].fits(reader) and not self._is_of_another_life(reader)
 
     def _is_of_another_life(self, reader: LineReader) -> bool:
         """Whether more of a file is known as that of another one: a short beginning may be common to both."""
@@ -195,14 +164,12 @@ class FollowedFile:
         size = self._heads[own].size
         return any(life != own and head.size > size and head.fits(reader) for life, head in self._heads.items())
 
-    def _opened(self, path: Path) -> LineReader:
-        return LineReader(path, in_log(self.next_offset), follow=True)
-
     def _read(self, path: Path) -> LineReader:
-        return self._take_up(self._opened(path))
+        return self._take_up(LineReader(path, in_log(self.next_offset), follow=True))
 
     def _take_up(self, reader: LineReader) -> LineReader:
         self._reader = reader
+        self._rotation.take_up(reader)
         if reader.is_at(self._path):
             self._written_ns = reader.modified_ns
         self._note_head(reader)
@@ -216,12 +183,6 @@ class FollowedFile:
             self._heads[life] = Head.of(reader.beginning(HEAD_BYTES))
             self._heads.pop(life - HEADS_KEPT, None)
 
-    def _rotated(self) -> list[Path]:
-        """Return the files that had the name before, in the order in which they ended."""
-        own, folder = self._path.name, self._path.parent
-        others = [path for path in folder.glob(f"{own}?*") if ROTATED.fullmatch(path.name[len(own) :])]
-        return sorted(filter(Path.is_file, others), key=lambda path: (path.stat().st_mtime_ns, path.name))
-
     def _go_on(self, reader: LineReader) -> bool:
         """At the end of a file, go on in the next one if there is one by now."""
         if reader.is_at(self._path):
@@ -229,50 +190,50 @@ class FollowedFile:
             self._absent_since_s, self.trouble = None, reader.failure
             self.ended = not reader.failure
             return False
-        following = self._following(reader)
+        following = self._rotation.following()
         if following is None:
             return self._goes_on_in_a_copy(reader)
-        now_s = self._clock.monotonic_s()
-        if self._still_since_s is None:
-            self._still_since_s = now_s
-        is_long_over = self._clock.now_ms() - reader.modified_ns // 1_000_000 > 1_000 * OVER_S
-        if now_s - self._still_since_s < STILL_S and not is_long_over:
+        if not self._is_over(reader, following.reader):
             return False
         if reader.failure:
             self._lose(reader, reader.failure)
-        elif not reader.finish():
+        elif reader.finish():
+            return True
+        elif not following.is_direct:
+            self._lose(reader, f"{reader.path}: was removed, and with it what may have come after it", is_told=True)
+        else:
             reader.close()
             self.next_offset = of_life(life_of(self.next_offset) + 1, 0)
-            log.info("a file was rotated", path=str(self._path), reading=str(following), offset=self.next_offset)
-            self._read(following)
+            log.info("a file was rotated", path=str(self._path), offset=self.next_offset)
+            self._take_up(following.reader)
         return True
+
+    def _is_over(self, reader: LineReader, following: LineReader) -> bool:
+        """Whether nothing is written any more to a file that was renamed."""
+        now_s = self._clock.monotonic_s()
+        if self._still_since_s is None:
+            self._still_since_s = now_s
+        written_s_ago = self._clock.now_ms() / 1_000 - reader.modified_ns / 1e9
+        # Who still writes to a file that was rotated once no longer does once the next one was rotated, too.
+        return now_s - self._still_since_s >= STILL_S or written_s_ago > OVER_S or not following.is_at(self._path)
 
     def _goes_on_in_a_copy(self, reader: LineReader) -> bool:
         """Where a file was written anew as a whole, with what was read and more, go on in it."""
         if not self._path.is_file():
             self._say_absent()
             return False
-        copy = self._opened(self._path)
-        if not self._heads[life_of(self.next_offset)].fits(copy):
-            copy.close()
+        own = self._heads[life_of(self.next_offset)]
+        copy = self._rotation.first([self._path], own.fits, in_log(self.next_offset))
+        if copy is None:
+            if self._path.stat().st_size:
+                self._say_after_a_while(f"{self._path}: begins like a file that was read before")
             return False
         reader.close()
         self._take_up(copy)
         return True
 
-    def _following(self, reader: LineReader) -> Path | None:
-        """Return the file that was begun after another one and has something, if there is one."""
-        for path in (*self._rotated(), self._path):
-            # Whatever is written late to what was renamed is older than what was written to the next one.
-            is_older = path.is_file() and path.stat().st_mtime_ns < self._written_ns
-            if not path.is_file() or is_older or reader.is_at(path) or path in self._damaged:
-                continue
-            other = self._opened(path)
-            is_next = other.beginning(1) != b"" and not any(head.names(other) for head in self._heads.values())
-            other.close()
-            if is_next:
-                return path
-        return None
+    def _is_new(self, other: LineReader) -> bool:
+        return not any(head.names(other) for head in self._heads.values())
 
     # -- what is lost ------------------------------------------------------------------------------------------
 
@@ -285,40 +246,42 @@ class FollowedFile:
 
     def _recover(self, reader: LineReader) -> None:
         """Of a file that was cut short go on in its copy, which a rotation has made before; else it is a gap."""
-        head = self._heads[life_of(self.next_offset)]
-        for path in self._rotated():
-            copy = self._opened(path)
-            if not reader.is_at(path) and head.fits(copy):
-                reader.close()
-                self._take_up(copy)
-                return
-            copy.close()
+        others = (path for path in self._rotation.former() if not reader.is_at(path))
+        own = self._heads[life_of(self.next_offset)]
+        if (copy := self._rotation.first(others, own.fits, in_log(self.next_offset))) is not None:
+            reader.close()
+            self._take_up(copy)
+            return
         self._lose(reader, f"{reader.path}: was cut short after line {reader.next_offset}")
 
-    def _lose(self, reader: LineReader | None, why: str) -> LineReader | None:
+    def _lose(self, reader: LineReader | None, why: str, *, is_told: bool = False) -> LineReader | None:
         """Go on at the beginning of the next file in the next life, or of the one that has the name."""
         if reader is not None and reader.failure:
-            self._damaged.add(reader.path)
-        following = None if reader is None or reader.is_at(self._path) else self._following(reader)
+            self._rotation.leave_out(reader.path)
+        following = None if reader is None or reader.is_at(self._path) else self._rotation.following()
         if reader is not None:
             reader.close()
         self._reader = None
         lost_from = self.next_offset
-        if in_log(lost_from) or (reader is not None and reader.failure):
+        if in_log(lost_from) or is_told or (reader is not None and reader.failure):
             self.next_offset = of_life(life_of(lost_from) + 1, 0)
             log.error("lines may be lost", reason=why, offset=lost_from, next_offset=self.next_offset)
             self._on_cut(lost_from, self.next_offset)
         else:
             self._heads.pop(life_of(lost_from), None)
-        path = following or self._path
-        return self._read(path) if path.is_file() else None
+        if following is not None:
+            return self._take_up(following.reader)
+        return self._read(self._path) if self._path.is_file() else None
 
     def _say_absent(self) -> None:
+        self._say_after_a_while(f"{self._path}: no such file")
+
+    def _say_after_a_while(self, trouble: str) -> None:
         now_s = self._clock.monotonic_s()
         if self._absent_since_s is None:
             self._absent_since_s = now_s
         if self._reader is None or now_s - self._absent_since_s >= ABSENT_S:
-            self._say(f"{self._path}: no such file")
+            self._say(trouble)
 
     def _say(self, trouble: str) -> None:
         # What cannot be read is not read to its end: windows wait for it.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import InputError
 from monitor.messages import LIFE
-from monitor.sources import followed
+from monitor.sources import followed, rotation
 from monitor.sources.files import FileSource
 
 PARTITION = ("t", 0)
@@ -143,6 +143,80 @@ def test_what_is_renamed_may_still_be_written_to(reading: Reading, path: Path, m
 
     monkeypatch.setattr(followed, "STILL_S", 0.0)
     assert reading.read() == as_read(4, 5)
+
+
+def test_what_was_rotated_twice_has_ended(reading: Reading, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(followed, "STILL_S", 3600.0)
+
+    rotate(path, ".1")
+    append(path, *rows(3, 5))
+    assert reading.read() == []
+    rotate(path, ".2")
+    append(path, *rows(5, 6))
+    assert reading.read() == as_read(3, 5)
+
+
+def test_files_that_are_removed_before_their_turn_are_read(
+    reading: Reading, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed, "STILL_S", 3600.0)
+    for first in (3, 5, 7):
+        rotate(path)
+        append(path, *rows(first, first + 2))
+        assert reading.read() == ([] if first == 3 else as_read(first - 2, first))
+        path.with_name("events.jsonl.1").unlink()
+
+    monkeypatch.setattr(followed, "STILL_S", 0.0)
+    assert reading.read() == as_read(7, 9)
+    assert reading.gaps == []
+
+
+def test_files_that_were_removed_while_nobody_looked_are_a_gap(
+    reading: Reading, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "WATCHED_S", -1.0)
+    for first in (3, 5, 7):
+        rotate(path)  # in place of the one before
+        append(path, *rows(first, first + 2))
+
+    assert reading.read() == as_read(5, 9)
+    assert reading.gaps == [(3, LIFE)]
+    assert [offset for offset, _ in reading.lines[3:]] == [LIFE, LIFE + 1, 2 * LIFE, 2 * LIFE + 1]
+
+
+def test_what_is_moved_elsewhere_while_it_is_read_is_no_gap(reading: Reading, path: Path) -> None:
+    (path.parent / "old").mkdir()
+    path.rename(path.parent / "old" / path.name)
+    append(path, *rows(3, 5))
+    assert reading.read() == as_read(3, 5)
+    assert reading.gaps == []
+
+
+def test_the_file_that_has_the_name_is_read_whatever_the_clock_said(reading: Reading, path: Path) -> None:
+    hour_ns = 3_600_000_000_000
+    os.utime(path, ns=(path.stat().st_mtime_ns + hour_ns,) * 2)
+    assert reading.read() == []
+    rotate(path)
+    append(path, *rows(3, 5))
+    assert reading.read() == as_read(3, 5)
+
+    prepared = path.with_name("prepared")
+    append(prepared, *rows(5, 7))
+    os.utime(prepared, ns=(path.stat().st_mtime_ns - hour_ns,) * 2)
+    prepared.replace(path)
+    assert reading.read() == as_read(5, 7)
+
+
+def test_a_file_that_begins_like_one_that_was_read_is_named(reading: Reading, path: Path) -> None:
+    rotate(path)
+    append(path, *rows(3, 5))
+    assert reading.read() == as_read(3, 5)
+    path.unlink()
+    rotated = path.with_name("events.jsonl.1")
+    rotated.rename(path)
+
+    assert reading.read() == []
+    assert reading.refused == {"t": f"{path}: begins like a file that was read before"}
 
 
 @pytest.mark.parametrize("packed", [False, True])
