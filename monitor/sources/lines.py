@@ -22,6 +22,9 @@ _GZIP = 16 + zlib.MAX_WBITS
 class LineReader:
     """The lines of a file from a given one on; blank lines count but are not returned.
 
+    A file that was cut short while its writer went on where it was begins with a hole, which reads as NULs. They are no
+    part of the first line of a file that is followed.
+
     Parameters
     ----------
     path : Path
@@ -57,7 +60,8 @@ class LineReader:
         self._first = first
         self._follow = follow
         self._file = _open(path)
-        self._chunks = self._gunzip() if path.suffix == ".gz" else self._read()
+        chunks = self._gunzip() if path.suffix == ".gz" else self._read()
+        self._chunks = _behind_hole(chunks) if follow else chunks
         self._lines: list[bytes] = []
         self._taken = 0
         self._tail = bytearray()
@@ -114,19 +118,45 @@ class LineReader:
         return os.fstat(self._file.fileno()).st_mtime_ns
 
     def beginning(self, size: int) -> bytes | None:
-        """Return its first bytes, unpacked: so many, or all that there are; None of what cannot be unpacked."""
-        if self.path.suffix != ".gz":
-            return os.pread(self._file.fileno(), size, 0)
-        stream, unpacked, at = zlib.decompressobj(_GZIP), b"", 0
-        while len(unpacked) < size and (packed := os.pread(self._file.fileno(), CHUNK_BYTES, at)):
+        """Return its first bytes behind a hole, unpacked: so many, or all that there are; None of what is damaged."""
+        begun = b""
+        try:
+            for piece in _behind_hole(self._unpacked() if self.path.suffix == ".gz" else self._pieces(size)):
+                begun += piece
+                if len(begun) >= size:
+                    break
+        except zlib.error:
+            return begun[:size] or None
+        return begun[:size]
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        piece, at = os.pread(self._file.fileno(), size, 0), 0
+        if piece[:1] != b"\x00":
+            yield piece
+            return
+        at = self._hole_bytes()
+        while piece := os.pread(self._file.fileno(), CHUNK_BYTES, at):
+            at += len(piece)
+            yield piece
+
+    def _unpacked(self) -> Iterator[bytes]:
+        stream, at = zlib.decompressobj(_GZIP), 0
+        while not stream.eof and (packed := os.pread(self._file.fileno(), CHUNK_BYTES, at)):
             at += len(packed)
-            try:
-                unpacked += stream.decompress(packed, size - len(unpacked))
-            except zlib.error:
-                return unpacked or None
-            if stream.eof or stream.unconsumed_tail:
-                break
-        return unpacked
+            while packed:
+                yield stream.decompress(packed, CHUNK_BYTES)
+                packed = stream.unconsumed_tail
+
+    def _hole_bytes(self) -> int:
+        """Return how much of its beginning takes no room on the disk."""
+        descriptor = self._file.fileno()
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            return os.lseek(descriptor, 0, os.SEEK_DATA)
+        except OSError:  # nothing behind it, or a file system that knows no holes
+            return 0
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
 
     def _fill(self) -> bool:
         """Make sure that there is a line to take, if there is one by now."""
@@ -178,6 +208,8 @@ class LineReader:
             )
 
     def _read(self) -> Iterator[bytes]:
+        if self._follow:
+            self.done_bytes = self._file.seek(self._hole_bytes())
         # A followed file gives an empty chunk at its end, and goes on from there at the next call.
         while (chunk := self._read_raw()) or (self._follow and not self.failure):
             yield chunk
@@ -215,6 +247,16 @@ class LineReader:
     def _fail(self, why: str) -> None:
         complete = self.next_offset + len(self._lines) - self._taken
         self.failure = f"{self.path}: after line {complete}: {why}"
+
+
+def _behind_hole(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out NULs before anything else."""
+    is_hole = True
+    for chunk in chunks:
+        rest = chunk.lstrip(b"\x00") if is_hole else chunk
+        is_hole = is_hole and not rest
+        if rest or not chunk:
+            yield rest
 
 
 def _open(path: Path) -> BinaryIO:

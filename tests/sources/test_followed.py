@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given, settings
@@ -239,6 +239,32 @@ def test_a_restart_finds_the_files_that_were_rotated_meanwhile(reading: Reading,
     assert reading.read() == as_read(3, 9)
     assert reading.gaps == []
     assert reading.lines[-1][0] == 2 * LIFE
+
+
+@pytest.mark.parametrize("is_down", [False, True], ids=["running", "down"])
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_files_of_a_writer_that_goes_on_behind_a_hole_are_told_apart(path: Path, packed: bool, is_down: bool) -> None:
+    with path.open("wb", buffering=0) as writer, closing(Reading(path)) as reading:
+        writer.write(b"\n" * 50_000)
+        for number in range(4):
+            write(writer, 5 * number, 5 * number + 2)
+            reading.read()
+            reading.save()
+            write(writer, 5 * number + 2, 5 * number + 5)
+            copy = path.with_name(f"events.jsonl.{number}{'.gz' * packed}")
+            copy.write_bytes(gzip.compress(path.read_bytes()) if packed else path.read_bytes())
+            os.truncate(path, 0)
+            if is_down:
+                reading.restart()
+        write(writer, 20, 21)
+        reading.read()
+        assert [line for _, line in reading.lines] == as_read(0, 21)
+        assert reading.lines[-1][0] == 4 * LIFE, "a hole is part of the line behind it"
+        assert reading.gaps == []
+
+
+def write(writer: BinaryIO, first: int, last: int) -> None:
+    writer.write("".join(f"{row}\n" for row in rows(first, last)).encode())
 
 
 def test_a_file_that_is_copied_and_cut_short_goes_on_in_its_copy(reading: Reading, path: Path) -> None:
