@@ -144,7 +144,12 @@ class FollowedFile:
         head, is_there = self._heads.get(life_of(self.next_offset)), self._path.is_file()
         if head is None and is_there:
             return self._read(self._path)
-        if head is not None:
+        if head is not None and head.size == 0 and in_log(self.next_offset) == 0:
+            # Of a file that was empty nothing is known but when it was: what is older was never begun.
+            oldest = self._rotation.oldest(self._is_new, self._written_ns)
+            if oldest is not None or is_there:
+                return self._take_up(oldest) if oldest is not None else self._read(self._path)
+        elif head is not None:
             # A file that was rotated before the one that has the name now, which may begin with the same lines.
             paths = (*reversed(self._rotation.former()), *[self._path] * is_there)
             if (reader := self._rotation.first(paths, self._is_own, in_log(self.next_offset))) is not None:

@@ -23,7 +23,7 @@ WATCHED_S = 1.0
 MOST_OPEN = 16
 """Files that took the name one after the other are kept open, at most so many: what is removed can still be read."""
 
-ROTATED = re.compile(r"[._-]\d[\d._:T-]*(\.gz)?")
+ROTATED = re.compile(r"[._-]\d([\d._:TWZ+-]|[AP]M)*(\.gz)?")
 """What a rotation adds to a name: a number or a time."""
 
 Wanted = Callable[[LineReader], bool]

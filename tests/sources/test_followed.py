@@ -395,6 +395,49 @@ def test_a_file_need_not_be_there_yet_and_is_said_to_be_absent(path: Path) -> No
         assert reading.refused == {"t": f"{path}: no such file"}
 
 
+def test_after_a_start_on_an_empty_file_older_ones_are_left_alone(path: Path) -> None:
+    append(path.with_name("events.jsonl.1"), *rows(50, 60))
+    os.utime(path.with_name("events.jsonl.1"), ns=(10**18, 10**18))
+    append(path)
+    with closing(Reading(path)) as reading:
+        assert reading.read() == []
+        reading.save()
+        reading.restart()
+        assert reading.read() == []
+
+        append(path, *rows(0, 2))
+        rotate(path, ".2")
+        append(path, *rows(2, 4))
+        rotate(path, ".3")
+        append(path, *rows(4, 5))
+        reading.restart()
+        assert reading.read() == as_read(0, 5)
+        assert reading.gaps == []
+
+
+TIMES = (
+    "-20260301",
+    "-20260301-1772323200",
+    ".2026-03-01_00-00-00",
+    ".2026-03-01T16:00:00Z",
+    ".20260301T160000.123+0000",
+)
+
+
+@pytest.mark.parametrize("name", [*TIMES, ".2026-03-01-PM", ".2026-W09", ".2026-03-01.1.gz"])
+def test_a_restart_knows_names_with_a_time(reading: Reading, path: Path, name: str) -> None:
+    reading.save()
+    append(path, *rows(3, 5))
+    rotate(path, name)
+    rotated = path.with_name(path.name + name)
+    if rotated.suffix == ".gz":
+        rotated.write_bytes(gzip.compress(rotated.read_bytes()))
+    append(path, *rows(5, 6))
+    reading.restart()
+    assert reading.read() == as_read(3, 6)
+    assert reading.gaps == []
+
+
 @pytest.mark.parametrize("name", ["events.jsonl.bak", "events.jsonl.copy-1", "events.jsonl2"])
 def test_a_file_of_another_kind_of_name_is_none_of_a_rotation(
     reading: Reading, path: Path, tmp_path: Path, name: str
