@@ -58,7 +58,7 @@ class EventTime(Strict):
     path: str = Field(description="the field, dots for nesting")
     unit: Literal["auto", "s", "ms", "us", "ns", "iso"] = Field(
         default="auto",
-        description="`auto` settles it by the first event of each partition, once and for all",
+        description="`auto`: of each number the one in which it is a time from 2000 to 2200",
     )
 
 

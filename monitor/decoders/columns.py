@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detectors.sketch import Coded
 from monitor.decoders.contract import Decoded, TopicPlan
 from monitor.decoders.document import parse
-from monitor.decoders.event_time import BOUND_MS, EventTimes
+from monitor.decoders.event_time import BOUND_MS, EARLIEST_MS, EventTimes
 from monitor.decoders.shape import Columns, Path, Shape, split
 from monitor.decoders.values import MAX_NAME, category, display, number, ranking, relevant, text, vector
 from monitor.events import KEPT, REJECTED, Events, Problem
@@ -26,9 +26,6 @@ Integers = NDArray[np.int64]
 
 JSON_TEXT = frozenset({"json", "json_schema", "cloudevents"})
 """Formats in which null is something that a producer has written."""
-
-_PLAUSIBLE_RECORD_MS = 946_684_800_000
-"""2000-01-01: an older clock of a broker or producer is a wrong clock."""
 
 
 @dataclass(slots=True)
@@ -187,11 +184,11 @@ class ModelColumns:
         """What identities become that stand in a private field."""
         return self.plan.privacy.paths.get(".".join(path))
 
-    def build(self, partition: int, rows: Rows, shape: Shape, decoded: Decoded) -> Rows:
+    def build(self, rows: Rows, shape: Shape, decoded: Decoded) -> Rows:
         """Add the model's events and problems to ``decoded``; return the rows that became events."""
         if rows.are_times_given and self.time is not None:
             rows = rows.without_record_times()
-        event_ms, wrong = self._event_ms(partition, rows, shape)
+        event_ms, wrong = self._event_ms(rows)
         for index, (reason, detail) in sorted(wrong.items()):
             problem = Problem(int(rows.offsets[index]), REJECTED, reason, "", detail)
             decoded.problems.append((self.name, problem))
@@ -203,16 +200,17 @@ class ModelColumns:
             decoded.events[self.name] = self.plan.estimates.added(events)
         return rows
 
-    def _event_ms(
-        self, partition: int, rows: Rows, shape: Shape
-    ) -> tuple[NDArray[np.int64], dict[int, tuple[str, str]]]:
+    def _event_ms(self, rows: Rows) -> tuple[NDArray[np.int64], dict[int, tuple[str, str]]]:
         if self.time is None:
-            outside = (rows.record_ms < 0) | (rows.record_ms >= BOUND_MS)
+            outside = (rows.record_ms < EARLIEST_MS) | (rows.record_ms >= BOUND_MS)
             return rows.record_ms, {index: _no_record_time(rows, index) for index in np.flatnonzero(outside).tolist()}
-        event_ms, reasons = self.times.read(partition, rows.times(self.time))
-        wrong = {index: (reason, display(rows.value(self.time, index))) for index, reason in reasons.items()}
+        event_ms, reasons = self.times.read(rows.times(self.time))
+        wrong = {
+            index: (reason, self.times.detail(rows.value(self.time, index), reason))
+            for index, reason in reasons.items()
+        }
         max_ahead_ms = self.plan.source.max_ahead
-        ahead = (rows.record_ms >= _PLAUSIBLE_RECORD_MS) & (event_ms > rows.record_ms + max_ahead_ms)
+        ahead = (rows.record_ms >= EARLIEST_MS) & (event_ms > rows.record_ms + max_ahead_ms)
         for index in np.flatnonzero(ahead & (rows.record_ms < BOUND_MS)).tolist():
             by_s = int(event_ms[index] - rows.record_ms[index]) / 1000
             detail = f"{display(rows.value(self.time, index))} is {by_s:.0f} s after the record's own time"

@@ -1,31 +1,29 @@
 """The time of an event, in whichever unit the producer writes it.
 
-A stated unit is taken as it is. ``auto`` takes the unit of numbers from the magnitude of the partition's first
-number that leaves no doubt, and keeps it from then on, so that a single odd number later cannot be read in another
-unit than its neighbours. Numbers below 1e8 (1973 in seconds, and the zero of an unset field) leave doubt: until the
-unit is settled they are seconds, and they do not settle it. ISO 8601 texts need no unit and are read as such.
+Numbers are times from 2000 to 2200. So a number is a time in one unit at most: ``auto`` takes it, of each number by
+itself, and a number that is a time only in another unit than the stated one is refused, with that unit. ISO 8601 texts
+need no unit, are read as such, and go back to 1970.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.decoders import iso8601
-from monitor.decoders.values import Cell
+from monitor.decoders.values import Cell, display
 from monitor.packed import Packed, Texts
 
-__all__ = ["BOUND_MS", "EventTimes"]
+__all__ = ["BOUND_MS", "EARLIEST_MS", "EventTimes"]
 
-BOUND_MS = 7_258_118_400_000
-"""2200-01-01: event times lie in [0, BOUND_MS)."""
+EARLIEST_MS, BOUND_MS = 946_684_800_000, 7_258_118_400_000
+"""2000-01-01 and 2200-01-01: numbers lie from the one up to the other."""
 
-_DOUBT = 1e8
-_MAGNITUDES = ((1e11, "s"), (1e14, "ms"), (1e17, "us"))
 _PER_MS = {"s": (1_000, 1), "ms": (1, 1), "us": (1, 1_000), "ns": (1, 1_000_000)}
 _MICROSECONDS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _PRODUCT_IS_FINITE = 1e300
@@ -38,7 +36,7 @@ _OUTSIDE = "event_time_out_of_bounds"
 
 
 class EventTimes:
-    """Reads one model's event times and keeps the unit that each partition has settled on.
+    """Reads event times.
 
     Parameters
     ----------
@@ -48,22 +46,18 @@ class EventTimes:
     Examples
     --------
     >>> times = EventTimes("auto")
-    >>> times.read(0, [1_700_000_000, 1_700_000_000.5, "2023-11-14T22:13:21Z", None])
+    >>> times.read([1_700_000_000, 1_700_000_000_500, "2023-11-14T22:13:21Z", None])
     (array([1700000000000, 1700000000500, 1700000001000,             0]), {3: 'no_event_time'})
-    >>> times.units
-    {0: 's'}
     """
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self.units: dict[int, str] = {}
 
-    def read(self, partition: int, values: Read) -> tuple[NDArray[np.int64], dict[int, str]]:
+    def read(self, values: Read) -> tuple[NDArray[np.int64], dict[int, str]]:
         """Return times, and the reason for each that cannot be used.
 
         Parameters
         ----------
-        partition : int
         values : sequence of n JSON values, int64 array [n], or Packed texts [n]
 
         Returns
@@ -78,59 +72,57 @@ class EventTimes:
             if times is not None and (not len(times) or times.max() < BOUND_MS):
                 return times, {}
             values = Texts(values).tolist()
-        if self.unit != "auto":
-            return self._read(values, self.unit)
-        if partition in self.units:
-            return self._read(values, self.units[partition])
-        values = values.tolist() if isinstance(values, np.ndarray) else values
-        # What stands before the settling number is read as if it had come in a call of its own.
-        start = self._settle(partition, values)
-        unsettled, wrong = self._read(values[:start], "s")
-        settled, wrong_after = self._read(values[start:], self.units.get(partition, "s"))
-        wrong |= {start + index: reason for index, reason in wrong_after.items()}
-        return np.concatenate((unsettled, settled)), wrong
-
-    def _read(self, values: Values, unit: str) -> tuple[NDArray[np.int64], dict[int, str]]:
-        fast = _column(values, unit)
-        if fast is not None:
-            return fast, {}
+        times = _column(values, self.unit)
+        if times is not None:
+            return times, {}
         values = values.tolist() if isinstance(values, np.ndarray) else values
         result = np.zeros(len(values), dtype=np.int64)
         wrong: dict[int, str] = {}
         for index, value in enumerate(values):
-            event_ms, reason = self._one(value, unit)
+            event_ms, reason = self._one(value)
             if reason:
                 wrong[index] = reason
             else:
                 result[index] = event_ms
         return result, wrong
 
-    def restore(self, units: Mapping[int, str]) -> None:
-        """Set the units of partitions, as :attr:`units` gave them."""
-        self.units.update(units)
+    def detail(self, value: object, reason: str) -> str:
+        """Return what to say of a value that was refused: of a number, which time it is, and in which unit it is one.
 
-    def _settle(self, partition: int, values: Sequence[object]) -> int:
-        """Look for the number that settles the unit; return its index, or how many values there are."""
-        for index, value in enumerate(values):
-            x = _as_number(value, least_digits=9)
-            if x is None or not abs(x) >= _DOUBT:
-                continue
-            unit = next((name for limit, name in _MAGNITUDES if x < limit), "ns")
-            if not _bounded(x, unit)[1]:
-                self.units[partition] = unit
-                return index
-        return len(values)
+        Examples
+        --------
+        >>> EventTimes("ms").detail(1_790_000_000, "event_time_out_of_bounds")
+        '1790000000 in ms is 1970-01-21; in s it is 2026-09-21: is `unit: s` meant?'
+        >>> EventTimes("s").detail(0, "event_time_out_of_bounds")
+        '0 in s is 1970-01-01: numbers are times from 2000 to 2200'
+        >>> EventTimes("auto").detail(1_000, "event_time_out_of_bounds")
+        '1000 is in no unit a time from 2000 to 2200'
+        """
+        x = self._number(value) if reason == _OUTSIDE else None
+        if x is None:
+            return display(value)
+        if self.unit == "auto":
+            return f"{display(value)} is in no unit a time from 2000 to 2200"
+        event_ms, unit = _unbounded(x, self.unit), _unit_of(x)
+        date = "no time" if event_ms is None else _date(event_ms)
+        if unit is None:
+            return f"{display(value)} in {self.unit} is {date}: numbers are times from 2000 to 2200"
+        other = _date(_bounded(x, unit)[0])
+        return f"{display(value)} in {self.unit} is {date}; in {unit} it is {other}: is `unit: {unit}` meant?"
 
-    def _one(self, value: object, unit: str) -> tuple[int, str]:
+    def _one(self, value: object) -> tuple[int, str]:
         if value is None or value == "":
             return 0, "no_event_time"
-        if unit != "iso":
-            x = _as_number(value, least_digits=9 if self.unit == "auto" else 1)
-            if x is not None:
-                return _bounded(x, unit)
+        x = self._number(value)
+        if x is not None:
+            unit = _unit_of(x) if self.unit == "auto" else self.unit
+            return (0, _OUTSIDE) if unit is None else _bounded(x, unit)
         if isinstance(value, str) and self.unit in {"auto", "iso"}:
             return _iso(value)
         return 0, _UNREADABLE
+
+    def _number(self, value: object) -> int | float | None:
+        return None if self.unit == "iso" else _as_number(value, least_digits=9 if self.unit == "auto" else 1)
 
 
 def _as_number(value: object, least_digits: int) -> int | float | None:
@@ -142,17 +134,30 @@ def _as_number(value: object, least_digits: int) -> int | float | None:
     return value.fraction() if isinstance(value, Cell) else None
 
 
-def _bounded(x: int | float, unit: str) -> tuple[int, str]:
+def _unbounded(x: int | float, unit: str) -> int | None:
+    """Return a number in ms; None where it is none that is finite."""
     if isinstance(x, int):
         factor, divisor = _PER_MS[unit]
-        event_ms = x * factor // divisor
-    else:
-        # 1.001 s is 1.000999… in binary: rounding to the µs first restores what the producer meant.
-        microseconds = x * _MICROSECONDS[unit]
-        if not 0 <= microseconds < BOUND_MS * 1e3:
-            return 0, _OUTSIDE
-        event_ms = round(microseconds) // 1_000
-    return (event_ms, "") if 0 <= event_ms < BOUND_MS else (0, _OUTSIDE)
+        return x * factor // divisor
+    # 1.001 s is 1.000999… in binary: rounding to the µs first restores what the producer meant.
+    microseconds = x * _MICROSECONDS[unit]
+    return round(microseconds) // 1_000 if math.isfinite(microseconds) else None
+
+
+def _bounded(x: int | float, unit: str) -> tuple[int, str]:
+    event_ms = _unbounded(x, unit)
+    return (event_ms, "") if event_ms is not None and EARLIEST_MS <= event_ms < BOUND_MS else (0, _OUTSIDE)
+
+
+def _unit_of(x: int | float) -> str | None:
+    """Return the one unit in which a number is a time, if there is any."""
+    return next((unit for unit in _PER_MS if not _bounded(x, unit)[1]), None)
+
+
+def _date(event_ms: int) -> str:
+    if event_ms < 0:
+        return "before 1970"
+    return "after 2199" if event_ms >= BOUND_MS else f"{_EPOCH + timedelta(milliseconds=event_ms):%Y-%m-%d}"
 
 
 def _iso(value: str) -> tuple[int, str]:
@@ -169,6 +174,10 @@ def _column(values: Values, unit: str) -> NDArray[np.int64] | None:
     """All times at once, where they are plain numbers within bounds; None where anything needs a closer look."""
     if unit == "iso" or not len(values):
         return None
+    if unit == "auto":
+        first = _as_number(values.item(0) if isinstance(values, np.ndarray) else values[0], least_digits=9)
+        inferred = None if first is None else _unit_of(first)
+        return None if inferred is None else _column(values, inferred)
     if isinstance(values, np.ndarray):
         return _whole(values, unit)
     kinds = set(map(type, values))
@@ -185,7 +194,7 @@ def _whole(values: Values, unit: str) -> NDArray[np.int64] | None:
         numbers = np.array(values, dtype=np.int64)
     except OverflowError:
         return None
-    if numbers.min() < 0 or numbers.max() >= BOUND_MS // factor * divisor:
+    if numbers.min() < EARLIEST_MS // factor * divisor or numbers.max() >= BOUND_MS // factor * divisor:
         return None
     return numbers * factor // divisor
 
@@ -195,6 +204,6 @@ def _fractional(values: Sequence[object], unit: str) -> NDArray[np.int64] | None
     if not (numbers.min() >= 0 and numbers.max() < _PRODUCT_IS_FINITE):
         return None
     microseconds = numbers * _MICROSECONDS[unit]
-    if not microseconds.max() < BOUND_MS * 1e3 - 1:
+    if not (microseconds.min() >= EARLIEST_MS * 1e3 and microseconds.max() < BOUND_MS * 1e3 - 1):
         return None
     return np.rint(microseconds).astype(np.int64) // 1_000

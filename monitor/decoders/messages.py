@@ -150,27 +150,17 @@ class MessageDecoder:
 
     def state(self, partition: int) -> dict[str, object]:
         """What was settled by the partition's messages so far, as JSON-able values, for its checkpoint."""
-        units = {model.name: model.times.units.get(partition) for model in self._models}
-        return {
-            "units": {name: unit for name, unit in units.items() if unit is not None},
-            "extra": {name: extra.seen(partition) for name, extra in self._extra.items()},
-        }
+        return {"extra": {name: extra.seen(partition) for name, extra in self._extra.items()}}
 
     def restore(self, partition: int, state: Mapping[str, object]) -> None:
         """Go on from what :meth:`state` returned; models that are new since then start afresh."""
         self.forget(partition)
-        units = cast("Mapping[str, str]", state.get("units", {}))
         seen = cast("Mapping[str, list[str]]", state.get("extra", {}))
-        for model in self._models:
-            if model.name in units:
-                model.times.units[partition] = units[model.name]
         for name, extra in self._extra.items():
             extra.restore(partition, seen.get(name, ()))
 
     def forget(self, partition: int) -> None:
         """Drop the state of a partition that another process reads from now on."""
-        for model in self._models:
-            model.times.units.pop(partition, None)
         for extra in self._extra.values():
             extra.restore(partition, ())
 
@@ -180,7 +170,7 @@ class MessageDecoder:
                 decoded.named[model.name] = Named(rows.offsets, rows.record_ms, rows.coded(model.by))
             return
         if len(rows):
-            rows = model.build(partition, rows, self._shape, decoded)
+            rows = model.build(rows, self._shape, decoded)
         if model.name in self._extra:
             self._extra[model.name].count(partition, rows, decoded)
 

@@ -58,6 +58,19 @@ def test_a_model_without_any_event_is_an_error(
     assert ('`country` is "DE"' in said.err) == ("where" in source)
 
 
+@pytest.mark.parametrize(("unit", "in_it"), [("s", "after 2199"), ("us", "1970-01-20")])
+def test_times_of_another_unit_are_an_error_that_names_theirs(
+    unit: str, in_it: str, leeway: Console, events: Path, tmp_path: Path
+) -> None:
+    config = configured(tmp_path, {"event_time": {"path": "ts", "unit": unit}})
+
+    said = leeway("check", config, "--events", events)
+
+    assert said.code == 2
+    assert "none of 301 messages of events became an event; most were rejected: event_time_out_of_bounds" in said.err
+    assert f"in {unit} is {in_it}; in ms it is 2023-11-14: is `unit: ms` meant?" in said.out
+
+
 def test_a_check_says_what_becomes_of_messages(leeway: Console, events: Path, tmp_path: Path) -> None:
     odd = tmp_path / "odd.jsonl"
     odd.write_bytes(events.read_bytes() + b'\n{broken\n{"id": "x", "ts": "never"}')

@@ -76,8 +76,8 @@ def test_a_batch_with_times_of_both_kinds_is_read_as_each_alone() -> None:
     texts = ["2026-11-24T23:46:11.123Z", "20261124T234611Z", "nonsense", "9999-12-31T00:00:00Z"]
     whole, apart = EventTimes("iso"), EventTimes("iso")
 
-    event_ms, wrong = whole.read(0, Packed.of([text.encode() for text in texts]))
+    event_ms, wrong = whole.read(Packed.of([text.encode() for text in texts]))
 
-    alone = [apart.read(0, [text]) for text in texts]
+    alone = [apart.read([text]) for text in texts]
     assert event_ms.tolist() == [found[0] for found, _ in alone]
     assert wrong == {2: "event_time_unreadable", 3: "event_time_out_of_bounds"}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -205,10 +204,11 @@ def test_each_model_gets_the_messages_that_its_filter_picks() -> None:
         ("auto", '"2023-11-14T22:13:20.5Z"', 1_700_000_000_500),
         ("auto", '"2023-11-15 00:13:20+02:00"', 1_700_000_000_000),
         ("auto", '"2023-11-14T22:13:20"', 1_700_000_000_000),
-        ("ms", "5", 5),
-        ("us", "5999", 5),
-        ("s", "0.25", 250),
+        ("ms", "946684800000", 946_684_800_000),
+        ("us", "946684800005999", 946_684_800_005),
+        ("s", "946684800.25", 946_684_800_250),
         ("iso", '"1970-01-02"', 86_400_000),
+        ("auto", '"1987-10-19T14:30:00Z"', 561_652_200_000),
     ],
 )
 def test_event_times_in_every_unit(unit: str, literal: str, event_ms: int) -> None:
@@ -229,7 +229,12 @@ def test_event_times_in_every_unit(unit: str, literal: str, event_ms: int) -> No
         ("ms", '"2023-11-14T22:13:20Z"', "event_time_unreadable"),
         ("iso", "1700000000", "event_time_unreadable"),
         ("auto", "-1", "event_time_out_of_bounds"),
+        ("auto", "0", "event_time_out_of_bounds"),
+        ("auto", "946684799", "event_time_out_of_bounds"),
         ("s", "1700000000000", "event_time_out_of_bounds"),
+        ("ms", "1700000000", "event_time_out_of_bounds"),
+        ("ms", '"1700000000"', "event_time_out_of_bounds"),
+        ("us", "1700000000000.5", "event_time_out_of_bounds"),
         ("auto", '"1969-12-31T23:59:59Z"', "event_time_out_of_bounds"),
         ("auto", '"2200-01-01T00:00:00Z"', "event_time_out_of_bounds"),
         ("auto", "NaN", "event_time_out_of_bounds"),
@@ -255,20 +260,35 @@ def test_without_a_field_for_it_the_record_time_counts() -> None:
     assert problems(decode(AMOUNT, b"{}", record_ms=-1)) == [(0, "rejected", "no_event_time", "")]
 
 
-def test_the_unit_is_settled_once_per_partition_and_survives_a_checkpoint() -> None:
-    decoder = JsonDecoder([plan(AMOUNT, event_time="ts")])
-    decoder.decode(records([b'{"ts": 0}', b'{"ts": "x"}', b'{"ts": 1700000000000}']))
-    decoder.decode(records([b'{"ts": 1700000000}'], partition=1))
-    state = json.loads(json.dumps(decoder.state(0)))
+@pytest.mark.parametrize(
+    ("unit", "literal", "detail"),
+    [
+        ("ms", "1790000000", "1790000000 in ms is 1970-01-21; in s it is 2026-09-21: is `unit: s` meant?"),
+        ("ms", '"1790000000"', '"1790000000" in ms is 1970-01-21; in s it is 2026-09-21: is `unit: s` meant?'),
+        ("s", "1790000000000", "1790000000000 in s is after 2199; in ms it is 2026-09-21: is `unit: ms` meant?"),
+        (
+            "ns",
+            "1790000000000000",
+            "1790000000000000 in ns is 1970-01-21; in us it is 2026-09-21: is `unit: us` meant?",
+        ),
+        ("s", "0", "0 in s is 1970-01-01: numbers are times from 2000 to 2200"),
+        ("s", "830000000", "830000000 in s is 1996-04-20: numbers are times from 2000 to 2200"),
+        ("ms", "-1", "-1 in ms is before 1970: numbers are times from 2000 to 2200"),
+        ("auto", "86400", "86400 is in no unit a time from 2000 to 2200"),
+        ("ms", "NaN", "NaN in ms is no time: numbers are times from 2000 to 2200"),
+    ],
+)
+def test_what_is_out_of_bounds_says_which_time_it_would_be(unit: str, literal: str, detail: str) -> None:
+    payload = b'{"ts": %s}' % literal.encode()
 
-    resumed = JsonDecoder([plan(AMOUNT, event_time="ts")])
-    resumed.restore(0, state)
-    small = [b'{"ts": 1700000000}', b'{"ts": 0}']
-    assert resumed.decode(records(small)).events["m"].event_ms.tolist() == [1_700_000_000, 0]
-    assert decoder.decode(records(small, partition=1)).events["m"].event_ms.tolist() == [1_700_000_000_000, 0]
+    decoded = decode(AMOUNT, payload, event_time={"path": "ts", "unit": unit})
 
-    resumed.forget(0)
-    assert resumed.decode(records(small)).events["m"].event_ms.tolist() == [1_700_000_000_000, 0]
+    assert [problem.detail for _, problem in decoded.problems] == [detail]
+
+
+def test_a_record_time_before_2000_is_no_event_time() -> None:
+    """A producer that states seconds where Kafka takes ms."""
+    assert problems(decode(AMOUNT, b"{}", record_ms=1_700_000_000)) == [(0, "rejected", "event_time_out_of_bounds", "")]
 
 
 def test_extra_fields_are_counted_and_the_first_message_with_each_is_recorded() -> None:
