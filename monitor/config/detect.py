@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from monitor.routing.interval_spec import zone_of
 from monitor.values import DAY_MS, DurationMs, Strict, WrongPartError, format_duration, parse_duration
@@ -136,20 +136,24 @@ def _default_rules() -> tuple[Rule, ...]:
 
 
 def _name_of_zone(value: str) -> str:
+    if not value:
+        raise ValueError("expected a time zone, such as Europe/Berlin or UTC, got ''")
     return str(zone_of(value))
 
 
-_DAYS = TypeAdapter(date)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _day(value: object) -> date:
-    # pydantic takes a number for seconds, or for days, since 1970.
-    if isinstance(value, int | float):
-        raise ValueError(f"expected a day such as 2026-12-25, got {value!r}")
+    # Neither another form, nor a number, which pydantic takes for seconds, or for days, since 1970.
+    if type(value) is date:
+        return value
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError(f"expected a day as YYYY-MM-DD, such as 2026-12-25, got {value!r}")
     try:
-        return _DAYS.validate_python(value)
-    except ValidationError as error:
-        raise ValueError(f"{error.errors()[0]['msg']}; expected a day such as 2026-12-25, got {value!r}") from error
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value} is no day: {error}") from error
 
 
 class Detect(Strict):

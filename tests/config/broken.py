@@ -279,14 +279,26 @@ BROKEN = {
         "detect: {rule: changes}", "12: spec.detect.rule: Input should be 'variation' or 'change'"
     ),
     "zone is unknown": _with("detect: {time_zone: CETT}", "12: spec.detect.time_zone: no such time zone", one=False),
-    "holiday is no day": _with("detect: {holidays: [2026-02-30]}", "23: spec.detect.holidays.0: Input", one=False),
+    "zone is a host's own": _with(
+        "detect: {time_zone: localtime}", "12: spec.detect.time_zone: no such time", one=False
+    ),
+    "zone is a host's rules": _with("detect: {time_zone: posixrules}", "12: spec.detect.time_zone: no such", one=False),
+    "zone is empty": _with('detect: {time_zone: ""}', "12: spec.detect.time_zone: expected a time zone", one=False),
+    "holiday is no day": _with(
+        "detect: {holidays: [2026-02-30]}", "23: spec.detect.holidays.0: 2026-02-30 is no day: day is out of", one=False
+    ),
     "holiday is written as people do": _with(
         "detect: {holidays: [03.04.2026]}",
-        "23: spec.detect.holidays.0: Input should be a valid date or datetime, invalid character in year; expected a "
-        "day such as 2026-12-25, got '03.04.2026'",
+        "23: spec.detect.holidays.0: expected a day as YYYY-MM-DD, such as 2026-12-25, got '03.04.2026'",
         one=False,
     ),
-    "holiday is a number": _with("detect: {holidays: [0]}", "23: spec.detect.holidays.0: expected a day such as"),
+    "holiday is a number": _with("detect: {holidays: [0]}", "23: spec.detect.holidays.0: expected a day as YYYY-MM-DD"),
+    "holiday is a quoted number": _with(
+        'detect: {holidays: ["1577836800"]}', "23: spec.detect.holidays.0: expected a day as YYYY-MM-DD", one=False
+    ),
+    "holiday is without dashes": _with(
+        'detect: {holidays: ["20261225"]}', "23: spec.detect.holidays.0: expected a day as YYYY-MM-DD", one=False
+    ),
     "adopting under the other rule": _with(
         "detect: {rule: variation, adopt_after: 1d}",
         "29: spec.detect.adopt_after: adopt_after needs `rule: change`",

@@ -297,7 +297,15 @@ def test_a_digest_for_nobody_is_named_with_its_place(changes: dict[str, str], pl
 
 
 @pytest.mark.parametrize(
-    "changes", [{"at": ["24:00"]}, {"at": ["8 o'clock"]}, {"location": "Berlin"}, {"every": "1h"}, {"at": []}]
+    "changes",
+    [
+        {"at": ["24:00"]},
+        {"at": ["8 o'clock"]},
+        {"location": "Berlin"},
+        {"location": "localtime"},
+        {"every": "1h"},
+        {"at": []},
+    ],
 )
 def test_a_timetable_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(changes))):

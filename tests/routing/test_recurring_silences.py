@@ -103,6 +103,8 @@ def test_hours_of_the_week_are_intervals_of_alertmanager_s(text: str, words: str
         ("monx", "UTC", "'monx' is no day of the week"),
         ("mon 22:00-25:00", "UTC", "expected a time from 00:00 to 24:00"),
         ("mon", "Europe/Bonn", "no such time zone"),
+        ("mon", "localtime", "no such time zone"),
+        ("mon", "right/Europe/Berlin", "no such time zone"),
     ],
 )
 def test_what_are_no_hours_is_refused(text: str, location: str, why: str) -> None:
