@@ -67,7 +67,7 @@ class Calendar:
         """When the day began in which a window lies that ends at ``end_ms``."""
         if self._step_ms > 86_400_000:
             return end_ms - self._step_ms
-        midnight = self._middle(end_ms).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = self._middle(end_ms).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         return round(midnight.timestamp() * 1000)
 
     def day_begins_between(self, end_ms: int, next_end_ms: int) -> bool:
