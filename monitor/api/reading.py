@@ -208,13 +208,15 @@ def _read(store: Store, query: Query) -> Columns:
 
 
 def stored_models(store: Store) -> list[str]:
-    """Return the names of the models of which there are scores, in order.
+    """Return the names of the models of which there are scores, or events, in order.
 
     Raises
     ------
     StoreError
     """
-    return sorted(set(store.read(Query("latest", columns=("model",)))["model"]))
+    return sorted(
+        {name for table in ("latest", "progress") for name in store.read(Query(table, columns=("model",)))["model"]}
+    )
 
 
 def readable(letters: Page) -> Page:

@@ -170,10 +170,11 @@ def read_protection(service: ApiService, models: Sequence[str]) -> list[Row]:
         for key, row in deciding.items()
     ]
     rows = list(_with_ends_of_learning(service, rows))
-    for name in models:
-        signals = {(row["signal"], row["detector"]) for row in deciding.values() if row["model"] == name}
-        expected = _expected(service.watches[name]) if name in service.watches else ()
-        rows += [_never_seen(name, *pair) for pair in expected if pair not in signals]
+    seen = {(row["model"], row["signal"], row["detector"]) for row in deciding.values()}
+    watches = [service.watches[name] for name in models if name in service.watches]
+    unseen = [key for watch in watches for pair in _expected(watch) if (key := (watch.name, *pair)) not in seen]
+    read_to_ms = _read_to(store, sorted({model for model, *_ in unseen}))
+    rows += [_never_seen(*key, read_to_ms.get(key[0])) for key in unseen]
     return sorted(_with_label_values(service, _with_muted(service, rows)), key=_rank)
 
 
@@ -405,7 +406,17 @@ def _row(newest: Row, judged: _Judged, first_ms: int | None, last_ms: int | None
     }
 
 
-def _never_seen(model: str, signal: str, detector: str) -> Row:
+def _read_to(store: Store, models: Sequence[str]) -> dict[str, int]:
+    """Return up to which time the events of models have come, when panes were last closed."""
+    read_to_ms: dict[str, int] = {}
+    if models:
+        for row in rows_of(store.read(Query("progress", {"model": models}, columns=("model", "newest_ms")))):
+            read_to_ms[row["model"]] = max(read_to_ms.get(row["model"], row["newest_ms"]), row["newest_ms"])
+    return read_to_ms
+
+
+def _never_seen(model: str, signal: str, detector: str, read_to_ms: int | None) -> Row:
+    come = "" if read_to_ms is None else f"; the newest event of its model is of {utc(read_to_ms)}"
     nothing = dict.fromkeys(
         (
             "protects_since_ms",
@@ -424,7 +435,7 @@ def _never_seen(model: str, signal: str, detector: str) -> Row:
         **nothing,
         **dict(zip(KEY, (model, signal, "", "", detector), strict=True)),
         "state": "blind",
-        "reason": "it has had no window yet",
+        "reason": f"it has had no window yet{come}",
         "stands": False,
         "windows": 0,
         "drift_windows": 0,

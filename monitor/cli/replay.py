@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,14 @@ from monitor.cli.output import as_json, as_table
 if TYPE_CHECKING:
     from monitor.config import Configuration
     from monitor.replay import Course, Replayed
+    from monitor.watch import Watch
     from sinks.store.batch import Rows
     from sinks.store.contract import Store
 
 __all__ = ["command"]
+
+MOST_FIELDS = 5
+"""So many models, and fields of theirs, are named for each reason why something was not usable."""
 
 
 @click.command("replay")
@@ -108,7 +112,8 @@ def command(
             for table, row in results(store, replay.configuration.models.keys() | changed.keys()):
                 as_json({"table": table, **row})
         else:
-            _summary(done)
+            _summary(done, store)
+        unevaluated = [*_unevaluated(store, replay.watches)]
     finally:
         store.close()
     for failure in source.failures:
@@ -119,8 +124,10 @@ def command(
         click.echo(f"{'warning' if each.signal else 'error'}: {sentence}", err=True)
     if done.counters.reasons.get("no_event_time") and events_per_hour is None and _needs_times(configuration):
         click.echo("error: rows of files have no time of their own: --events-per-hour N gives them one", err=True)
-    blind = any(not each.signal for each, _ in unseen)
-    click.get_current_context().exit(2 if blind else 1 if fail_on_alert and done.fired else 0)
+    without_events = {each.model for each, _ in unseen if not each.signal}
+    for sentence in (sentence for model, sentence in unevaluated if model not in without_events):
+        click.echo(f"warning: {sentence}", err=True)
+    click.get_current_context().exit(2 if without_events else 1 if fail_on_alert and done.fired else 0)
 
 
 def _warn_of_uncounted(done: Replayed) -> None:
@@ -134,6 +141,26 @@ def _warn_of_uncounted(done: Replayed) -> None:
             "than that of their times: `leeway check CONFIG --events FILE` says what to set",
             err=True,
         )
+
+
+def _unevaluated(store: Store, watches: Sequence[Watch]) -> Iterator[tuple[str, str]]:
+    """Yield the models without any window, and why they have none."""
+    from monitor.values import format_duration
+    from sinks.receivers.times import utc
+    from sinks.store.contract import Query
+
+    evaluated = set(store.read(Query("latest", columns=("model",)))["model"])
+    for watch in (watch for watch in watches if watch.name not in evaluated):
+        panes = store.read(
+            Query("panes", {"model": watch.name, "signal": "volume", "segment": ""}, columns=("pane_start_ms", "n"))
+        )
+        newest_ms = store.read(Query("progress", {"model": watch.name}, columns=("newest_ms",)))["newest_ms"]
+        why = "none of its messages became an event"
+        if len(panes["n"]):
+            first, newest = utc(int(min(panes["pane_start_ms"]))), utc(int(max(newest_ms)))
+            window = format_duration(watch.model.spec.detect.defaults.window)
+            why = f"its {sum(panes['n']):,} events, of {first} to {newest}, fill no window of {window}"
+        yield watch.name, f"{watch.name}: no window was evaluated: {why}"
 
 
 def _needs_times(configuration: Configuration) -> bool:
@@ -195,7 +222,7 @@ def _line(transition: Any) -> str:
     return f"{when(transition.at_ms)}  {transition.state:<9} {transition.severity:<8} {transition.title}"
 
 
-def _summary(done: Replayed) -> None:
+def _summary(done: Replayed, store: Store) -> None:
     counters = done.counters
     rows: list[tuple[str, object]] = [
         ("messages", counters.records),
@@ -209,5 +236,29 @@ def _summary(done: Replayed) -> None:
         ("alerts fired", done.fired),
     ]
     # Of late events, which are counted above, only the first few leave a dead letter.
-    rows += [(f"  {reason}", count) for reason, count in sorted(counters.reasons.items()) if reason != "late"]
+    for reason, count in sorted(counters.reasons.items()):
+        if reason != "late":
+            rows += [(f"  {reason}", count), *_most_of(counters.by_field, reason)]
     as_table(("", ""), rows)
+    for reason in sorted(counters.rejected_bytes):
+        _say_first(store, reason)
+
+
+def _say_first(store: Store, reason: str) -> None:
+    """Say of one message that was rejected where it stands, and what it holds."""
+    from sinks.store.contract import Query
+    from sinks.store.rows import rows_of
+
+    columns = ("topic", "partition", "offset", "detail")
+    for row in rows_of(store.read(Query("dead_letters", {"reason": reason}, columns=columns, limit=1))):
+        detail = f": {row['detail']}" if row["detail"] else ""
+        click.echo(f"{reason}: such as {row['topic']}/{row['partition']}/{row['offset']}{detail}")
+
+
+def _most_of(by_field: Mapping[tuple[str, str, str], int], reason: str) -> Iterator[tuple[str, object]]:
+    """Yield the models and fields with most problems of a kind; what is a message's own fault is no model's."""
+    own = {" ".join(filter(None, of)): count for (why, *of), count in by_field.items() if why == reason and any(of)}
+    ranked = sorted(own.items(), key=lambda item: (-item[1], item[0]))
+    yield from ((f"    {of}", count) for of, count in ranked[:MOST_FIELDS])
+    if others := ranked[MOST_FIELDS:]:
+        yield f"    {len(others)} others", sum(count for _, count in others)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from monitor.events import REJECTED, Problem
 
 __all__ = ["Counters", "add"]
 
 _COUNTED = ("records", "events", "labels", "rejected", "kept", "late", "unmatched", "unregistered", "findings", "bytes")
-_COUNTED_BY = ("reasons", "rejected_bytes", "changes", "failures", "seconds")
+_COUNTED_BY = ("reasons", "by_field", "rejected_bytes", "changes", "failures", "seconds")
 
 
 @dataclass
@@ -22,6 +23,8 @@ class Counters:
     records, events, labels, rejected, kept, late, unmatched, unregistered, findings : int
     reasons : dict of str to int
         Problems by reason.
+    by_field : dict of (str, str, str) to int
+        Problems by reason, model (empty where the message itself is at fault) and field (empty of a whole message).
     rejected_bytes : dict of str to int
         Bytes of rejected messages, by reason.
     changes : dict of str to int
@@ -43,6 +46,7 @@ class Counters:
     findings: int = 0
     bytes: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
+    by_field: dict[tuple[str, str, str], int] = field(default_factory=dict)
     rejected_bytes: dict[str, int] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
@@ -56,13 +60,13 @@ class Counters:
             for name in _COUNTED:
                 setattr(total, name, getattr(total, name) + getattr(part, name))
             for name in _COUNTED_BY:
-                sums: dict[str, float] = getattr(total, name)
+                sums: dict[Any, float] = getattr(total, name)
                 # A copy: the worker's thread may meet a new reason meanwhile.
                 for key, value in getattr(part, name).copy().items():
                     sums[key] = sums.get(key, 0) + value
         return total
 
-    def problem(self, problem: Problem, size: int = 0) -> None:
+    def problem(self, model: str, problem: Problem, size: int = 0) -> None:
         """Count one, of a message of ``size`` bytes."""
         if problem.action == REJECTED:
             self.rejected += 1
@@ -70,8 +74,9 @@ class Counters:
         else:
             self.kept += 1
         add(self.reasons, problem.reason)
+        add(self.by_field, (problem.reason, model, problem.field))
 
 
-def add(counts: dict[str, int], key: str, count: int = 1) -> None:
+def add(counts: dict[Any, int], key: object, count: int = 1) -> None:
     """Add to a count."""
     counts[key] = counts.get(key, 0) + count

@@ -77,7 +77,7 @@ class Problems:
         is_withheld = self.readers.withholds(partition[0])
         for model, complete_problem, message in problems:
             problem = quoting_nothing(complete_problem) if is_withheld else complete_problem
-            self._counters.problem(problem, len(message.payload))
+            self._counters.problem(model, problem, len(message.payload))
             self._send(partition, model, problem, message)
             if not (self._erasures and self._is_erased(partition[0], model, message)):
                 stored.append((model, problem, message))

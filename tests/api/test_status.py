@@ -141,6 +141,23 @@ def test_a_signal_that_never_came_is_blind(client: Client) -> None:
     assert {row["detector"] for row in rows} == {"change"}
 
 
+def test_a_model_without_a_window_says_how_far_its_events_have_come() -> None:
+    world = watched()
+    place = {"model": "churn", "topic": "churn", "closed_ms": MINUTE_MS}
+    newest = ({"partition": 0, "newest_ms": 5 * MINUTE_MS}, {"partition": 1, "newest_ms": 3 * MINUTE_MS})
+    world.add("progress", [place | row for row in newest])
+    rows = Client(world).items("/v1/series", model="churn")
+    assert {(row["state"], row["reason"]) for row in rows} == {
+        ("blind", "it has had no window yet; the newest event of its model is of 1970-01-01 00:05 UTC")
+    }
+
+
+def test_a_store_lists_models_that_have_had_events_and_no_window() -> None:
+    world = World(configuration=configured())
+    world.add("progress", [{"model": "churn", "topic": "churn", "partition": 0, "newest_ms": 5, "closed_ms": 1}])
+    assert [row["model"] for row in Client(world).items("/v1/series/summary")] == ["churn"]
+
+
 def test_alerts_that_somebody_marked_false_are_counted_once_each() -> None:
     world = fill(watched())
     ends_ms = LAST_MIN * MINUTE_MS

@@ -67,6 +67,41 @@ def test_a_replay_says_what_came_and_what_became_of_it(leeway: Console, config: 
     assert "resolved" in said.out
 
 
+def test_what_could_not_be_used_is_counted_by_model_and_field(leeway: Console, tmp_path: Path, events: Path) -> None:
+    in_us = shop.model("in-us", {"kafka": "events", "event_time": {"path": "ts", "unit": "us"}})
+    odd = tmp_path / "odd.jsonl"
+    odd.write_bytes(events.read_bytes().replace(b'"country": "PL"', b'"country": 0.5'))
+    config = shop.configured(tmp_path, shop.model("shop", {"kafka": "events"}), in_us)
+
+    said = leeway("replay", config, "--events", odd)
+
+    assert said.code == 2
+    counts = dict(line.strip().rsplit(maxsplit=1) for line in said.out.splitlines() if line.strip()[-1:].isdigit())
+    assert counts["in-us"] == counts["event_time_out_of_bounds"] != "0"
+    assert 0 < int(counts["shop feature:country"]) <= int(counts["wrong_type"])
+    assert "event_time_out_of_bounds: such as events/0/0: " in said.out
+    assert "in us is 1970-01-20; in ms it is 2023-11-14: is `unit: ms` meant?" in said.out
+
+
+def test_a_replay_without_a_window_says_why(leeway: Console, tmp_path: Path, events: Path) -> None:
+    short, bad = tmp_path / "short.jsonl", tmp_path / "bad.jsonl"
+    short.write_bytes(b"\n".join(events.read_bytes().splitlines()[:50]))
+    bad.write_bytes(b'{"ts": 5}\n' * 3)
+    detect = shop.DETECT | {"defaults": {"window": "1h"}}
+    config = shop.configured(tmp_path, shop.model("shop", {"kafka": "events"}, detect=detect))
+
+    said = leeway("replay", config, "--events", short, "--store", tmp_path / "kept")
+
+    assert said.code == 0
+    assert "shop: no window was evaluated: its 50 events, of 2023-11-14 22:13" in said.err
+    assert "fill no window of 1h" in said.err
+    assert "shop" in leeway("status", "--store", tmp_path / "kept").out
+    without = "shop: no window was evaluated: none of its messages became an event"
+    assert without in leeway("replay", config, "--events", bad).err
+    windows_of_20_s = shop.configured(tmp_path, shop.model("shop", {"kafka": "events"}))
+    assert "no window" not in leeway("replay", windows_of_20_s, "--events", events).err
+
+
 def test_a_pipeline_can_fail_on_an_alert(leeway: Console, config: Path, events: Path, tmp_path: Path) -> None:
     assert leeway("replay", config, "-e", events, "--fail-on-alert").code == 1
     quiet = tmp_path / "quiet.jsonl"
