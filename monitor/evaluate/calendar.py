@@ -54,29 +54,47 @@ class Calendar:
         self._step_ms, self._offset_ms = step_ms, offset_ms
 
     def moment(self, end_ms: int) -> Moment:
-        """Where a window lies that ends at ``end_ms``: its middle counts."""
-        if self._step_ms > 86_400_000:
+        """Where a window lies that ends at ``end_ms``: its middle counts.
+
+        Windows of two hours or more go by standard time all year. Summer time would move some of them by a whole
+        window, or into another day, though what they hold is nearly what it was.
+        """
+        if self._step_ms > _DAY_MS:
             return Moment(end_ms // self._step_ms, 0.5, weekend=False)
         local = self._middle(end_ms)
         today = local.date()
-        since_midnight = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
         weekend = today.weekday() >= 5 or today in self._holidays
-        return Moment(today.toordinal() - _EPOCH, since_midnight / timedelta(days=1), weekend)
+        return Moment(today.toordinal() - _EPOCH, self._time_of_day(local), weekend)
 
     def day_start(self, end_ms: int) -> int:
         """When the day began in which a window lies that ends at ``end_ms``."""
-        if self._step_ms > 86_400_000:
+        if self._step_ms > _DAY_MS:
             return end_ms - self._step_ms
-        midnight = self._middle(end_ms).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        local = self._middle(end_ms)
+        if self._step_ms >= _STANDARD_MS:
+            return round(end_ms - self._step_ms / 2 - _since_midnight_ms(local))
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         return round(midnight.timestamp() * 1000)
+
+    def _time_of_day(self, local: datetime) -> float:
+        """Return where in its day a window lies: in the middle of one of the equal parts that a day has of it.
+
+        Where the clock is half an hour off those of others, or an offset shifts windows, they lie between two parts.
+        """
+        at_ms = _since_midnight_ms(local)
+        if _DAY_MS % self._step_ms:
+            return at_ms / _DAY_MS
+        return (at_ms // self._step_ms + 0.5) * self._step_ms / _DAY_MS
 
     def day_begins_between(self, end_ms: int, next_end_ms: int) -> bool:
         """Whether two windows, by their ends, lie in different days."""
         return self.moment(end_ms).day != self.moment(next_end_ms).day
 
     def _middle(self, end_ms: int) -> datetime:
-        """The middle of a window, in local time."""
-        return datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
+        """The middle of a window, in local time; of a long one, in standard time."""
+        local = datetime.fromtimestamp((end_ms - self._step_ms / 2) / 1000, self._zone)
+        saving = local.dst()
+        return local - saving if saving and self._step_ms >= _STANDARD_MS else local
 
     def first_end(self, at_ms: int) -> int:
         """Return the end of the first window that begins at a time or later."""
@@ -90,4 +108,12 @@ class Calendar:
         return former_day if is_inside else day, day + (day == former_day)
 
 
+def _since_midnight_ms(local: datetime) -> float:
+    since = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+    return since / timedelta(milliseconds=1)
+
+
 _EPOCH = date(1970, 1, 1).toordinal()
+_DAY_MS = 86_400_000
+_STANDARD_MS = 7_200_000
+"""Length of windows from which on they go by standard time."""

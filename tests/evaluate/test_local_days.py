@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
+from itertools import pairwise
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from monitor.evaluate.calendar import Calendar
 from monitor.values import DAY_MS
 
-QUARTER_MS = 900_000
+QUARTER_MS, HOUR_MS = 900_000, 3_600_000
 FROM_MS, TO_MS = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1_000 for year in (2020, 2031))
 STEP_MS = 3 * DAY_MS
 
@@ -54,3 +58,42 @@ def test_the_day_of_a_window_begins_at_the_first_moment_of_its_date() -> None:
             ]
     assert len(alike) > 500
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Europe/Helsinki",
+        "Europe/Dublin",
+        "America/New_York",
+        "America/Denver",
+        "Asia/Kolkata",
+        "Pacific/Chatham",
+        "UTC",
+    ],
+)
+@pytest.mark.parametrize("hours", [2, 3, 4, 6, 8, 12, 24])
+@pytest.mark.parametrize("offset_hours", [0.0, 0.5, 16.0])
+def test_clocks_that_change_move_no_long_window(zone: str, hours: int, offset_hours: float) -> None:
+    """For weeks after a change windows of six hours in Helsinki were compared with those of six hours later."""
+    step_ms, start_ms = hours * HOUR_MS, int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 1_000
+    offset_ms = round(offset_hours * HOUR_MS) % step_ms
+    calendar = Calendar(zone, (), step_ms, offset_ms)
+    ends = range(start_ms + offset_ms + step_ms, start_ms + offset_ms + 360 * DAY_MS, step_ms)
+    moments = [calendar.moment(end_ms) for end_ms in ends]
+    per_day = 24 // hours
+    slots = [int(moment.time_of_day * per_day) for moment in moments]
+    assert len({(number % per_day, slot) for number, slot in enumerate(slots)}) == per_day
+    assert {(moment.time_of_day * per_day) % 1 for moment in moments} == {0.5}
+    by_day = Counter(moment.day for moment in moments)
+    assert {by_day[day] for day in sorted(by_day)[1:-1]} == {per_day}
+    starts = {moment.day: calendar.day_start(end_ms) for moment, end_ms in zip(moments, ends, strict=True)}
+    assert {later - start for start, later in pairwise(starts.values())} == {DAY_MS}
+
+
+@pytest.mark.parametrize(("zone", "offset_ms"), [("Asia/Kolkata", 0), ("Asia/Kathmandu", 0), ("UTC", HOUR_MS // 2)])
+def test_an_hour_is_in_the_middle_of_one_of_the_day(zone: str, offset_ms: int) -> None:
+    """It lay on the edge of two: what is expected of it was the mean of both, which is biased where these differ."""
+    calendar = Calendar(zone, (), HOUR_MS, offset_ms)
+    times = [calendar.moment(number * HOUR_MS + offset_ms).time_of_day * 24 for number in range(24)]
+    assert sorted(times) == pytest.approx([hour + 0.5 for hour in range(24)])
