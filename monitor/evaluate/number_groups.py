@@ -35,8 +35,9 @@ Integers = NDArray[np.int64]
 MOST_USUAL = 100
 """Mean scores of which it is remembered what median and mean are usual."""
 
-FEWEST_EQUAL = 3.0
-"""Pairs of a window in one group that are expected at least, for it to be said how concentrated its values are."""
+FEWEST_EQUAL = 20.0
+"""Pairs of a window in one group that are expected at least, for it to be said how concentrated its values are: of few
+an angle is skewed, and none at all would look like less than chance leaves."""
 
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
@@ -191,7 +192,7 @@ class Groups:
         concentrate(counts, numbers, scores, locations, concentrations, equal, inside)
         pairs = np.maximum(inside * (inside - 1) / 2, 1.0)
         counted = pairs / (1 + np.maximum(inside - 2, 0) * self._grouping)
-        # With a quarter of a pair more the mean of roots is the root of the mean, of three equal pairs and more.
+        # With a quarter of a pair more the mean of roots is the root of the mean.
         shares = np.minimum(equal / pairs + 0.25 / counted, 1.0)
         is_enough = (counted * self.concentration >= FEWEST_EQUAL) & (self.only is None)
         return np.where(is_enough, 2 * np.arcsin(np.sqrt(shares)), np.nan), counted
