@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from monitor.alerts.store_damage import StoreDamage
 from monitor.clock import Clock
+from monitor.delivery.reception import Reception
 from monitor.evaluate.failing_models import FailingModels, failing_stages
 from monitor.evaluate.loop import EvaluateLoop
 from monitor.evaluate.realised import RealisedAlerts
@@ -51,6 +52,7 @@ class ServiceMetrics(Collector):
     notifications : three callables
         Return how many notifications wait, and how many were delivered without all of their pictures, by receiver; and
         how many posts have reminded receivers of what fires, by receiver and outcome.
+    reception : Reception
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class ServiceMetrics(Collector):
             Callable[[], Mapping[str, int]],
             Callable[[], Mapping[tuple[str, str], int]],
         ],
+        reception: Reception,
     ) -> None:
-        self._intake, self._loop, self._figures = intake, loop, figures
+        self._intake, self._loop, self._figures, self._reception = intake, loop, figures, reception
         self._unready, (self._backlog, self._incomplete, self._reminders) = unready, notifications
 
     def collect(self) -> Iterable[Metric]:
@@ -88,6 +91,7 @@ class ServiceMetrics(Collector):
         for receiver, count in sorted(self._backlog().items()):
             waiting.add_metric([receiver], count)
         yield waiting
+        yield from self._received()
         text = "Notifications that were delivered without all of their pictures."
         yield _by("leeway_notifications_incomplete", text, "receiver", self._incomplete())
         reminders = CounterMetricFamily(
@@ -98,6 +102,18 @@ class ServiceMetrics(Collector):
         for names, count in sorted(self._reminders().items()):
             reminders.add_metric(names, count)
         yield reminders
+
+    def _received(self) -> Iterator[Metric]:
+        labels = ["receiver", "outcome"]
+        settled = CounterMetricFamily("leeway_notifications", "Notifications, by what became of them.", labels=labels)
+        for names, count in sorted(self._reception.counts.copy().items()):
+            settled.add_metric(names, count)
+        text = "1 from a failure of a receiver until it takes a notification, else 0."
+        gauge = GaugeMetricFamily("leeway_receiver_failing", text, labels=["receiver"])
+        failing = self._reception.failing
+        for receiver in self._reception.receivers:
+            gauge.add_metric([receiver], receiver in failing)
+        yield from (settled, gauge)
 
     def _outcomes(self) -> Iterator[Metric]:
         counters = self._intake.counters

@@ -46,6 +46,7 @@ from monitor.configurations.in_force import InForce, former_watch, reads_otherwi
 from monitor.configurations.log import ConfigurationLog
 from monitor.configurations.registering import register
 from monitor.configurations.taken import ConfigurationMetrics
+from monitor.delivery.reception import Reception
 from monitor.erasure.erase import Erased, Eraser, Request, Running
 from monitor.erasure.export import Record, exported
 from monitor.errors import InputError, SourceError
@@ -170,7 +171,12 @@ class Service:
             self.metrics.register(StageMetrics(self._threads, self.loop.failing, unusable, StoreDamage.of(self.store)))
             self.metrics.register(
                 ServiceMetrics(
-                    self.intake, self.loop, figures, self.ready, (self.backlog, self.incomplete, self.reminders)
+                    self.intake,
+                    self.loop,
+                    figures,
+                    self.ready,
+                    (self.backlog, self.incomplete, self.reminders),
+                    Reception.of(self.store),
                 )
             )
             if self.certificate is not None:
@@ -313,7 +319,8 @@ class Service:
         pauses = self._jobs.pauses if self._jobs is not None else {}
         facts = [pause.fact for _, pause in sorted(pauses.items())]
         behind = self.loop.waiting.catching_up.notes()
-        return [*facts, *self.intake.notes(), *behind, *filter(None, [compiling().note()])]
+        received = Reception.of(self.store).notes()
+        return [*facts, *self.intake.notes(), *behind, *received, *filter(None, [compiling().note()])]
 
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""

@@ -39,6 +39,7 @@ __all__ = [
     "MODELS_UNREGISTERED",
     "NAMES",
     "QUOTA_EXCEEDED",
+    "RECEIVER_FAILING",
     "SELF_TEST_FAILED",
     "STAGE_FAILED",
     "STORE_DAMAGED",
@@ -62,7 +63,7 @@ FOREIGN_MEMBER, TOPIC_GONE, EVENTS_UNREAD = "foreign_group_member", "topic_gone"
 MISFIT, WINDOWS_WAIT, TOPIC_REFUSED = "configuration_misfit", "windows_wait", "topic_refused"
 CERTIFICATE, QUOTA_EXCEEDED = "certificate_renewal", "quota_exceeded"
 MODELS_UNREGISTERED = "models_unregistered"
-MESSAGES_REJECTED = "messages_rejected"
+MESSAGES_REJECTED, RECEIVER_FAILING = "messages_rejected", "receiver_failing"
 STORE_DAMAGED, STORE_UNREADABLE = "store_damaged", "store_unreadable"
 JOB_FAILING, JOB_PAUSED, SELF_TEST_FAILED = "job_failing", "job_paused", "self_test_failed"
 NAMES = frozenset(
@@ -80,6 +81,7 @@ NAMES = frozenset(
         MODELS_UNREGISTERED,
         OFFSETS_LOST,
         QUOTA_EXCEEDED,
+        RECEIVER_FAILING,
         SELF_TEST_FAILED,
         STAGE_FAILED,
         STORE_DAMAGED,

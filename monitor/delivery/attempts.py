@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +69,8 @@ class Attempts:
         For how long it is tried, from the first try on; the group is looked at again after that, and may have changed.
     clock : Clock
     patience : Patience
+    heard : callable
+        Gets every answer.
 
     Examples
     --------
@@ -84,10 +87,16 @@ class Attempts:
     """
 
     def __init__(
-        self, receiver: Receiver, notification: Notification, for_s: float, clock: Clock, patience: Patience
+        self,
+        receiver: Receiver,
+        notification: Notification,
+        for_s: float,
+        clock: Clock,
+        patience: Patience,
+        heard: Callable[[Answer], None] = lambda _: None,
     ) -> None:
         self._receiver, self._notification, self._for_s = receiver, notification, for_s
-        self._clock, self._patience = clock, patience
+        self._clock, self._patience, self._heard = clock, patience, heard
         self._until_s: float | None = None
         self._reason, self._count, self._may_have_it = "the service stops before it was tried", 0, False
 
@@ -100,6 +109,7 @@ class Attempts:
         with span("notify", receiver=self._receiver.name, alerts=alerts, attempt=self._count) as notifying:
             answer = self._answer()
             notifying.note(answer=type(answer).__name__.lower())
+        self._heard(answer)
         if isinstance(answer, Delivered):
             return Delivery("delivered", answer.reason, self._count)
         self._reason = answer.reason

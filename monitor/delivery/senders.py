@@ -12,8 +12,9 @@ from monitor.clock import Clock
 from monitor.delivery.attempts import Attempts, Delivery
 from monitor.delivery.patience import Patience
 from monitor.delivery.receiver_thread import ReceiverThread
+from monitor.delivery.reception import Reception
 from monitor.delivery.target import Target
-from sinks.receivers.contract import Notification, Receiver
+from sinks.receivers.contract import Notification, Outcome, Receiver
 
 __all__ = ["Senders"]
 
@@ -26,6 +27,8 @@ class Senders:
     receivers : mapping of Target to Receiver
     clock : Clock
     patience : Patience
+    reception : Reception or None
+        Follows what they answer.
 
     Attributes
     ----------
@@ -35,8 +38,15 @@ class Senders:
         How many notifications were delivered without their pictures, or not with all, by receiver.
     """
 
-    def __init__(self, receivers: Mapping[Target, Receiver], clock: Clock, patience: Patience) -> None:
+    def __init__(
+        self,
+        receivers: Mapping[Target, Receiver],
+        clock: Clock,
+        patience: Patience,
+        reception: Reception | None = None,
+    ) -> None:
         self._clock, self._patience = clock, patience
+        self._reception = reception or Reception()
         self.targets: dict[str, list[Target]] = {}
         self.incomplete: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -57,6 +67,7 @@ class Senders:
     def drop(self, target: Target) -> None:
         """Let a receiver go, which is closed when it has been sent what waits for it."""
         receiver = self._receivers.pop(target)
+        self._reception.forget(target)
         self.targets[target.receiver].remove(target)
         if not self.targets[target.receiver]:
             del self.targets[target.receiver]
@@ -77,20 +88,28 @@ class Senders:
         if receiver is None:
             done.set_result(Delivery("gave_up", "the subscription ended before it was notified", 0))
             return done
-        attempts = Attempts(receiver, notification, for_s, self._clock, self._patience)
+        attempts = Attempts(receiver, notification, for_s, self._clock, self._patience, partial(self._hear, target))
         if self._is_running:
             if target not in self._threads:
                 self._threads[target] = ReceiverThread(f"notify-{target.receiver}", self._clock)
             done = self._threads[target].add(attempts)
         else:
             done.set_result(attempts.run(threading.Event()))
-        done.add_done_callback(partial(self._count, target.receiver))
+        done.add_done_callback(partial(self._count, target))
         return done
 
-    def _count(self, receiver: str, done: Future[Delivery]) -> None:
-        if done.exception() is None and done.result().outcome == "delivered" and done.result().reason:
+    def _hear(self, target: Target, answer: Outcome) -> None:
+        if target in self._receivers:
+            self._reception.hear(target, answer, self._clock.now_ms())
+
+    def _count(self, target: Target, done: Future[Delivery]) -> None:
+        if done.exception() is not None:
+            return
+        delivery = done.result()
+        self._reception.count(target, delivery.outcome)
+        if delivery.outcome == "delivered" and delivery.reason:
             with self._counting:
-                self.incomplete[receiver] += 1
+                self.incomplete[target.receiver] += 1
 
     def start(self) -> None:
         """Use threads from now on."""

@@ -31,6 +31,7 @@ from monitor.alerts.store_damage import StoreDamage, unreadable
 from monitor.clock import Clock
 from monitor.evaluate.failing_models import failing_stages
 from monitor.evaluate.loop import EvaluateLoop
+from monitor.heartbeat.failing_receivers import FailingReceivers
 from monitor.heartbeat.gone_instances import GoneInstances
 from monitor.heartbeat.lasting import Lasting
 from monitor.heartbeat.late_streams import LateStreams
@@ -134,7 +135,7 @@ class Lookout:
         self._steps: list[Callable[[], None]] = [gone.step, late.step]
         if "alert" in roles:
             # Nobody else knows whether there was time to notify of them.
-            self._steps.append(LostMessages(store, clock).step)
+            self._steps += [LostMessages(store, clock).step, FailingReceivers(store, clock).step]
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
 
     def follow_jobs(self, jobs: Jobs) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
+from monitor.delivery.reception import Reception
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.routing.bell import bell_of
@@ -67,7 +68,7 @@ class Router:
         patience: Patience | None = None,
     ) -> None:
         self._store, self._clock = store, clock
-        self._senders = senders = Senders(plan.receivers, clock, patience or Patience())
+        self._senders = senders = Senders(plan.receivers, clock, patience or Patience(), Reception.of(store))
         self.sent_log = SentLog(plan.longest_repeat_ms)
         self._dispatcher = Dispatcher(plan, Recipients(senders.targets, self.sent_log.sent), clock.now_ms())
         self._alerts = KnownAlerts(store, clock, plan, list(models), external_url, self._dispatcher.flapping)
@@ -104,6 +105,8 @@ class Router:
         if self._forget_ms is not None:
             return
         now_ms = self._clock.now_ms()
+        # Before subscriptions come: what people ask for themselves is not configured.
+        Reception.of(self._store).follow(self._store, chain.from_iterable(self._senders.targets.values()))
         self.sent_log.load(self._store, now_ms)
         self._digests.open()
         self._notices.open()

@@ -282,7 +282,10 @@ def test_patience_ends_and_the_log_says_so() -> None:
     ((sequence, receiver, outcome, attempts),) = service.log()
     assert (sequence, receiver, outcome) == (0, "inbox/0", "gave_up")
     assert attempts == len(inbox.received) == 33  # at 0, 1, 3, 7, 15, 25, 35 … 295 s: within `group_interval`
-    assert [line["reason"] for line in lines if line["log_level"] == "warning"] == ["down"]
+    assert [(line["event"], line["reason"]) for line in lines if line["log_level"] == "warning"] == [
+        ("a receiver does not take notifications", "down"),
+        ("notification was not delivered", "down"),
+    ]
 
 
 def test_an_end_is_notified_to_whom_the_beginning_may_have_reached() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
-from monitor.alerts.own import MODEL, OwnAlerts, end_alerts, firing_alerts
+from monitor.alerts.own import MODEL, RECEIVER_FAILING, OwnAlerts, end_alerts, firing_alerts
 from monitor.checkpoint import encode_state
 from monitor.clock import SystemClock
 from monitor.config import load
@@ -21,7 +22,7 @@ from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from tests.cli.console import Console
 from tests.service import shop
-from tests.sinks.receivers.listener import Listener
+from tests.sinks.receivers.listener import Answer, Listener
 
 SPEC: dict[str, Any] = {"schema": {"features": {"amount": {"type": "numeric"}}}, "detect": {"rules": []}}
 
@@ -93,6 +94,35 @@ def test_alerts_reach_those_whom_routes_name_in_groups_and_not_again_after_a_res
     assert set(rows["receiver"]) == {"orders/0", "pager/0"}
     assert set(rows["outcome"]) == {"delivered"}
     assert MODEL in store.read(Query("alerts"))["model"]
+
+
+def test_a_receiver_that_refuses_everything_is_in_metrics_notes_and_status_and_an_alert_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.service.WATCH_EVERY_S", 0.05)
+    monkeypatch.setattr("monitor.heartbeat.failing_receivers.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("monitor.heartbeat.failing_receivers.HOLDS_S", 0.5)
+    store = MemoryStore()
+    with Listener(*[Answer(410)] * 1000) as revoked, Listener() as pager:
+        file = configured(tmp_path, pager)
+        document = json.loads(file.read_text())
+        document["spec"]["receivers"][0]["url"] = revoked.url("/orders")
+        file.write_text(json.dumps(document))
+        with shop.serving(load(file), store, roles=["evaluate", "alert", "api"]) as service:
+            OwnAlerts(store, SystemClock()).lost(("orders", 0, 5, 9))
+            shop.wait_until(lambda: firing_alerts(store, [RECEIVER_FAILING]), "it is alerted about")
+            shop.wait_until(lambda: len(pager.requests) == 2, "those who can be are notified")
+            metrics = generate_latest(service.metrics).decode()
+            [note] = service.notes()
+            [alert] = firing_alerts(store, [RECEIVER_FAILING])
+    assert {'leeway_receiver_failing{receiver="orders"} 1.0', 'leeway_receiver_failing{receiver="pager"} 0.0'} <= set(
+        metrics.splitlines()
+    )
+    assert 'leeway_notifications_total{outcome="refused",receiver="orders"} 1.0' in metrics
+    assert note.startswith("the receiver orders has taken nothing since ")
+    assert alert.title.startswith("the receiver orders has taken nothing since ")
+    assert "410 Gone" in alert.title
+    assert {request.body["groupLabels"]["alertname"] for request in pager.requests} == {OFFSETS_LOST, RECEIVER_FAILING}
 
 
 def test_lost_messages_are_notified_though_their_group_waits_and_are_over_in_time(
