@@ -34,6 +34,7 @@ from monitor.routing.posted_log import PostedLog
 from monitor.routing.routed_alert import NO_END, RoutedAlert, place, place_of_group
 from monitor.routing.routes import Route
 from monitor.routing.silence_log import SilenceLog
+from monitor.routing.silences import Silences
 from sinks.receivers.contract import fingerprint
 
 __all__ = ["Filters", "Time", "alerting_of", "router"]
@@ -265,11 +266,14 @@ def _standing(service: ApiService, chosen: Chosen) -> Iterator[Standing]:
     alerting, _ = alerting_of(service)
     root = alerting.route.build()
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
+    silences = Silences.of(service.store)
+    for silence in SilenceLog(service.store, service.clock).all():
+        silences.put(silence)
     return overview(
         _firing(service, root, [chosen.matchers, *(rule.source for rule in rules)]),
         root,
         rules,
-        SilenceLog(service.store, service.clock).all(),
+        silences,
         alerting.intervals,
         service.clock.now_ms(),
     )

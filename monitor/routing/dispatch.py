@@ -53,6 +53,7 @@ class Dispatcher:
     plan : Plan
     recipients : Recipients
     now_ms : int
+    silences : Silences or None
 
     Attributes
     ----------
@@ -62,9 +63,10 @@ class Dispatcher:
         What people want and what alerts did, as the stages see it; whoever knows keeps it up to date.
     """
 
-    def __init__(self, plan: Plan, recipients: Recipients, now_ms: int) -> None:
+    def __init__(self, plan: Plan, recipients: Recipients, now_ms: int, silences: Silences | None = None) -> None:
         self.recipients = recipients
-        self.flapping, self.silences, self.acknowledged = Flapping(plan.holds), Silences(), Acknowledged()
+        self.flapping, self.acknowledged = Flapping(plan.holds), Acknowledged()
+        self.silences = Silences() if silences is None else silences
         self._inhibition = Inhibition(plan.rules)
         self._quieting: list[Stage] = [
             HoldFlapping(self.flapping),
@@ -103,9 +105,6 @@ class Dispatcher:
             alert = self._alerts[news.fingerprint] = news.after(former)
             # Any alert may inhibit others, also one that no route takes.
             self._inhibition.put(alert)
-            # Silences match annotations, too: which of them apply is worked out again.
-            if former is not None and former.annotations != alert.annotations:
-                self.silences.forget(alert.fingerprint)
             for route in self._routes.of(alert, now_ms):
                 group = self._group(route, alert, now_ms)
                 if not self.recipients.know_more(group, alert):

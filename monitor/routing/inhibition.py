@@ -39,32 +39,42 @@ class Rule:
 
 @dataclass
 class _Sources:
-    """The alerts that one rule knows as its source, by what they share with targets."""
+    """The alerts that one rule knows as its source, by what they share with targets.
+
+    Those that are no targets stand apart, too: only they inhibit what matches both sides, and there may be very many
+    of these.
+    """
 
     rule: Rule
     alerts: dict[_Shared, dict[str, RoutedAlert]] = field(default_factory=dict)
+    no_targets: dict[_Shared, dict[str, RoutedAlert]] = field(default_factory=dict)
 
     def put(self, alert: RoutedAlert) -> None:
-        if matches_all(self.rule.source, alert.matched):
-            self.alerts.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
-        else:
-            self.forget(alert)
+        matched = alert.matched
+        is_source = matches_all(self.rule.source, matched)
+        is_target = is_source and matches_all(self.rule.target, matched)
+        for alerts, belongs in ((self.alerts, is_source), (self.no_targets, is_source and not is_target)):
+            if belongs:
+                alerts.setdefault(self.rule.shared(alert.labels), {})[alert.fingerprint] = alert
+            else:
+                self._drop(alerts, alert)
 
     def forget(self, alert: RoutedAlert) -> None:
-        alike = self.alerts.get(self.rule.shared(alert.labels), {})
-        alike.pop(alert.fingerprint, None)
+        for alerts in (self.alerts, self.no_targets):
+            self._drop(alerts, alert)
+
+    def _drop(self, alerts: dict[_Shared, dict[str, RoutedAlert]], alert: RoutedAlert) -> None:
+        alerts.get(self.rule.shared(alert.labels), {}).pop(alert.fingerprint, None)
 
     def inhibiting(self, target: RoutedAlert, now_ms: int) -> RoutedAlert | None:
         if not self.alerts:
             return None
-        alike = self.alerts.get(self.rule.shared(target.labels))
-        if not alike or not matches_all(self.rule.target, target.matched):
+        shared = self.rule.shared(target.labels)
+        if not self.alerts.get(shared) or not matches_all(self.rule.target, target.matched):
             return None
-        on_both_sides = matches_all(self.rule.source, target.matched)
-        for alert in alike.values():
-            if not alert.is_over(now_ms) and not (on_both_sides and matches_all(self.rule.target, alert.matched)):
-                return alert
-        return None
+        is_source = matches_all(self.rule.source, target.matched)
+        alike = (self.no_targets if is_source else self.alerts).get(shared, {})
+        return next((alert for alert in alike.values() if not alert.is_over(now_ms)), None)
 
 
 class Inhibition:

@@ -9,7 +9,7 @@ from monitor.routing.inhibition import Inhibition, Rule
 from monitor.routing.intervals import Interval
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.routes import Route
-from monitor.routing.silences import Silence
+from monitor.routing.silences import Silences
 
 __all__ = ["Standing", "overview"]
 
@@ -45,7 +45,7 @@ def overview(
     alerts: Sequence[RoutedAlert],
     root: Route,
     rules: Iterable[Rule],
-    silences: Iterable[Silence],
+    silences: Silences,
     intervals: Mapping[str, Sequence[Interval]],
     now_ms: int,
 ) -> Iterator[Standing]:
@@ -55,24 +55,24 @@ def overview(
     --------
     >>> from monitor.routing.matchers import parse_matchers
     >>> from monitor.routing.routes import RouteOptions
-    >>> silence = Silence("s1", parse_matchers("model=fraud"), 0, 10)
-    >>> [found] = overview([RoutedAlert({"model": "fraud"}, 0)], Route(RouteOptions("mail")), [], [silence], {}, 5)
+    >>> from monitor.routing.silences import Silence
+    >>> silences = Silences([Silence("s1", parse_matchers("model=fraud"), 0, 10)])
+    >>> [found] = overview([RoutedAlert({"model": "fraud"}, 0)], Route(RouteOptions("mail")), [], silences, {}, 5)
     >>> found.silenced_by, found.is_suppressed
     (('s1',), True)
     """
     inhibition = Inhibition(rules)
     for alert in alerts:
         inhibition.put(alert)
-    active = [silence for silence in silences if silence.state(now_ms) == "active"]
     for alert in alerts:
-        yield _standing(alert, root, inhibition, active, intervals, now_ms)
+        yield _standing(alert, root, inhibition, silences, intervals, now_ms)
 
 
 def _standing(
     alert: RoutedAlert,
     root: Route,
     inhibition: Inhibition,
-    active: Sequence[Silence],
+    silences: Silences,
     intervals: Mapping[str, Sequence[Interval]],
     now_ms: int,
 ) -> Standing:
@@ -82,7 +82,7 @@ def _standing(
     return Standing(
         alert,
         routes,
-        tuple(sorted(silence.id for silence in active if silence.matches(alert.matched))),
+        tuple(sorted(silence.id for silence in silences.all_by(alert, now_ms))),
         () if source is None else (source.fingerprint,),
         {name: why for name, why in muted.items() if why},
     )

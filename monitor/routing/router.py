@@ -33,6 +33,7 @@ from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.sent_log import SentLog
 from monitor.routing.silence_notices import Notices
+from monitor.routing.silences import Silences
 from sinks.store.contract import Store, StoreError
 
 __all__ = ["Router"]
@@ -70,7 +71,8 @@ class Router:
         self._store, self._clock = store, clock
         self._senders = senders = Senders(plan.receivers, clock, patience or Patience(), Reception.of(store))
         self.sent_log = SentLog(plan.longest_repeat_ms)
-        self._dispatcher = Dispatcher(plan, Recipients(senders.targets, self.sent_log.sent), clock.now_ms())
+        recipients = Recipients(senders.targets, self.sent_log.sent)
+        self._dispatcher = Dispatcher(plan, recipients, clock.now_ms(), Silences.of(store))
         self._alerts = KnownAlerts(store, clock, plan, list(models), external_url, self._dispatcher.flapping)
         self._interventions = Interventions(store, clock, plan, senders)
         self._decisions = DecisionLog()

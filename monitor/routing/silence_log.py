@@ -6,10 +6,11 @@ import json
 import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from monitor.clock import Clock
 from monitor.routing.interval_spec import parse_intervals, written
-from monitor.routing.matchers import parse_matchers
+from monitor.routing.matchers import Matcher, parse_matchers
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.silences import Silence, SilenceError
 from sinks.receivers.times import OUTSIDE, lies_within
@@ -20,6 +21,9 @@ __all__ = ["KEPT_MS", "SilenceLog"]
 
 KEPT_MS = 5 * 86_400_000
 """For so long a silence that is over is shown."""
+
+MOST_REMEMBERED = 10_000
+"""So many texts of matchers are remembered as they were read."""
 
 
 class SilenceLog:
@@ -135,10 +139,16 @@ class SilenceLog:
         self._log.put([row])
 
 
+@lru_cache(MOST_REMEMBERED)
+def _matchers(text: str) -> tuple[Matcher, ...]:
+    # All silences are read at each look, and compiling a regular expression takes its time.
+    return tuple(parse_matchers(text))
+
+
 def _read(row: Row) -> Silence:
     return Silence(
         row["id"],
-        tuple(parse_matchers(row["matchers"])),
+        _matchers(row["matchers"]),
         row["starts_ms"],
         row["ends_ms"],
         row["created_by"],

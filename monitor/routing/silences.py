@@ -6,16 +6,21 @@ holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from monitor.routing.intervals import Interval, Range, span_around
 from monitor.routing.matcher_index import MatcherIndex
 from monitor.routing.matchers import Labels, Matcher, matches_all
+from monitor.routing.routed_alert import RoutedAlert
+from sinks.store.contract import Store
 
 __all__ = ["Silence", "SilenceError", "Silences"]
-
+MOST_ALERTS = 100_000
+"""Of so many it is remembered what applies to them."""
 
 State = Literal["pending", "active", "expired"]
 
@@ -123,49 +128,79 @@ class Silence:
         return replace(self, starts_ms=min(self.starts_ms, now_ms), ends_ms=now_ms, updated_ms=now_ms)
 
 
+@dataclass
+class _Applying:
+    """Which silences match an alert, of as many as have been asked so far."""
+
+    annotations: Labels
+    asked: int
+    ids: list[str]
+
+
 class Silences:
-    """All silences; what applies to an alert is worked out once for each set of labels, until a silence is added.
+    """All silences; whether one matches an alert is asked once, as long as its labels and annotations stay.
+
+    Threads may share it.
 
     Examples
     --------
     >>> from monitor.routing.matchers import parse_matchers
     >>> silences = Silences([Silence("s1", parse_matchers("model=fraud"), 10, 20)])
-    >>> silences.by("f1", {"model": "fraud"}, 15).id, silences.by("f1", {"model": "fraud"}, 25)
+    >>> alert = RoutedAlert({"model": "fraud"}, starts_ms=0)
+    >>> silences.by(alert, 15).id, silences.by(alert, 25)
     ('s1', None)
     """
 
     def __init__(self, silences: Iterable[Silence] = ()) -> None:
+        self._turn = threading.RLock()
         self._silences: dict[str, Silence] = {}
-        self._applying: dict[str, list[str]] = {}
-        self._index: MatcherIndex | None = None
-        self._indexed: list[Silence] = []
+        self._applying: dict[str, _Applying] = {}
+        self._index = MatcherIndex()
+        self._indexed: list[str] = []
         self._counting: dict[str, bool] = {}
         self._counting_ms = 0
         for silence in silences:
             self.put(silence)
 
+    @staticmethod
+    def of(store: Store) -> Silences:
+        """Return those of a store, which everybody shares who asks; each puts there what it has read."""
+        return _BY_STORE.setdefault(store, Silences())
+
     def put(self, silence: Silence) -> None:
         """Add or change one."""
-        former = self._silences.get(silence.id)
-        self._silences[silence.id] = silence
-        self._counting.pop(silence.id, None)
-        if former is None or former.matchers != silence.matchers:
-            self._applying.clear()
-            self._index = None
+        with self._turn:
+            former = self._silences.get(silence.id)
+            self._silences[silence.id] = silence
+            self._counting.pop(silence.id, None)
+            if former is None:
+                self._indexed.append(silence.id)
+                self._index.add(silence.matchers)
+            elif former.matchers != silence.matchers:
+                self._applying.clear()
+                self._indexed = list(self._silences)
+                self._index = MatcherIndex(each.matchers for each in self._silences.values())
 
     def forget(self, fingerprint: str) -> None:
         """An alert is gone: nobody will ask for it any more."""
-        self._applying.pop(fingerprint, None)
+        with self._turn:
+            self._applying.pop(fingerprint, None)
 
-    def by(self, fingerprint: str, labels: Labels, now_ms: int) -> Silence | None:
+    def by(self, alert: RoutedAlert, now_ms: int) -> Silence | None:
         """Return a silence that keeps an alert quiet now, or None."""
-        applying = self._applying.get(fingerprint)
-        if applying is None:
-            applying = self._applying[fingerprint] = self._apply(labels)
-        if not applying:
-            return None
-        silences = (self._silences[name] for name in applying)
-        return next((silence for silence in silences if self._counts(silence, now_ms)), None)
+        with self._turn:
+            return next(self._counting_of(alert, now_ms), None)
+
+    def all_by(self, alert: RoutedAlert, now_ms: int) -> list[Silence]:
+        """Return the silences that keep an alert quiet now."""
+        with self._turn:
+            return list(self._counting_of(alert, now_ms))
+
+    def _counting_of(self, alert: RoutedAlert, now_ms: int) -> Iterator[Silence]:
+        for name in self._matching(alert):
+            silence = self._silences[name]
+            if self._counts(silence, now_ms):
+                yield silence
 
     def _counts(self, silence: Silence, now_ms: int) -> bool:
         """Whether one counts now; what recurs is asked once for all alerts, since calendars take their time."""
@@ -178,9 +213,21 @@ class Silences:
             counts = self._counting[silence.id] = silence.state(now_ms) == "active"
         return counts
 
-    def _apply(self, labels: Labels) -> list[str]:
-        if self._index is None:
-            self._indexed = list(self._silences.values())
-            self._index = MatcherIndex(silence.matchers for silence in self._indexed)
-        candidates = (self._indexed[index] for index in self._index.candidates(labels))
-        return [silence.id for silence in candidates if silence.matches(labels)]
+    def _matching(self, alert: RoutedAlert) -> list[str]:
+        applying = self._applying.get(alert.fingerprint)
+        if applying is None or applying.annotations != alert.annotations:
+            if len(self._applying) >= MOST_ALERTS:
+                self._applying.clear()
+            candidates = [self._indexed[index] for index in self._index.candidates(alert.matched)]
+            applying = self._applying[alert.fingerprint] = _Applying(alert.annotations, len(self._indexed), [])
+        else:
+            # Only those that have come since.
+            candidates = self._indexed[applying.asked :]
+            applying.asked = len(self._indexed)
+        if candidates:
+            labels = alert.matched
+            applying.ids += [name for name in candidates if self._silences[name].matches(labels)]
+        return applying.ids
+
+
+_BY_STORE: WeakKeyDictionary[Store, Silences] = WeakKeyDictionary()

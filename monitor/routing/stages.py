@@ -128,7 +128,7 @@ class Silence:
         """See :class:`Stage`."""
         loud = []
         for alert in alerts:
-            silence = self._silences.by(alert.fingerprint, alert.matched, flush.at_ms)
+            silence = self._silences.by(alert, flush.at_ms)
             if silence is None:
                 loud.append(alert)
                 continue
