@@ -14,7 +14,7 @@ from monitor.api.parameters import TheService, answer, check_model, question_of,
 from monitor.api.people import Author, Reason
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Row
-from monitor.api.times import parse_time
+from monitor.api.times import PostedTime, parse_time
 from monitor.errors import InputError
 from monitor.events import ENDED
 from monitor.ingest.set_clocks import ASKED, SetClock, ask_to_set, read_set_clocks
@@ -38,7 +38,7 @@ class PostedClock(BaseModel):
     model: str
     topic: str | None = Field(default=None, description="every topic of the model if absent")
     partition: int | None = Field(default=None, ge=0, description="every partition whose clock is ahead if absent")
-    to: str | int | None = Field(default=None, description="ISO 8601, ms since the epoch, or `-5m`; now if absent")
+    to: PostedTime | None = Field(default=None, description="ISO 8601, ms since the epoch, or `-5m`; now if absent")
     reason: Reason
     created_by: Author
 

@@ -15,7 +15,7 @@ from monitor.api.parameters import TheService, answer, check_model, question_of,
 from monitor.api.problems import bad_parameter
 from monitor.api.reading import Order, Page, Row
 from monitor.api.tables import schema
-from monitor.api.times import parse_time
+from monitor.api.times import PostedTime, parse_time
 from monitor.errors import InputError
 from monitor.incidents.deployments import Deployment, announce, read_deployments
 from monitor.resources.deployments import Deployments, KnownDeployment
@@ -33,7 +33,7 @@ class PostedDeployment(Strict):
 
     id: str = Field(default="", description="posting it again changes this one; made of the content if empty")
     name: str = Field(min_length=1, description="what people call it")
-    at: str | int | None = Field(default=None, description="ISO 8601, ms since the epoch, or `-5m`; now if absent")
+    at: PostedTime | None = Field(default=None, description="ISO 8601, ms since the epoch, or `-5m`; now if absent")
     version: str = Field(default="", description="as events of the models have it")
     models: list[str] = Field(default_factory=list)
     topics: list[str] = Field(default_factory=list, description="models that read one of these are affected")

@@ -20,7 +20,7 @@ from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import Order, Page, Row
 from monitor.api.standing_alerts import standing_alerts
 from monitor.api.tables import schema
-from monitor.api.times import parse_time
+from monitor.api.times import PostedTime, parse_time
 from monitor.config.performance import is_judged
 from monitor.errors import InputError
 from monitor.evaluate.mark_log import Mark, is_taken_back, log_mark, read_marks
@@ -46,7 +46,7 @@ class PostedMark(Strict):
     says: Literal["accepted", "false", "harmless", "real"] = Field(
         description="`accepted`: its level is the new normal; `false`, `harmless`, `real`: what its alert was"
     )
-    at: str | int | None = Field(
+    at: PostedTime | None = Field(
         default=None,
         description="ISO 8601, ms since the epoch, or `-5m`: from when on the level is normal, by default since its "
         "alert began, or the first one where it comes each day; or a time at which the alert fired, by default that of "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from math import isfinite
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from monitor.api.comparisons import check_size
 from monitor.api.contract import ApiService
@@ -28,10 +29,21 @@ __all__ = ["NewBaseline", "frozen", "gap_of", "notes_on", "signals_of"]
 WEEK_MS = 7 * DAY_MS
 
 
+def _plain(value: object) -> object:
+    """Say in words what is wrong with a value: the types that it may have would each say so in theirs."""
+    is_plain = value is None or isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < 2**63)
+    if not is_plain and not (isinstance(value, float) and isfinite(value)):
+        raise ValueError("expected a text, a number, true, false or null")
+    return value
+
+
+Setting = Annotated[str | int | float | bool | None, BeforeValidator(_plain)]
+
+
 class NewBaseline(Strict):
     """What a model is to be compared with."""
 
-    baseline: dict[str, str | int | float | bool | None] | None = Field(
+    baseline: dict[str, Setting] | None = Field(
         default=None,
         description="as `spec.baseline` of a file has it; null: the period that its present one was learned from",
     )

@@ -5,16 +5,34 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BeforeValidator
 
 from monitor.errors import InputError
 from monitor.values import parse_duration
 from sinks.receivers.times import EPOCH, OUTSIDE, lies_within, moment
 
-__all__ = ["ms_of", "parse_range", "parse_time", "rfc3339"]
+__all__ = ["PostedTime", "ms_of", "parse_range", "parse_time", "rfc3339"]
 
 # A `+` in a query string that was not quoted arrives as a space.
 _UNQUOTED_OFFSET = re.compile(r" (\d\d:?\d\d)$")
 ALLOWED = "ISO 8601 (UTC without an offset), ms since the epoch, `now`, or relative to now such as -1h"
+
+
+def _as_text(value: object) -> str:
+    """Say in words what is wrong with a value that is neither a text nor a whole number, or far too long a one."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise ValueError(f"this is not a time; allowed is {ALLOWED}")
+    if not lies_within(int(value)):
+        raise ValueError(f"this is too far away: {OUTSIDE}")
+    return str(int(value))
+
+
+PostedTime = Annotated[str | int, BeforeValidator(_as_text)]
+"""A time in a body, for :func:`parse_time`."""
 
 
 def parse_time(text: str, now_ms: int) -> int:

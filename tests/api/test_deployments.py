@@ -77,3 +77,45 @@ def test_what_cannot_be_meant_is_refused(said: dict[str, Any], status: int, deta
     answer = client.request("POST", "/v1/deployments", json={"name": "x", "models": ["fraud"], **said})
     assert (answer.status_code, detail in answer.json()["detail"]) == (status, True), answer.text
     assert client.items("/v1/deployments") == []
+
+
+LONG = 10**400
+NOT_TIMES = {
+    "NaN": "not a time",
+    "1e400": "not a time",
+    str(LONG): "too far away",
+    "1.5": "not a time",
+    "true": "not a time",
+}
+NOT_TIMES |= {"[1]": "not a time", '"soon"': "not a time"}
+
+
+@pytest.mark.parametrize("at", NOT_TIMES)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/deployments", '{"name": "x", "models": ["fraud"], "at": %s}'),
+        ("/v1/clocks", '{"model": "fraud", "reason": "x", "created_by": "ann", "to": %s}'),
+        ("/v1/marks", '{"model": "fraud", "signal": "volume", "says": "real", "created_by": "ann", "at": %s}'),
+    ],
+)
+def test_what_is_no_time_is_refused_in_words_and_by_its_field(path: str, body: str, at: str) -> None:
+    answer = Client(World()).request("POST", path, content=body % at, headers={"content-type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    [error] = answer.json()["errors"]
+    assert error["field"] == ("to" if path == "/v1/clocks" else "at")
+    assert NOT_TIMES[at] in error["message"]
+    assert "Input should" not in answer.text
+
+
+@pytest.mark.parametrize("value", ["NaN", "[1]", "{}", str(LONG)])
+def test_a_setting_of_a_baseline_that_is_none_is_refused_in_words(value: str) -> None:
+    answer = Client(World()).request(
+        "POST",
+        "/v1/models/fraud/baseline",
+        content=f'{{"baseline": {{"kind": "period", "from": {value}}}}}',
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == ["from"]
+    assert answer.json()["detail"] == "from: expected a text, a number, true, false or null"
