@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,38 @@ def test_routes_that_have_changed_are_taken_up_by_a_post(tmp_path: Path, listene
         written(tmp_path, listener, "night")
         assert client.post("/-/reload").is_success
         shop.wait_until(lambda: [request.path for request in listener.requests][1:] == ["/night"], "then the night")
+
+
+def test_a_group_that_stays_is_not_notified_again_and_one_with_another_key_is_and_the_former_gets_no_end(
+    tmp_path: Path, listener: Listener
+) -> None:
+    path = written(tmp_path, listener, "day")
+
+    def reloads(client: httpx.Client, **route: Any) -> None:
+        document = json.loads(path.read_text())
+        document["spec"]["alerting"]["route"] |= {"group_interval": "1s", **route}
+        path.write_text(json.dumps(document))
+        assert client.post("/-/reload").is_success
+
+    def post(client: httpx.Client, name: str, **times: str) -> None:
+        labels = {"alertname": name, "host": "a"}
+        assert client.post("/api/v2/alerts", json=[{"labels": labels, **times}]).is_success
+
+    with serving(path, "alert") as (service, client):
+        post(client, "Disk")
+        shop.wait_until(lambda: len(listener.requests) == 1 and not any(service.backlog().values()), "it is notified")
+        reloads(client)
+        post(client, "Fan")
+        shop.wait_until(lambda: len(listener.requests) == 2 and not any(service.backlog().values()), "so is another")
+        reloads(client, group_by=["alertname", "host"])
+        shop.wait_until(lambda: len(listener.requests) == 4 and not any(service.backlog().values()), "both once more")
+        post(client, "Disk", endsAt="2024-01-01T00:00:00Z", startsAt="2023-12-31T00:00:00Z")
+        shop.wait_until(lambda: len(listener.requests) == 5, "and the end of one")
+    told = [(request.body["groupKey"], request.body["status"]) for request in listener.requests]
+    assert told[:2] == [('{}:{alertname="Disk"}', "firing"), ('{}:{alertname="Fan"}', "firing")]
+    disk, fan = '{}:{alertname="Disk", host="a"}', '{}:{alertname="Fan", host="a"}'
+    assert sorted(told[2:4]) == [(disk, "firing"), (fan, "firing")]
+    assert told[4:] == [(disk, "resolved")]
 
 
 def test_routes_are_taken_up_while_the_store_is_away_and_no_stage_fails(tmp_path: Path, listener: Listener) -> None:
