@@ -7,13 +7,14 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import httpx
 
-__all__ = ["FAILURES", "reason_of", "within"]
+__all__ = ["FAILURES", "begun", "reason_of", "within"]
 
 Result = TypeVar("Result")
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError)
@@ -48,6 +49,28 @@ def within(limit_s: float, work: Coroutine[Any, Any, Result]) -> Result:
 
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(limited())
+
+
+def begun(name: str, work: Callable[[], Result]) -> Future[Result]:
+    """Do some work in a thread of its own, which ends with the process: for what cannot be cancelled.
+
+    Examples
+    --------
+    >>> begun("adding", lambda: 1 + 1).result()
+    2
+    """
+    outcome: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 -- whoever waits gets it
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(result)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return outcome
 
 
 def reason_of(error: BaseException) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
 from types import ModuleType
@@ -15,6 +13,7 @@ from pydantic import Field, SecretStr
 from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Notification, Outcome, Retry
 from sinks.receivers.text import Worded
+from sinks.time_limit import begun
 
 __all__ = ["Apprise", "AppriseParameters"]
 
@@ -64,7 +63,7 @@ class Apprise:
         self._text = parameters.words()
         self._kinds = {"firing": apprise.NotifyType.WARNING, "resolved": apprise.NotifyType.SUCCESS}
         self._timeout_s = parameters.timeout / 1000
-        self._unfinished: set[Future[bool]] = set()
+        self._unfinished: set[Future[Any]] = set()
         services = apprise.Apprise(asset=_without_limit(apprise))
         # Below WARNING it writes addresses and payloads, and an address that it does not know at ERROR.
         logger = logging.getLogger("apprise")
@@ -88,7 +87,7 @@ class Apprise:
         self._unfinished = {sending for sending in self._unfinished if not sending.done()}
         if len(self._unfinished) >= MOST_UNFINISHED:
             return Retry(f"{len(self._unfinished)} attempts of Apprise's are still under way after their time was up")
-        sendings = [_begun(partial(service.notify, **words)) for service in self._services]
+        sendings = [begun("apprise", partial(service.notify, **words)) for service in self._services]
         finished, unfinished = wait(sendings, self._timeout_s)
         if unfinished:
             self._unfinished |= unfinished
@@ -107,17 +106,3 @@ def _without_limit(apprise: ModuleType) -> Any:
         return apprise.AppriseAsset(service_timeout=0)
     except AttributeError:  # older ones have none
         return apprise.AppriseAsset()
-
-
-def _begun(work: Callable[[], Any]) -> Future[bool]:
-    """Do some work in a thread that ends with the process."""
-    result: Future[bool] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(bool(work()))
-        except Exception as error:  # noqa: BLE001 -- whoever waits gets it
-            result.set_exception(error)
-
-    threading.Thread(target=run, name="apprise", daemon=True).start()
-    return result

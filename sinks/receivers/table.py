@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+import socket
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any, Literal
 
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error, ServerException
@@ -14,9 +19,11 @@ from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, 
 from sinks.receivers.parameters import Parameters
 from sinks.receivers.times import moment
 from sinks.store.failures import RETRYABLE
+from sinks.time_limit import begun
 
 __all__ = ["Table", "TableParameters"]
 
+LEAVE_AGAIN_S = 0.1
 NAME = re.compile(r"\w+(\.\w+)?")
 CREATE = """
 CREATE TABLE IF NOT EXISTS {table} (
@@ -55,9 +62,7 @@ class TableParameters(Parameters):
     table: Annotated[str, AfterValidator(_is_table)] = Field(
         default="alerts_told", description="made if it is not there"
     )
-    timeout: DurationMs = Field(
-        default=10_000, gt=0, description="longest wait for a connection, and for the next bytes of an answer"
-    )
+    timeout: DurationMs = Field(default=10_000, gt=0, description="for connecting, writing and all answers, altogether")
 
 
 class Table:
@@ -76,10 +81,8 @@ class Table:
     def __init__(self, parameters: TableParameters) -> None:
         self.name, self.send_resolved = parameters.name, parameters.send_resolved
         self._table = parameters.table
-        self._client = Client.from_url(parameters.url.get_secret_value())
-        timeout_s = parameters.timeout / 1000
-        self._client.connection.connect_timeout = timeout_s
-        self._client.connection.send_receive_timeout = timeout_s
+        self._url, self._timeout_s = parameters.url.get_secret_value(), parameters.timeout / 1000
+        self._server = _Server(self._url, self._timeout_s)
 
     def send(self, notification: Notification) -> Outcome:
         """Write the rows, once."""
@@ -99,20 +102,57 @@ class Table:
         ]
         if not rows:
             return Delivered()
+        writing = begun(f"clickhouse-{self.name}", partial(self._server.write, self._table, rows))
+        if not wait([writing], self._timeout_s).done:
+            begun(f"leave-{self.name}", partial(self._server.leave, writing))
+            self._server = _Server(self._url, self._timeout_s)
+            return Retry(f"table {self._table!r}: no answer in time", may_have_it=True)
         try:
-            # Each time: somebody may have dropped the table to empty it.
-            self._client.execute(CREATE.format(table=self._table))
-            self._client.execute(f"INSERT INTO {self._table} ({', '.join(rows[0])}) VALUES", rows)
+            writing.result()
         except ServerException as error:
             first = error.message.partition("Stack trace")[0].strip()[:200]
             reason = f"table {self._table!r}: error {error.code}: {first}"
             return Retry(reason) if error.code in RETRYABLE else Refused(reason)
         except (Error, OSError, EOFError) as error:
             # Half an answer may be left on the connection.
-            self._client.disconnect()
+            self._server.close()
             return Retry(f"table {self._table!r}: {type(error).__name__}", may_have_it=True)
         return Delivered()
 
     def close(self) -> None:
         """Close the connection; a notification whose ``send`` did not return may or may not be there."""
+        self._server.close()
+
+
+class _Server:
+    """A connection that can be left: the driver's time-outs bound each wait for a byte."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._client = Client.from_url(url)
+        for connection in self._client.connections:
+            connection.connect_timeout = connection.send_receive_timeout = timeout_s
+        self._is_left = False
+
+    def write(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows to a table, which is made if it is not there."""
+        # Each time: somebody may have dropped the table to empty it.
+        self._client.execute(CREATE.format(table=table))
+        if not self._is_left:
+            self._client.execute(f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES", rows)
+
+    def leave(self, writing: Future[None]) -> None:
+        """Have whoever writes wait for nothing any more, and close it."""
+        self._is_left = True
+        # Again: a name that is looked up, or another address that is tried, becomes a connection only later.
+        while not wait([writing], LEAVE_AGAIN_S).done:
+            for connection in self._client.connections:
+                connection.disable_reconnect = True
+                if (handle := connection.socket) is not None:
+                    # It may have ended by itself meanwhile.
+                    with suppress(OSError):
+                        handle.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
         self._client.disconnect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -57,3 +58,47 @@ def test_a_cluster_that_does_not_answer_is_tried_again() -> None:
         raise ConnectionError("no answer from Kafka at 127.0.0.1:1")
 
     assert Kafka(alerts_in("t"), connect=nobody).send(notification()) == Retry("no answer from Kafka at 127.0.0.1:1")
+
+
+def test_an_attempt_takes_no_longer_than_the_time_out_and_what_hangs_is_not_begun_again() -> None:
+    may_go_on, is_closed = threading.Event(), threading.Event()
+
+    class Hanging:
+        def send(self, *_: Any) -> Any:
+            return self
+
+        def get(self) -> None:
+            may_go_on.wait()
+
+        def close(self, timeout: float) -> None:
+            is_closed.set()
+
+    receiver = Kafka(alerts_in("t", timeout="50ms"), connect=Hanging)
+    late, refrained = receiver.send(notification()), receiver.send(notification())
+    may_go_on.set()
+    assert late == Retry("topic 't': no answer in time", may_have_it=True)
+    assert refrained == Retry("topic 't': an attempt is still under way after its time was up")
+    assert is_closed.wait(120)
+    wait_until(lambda: receiver.send(notification()) == Delivered(), "another is begun once it has ended")
+    receiver.close()
+
+
+def test_what_connects_for_too_long_sends_nothing_once_it_is_connected() -> None:
+    may_go_on, is_closed, sent = threading.Event(), threading.Event(), threading.Event()
+
+    class Producer:
+        def send(self, *_: Any) -> Any:
+            sent.set()
+
+        def close(self, timeout: float) -> None:
+            is_closed.set()
+
+    def connect() -> Producer:
+        may_go_on.wait()
+        return Producer()
+
+    receiver = Kafka(alerts_in("t", timeout="50ms"), connect=connect)
+    assert receiver.send(notification()) == Retry("topic 't': no answer in time")
+    may_go_on.set()
+    assert is_closed.wait(120)
+    assert not sent.is_set()

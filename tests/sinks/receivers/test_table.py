@@ -8,6 +8,7 @@ import pytest
 
 from sinks.receivers.contract import Delivered, Refused, Retry
 from tests.services.clickhouse import Target
+from tests.services.dripping import Dripping
 from tests.sinks.receivers.notifications import LABELS, notification, receiver_of
 
 
@@ -46,6 +47,17 @@ def test_a_server_that_is_not_there_is_tried_again() -> None:
     receiver = receiver_of({"kind": "clickhouse", "name": "t", "url": "clickhouse://me:s3cret@127.0.0.1:1/d"})
     outcome = receiver.send(notification())
     assert outcome == Retry("table 'alerts_told': NetworkError", may_have_it=True)
+
+
+def test_a_server_that_drips_is_left_after_the_time_out() -> None:
+    """A byte now and then keeps an answer from timing out by itself: here, of the server's name."""
+    with Dripping(b"\x00\x7f", b"x") as server:
+        url = f"clickhouse://me:s3cret@{server.address}/d"
+        receiver = receiver_of({"kind": "clickhouse", "name": "t", "url": url, "timeout": "300ms"})
+        outcomes = [receiver.send(notification()) for _ in range(2)]
+        receiver.close()
+        assert server.was_left
+    assert outcomes == [Retry("table 'alerts_told': no answer in time", may_have_it=True)] * 2
 
 
 def test_a_name_that_is_none_is_refused() -> None:
