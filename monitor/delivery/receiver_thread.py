@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from monitor.clock import Clock
-from monitor.delivery.attempts import Attempts, Delivery
+from monitor.delivery.attempts import Attempts, Delivery, Pause
 
 __all__ = ["ReceiverThread"]
 
@@ -21,18 +21,27 @@ class ReceiverThread:
     name : str
         Of the thread.
     clock : Clock
+    after : Future or None
+        What the receiver is still being sent by another thread: nothing is tried before that has ended.
+
+    Attributes
+    ----------
+    trying : Future or None
+        What becomes of the notification that is being tried.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, name: str, clock: Clock, after: Future[Delivery] | None = None) -> None:
+        self._clock, self._after = clock, after
+        self.trying: Future[Delivery] | None = None
         self._due: list[tuple[float, int, Attempts, Future[Delivery]]] = []
         self._count = 0
         self._held_until_s = 0.0
         self._changed = threading.Condition()
-        self._is_stopping = False
+        self._is_stopping = self.is_over = False
         self._at_end: Callable[[], None] | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        if after is not None:
+            after.add_done_callback(self._wake)
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def add(self, attempts: Attempts) -> Future[Delivery]:
         """Have a notification tried behind those that are due."""
@@ -46,17 +55,23 @@ class ReceiverThread:
         """Do something once nothing waits any more, and end then; returns at once."""
         with self._changed:
             self._at_end = then
+            is_over = self.is_over
             self._changed.notify()
+        if is_over:
+            then()
 
     def stop(self) -> None:
-        """Give up on what waits; :meth:`join` waits for what is being tried."""
+        """Give up on what waits, and end behind what is being tried; returns at once."""
         with self._changed:
             self._is_stopping = True
+            waiting, self._due = self._due, []
             self._changed.notify()
+        for _, _, attempts, future in waiting:
+            future.set_result(attempts.given_up())
 
-    def join(self) -> None:
-        """Wait for the end."""
-        self._thread.join()
+    def _wake(self, _: Future[Delivery]) -> None:
+        with self._changed:
+            self._changed.notify()
 
     def _push(self, after_s: float, attempts: Attempts, future: Future[Delivery]) -> None:
         # The count keeps the order of those that are due at the same moment.
@@ -71,29 +86,31 @@ class ReceiverThread:
             except Exception as error:  # noqa: BLE001 -- whoever asks for the result gets it
                 future.set_exception(error)
                 continue
-            if isinstance(answer, Delivery):
-                future.set_result(answer)
-                continue
-            with self._changed:
-                self._held_until_s = max(self._held_until_s, self._clock.monotonic_s() + answer.held_s)
-                self._push(answer.for_s, attempts, future)
+            if isinstance(answer, Delivery) or not self._is_put_off(answer, attempts, future):
+                future.set_result(answer if isinstance(answer, Delivery) else attempts.given_up())
+        if self._at_end is not None:
+            self._at_end()
+
+    def _is_put_off(self, pause: Pause, attempts: Attempts, future: Future[Delivery]) -> bool:
+        """Have it tried again after a pause; not where nothing is tried any more."""
+        with self._changed:
+            if not self._is_stopping:
+                self._held_until_s = max(self._held_until_s, self._clock.monotonic_s() + pause.held_s)
+                self._push(pause.for_s, attempts, future)
+            return not self._is_stopping
 
     def _next(self) -> tuple[Attempts, Future[Delivery]] | None:
         """Wait for the next turn; None at the end."""
         with self._changed:
-            while not self._is_stopping:
-                if not self._due and self._at_end is not None:
-                    self._at_end()
-                    return None
+            self.trying = None
+            while not self._is_stopping and (self._due or self._at_end is None):
                 now_s = self._clock.monotonic_s()
                 wait_s = max(self._due[0][0], self._held_until_s) - now_s if self._due else None
+                if self._after is not None and not self._after.done():
+                    wait_s = None
                 if wait_s is not None and wait_s <= 0:
-                    _, _, attempts, future = heapq.heappop(self._due)
-                    return attempts, future
+                    _, _, attempts, self.trying = heapq.heappop(self._due)
+                    return attempts, self.trying
                 self._changed.wait(wait_s)
-            for _, _, attempts, future in self._due:
-                future.set_result(attempts.given_up())
-            self._due.clear()
-            if self._at_end is not None:
-                self._at_end()
+            self.is_over = True
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 
 from monitor.clock import Clock
@@ -52,6 +52,9 @@ class Senders:
         self._counting = threading.Lock()
         self._receivers: dict[Target, Receiver] = {}
         self._threads: dict[Target, ReceiverThread] = {}
+        self._ending: dict[Target, ReceiverThread] = {}
+        """Those that take nothing more, of which some may be trying something."""
+        self._in_flight: dict[str, Future[Delivery]] = {}
         self._is_running = False
         for target, receiver in receivers.items():
             self.add(target, receiver)
@@ -76,6 +79,8 @@ class Senders:
         if thread is None:
             receiver.close()
         else:
+            self._ending = {each: ending for each, ending in self._ending.items() if not ending.is_over}
+            self._ending[target] = thread
             thread.end(receiver.close)
 
     def send(self, target: Target, notification: Notification, for_s: float) -> Future[Delivery]:
@@ -91,7 +96,8 @@ class Senders:
         attempts = Attempts(receiver, notification, for_s, self._clock, self._patience, partial(self._hear, target))
         if self._is_running:
             if target not in self._threads:
-                self._threads[target] = ReceiverThread(f"notify-{target.receiver}", self._clock)
+                name, after = f"notify-{target.receiver}", self._in_flight.get(target.name)
+                self._threads[target] = ReceiverThread(name, self._clock, after)
             done = self._threads[target].add(attempts)
         else:
             done.set_result(attempts.run(threading.Event()))
@@ -115,16 +121,38 @@ class Senders:
         """Use threads from now on."""
         self._is_running = True
 
+    @property
+    def in_flight(self) -> dict[str, Future[Delivery]]:
+        """What receivers are still being sent by threads that have been stopped, by the names of entries."""
+        return {name: future for name, future in self._in_flight.items() if not future.done()}
+
+    def follow(self, in_flight: Mapping[str, Future[Delivery]]) -> None:
+        """Go on where others were stopped: who is still being sent something by them gets nothing else before."""
+        self._in_flight.update(in_flight)
+
     def stop(self) -> None:
-        """Wait for what is being sent, give up on what waits for another try, and use no threads any more."""
+        """Give up on what waits for its turn or for another try, and use no threads any more.
+
+        What is being sent goes on; see :attr:`in_flight`.
+        """
         self._is_running = False
-        for thread in self._threads.values():
-            thread.stop()
-        for thread in self._threads.values():
-            thread.join()
+        self._ending.update(self._threads)
         self._threads.clear()
+        for target, thread in self._ending.items():
+            thread.stop()
+            if (trying := thread.trying) is not None:
+                self._in_flight[target.name] = trying
+
+    def wait(self, within_s: float) -> list[str]:
+        """Wait for what is being sent, for so long at most; return the entries that have not answered by then."""
+        wait(self.in_flight.values(), within_s)
+        return sorted(self.in_flight)
 
     def close(self) -> None:
-        """Close the receivers."""
-        for receiver in self._receivers.values():
-            receiver.close()
+        """Close the receivers, each behind what it is being sent; returns at once."""
+        for target, receiver in self._receivers.items():
+            thread = self._threads.get(target) or self._ending.get(target)
+            if thread is None:
+                receiver.close()
+            else:
+                thread.end(receiver.close)

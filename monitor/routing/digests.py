@@ -148,6 +148,10 @@ class Digests:
                 self._states[target] = _State(state["sent_ms"], alerts)
                 self._positions[target.name] = row["position"]
 
+    def take_over(self, former: Digests) -> None:
+        """Take up the summaries that receivers are still being sent."""
+        self._jobs.update(former._jobs)
+
     def collect(self, target: Target, alerts: Iterable[Collected], believed: Collection[str]) -> None:
         """Take up alerts of which an entry is notified; it takes those of ``believed`` to fire already."""
         collected = self._states[target].alerts
@@ -220,8 +224,10 @@ class Digests:
         del self._jobs[target]
         now_ms, delivery = self._clock.now_ms(), job.future.result()
         if delivery.outcome == "delivered":
-            self._states[target] = _State(job.due_ms, dict(self._left(self._states[target].alerts, job.alerts)))
-            self._changed.add(target)
+            # A configuration that came meanwhile may have no such digest any more.
+            if (state := self._states.get(target)) is not None:
+                self._states[target] = _State(job.due_ms, dict(self._left(state.alerts, job.alerts)))
+                self._changed.add(target)
         else:
             self._again_ms[target] = now_ms + AGAIN_MS
             log.warning("a digest was not delivered", at=utc(job.due_ms), receiver=target.name, **asdict(delivery))

@@ -161,6 +161,11 @@ class Dispatcher:
         flush.waiting.discard(target)
         self._finish(flush, now_ms)
 
+    def repeat(self, flush: Flush, target: Target, now_ms: int) -> None:
+        """Look at a group anew in place of notifying an entry: it has heard of the group from elsewhere meanwhile."""
+        flush.is_repeated = True
+        self.settle(flush, target, now_ms, delivered=False)
+
     def standing(self, now_ms: int) -> Iterator[tuple[Target, RoutedAlert]]:
         """Yield what entries that forget took to fire, and would be notified of now: nothing keeps it quiet.
 

@@ -111,6 +111,8 @@ class Group:
 
     def end(self, now_ms: int) -> None:
         """Note that its flush has ended, and take up the change that waited for that."""
+        if self.flush is not None and self.flush.is_repeated:
+            self.next_ms, self.is_looked_at = now_ms, False
         self.flush = None
         if self.queue and self.is_looked_at:
             self.put(self.queue.popleft(), now_ms)
@@ -145,6 +147,8 @@ class Flush:
     held : frozenset of str
         Of those that are over, the ones that stay for their end to be notified later.
     reasons : list of Reason
+    is_repeated : bool
+        Whether the group is looked at anew at once, as somebody may know more than was taken for granted.
     """
 
     group: Group
@@ -162,6 +166,7 @@ class Flush:
     reasons: list[Reason] = field(default_factory=list)
     waiting: set[Target] = field(default_factory=set)
     failed: bool = False
+    is_repeated: bool = False
 
     def why(self, target: Target) -> str:
         """Why a receiver is notified."""

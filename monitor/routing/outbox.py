@@ -48,6 +48,8 @@ class Job:
         None before it is begun.
     answered_s : float or None
         When the receiver answered, by the clock that does not leap; None before.
+    is_late : bool
+        Whether it is still being sent after whoever decided on it has ended.
     """
 
     flush: Flush
@@ -56,6 +58,12 @@ class Job:
     likely_causes: Mapping[str, str] = field(default_factory=dict)
     future: Future[Delivery] | None = None
     answered_s: float | None = None
+    is_late: bool = False
+
+    @property
+    def about(self) -> tuple[str, str]:
+        """The group and the receiver, as the log of what was sent knows them."""
+        return self.flush.group.digest, self.target.name
 
     @property
     def keys(self) -> list[tuple[str, int]]:
@@ -114,7 +122,13 @@ class Outbox:
     @property
     def has_more(self) -> bool:
         """Whether something is not begun."""
-        return any(job.future is None for job in self._jobs)
+        return bool(self._unbegun)
+
+    @property
+    def _unbegun(self) -> list[Job]:
+        """What can be begun: no receiver is being sent another notification of the group."""
+        late = {job.about for job in self._jobs if job.is_late}
+        return [job for job in self._jobs if job.future is None and job.about not in late]
 
     def pending(self, target: Target) -> set[str]:
         """Return the fingerprints of what an entry is being notified of, or will be."""
@@ -124,9 +138,25 @@ class Outbox:
         """Take up what a flush says; nothing is sent before :meth:`begin`."""
         self._jobs += [Job(flush, target, alerts) for target, alerts in flush.targets.items()]
 
+    def take_over(self, former: Outbox) -> None:
+        """Take up what receivers are still being sent, of which :meth:`settled` yields what has become of it."""
+        for job in former._jobs:
+            if job.future is not None:
+                job.is_late = True
+                self._jobs.append(job)
+
+    def withdraw(self, late: Job) -> list[Job]:
+        """Return what was not begun because a receiver was being sent another one: the group has to be looked at anew.
+
+        What it was sent may be all that it needs to know.
+        """
+        withdrawn = [job for job in self._jobs if job.future is None and job.about == late.about]
+        self._jobs = [job for job in self._jobs if job not in withdrawn]
+        return withdrawn
+
     def begin(self, recipients: Recipients) -> None:
         """Begin to send what is not begun."""
-        waiting = [job for job in self._jobs if job.future is None]
+        waiting = self._unbegun
         alerts = chain.from_iterable(job.alerts for job in waiting)
         likely_causes = {} if self._causes is None else self._causes.likely_causes(alerts)
         for job in waiting:

@@ -40,6 +40,9 @@ __all__ = ["Router"]
 
 MOST_WAIT_S = 1.0
 NOTICE_STOP_S = 0.25
+LEAVE_S = 12.0
+"""So long a receiver has to answer when everything stops: somewhat more than the usual time-out."""
+
 FORGET_EVERY_MS = 60_000
 log = structlog.get_logger("leeway.route")
 
@@ -145,7 +148,7 @@ class Router:
         """Step until ``stop`` is set, or another router is to go on; ``on_round`` is called after each step.
 
         Each receiver has a thread of its own, so that a sick one delays no other. What is not sent by then is sent
-        after the next start.
+        after the next start, or by the other router, which has to :meth:`take_over` what is being sent.
 
         Raises
         ------
@@ -158,11 +161,24 @@ class Router:
                 on_round()
         finally:
             self._senders.stop()
-        # The threads have ended, and every future is done.
+        if stop.is_set() and (unanswered := self._senders.wait(LEAVE_S)):
+            log.warning(
+                "receivers have not answered: they are notified again after the next start", receivers=unanswered
+            )
         self._settle()
-        for made in self._digests.settle():
+        for made in (*self._digests.settle(), *self._notices.settle()):
             self._decisions.note(made)
         self._write_rest(stop)
+
+    def take_over(self, former: Router) -> None:
+        """Take up what receivers are still being sent by a router that has ended, and note what becomes of it.
+
+        Nobody waits for that but these receivers.
+        """
+        self._senders.follow(former._senders.in_flight)
+        self._outbox.take_over(former._outbox)
+        self._digests.take_over(former._digests)
+        self._notices.take_over(former._notices)
 
     def wake(self) -> None:
         """Have :meth:`run` look at once whether another router is to go on."""
@@ -255,6 +271,8 @@ class Router:
                 self._decisions.note(made)
             if delivered:
                 self._note_taken(job.flush.group, job.target, now_ms)
+            for withdrawn in self._outbox.withdraw(job) if job.is_late else ():
+                self._dispatcher.repeat(withdrawn.flush, withdrawn.target, now_ms)
         return len(answered)
 
     def _note_taken(self, group: Group, target: Target, now_ms: int) -> None:

@@ -135,6 +135,7 @@ class Routers:
         with self._lock:
             if self._next is None:
                 return
+            self._next.take_over(self.current)
             self.current.close()
             self.current, self._next = self._next, None
         try:

@@ -149,8 +149,16 @@ class Notices:
             for silence in self._known():
                 for target in self._wanting(silence):
                     self._tell(silence, target, now_ms, firing)
+        return self.settle()
+
+    def settle(self) -> list[Made]:
+        """Return what became of notices whose receivers have answered."""
         done = [job for job in self._jobs.values() if job.future.done()]
         return [self._settled(job) for job in done]
+
+    def take_over(self, former: Notices) -> None:
+        """Take up the notices that receivers are still being sent."""
+        self._jobs.update(former._jobs)
 
     def write(self) -> None:
         """Write what was heard.
