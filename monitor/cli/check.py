@@ -259,7 +259,7 @@ def _show(configuration: Configuration, plans: list[dict[str, Any]], tried: dict
         click.echo(warning, err=True)
     if tried is not None:
         say_trial(tried)
-        if tried["misfits"] or tried["uncounted"]:
+        if any(tried[name] for name in ("misfits", "uncounted", "rejected_streams")):
             return
     counts = [_counted(len(configuration.models), "model")]
     if configuration.templates:

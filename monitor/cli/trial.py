@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +31,9 @@ FEWEST_VALUES, FEW_CELLS = 100, 6
 """Values that show in which cells they lie, and cells of most of them below which it is said: one is about as wide as a
 standard deviation then."""
 
+FEWEST_REJECTED, WORTH_SAYING = 10, 0.1
+"""Messages of a model that are rejected, and which share of them: fewer are told by their reason alone."""
+
 PORTION = 1_000
 
 LIVE_WITHIN_S = 30.0
@@ -53,7 +56,8 @@ def trial(configuration: Configuration, events: Sequence[str], rows_per_hour: fl
     dict
         ``messages``, ``events``, ``labels``, ``unmatched``, ``rejected`` and ``late`` int; ``topics``, how many
         messages came of each; ``unread``, partitions of which not all came in time; ``reasons`` of problems, each with
-        a count and the first message that shows it; ``misfits`` what none has shown, and ``uncounted`` of which models
+        a count and the first message that shows it; ``rejected_streams`` the models and topics of which many are
+        rejected, of those of which some are events; ``misfits`` what none has shown, and ``uncounted`` of which models
         and topics many events count in no window, each with a sentence; ``sparse`` the models most of whose windows are
         empty; ``too_close`` the numbers whose cells do not tell them apart, with how far apart they do, and the
         ``usual_range`` that would.
@@ -115,6 +119,7 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
         source.close()
         schemas.close()
     counters = ingest.counters
+    unseen = misfits(sightings, fewest=1)
     return {
         "messages": counters.records,
         "events": counters.events,
@@ -126,7 +131,8 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
         "unread": [f"{topic}/{partition}" for topic, partition in unread],
         # Of late events only the first few leave a dead letter.
         "reasons": list(_reasons(store, counters.reasons | ({"late": counters.late} if counters.late else {}))),
-        "misfits": [{**vars(unseen), "says": sentence} for unseen, sentence in misfits(sightings, fewest=1)],
+        "rejected_streams": list(_rejected(ingest, {each.model for each, _ in unseen if not each.signal})),
+        "misfits": [{**vars(each), "says": sentence} for each, sentence in unseen],
         "uncounted": [
             {**vars(each), "says": str(each)} for each in uncounted(configuration.models, sightings.arrivals)
         ],
@@ -136,6 +142,25 @@ def _tried(configuration: Configuration, source: Source, within_s: float = math.
         ],
         "too_close": list(_too_close(watches, sightings)),
     }
+
+
+def _rejected(ingest: Ingest, without_events: Collection[str]) -> Iterator[dict[str, Any]]:
+    """Yield the models and topics of which many messages are rejected, each with the reason of most of them."""
+    from monitor.decoders.contract import REASONS
+
+    for each in ingest.positions.rejections.newest():
+        is_much = each.rejected >= max(FEWEST_REJECTED, WORTH_SAYING * each.messages)
+        if is_much and each.reason in REASONS and each.model not in without_events:
+            counts = f"{each.rejected:,} of {each.messages:,} messages of {each.topic}"
+            says = f"{each.model}: {counts} are rejected, and count nowhere, most of them as {each.reason}"
+            yield {
+                "model": each.model,
+                "topic": each.topic,
+                "messages": each.messages,
+                "rejected": each.rejected,
+                "reason": each.reason,
+                "says": says,
+            }
 
 
 def _too_close(watches: Sequence[Watch], sightings: Sightings) -> Iterator[dict[str, Any]]:
@@ -193,6 +218,8 @@ def say_trial(tried: Mapping[str, Any]) -> None:
     if tried["unread"]:
         read = f"{tried['messages']:,} messages were read within {LIVE_WITHIN_S:.0f} s"
         click.echo(f"warning: {read}, and not all of {listed(tried['unread'])}", err=True)
+    for each in tried["rejected_streams"]:
+        click.echo(f"warning: {each['says']}", err=True)
     for misfit in tried["misfits"]:
         click.echo(f"{'warning' if misfit['signal'] else 'error'}: {misfit['says']}", err=True)
     for each in tried["sparse"]:

@@ -71,6 +71,23 @@ def test_times_of_another_unit_are_an_error_that_names_theirs(
     assert f"in {unit} is {in_it}; in ms it is 2023-11-14: is `unit: ms` meant?" in said.out
 
 
+def test_a_model_of_which_much_is_rejected_is_named(leeway: Console, events: Path, tmp_path: Path) -> None:
+    mixed = tmp_path / "mixed.jsonl"
+    in_s = [b'{"id": "s%d", "ts": 1700000000.5}' % number for number in range(60)]
+    mixed.write_bytes(b"\n".join([*events.read_bytes().splitlines(), *in_s]))
+
+    said = leeway("check", configured(tmp_path), "--events", mixed)
+
+    assert said.code == 0
+    sentence = "shop: 60 of 361 messages of events are rejected, and count nowhere, most of them as "
+    assert f"warning: {sentence}event_time_out_of_bounds" in said.err
+    assert "in ms is 1970-01-20; in s it is 2023-11-14: is `unit: s` meant?" in said.out
+    assert "fine" not in said.out
+    fewer = tmp_path / "fewer.jsonl"
+    fewer.write_bytes(b"\n".join([*events.read_bytes().splitlines(), *in_s[:9]]))
+    assert leeway("check", configured(tmp_path), "--events", fewer).out.endswith("fine: 1 model\n")
+
+
 def test_a_check_says_what_becomes_of_messages(leeway: Console, events: Path, tmp_path: Path) -> None:
     odd = tmp_path / "odd.jsonl"
     odd.write_bytes(events.read_bytes() + b'\n{broken\n{"id": "x", "ts": "never"}')
