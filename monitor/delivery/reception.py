@@ -132,7 +132,9 @@ class Reception:
         if former is not None and isinstance(answer, Delivered):
             log.info("a receiver takes notifications again", receiver=target.name, since=utc(former.since_ms))
         elif former is None and not isinstance(answer, Delivered):
-            log.warning("a receiver does not take notifications", receiver=target.name, reason=answer.reason)
+            # What the address of a subscription answers, which somebody chose for themselves, is not for the log yet.
+            reason = {"reason": answer.reason} if target in (self._configured or ()) else {}
+            log.warning("a receiver does not take notifications", receiver=target.name, **reason)
 
     def count(self, target: Target, outcome: str) -> None:
         """Count a notification that is settled."""

@@ -28,7 +28,7 @@ class Senders:
     clock : Clock
     patience : Patience
     reception : Reception or None
-        Follows what they answer.
+        Follows what they answer, if it is followed.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Senders:
         reception: Reception | None = None,
     ) -> None:
         self._clock, self._patience = clock, patience
-        self._reception = reception or Reception()
+        self._reception = reception
         self.targets: dict[str, list[Target]] = {}
         self.incomplete: Counter[str] = Counter()
         self._counting = threading.Lock()
@@ -70,7 +70,8 @@ class Senders:
     def drop(self, target: Target) -> None:
         """Let a receiver go, which is closed when it has been sent what waits for it."""
         receiver = self._receivers.pop(target)
-        self._reception.forget(target)
+        if self._reception is not None:
+            self._reception.forget(target)
         self.targets[target.receiver].remove(target)
         if not self.targets[target.receiver]:
             del self.targets[target.receiver]
@@ -105,14 +106,15 @@ class Senders:
         return done
 
     def _hear(self, target: Target, answer: Outcome) -> None:
-        if target in self._receivers:
+        if self._reception is not None and target in self._receivers:
             self._reception.hear(target, answer, self._clock.now_ms())
 
     def _count(self, target: Target, done: Future[Delivery]) -> None:
         if done.exception() is not None:
             return
         delivery = done.result()
-        self._reception.count(target, delivery.outcome)
+        if self._reception is not None:
+            self._reception.count(target, delivery.outcome)
         if delivery.outcome == "delivered" and delivery.reason:
             with self._counting:
                 self.incomplete[target.receiver] += 1

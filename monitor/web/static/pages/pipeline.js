@@ -10,7 +10,7 @@ const REFRESH_MS = 10_000;
 const LETTERS = 50, PARTITIONS = 100;
 const LAG_S = 300;
 const OF_PARTITIONS = ["leeway_lag_seconds", "leeway_lag_records", "leeway_checkpoint_age_seconds"];
-const OF_PARTS = ["leeway_stage_failing", "leeway_notifications_waiting", "leeway_self_test_detects", "leeway_self_test_latency_seconds"];
+const OF_PARTS = ["leeway_stage_failing", "leeway_notifications_waiting", "leeway_receiver_failing", "leeway_self_test_detects", "leeway_self_test_latency_seconds"];
 
 export default function Pipeline() {
   useTitle("Pipeline");
@@ -67,10 +67,11 @@ function figures(samples) {
     return { stages: unknown, notifications: unknown, selfTest: unknown };
   }
   const failing = samples.filter((each) => each.name === "leeway_stage_failing" && each.value > 0).map((each) => each.labels.stage);
+  const silent = samples.filter((each) => each.name === "leeway_receiver_failing" && each.value > 0).map((each) => each.labels.receiver);
   const waiting = sumOf(samples, "leeway_notifications_waiting"), detects = firstOf(samples, "leeway_self_test_detects");
   return {
     stages: failing.length ? state("failed", `${failing.join(", ")} fail`) : state("ok", "all run"),
-    notifications: waiting ? state("pending", `${count(waiting)} wait`) : state("ok", "none waits"),
+    notifications: silent.length ? state("failed", `${silent.join(", ")} takes nothing`) : waiting ? state("pending", `${count(waiting)} wait`) : state("ok", "none waits"),
     selfTest: detects === undefined ? state("no_data", "not run yet") : detects ? state("ok", "finds its drift") : state("failed", "finds nothing"),
   };
 }
