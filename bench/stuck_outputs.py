@@ -3,7 +3,7 @@
 ``python -m bench.stuck_outputs`` watches models of several outputs, by hours, in two segments (a fifth and the rest of
 the traffic), under one false alarm in 30 days: numbers into panes, panes into alerts, as a replay does. After two weeks
 something happens to the first output: a constant, a fallback for 40 % or 10 % of the answers, or a constant in the
-small segment alone. The same outputs as features, without the contrast of equal pairs, are what it was before.
+small segment alone. The same outputs as features have a concentration in the place of the share of equal pairs.
 """
 
 from __future__ import annotations

@@ -312,15 +312,17 @@ def number_contrasts(
 
 @kernel
 def concentrate(
-    counts: Integers, group_of: Integers, score_of: Floats, locations: Floats, concentrations: Floats, equal: Floats,
-    inside: Integers,
+    counts: Integers, group_of: Integers, score_of: Floats, locations: Floats, concentrations: Floats, clumping: float,
+    angles: Floats, pairs: Floats,
 ) -> None:  # fmt: skip
-    """Write how many pairs of a window's values are in one group, relative to what its location leads to expect.
+    """Write which share of the pairs of a window's values is in one group, relative to what its location makes usual.
 
     Of n values n(n − 1)/2 pairs are in one group with probability Σp², whatever n is (Simpson 1949). That depends on
     where they lie: groups are narrow in the middle of a reference, and wide at its ends; what lies beyond these does
     not count. Where they lie is known to a standard error, and what is expected is convex there: without it, few
     values would seem to be less alike than many.
+
+    The variance of 2 asin √share is the inverse of the number of pairs (Anscombe 1948).
 
     Parameters
     ----------
@@ -328,8 +330,10 @@ def concentrate(
         int64[T, K]; int64[K], float64[K]: the group and the score of each column.
     locations, concentrations
         Of a `ScoreTable`, its ``within``.
-    equal, inside
-        float64[T]; int64[T]: values within the ends.
+    clumping
+        What each value adds to the variance of the pairs in one group, relative to that of independent ones.
+    angles, pairs
+        float64[T] twice: 2 asin √share, and as many pairs as would vary as much if they were independent.
     """
     grouped = np.zeros(GROUPS, dtype=np.int64)
     of_reference = concentrations[concentrations.size // 2]
@@ -344,19 +348,21 @@ def concentrate(
                 n += count
                 first += count * score_of[k]
                 second += count * score_of[k] * score_of[k]
-        inside[t] = n
-        equal[t] = 0.0
+        angles[t], pairs[t] = np.nan, 1.0
         if n < 2:
             continue
-        pairs = 0
+        equal = 0
         for g in range(OUTER, OUTER + INNER):
-            pairs += grouped[g] * (grouped[g] - 1) // 2
+            equal += grouped[g] * (grouped[g] - 1) // 2
         mean = first / n
         error = math.sqrt(max(second / n - mean * mean, 0.0) / (n - 1))
         usual = _between(mean, locations, concentrations)
         beside = _between(mean - error, locations, concentrations)
         beside += _between(mean + error, locations, concentrations)
-        equal[t] = pairs * of_reference / max(2 * usual - beside / 2, usual / 2)
+        share = equal * of_reference / max(2 * usual - beside / 2, usual / 2) / (n * (n - 1) / 2)
+        pairs[t] = n * (n - 1) / 2 / (1 + (n - 2) * clumping)
+        # With a quarter of a pair more the mean of roots is the root of the mean.
+        angles[t] = 2 * math.asin(math.sqrt(min(share + 0.25 / pairs[t], 1.0)))
 
 
 @kernel

@@ -223,7 +223,8 @@ class NumberContrasts(ReferredContrasts):
     def _peaks(self, counts: Integers, columns: Columns, alike: Floats) -> Floats:
         """Return which column stands out in each window, its usual share and the one that it has, or NaN: [T, 3]."""
         peaks = np.full((len(counts), 3), np.nan)
-        striking = np.flatnonzero(np.sin(alike / 2) ** 2 > STRIKING * self._groups.concentration)
+        usual_angle = 2 * math.asin(math.sqrt(min(STRIKING * self._groups.concentration, 1.0)))
+        striking = np.flatnonzero(alike > usual_angle)
         if not len(striking):
             return peaks
         assert isinstance(self._reference, NumericSummary)

@@ -184,18 +184,13 @@ class Groups:
         """Return how concentrated the values of each window are, as angles, and of how many pairs, float64[T] twice.
 
         As of the reference, if it lay where they do (`detectors.change.contrasts.concentrate`); NaN of those with few
-        pairs, and of what used to be one value: how many others there are says it all. An angle is 2 asin √share, whose
-        variance is that of one pair, by their number (Anscombe 1948).
+        pairs, and of what used to be one value: how many others there are says it all.
         """
-        equal, inside = np.empty(len(counts)), np.empty(len(counts), dtype=np.int64)
+        angles, pairs = np.empty((2, len(counts)))
         (numbers, scores), (locations, concentrations) = self.numbers(columns), self.table.within
-        concentrate(counts, numbers, scores, locations, concentrations, equal, inside)
-        pairs = np.maximum(inside * (inside - 1) / 2, 1.0)
-        counted = pairs / (1 + np.maximum(inside - 2, 0) * self._grouping)
-        # With a quarter of a pair more the mean of roots is the root of the mean.
-        shares = np.minimum(equal / pairs + 0.25 / counted, 1.0)
-        is_enough = (counted * self.concentration >= FEWEST_EQUAL) & (self.only is None)
-        return np.where(is_enough, 2 * np.arcsin(np.sqrt(shares)), np.nan), counted
+        concentrate(counts, numbers, scores, locations, concentrations, self._grouping, angles, pairs)
+        is_enough = (pairs * self.concentration >= FEWEST_EQUAL) & (self.only is None)
+        return np.where(is_enough, angles, np.nan), pairs
 
     @property
     def concentration(self) -> float:

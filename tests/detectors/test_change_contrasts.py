@@ -198,10 +198,11 @@ def log_middle(count: Any) -> Any:
 
 def concentrations_of(counts: Integers) -> Floats:
     """Return which share of the pairs of each window is in one group, as far as its location does not explain it."""
-    table, equal, inside = ScoreTable(np.full(INNER, 30)), np.empty(len(counts)), np.empty(len(counts), dtype=np.int64)
-    concentrate(counts, np.arange(GROUPS), table.scores, table.within[0], table.within[1], equal, inside)
-    np.testing.assert_array_equal(inside, counts[:, OUTER : OUTER + INNER].sum(axis=1))
-    return equal / (inside * (inside - 1) / 2)
+    table, (angles, pairs) = ScoreTable(np.full(INNER, 30)), np.empty((2, len(counts)))
+    concentrate(counts, np.arange(GROUPS), table.scores, table.within[0], table.within[1], 0.0, angles, pairs)
+    n = counts[:, OUTER : OUTER + INNER].sum(axis=1)
+    np.testing.assert_array_equal(pairs, n * (n - 1) / 2)
+    return np.asarray(np.sin(angles / 2) ** 2 - 0.25 / pairs)
 
 
 def test_pairs_in_one_group_are_counted_as_one_by_one() -> None:
