@@ -45,17 +45,9 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Pause:
-    """It is tried again after so long.
-
-    Attributes
-    ----------
-    for_s : float
-    held_s : float
-        For how long the receiver asks to be sent nothing at all.
-    """
+    """It is tried again after so long."""
 
     for_s: float
-    held_s: float
 
 
 class Attempts:
@@ -72,6 +64,11 @@ class Attempts:
     heard : callable
         Gets every answer.
 
+    Attributes
+    ----------
+    held_s : float
+        For how long the receiver asks to be sent nothing at all, in its last answer.
+
     Examples
     --------
     >>> from monitor.clock import ManualClock
@@ -80,10 +77,10 @@ class Attempts:
     >>> busy = Memory("pager", answers=[Retry("busy"), Retry("busy", after_s=5)])
     >>> notification = Notification("pager", "key", {}, (Alert("firing", {}, {}, 0),))
     >>> attempts = Attempts(busy, notification, 60, ManualClock(), Patience())
-    >>> attempts.next(), attempts.next()
-    (Pause(for_s=1.0, held_s=0.0), Pause(for_s=5, held_s=5))
-    >>> attempts.next()
-    Delivery(outcome='delivered', reason='', attempts=3, may_have_it=False)
+    >>> attempts.next(), attempts.next(), attempts.held_s
+    (Pause(for_s=1.0), Pause(for_s=5), 5)
+    >>> attempts.next(), attempts.held_s
+    (Delivery(outcome='delivered', reason='', attempts=3, may_have_it=False), 0.0)
     """
 
     def __init__(
@@ -98,13 +95,15 @@ class Attempts:
         self._receiver, self._notification, self._for_s = receiver, notification, for_s
         self._clock, self._patience, self._heard = clock, patience, heard
         self._until_s: float | None = None
-        self._reason, self._count, self._may_have_it = "the service stops before it was tried", 0, False
+        self._reason, self._count, self._may_have_it = "", 0, False
+        self.held_s = 0.0
 
     def next(self) -> Delivery | Pause:
         """Try once; return what became of it, or when to try again."""
         if self._until_s is None:
             self._until_s = self._clock.monotonic_s() + self._for_s
         self._count += 1
+        self.held_s = 0.0
         alerts = len(self._notification.alerts)
         with span("notify", receiver=self._receiver.name, alerts=alerts, attempt=self._count) as notifying:
             answer = self._answer()
@@ -116,9 +115,9 @@ class Attempts:
         if isinstance(answer, Refused):
             return Delivery("refused", answer.reason, self._count, self._may_have_it)
         self._may_have_it = self._may_have_it or answer.may_have_it
-        held_s = answer.after_s or 0.0
-        pause_s = max(self._patience.pause_s(self._count), held_s)
-        return self.given_up() if self._clock.monotonic_s() + pause_s >= self._until_s else Pause(pause_s, held_s)
+        self.held_s = min(answer.after_s or 0.0, self._patience.most_held_s)
+        pause_s = max(self._patience.pause_s(self._count), self.held_s)
+        return self.given_up() if self._clock.monotonic_s() + pause_s >= self._until_s else Pause(pause_s)
 
     def _answer(self) -> Answer:
         try:
@@ -130,9 +129,9 @@ class Attempts:
             log.error("a receiver fails", receiver=self._receiver.name, reason=reason)
             return Refused(reason)
 
-    def given_up(self) -> Delivery:
-        """What became of it if it is not tried again."""
-        return Delivery("gave_up", self._reason, self._count, self._may_have_it)
+    def given_up(self, untried: str = "") -> Delivery:
+        """What became of it if it is not tried again; ``untried`` says why it never was, if it was not."""
+        return Delivery("gave_up", self._reason if self._count else untried, self._count, self._may_have_it)
 
     def run(self, stop: threading.Event) -> Delivery:
         """Try until something became of it, or ``stop`` is set."""

@@ -15,6 +15,8 @@ class Patience:
     ----------
     first_s, most_s : float
         The first pause between tries, and the longest; each is twice the one before.
+    most_held_s : float
+        The longest that a receiver is left alone because it asks for that: an answer may ask for years.
 
     Examples
     --------
@@ -24,6 +26,7 @@ class Patience:
 
     first_s: float = 1.0
     most_s: float = 300.0
+    most_held_s: float = 3600.0
 
     def pause_s(self, attempts: int) -> float:
         """Return the pause after ``attempts`` (≥ 1) tries."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 
 from monitor.clock import Clock
 from monitor.delivery.attempts import Attempts, Delivery, Pause
+from sinks.receivers.times import utc
 
 __all__ = ["ReceiverThread"]
 
@@ -35,7 +36,7 @@ class ReceiverThread:
         self.trying: Future[Delivery] | None = None
         self._due: list[tuple[float, int, Attempts, Future[Delivery]]] = []
         self._count = 0
-        self._held_until_s = 0.0
+        self._held_until_s, self._held_until_ms = 0.0, 0
         self._changed = threading.Condition()
         self._is_stopping = self.is_over = False
         self._at_end: Callable[[], None] | None = None
@@ -67,7 +68,18 @@ class ReceiverThread:
             waiting, self._due = self._due, []
             self._changed.notify()
         for _, _, attempts, future in waiting:
-            future.set_result(attempts.given_up())
+            future.set_result(attempts.given_up("the service stops before it was tried"))
+
+    def withdraw(self, futures: Collection[Future[Delivery]]) -> None:
+        """Give up on some of what waits for its turn or for another try; what is being tried goes on."""
+        with self._changed:
+            withdrawn = [entry for entry in self._due if entry[3] in futures]
+            self._due = [entry for entry in self._due if entry[3] not in futures]
+            heapq.heapify(self._due)
+            is_held = self._held_until_s > self._clock.monotonic_s()
+        reason = f"the receiver asks to be sent nothing before {utc(self._held_until_ms)}"
+        for _, _, attempts, future in withdrawn:
+            future.set_result(attempts.given_up(reason if is_held else "others were before it, and took all the time"))
 
     def _wake(self, _: Future[Delivery]) -> None:
         with self._changed:
@@ -86,16 +98,25 @@ class ReceiverThread:
             except Exception as error:  # noqa: BLE001 -- whoever asks for the result gets it
                 future.set_exception(error)
                 continue
+            self._hold(attempts.held_s)
             if isinstance(answer, Delivery) or not self._is_put_off(answer, attempts, future):
                 future.set_result(answer if isinstance(answer, Delivery) else attempts.given_up())
         if self._at_end is not None:
             self._at_end()
 
+    def _hold(self, for_s: float) -> None:
+        """Send the receiver nothing for so long, whatever becomes of what it has answered."""
+        with self._changed:
+            until_s = self._clock.monotonic_s() + for_s
+            if until_s > self._held_until_s:
+                # To the second, up: so that all that waits has the same reason, and none is tried earlier than it says.
+                self._held_until_s = until_s
+                self._held_until_ms = -(-(self._clock.now_ms() + round(for_s * 1000)) // 1000) * 1000
+
     def _is_put_off(self, pause: Pause, attempts: Attempts, future: Future[Delivery]) -> bool:
         """Have it tried again after a pause; not where nothing is tried any more."""
         with self._changed:
             if not self._is_stopping:
-                self._held_until_s = max(self._held_until_s, self._clock.monotonic_s() + pause.held_s)
                 self._push(pause.for_s, attempts, future)
             return not self._is_stopping
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, wait
 from functools import partial
 
@@ -122,6 +122,11 @@ class Senders:
     def start(self) -> None:
         """Use threads from now on."""
         self._is_running = True
+
+    def withdraw(self, target: Target, futures: Collection[Future[Delivery]]) -> None:
+        """Give up on what is not being tried at the moment."""
+        if (thread := self._threads.get(target)) is not None:
+            thread.withdraw(futures)
 
     @property
     def in_flight(self) -> dict[str, Future[Delivery]]:

@@ -149,17 +149,17 @@ class Dispatcher:
     ) -> None:
         """Note what became of a notification so long ago; the receiver may have what was not delivered.
 
-        From when it answered it is waited for `repeat_interval`, however late that is noted.
+        From when it answered it is waited for `repeat_interval`, however late that is noted: the flush may have ended
+        without it.
         """
-        if target not in flush.waiting:
-            return
         if delivered:
             self.recipients.take(flush, target, now_ms - ago_ms)
         elif may_have_it:
             self.recipients.may_have(flush, target)
-        flush.failed = flush.failed or not delivered
-        flush.waiting.discard(target)
-        self._finish(flush, now_ms)
+        if target in flush.waiting:
+            flush.failed = flush.failed or not delivered
+            flush.waiting.discard(target)
+            self._finish(flush, now_ms)
 
     def repeat(self, flush: Flush, target: Target, now_ms: int) -> None:
         """Look at a group anew in place of notifying an entry: it has heard of the group from elsewhere meanwhile."""

@@ -57,6 +57,8 @@ class Group:
         Where the route has `every_change`: changes that wait until the one before them was looked at.
     since : frozenset of (str, int)
         Where the route has `escalate`: since when its receiver is notified of what fires.
+    untried : set of Target
+        For whom there was no time at the last look: they come first.
     """
 
     route: Route
@@ -69,6 +71,7 @@ class Group:
     flush: Flush | None = None
     since: frozenset[tuple[str, int]] = frozenset()
     queue: deque[Sequence[RoutedAlert]] = field(default_factory=deque)
+    untried: set[Target] = field(default_factory=set)
 
     @cached_property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ import structlog
 import xxhash
 
 from monitor.clock import Clock
-from monitor.delivery.attempts import Delivery
+from monitor.delivery.attempts import Delivery, Outcome
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.routing.bell import bell_of
@@ -49,7 +49,7 @@ class Job:
     answered_s : float or None
         When the receiver answered, by the clock that does not leap; None before.
     is_late : bool
-        Whether it is still being sent after whoever decided on it has ended.
+        Whether it is still being sent although its flush has ended.
     """
 
     flush: Flush
@@ -154,9 +154,29 @@ class Outbox:
         self._jobs = [job for job in self._jobs if job not in withdrawn]
         return withdrawn
 
+    def expire(self, now_ms: int) -> list[Job]:
+        """Give up on what was not taken before its flush is over; return what is being sent even so.
+
+        :meth:`settled` yields the rest at once, and this once it has been answered.
+        """
+        overdue = [job for job in self._jobs if not job.is_late and job.flush.until_ms <= now_ms]
+        by_target: dict[Target, list[Job]] = {}
+        for job in overdue:
+            if job.future is None:
+                job.future = _settled("gave_up", "the receiver is still being sent what was decided on earlier")
+                job.future.add_done_callback(partial(self._answered, job))
+            by_target.setdefault(job.target, []).append(job)
+        for target, jobs in by_target.items():
+            self._senders.withdraw(target, {job.future for job in jobs if job.future is not None})
+        late = [job for job in overdue if job.answered_s is None]
+        for job in late:
+            job.is_late = True
+        return late
+
     def begin(self, recipients: Recipients) -> None:
         """Begin to send what is not begun."""
-        waiting = self._unbegun
+        # Where there is no time for all of them, each has its turn.
+        waiting = sorted(self._unbegun, key=lambda job: job.target not in job.flush.group.untried)
         alerts = chain.from_iterable(job.alerts for job in waiting)
         likely_causes = {} if self._causes is None else self._causes.likely_causes(alerts)
         for job in waiting:
@@ -171,7 +191,12 @@ class Outbox:
         for job in done:
             assert job.future is not None
             assert job.answered_s is not None
-            yield job, job.future.result(), round(1000 * (self._clock.monotonic_s() - job.answered_s))
+            delivery = job.future.result()
+            if delivery.outcome == "gave_up" and not delivery.attempts:
+                job.flush.group.untried.add(job.target)
+            else:
+                job.flush.group.untried.discard(job.target)
+            yield job, delivery, round(1000 * (self._clock.monotonic_s() - job.answered_s))
 
     def note(self, job: Job, delivery: Delivery, now_ms: int) -> list[Made]:
         """Keep what became of a notification, which :meth:`write` writes; return it as decisions."""
@@ -219,9 +244,7 @@ class Outbox:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 -- one notification that cannot be composed delays no other
-            refused: Future[Delivery] = Future()
-            refused.set_result(Delivery("refused", f"it cannot be composed: {type(error).__name__}", 0))
-            return refused
+            return _settled("refused", f"it cannot be composed: {type(error).__name__}")
 
     def _begun(self, job: Job, recipients: Recipients) -> Future[Delivery]:
         if job.alerts:
@@ -231,14 +254,18 @@ class Outbox:
             sent = recipients.last(job.flush.group, job.target)
             self._digests.collect(job.target, _collected(job, notification), sent.believed if sent else ())
         # It is collected, or only ends are new, which the receiver does not want.
-        done: Future[Delivery] = Future()
-        done.set_result(Delivery("delivered", "", 0))
-        return done
+        return _settled("delivered")
 
 
 def _collected(job: Job, notification: Notification) -> Iterator[Collected]:
     for routed, alert in zip(job.alerts, notification.alerts, strict=True):
         yield Collected(alert, True, *routed.key, job.flush.group.route.id)
+
+
+def _settled(outcome: Outcome, reason: str = "") -> Future[Delivery]:
+    done: Future[Delivery] = Future()
+    done.set_result(Delivery(outcome, reason, 0))
+    return done
 
 
 def _rows(job: Job, delivery: Delivery, now_ms: int) -> tuple[dict[str, list[Any]], str]:

@@ -197,6 +197,10 @@ class Router:
         for change in self._alerts.step(now_ms):
             self._dispatcher.put(change, now_ms)
         settled = self._settle()
+        for job in self._outbox.expire(now_ms):
+            # It has to hear of ends as if it had taken this; what it answers is noted even so.
+            self._dispatcher.settle(job.flush, job.target, now_ms, delivered=False, may_have_it=True)
+        settled += self._settle()
         # A silence counts at once, and an idle router asks nothing.
         if (due_ms := self._dispatcher.due_ms()) is not None and due_ms <= now_ms:
             self._interventions.read(self._dispatcher, self._alerts)

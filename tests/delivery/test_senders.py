@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from monitor.clock import ManualClock, SystemClock
-from monitor.delivery.attempts import Delivery
+from monitor.delivery.attempts import Attempts, Delivery, Pause
 from monitor.delivery.patience import Patience
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
@@ -97,4 +97,22 @@ def test_a_receiver_that_raises_refuses_and_repeats_no_secret() -> None:
     assert broken.result(120).outcome == "refused"
     assert broken.result().reason.startswith("the receiver fails: KeyError at send, line ")
     assert other.result(120).outcome == "delivered"
+    senders.stop()
+
+
+def test_an_answer_that_asks_for_years_is_heeded_for_an_hour() -> None:
+    busy = Memory("busy", answers=[Retry("come back", after_s=1e9)])
+    attempts = Attempts(busy, notification("a"), 1e12, ManualClock(), Patience())
+    assert attempts.next() == Pause(3600.0)
+    assert attempts.held_s == 3600.0
+
+
+def test_what_is_given_up_because_it_would_have_to_wait_for_longer_has_the_others_wait_even_so() -> None:
+    busy = Timed("busy", answers=[Retry("slow down", after_s=0.4)])
+    senders = Senders({BUSY: busy}, SystemClock(), Patience(first_s=0.01))
+    senders.start()
+    first, second = senders.send(BUSY, notification("a"), 0.1), senders.send(BUSY, notification("b"), 60)
+    assert first.result(120) == Delivery("gave_up", "slow down", 1)
+    assert second.result(120) == Delivery("delivered", "", 1)
+    assert busy.tries_s[1] - busy.tries_s[0] >= 0.4
     senders.stop()
