@@ -13,7 +13,7 @@ import structlog
 from monitor.clock import Clock
 from monitor.delivery.patience import Patience
 from monitor.tracing.spans import span
-from sinks.receivers.contract import Delivered, Notification, Receiver, Refused
+from sinks.receivers.contract import Delivered, Notification, Receiver, Refused, Retry
 from sinks.receivers.contract import Outcome as Answer
 
 __all__ = ["Attempts", "Delivery", "Outcome", "Pause"]
@@ -115,9 +115,14 @@ class Attempts:
         if isinstance(answer, Refused):
             return Delivery("refused", answer.reason, self._count, self._may_have_it)
         self._may_have_it = self._may_have_it or answer.may_have_it
-        self.held_s = min(answer.after_s or 0.0, self._patience.most_held_s)
+        self.held_s = min(self._asked_s(answer), self._patience.most_held_s)
         pause_s = max(self._patience.pause_s(self._count), self.held_s)
         return self.given_up() if self._clock.monotonic_s() + pause_s >= self._until_s else Pause(pause_s)
+
+    def _asked_s(self, answer: Retry) -> float:
+        if answer.until_ms is not None:
+            return max(0.0, (answer.until_ms - self._clock.now_ms()) / 1000)
+        return answer.after_s or 0.0
 
     def _answer(self) -> Answer:
         try:

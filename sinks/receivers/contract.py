@@ -208,11 +208,14 @@ class Retry:
         How long the other side asks to wait, if it does.
     may_have_it : bool
         Whether the other side may have the notification all the same, as when no answer came.
+    until_ms : int or None
+        Until when the other side asks to wait, if it names a time and does not say what time it has.
     """
 
     reason: str
     after_s: float | None = None
     may_have_it: bool = False
+    until_ms: int | None = None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Memory:
     >>> inbox = Memory("inbox", answers=[Retry("not yet")])
     >>> notification = Notification("inbox", "key", {}, (Alert("firing", {}, {}, 0),))
     >>> inbox.send(notification), inbox.send(notification), len(inbox.received)
-    (Retry(reason='not yet', after_s=None, may_have_it=False), Delivered(reason=''), 2)
+    (Retry(reason='not yet', after_s=None, may_have_it=False, until_ms=None), Delivered(reason=''), 2)
     """
 
     def __init__(self, name: str, *, send_resolved: bool = True, answers: Iterable[Outcome] = ()) -> None:

@@ -29,7 +29,7 @@ from sinks.receivers.parameters import Parameters
 from sinks.redaction import Redaction, basic
 from sinks.time_limit import reason_of, within
 
-__all__ = ["Post", "Posted", "private", "retry_after_s"]
+__all__ = ["Post", "Posted", "private", "retry_after_s", "retry_until_ms"]
 
 EXCERPT_BYTES = 1024
 CONNECTING = "ConnectTimeout"
@@ -196,7 +196,8 @@ class Post:
     def _failure(self, response: httpx.Response, exchange: _Exchange) -> Outcome:
         reason = f"{self._where}: {response.status_code} {response.reason_phrase}{self._excerpt(exchange)}"
         if response.status_code == 429 or response.is_server_error:
-            return Retry(reason, retry_after_s(response.headers))
+            after_s = retry_after_s(response.headers)
+            return Retry(reason, after_s, until_ms=retry_until_ms(response.headers) if after_s is None else None)
         return Refused(reason)
 
     def _unanswered(self, error: Exception, exchange: _Exchange) -> Outcome:
@@ -296,7 +297,7 @@ def private(address: str) -> bool:
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Return how long the other side asks to wait (RFC 9110, 10.2.3), None if it does not.
 
-    A date counts from the answer's own ``Date``, so that clocks need not agree.
+    A date counts from the answer's own ``Date``, so that clocks need not agree; see :func:`retry_until_ms`.
 
     Examples
     --------
@@ -312,6 +313,18 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return float(wait)
     until, now = _http_date(wait), _http_date(headers.get("date", ""))
     return max(0.0, (until - now).total_seconds()) if until and now else None
+
+
+def retry_until_ms(headers: Mapping[str, str]) -> int | None:
+    """Return the date until which the other side asks to wait, None if it names none.
+
+    Examples
+    --------
+    >>> retry_until_ms({"retry-after": "Sat, 09 Feb 2013 05:31:00 GMT"})
+    1360387860000
+    """
+    until = _http_date(headers.get("retry-after", ""))
+    return round(until.timestamp() * 1000) if until else None
 
 
 def _has_proxy(url: httpx.URL) -> bool:

@@ -116,3 +116,9 @@ def test_what_is_given_up_because_it_would_have_to_wait_for_longer_has_the_other
     assert second.result(120) == Delivery("delivered", "", 1)
     assert busy.tries_s[1] - busy.tries_s[0] >= 0.4
     senders.stop()
+
+
+def test_a_date_that_an_answer_names_counts_by_our_clock() -> None:
+    busy = Memory("busy", answers=[Retry("busy", until_ms=90_000), Retry("busy", until_ms=10_000)])
+    attempts = Attempts(busy, notification("a"), 600, ManualClock(now_ms=30_000), Patience(first_s=1))
+    assert [attempts.next(), attempts.next()] == [Pause(60.0), Pause(2.0)]

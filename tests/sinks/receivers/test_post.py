@@ -93,6 +93,10 @@ def test_behind_a_proxy_the_proxy_decides(monkeypatch: pytest.MonkeyPatch) -> No
         assert proxy.requests[0].path == "http://10.0.0.7/x"
 
 
+UNTIL_A_DATE = b"HTTP/1.1 503 Busy\r\nContent-Length: 5000\r\nRetry-After: Sat, 09 Feb 2013 05:31:00 GMT\r\n\r\nno"
+"""Of an answer that does not say what time it is there."""
+
+
 @pytest.mark.parametrize(
     ("first", "drip", "expected"),
     [
@@ -100,9 +104,10 @@ def test_behind_a_proxy_the_proxy_decides(monkeypatch: pytest.MonkeyPatch) -> No
         (b"", b"HTTP/1.1 102 Processing\r\n\r\n", Retry("no answer in time (ReadTimeout)", may_have_it=True)),
         (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5000\r\n\r\n", b" ", Retry("502 Bad Gateway")),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 5000\r\nRetry-After: 7\r\n\r\nno", b" ", Retry("503 Busy: no", 7.0)),
+        (UNTIL_A_DATE, b" ", Retry("503 Busy: no", until_ms=1_360_387_860_000)),
         (b"HTTP/1.1 404 Gone\r\nContent-Length: 5000\r\n\r\nno", b" ", Refused("404 Gone: no")),
     ],
-    ids=["headers", "interim answers", "an error page", "a busy one", "a refusal"],
+    ids=["headers", "interim answers", "an error page", "a busy one", "one that names a date", "a refusal"],
 )
 def test_an_answer_that_drips_is_left_after_the_time_out(first: bytes, drip: bytes, expected: Retry | Refused) -> None:
     """A byte now and then keeps a request from timing out by itself."""
