@@ -101,10 +101,10 @@ def reached(stream: Stream, layouts: Sequence[NumericLayout] | None, traffic: Tr
     if traffic.tenth.any():
         moved = _below(stream.family, (edges - level - traffic.tenth[:, :, None]) / spread)
         below[:, :, :-1] = 0.9 * below[:, :, :-1] + 0.1 * moved
-    # A constant has the value of the middle of the distribution.
     if traffic.filled.any():
         filled = traffic.filled[:, :, None]
         below[:, :, :-1] = (1 - filled) * below[:, :, :-1] + filled * (edges > 0.0)
+    # A constant has the value of the middle of the distribution.
     source = traffic.source[:, :, None]
     below[:, :, :-1] = np.where(source == CONSTANT, edges > 0.0, below[:, :, :-1])
     if (traffic.source == TWO).any():

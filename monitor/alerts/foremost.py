@@ -10,6 +10,7 @@ from monitor.alerts.verdict import Beside, Change, Verdict
 
 __all__ = [
     "CONCENTRATION",
+    "EQUAL_PAIRS",
     "OF_A_PART",
     "WORSE",
     "foremost",
@@ -26,9 +27,12 @@ SPREAD = "spread"
 """What begins so is how far values or vectors spread."""
 
 CONCENTRATION = "concentration"
-"""How alike the values of a number are (`monitor.evaluate.contrasts`)."""
+"""What it is called how alike the values of a number are: of two, the probability that they are in one group."""
 
-SIDE_EFFECTS = (SPREAD, CONCENTRATION, "share of equal pairs")
+EQUAL_PAIRS = "share of equal pairs"
+"""What it is called how alike answers are: of two of them, the probability that they are equal."""
+
+SIDE_EFFECTS = (SPREAD, CONCENTRATION, EQUAL_PAIRS)
 """What most often changes along with a level."""
 
 NEARLY_CONSTANT = 0.1

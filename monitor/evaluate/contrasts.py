@@ -25,7 +25,6 @@ from monitor.watch import Summary
 
 __all__ = [
     "DESCRIBED",
-    "EQUAL_PAIRS",
     "RATE_COLUMNS",
     "Contrasts",
     "NewValues",
@@ -54,9 +53,6 @@ windows differ in size."""
 MISLED, MISLED_SD = 2.0, 4.0
 """How many times as many events there are on average as in a window, and how many standard deviations of these more,
 that the average says nothing of the window."""
-
-EQUAL_PAIRS = "share of equal pairs"
-"""What it is called how alike answers are: of two of them, the probability that they are equal."""
 
 RATE_COLUMNS = dict(zip(OF_NO_USE, (MISSING, INVALID, OUT_OF_RANGE), strict=True))
 """Rates of all events that every number and category is watched by, as the last of its rows."""

@@ -16,11 +16,11 @@ from detectors.change.legend import GROUPS, INNER, LOCATION, OUTER, RATE, RATES,
 from detectors.change.renewal import Renewal
 from detectors.chart.legend import N
 from detectors.sketch import NumericLayout, NumericSummary
-from monitor.alerts.foremost import CONCENTRATION
+from monitor.alerts.foremost import CONCENTRATION, EQUAL_PAIRS
 from monitor.alerts.verdict import Change, Plain
 from monitor.evaluate.answers import Answers, counts_at
 from monitor.evaluate.columns import Columns
-from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, Contrasts, SignalEvidence, share_at
+from monitor.evaluate.contrasts import RATE_COLUMNS, Contrasts, SignalEvidence, share_at
 from monitor.evaluate.number_groups import Groups
 from monitor.evaluate.number_windows import NumberLog, Recent
 from monitor.evaluate.referred_contrasts import BEYOND, ReferredContrasts
@@ -156,7 +156,7 @@ class NumberContrasts(ReferredContrasts):
 
     def _levels(self, summaries: Sequence[Summary]) -> list[Floats]:
         levels = super()._levels(summaries)
-        for level in levels:
+        for level in levels if self.alike == CONCENTRATION else ():
             # Values of an hour are more alike than those of a day, wherever levels have a season.
             level[self.ALIKE] = np.nan
         return levels
@@ -264,9 +264,6 @@ class AnswerContrasts(NumberContrasts):
     def __init__(self, layout: NumericLayout, dataset: Summary | None, learn_windows: int) -> None:
         super().__init__(layout, dataset, learn_windows)
         self.answers = Answers(layout)
-
-    def _levels(self, summaries: Sequence[Summary]) -> list[Floats]:
-        return ReferredContrasts._levels(self, summaries)
 
     def _alike(self, windows: Windows, columns: Columns, first: int, evidence: SignalEvidence) -> tuple[Floats, Floats]:
         return self._groups.equal_pairs(windows.counts[first:], windows.sums[first:, N], columns)

@@ -15,9 +15,9 @@ from detectors.change.residuals import to_residual
 from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
 from detectors.sketch import CategorySummary, JointLayout, NumericLayout, NumericSummary, VectorSummary
-from monitor.alerts.foremost import CONCENTRATION
+from monitor.alerts.foremost import CONCENTRATION, EQUAL_PAIRS
 from monitor.evaluate.columns import Columns, keys_of, sums_of
-from monitor.evaluate.contrasts import EQUAL_PAIRS, RATE_COLUMNS, share_of
+from monitor.evaluate.contrasts import RATE_COLUMNS, share_of
 from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.fallback import FALLBACK, fallbacks_in
 from monitor.evaluate.finding_contrasts import rates_of_findings

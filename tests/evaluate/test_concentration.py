@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.legend import FIRST_ROW, ROWS
 from monitor.alerts.foremost import CONCENTRATION
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
@@ -25,6 +24,7 @@ from monitor.panes.distributions import Part
 from monitor.panes.reading import read_panes
 from monitor.watch import compile_watch
 from sinks.store.contract import Store
+from tests.evaluate.earlier_checkpoints import take_out
 from tests.evaluate.test_expectations import in_rows
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
 
@@ -154,7 +154,7 @@ def test_a_checkpoint_from_before_concentration_goes_on_with_what_it_has_learned
     kind = Changes(watch, None)
     assert alarmed(kind, ends[:100]) == set()
     states = kind.snapshot()
-    as_earlier_versions_wrote_it(states)
+    take_out(states, NumberContrasts.ALIKE, lambda signal: signal.startswith("feature:"))
     kind = Changes(watch, None)
     kind.restore(decode_state(encode_state(states)))
     found = alarmed(kind, ends[100:])
@@ -162,18 +162,3 @@ def test_a_checkpoint_from_before_concentration_goes_on_with_what_it_has_learned
     # A new contrast learns for some days, as that of a new signal does.
     days = [read_day(row) for row in in_rows(kind.expectations()) if row["signal"] == "feature:x"]
     assert [CONCENTRATION in {contrast.name for contrast in day.contrasts} for day in days][-1]
-
-
-def as_earlier_versions_wrote_it(states: list[Any]) -> None:
-    """Take the contrast out of a checkpoint."""
-    of_charts, *_ = states
-    charts, skews = of_charts["charts"], of_charts["skews"]
-    of_numbers = [s for s, key in enumerate(of_charts["begun"]) if key[2].startswith("feature:")]
-    lost = [int(charts["series"][s, FIRST_ROW]) + NumberContrasts.ALIKE for s in of_numbers]
-    for name, array in charts.items():
-        if isinstance(array, np.ndarray) and array.shape[:1] == skews["references"].shape[:1]:
-            charts[name] = np.delete(array, lost, axis=0)
-    skews["references"] = np.delete(skews["references"], lost, axis=0)
-    charts["series"][of_numbers, ROWS] -= 1
-    counts = charts["series"][:, ROWS]
-    charts["series"][:, FIRST_ROW] = np.cumsum(counts) - counts

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from detectors.change.legend import FIRST_ROW, ROWS
 from detectors.sketch import NumericLayout, quantile_layout, share_layout, universal_layout
+from monitor.alerts.foremost import EQUAL_PAIRS
 from monitor.alerts.verdict import Change
 from monitor.checkpoint import decode_state, encode_state
 from monitor.config import Configuration
 from monitor.evaluate.answers import Answers, Described
 from monitor.evaluate.change import Changes
-from monitor.evaluate.contrasts import EQUAL_PAIRS, share_at
+from monitor.evaluate.contrasts import share_at
 from monitor.evaluate.expectations import read_day
 from monitor.evaluate.fallback import FALLBACK, FallbackContrasts, failed_back, fallbacks_in
 from monitor.evaluate.number_contrasts import AnswerContrasts
@@ -25,6 +25,7 @@ from monitor.panes.distributions import Part
 from monitor.panes.reading import read_panes
 from monitor.watch import Watch, compile_watch
 from sinks.store.contract import Store
+from tests.evaluate.earlier_checkpoints import take_out
 from tests.evaluate.summaries import summary_of, windows_of
 from tests.evaluate.test_expectations import in_rows
 from tests.monitor.streams import DAY_MS, HOUR_MS, START_MS, configured, replayed_lines, rows
@@ -165,18 +166,9 @@ def test_a_checkpoint_from_before_equal_pairs_goes_on_with_what_it_has_learned(s
 def as_earlier_versions_wrote_it(states: list[Any]) -> None:
     """Take the contrast of equal pairs, and what names a failure, out of a checkpoint."""
     of_charts, *of_signals = states
-    charts, skews = of_charts["charts"], of_charts["skews"]
-    of_scores = [s for s, key in enumerate(of_charts["begun"]) if key[2] == "prediction:score"]
-    lost = [int(charts["series"][s, FIRST_ROW]) + AnswerContrasts.ALIKE for s in of_scores]
-    for name, array in charts.items():
-        if isinstance(array, np.ndarray) and array.shape[:1] == skews["references"].shape[:1]:
-            charts[name] = np.delete(array, lost, axis=0)
-    skews["references"] = np.delete(skews["references"], lost, axis=0)
-    charts["series"][of_scores, ROWS] -= 1
-    counts = charts["series"][:, ROWS]
-    charts["series"][:, FIRST_ROW] = np.cumsum(counts) - counts
+    take_out(states, AnswerContrasts.ALIKE, lambda signal: signal == "prediction:score")
     # Nor did they count what shares add up to.
-    del charts["tallies"]
+    del of_charts["charts"]["tallies"]
     for of_signal in of_signals:
         of_signal.pop("answers", None)
 
