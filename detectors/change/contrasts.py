@@ -176,7 +176,8 @@ class ScoreTable:
         self.resolved = np.array([min(balance, 0.0) - UNRESOLVED, max(balance, 0.0) + UNRESOLVED])
         self.fewest = np.minimum(np.ceil(np.maximum(*least)), ALWAYS_ENOUGH).astype(np.int64)
         ends = end + (OUTER_DISTANCES if beyond else np.array([0.0, *[40.0] * (OUTER - 1)]))
-        fences = np.concatenate(([-40.0], -ends[::-1], fences, ends, [40.0]))
+        # A group without a share, outside of the first or the last value of the reference, has no width at its end.
+        fences = np.concatenate(([-40.0], -ends[::-1], np.clip(fences, -ends[0], ends[0]), ends, [40.0]))
         above = normal_sf(fences - SHIFTS[:, np.newaxis])
         parts = above[:, :-1] - above[:, 1:]
         self.locations = (parts * self.scores).sum(axis=1)

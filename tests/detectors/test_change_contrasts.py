@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from random import Random
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import special, stats
 
 from detectors.change.contrasts import (
@@ -95,6 +98,19 @@ def test_spreads_are_those_of_the_shifted_reference(beyond: bool) -> None:
         assert table.locations[i] == pytest.approx(location, abs=1e-6)
         variance = np.sum(shares * (table.scores - location) ** 2)
         assert table.spreads[i] == pytest.approx(0.5 * math.log(variance + table.floor), abs=1e-6)
+
+
+@given(st.lists(st.integers(2, 50), min_size=1, max_size=20), st.randoms())
+def test_what_a_shift_does_goes_one_way_whatever_groups_the_reference_has(counts: list[int], draw: Random) -> None:
+    """Of whole numbers, a sixth of which are 0, none is in the groups below that of 0."""
+    sizes = np.zeros(INNER, dtype=np.int64)
+    sizes[draw.sample(range(INNER), len(counts))] = counts
+    for one_way in (sizes, sizes[::-1]):
+        table = ScoreTable(one_way)
+        for locations in (table.locations, table.within[0]):
+            assert (np.diff(locations) >= -1e-9).all()
+        assert (table.within[1] >= 0).all()
+        assert (table.within[1] <= 1 + 1e-9).all()
 
 
 @pytest.mark.parametrize("reference", [np.full(INNER, 7), UNEVEN], ids=["even", "uneven"])

@@ -60,8 +60,8 @@ def as_usual(rng: np.random.Generator, x: Floats) -> Floats:
     return x
 
 
-def watched(**fields: Any) -> Configuration:
-    detect = {"false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+def watched(*, window: str = "1h", **fields: Any) -> Configuration:
+    detect = {"false_alarms": "1 per 30d", "pane": window, "defaults": {"window": window}}
     schema = {"id": "id", "features": {"x": {"type": "numeric"}, "y": {"type": "numeric"}}, **fields}
     return configured(detect=detect, schema=schema, segments=[])
 
@@ -124,6 +124,19 @@ def test_ten_times_the_traffic_has_a_hundred_times_the_pairs_and_no_others(
             events.append(json.dumps({"id": str(len(events)), "ts": at_ms, "x": x, "y": 1}).encode())
     store, _ = replayed_lines(tmp_path, events, watched(**fields))
     assert {moved["signal"] for row in told(store) for moved in json.loads(row["signals"])} == {"volume"}
+
+
+def test_whole_numbers_whose_mean_has_a_season_are_as_usual(tmp_path: Path) -> None:
+    """A sixth of those of the night, which are the reference, are 0, and are above the middle of its lowest groups."""
+    rng = np.random.default_rng(5)
+    events: list[bytes] = []
+    for start_ms in range(START_MS, START_MS + DAY_MS, HOUR_MS // 12):
+        mean = 3 * np.exp(-0.5 * np.cos(2 * np.pi * (start_ms - START_MS) / DAY_MS))
+        for number, x in enumerate(rng.poisson(mean, 60).tolist()):
+            at_ms = start_ms + number * 5_000
+            events.append(json.dumps({"id": str(len(events)), "ts": at_ms, "x": x, "y": 1}).encode())
+    store, _ = replayed_lines(tmp_path, events, watched(window="5m"))
+    assert CONCENTRATION not in {moved["contrast"] for row in told(store) for moved in json.loads(row["signals"])}
 
 
 def test_of_values_that_moved_the_level_is_told_first(tmp_path: Path) -> None:
