@@ -39,6 +39,9 @@ FEWEST_EQUAL = 20.0
 """Pairs of a window in one group that are expected at least, for it to be said how concentrated its values are: of few
 an angle is skewed, and none at all would look like less than chance leaves."""
 
+NOTHING = 1e-9
+"""Robust standard deviations from 0 that are none."""
+
 FARTHEST = 20.0
 """Scores beyond the ends of a reference that still become a value."""
 
@@ -204,10 +207,16 @@ class Groups:
 
     def value(self, score: float) -> float:
         """Return the value that has a score."""
+        value = (
+            self._beside_the_only_value(score) if self.beyond and self.only is not None else self._interpolated(score)
+        )
+        # What is computed for 0 has a rest.
+        return value if abs(value) > NOTHING * self.spread else 0.0
+
+    def _interpolated(self, score: float) -> float:
+        """Return the value that has a score, in proportion between the groups' and beyond the ends."""
         lowest, highest = float(self.table.scores[OUTER]), float(self.table.scores[OUTER + INNER - 1])
         low, high = self.ends
-        if self.beyond and self.only is not None:
-            return self._beside_the_only_value(score)
         if self.beyond and score > highest:
             return high + self.spread * math.expm1(min(score - highest, FARTHEST))
         if self.beyond and score < lowest:
