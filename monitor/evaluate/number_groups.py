@@ -187,12 +187,13 @@ class Groups:
         """Return how concentrated the values of each window are, as angles, and of how many pairs, float64[T] twice.
 
         As of the reference, if it lay where they do (`detectors.change.contrasts.concentrate`); NaN of those with few
-        pairs, and of what used to be one value: how many others there are says it all.
+        pairs, and of what used to be one value more often than not: how often it is says nearly all of it, and what
+        moves then are some values, not where all of them lie.
         """
         angles, pairs = np.empty((2, len(counts)))
         (numbers, scores), (locations, concentrations) = self.numbers(columns), self.table.within
         concentrate(counts, numbers, scores, locations, concentrations, self._grouping, angles, pairs)
-        is_enough = (pairs * self.concentration >= FEWEST_EQUAL) & (self.only is None)
+        is_enough = (pairs * self.concentration >= FEWEST_EQUAL) & (2 * self.sizes.max() <= self.sizes.sum())
         return np.where(is_enough, angles, np.nan), pairs
 
     @property
