@@ -22,7 +22,7 @@ from typing import Any
 from monitor.alerts.live import Group, Live
 from monitor.alerts.member import Member, by_name, new_version_of
 from monitor.alerts.policy import SEVERITIES, AlertPolicy
-from monitor.alerts.recurrence import OFTEN, PastSpells, Spell
+from monitor.alerts.recurrence import OFTEN, LocalTime, PastSpells, Spell
 from monitor.alerts.titles import title
 from monitor.alerts.transition import State, Transition, as_json
 from monitor.alerts.verdict import NewVersion, Verdict
@@ -80,7 +80,7 @@ class Lifecycle:
         self._window_ms = window_ms
         self._at_ms: int | None = None
         self._live: list[Live] = []
-        self._past = PastSpells()
+        self._past = PastSpells(LocalTime(policy.time_zone, window_ms))
 
     def step(
         self, at_ms: int, verdicts: Iterable[Verdict], serving: AbstractSet[str] = frozenset()

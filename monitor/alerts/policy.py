@@ -28,6 +28,8 @@ class AlertPolicy:
         Quiet time before an alert is resolved.
     join_within_ms : int
         Signals that start this soon after an alert's start have its cause.
+    time_zone : str
+        By whose days and hours alerts say when something comes again.
     """
 
     severity: Mapping[str, Sequence[str]]
@@ -35,6 +37,7 @@ class AlertPolicy:
     for_ms: int
     resolve_after_ms: int
     join_within_ms: int
+    time_zone: str = "UTC"
 
     def severity_of(self, signals: Sequence[str]) -> str:
         """Return the gravest severity whose patterns match one of ``signals``; ``warning`` if none does.

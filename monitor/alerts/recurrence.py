@@ -7,14 +7,16 @@ that it is the ninth, since when, and that it comes each day at ten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import pairwise, takewhile
 from statistics import median_low
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from monitor.values import DAY_MS, ordinal
-from sinks.receivers.times import moment, utc
+from sinks.receivers.times import FIRST_MS, LAST_MS, moment, utc
 
-__all__ = ["OFTEN", "Cause", "PastSpells", "Recurrence", "Spell"]
+__all__ = ["OFTEN", "Cause", "LocalTime", "PastSpells", "Recurrence", "Spell"]
 
 REMEMBERED_MS = 30 * DAY_MS
 """For how long it is remembered that something alarmed."""
@@ -54,11 +56,53 @@ class Spell(NamedTuple):
     ends_ms: int
 
 
+class LocalTime(NamedTuple):
+    """The days and hours of a model's time zone, as the rule ``change`` has them (`monitor/evaluate/calendar.py`).
+
+    Windows go by the clock. Those of about a day or longer have no hour: they lie on the day of their middle, which is
+    at least half a day after they begin, by standard time all year.
+
+    Examples
+    --------
+    >>> berlin, new_year_ms = LocalTime("Europe/Berlin", 3_600_000), 1_767_222_000_000
+    >>> moment(berlin.of(new_year_ms)).isoformat()
+    '2026-01-01T00:00:00+00:00'
+    >>> berlin.day(new_year_ms), LocalTime().day(new_year_ms)
+    ('2026-01-01', '2025-12-31')
+    """
+
+    zone: str = "UTC"
+    window_ms: int = 0
+
+    def of(self, start_ms: int) -> int:
+        """Return when a window begins, in milliseconds since 1970-01-01 00:00 of the zone's own clocks."""
+        is_of_days = self.window_ms >= SHORT_OF_A_DAY * DAY_MS
+        at_ms = start_ms + (min(self.window_ms, DAY_MS) // 2 if is_of_days else 0)
+        # No zone is a day away from UTC: within these bounds every time has a date in each of them.
+        local = moment(min(max(at_ms, FIRST_MS + DAY_MS), LAST_MS - DAY_MS)).astimezone(ZoneInfo(self.zone))
+        offset, saving = local.utcoffset() or timedelta(), local.dst() or timedelta()
+        return at_ms + (offset - saving if is_of_days else offset) // timedelta(milliseconds=1)
+
+    def day(self, start_ms: int) -> str:
+        """Return the date on which a window begins."""
+        return moment(self.of(start_ms)).date().isoformat()
+
+
+BY_UTC = LocalTime()
+
+
+class Start(NamedTuple):
+    """When a spell began, and when that was by local clocks."""
+
+    at_ms: int
+    local_ms: int
+
+
 class Rhythm(NamedTuple):
     """A timetable: how many days apart, whether weekends are left out, and since when.
 
-    It comes at the hour of ``usual_ms``, and lasts for ``lasts_ms``; 0 where it comes at several hours, or lasts for
-    about a day or longer.
+    It comes at the hour of ``usual_ms``, which is local time, and lasts for ``lasts_ms``; 0 where it comes at several
+    hours, or lasts for about a day or longer.
     """
 
     days: int
@@ -84,7 +128,7 @@ class Rhythm(NamedTuple):
         """From when to when, in words; empty where there is no such hour."""
         if not self.lasts_ms:
             return ""
-        return f" from about {moment(self.usual_ms):%H:%M} to {moment(self.usual_ms + self.lasts_ms):%H:%M} UTC"
+        return f" from about {moment(self.usual_ms):%H:%M} to {moment(self.usual_ms + self.lasts_ms):%H:%M}"
 
 
 class Recurrence(NamedTuple):
@@ -102,6 +146,8 @@ class Recurrence(NamedTuple):
         The timetable that at least the newest three keep.
     is_throughout : bool
         Whether all of them keep it.
+    local_time : LocalTime
+        By which days and hours are said. Times that say UTC are that.
 
     Examples
     --------
@@ -113,6 +159,11 @@ class Recurrence(NamedTuple):
     'for the 2nd time since 2022-01-08 00:00 UTC, the one before from 2022-01-08 00:00 UTC to 2022-01-08 02:00 UTC'
     >>> third.sentence
     'for the 3rd time since 2022-01-08 00:00 UTC, each day from about 00:00 to 02:00 UTC'
+    >>> in_tokyo = recurrence_of(spells[:2], spells[2].starts_ms, LocalTime("Asia/Tokyo"))
+    >>> in_tokyo.headline
+    '3rd time since 2022-01-08, each day (Asia/Tokyo)'
+    >>> in_tokyo.sentence
+    'for the 3rd time since 2022-01-08 00:00 UTC, each day from about 09:00 to 11:00 (Asia/Tokyo)'
     """
 
     times: int
@@ -120,11 +171,12 @@ class Recurrence(NamedTuple):
     former: Spell
     rhythm: Rhythm | None = None
     is_throughout: bool = False
+    local_time: LocalTime = BY_UTC
 
     @property
     def headline(self) -> str:
         """What a title says of it."""
-        return f"{self._times} since {utc(self.first_ms)[:10]}{self._rhythm}"
+        return f"{self._times} since {self.local_time.day(self.first_ms)}{self._rhythm}{self._zone}"
 
     def headline_of(self, signal: str) -> str:
         """What a title says of it that is about other signals as well."""
@@ -136,7 +188,8 @@ class Recurrence(NamedTuple):
         times = f"{self._times if self._is_cut else f'for the {self._times}'} since {utc(self.first_ms)}"
         if self.rhythm is None:
             return f"{times}, the one before from {utc(self.former.starts_ms)} to {utc(self.former.ends_ms)}"
-        return f"{times}{self._rhythm}{self.rhythm.hours}"
+        hours = self.rhythm.hours
+        return f"{times}{self._rhythm}{hours}{self._zone or (' UTC' if hours else '')}"
 
     @property
     def _is_cut(self) -> bool:
@@ -153,6 +206,10 @@ class Recurrence(NamedTuple):
         return f", {self.rhythm}" if self.is_throughout else f", of late {self.rhythm}"
 
     @property
+    def _zone(self) -> str:
+        return "" if self.local_time.zone == "UTC" else f" ({self.local_time.zone})"
+
+    @property
     def daily_since_ms(self) -> int | None:
         """When it first came of those that came each day, or each weekday, since."""
         return self.rhythm.since_ms if self.rhythm is not None and self.rhythm.is_daily else None
@@ -162,12 +219,19 @@ class Recurrence(NamedTuple):
         """Return what `json` made of one."""
         if written is None:
             return None
-        times, first_ms, former, rhythm, is_throughout = written
-        return cls(times, first_ms, Spell(*former), None if rhythm is None else Rhythm(*rhythm), is_throughout)
+        # Earlier versions went by UTC.
+        times, first_ms, former, rhythm, is_throughout, *local_time = written
+        local = LocalTime(*local_time[0]) if local_time else BY_UTC
+        return cls(times, first_ms, Spell(*former), None if rhythm is None else Rhythm(*rhythm), is_throughout, local)
 
 
 class PastSpells:
     """What alarmed in the last thirty days, and is over.
+
+    Parameters
+    ----------
+    local_time : LocalTime
+        The days and hours by which it comes again.
 
     Examples
     --------
@@ -179,7 +243,8 @@ class PastSpells:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, local_time: LocalTime = BY_UTC) -> None:
+        self._local_time = local_time
         self._spells: dict[Cause, list[Spell]] = {}
 
     def add(self, causes: Iterable[Cause], spell: Spell) -> None:
@@ -208,7 +273,7 @@ class PastSpells:
     def recurrence(self, cause: Cause, starts_ms: int) -> Recurrence | None:
         """Return how often something that begins to alarm did so already; None without such a time."""
         spells = [each for each in self._spells.get(cause, ()) if each.starts_ms >= starts_ms - REMEMBERED_MS]
-        return recurrence_of(spells, starts_ms) if spells else None
+        return recurrence_of(spells, starts_ms, self._local_time) if spells else None
 
     def snapshot(self) -> list[Any]:
         """Return the state as strict JSON."""
@@ -219,36 +284,41 @@ class PastSpells:
         self._spells = {Cause(*row[:-1]): [Spell(*spell) for spell in row[-1]] for row in snapshot}
 
 
-def recurrence_of(spells: Sequence[Spell], starts_ms: int) -> Recurrence:
+def recurrence_of(spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC) -> Recurrence:
     """Return what spells, the oldest first and at least one, say of one that begins now."""
-    starts = [*(spell.starts_ms for spell in spells), starts_ms]
+    starts = [Start(at_ms, local_time.of(at_ms)) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
     rhythm = _at_an_hour(starts, spells) or _on_days(starts)
-    is_throughout = rhythm is not None and rhythm.since_ms == starts[0]
-    return Recurrence(len(starts), starts[0], spells[-1], rhythm, is_throughout)
+    first_ms = starts[0].at_ms
+    is_throughout = rhythm is not None and rhythm.since_ms == first_ms
+    return Recurrence(len(starts), first_ms, spells[-1], rhythm, is_throughout, local_time)
 
 
-def _at_an_hour(starts: Sequence[int], spells: Sequence[Spell]) -> Rhythm | None:
+def _at_an_hour(starts: Sequence[Start], spells: Sequence[Spell]) -> Rhythm | None:
     """Return the timetable that the newest spells keep, if they come at about the same hour."""
     count, is_of_weekdays = _in_step(starts)
     if count < OFTEN:
         return None
-    run = starts[-count:]
+    run = [start.local_ms for start in starts[-count:]]
     days = 1 if is_of_weekdays else round((run[-1] - run[-2]) / DAY_MS)
     lasts_ms = median_low([spell.ends_ms - spell.starts_ms for spell in spells[-count + 1 :]])
     half = DAY_MS // 2
-    usual_ms = run[0] + median_low([(start - run[0] + half) % DAY_MS - half for start in run])
-    return Rhythm(days, is_of_weekdays, run[0], usual_ms, lasts_ms if lasts_ms < SHORT_OF_A_DAY * DAY_MS else 0)
+    usual_ms = run[0] + median_low([(local_ms - run[0] + half) % DAY_MS - half for local_ms in run])
+    has_hours = lasts_ms < SHORT_OF_A_DAY * DAY_MS
+    return Rhythm(days, is_of_weekdays, starts[-count].at_ms, usual_ms, lasts_ms if has_hours else 0)
 
 
-def _on_days(starts: Sequence[int]) -> Rhythm | None:
+def _on_days(starts: Sequence[Start]) -> Rhythm | None:
     """Return that something comes each day, or each weekday, at whichever hours and however often."""
-    firsts = list({start // DAY_MS: start for start in reversed(starts)}.values())[::-1]
-    count, is_of_weekdays = _in_step([start // DAY_MS * DAY_MS for start in firsts])
-    is_daily = is_of_weekdays or (count >= OFTEN and firsts[-1] // DAY_MS - firsts[-2] // DAY_MS == 1)
-    return Rhythm(1, is_of_weekdays, firsts[-count], firsts[-count]) if count >= OFTEN and is_daily else None
+    firsts = list({start.local_ms // DAY_MS: start for start in reversed(starts)}.items())[::-1]
+    count, is_of_weekdays = _in_step([Start(day * DAY_MS, day * DAY_MS) for day, _ in firsts])
+    is_daily = is_of_weekdays or (count >= OFTEN and firsts[-1][0] - firsts[-2][0] == 1)
+    if count < OFTEN or not is_daily:
+        return None
+    first = firsts[-count][1]
+    return Rhythm(1, is_of_weekdays, first.at_ms, first.local_ms)
 
 
-def _in_step(starts: Sequence[int]) -> tuple[int, bool]:
+def _in_step(starts: Sequence[Start]) -> tuple[int, bool]:
     """Return how many of the newest starts are equally many days apart, and whether that is so but for weekends."""
     pairs = list(pairwise(starts))[::-1]
     steps = [_step(*pair) for pair in pairs]
@@ -261,13 +331,17 @@ def _leading(fitting: Iterable[bool]) -> int:
     return sum(1 for _ in takewhile(bool, fitting))
 
 
-def _is_next_weekday(former_ms: int, following_ms: int) -> bool:
-    weekday, step = moment(former_ms).weekday(), _step(former_ms, following_ms)
+def _is_next_weekday(former: Start, following: Start) -> bool:
+    weekday, step = moment(former.local_ms).weekday(), _step(former, following)
     return (step == 1 and weekday < FRIDAY) or (step == 3 and weekday == FRIDAY)
 
 
-def _step(former_ms: int, following_ms: int) -> int:
-    """Return how many days later about the same hour is; 0 if it is not that hour, or too many."""
-    days = round((following_ms - former_ms) / DAY_MS)
-    is_near = abs(following_ms - former_ms - days * DAY_MS) <= NEAR_MS
+def _step(former: Start, following: Start) -> int:
+    """Return how many days later about the same hour is; 0 if it is not that hour, or too many.
+
+    When clocks change, what goes by local time and what goes by UTC keep their hour alike.
+    """
+    days = round((following.local_ms - former.local_ms) / DAY_MS)
+    hours_off = (following.local_ms - former.local_ms - days * DAY_MS, following.at_ms - former.at_ms - days * DAY_MS)
+    is_near = min(abs(off_ms) for off_ms in hours_off) <= NEAR_MS
     return days if is_near and days <= LONGEST_PERIOD else 0

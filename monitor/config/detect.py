@@ -174,7 +174,8 @@ class Detect(Strict):
         "distances are for reading; `variation`: a distance beyond its usual variation alarms",
     )
     time_zone: Annotated[str, AfterValidator(_name_of_zone)] = Field(
-        default="UTC", description="whose hours and weekends `rule: change` goes by"
+        default="UTC",
+        description="whose hours and weekends `rule: change` goes by, and by which alerts say when things come again",
     )
     holidays: list[Annotated[date, BeforeValidator(_day)]] = Field(
         default_factory=list, description="days that are like a weekend, such as 2026-12-25"

@@ -101,7 +101,7 @@ class ModelSeries:
             self.versions.adopt(version for kind in self._kinds.values() for version in kind.versions())
 
 
-def policy_of(alerts: Alerts, window_ms: int) -> AlertPolicy:
+def policy_of(alerts: Alerts, window_ms: int, time_zone: str = "UTC") -> AlertPolicy:
     """Return what a configuration says about alerts, with two windows for a `join_within` that it leaves open."""
     return AlertPolicy(
         severity={
@@ -112,6 +112,7 @@ def policy_of(alerts: Alerts, window_ms: int) -> AlertPolicy:
         for_ms=alerts.for_ms,
         resolve_after_ms=alerts.resolve_after,
         join_within_ms=2 * window_ms if alerts.join_within is None else alerts.join_within,
+        time_zone=time_zone,
     )
 
 
@@ -119,7 +120,7 @@ def lifecycle_of(watch: Watch) -> Lifecycle:
     """Return the life of a model's alerts, before its first window."""
     metadata, spec = watch.model.metadata, watch.model.spec
     window_ms = spec.detect.defaults.window
-    policy = policy_of(spec.alerts, window_ms)
+    policy = policy_of(spec.alerts, window_ms, spec.detect.time_zone)
     return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, window_ms)
 
 

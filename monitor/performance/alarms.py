@@ -433,6 +433,6 @@ def _by_windows(watch: Watch, windows: JudgedWindows) -> Watch:
 
 
 def _lifecycle_of(watch: Watch, step_ms: int) -> Lifecycle:
-    metadata = watch.model.metadata
-    policy = policy_of(watch.model.spec.alerts, step_ms)
+    metadata, spec = watch.model.metadata, watch.model.spec
+    policy = policy_of(spec.alerts, step_ms, spec.detect.time_zone)
     return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, step_ms, PERFORMANCE)

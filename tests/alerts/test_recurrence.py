@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -23,9 +25,9 @@ MONDAY_MS = 1_714_953_600_000
 """2024-05-06 00:00 UTC."""
 
 
-def lifecycle(window_ms: int = HOUR_MS, for_ms: int = 0) -> Lifecycle:
+def lifecycle(window_ms: int = HOUR_MS, for_ms: int = 0, zone: str = "UTC") -> Lifecycle:
     config = Alerts.model_validate({"for": format_duration(for_ms)})
-    return Lifecycle("pay", "ops", {"recurring": "mine"}, policy_of(config, window_ms), window_ms)
+    return Lifecycle("pay", "ops", {"recurring": "mine"}, policy_of(config, window_ms, zone), window_ms)
 
 
 def verdict(
@@ -50,13 +52,23 @@ def days_at(days: Iterable[int], hour: float = 10, lasts: float = 2) -> list[tup
     return [(start, start + round(lasts * HOUR_MS)) for start in starts]
 
 
-def play(spells: Sequence[tuple[int, int]], alerts: Lifecycle | None = None, *, is_up: bool = True) -> list[Transition]:
+def local_days(zone: str, first_day: str, days: Iterable[int], hour: float, lasts: float = 2) -> list[tuple[int, int]]:
+    """Spells of so many hours that begin at an hour of local clocks, on some days after a date."""
+    midnight = datetime.fromisoformat(first_day).replace(tzinfo=ZoneInfo(zone))
+    starts = [round((midnight + timedelta(days=day, hours=hour)).timestamp() * 1_000) for day in days]
+    return [(start, start + round(lasts * HOUR_MS)) for start in starts]
+
+
+def play(
+    spells: Sequence[tuple[int, int]], alerts: Lifecycle | None = None, *, is_up: bool = True, window_ms: int = HOUR_MS
+) -> list[Transition]:
     """Lead a model through spells, and return how each of them began."""
-    alerts = alerts or lifecycle()
+    alerts = alerts or lifecycle(window_ms)
     firing = []
     for start, end in spells:
-        for at_ms in range(start + HOUR_MS, end + 1, HOUR_MS):
-            firing += [step for step in alerts.step(at_ms, [verdict(at_ms, is_up=is_up)]) if step.state == "firing"]
+        for at_ms in range(start + window_ms, end + 1, window_ms):
+            verdicts = [verdict(at_ms, is_up=is_up, window_ms=window_ms)]
+            firing += [step for step in alerts.step(at_ms, verdicts) if step.state == "firing"]
     return firing
 
 
@@ -179,6 +191,93 @@ def test_what_comes_twice_a_day_comes_each_day() -> None:
     assert newest.signals[0]["daily_since_ms"] == MONDAY_MS + 3 * DAY_MS + 6 * HOUR_MS
 
 
+def test_days_of_the_week_are_those_of_the_model() -> None:
+    """An outage on Mondays at 07:00 in Tokyo is one of Sundays by UTC."""
+    newest = play(local_days("Asia/Tokyo", "2024-05-06", [0, 7, 14], 7), lifecycle(zone="Asia/Tokyo"))[-1]
+    assert titles([newest]) == ["3rd time since 2024-05-06, each Monday (Asia/Tokyo)"]
+    assert sentence(newest) == (
+        "for the 3rd time since 2024-05-05 22:00 UTC, each Monday from about 07:00 to 09:00 (Asia/Tokyo)"
+    )
+
+
+def test_a_date_of_the_model_names_its_zone_and_other_times_say_utc() -> None:
+    newest = play(local_days("Asia/Tokyo", "2024-05-06", [0, 1], 7), lifecycle(zone="Asia/Tokyo"))[-1]
+    assert titles([newest]) == ["2nd time since 2024-05-06 (Asia/Tokyo)"]
+    assert sentence(newest) == (
+        "for the 2nd time since 2024-05-05 22:00 UTC, the one before from 2024-05-05 22:00 UTC to 2024-05-06 00:00 UTC"
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "hours"),
+    [
+        ("Asia/Tokyo", 7, "07:00 to 09:00"),
+        ("America/Los_Angeles", 20, "20:00 to 22:00"),
+        ("Pacific/Kiritimati", 9, "09:00 to 11:00"),
+        ("Pacific/Pago_Pago", 22, "22:00 to 00:00"),
+        ("Asia/Kathmandu", 4.75, "04:45 to 06:45"),
+        ("Asia/Kolkata", 0.5, "00:30 to 02:30"),
+    ],
+)
+@pytest.mark.parametrize("newest", [7, 8, 9, 10, 11])
+def test_weekdays_are_those_of_the_model(zone: str, hour: float, hours: str, newest: int) -> None:
+    """Beyond midnight of UTC they went from Sunday to Thursday or from Tuesday to Saturday."""
+    days = [day for day in range(newest + 1) if day % 7 < 5]
+    firing = play(local_days(zone, "2024-05-06", days, hour), lifecycle(zone=zone))[-1]
+    assert sentence(firing).endswith(f", each weekday from about {hours} ({zone})")
+    since_ms, _ = local_days(zone, "2024-05-06", [0], hour)[0]
+    assert firing.signals[0]["daily_since_ms"] == since_ms
+
+
+def test_what_comes_twice_a_day_comes_on_days_of_the_model() -> None:
+    """At 01:00 and 08:00 in Tokyo, which are two days by UTC."""
+    zone = "Asia/Tokyo"
+    spells = [spell for day in range(3) for hour in (1, 8) for spell in local_days(zone, "2024-05-06", [day], hour)]
+    third_day = play(spells, lifecycle(zone=zone))[-2]
+    assert titles([third_day]) == ["5th time since 2024-05-06, each day (Asia/Tokyo)"]
+    assert sentence(third_day).endswith("since 2024-05-05 16:00 UTC, each day (Asia/Tokyo)")
+    assert third_day.signals[0]["daily_since_ms"] == spells[0][0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "first_day"),
+    [("Europe/Berlin", "2024-03-27"), ("Europe/Berlin", "2024-10-23"), ("Australia/Lord_Howe", "2024-04-03")],
+)
+def test_what_comes_by_local_clocks_keeps_its_hour_when_they_change(zone: str, first_day: str) -> None:
+    each_day = play(local_days(zone, first_day, range(10), 2), lifecycle(zone=zone))
+    assert {sentence(step).partition(", ")[2] for step in each_day[2:]} == {
+        f"each day from about 02:00 to 04:00 ({zone})"
+    }
+    each_week = play(local_days(zone, first_day, [0, 7, 14], 0, lasts=1), lifecycle(zone=zone))
+    assert sentence(each_week[-1]).endswith(f", each Wednesday from about 00:00 to 01:00 ({zone})")
+
+
+def test_what_comes_by_utc_keeps_its_timetable_when_clocks_change() -> None:
+    """It moves by an hour of local time, to that of half of the days: here from the fourth day after the change on."""
+    zone = "Europe/Berlin"
+    first_ms = local_days(zone, "2024-03-28", [0], 2)[0][0]
+    # A job that is some hours late now and then is further away from the former one by local clocks.
+    starts = [first_ms + day * DAY_MS + (3 * HOUR_MS if day == 3 else 0) for day in range(8)]
+    firing = play([(start, start + HOUR_MS) for start in starts], lifecycle(zone=zone))
+    sentences = [sentence(step).partition(", ")[2] for step in firing[2:]]
+    assert sentences[:4] == [f"each day from about 02:00 to 03:00 ({zone})"] * 4
+    assert sentences[4:] == [f"each day from about 03:00 to 04:00 ({zone})"] * 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "weekday"),
+    [("America/Los_Angeles", "Monday"), ("Asia/Tokyo", "Monday"), ("Pacific/Norfolk", "Monday"), ("UTC", "Monday")],
+)
+@pytest.mark.parametrize("first_day", [0, 147, 182], ids=["May", "September", "November"])
+def test_windows_of_a_day_lie_on_the_day_that_they_have_most_of(zone: str, weekday: str, first_day: int) -> None:
+    """One of Monday by UTC begins on Sunday in Los Angeles, and is one of Monday for the alarm rule."""
+    spells = days_at([first_day, first_day + 7, first_day + 14], hour=0, lasts=24)
+    newest = play(spells, lifecycle(DAY_MS, zone=zone), window_ms=DAY_MS)[-1]
+    date = datetime.fromtimestamp(spells[0][0] / 1_000, ZoneInfo("UTC")).date()
+    suffix = "" if zone == "UTC" else f" ({zone})"
+    assert titles([newest]) == [f"3rd time since {date}, each {weekday}{suffix}"]
+
+
 def test_what_is_a_month_ago_is_forgotten() -> None:
     assert titles(play(days_at([0, 30, 31]))) == ["", "2nd time since 2024-05-06", "2nd time since 2024-06-05"]
     assert titles(play(days_at([0, 31]))) == ["", ""]
@@ -218,14 +317,18 @@ def test_what_never_fired_does_not_count() -> None:
     assert titles(firing) == ["", "2nd time since 2024-05-08"]
 
 
-@given(st.lists(st.integers(0, 400), min_size=1, max_size=12, unique=True), st.integers(0, 12))
-def test_a_restart_forgets_nothing(hours: list[int], restarts_after: int) -> None:
+@given(
+    st.lists(st.integers(0, 400), min_size=1, max_size=12, unique=True),
+    st.integers(0, 12),
+    st.sampled_from(["UTC", "Asia/Kathmandu", "America/St_Johns"]),
+)
+def test_a_restart_forgets_nothing(hours: list[int], restarts_after: int, zone: str) -> None:
     spells = [(MONDAY_MS + hour * HOUR_MS, MONDAY_MS + (hour + 1) * HOUR_MS) for hour in sorted(hours)]
-    unbroken = play(spells)
-    alerts, broken = lifecycle(), []
+    unbroken = play(spells, lifecycle(zone=zone))
+    alerts, broken = lifecycle(zone=zone), []
     broken += play(spells[:restarts_after], alerts)
     written = json.dumps(alerts.snapshot(), allow_nan=False)
-    resumed = lifecycle()
+    resumed = lifecycle(zone=zone)
     resumed.restore(json.loads(written))
     assert json.dumps(resumed.snapshot()) == written
     broken += play(spells[restarts_after:], resumed)
@@ -243,6 +346,26 @@ def test_snapshots_of_earlier_versions_are_read() -> None:
     resumed = lifecycle()
     resumed.restore(written)
     assert titles(play(days_at([1]), resumed)) == ["2nd time since 2024-05-06"]
+
+
+def test_what_was_said_by_utc_stays_so_until_its_alert_is_over() -> None:
+    """Checkpoints of earlier versions have no zone: hours that they hold are those of UTC."""
+    *former, (third, third_over), fourth = local_days("Asia/Tokyo", "2024-05-06", range(4), 7)
+    alerts = lifecycle()
+    play([*former, (third, third_over - HOUR_MS)], alerts)
+    written = json.loads(json.dumps(alerts.snapshot()))
+    (recurrence,) = [member["recurrence"] for alert in written["live"] for member in alert["members"]]
+    del recurrence[5:]
+    resumed = lifecycle(zone="Asia/Tokyo")
+    resumed.restore(written)
+    resumed.step(third_over, [verdict(third_over)])
+    (resolved,) = resumed.step(third_over + 12 * HOUR_MS, [])
+    assert (
+        "; for the 3rd time since 2024-05-05 22:00 UTC, each day from about 22:00 to 00:00 UTC; "
+        in (resolved.signals[0]["reason"])
+    )
+    (newest,) = play([fourth], resumed)
+    assert sentence(newest).endswith(", each day from about 07:00 to 09:00 (Asia/Tokyo)")
 
 
 def test_what_is_remembered_is_bounded() -> None:

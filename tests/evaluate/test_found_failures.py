@@ -47,8 +47,11 @@ Hourly = Callable[[np.random.Generator, int], Any]
 """Returns the values of an hour, by its number."""
 
 
-def watched(window: str = "1h", false_alarms: str = "1 per 30d", **spec: Any) -> Configuration:
-    detect = {"rule": "change", "false_alarms": false_alarms, "pane": "1h", "defaults": {"window": window}}
+def watched(window: str = "1h", false_alarms: str = "1 per 30d", time_zone: str = "UTC", **spec: Any) -> Configuration:
+    detect = {
+        "rule": "change", "false_alarms": false_alarms, "pane": "1h", "defaults": {"window": window},
+        "time_zone": time_zone,
+    }  # fmt: skip
     schema = {"id": "id", "features": {"x": {"type": "numeric"}, "country": {"type": "category"}}}
     schema = spec.pop("schema", schema)
     return configured(detect=detect, schema=schema, segments=spec.pop("segments", []), **spec)
@@ -295,6 +298,22 @@ def test_every_recurrence_of_an_outage_alarms(tmp_path: Path) -> None:
     assert len(fired) == len(outages)
     assert firing[0][1].endswith("(missing 0 % → 100 %)")
     assert firing[-1][1].endswith(f"(missing 0 % → 100 %); {len(outages)}th time since 2024-01-09, every second day")
+
+
+def test_a_timetable_of_outages_is_said_by_the_time_zone_of_the_model(tmp_path: Path) -> None:
+    def is_out(hour: int) -> bool:
+        return hour >= 8 * 24 and hour % 24 in (22, 23)
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = (rng.normal(size=PER_HOUR) + season(hour)).tolist()
+        return [None] * PER_HOUR if is_out(hour) else values
+
+    store, _ = replayed_lines(tmp_path, lines(4, hourly, days=11), watched(time_zone="Asia/Tokyo"))
+    newest = max((alert for alert in rows(store, "alerts") if alert["state"] == "firing"), key=lambda row: row["at_ms"])
+    assert newest["title"].endswith("; 3rd time since 2024-01-10, each day (Asia/Tokyo)")
+    (moved,) = json.loads(newest["signals"])
+    timetable = "for the 3rd time since 2024-01-09 22:00 UTC, each day from about 07:00 to 09:00 (Asia/Tokyo); "
+    assert timetable in moved["reason"]
 
 
 @pytest.mark.parametrize("part", [1.0, 0.5])

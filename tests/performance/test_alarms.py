@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -65,14 +66,18 @@ def watch(configuration: Configuration) -> Watch:
 
 
 def stream(
-    days: int, drop_from_ms: int, hourly: int = 60, errors: tuple[float, float] = (0.1, 0.3)
+    days: int,
+    drop_from_ms: int,
+    hourly: int = 60,
+    errors: tuple[float, float] = (0.1, 0.3),
+    hours: Collection[int] = range(24),
 ) -> dict[Partition, list[bytes]]:
     rng = np.random.default_rng(7)
     predictions: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
     for number in range(days * 24 * hourly):
         at_ms = START_MS + number * HOUR_MS // hourly
-        is_wrong = rng.random() < errors[at_ms >= drop_from_ms]
+        is_wrong = rng.random() < errors[at_ms >= drop_from_ms and at_ms // HOUR_MS % 24 in hours]
         score = float(rng.integers(0, 9)) / 8
         said = (score >= 0.5) != is_wrong
         country = "DE" if rng.random() < 0.5 else "FR"
@@ -109,6 +114,17 @@ def test_a_drop_of_accuracy_becomes_an_alert_that_says_from_what_to_what(dropped
     assert re.search(r"of \d+ labelled predictions, each judged 1h after its hour", signals[0]["reason"])
     # It belongs to no other log.
     assert not rows(dropped, "alerts")
+
+
+def test_a_drop_of_each_day_is_said_by_the_time_zone_of_the_model() -> None:
+    configuration = configured("m", **{**SPEC, "detect": {**SPEC["detect"], "time_zone": "Asia/Tokyo"}})
+    days = stream(11, DROP_MS, errors=(0.1, 0.9), hours=(22, 23))
+    store = ended(compile_watch(configuration, "m"), days)
+    newest = max(
+        (row for row in rows(store, "performance_alerts") if row["state"] == "firing"), key=lambda row: row["at_ms"]
+    )
+    assert newest["title"].endswith("; 3rd time since 2024-01-10, each day (Asia/Tokyo)")
+    assert ", each day from about 07:00 to 09:00 (Asia/Tokyo); " in json.loads(newest["signals"])[0]["reason"]
 
 
 def test_hours_are_scored_behind_those_that_are_learned_from(dropped: Store) -> None:
