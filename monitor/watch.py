@@ -40,7 +40,7 @@ from detectors.sketch import (
 from monitor.config import Configuration, Model
 from monitor.config.model import ModelSpec, SegmentSpec, SourceSpec
 from monitor.config.performance import PerformancePlan
-from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for, watched_by_window
+from monitor.config.references import RIVERS, VOLUME, WINDOWED, uses_for
 from monitor.config.schema import MAX_VERSIONS, FieldSpec
 from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
@@ -295,7 +295,8 @@ class Watch:
         layout = self.layouts.get(signal)
         is_summed = MMD.name in layout.parts if isinstance(layout, JointLayout) else layout is not None
         has_contrasts = signal == VOLUME or is_summed
-        return self.model.spec.detect.rule == "change" and has_contrasts and signal in watched_by_window(self.uses)
+        is_watched = any(name in WINDOWED for name in self.uses.get(signal, ()))
+        return self.model.spec.detect.rule == "change" and has_contrasts and is_watched
 
     def has_normal_levels(self, signal: str) -> bool:
         """Whether charts watch ``signal``, by its values or by how often per-event detectors fire on it."""

@@ -84,16 +84,18 @@ def protection_summary(
     rows, alerts = side_by_side(
         lambda: read_protection(service, models), lambda: standing_alerts(service.store, models, tables=ALARM_TABLES)
     )
-    of_models: dict[str, list[Row]] = {name: [] for name in models}
-    for row in rows:
-        of_models[row["model"]].append(row)
-    summaries = [
-        _summary(service, name, of_models[name], [alert for alert in alerts if alert["model"] == name])
-        for name in models
-    ]
+    of_models, alerts_of_models = _by_model(models, rows), _by_model(models, alerts)
+    summaries = [_summary(service, name, of_models[name], alerts_of_models[name]) for name in models]
     versions = _versions(service.store, question.model)
     rows = [row | {"versions": versions} for row in summaries]
     return listed_whole(form, rows, ModelProtection, {})
+
+
+def _by_model(models: Sequence[str], rows: Iterable[Row]) -> dict[str, list[Row]]:
+    by_model: dict[str, list[Row]] = {name: [] for name in models}
+    for row in rows:
+        by_model[row["model"]].append(row)
+    return by_model
 
 
 def _versions(store: Store, model: str | None) -> list[Row]:
@@ -264,7 +266,9 @@ def served(newest: Sequence[Row]) -> list[Row]:
     for row in newest:
         version = row["model"], row["version"]
         ends_ms[version] = max(ends_ms.get(version, row["window_end_ms"]), row["window_end_ms"])
-    last_ms = {model: max(end for (name, _), end in ends_ms.items() if name == model) for model, _ in ends_ms}
+    last_ms: dict[str, int] = {}
+    for (model, _), end_ms in ends_ms.items():
+        last_ms[model] = max(last_ms.get(model, end_ms), end_ms)
 
     def is_served(row: Row) -> bool:
         return last_ms[row["model"]] - ends_ms[row["model"], row["version"]] <= RETIRED_MS

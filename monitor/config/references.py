@@ -36,7 +36,6 @@ __all__ = [
     "is_pattern",
     "sharing_budget",
     "uses_for",
-    "watched_by_window",
     "wrong_anywhere",
     "wrong_rules",
 ]
@@ -240,22 +239,6 @@ def _signals(model: Model) -> dict[str, frozenset[str]]:
     vectors = dict.fromkeys(model.spec.detect.vector_signals(), frozenset({"vector"}))
     estimates = dict.fromkeys(model.spec.estimated_signals(), frozenset({"numeric"}))
     return fields | vectors | estimates | {VOLUME: frozenset({"volume"})}
-
-
-def watched_by_window(uses: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return the signals whose windows are looked at: those for which rules name a distance, a rate or ``volume``.
-
-    Parameters
-    ----------
-    uses : mapping
-        What :func:`uses_for` returns.
-
-    Examples
-    --------
-    >>> watched_by_window({"feature:x": {"adwin": {}, "psi": {}}, "feature:y": {"adwin": {}}, "volume": {"volume": {}}})
-    ['feature:x', 'volume']
-    """
-    return [signal for signal, named in uses.items() if any(name in WINDOWED for name in named)]
 
 
 def sharing_budget(uses: Mapping[str, Mapping[str, object]]) -> list[str]:

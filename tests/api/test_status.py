@@ -332,3 +332,26 @@ def test_a_wrong_question_says_what_would_be_right(
     said = leeway("status", *arguments, "--url", url)
     assert (said.code, said.out) == (2, "")
     assert message in said.err
+
+
+class Counted(dict[str, Any]):
+    """Counts how often it is gone through."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.walks += 1
+        return super().__iter__()
+
+    def items(self) -> Any:
+        self.walks += 1
+        return super().items()
+
+
+def test_what_decides_about_a_signal_is_asked_of_that_signal_alone() -> None:
+    world = watched()
+    uses = Counted(world.watches["fraud"].uses)
+    world.__dict__["watches"] = {"fraud": replace(world.watches["fraud"], uses=uses)}
+    rows = Client(world).items("/v1/series", model="fraud")
+    assert len(rows) >= 3
+    assert uses.walks < len(rows), "with thousands of signals each going through all of them took minutes"
