@@ -66,14 +66,14 @@ class Calendar:
         weekend = today.weekday() >= 5 or today in self._holidays
         return Moment(today.toordinal() - _EPOCH, self._time_of_day(local), weekend)
 
-    def day_start(self, end_ms: int) -> int:
-        """When the day began in which a window lies that ends at ``end_ms``."""
+    def day_start(self, end_ms: int, days_before: int = 0) -> int:
+        """When the day began in which a window lies that ends at ``end_ms``, or the one so many days before it."""
         if self._step_ms > _DAY_MS:
-            return end_ms - self._step_ms
+            return end_ms - self._step_ms - days_before * _DAY_MS
         local = self._middle(end_ms)
         if self._step_ms >= _STANDARD_MS:
-            return round(end_ms - self._step_ms / 2 - _since_midnight_ms(local))
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+            return round(end_ms - self._step_ms / 2 - _since_midnight_ms(local)) - days_before * _DAY_MS
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) - timedelta(days=days_before)
         return round(midnight.timestamp() * 1000)
 
     def _time_of_day(self, local: datetime) -> float:

@@ -529,7 +529,7 @@ class Changes:
 
     def _days_ago(self, end_ms: int, days: int) -> int:
         """When so many days began, the one of a window that ends at ``end_ms`` among them."""
-        return self._calendar.day_start(end_ms) - (days - 1) * DAY_MS
+        return self._calendar.day_start(end_ms, days - 1)
 
     def _began_with(self, contrasts: Contrasts, version: str, change: Change, shift: float) -> NewVersion | None:
         """Return the version that came, after another, when a contrast most likely moved by ``shift``."""

@@ -236,9 +236,9 @@ def test_a_daily_season_alone_does_not_alarm(tmp_path: Path) -> None:
     assert onsets(tmp_path, watched(), lines(2, moved(0.0))) == []
 
 
-def told(folder: Path, stream: list[bytes]) -> list[tuple[str, str, dict[str, Any]]]:
+def told(folder: Path, stream: list[bytes], time_zone: str = "UTC") -> list[tuple[str, str, dict[str, Any]]]:
     """State, title and the first signal's entry of every transition of an alert, in order."""
-    store, _ = replayed_lines(folder, stream, watched())
+    store, _ = replayed_lines(folder, stream, watched(time_zone=time_zone))
     alerts = sorted(rows(store, "alerts"), key=lambda alert: (alert["at_ms"], alert["sequence"]))
     return [(alert["state"], alert["title"], json.loads(alert["signals"])[0]) for alert in alerts]
 
@@ -248,6 +248,23 @@ def test_an_alert_says_since_when_and_not_only_when_it_was_sure(tmp_path: Path, 
     _, _, entry = told(tmp_path, lines(1, moved(shift)))[0]
     assert entry["since_ms"] > CHANGE_MS + 2 * HOUR_MS
     assert abs(entry["onset_ms"] - CHANGE_MS) <= 3 * HOUR_MS
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_day_on_which_it_moved_begins_at_midnight_though_clocks_change_after_it(tmp_path: Path, seed: int) -> None:
+    """Days have levels of their own, so that it takes some to be sure: in these clocks go forward in Berlin."""
+    levels = np.random.default_rng(seed + 100).normal(0, 0.1, 60)
+    changed_hour = 18 * 24 + 23
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        return (rng.normal(size=PER_HOUR) + levels[(hour + 1) // 24] + 0.3 * (hour >= changed_hour)).tolist()
+
+    spring = [json.loads(line) for line in lines(seed, hourly, days=26)]
+    stream = [json.dumps(event | {"ts": event["ts"] + 70 * DAY_MS}).encode() for event in spring]
+    _, _, entry = told(tmp_path, stream, time_zone="Europe/Berlin")[0]
+    # 2024-03-30 00:00 in Berlin; clocks change a day later.
+    assert entry["onset_ms"] == at(changed_hour) + 70 * DAY_MS
+    assert entry["since_ms"] > entry["onset_ms"] + 3 * DAY_MS
 
 
 @pytest.mark.parametrize("factor", [3, 10])

@@ -60,6 +60,21 @@ def test_the_day_of_a_window_begins_at_the_first_moment_of_its_date() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu"])
+@pytest.mark.parametrize("hours", [0.25, 1, 6])
+def test_days_before_one_begin_when_they_did(zone: str, hours: float) -> None:
+    """An hour was lost or gained where clocks changed since: also where that is at midnight, as in Santiago."""
+    step_ms = round(hours * HOUR_MS)
+    calendar = Calendar(zone, (), step_ms)
+    ends = range(FROM_MS + step_ms, FROM_MS + 366 * DAY_MS, step_ms)
+    starts = {calendar.moment(end_ms).day: calendar.day_start(end_ms) for end_ms in ends}
+    newest = {calendar.moment(end_ms).day: end_ms for end_ms in ends}
+    days = sorted(starts)
+    assert all(
+        calendar.day_start(newest[day], before) == starts[day - before] for day in days[40:] for before in (0, 1, 2, 40)
+    )
+
+
 @pytest.mark.parametrize(
     "zone",
     [
