@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
-from glob import has_magic
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -503,8 +502,8 @@ def _source(key: SourceKey, configuration: Configuration, http_log: Any, store_i
         cluster = _in_group(configuration.service.spec.kafka, store_id)
         source = source_class("kafka")(cluster, kafka_topics(configuration), member=which, store_id=store_id)
         return source
-    name, spec = next((name, spec) for name, spec in _specs(configuration) if spec.file == which)
-    files = {spec.file: _files(configuration, name, str(which))}
+    spec = next(spec for _, spec in _specs(configuration) if spec.file == which)
+    files = {which: configuration.files_named(str(which))}
     source = source_class("file")(files, "parquet" if spec.format.kind == "parquet" else "suffix", spec.follow)
     return source
 
@@ -544,17 +543,6 @@ def topic_sample(cluster: KafkaCluster, topic: str, most: int) -> Source:
     from monitor.sources.kafka.sample import KafkaSample
 
     return KafkaSample(cluster, [topic], most)
-
-
-def _files(configuration: Configuration, model: str, pattern: str) -> list[Path]:
-    base = configuration.resolve(model, "")
-    path, root = Path(pattern), Path(pattern).anchor
-    if not has_magic(pattern):
-        return [base / path]
-    paths = sorted(Path(root).glob(str(path.relative_to(root))) if root else base.glob(pattern))
-    if not paths:
-        raise InputError(f"model {model!r}: no file matches {base / pattern}")
-    return paths
 
 
 # -- who is notified -------------------------------------------------------------------------------------------

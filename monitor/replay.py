@@ -447,7 +447,7 @@ def assign_files(
     configuration : Configuration
     events : iterable of str
         ``FILE``, or ``TOPIC=FILE`` where the configuration has several topics. Several files of one topic are its
-        partitions.
+        partitions. A topic that is files of the configuration's is read from these unless it has others here.
     former : collection of str
         Topics that its models have read before.
 
@@ -464,7 +464,9 @@ def assign_files(
     for item in events:
         topic, name = _topic_of(item, streams)
         files.setdefault(topic, []).append(Path(name))
-    missing = [stream for stream in streams if not any(matches(stream, topic) for topic in files)]
+    rest = [stream for stream in streams if not any(matches(stream, topic) for topic in files)]
+    files |= {stream: paths for stream in rest if (paths := configuration.files_named(stream))}
+    missing = [stream for stream in rest if stream not in files]
     if missing:
         raise InputError(f"no --events for {', '.join(missing)}; say TOPIC=FILE for each")
     return files

@@ -30,9 +30,9 @@ MOST_FIELDS = 5
     "--events",
     "-e",
     multiple=True,
-    required=True,
     metavar="[TOPIC=]FILE",
-    help="Events as JSON lines (.gz too), Parquet or CSV. Several files of a topic are its partitions.",
+    help="Events as JSON lines (.gz too), Parquet or CSV. Several files of a topic are its partitions. Topics that are "
+    "files of CONFIG need none.",
 )
 @click.option(
     "--events-per-hour",

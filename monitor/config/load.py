@@ -30,6 +30,7 @@ from monitor.config.service import Service
 from monitor.config.streams import is_pattern, reader_of
 from monitor.config.topics import wrong_streams
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
+from monitor.errors import InputError
 
 __all__ = [
     "Check",
@@ -112,6 +113,25 @@ class Configuration:
         if model in self.posted:
             return (self.root / uri).resolve()
         return (self.files[model].parent / uri).resolve() if model in self.files else Path(uri)
+
+    def files_named(self, stream: str) -> list[Path]:
+        """Return the files that a source says its stream is; none where it is no stream of files.
+
+        Raises
+        ------
+        InputError
+            No file matches a glob.
+        """
+        of = (name for name, model in self.all_read.items() if any(s.file == stream for s in model.spec.sources))
+        if (name := next(of, None)) is None:
+            return []
+        base, path, root = self.resolve(name, ""), Path(stream), Path(stream).anchor
+        if not glob.has_magic(stream):
+            return [base / path]
+        paths = sorted(Path(root).glob(str(path.relative_to(root))) if root else base.glob(stream))
+        if not paths:
+            raise InputError(f"model {name!r}: no file matches {base / stream}")
+        return paths
 
 
 def load(

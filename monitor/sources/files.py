@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,6 +23,7 @@ from monitor.sources.lines import LineReader
 __all__ = ["FileSource"]
 
 _LOOK_AGAIN_S = 0.1
+_PARQUET = b"PAR1"
 EVENLY_FROM_MS = 1_704_067_200_000
 """Monday, 2024-01-01T00:00Z."""
 
@@ -40,11 +42,19 @@ class _Reader(Protocol):
 
 
 def _reader(format: str, most_csv_bytes: int | None, path: Path, first: int) -> _Reader:
-    if format == "parquet" or path.suffix.lower() in TABLES:
+    if format == "parquet" or path.suffix.lower() in TABLES or _is_parquet(path):
         from monitor.sources.parquet import RowReader
 
         return RowReader(path, first, most_bytes=most_csv_bytes)
     return LineReader(path, first)
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does, and no text: engines that export rows leave the end of its name out."""
+    if not (path.is_file() and os.access(path, os.R_OK)):
+        return False  # the reader says why it cannot be opened, and what a pipe holds is read once
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) == _PARQUET
 
 
 class FileSource(Source):
@@ -64,7 +74,8 @@ class FileSource(Source):
         Topics with their files; the position in the sequence is the partition, so new files belong at its end.
     format : {"suffix", "parquet"}
         ``suffix``: each file by the end of its name, ``.parquet``, ``.csv`` (with a row of names), or anything else for
-        one JSON object per line, which are gzip where it is ``.gz``. ``parquet``: whatever the names are.
+        one JSON object per line, which are gzip where it is ``.gz``, unless it begins as Parquet does. ``parquet``:
+        whatever the names are.
     follow : bool
         Wait for more at the end of each file. Not for Parquet or gzip.
     rows_per_hour : float or None

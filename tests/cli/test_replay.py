@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitor.evaluate.horizon_log import Basis, HorizonLog
@@ -81,6 +83,34 @@ def test_what_could_not_be_used_is_counted_by_model_and_field(leeway: Console, t
     assert 0 < int(counts["shop feature:country"]) <= int(counts["wrong_type"])
     assert "event_time_out_of_bounds: such as events/0/0: " in said.out
     assert "in us is 1970-01-20; in ms it is 2023-11-14: is `unit: ms` meant?" in said.out
+
+
+def test_files_that_the_configuration_names_need_no_events(leeway: Console, tmp_path: Path, events: Path) -> None:
+    config = shop.configured(tmp_path, shop.model("shop", {"file": "*.jsonl", "follow": True}))
+    log = tmp_path / "models" / "a.jsonl"
+    log.write_bytes(events.read_bytes())
+    by_topic = shop.configured(tmp_path / "topic", shop.model("shop", {"kafka": "events"}))
+
+    named, other = leeway("replay", config), leeway("replay", config, "--events", f"*.jsonl={events}")
+
+    assert named.code == other.code == 0, named.err
+    assert named.out == other.out == leeway("replay", by_topic, "--events", events).out.replace("events/", "*.jsonl/")
+    log.unlink()
+    missing = leeway("replay", config)
+    assert (missing.code, "no file matches" in missing.err) == (2, True)
+    lacking = leeway("replay", by_topic)
+    assert (lacking.code, lacking.err) == (2, "error: no --events for events; say TOPIC=FILE for each\n")
+
+
+def test_parquet_files_are_known_by_how_they_begin(leeway: Console, tmp_path: Path, config: Path, events: Path) -> None:
+    rows = [json.loads(line) for line in events.read_bytes().splitlines()[:90]]
+    table = tmp_path / "part-00000"
+    pq.write_table(pa.Table.from_pylist(rows), table)
+
+    said = leeway("replay", config, "--events", table)
+
+    assert said.code == 0, said.err
+    assert re.search(r"^ events +90$", said.out, re.MULTILINE)
 
 
 def test_a_replay_without_a_window_says_why(leeway: Console, tmp_path: Path, events: Path) -> None:
