@@ -2,7 +2,7 @@
 
 Numbers are times from 2000 to 2200. So a number is a time in one unit at most: ``auto`` takes it, of each number by
 itself, and a number that is a time only in another unit than the stated one is refused, with that unit. ISO 8601 texts
-need no unit, are read as such, and go back to 1970.
+need no unit, are read as such, and go back to 1970, the first moment of which is an unset field that became 0.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _iso(value: str) -> tuple[int, str]:
     except (ValueError, OverflowError):
         return 0, _UNREADABLE
     event_ms = since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
-    return (event_ms, "") if 0 <= event_ms < BOUND_MS else (0, _OUTSIDE)
+    return (event_ms, "") if 0 < event_ms < BOUND_MS else (0, _OUTSIDE)
 
 
 def _column(values: Values, unit: str) -> NDArray[np.int64] | None:

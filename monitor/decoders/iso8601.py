@@ -24,7 +24,7 @@ _DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def times(texts: Packed) -> NDArray[np.int64] | None:
-    """Return ms since 1970, cut to whole ones, if every text is a time from 1970 on in the common form; else None.
+    """Return ms since 1970, cut to whole ones, if every text is a time after 1970 began, in the common form; else None.
 
     Parameters
     ----------
@@ -108,6 +108,6 @@ def _times(buffer: Any, starts: Any, lengths: Any, result: Any) -> bool:  # noqa
             return False
         days = _days(year, month, day)
         result[i] = (((days * 24 + hour) * 60 + minute - ahead) * 60 + second) * 1000 + ms
-        if result[i] < 0:
+        if result[i] <= 0:
             return False
     return True

@@ -208,6 +208,7 @@ def test_each_model_gets_the_messages_that_its_filter_picks() -> None:
         ("us", "946684800005999", 946_684_800_005),
         ("s", "946684800.25", 946_684_800_250),
         ("iso", '"1970-01-02"', 86_400_000),
+        ("iso", '"1970-01-01T00:00:00.001Z"', 1),
         ("auto", '"1987-10-19T14:30:00Z"', 561_652_200_000),
     ],
 )
@@ -236,6 +237,9 @@ def test_event_times_in_every_unit(unit: str, literal: str, event_ms: int) -> No
         ("ms", '"1700000000"', "event_time_out_of_bounds"),
         ("us", "1700000000000.5", "event_time_out_of_bounds"),
         ("auto", '"1969-12-31T23:59:59Z"', "event_time_out_of_bounds"),
+        ("auto", '"1970-01-01T00:00:00Z"', "event_time_out_of_bounds"),
+        ("iso", '"1970-01-01 01:00:00+01:00"', "event_time_out_of_bounds"),
+        ("iso", '"1970-01-01"', "event_time_out_of_bounds"),
         ("auto", '"2200-01-01T00:00:00Z"', "event_time_out_of_bounds"),
         ("auto", "NaN", "event_time_out_of_bounds"),
         ("auto", "1e999", "event_time_out_of_bounds"),
