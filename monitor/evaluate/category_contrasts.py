@@ -16,8 +16,10 @@ from detectors.change.renewal import Replacement
 from detectors.change.residuals import to_expectation
 from detectors.chart.legend import OTHER, N
 from detectors.sketch import CategoryLayout, CategorySummary
+from monitor.alerts.verdict import NoValue
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import RATE_COLUMNS, SignalEvidence, share_at, share_of
+from monitor.evaluate.one_value import ONE_VALUE, OneValue
 from monitor.evaluate.referred_contrasts import BEYOND, ReferredContrasts
 from monitor.evaluate.windows import Windows
 from monitor.watch import Summary
@@ -52,6 +54,7 @@ class CategoryContrasts(ReferredContrasts):
         self._groups: dict[str, int] = {}
         self._frequent: list[str] = []
         self._complete = False
+        self._one_value = OneValue()
         super().__init__(layout, dataset, learn_windows)
 
     def name(self, row: int) -> str:
@@ -123,10 +126,11 @@ class CategoryContrasts(ReferredContrasts):
 
     def snapshot(self) -> dict[str, Any]:
         named = {"frequent": self._frequent, "names": list(self._groups), "complete": self._complete}
-        return super().snapshot() | named
+        return super().snapshot() | named | {"one_value": self._one_value.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
+        self._one_value = OneValue.restored(state.get("one_value"))
         # Earlier checkpoints have the names of their reference alone.
         if self.ready_ms is not None and "names" in state:
             self._choose(state["frequent"], state["names"])
@@ -139,7 +143,9 @@ class CategoryContrasts(ReferredContrasts):
         group_counts(windows.counts[first:], group_of, grouped)
         grouped[:, unknown] += windows.sums[first:, OTHER]
         values, n = grouped.T.astype(np.float64), windows.sums[first:, N]
-        values[:, n == 0] = np.nan
+        is_one = self._one_value.take(windows.ends_ms[first:], windows.counts[first:], n, columns.names)
+        values[:, (n == 0) | is_one] = np.nan
+        evidence.lacking = {first + t: NoValue(0, ONE_VALUE) for t in np.flatnonzero(is_one & (n > 0)).tolist()}
         values[len(self._frequent) : CATEGORIES] = np.nan
         if not self._complete:
             values[self.NEW] = np.nan

@@ -23,6 +23,7 @@ from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import RATE_COLUMNS, Contrasts, SignalEvidence, share_at
 from monitor.evaluate.number_groups import Groups
 from monitor.evaluate.number_windows import NumberLog, Recent
+from monitor.evaluate.one_value import OneValue
 from monitor.evaluate.referred_contrasts import BEYOND, ReferredContrasts
 from monitor.evaluate.windows import Windows
 from monitor.values import DAY_MS
@@ -63,6 +64,7 @@ class NumberContrasts(ReferredContrasts):
         self._groups = Groups.of(None, layout)
         self._previous = np.zeros(GROUPS, dtype=np.int64)
         self._usual_pairs = np.zeros(2)
+        self._one_value = OneValue()
         self._log = NumberLog(layout)
         super().__init__(layout, dataset, learn_windows)
 
@@ -205,7 +207,9 @@ class NumberContrasts(ReferredContrasts):
         evidence.events[:2, first:] = np.maximum(n - [[0], [1]], 1)
         evidence.units[:2, first:] = units.T
         alike, pairs = self._alike(windows, columns, first, evidence)
-        limited, is_counted = np.empty(len(n)), n >= FEWEST_SPREAD
+        # How alike the values of windows of one are says nothing.
+        is_one = self._one_value.take(windows.ends_ms[first:], windows.counts[first:], n, columns.cells)
+        limited, is_counted = np.empty(len(n)), (n >= FEWEST_SPREAD) & ~is_one
         limit_pairs(np.where(is_counted, pairs, 0.0), self._usual_pairs, limited)
         if self.kinds[self.ALIKE][0] == RATE:
             alike = alike * limited / np.maximum(pairs, 1.0)
@@ -238,7 +242,7 @@ class NumberContrasts(ReferredContrasts):
 
     def snapshot(self) -> dict[str, Any]:
         copies = {"previous": self._previous.copy(), "usual_pairs": self._usual_pairs.copy()}
-        return super().snapshot() | copies | {"log": self._log.snapshot()}
+        return super().snapshot() | copies | {"log": self._log.snapshot(), "one_value": self._one_value.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
@@ -246,6 +250,7 @@ class NumberContrasts(ReferredContrasts):
         # Earlier checkpoints do not know how many pairs are usual.
         self._usual_pairs = np.array(state.get("usual_pairs", (0.0, 0.0)))
         self._log.restore(state.get("log"))
+        self._one_value = OneValue.restored(state.get("one_value"))
 
     def inherit(self, former: Contrasts) -> None:
         super().inherit(former)
