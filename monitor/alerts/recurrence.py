@@ -27,7 +27,9 @@ MOST_SPELLS = 100
 OFTEN = 3
 """Times from which on alerts say by a label that they come again, and may be seen to keep a timetable."""
 
-NEAR_MS = 3 * DAY_MS // 24
+HOUR_MS = DAY_MS // 24
+
+NEAR_MS = 3 * HOUR_MS
 """How far one may be from the hour of the one before: a small change is not found at the same hour each day."""
 
 LONGEST_PERIOD = 14
@@ -35,6 +37,12 @@ LONGEST_PERIOD = 14
 
 SHORT_OF_A_DAY = 20 / 24
 """Part of a day from which on a spell has no hours of its own."""
+
+HOURS_APART = (1, 2, 3, 4, 6, 8, 12)
+"""Timetables within a day that are recognised."""
+
+OFTEN_IN_A_DAY = 5
+"""Times from which on they are: what flaps is as many hours apart twice in a row by chance."""
 
 FRIDAY = 4
 """Its number in the week, Monday being 0."""
@@ -102,7 +110,8 @@ class Rhythm(NamedTuple):
     """A timetable: how many days apart, whether weekends are left out, and since when.
 
     It comes at the hour of ``usual_ms``, which is local time, and lasts for ``lasts_ms``; 0 where it comes at several
-    hours, or lasts for about a day or longer.
+    hours, or lasts for about a day or longer. Of what comes again within a day ``hours`` is how many of them it is
+    apart, and ``days`` is 0 unless it came on three days.
     """
 
     days: int
@@ -110,6 +119,7 @@ class Rhythm(NamedTuple):
     since_ms: int
     usual_ms: int
     lasts_ms: int = 0
+    hours: int = 0
 
     @property
     def is_daily(self) -> bool:
@@ -117,6 +127,8 @@ class Rhythm(NamedTuple):
         return self.days == 1
 
     def __str__(self) -> str:
+        if self.hours:
+            return "each hour" if self.hours == 1 else f"every {self.hours} hours"
         if self.is_of_weekdays:
             return "each weekday"
         if self.days % 7 == 0:
@@ -124,7 +136,7 @@ class Rhythm(NamedTuple):
         return {1: "each day", 2: "every second day"}.get(self.days, f"every {self.days} days")
 
     @property
-    def hours(self) -> str:
+    def time_of_day(self) -> str:
         """From when to when, in words; empty where there is no such hour."""
         if not self.lasts_ms:
             return ""
@@ -188,8 +200,9 @@ class Recurrence(NamedTuple):
         times = f"{self._times if self._is_cut else f'for the {self._times}'} since {utc(self.first_ms)}"
         if self.rhythm is None:
             return f"{times}, the one before from {utc(self.former.starts_ms)} to {utc(self.former.ends_ms)}"
-        hours = self.rhythm.hours
-        return f"{times}{self._rhythm}{hours}{self._zone or (' UTC' if hours else '')}"
+        time_of_day = self.rhythm.time_of_day
+        zone = "" if self.rhythm.hours else self._zone or (" UTC" if time_of_day else "")
+        return f"{times}{self._rhythm}{time_of_day}{zone}"
 
     @property
     def _is_cut(self) -> bool:
@@ -287,7 +300,7 @@ class PastSpells:
 def recurrence_of(spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC) -> Recurrence:
     """Return what spells, the oldest first and at least one, say of one that begins now."""
     starts = [Start(at_ms, local_time.of(at_ms)) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
-    rhythm = _at_an_hour(starts, spells) or _on_days(starts)
+    rhythm = _at_an_hour(starts, spells) or _within_days(starts)
     first_ms = starts[0].at_ms
     is_throughout = rhythm is not None and rhythm.since_ms == first_ms
     return Recurrence(len(starts), first_ms, spells[-1], rhythm, is_throughout, local_time)
@@ -305,6 +318,18 @@ def _at_an_hour(starts: Sequence[Start], spells: Sequence[Spell]) -> Rhythm | No
     usual_ms = run[0] + median_low([(local_ms - run[0] + half) % DAY_MS - half for local_ms in run])
     has_hours = lasts_ms < SHORT_OF_A_DAY * DAY_MS
     return Rhythm(days, is_of_weekdays, starts[-count].at_ms, usual_ms, lasts_ms if has_hours else 0)
+
+
+def _within_days(starts: Sequence[Start]) -> Rhythm | None:
+    """Return how many hours apart the newest ones come, unless they came each day before they did so."""
+    of_days = _on_days(starts)
+    hours_apart = [_hours_apart(*pair) for pair in pairwise(starts)][::-1]
+    count = _leading(hours == hours_apart[0] > 0 for hours in hours_apart) + 1
+    if count < OFTEN_IN_A_DAY:
+        return of_days
+    first = starts[-count]
+    of_hours = of_days or Rhythm(0, is_of_weekdays=False, since_ms=first.at_ms, usual_ms=first.local_ms)
+    return of_hours._replace(hours=hours_apart[0]) if first.at_ms <= of_hours.since_ms else of_days
 
 
 def _on_days(starts: Sequence[Start]) -> Rhythm | None:
@@ -337,11 +362,22 @@ def _is_next_weekday(former: Start, following: Start) -> bool:
 
 
 def _step(former: Start, following: Start) -> int:
-    """Return how many days later about the same hour is; 0 if it is not that hour, or too many.
-
-    When clocks change, what goes by local time and what goes by UTC keep their hour alike.
-    """
+    """Return how many days later about the same hour is; 0 if it is not that hour, or too many."""
     days = round((following.local_ms - former.local_ms) / DAY_MS)
-    hours_off = (following.local_ms - former.local_ms - days * DAY_MS, following.at_ms - former.at_ms - days * DAY_MS)
-    is_near = min(abs(off_ms) for off_ms in hours_off) <= NEAR_MS
-    return days if is_near and days <= LONGEST_PERIOD else 0
+    return days if days <= LONGEST_PERIOD and _off_ms(former, following, days * DAY_MS) <= NEAR_MS else 0
+
+
+def _hours_apart(former: Start, following: Start) -> int:
+    """Return how many hours later it is; 0 if these are not whole ones, to a twelfth, or of no timetable."""
+    hours = min(HOURS_APART, key=lambda hours: _off_ms(former, following, hours * HOUR_MS))
+    is_near = _off_ms(former, following, hours * HOUR_MS) <= min(hours * HOUR_MS // 12, HOUR_MS // 2)
+    return hours if is_near else 0
+
+
+def _off_ms(former: Start, following: Start, apart_ms: int) -> int:
+    """Return how far off two starts are from being so long apart, by the clocks that they go by.
+
+    When clocks change, what goes by local time and what goes by UTC keep their hours alike.
+    """
+    by_clocks = (following.local_ms - former.local_ms, following.at_ms - former.at_ms)
+    return min(abs(passed_ms - apart_ms) for passed_ms in by_clocks)

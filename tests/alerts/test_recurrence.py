@@ -278,6 +278,61 @@ def test_windows_of_a_day_lie_on_the_day_that_they_have_most_of(zone: str, weekd
     assert titles([newest]) == [f"3rd time since {date}, each {weekday}{suffix}"]
 
 
+MINUTE_MS = HOUR_MS // 60
+
+
+def hourly(minutes: Iterable[int], zone: str = "UTC", first_day: str = "2024-05-06") -> list[Transition]:
+    """How outages of ten minutes began, so many minutes after a local midnight, in windows of five."""
+    ((midnight_ms, _),) = local_days(zone, first_day, [0], 0)
+    starts = [midnight_ms + minute * MINUTE_MS for minute in minutes]
+    window_ms = 5 * MINUTE_MS
+    spells = [(start, start + 2 * window_ms) for start in starts]
+    return play(spells, lifecycle(window_ms, zone=zone), window_ms=window_ms)
+
+
+def test_what_comes_each_hour_says_so_from_the_fifth_time_on() -> None:
+    """Windows of five minutes find it five minutes sooner or later."""
+    firing = hourly(60 * hour + 20 + 5 * (hour % 2) for hour in range(24))
+    assert [title.partition(", ")[2] for title in titles(firing)] == [""] * 4 + ["each hour"] * 20
+    assert sentence(firing[-1]) == "for the 24th time since 2024-05-06 00:20 UTC, each hour"
+    assert {step.signals[0]["daily_since_ms"] for step in firing} == {None}
+
+
+def test_what_has_come_each_hour_for_three_days_comes_each_day_too() -> None:
+    zone = "Asia/Tokyo"
+    newest = hourly((60 * hour + 20 for hour in range(50)), zone)[-1]
+    assert titles([newest]) == ["50th time since 2024-05-06, each hour (Asia/Tokyo)"]
+    assert sentence(newest) == "for the 50th time since 2024-05-05 15:20 UTC, each hour"
+    assert newest.signals[0]["daily_since_ms"] == local_days(zone, "2024-05-06", [0], 1 / 3)[0][0]
+
+
+@pytest.mark.parametrize(
+    ("hours", "timetable"),
+    [
+        (range(0, 30, 6), "every 6 hours"),
+        (range(0, 24, 5), ""),
+        (range(0, 7 * 5, 7), ""),
+        ([0, 1, 2, 3, 5], ""),
+        ([0, 3, 7, 8, 9, 10, 11], "of late each hour"),
+        # It came each day before: that is how it is accepted.
+        ([*range(0, 96, 12), 96, 97, 98, 99, 100], "each day"),
+    ],
+)
+def test_hours_apart_are_whole_parts_of_a_day(hours: Iterable[int], timetable: str) -> None:
+    newest = hourly(60 * hour for hour in hours)[-1]
+    assert titles([newest])[0].partition(", ")[2] == timetable
+
+
+@pytest.mark.parametrize("first_day", ["2024-03-30", "2024-10-26"])
+def test_hours_apart_stay_so_when_clocks_change(first_day: str) -> None:
+    by_utc = hourly((60 * hour for hour in range(36)), "Europe/Berlin", first_day)
+    assert titles(by_utc)[-1].endswith(", each hour (Europe/Berlin)")
+    spells = [
+        spell for day in range(3) for hour in (6, 18) for spell in local_days("Europe/Berlin", first_day, [day], hour)
+    ]
+    assert titles(play(spells, lifecycle(zone="Europe/Berlin")))[-1].endswith(", every 12 hours (Europe/Berlin)")
+
+
 def test_what_is_a_month_ago_is_forgotten() -> None:
     assert titles(play(days_at([0, 30, 31]))) == ["", "2nd time since 2024-05-06", "2nd time since 2024-06-05"]
     assert titles(play(days_at([0, 31]))) == ["", ""]

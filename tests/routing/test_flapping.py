@@ -108,6 +108,15 @@ def test_an_alert_that_flaps_is_told_so_once_and_its_end_when_it_has_been_quiet(
     assert told(world)[5:] == [(["a0"], []), ([], ["a0"])], "what was before does not count any more"
 
 
+def test_what_comes_each_hour_is_told_twice_and_then_that_it_flaps() -> None:
+    """As the documentation of what comes again advises."""
+    world = holding(changes=5, within="6h", until_steady="3h")
+    flap(world, "a", 24, minutes=30)
+    assert told(world)[:5] == [(["a0"], []), ([], ["a0"]), (["a1"], []), ([], ["a1"]), (["a2"], [])]
+    assert "flapping" in world.mail.received[4].alerts[0].annotations
+    assert told(world)[5:] == [(["a2"], [])] * 5, "repetitions, each four hours"
+
+
 def test_one_that_goes_on_firing_is_told_again_when_it_is_steady_and_others_are_told_meanwhile() -> None:
     world = holding()
     flap(world, "a", 2)
