@@ -80,7 +80,7 @@ class Lifecycle:
         self._window_ms = window_ms
         self._at_ms: int | None = None
         self._live: list[Live] = []
-        self._past = PastSpells(LocalTime(policy.time_zone, window_ms))
+        self._past = PastSpells(LocalTime(policy.time_zone, window_ms), policy.holidays)
 
     def step(
         self, at_ms: int, verdicts: Iterable[Verdict], serving: AbstractSet[str] = frozenset()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from fnmatch import fnmatchcase
 
 __all__ = ["SEVERITIES", "AlertPolicy"]
@@ -30,6 +31,8 @@ class AlertPolicy:
         Signals that start this soon after an alert's start have its cause.
     time_zone : str
         By whose days and hours alerts say when something comes again.
+    holidays : collection of date
+        Days that are like a weekend.
     """
 
     severity: Mapping[str, Sequence[str]]
@@ -38,6 +41,7 @@ class AlertPolicy:
     resolve_after_ms: int
     join_within_ms: int
     time_zone: str = "UTC"
+    holidays: Collection[date] = ()
 
     def severity_of(self, signals: Sequence[str]) -> str:
         """Return the gravest severity whose patterns match one of ``signals``; ``warning`` if none does.

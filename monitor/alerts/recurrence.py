@@ -6,8 +6,8 @@ that it is the ninth, since when, and that it comes each day at ten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, timedelta
 from itertools import pairwise, takewhile
 from statistics import median_low
 from typing import Any, NamedTuple
@@ -100,10 +100,11 @@ BY_UTC = LocalTime()
 
 
 class Start(NamedTuple):
-    """When a spell began, and when that was by local clocks."""
+    """When a spell began, when that was by local clocks, and how many weekend days and holidays come after that day."""
 
     at_ms: int
     local_ms: int
+    days_off: int
 
 
 class Rhythm(NamedTuple):
@@ -245,6 +246,8 @@ class PastSpells:
     ----------
     local_time : LocalTime
         The days and hours by which it comes again.
+    holidays : collection of date
+        Days that are like a weekend.
 
     Examples
     --------
@@ -256,8 +259,8 @@ class PastSpells:
     True
     """
 
-    def __init__(self, local_time: LocalTime = BY_UTC) -> None:
-        self._local_time = local_time
+    def __init__(self, local_time: LocalTime = BY_UTC, holidays: Collection[date] = ()) -> None:
+        self._local_time, self._holidays = local_time, frozenset(holidays)
         self._spells: dict[Cause, list[Spell]] = {}
 
     def add(self, causes: Iterable[Cause], spell: Spell) -> None:
@@ -286,7 +289,7 @@ class PastSpells:
     def recurrence(self, cause: Cause, starts_ms: int) -> Recurrence | None:
         """Return how often something that begins to alarm did so already; None without such a time."""
         spells = [each for each in self._spells.get(cause, ()) if each.starts_ms >= starts_ms - REMEMBERED_MS]
-        return recurrence_of(spells, starts_ms, self._local_time) if spells else None
+        return recurrence_of(spells, starts_ms, self._local_time, self._holidays) if spells else None
 
     def snapshot(self) -> list[Any]:
         """Return the state as strict JSON."""
@@ -297,9 +300,12 @@ class PastSpells:
         self._spells = {Cause(*row[:-1]): [Spell(*spell) for spell in row[-1]] for row in snapshot}
 
 
-def recurrence_of(spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC) -> Recurrence:
+def recurrence_of(
+    spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC, holidays: Collection[date] = ()
+) -> Recurrence:
     """Return what spells, the oldest first and at least one, say of one that begins now."""
-    starts = [Start(at_ms, local_time.of(at_ms)) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
+    times = [(at_ms, local_time.of(at_ms)) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
+    starts = [Start(at_ms, local_ms, _days_off(local_ms, holidays)) for at_ms, local_ms in times]
     rhythm = _at_an_hour(starts, spells) or _within_days(starts)
     first_ms = starts[0].at_ms
     is_throughout = rhythm is not None and rhythm.since_ms == first_ms
@@ -335,7 +341,7 @@ def _within_days(starts: Sequence[Start]) -> Rhythm | None:
 def _on_days(starts: Sequence[Start]) -> Rhythm | None:
     """Return that something comes each day, or each weekday, at whichever hours and however often."""
     firsts = list({start.local_ms // DAY_MS: start for start in reversed(starts)}.items())[::-1]
-    count, is_of_weekdays = _in_step([Start(day * DAY_MS, day * DAY_MS) for day, _ in firsts])
+    count, is_of_weekdays = _in_step([Start(day * DAY_MS, day * DAY_MS, first.days_off) for day, first in firsts])
     is_daily = is_of_weekdays or (count >= OFTEN and firsts[-1][0] - firsts[-2][0] == 1)
     if count < OFTEN or not is_daily:
         return None
@@ -357,8 +363,15 @@ def _leading(fitting: Iterable[bool]) -> int:
 
 
 def _is_next_weekday(former: Start, following: Start) -> bool:
+    """Whether it comes on the next weekday, or on the first that is no holiday."""
     weekday, step = moment(former.local_ms).weekday(), _step(former, following)
-    return (step == 1 and weekday < FRIDAY) or (step == 3 and weekday == FRIDAY)
+    return (step == 1 and weekday < FRIDAY) or (step == 1 + former.days_off and weekday <= FRIDAY)
+
+
+def _days_off(local_ms: int, holidays: Collection[date]) -> int:
+    """Return how many weekend days and holidays follow one another after a day."""
+    days = (moment(local_ms + day * DAY_MS).date() for day in range(1, LONGEST_PERIOD + 1))
+    return _leading(day.weekday() > FRIDAY or day in holidays for day in days)
 
 
 def _step(former: Start, following: Start) -> int:

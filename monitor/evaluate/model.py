@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from monitor.alerts.conditions import meet
@@ -101,7 +102,7 @@ class ModelSeries:
             self.versions.adopt(version for kind in self._kinds.values() for version in kind.versions())
 
 
-def policy_of(alerts: Alerts, window_ms: int, time_zone: str = "UTC") -> AlertPolicy:
+def policy_of(alerts: Alerts, window_ms: int, time_zone: str = "UTC", holidays: Collection[date] = ()) -> AlertPolicy:
     """Return what a configuration says about alerts, with two windows for a `join_within` that it leaves open."""
     return AlertPolicy(
         severity={
@@ -113,6 +114,7 @@ def policy_of(alerts: Alerts, window_ms: int, time_zone: str = "UTC") -> AlertPo
         resolve_after_ms=alerts.resolve_after,
         join_within_ms=2 * window_ms if alerts.join_within is None else alerts.join_within,
         time_zone=time_zone,
+        holidays=holidays,
     )
 
 
@@ -120,7 +122,7 @@ def lifecycle_of(watch: Watch) -> Lifecycle:
     """Return the life of a model's alerts, before its first window."""
     metadata, spec = watch.model.metadata, watch.model.spec
     window_ms = spec.detect.defaults.window
-    policy = policy_of(spec.alerts, window_ms, spec.detect.time_zone)
+    policy = policy_of(spec.alerts, window_ms, spec.detect.time_zone, spec.detect.holidays)
     return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, window_ms)
 
 

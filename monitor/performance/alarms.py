@@ -434,5 +434,5 @@ def _by_windows(watch: Watch, windows: JudgedWindows) -> Watch:
 
 def _lifecycle_of(watch: Watch, step_ms: int) -> Lifecycle:
     metadata, spec = watch.model.metadata, watch.model.spec
-    policy = policy_of(spec.alerts, step_ms, spec.detect.time_zone)
+    policy = policy_of(spec.alerts, step_ms, spec.detect.time_zone, spec.detect.holidays)
     return Lifecycle(metadata.name, metadata.namespace, metadata.labels, policy, step_ms, PERFORMANCE)

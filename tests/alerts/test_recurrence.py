@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,17 +17,21 @@ from monitor.alerts.recurrence import PastSpells, Recurrence
 from monitor.alerts.transition import Transition
 from monitor.alerts.verdict import Change, Facts, NewNormal, Verdict
 from monitor.config.model import Alerts
-from monitor.evaluate.model import policy_of
+from monitor.evaluate.model import lifecycle_of, policy_of
 from monitor.values import DAY_MS, format_duration
+from monitor.watch import compile_watch
+from tests.monitor.streams import configured
 
 HOUR_MS = DAY_MS // 24
 MONDAY_MS = 1_714_953_600_000
 """2024-05-06 00:00 UTC."""
 
 
-def lifecycle(window_ms: int = HOUR_MS, for_ms: int = 0, zone: str = "UTC") -> Lifecycle:
+def lifecycle(
+    window_ms: int = HOUR_MS, for_ms: int = 0, zone: str = "UTC", holidays: Collection[date] = ()
+) -> Lifecycle:
     config = Alerts.model_validate({"for": format_duration(for_ms)})
-    return Lifecycle("pay", "ops", {"recurring": "mine"}, policy_of(config, window_ms, zone), window_ms)
+    return Lifecycle("pay", "ops", {"recurring": "mine"}, policy_of(config, window_ms, zone, holidays), window_ms)
 
 
 def verdict(
@@ -227,6 +231,33 @@ def test_weekdays_are_those_of_the_model(zone: str, hour: float, hours: str, new
     assert sentence(firing).endswith(f", each weekday from about {hours} ({zone})")
     since_ms, _ = local_days(zone, "2024-05-06", [0], hour)[0]
     assert firing.signals[0]["daily_since_ms"] == since_ms
+
+
+@pytest.mark.parametrize(
+    ("days", "timetable"),
+    [
+        ([0, 1, 2, 4, 7], "each weekday"),
+        ([0, 1, 2, 3, 4, 7], "each weekday"),
+        ([2, 4, 7], "each weekday"),
+        ([1, 2, 4], "each weekday"),
+        # Whit Monday: from Friday to Tuesday none is worked.
+        ([9, 10, 11, 15], "each weekday"),
+        ([9, 10, 14], ""),
+        ([0, 1, 4], ""),
+    ],
+)
+def test_a_weekday_that_is_a_holiday_may_be_left_out(days: list[int], timetable: str) -> None:
+    """Ascension Day was a Thursday in 2024, and what comes in office hours did not come on it."""
+    holidays = [date(2024, 5, 9), date(2024, 5, 20)]
+    newest = play(days_at(days), lifecycle(holidays=holidays))[-1]
+    assert titles([newest])[0].partition(", ")[2] == timetable
+
+
+def test_holidays_are_those_of_the_model() -> None:
+    detect = {"pane": "1h", "defaults": {"window": "1h"}, "holidays": ["2024-05-09"], "time_zone": "Asia/Tokyo"}
+    alerts = lifecycle_of(compile_watch(configured("pay", detect=detect), "pay"))
+    newest = play(local_days("Asia/Tokyo", "2024-05-06", [0, 1, 2, 4], 7), alerts)[-1]
+    assert titles([newest]) == ["4th time since 2024-05-06, each weekday (Asia/Tokyo)"]
 
 
 def test_what_comes_twice_a_day_comes_on_days_of_the_model() -> None:
