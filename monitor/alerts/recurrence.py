@@ -264,10 +264,13 @@ class PastSpells:
         self._spells: dict[Cause, list[Spell]] = {}
 
     def add(self, causes: Iterable[Cause], spell: Spell) -> None:
-        """Remember that something alarmed."""
+        """Remember that something alarmed; what several versions had of it at one time is one spell."""
         for cause in causes:
-            spells = self._spells.setdefault(cause, [])
-            spells.append(spell)
+            spells, merged = self._spells.setdefault(cause, []), spell
+            while spells and not self._is_after(merged.starts_ms, spells[-1]):
+                newest = spells.pop()
+                merged = Spell(min(newest.starts_ms, merged.starts_ms), max(newest.ends_ms, merged.ends_ms))
+            spells.append(merged)
             del spells[:-MOST_SPELLS]
 
     def drop(self, segment: str, signal: str) -> None:
@@ -288,8 +291,16 @@ class PastSpells:
 
     def recurrence(self, cause: Cause, starts_ms: int) -> Recurrence | None:
         """Return how often something that begins to alarm did so already; None without such a time."""
-        spells = [each for each in self._spells.get(cause, ()) if each.starts_ms >= starts_ms - REMEMBERED_MS]
+        spells = [
+            each
+            for each in self._spells.get(cause, ())
+            if each.starts_ms >= starts_ms - REMEMBERED_MS and self._is_after(starts_ms, each)
+        ]
         return recurrence_of(spells, starts_ms, self._local_time, self._holidays) if spells else None
+
+    def _is_after(self, starts_ms: int, spell: Spell) -> bool:
+        """Whether a first alarmed window ends after the last one of a spell, though windows may overlap."""
+        return starts_ms + self._local_time.window_ms > spell.ends_ms
 
     def snapshot(self) -> list[Any]:
         """Return the state as strict JSON."""
@@ -297,7 +308,11 @@ class PastSpells:
 
     def restore(self, snapshot: Iterable[Sequence[Any]]) -> None:
         """Continue from ``snapshot``."""
-        self._spells = {Cause(*row[:-1]): [Spell(*spell) for spell in row[-1]] for row in snapshot}
+        self._spells = {}
+        for *cause, spells in snapshot:
+            # Earlier versions remembered a spell of each version of a model.
+            for spell in sorted(spells):
+                self.add([Cause(*cause)], Spell(*spell))
 
 
 def recurrence_of(

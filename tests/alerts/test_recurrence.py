@@ -23,6 +23,7 @@ from monitor.watch import compile_watch
 from tests.monitor.streams import configured
 
 HOUR_MS = DAY_MS // 24
+MINUTE_MS = HOUR_MS // 60
 MONDAY_MS = 1_714_953_600_000
 """2024-05-06 00:00 UTC."""
 
@@ -309,9 +310,6 @@ def test_windows_of_a_day_lie_on_the_day_that_they_have_most_of(zone: str, weekd
     assert titles([newest]) == [f"3rd time since {date}, each {weekday}{suffix}"]
 
 
-MINUTE_MS = HOUR_MS // 60
-
-
 def hourly(minutes: Iterable[int], zone: str = "UTC", first_day: str = "2024-05-06") -> list[Transition]:
     """How outages of ten minutes began, so many minutes after a local midnight, in windows of five."""
     ((midnight_ms, _),) = local_days(zone, first_day, [0], 0)
@@ -367,6 +365,32 @@ def test_hours_apart_stay_so_when_clocks_change(first_day: str) -> None:
 def test_what_is_a_month_ago_is_forgotten() -> None:
     assert titles(play(days_at([0, 30, 31]))) == ["", "2nd time since 2024-05-06", "2nd time since 2024-06-05"]
     assert titles(play(days_at([0, 31]))) == ["", ""]
+
+
+@pytest.mark.parametrize("group_by", [["model"], ["model", "version"]])
+def test_an_outage_that_several_versions_have_is_one(group_by: list[str]) -> None:
+    """With two of them the second was the `3rd time`, and had the label of what comes often."""
+    config = Alerts.model_validate({"group_by": group_by})
+    alerts = Lifecycle("pay", "ops", {}, policy_of(config, HOUR_MS), HOUR_MS)
+    firing = []
+    for start, end in days_at(range(4), lasts=3):
+        for at_ms in range(start + HOUR_MS, end + 1, HOUR_MS):
+            # One of them begins an hour later, and the other one ends an hour sooner.
+            versions = ["7"] * (at_ms < end) + ["8"] * (at_ms > start + HOUR_MS)
+            verdicts = [replace(verdict(at_ms), version=version) for version in versions]
+            firing += [step for step in alerts.step(at_ms, verdicts) if step.state == "firing"]
+    by_day = {step.starts_ms // DAY_MS: {moved["times"] for moved in step.signals} for step in firing}
+    assert list(by_day.values()) == [{1}, {2}, {3}, {4}]
+    assert sentence(firing[-1]).endswith(", each day from about 10:00 to 13:00 UTC")
+
+
+def test_windows_that_overlap_do_not_make_one_outage_of_two() -> None:
+    """The hour up to half past eleven has some minutes of the first one in it, and shows the second."""
+    alerts, firing = lifecycle(), []
+    for minute, is_out in ((605, True), (635, True), (660, False), (690, True)):
+        at_ms = MONDAY_MS + minute * MINUTE_MS
+        firing += [step for step in alerts.step(at_ms, [verdict(at_ms)] * is_out) if step.state == "firing"]
+    assert [step.signals[0]["times"] for step in firing] == [1, 2]
 
 
 def test_the_other_way_and_other_contrasts_are_something_else() -> None:
@@ -467,3 +491,14 @@ def test_what_is_remembered_is_bounded() -> None:
     ((*_, spells),) = restored.snapshot()
     assert len(spells) == 100
     assert Recurrence.from_json(None) is None
+
+
+def test_checkpoints_of_earlier_versions_count_an_outage_of_several_versions_once() -> None:
+    alerts = lifecycle()
+    play(days_at([0, 1]), alerts)
+    written = json.loads(json.dumps(alerts.snapshot()))
+    ((*_, spells),) = written["past"]
+    spells += [[start + HOUR_MS, end] for start, end in spells]
+    resumed = lifecycle()
+    resumed.restore(written)
+    assert titles(play(days_at([2]), resumed)) == ["3rd time since 2024-05-06, each day"]
