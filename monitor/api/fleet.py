@@ -13,9 +13,10 @@ from monitor.alerts.alert_log import FRESHNESS
 from monitor.alerts.policy import SEVERITIES
 from monitor.api.contract import ApiService
 from monitor.api.forms import FORMS, Whole, listed_whole, lists, takes_gzip
+from monitor.api.own_part import OwnPart
 from monitor.api.parameters import TheService, models_in, question_of
 from monitor.api.reading import Row, stored_models
-from monitor.api.standing_alerts import standing_alerts
+from monitor.api.standing_alerts import rejected_models, standing_alerts
 from monitor.api.status import newest_end_ms
 from monitor.resources.fleet import HEALTHS, STEPS, Fleet, FleetModel
 from monitor.resources.heatmap import MOST_STRENGTH
@@ -94,11 +95,12 @@ def read_fleet(service: ApiService, names: Sequence[str], days: int) -> tuple[li
     # A clock that runs ahead does not move everybody's time.
     end_ms = min(max((model.end_ms for model in newest.values()), default=0), service.clock.now_ms())
     span = (end_ms + 1 - days * DAY_MS, end_ms + 1)
-    alerts, drifts, silences, labelled = side_by_side(
+    alerts, drifts, silences, labelled, rejected = side_by_side(
         lambda: standing_alerts(service.store, names, state="firing"),
         lambda: _drifts(service.store, names, span),
         lambda: _silences(service.store, names),
         lambda: _labelled(service, names, span),
+        lambda: service.rejected_models() if isinstance(service, OwnPart) else rejected_models(service.store),
     )
     acknowledged = acknowledgements_of(service.store, [alert["alert_id"] for alert in alerts])
     of_models: dict[str, list[Row]] = {name: [] for name in names}
@@ -106,13 +108,16 @@ def read_fleet(service: ApiService, names: Sequence[str], days: int) -> tuple[li
         of_models[alert["model"]].append(alert)
     rows = [
         _described(service, name)
-        | _alerted(of_models[name], acknowledged)
+        | _alerted(of_models[name], acknowledged, rejected.get(name))
         | _moved(newest.get(name, _Newest()), drifts.get(name, _Drift()))
         | _fresh(silences.get(name))
         | {"labelled": labelled.get(name)}
         for name in names
     ]
-    rows = [{"health": _health(of_models[row["model"]], newest.get(row["model"])), **row} for row in rows]
+    rows = [
+        {"health": _health(of_models[name], newest.get(name), is_rejected=name in rejected), **row}
+        for name, row in zip(names, rows, strict=True)
+    ]
     return sorted(rows, key=_urgency), span if end_ms else (None, None)
 
 
@@ -173,7 +178,9 @@ def _described(service: ApiService, name: str) -> Row:
     return {"model": name, "namespace": metadata.namespace, "owner": metadata.owner, "labels": metadata.labels}
 
 
-def _alerted(alerts: Sequence[Row], acknowledged: Mapping[str, Acknowledgement]) -> dict[str, Any]:
+def _alerted(
+    alerts: Sequence[Row], acknowledged: Mapping[str, Acknowledgement], rejected: Row | None
+) -> dict[str, Any]:
     taken_on = [
         alert["alert_id"]
         for alert in alerts
@@ -185,6 +192,9 @@ def _alerted(alerts: Sequence[Row], acknowledged: Mapping[str, Acknowledgement])
     else:
         shown = {name: gravest[name] for name in ("severity", "alert_id", "title")}
         shown["since_ms"] = gravest["starts_ms"]
+    if rejected is not None and not _is_firing(alerts):
+        # The alert is one of the service, which whoever is bound to a namespace does not see.
+        shown |= {"title": rejected["title"], "since_ms": rejected["starts_ms"]}
     return {"alerts": len(alerts), **shown, "acknowledged": len(taken_on)}
 
 
@@ -208,9 +218,15 @@ def _fresh(silence: Row | None) -> dict[str, Any]:
     }
 
 
-def _health(alerts: Sequence[Row], newest: _Newest | None) -> str:
-    if any(alert["labels"].get("alertname") != FRESHNESS for alert in alerts):
+def _is_firing(alerts: Sequence[Row]) -> bool:
+    return any(alert["labels"].get("alertname") != FRESHNESS for alert in alerts)
+
+
+def _health(alerts: Sequence[Row], newest: _Newest | None, *, is_rejected: bool) -> str:
+    if _is_firing(alerts):
         return "firing"
+    if is_rejected:
+        return "rejected"
     if alerts:
         return "silent"
     return "fine" if newest is not None and newest.is_judged else "learning"

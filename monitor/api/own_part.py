@@ -13,6 +13,8 @@ from monitor.api.choices import known_names
 from monitor.api.contract import ApiService
 from monitor.api.own_store import OwnStore
 from monitor.api.problems import ProblemError
+from monitor.api.reading import Row
+from monitor.api.standing_alerts import rejected_models
 from monitor.clock import Clock
 from monitor.config import Configuration, Model
 from monitor.config.document import read_posted
@@ -108,6 +110,11 @@ class OwnPart:
     def late_shares(self) -> list[LateShare]:
         """Return how many events of these models came late."""
         return [share for share in self._service.late_shares() if share.model in self.configuration.models]
+
+    def rejected_models(self) -> dict[str, Row]:
+        """Return these models of which nearly all that comes is rejected, with the alerts that say so."""
+        rejected = rejected_models(self._service.store)
+        return {name: alert for name, alert in rejected.items() if name in self.configuration.models}
 
     def accept(self, stream: str, payloads: list[bytes]) -> tuple[int, int]:
         """Append messages to an HTTP stream that only these models read.

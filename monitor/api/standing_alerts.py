@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from monitor.alerts.alert_log import ALERT_TABLES, read_alert_log
+from monitor.alerts.alert_log import ALERT_TABLES, ALERTS, read_alert_log
+from monitor.alerts.own import MESSAGES_REJECTED
+from monitor.alerts.own import MODEL as OWN
 from monitor.api.reading import MAX_LIMIT, Order, Page, Row
 from monitor.api.tables import schema
 from monitor.resources.alerts import Transition
@@ -27,6 +29,7 @@ __all__ = [
     "counted",
     "is_matched",
     "overlaps",
+    "rejected_models",
     "standing_alerts",
     "started",
     "transition",
@@ -87,6 +90,19 @@ def standing_alerts(
     newest = _newest(store, query, tables)
     standing = [row for row in newest if overlaps(row, span) and state in (None, _standing(row))]
     return [as_it_stands(row) for row in sorted(standing, key=STANDING_ORDER.position, reverse=True)]
+
+
+def rejected_models(store: Store) -> dict[str, Row]:
+    """Return the models of which nearly all that comes on a stream is rejected, with the alerts that say so.
+
+    Raises
+    ------
+    StoreError
+    """
+    firing = standing_alerts(store, [OWN], state="firing", tables=[ALERTS])
+    rejected = [alert for alert in firing if alert["labels"].get("alertname") == MESSAGES_REJECTED]
+    # Model and topic: names of models have no blanks.
+    return {alert["labels"]["stream"].partition(" ")[0]: alert for alert in rejected}
 
 
 def _newest(store: Store, query: Query, tables: Sequence[str]) -> Iterator[Row]:

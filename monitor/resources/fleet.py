@@ -10,8 +10,8 @@ from monitor.resources.contract import LengthMs, Question, Row, TimeMs, describe
 
 __all__ = ["HEALTHS", "STEPS", "Fleet", "FleetModel", "Health"]
 
-Health = Literal["firing", "silent", "learning", "fine"]
-HEALTHS: tuple[Health, ...] = ("firing", "silent", "learning", "fine")
+Health = Literal["firing", "rejected", "silent", "learning", "fine"]
+HEALTHS: tuple[Health, ...] = ("firing", "rejected", "silent", "learning", "fine")
 """How a model can be, in the order in which people should look at it."""
 
 STEPS = 14
@@ -46,8 +46,8 @@ class FleetModel(Row):
     )
 
     health: Health = described(
-        "`firing`: an alert fires; `silent`: nothing comes from it any more; `learning`: no series of it is judged; "
-        "else `fine`"
+        "`firing`: an alert fires; `rejected`: nearly all that comes on a stream of it is rejected; `silent`: nothing "
+        "comes from it any more; `learning`: no series of it is judged; else `fine`"
     )
     model: str
     namespace: str
@@ -56,7 +56,7 @@ class FleetModel(Row):
     alerts: int = described("alerts that fire")
     severity: str = described("of the gravest of them; empty without any")
     alert_id: str = described("its id: of two that are as grave the one that has fired for longer")
-    title: str
+    title: str = described("of that alert; of a model of which messages are rejected what is known of them")
     since_ms: TimeMs | None = described("start of its first window")
     acknowledged: int = described("how many of them somebody has taken on")
     drifting: int = described("series whose newest window is in drift")
@@ -78,7 +78,7 @@ class FleetModel(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet(Question):
-    """All models at a glance: what fires first, then what is silent, what learns, and what is fine.
+    """All models at a glance: what fires first, then what is rejected or silent, what learns, and what is fine.
 
     The time that is shown ends with the newest window of any of them.
     """

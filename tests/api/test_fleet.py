@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,31 @@ def test_what_needs_a_look_comes_first(world: World) -> None:
     assert [(row["model"], row["health"]) for row in rows] == [
         ("loud", "firing"), ("fraud", "firing"), ("late", "silent"), ("new", "learning"), ("calm", "fine"),
     ]  # fmt: skip
+
+
+def rejects(alert_id: str, name: str, **more: object) -> dict[str, object]:
+    labels = json.dumps({"alertname": "messages_rejected", "severity": "critical", "stream": f"{name} events"})
+    return step(alert_id, 0, "firing", NOW_MS, model="_leeway", labels=labels, title=f"{name}: rejected", **more)
+
+
+def test_a_model_of_which_all_is_rejected_is_said_to_be_so_and_not_to_learn(world: World) -> None:
+    world.add("alerts", [rejects("r", "new", starts_ms=7), rejects("s", "fraud"), rejects("t", "late")])
+    world.add("alerts", [rejects("u", "calm"), {**rejects("u", "calm"), "sequence": 1, "state": "resolved"}])
+    rows = Client(world).items("/v1/fleet")
+    assert [(row["model"], row["health"], row["title"]) for row in rows] == [
+        ("loud", "firing", "c moved"), ("fraud", "firing", "d moved"), ("late", "rejected", "late: rejected"),
+        ("new", "rejected", "new: rejected"), ("calm", "fine", ""),
+    ]  # fmt: skip
+    assert rows[3]["since_ms"] == 7
+
+
+def test_whoever_is_bound_to_a_namespace_hears_what_is_rejected_of_it_alone(world: World) -> None:
+    token = {"name": "own", "role": "viewer", "token": "new-team-" * 5, "namespaces": ["new-team"]}
+    service = Service.model_validate({"spec": {"access": {"tokens": [token]}}})
+    world.configuration = replace(world.configuration, service=service)
+    world.add("alerts", [rejects("r", "new"), rejects("s", "late")])
+    asked = Client(world).request("GET", "/v1/fleet", headers={"Authorization": f"Bearer {token['token']}"})
+    assert [(row["model"], row["health"]) for row in asked.json()["items"]] == [("new", "rejected")]
 
 
 def test_the_gravest_alert_is_shown_and_of_two_the_one_that_fires_for_longer(world: World) -> None:

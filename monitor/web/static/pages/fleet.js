@@ -8,8 +8,8 @@ import { Spark } from "../lib/spark.js";
 
 const REFRESH_MS = 30_000;
 const FIRST_ROWS = 100;
-const HEALTHS = [["firing", "fire"], ["silent", "silent"], ["learning", "learn"], ["fine", "fine"]];
-const LOOKS = { firing: "firing", silent: "blind", learning: "learning", fine: "ok" };
+const HEALTHS = [["firing", "fire"], ["rejected", "rejected"], ["silent", "silent"], ["learning", "learn"], ["fine", "fine"]];
+const LOOKS = { firing: "firing", rejected: "blind", silent: "blind", learning: "learning", fine: "ok" };
 const INCIDENTS = 5;
 
 export default function Fleet() {
@@ -111,7 +111,7 @@ function Row({ model, hasLabels }) {
     <span><${State} of=${LOOKS[model.health]} label=${model.health} /></span>
     <span class="name"><a href=${address(["models", model.model])}>${model.model}</a>
       <small>${[model.namespace, model.owner].filter(Boolean).map((each) => `${each} · `)}<a href=${address(["models", model.model, "configuration"])}>configuration</a></small></span>
-    <span class="what">${model.alerts > 0 && html`<a href=${address(["incidents", model.alert_id])}>${model.title}</a>
+    <span class="what">${model.health === "rejected" ? model.title : model.alerts > 0 && html`<a href=${address(["incidents", model.alert_id])}>${model.title}</a>
       <small>${model.severity}, since <${Time} ms=${model.since_ms} />${model.alerts > 1 && `, and ${count(model.alerts - 1)} more`}${takenOn(model)}</small>`}</span>
     <span><${Spark} strengths=${model.strengths} /></span>
     <span>${model.strength !== null && html`<strong>${times(model.strength)}</strong>
