@@ -260,3 +260,60 @@ def test_an_answer_that_breaks_off_is_asked_for_again(look: Open) -> None:
     shown.allow_refusals()  # the browser notes the 429
     shown.page.get_by_role("button", name="Try again").click()
     shown.page.get_by_text("Nobody has subscribed").wait_for()
+
+
+DRAWN_OUTSIDE = """() => {
+  window.cut = [];
+  const draw = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
+    const left = this.getTransform().e + x - (this.textAlign === "right" ? this.measureText(text).width : 0);
+    if (left < 0) window.cut.push(text);
+    return draw.call(this, text, x, y, ...rest);
+  };
+}"""
+
+
+def test_no_value_on_an_axis_is_cut_however_long(look: Open) -> None:
+    def in_millions(route: Route) -> None:
+        items = [
+            row | {"currency": "USD", "value": -12_345_678.0 - i, "low": -12_345_690.0 - i, "high": -12_345_600.0 - i}
+            for i, row in enumerate(route.fetch().json()["items"])
+        ]
+        route.fulfill(json={"items": items})
+
+    shown = look("/docs")
+    shown.page.add_init_script(f"({DRAWN_OUTSIDE})()")
+    shown.page.route("**/v1/performance?*", in_millions)
+    shown.page.goto(shown.page.url.removesuffix("/docs") + "/models/fraud/performance?span=7d")
+    shown.settle()
+    assert shown.page.locator("figure.chart canvas").count() > 0
+    assert shown.page.evaluate("window.cut") == []
+
+
+def test_a_table_that_is_wider_than_the_window_has_a_shadow_where_it_goes_on(look: Open) -> None:
+    matchers = [{"name": "model", "value": "fraud", "isRegex": False, "isEqual": True}]
+    silence = {"id": "s", "status": {"state": "active"}, "matchers": matchers, "endsAt": "2024-05-15T00:00:00Z"}
+    shown = look("/docs")
+    shown.page.set_viewport_size({"width": 390, "height": 800})
+    named = silence | {"createdBy": "ann", "comment": "nightly loads"}
+    shown.page.route("**/api/v2/silences", lambda route: route.fulfill(json=[named]))
+    shown.page.goto(shown.page.url.removesuffix("/docs") + "/silences")
+    shown.settle()
+    table = shown.page.get_by_role("group", name="Kept silences")
+    table.evaluate("of => { of.firstElementChild.style.visibility = 'hidden'; }")
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    assert box is not None
+    assert table.evaluate("of => of.scrollWidth - of.clientWidth") > 0
+
+    def edges() -> list[bytes]:
+        y, height = box["y"] + 5, box["height"] - 10
+        ends = (box["x"], box["x"] + box["width"] - 8)
+        return [shown.page.screenshot(clip={"x": x, "y": y, "width": 8, "height": height}) for x in ends]
+
+    at_start = edges()
+    table.evaluate("of => of.scrollTo(of.scrollWidth, 0)")
+    at_end = edges()
+    assert at_start[0] != at_end[0]  # a shadow at the left once the beginning is out of sight
+    assert at_start[1] != at_end[1]  # and one at the right until the end is in sight
+    assert at_start[0] == at_end[1]  # none at either end

@@ -7,7 +7,7 @@ import { drawMarks } from "./marks.js";
 import { colour, onScheme } from "./states.js";
 import { saveCsv, savePicture } from "./save.js";
 
-const HEIGHT = 240;
+const HEIGHT = 240, LEAST_ROOM = 62;
 const GLYPHS = { deployment: "M1 1h10l-5 8z", version: "M6 0l5 5l-5 5l-5 -5z" };
 
 /**
@@ -36,7 +36,7 @@ export function TimeChart({ title, times, series, band = null, marks = [], forma
       cursor: { y: false, drag: { x: Boolean(onSpan), y: false, setScale: false }, points: { size: 7 } },
       legend: { show: false },
       scales: { x: { time: true }, y: { range: (_, low, high) => range(low, high, fromZero) } },
-      axes: [axis({ values: (_, splits, index, space, step) => splits.map((each) => tick(each * 1000, step)) }), axis({ size: 62, values: (_, splits) => splits.map((value) => format(value)) })],
+      axes: [axis({ values: (_, splits, index, space, step) => splits.map((each) => tick(each * 1000, step)) }), axis({ size: room, values: (_, splits) => splits.map((value) => format(value)) })],
       series: [{}, ...all.map(line)],
       bands: band ? [{ series: [all.length, all.length - 1], fill: colour("band") }] : [],
       hooks: {
@@ -102,6 +102,15 @@ function axis(more) {
     stroke: colour("quiet"), font: "12px system-ui, sans-serif", grid: { stroke: colour("grid"), width: 1 },
     ticks: { stroke: colour("grid"), width: 1 }, ...more,
   };
+}
+
+/** As wide as the longest value on the axis needs; measured once more with the values that are left then. */
+function room(plot, values, index, turn) {
+  const { font: [font], gap, ticks, _size: size } = plot.axes[index];
+  if (turn > 1) return size;
+  plot.ctx.font = font;
+  const widths = (values ?? []).map((each) => plot.ctx.measureText(each ?? "").width / devicePixelRatio);
+  return Math.max(LEAST_ROOM, Math.ceil(Math.max(0, ...widths) + gap + ticks.size));
 }
 
 const HOUR = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
