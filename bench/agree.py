@@ -22,6 +22,7 @@ import numpy as np
 from monitor.cli.progress import Progress
 from monitor.config import load
 from monitor.demo.flights import load_flights, write_events
+from monitor.logs import warn_on_stderr
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
 from sinks.store import open_store
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.agree", description=__doc__)
     parser.add_argument("--events", type=int, help="only so many of the year's flights")
     options = parser.parse_args(arguments)
+    warn_on_stderr()
     with tempfile.TemporaryDirectory() as folder, named_or_started() as target:
         events = _events(Path(folder), options.events)
         found: dict[str, Any] = {"events": sum(1 for _ in events.open("rb"))}

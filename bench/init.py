@@ -24,6 +24,7 @@ from sklearn import datasets as sklearn_sets
 
 from monitor.check import load
 from monitor.cli import execute
+from monitor.logs import warn_on_stderr
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
 from monitor.values import format_duration
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--per-hour", type=float, default=100.0, help="events")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    warn_on_stderr()
     outcomes: list[Outcome] = []
     _print_row(*Outcome.__dataclass_fields__)
     for name in options.sets:

@@ -24,6 +24,7 @@ import pandas as pd
 from monitor.alerts.transition import Transition
 from monitor.config import load
 from monitor.demo.flights import INJECTED, load_flights, write_events
+from monitor.logs import warn_on_stderr
 from monitor.replay import Replay, assign_files
 from monitor.sources.files import FileSource
 from monitor.values import DAY_MS, parse_duration
@@ -43,6 +44,7 @@ Event = dict[str, Any]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replay and print; return the exit status."""
+    warn_on_stderr()
     options = parsed(arguments)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "events.jsonl"

@@ -28,6 +28,7 @@ from river import drift
 
 from bench.events import FEATURES, LEEWAY, configure, write_events
 from monitor.config import Configuration, load
+from monitor.logs import warn_on_stderr
 from monitor.replay import Replay, assign_files
 from monitor.sources.files import FileSource
 from sinks.store.memory import MemoryStore
@@ -143,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--river-events", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
+    warn_on_stderr()
     found = measure(options.events, options.river_events, options.rounds)
     print(*report(found), json.dumps(found), sep="\n")
 

@@ -31,6 +31,7 @@ from monitor.clock import SystemClock
 from monitor.config import load
 from monitor.configurations.following import begun
 from monitor.configurations.log import ConfigurationLog
+from monitor.logs import warn_on_stderr
 from monitor.replay import Replay, courses, decisions, replay_course
 from monitor.sources.files import FileSource
 from monitor.values import DAY_MS
@@ -189,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
+    warn_on_stderr()
     with tempfile.TemporaryDirectory(prefix="leeway-apply-") as folder:
         outcome = ordeal(Path(folder), options.kills, options.seed)
     for mistake in outcome.mistakes:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.config import load
+from monitor.logs import warn_on_stderr
 from monitor.memory import keep_freed
 from monitor.replay import Replay
 from monitor.sources.files import FileSource
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=200_000)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    warn_on_stderr()
     if options.folder is not None:
         print(json.dumps(_replayed(options.folder)))
         return

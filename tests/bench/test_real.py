@@ -6,14 +6,28 @@ import json
 from pathlib import Path
 
 import pytest
+import structlog
 
-from bench.real import WEATHER, accepted_in, day_of, parsed, replayed
+from bench.real import WEATHER, accepted_in, day_of, main, parsed, replayed
 from monitor.values import DAY_MS
 
 
 def test_a_budget_accepts_so_many_false_alarms() -> None:
     assert accepted_in(365, "1 per 30d") == pytest.approx(365 / 30)
     assert accepted_in(28, "2 per 1w") == pytest.approx(8)
+
+
+def test_what_is_printed_is_the_answer_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def an_event(file: Path) -> dict[str, float]:
+        file.write_text(json.dumps({"event_id": "1", "ts": 1_357_016_400_000, "model": "flights", "features": {}}))
+        return {"flights": 30.0}
+
+    structlog.reset_defaults()
+    monkeypatch.setattr("bench.real.write", an_event)
+    assert main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"accepted": {"flights": 1.0}, "alerts": []}
 
 
 def test_weather_that_goes_missing_is_an_alert_of_its_day(tmp_path: Path) -> None:
