@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -196,7 +197,9 @@ def execute(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(runnable(shown.getvalue()), err=True, nl=False)
+        # As all other errors are written, for whoever looks for them in what a command has said.
+        in_one_form = re.sub("^Error: ", "error: ", shown.getvalue(), count=1, flags=re.MULTILINE)
+        click.echo(runnable(in_one_form), err=True, nl=False)
         return WRONG_INPUT
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

@@ -103,7 +103,9 @@ def test_the_manual_lists_commands_and_exit_codes() -> None:
 def test_a_wrong_command_is_a_usage_error(leeway: Console) -> None:
     said = leeway("chekc")
     assert (said.code, said.out) == (2, "")
-    assert "No such command 'chekc'. Did you mean 'check'?" in said.err
+    assert said.err.endswith("\nerror: No such command 'chekc'. Did you mean 'check'?\n")
+    missing = leeway("explain", "fraud", "volume", "--json")
+    assert (missing.code, missing.out, missing.err.splitlines()[-1]) == (2, "", "error: Missing option '--at'.")
 
 
 @pytest.mark.parametrize(
