@@ -14,7 +14,7 @@ from monitor.api.parameters import Span, TheService, models_in, question_of, spa
 from monitor.api.reading import Row
 from monitor.api.standing_alerts import standing_alerts
 from monitor.resources.top import Top, TopSignal
-from sinks.store.contract import Buckets, Drifting, Store
+from sinks.store.contract import Buckets, Drifting, Query, Store
 from sinks.store.parallel import side_by_side
 from sinks.store.rows import rows_of
 
@@ -24,8 +24,9 @@ router = APIRouter(prefix="/v1", tags=["history"])
 
 SERIES = ("model", "signal", "segment", "version")
 WORST = ("effect", "min_effect", "statistic", "p_value")
+WINDOW = ("window_end_ms", *WORST)
 Series = tuple[str, ...]
-OF_BUCKETS = (*SERIES, "detector", "windows", "drift", *(f"worst_{name}" for name in ("window_end_ms", *WORST)))
+OF_BUCKETS = (*SERIES, "detector", "windows", "drift", *(f"worst_{name}" for name in WINDOW))
 
 
 @lists(router, Top)
@@ -66,7 +67,11 @@ def read_top(
     drifted, alerts = side_by_side(
         lambda: _drifted(store, Drifting(*ends, where, limit)), lambda: _alert_ids(store, models, span)
     )
-    return [_row(row, bucket, alerts.get(_series(row), [])) for row, bucket in drifted]
+    worst = [_worst_in_drift(store, ends, row, bucket) for row, bucket in drifted]
+    return [
+        _row(row, bucket, window, alerts.get(_series(row), []))
+        for (row, bucket), window in zip(drifted, worst, strict=True)
+    ]
 
 
 def _drifted(store: Store, drifting: Drifting) -> list[tuple[Row, Row]]:
@@ -82,6 +87,18 @@ def _buckets(store: Store, ends: tuple[int, int], drifted: Sequence[Row]) -> dic
     among = tuple(map(_detected, drifted))
     buckets = store.buckets(Buckets(*ends, 0, among=among, columns=OF_BUCKETS))
     return {_detected(bucket): bucket for bucket in rows_of(buckets)}
+
+
+def _worst_in_drift(store: Store, ends: tuple[int, int], drifted: Row, bucket: Row) -> Row:
+    """The window in drift with the largest effect, of the detector that saw the strongest drift."""
+    worst = {name: bucket[f"worst_{name}"] for name in WINDOW}
+    if worst["min_effect"] and worst["effect"] / worst["min_effect"] == drifted["severity"]:
+        return worst
+    # A window that was not in drift had a larger one.
+    where = {name: drifted[name] for name in (*SERIES, "detector")} | {"status": "drift"}
+    low, high = ({"window_end_ms": end_ms} for end_ms in ends)
+    query = Query("scores", where, low, high, order=("effect",), descending=True, limit=1, columns=WINDOW)
+    return next(iter(rows_of(store.read(query))), worst)
 
 
 def _series(row: Row) -> Series:
@@ -105,13 +122,13 @@ def _moved(model: str, signals: Iterable[Row]) -> set[Series]:
     return {(model, s.get("signal", ""), s.get("segment", ""), s.get("version", "")) for s in signals}
 
 
-def _row(drifted: Row, bucket: Row, alert_ids: list[str]) -> Row:
+def _row(drifted: Row, bucket: Row, worst: Row, alert_ids: list[str]) -> Row:
     return {
         **{name: drifted[name] for name in SERIES},
         "strength": drifted["severity"],
         "detector": drifted["detector"],
-        **{name: bucket[f"worst_{name}"] for name in WORST},
-        "worst_ms": bucket["worst_window_end_ms"],
+        **{name: worst[name] for name in WORST},
+        "worst_ms": worst["window_end_ms"],
         "windows": bucket["windows"],
         "drift_windows": bucket["drift"],
         "drift_share": bucket["drift"] / bucket["windows"],

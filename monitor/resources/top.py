@@ -37,7 +37,7 @@ class TopSignal(Row):
     min_effect: float | None
     statistic: float | None
     p_value: float | None
-    worst_ms: TimeMs = described("end of that detector's window with the largest effect")
+    worst_ms: TimeMs = described("end of that detector's window in drift with the largest effect")
     windows: int = described("windows that this detector evaluated")
     drift_windows: int = described("those of them in drift")
     drift_share: float

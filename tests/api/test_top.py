@@ -20,7 +20,7 @@ def world() -> World:
             score(5),
             score(10, **DRIFT, effect=0.3),
             score(15, **DRIFT, effect=0.5, p_value=0.01),
-            score(20),
+            score(20, effect=0.7, min_effect=0.1),  # larger than any in drift, and none
             score(12, **DRIFT, effect=0.4, detector="ks"),
             score(10, **DRIFT, effect=0.9, signal="feature:country", segment="country=DE"),
             score(15, effect=99.0, signal="prediction:score"),  # large, but no drift: it is usual for this signal
