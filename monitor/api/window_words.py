@@ -54,6 +54,8 @@ def words(window: Row, change: Row | None) -> Iterator[str]:
         yield f"it was decided without waiting for, or with messages lost of, {window['idle']}"
     if not window["alerts"]:
         yield "it belongs to no alert"
+    elif all(each["reason"] is None for each in window["alerts"]):
+        yield f"it is a part of the alert about {window['signal']}, to which it was no news when it joined"
 
 
 def _of_change(window: Row, change: Row) -> Iterator[str]:

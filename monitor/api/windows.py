@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -229,10 +229,10 @@ def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
 
 
 def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
-    """Yield the alerts that held in a window, and in which the series moved."""
+    """Yield the alerts that held in a window, and in which the series moved, or is a part of what did."""
     standing = standing_alerts(service.store, [window.model], (window.start_ms, window.end_ms), tables=ALARM_TABLES)
     of_series = ((alert, next((each for each in alert["signals"] if _is_of(window, each)), None)) for alert in standing)
-    moved = [(alert, signal) for alert, signal in of_series if signal is not None]
+    moved = [(alert, signal) for alert, signal in of_series if signal is not None] or list(_of_others(window, standing))
     if not moved:
         return
     alert_ids = [alert["alert_id"] for alert, _ in moved]
@@ -247,6 +247,15 @@ def _alerts(service: ApiService, window: _Window) -> Iterator[Row]:
             "incident_id": of_alerts[alert["alert_id"]].id if alert["alert_id"] in of_alerts else None,
             "receivers": receivers[alert["alert_id"]],
         }
+
+
+def _of_others(window: _Window, standing: Iterable[Row]) -> Iterator[tuple[Row, Row]]:
+    """Yield the alerts of the same signal in other segments and versions: what joined one of them was no news in it."""
+    if window.outcome in ("alarmed", "stands"):
+        for alert in standing:
+            fired = alert["state"] in ("firing", "resolved")
+            if fired and any(each.get("signal") == window.signal for each in alert["signals"]):
+                yield alert, {}
 
 
 def _is_of(window: _Window, signal: Mapping[str, Any]) -> bool:

@@ -64,7 +64,7 @@ class ReceiverOutcome(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainedAlert(Row):
-    """An alert that held in a window, and in which the signal moved."""
+    """An alert that held in a window, and in which the signal moved, or other segments and versions of it."""
 
     table = (
         ("alert", "alert_id"),
@@ -92,7 +92,7 @@ class ExplainedAlert(Row):
     answer: str | None = described("which answer of the model that is; else null")
     answer_before: float | None = described("its usual share of all answers, or what it loses a prediction; else null")
     answer_after: float | None = described("what that is now; else null")
-    reason: str | None = described("what the alert says of this signal")
+    reason: str | None = described("what the alert says of this signal; null where it is of other parts of it alone")
     receivers: list[ReceiverOutcome]
 
 

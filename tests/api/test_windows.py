@@ -182,6 +182,22 @@ def test_many_alerts_of_a_window_are_read_together() -> None:
     assert reads == shown(1)[1]
 
 
+def test_a_segment_that_was_no_news_belongs_to_the_alert_of_its_signal() -> None:
+    def asked(status: str) -> dict[str, Any]:
+        world = fraud(rule="variation")
+        world.add("scores", [score(60, status=status, window_ms=HOUR_MS, segment="country=PL")])
+        moved = '[{"signal": "feature:amount", "segment": "", "version": "v1", "reason": "it moved"}]'
+        world.add("alerts", [step("a", 0, "firing", 30_000, signals=moved)])
+        of = {"model": "fraud", "signal": "feature:amount", "segment": "country=PL", "at": "60000"}
+        return dict(Client(world).get("/v1/explain", **of).json())
+
+    joined, quiet = asked("drift"), asked("ok")
+    assert [(alert["alert_id"], alert["reason"]) for alert in joined["alerts"]] == [("a", None)]
+    assert "it is a part of the alert about feature:amount, to which it was no news when it joined" in joined["words"]
+    assert quiet["alerts"] == []
+    assert "it belongs to no alert" in quiet["words"]
+
+
 def test_an_alert_says_what_became_of_it_with_each_receiver_and_skew_what_it_found() -> None:
     world = fill(fraud())
     decided = {"alert_id": "a", "route": "{}", "sequence": 0}
