@@ -28,7 +28,7 @@ from monitor.config.privacy_checks import wrong_privacy
 from monitor.config.quotas import wrong_quotas
 from monitor.config.service import Service
 from monitor.config.streams import is_pattern, reader_of
-from monitor.config.topics import wrong_streams
+from monitor.config.topics import wrong_files, wrong_streams
 from monitor.config.validate import mistakes_of, validated, wrong_defaults
 from monitor.errors import InputError
 
@@ -256,6 +256,7 @@ def _assemble(
         mistakes += [services[0].mistake(*wrong) for wrong in (*_wrong_names(service), *_unguarded(service))]
         wrong = (
             *wrong_streams(loaded, service),
+            *wrong_files(loaded, lambda name: documents_of[name].file.parent),
             *wrong_privacy(loaded, service),
             *wrong_quotas(_watched(loaded), service.spec.quotas),
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from monitor.config.model import Model, SourceSpec
 from monitor.config.service import Service
 from monitor.config.streams import is_pattern, matches, reader_of
 
-__all__ = ["read_dead_letters", "wrong_streams"]
+__all__ = ["read_dead_letters", "wrong_files", "wrong_streams"]
 
 Path_ = tuple[str | int, ...]
 
@@ -17,6 +18,24 @@ def wrong_streams(models: Mapping[str, Model], service: Service) -> Iterator[tup
     """Yield model, path and message of every source that does not fit those of the models before, or the service."""
     yield from _wrong_formats(models, service)
     yield from _ambiguous_names(models)
+
+
+def wrong_files(models: Mapping[str, Model], folder_of: Callable[[str], Path]) -> Iterator[tuple[str, Path_, str]]:
+    """Yield model, path and message of every source that calls its files as a model before calls others.
+
+    A stream is known by its name alone: both models would be given the files of the first.
+    """
+    first: dict[str, tuple[str, Path]] = {}
+    for name, model in models.items():
+        for index, source in enumerate(model.spec.sources):
+            if source.file is not None:
+                folder = folder_of(name).resolve()
+                file = (folder / source.file).resolve()
+                other, other_file = first.setdefault(source.file, (name, file))
+                if file != other_file:
+                    message = f"model {other!r} reads {other_file} by this name, and here it is another file"
+                    other_name = f"../{folder.name}/{source.file}"
+                    yield name, ("spec", "sources", index, "file"), f"{message}: call it `{other_name}`, say"
 
 
 def read_dead_letters(models: Mapping[str, Model], service: Service) -> Iterator[tuple[str, Path_, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -348,3 +349,27 @@ def test_the_windowed_detectors_are_those_that_evaluation_has() -> None:
     }
     assert all(WINDOWED[name].fits == {"vector"} for name in VECTOR_DISTANCES)
     assert ALIASES == {"js": "jensen_shannon"}
+
+
+def test_a_file_is_called_by_one_name(tmp_path: Path, leeway: Console) -> None:
+    """Streams are known by their names: a second model would be given the events of the first one."""
+    model = {"apiVersion": "leeway/v1", "kind": "Model", "metadata": {"name": "a"}}
+    spec = {"sources": [{"file": "events.jsonl"}], "schema": {"features": {"x": {"type": "numeric"}}}}
+    for name, file in (("a", "events.jsonl"), ("b", "events.jsonl"), ("c", "../a/events.jsonl")):
+        folder = tmp_path / name
+        folder.mkdir()
+        source = {"sources": [{"file": file}]}
+        (folder / "model.yaml").write_text(json.dumps(model | {"metadata": {"name": name}, "spec": spec | source}))
+    service = tmp_path / "leeway.yaml"
+    service.write_text('{apiVersion: leeway/v1, kind: Service, spec: {models: ["*/model.yaml"]}}')
+
+    said = leeway("check", service)
+
+    assert said.code == 2
+    assert (
+        f"spec.sources.0.file: model 'a' reads {tmp_path}/a/events.jsonl by this name, and here" in said.out + said.err
+    )
+    assert "call it `../b/events.jsonl`, say" in said.out + said.err
+    b = tmp_path / "b" / "model.yaml"
+    b.write_text(b.read_text().replace("events.jsonl", "../b/events.jsonl"))
+    assert leeway("check", service).code == 0
