@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detectors.change.charts import leading
+from detectors.change.expectation import hours_seen
 from detectors.change.legend import (
     ABSENT_FOR,
     ALARMED,
@@ -19,6 +20,7 @@ from detectors.change.legend import (
     DAY_EXPECTED,
     DAY_SUM,
     DAY_WINDOWS,
+    DAYS,
     DIRECTIONS,
     ELAPSED,
     ERROR,
@@ -27,6 +29,7 @@ from detectors.change.legend import (
     EXCEEDS,
     EXPECTED,
     EXPECTED_WEIGHT,
+    FAMILY,
     FIRST_ROW,
     IN_HOUR,
     IS_ANEW,
@@ -35,6 +38,7 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     MAGNITUDES,
+    RATES,
     RESIDUAL,
     RESIDUALS,
     RESIDUALS_SEEN,
@@ -64,6 +68,9 @@ DOUBTLESS = 4.0
 
 NEAR = 0.25
 """Part of the step of a level within which it leads back to what is expected."""
+
+SILENT_DAYS = 3
+"""Days in which nothing is to be said of values until nothing says that their alarms go on: more than a weekend."""
 
 GROWN = 1.5
 """How many times as far as it stood off a row must be to have moved anew, or to be told that it has moved on."""
@@ -298,6 +305,28 @@ def end_what_is_back(rows: Floats, filters: Floats, charts: Floats, first: int, 
         if rows[r, STANDING] * of_days[ERROR] < 0 and _is_back(of_days):
             stand_off(rows[r], 0.0)
             begin_anew(filters[r], charts[r])
+
+
+@inlined
+def end_what_says_nothing(
+    day: int, rows: Floats, filters: Floats, charts: Floats, hours_known: Floats, first: int, count: int
+) -> None:
+    """End the alarms of what values are, if there was nothing to say of it for days although events came.
+
+    Whether values are missing goes on to be judged.
+    """
+    comes = False
+    for r in range(first, first + count):
+        for d in range(day - SILENT_DAYS + 1, day + 1):
+            if hours_seen(hours_known[r, d % DAYS]) > 0:
+                if rows[r, FAMILY] != RATES:
+                    return
+                comes = True
+    if comes:
+        for r in range(first, first + count):
+            if rows[r, FAMILY] != RATES and rows[r, STANDING] != 0:
+                stand_off(rows[r], 0.0)
+                begin_anew(filters[r], charts[r])
 
 
 @inlined

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from detectors.change.alarms import (
     alarm_by_day,
     end_what_is_back,
+    end_what_says_nothing,
     hold,
     is_held,
     name_foremost,
@@ -420,7 +421,7 @@ def _widen(window: Floats, early: float, guessed: float) -> None:
 
 
 @kernel
-def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
+def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats, window_thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
@@ -503,6 +504,7 @@ def close_day(  # noqa: PLR0912 -- what a day ends with, top to bottom
             age_of_row = age_of(rows[r], age)
             if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):
                 sums[r] = 0.0
+        end_what_says_nothing(day, rows, filters, charts, hours_known, first, count)
         _learn(day, weekend, rows, series[s], first, count, age, moments, sums, waiting)
 
 

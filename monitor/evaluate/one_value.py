@@ -21,8 +21,8 @@ ONE_VALUE = (
     "rates of missing, invalid and out-of-range values can alarm"
 )
 
-FEWEST_EVENTS = 20
-"""Values of a window of which it is asked whether they are one: few are by chance."""
+FEWEST_EVENTS = 5
+"""Values of a window of which it is asked whether they are one: fewer are by chance."""
 
 NEARLY_ALL = 0.9
 """Share of a window's values that are one, and of windows of which that is so."""

@@ -34,14 +34,17 @@ def broken_by_hours(at_ms: int) -> str:
     return "unknown" if day >= 7 and day % 2 and hour in (10, 11) else "web"
 
 
-def replayed(folder: Path, value: Value, *, missing_from_ms: int = START_MS + DAYS * DAY_MS) -> Store:
+def replayed(
+    folder: Path, value: Value, *, window: str = "1h", days: int = DAYS, per_hour: int = PER_HOUR,
+    missing_from_ms: int = START_MS + DAYS * DAY_MS,
+) -> Store:  # fmt: skip
     events = []
-    for start_ms in range(START_MS, START_MS + DAYS * DAY_MS, HOUR_MS):
-        for number in range(PER_HOUR):
-            at_ms = start_ms + number * HOUR_MS // PER_HOUR
+    for start_ms in range(START_MS, START_MS + days * DAY_MS, HOUR_MS):
+        for number in range(per_hour):
+            at_ms = start_ms + number * HOUR_MS // per_hour
             known = {} if at_ms >= missing_from_ms else {"x": value(at_ms)}
             events.append(json.dumps({"id": f"{start_ms}-{number}", "ts": at_ms, **known}).encode())
-    detect = {"false_alarms": "1 per 7d", "pane": "1h", "defaults": {"window": "1h"}}
+    detect = {"false_alarms": "1 per 7d", "pane": window, "defaults": {"window": window}}
     schema = {"id": "id", "features": {"x": {"type": "category"}}}
     store, _ = replayed_lines(folder, events, configured(detect=detect, schema=schema, segments=[]))
     return store
@@ -59,6 +62,16 @@ def test_what_follows_the_clock_is_told_in_its_first_days_at_most(tmp_path: Path
     assert all(row["at_ms"] <= START_MS + 3 * DAY_MS for row in firing(store))
     newest = [row for row in rows(store, "scores") if row["signal"] == "feature:x" and row["detector"] == "change"][-1]
     assert (newest["status"], newest["detail"]) == ("no_data", ONE_VALUE)
+
+
+def test_an_alert_of_it_is_over_after_three_days_of_which_nothing_is_said(tmp_path: Path) -> None:
+    """It stood for weeks, and was updated with each window that no event came in."""
+    transitions = rows(replayed(tmp_path, part, window="5m", days=7, per_hour=84), "alerts")
+    states = {row["alert_id"]: (row["state"], row["at_ms"]) for row in transitions}
+    assert states
+    for state, at_ms in states.values():
+        assert state == "resolved"
+        assert at_ms <= START_MS + 5 * DAY_MS
 
 
 def test_its_values_that_are_missing_are_found(tmp_path: Path) -> None:
@@ -94,6 +107,6 @@ def test_windows_may_be_cut_anywhere_and_a_checkpoint_lie_between(
 
 
 def test_few_values_are_one_by_chance() -> None:
-    counts = np.eye(4, dtype=np.int64)[np.arange(200) % 4] * 5
+    counts = np.eye(4, dtype=np.int64)[np.arange(200) % 4] * 4
     is_one = OneValue().take(np.arange(200) * HOUR_MS, counts, counts.sum(axis=1), ["a", "b", "c", "d"])
     assert not is_one.any()
