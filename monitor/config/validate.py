@@ -31,6 +31,10 @@ T = TypeVar("T", bound=BaseModel)
 STAND_INS = ("stand-in", "v" + "0123456789abcdef" * 4, "1", "1h", "true")
 """In place of a variable that is not set: a name, a secret, a number, a duration, a switch."""
 
+SECTION_ERRORS = ("model_type", "model_attributes_type", "dict_type", "mapping_type")
+LIST_ERRORS = ("list_type", "tuple_type")
+"""How pydantic calls what stands where a section, or a list, belongs."""
+
 MOST_MISTAKES = 200
 """So many of a document are put into words: nobody mends thousands at a time."""
 
@@ -186,6 +190,11 @@ def _inside(loc: Sequence[str | int], value: Any) -> tuple[Any, KeyPath]:
 
 
 def _message(kind: type[BaseModel], document: Document, item: Any) -> str:
+    if item["type"] in SECTION_ERRORS:
+        keys = {field.alias or name for at in _sections_at(kind, item["loc"]) for name, field in _fields(at, {})}
+        return "a section belongs here, `{key: value}`" + (f"; its keys are {', '.join(sorted(keys))}" if keys else "")
+    if item["type"] in LIST_ERRORS:
+        return "a list belongs here, `[one, another]`"
     if item["type"] != "extra_forbidden":
         # The message alone: the error's input may hold a secret.
         return str(item["msg"]).removeprefix("Value error, ")

@@ -94,7 +94,7 @@ BROKEN = {
         "apiVersion: leeway/v1\n", "", "1:1: apiVersion: required key is missing"
     ),
     "metadata is missing": _replaced("metadata: {name: fraud}\n", "", "1:1: metadata: required key is missing"),
-    "metadata is text": _replaced("{name: fraud}", "fraud", "3:1: metadata: Input should be a valid dictionary"),
+    "metadata is text": _replaced("{name: fraud}", "fraud", "3:1: metadata: a section belongs here"),
     "name is missing": _replaced("{name: fraud}", "{owner: a}", "3:1: metadata.name: required key is missing"),
     "name has a blank": _replaced("fraud}", "fraud model}", "3:12: metadata.name: String should match pattern"),
     "name is a number": _replaced("fraud}", "7}", "3:12: metadata.name: Input should be a valid string"),
@@ -114,7 +114,11 @@ BROKEN = {
         "  sources: [{http: fraud}]\n", "", "4:1: spec.sources: required key is missing", one=False
     ),
     "sources are empty": _replaced("[{http: fraud}]", "[]", "5:3: spec.sources: List should have at least 1 item"),
-    "source is text": _replaced("[{http: fraud}]", "[fraud]", "5:13: spec.sources.0: Input should be a valid dict"),
+    "source is text": _replaced(
+        "[{http: fraud}]",
+        "[fraud]",
+        "5:13: spec.sources.0: a section belongs here, `{key: value}`; its keys are allowed_lateness, d",
+    ),
     "source names nothing to read": _replaced(
         "{http: fraud}", "{kind: event}", "5:13: spec.sources.0: name exactly one of kafka, file, http", one=False
     ),
@@ -152,7 +156,7 @@ BROKEN = {
         "type: numeric, r", "type: number, r", "7:25: spec.schema.features.amount.type: Input should be 'numeric', 'ca"
     ),
     "field is a word": _replaced(
-        "{type: category}", "category", "7:58: spec.schema.features.country: Input should be a valid dictionary"
+        "{type: category}", "category", "7:58: spec.schema.features.country: a section belongs here"
     ),
     "name of a field has a blank": _replaced(
         "country:", "the country:", "6:3: spec.schema: a field's name has no spaces, colons or wildcards", one=False
@@ -186,7 +190,7 @@ BROKEN = {
         "segments: [{by: [amount], values: [a]}]", "20: spec.segments.0.by.0: 'amount' is not a category", one=False
     ),
     "segments without a field": _with("segments: [{values: [a]}]", "14: spec.segments.0.by: required key is missing"),
-    "segments by one field in text": _with("segments: [{by: country}]", "15: spec.segments.0.by: Input should be a va"),
+    "segments by one field in text": _with("segments: [{by: country}]", "15: spec.segments.0.by: a list belongs here"),
     "segments without values or data set": _with("segments: [{by: [country]}]", "14: spec.segments.0: name", one=False),
     "segment that is named twice": _with(
         "segments: [{by: [country], values: [DE, FR, [DE]]}]",
@@ -312,7 +316,7 @@ BROKEN = {
         "detect: {rules: [{on: volume, use: psi}]}", "33: spec.detect.rules.0.use: expected a list of detectors"
     ),
     "parameters that are none": _with(
-        "detect: {rules: [{on: volume, use: [volume: 0]}]}", "39: spec.detect.rules.0.use.0: Input should be"
+        "detect: {rules: [{on: volume, use: [volume: 0]}]}", "39: spec.detect.rules.0.use.0: a section belongs here"
     ),
     "detector that is misspelt": _with(
         "detect: {rules: [{on: '*', use: [wasserstien]}]}",
@@ -623,7 +627,7 @@ BROKEN = {
         "11:3: spec.performance: only summaries are to be kept",
         is_of_one_value=False,
     ),
-    "freshness in a word": _with("freshness: never", "3: spec.freshness: Input should be a valid dictionary"),
+    "freshness in a word": _with("freshness: never", "3: spec.freshness: a section belongs here"),
     "freshness of an instant": _with("freshness: {expect: 1ms}", "15: spec.freshness.expect: Input", one=False),
     "key of the code": _with("alerts: {for_ms: 5m}", "12: spec.alerts.for_ms: unknown key; did you mean 'for'?"),
     "two formats of a port": _service("api: {port: eighty}", "9: spec.api.port: Input should be a valid integer"),
@@ -837,7 +841,7 @@ BROKEN = {
         "10:14: spec.schema.labels.country: 'country' is a field with a `privacy`, and",
         is_of_one_value=False,
     ),
-    "kept in another word": _with("keep: nothing", "3: spec.keep: Input should be a valid dictionary"),
+    "kept in another word": _with("keep: nothing", "3: spec.keep: a section belongs here"),
     "summaries only of an HTTP stream": Broken(
         f"{MODEL}  keep: none\n", "5:14: spec.sources.0.http: only summaries are to be kept", is_of_one_value=False
     ),

@@ -58,7 +58,7 @@ def mistakes_of(leeway: Console, file: Path, text: str | bytes) -> list[str]:
         (MODEL + "  segments: !!python/name:os.system []\n", "9: spec.segments: unknown tag !!python/name:os.system"),
         (MODEL + "  segments: !!int bar\n", "9: spec.segments: this is not !!int, as its tag says"),
         (MODEL + "  segments: !!bool bar\n", "9: spec.segments: this is not !!bool, as its tag says"),
-        (MODEL + "  segments: =\n", "9: spec.segments: Input should be a valid list"),
+        (MODEL + "  segments: =\n", "9: spec.segments: a list belongs here"),
         (MODEL.replace("fraud}", "fra\0ud}"), "3: not YAML: the character U+0000 may only stand in quotes"),
         (MODEL + '  segments: "\\U00110000"\n', "9: not YAML: chr() arg not in range"),
         (MODEL + '  segments: "\\uD800"\n', "9: spec.segments: half of a surrogate pair is no character"),

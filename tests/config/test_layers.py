@@ -170,8 +170,8 @@ def test_defaults_of_one_namespace_stand_in_one_place(tmp_path: Path) -> None:
     [
         ("metadata: {namespace: [a]}\n", "3:12: metadata.namespace: Input should be a valid string"),
         ("metadata: {name: a}\n", "3:12: metadata.name: unknown key; did you mean 'namespace'?"),
-        ("metadata: a\n", "3:1: metadata: Input should be a valid dictionary or instance of DefaultsMetadata"),
-        ("spec: a\n", "3:1: spec: Input should be a valid dictionary"),
+        ("metadata: a\n", "3:1: metadata: a section belongs here"),
+        ("spec: a\n", "3:1: spec: a section belongs here"),
         ("spec: {sources: [{kind: event}]}\n", "3:18: spec.sources.0: name exactly one of kafka, file, http; found n"),
         ("spec: {schema: {features: {a: {kind: numeric}}}}\n", "3:28: spec.schema.features.a.type: required key is "),
     ],
