@@ -51,13 +51,17 @@ class Reach:
         return None if self.horizon is None else self.horizon.complete_ms(self.closed)
 
     def held_back_by(self) -> list[tuple[Partition, int | None]]:
-        """Return the partitions for which hours wait, the furthest behind first, and up to when each is known."""
+        """Return the partitions for which hours wait, the furthest behind first, and up to when each is known.
+
+        One that has ended is waited for by none.
+        """
         if self.horizon is None:
             return []
         waited_for = self.horizon.expected - self.horizon.idle
         standing = {partition: self.closed.get(partition) for partition in waited_for}
         known_ms = {each: None if so_far is None else so_far.closed_ms for each, so_far in standing.items()}
-        return sorted(known_ms.items(), key=lambda item: (item[1] is not None, item[1] or 0, item[0]))
+        unended = {partition: ms for partition, ms in known_ms.items() if ms is None or ms < ENDED}
+        return sorted(unended.items(), key=lambda item: (item[1] is not None, item[1] or 0, item[0]))
 
     def counted_ms(self, at_ms: int) -> Known:
         """Return what counts of each partition in hours that are judged at a time."""

@@ -17,11 +17,12 @@ from monitor.clock import ManualClock
 from monitor.config import Configuration
 from monitor.erasure.erase import Eraser, Request
 from monitor.errors import LeewayError
+from monitor.evaluate.horizon import Closed, Horizon
 from monitor.events import ENDED, Partition, Records
 from monitor.ingest.ingest import Ingest
 from monitor.ingest.readers import Readers
 from monitor.messages import of_life
-from monitor.performance.horizon import reach_of
+from monitor.performance.horizon import Reach, reach_of
 from monitor.performance.hours import NOW
 from monitor.performance.job import work_out
 from monitor.performance.performance import Performance
@@ -361,6 +362,12 @@ def test_an_hour_waits_for_labels_and_says_for_which(watch: Watch) -> None:
     assert reach.complete_ms is None
     assert reach.held_back_by()[0] == (("truth", 1), None)
     assert waiting(store, watch).judged_ms is None
+
+
+def test_no_hour_waits_for_what_has_ended() -> None:
+    closed = {("events.jsonl", 0): Closed(ENDED, START_MS), ("truth", 0): Closed(START_MS, START_MS)}
+    waits = Reach(closed, {}, frozenset({("truth", 0)}), Horizon(frozenset(closed)))
+    assert waits.held_back_by() == [(("truth", 0), START_MS)]
 
 
 def test_hours_of_which_predictions_are_read_later_from_another_partition_are_worked_out_again_at_once(
