@@ -317,3 +317,17 @@ def test_a_table_that_is_wider_than_the_window_has_a_shadow_where_it_goes_on(loo
     assert at_start[0] != at_end[0]  # a shadow at the left once the beginning is out of sight
     assert at_start[1] != at_end[1]  # and one at the right until the end is in sight
     assert at_start[0] == at_end[1]  # none at either end
+
+
+NARROW_CELLS = """() => [...document.querySelectorAll('main td')]
+  .filter((cell) => cell.textContent.trim().length > 8 && cell.clientWidth < 200).map((cell) => cell.textContent)"""
+
+
+@pytest.mark.parametrize("path", ["/alerts/a", "/docs"])
+def test_a_plain_page_can_be_read_on_a_phone(path: str, look: Open) -> None:
+    shown = look(path)
+    shown.page.set_viewport_size({"width": 390, "height": 800})
+    assert shown.page.locator("main td").count() > 0
+    assert shown.page.evaluate(NARROW_CELLS) == []
+    assert shown.too_wide_at() == []
+    assert shown.violations() == []
