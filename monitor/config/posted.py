@@ -19,7 +19,7 @@ from monitor.config.load import Check, Configuration, read_again, wrong_referenc
 from monitor.config.model import Model
 from monitor.config.privacy_checks import wrong_privacy
 from monitor.config.streams import is_pattern, is_simple
-from monitor.config.topics import wrong_files, wrong_streams
+from monitor.config.topics import wrong_streams
 from monitor.config.validate import validated
 
 __all__ = ["read_model", "with_models", "with_posted"]
@@ -53,10 +53,7 @@ def with_posted(configuration: Configuration, name: str, text: str, checks: Sequ
     changed = with_models(configuration, {name: (model, text)})
     mistakes = {
         document.mistake(path if other == name else ("spec", "sources"), message)
-        for other, path, message in (
-            *wrong_streams(changed.all_read, changed.service),
-            *wrong_files(changed.all_read, lambda name: changed.resolve(name, "")),
-        )
+        for other, path, message in wrong_streams(changed.all_read, changed.service)
     }
     own = {name: changed.models[name]}
     mistakes |= {document.mistake(path, message) for _, path, message in wrong_privacy(own, changed.service)}
