@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import pairwise, takewhile
 from statistics import median_low
 from typing import Any, NamedTuple
@@ -316,15 +317,22 @@ class PastSpells:
 
 
 def recurrence_of(
-    spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC, holidays: Collection[date] = ()
+    spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC, holidays: frozenset[date] = frozenset()
 ) -> Recurrence:
     """Return what spells, the oldest first and at least one, say of one that begins now."""
-    times = [(at_ms, local_time.of(at_ms)) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
-    starts = [Start(at_ms, local_ms, _days_off(local_ms, holidays)) for at_ms, local_ms in times]
+    starts = [_start(at_ms, local_time, holidays) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
     rhythm = _at_an_hour(starts, spells) or _within_days(starts)
     first_ms = starts[0].at_ms
     is_throughout = rhythm is not None and rhythm.since_ms == first_ms
     return Recurrence(len(starts), first_ms, spells[-1], rhythm, is_throughout, local_time)
+
+
+# An outage begins in the same windows for many series, and a time zone takes longer than all that is said of it.
+@lru_cache(maxsize=100 * MOST_SPELLS)
+def _start(at_ms: int, local_time: LocalTime, holidays: frozenset[date]) -> Start:
+    local_ms = local_time.of(at_ms)
+    days = (moment(local_ms + day * DAY_MS).date() for day in range(1, LONGEST_PERIOD + 1))
+    return Start(at_ms, local_ms, _leading(day.weekday() > FRIDAY or day in holidays for day in days))
 
 
 def _at_an_hour(starts: Sequence[Start], spells: Sequence[Spell]) -> Rhythm | None:
@@ -344,13 +352,14 @@ def _at_an_hour(starts: Sequence[Start], spells: Sequence[Spell]) -> Rhythm | No
 def _within_days(starts: Sequence[Start]) -> Rhythm | None:
     """Return how many hours apart the newest ones come, unless they came each day before they did so."""
     of_days = _on_days(starts)
-    hours_apart = [_hours_apart(*pair) for pair in pairwise(starts)][::-1]
-    count = _leading(hours == hours_apart[0] > 0 for hours in hours_apart) + 1
+    pairs = _newest_pairs(starts)
+    hours_apart = next((hours for hours in HOURS_APART if _are_hours_apart(*pairs[0], hours)), 0)
+    count = _leading(_are_hours_apart(*pair, hours_apart) for pair in pairs) + 1 if hours_apart else 0
     if count < OFTEN_IN_A_DAY:
         return of_days
     first = starts[-count]
     of_hours = of_days or Rhythm(0, is_of_weekdays=False, since_ms=first.at_ms, usual_ms=first.local_ms)
-    return of_hours._replace(hours=hours_apart[0]) if first.at_ms <= of_hours.since_ms else of_days
+    return of_hours._replace(hours=hours_apart) if first.at_ms <= of_hours.since_ms else of_days
 
 
 def _on_days(starts: Sequence[Start]) -> Rhythm | None:
@@ -366,11 +375,15 @@ def _on_days(starts: Sequence[Start]) -> Rhythm | None:
 
 def _in_step(starts: Sequence[Start]) -> tuple[int, bool]:
     """Return how many of the newest starts are equally many days apart, and whether that is so but for weekends."""
-    pairs = list(pairwise(starts))[::-1]
-    steps = [_step(*pair) for pair in pairs]
-    alike = _leading(step == steps[0] > 0 for step in steps)
+    pairs = _newest_pairs(starts)
+    days_apart = _step(*pairs[0]) if pairs else 0
+    alike = _leading(_step(*pair) == days_apart > 0 for pair in pairs)
     of_weekdays = _leading(_is_next_weekday(*pair) for pair in pairs)
     return max(alike, of_weekdays) + 1, of_weekdays > alike
+
+
+def _newest_pairs(starts: Sequence[Start]) -> list[tuple[Start, Start]]:
+    return list(pairwise(starts))[::-1]
 
 
 def _leading(fitting: Iterable[bool]) -> int:
@@ -383,23 +396,16 @@ def _is_next_weekday(former: Start, following: Start) -> bool:
     return (step == 1 and weekday < FRIDAY) or (step == 1 + former.days_off and weekday <= FRIDAY)
 
 
-def _days_off(local_ms: int, holidays: Collection[date]) -> int:
-    """Return how many weekend days and holidays follow one another after a day."""
-    days = (moment(local_ms + day * DAY_MS).date() for day in range(1, LONGEST_PERIOD + 1))
-    return _leading(day.weekday() > FRIDAY or day in holidays for day in days)
-
-
 def _step(former: Start, following: Start) -> int:
     """Return how many days later about the same hour is; 0 if it is not that hour, or too many."""
     days = round((following.local_ms - former.local_ms) / DAY_MS)
     return days if days <= LONGEST_PERIOD and _off_ms(former, following, days * DAY_MS) <= NEAR_MS else 0
 
 
-def _hours_apart(former: Start, following: Start) -> int:
-    """Return how many hours later it is; 0 if these are not whole ones, to a twelfth, or of no timetable."""
-    hours = min(HOURS_APART, key=lambda hours: _off_ms(former, following, hours * HOUR_MS))
-    is_near = _off_ms(former, following, hours * HOUR_MS) <= min(hours * HOUR_MS // 12, HOUR_MS // 2)
-    return hours if is_near else 0
+def _are_hours_apart(former: Start, following: Start, hours: int) -> bool:
+    """Whether they are so many hours apart, to a twelfth."""
+    apart_ms = hours * HOUR_MS
+    return _off_ms(former, following, apart_ms) <= min(apart_ms // 12, HOUR_MS // 2)
 
 
 def _off_ms(former: Start, following: Start, apart_ms: int) -> int:
@@ -407,5 +413,5 @@ def _off_ms(former: Start, following: Start, apart_ms: int) -> int:
 
     When clocks change, what goes by local time and what goes by UTC keep their hours alike.
     """
-    by_clocks = (following.local_ms - former.local_ms, following.at_ms - former.at_ms)
-    return min(abs(passed_ms - apart_ms) for passed_ms in by_clocks)
+    by_local_ms, by_utc_ms = following.local_ms - former.local_ms, following.at_ms - former.at_ms
+    return min(abs(by_local_ms - apart_ms), abs(by_utc_ms - apart_ms))
