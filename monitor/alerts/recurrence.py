@@ -319,7 +319,23 @@ class PastSpells:
 def recurrence_of(
     spells: Sequence[Spell], starts_ms: int, local_time: LocalTime = BY_UTC, holidays: frozenset[date] = frozenset()
 ) -> Recurrence:
-    """Return what spells, the oldest first and at least one, say of one that begins now."""
+    """Return what spells, the oldest first and at least one, say of one that begins now.
+
+    Where a job goes by UTC, its weekdays may be Tuesday to Saturday of the zone: then they are said by UTC.
+    """
+    recurrence = _recurrence_by(local_time, spells, starts_ms, holidays)
+    if recurrence.is_throughout or local_time.zone == BY_UTC.zone:
+        return recurrence
+    by_utc = _recurrence_by(local_time._replace(zone=BY_UTC.zone), spells, starts_ms, holidays)
+    if by_utc.rhythm is None or not by_utc.rhythm.is_of_weekdays:
+        return recurrence
+    is_longer = recurrence.rhythm is None or by_utc.rhythm.since_ms < recurrence.rhythm.since_ms
+    return by_utc if is_longer else recurrence
+
+
+def _recurrence_by(
+    local_time: LocalTime, spells: Sequence[Spell], starts_ms: int, holidays: frozenset[date]
+) -> Recurrence:
     starts = [_start(at_ms, local_time, holidays) for at_ms in (*(spell.starts_ms for spell in spells), starts_ms)]
     rhythm = _at_an_hour(starts, spells) or _within_days(starts)
     first_ms = starts[0].at_ms

@@ -234,6 +234,18 @@ def test_weekdays_are_those_of_the_model(zone: str, hour: float, hours: str, new
     assert firing.signals[0]["daily_since_ms"] == since_ms
 
 
+def test_weekdays_of_utc_that_are_none_of_the_model_are_said_by_utc() -> None:
+    """A job of a server at 20:00 UTC runs from Tuesday to Saturday in Tokyo."""
+    zone = "Asia/Tokyo"
+    firing = play(days_at([0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 14], 20), lifecycle(zone=zone))
+    timetables = [title.partition(", ")[2] for title in titles(firing)]
+    assert timetables == ["", "", *[f"each day ({zone})"] * 3, *["each weekday"] * 6]
+    assert sentence(firing[-1]) == (
+        "for the 11th time since 2024-05-06 20:00 UTC, each weekday from about 20:00 to 22:00 UTC"
+    )
+    assert {step.signals[0]["daily_since_ms"] for step in firing[2:]} == {MONDAY_MS + 20 * HOUR_MS}
+
+
 @pytest.mark.parametrize(
     ("days", "timetable"),
     [
@@ -465,7 +477,7 @@ def test_what_was_said_by_utc_stays_so_until_its_alert_is_over() -> None:
     play([*former, (third, third_over - HOUR_MS)], alerts)
     written = json.loads(json.dumps(alerts.snapshot()))
     (recurrence,) = [member["recurrence"] for alert in written["live"] for member in alert["members"]]
-    del recurrence[5:]
+    del recurrence[5:], recurrence[3][5:]
     resumed = lifecycle(zone="Asia/Tokyo")
     resumed.restore(written)
     resumed.step(third_over, [verdict(third_over)])
