@@ -7,24 +7,30 @@ single number could stand for, since each is read at its own pace.
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import xor
 from typing import Any
 
 from monitor.alerts.alert_log import ALERT_TABLES, ALERTS, table_of
 from monitor.api.buckets import EARLIEST_MS
-from monitor.api.reading import CursorError, Row, decode_cursor, encode_cursor, is_storable
+from monitor.api.reading import CursorError, Row, is_storable
 from monitor.api.standing_alerts import is_matched, transition
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Feed", "Happened", "ends_of", "positions_of"]
+__all__ = ["EventIds", "Feed", "Happened", "ends_of", "event_id", "positions_of"]
 
-KIND = "feed"
 PAGE = 1_000
+KEPT_IDS = 64
+MOST_BYTES = 4 << 20
+"""Of positions: of 50,000 logs."""
+
 Position = tuple[int, str, str, int]
 _PLACE = ("at_ms", "model", "alert_id", "sequence")
 
@@ -63,6 +69,21 @@ class Happened:
         return json.dumps(self.shown, separators=(",", ":"))
 
 
+class EventIds:
+    """The ids written last: of thousands of models one takes milliseconds, and hundreds of streams send it."""
+
+    def __init__(self) -> None:
+        self._written: dict[int, str] = {}
+
+    def of(self, mark: int, positions: Mapping[str, Position]) -> str:
+        """Return the id of positions, whose mark no others have."""
+        if mark not in self._written:
+            if len(self._written) == KEPT_IDS:
+                del self._written[next(iter(self._written))]
+            self._written[mark] = event_id(positions)
+        return self._written[mark]
+
+
 class Feed:
     """The transitions of some models behind a position.
 
@@ -73,24 +94,34 @@ class Feed:
         The last transition seen of each log; of others, none was.
     matchers : sequence of Matcher
         Only alerts whose labels all of them match.
+    ids : EventIds or None
+        Shared with others that are at the same positions.
     """
 
     def __init__(
-        self, models: Sequence[str], positions: Mapping[str, Position], matchers: Sequence[Matcher] = ()
+        self,
+        models: Sequence[str],
+        positions: Mapping[str, Position],
+        matchers: Sequence[Matcher] = (),
+        ids: EventIds | None = None,
     ) -> None:
         self._models, self._matchers = frozenset(models), matchers
         self.positions = dict(positions)
+        self._ids = EventIds() if ids is None else ids
+        self._mark = reduce(xor, map(hash, self.positions.items()), 0)
 
     @property
     def position(self) -> str:
         """The position now: the ``id`` of the last event."""
-        positions = {model: list(position) for model, position in sorted(self.positions.items())}
-        return encode_cursor(KIND, [json.dumps(positions, separators=(",", ":"))])
+        return self._ids.of(self._mark, self.positions)
 
     def unseen(self, rows: Iterable[Happened]) -> Iterator[Happened]:
         """Yield the transitions that were not seen, in the order of their times, each when the position is at it."""
         for happened in sorted(filter(self._is_behind, rows), key=lambda each: each.position):
+            if happened.log in self.positions:
+                self._mark ^= hash((happened.log, self.positions[happened.log]))
             self.positions[happened.log] = happened.position
+            self._mark ^= hash((happened.log, happened.position))
             yield happened
 
     def take(self, rows: Iterable[Happened]) -> Iterator[tuple[str, Happened]]:
@@ -149,6 +180,20 @@ def _log(table: str, model: str) -> str:
     return model if table == ALERTS else f"{table}/{model}"
 
 
+def event_id(positions: Mapping[str, Position]) -> str:
+    """Return what is sent as the ``id`` of an event: clients send it back in a header, and so it is packed.
+
+    Examples
+    --------
+    >>> positions_of(event_id({"fraud": (5, "fraud", "a", 0), "freshness_alerts/churn": (7, "churn", "b", 1)}))
+    {'fraud': (5, 'fraud', 'a', 0), 'freshness_alerts/churn': (7, 'churn', 'b', 1)}
+    """
+    # The model stands in the name of its log.
+    shortened = {log: [at_ms, alert_id, number] for log, (at_ms, _, alert_id, number) in sorted(positions.items())}
+    text = json.dumps(shortened, ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(zlib.compress(text.encode(), 1)).decode().rstrip("=")
+
+
 def positions_of(event_id: str) -> dict[str, Position]:
     """Return the positions that the ``id`` of an event stands for.
 
@@ -157,14 +202,26 @@ def positions_of(event_id: str) -> dict[str, Position]:
     CursorError
         If it is none.
     """
-    wrong = CursorError(f"{event_id!r} is not an event's id")
+    wrong = CursorError(f"{event_id[:100]!r} is not an event's id")
     try:
-        (text,) = decode_cursor(KIND, event_id, (str,))
-        positions: dict[str, Any] = json.loads(text)
-        decoded = {model: (at_ms, name, alert_id, seq) for model, (at_ms, name, alert_id, seq) in positions.items()}
-    except (CursorError, ValueError, AttributeError, TypeError) as error:
+        positions: dict[str, Any] = json.loads(_unpacked(event_id))
+        decoded = {log: (at_ms, _model(log), alert_id, seq) for log, (at_ms, alert_id, seq) in positions.items()}
+    except (ValueError, AttributeError, TypeError, zlib.error, RecursionError) as error:
         raise wrong from error
-    for model, position in decoded.items():
-        if [type(value) for value in position] != [int, str, str, int] or not all(map(is_storable, (model, *position))):
+    for log, position in decoded.items():
+        if [type(value) for value in position] != [int, str, str, int] or not all(map(is_storable, (log, *position))):
             raise wrong
     return decoded
+
+
+def _unpacked(event_id: str) -> bytes:
+    packed = base64.b64decode((event_id + "=" * (-len(event_id) % 4)).encode("ascii"), altchars=b"-_", validate=True)
+    unpacking = zlib.decompressobj()
+    text = unpacking.decompress(packed, MOST_BYTES)
+    if not unpacking.eof or unpacking.unused_data:
+        raise ValueError("it is cut short, longer than what it holds, or of more logs than there can be")
+    return text
+
+
+def _model(log: str) -> str:
+    return log.rpartition("/")[2]

@@ -19,6 +19,9 @@ from monitor.tls.listener import ListenerCertificate
 
 __all__ = ["Server"]
 
+MOST_HEADER_BYTES = 256 << 10
+"""A stream of the alerts of thousands of models resumes from a position in the log of each."""
+
 
 class Server:
     """Serves a socket in a thread of its own, from the first application that answers until it is stopped.
@@ -47,6 +50,7 @@ class Server:
             log_config=None,
             access_log=False,
             http=self._connected,  # type: ignore[arg-type]
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
             proxy_headers=False,  # else any client says from where it asks
             timeout_graceful_shutdown=grace_s,
         )

@@ -20,7 +20,7 @@ from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
 from sse_starlette.event import ServerSentEvent
 
-from monitor.api.feed import Feed, Happened, ends_of, positions_of
+from monitor.api.feed import EventIds, Feed, Happened, ends_of, positions_of
 from monitor.api.problems import ProblemError
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Store, StoreError
@@ -93,7 +93,7 @@ class Streams:
         self._poll_s, self._stopping = poll_s, stopping
         self.threads = CapacityLimiter(THREADS)
         self._opening = asyncio.Lock()
-        self.ring = Ring()
+        self.ring, self._ids = Ring(), EventIds()
         self._feed: Feed | None = None
         self._polling: asyncio.Task[None] | None = None
         self.open = 0
@@ -135,7 +135,7 @@ class Streams:
         positions = {log: at for log, at in self._feed.positions.items() if at[1] in models}
         return Stream(
             self,
-            Feed(models, positions if resumed is None else resumed, matchers),
+            Feed(models, positions if resumed is None else resumed, matchers, self._ids),
             self.ring.end,
             is_behind=resumed is not None,
         )

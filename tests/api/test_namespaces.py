@@ -19,11 +19,11 @@ from monitor.access.tokens import Token
 from monitor.alerts.own import MODEL as LEEWAY
 from monitor.alerts.transition import POSTED
 from monitor.api.app import ROUTERS, create_app
+from monitor.api.feed import event_id
 from monitor.api.needs import NEEDS, OWN_PART, WHOLE
 from monitor.api.own_part import OwnPart
 from monitor.api.own_store import BY_ALERT, CHANGEABLE, OwnStore
 from monitor.api.problems import ProblemError
-from monitor.api.reading import encode_cursor
 from monitor.client.inprocess import InProcess
 from monitor.config import Model, Service
 from monitor.config.oidc import OidcRoles
@@ -47,7 +47,7 @@ OPERATIONS = [
     for method in operations
     if NEEDS[f"{method.upper()} {path}"] != "nothing"
 ] + [("GET", "/alerts"), ("GET", "/alerts/{alert_id}")]
-FROM_THE_START = encode_cursor("feed", ["{}"])
+FROM_THE_START = event_id({})
 FORMS = ("json", "csv", "arrow", "parquet")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from monitor.alerts.alert_log import ALERT_TABLES
 from monitor.api import feed, streams
+from monitor.api.feed import event_id
 from monitor.api.streams import Stream, Streams
 from monitor.config import Configuration, Service
 from monitor.config.service import Api, ServiceSpec
@@ -128,6 +129,28 @@ def test_a_stream_resumes_behind_what_it_showed_and_goes_on_with_the_others() ->
         assert [await resumed.next() for _ in range(2)] == ["b", "d\u2028\x85"], "of its own models only, and once"
 
     run(scenario)
+
+
+def test_the_id_of_an_event_is_written_once_for_all_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def counted(positions: Any) -> str:
+        written.append(event_id(positions))
+        return written[-1]
+
+    monkeypatch.setattr(feed, "event_id", counted)
+
+    async def scenario(following: Following) -> None:
+        shown = [await following.open() for _ in range(50)]
+        for stream in shown:
+            await stream.next()
+        for number in range(5):
+            following.happens(f"a{number}", 2_000 + number)
+            assert {await stream.next() for stream in shown} == {f"a{number}"}
+            assert {stream.id for stream in shown} == {written[-1]}
+
+    run(scenario)
+    assert len(written) == 6, "of thousands of models each takes milliseconds"
 
 
 def test_streams_end_while_the_store_is_away_and_begin_again_with_it() -> None:
