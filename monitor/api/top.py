@@ -23,10 +23,11 @@ __all__ = ["read_top", "router"]
 router = APIRouter(prefix="/v1", tags=["history"])
 
 SERIES = ("model", "signal", "segment", "version")
+DETECTED = (*SERIES, "detector")
 WORST = ("effect", "min_effect", "statistic", "p_value")
 WINDOW = ("window_end_ms", *WORST)
 Series = tuple[str, ...]
-OF_BUCKETS = (*SERIES, "detector", "windows", "drift", *(f"worst_{name}" for name in WINDOW))
+OF_BUCKETS = (*DETECTED, "windows", "drift", *(f"worst_{name}" for name in WINDOW))
 
 
 @lists(router, Top)
@@ -67,11 +68,8 @@ def read_top(
     drifted, alerts = side_by_side(
         lambda: _drifted(store, Drifting(*ends, where, limit)), lambda: _alert_ids(store, models, span)
     )
-    worst = [_worst_in_drift(store, ends, row, bucket) for row, bucket in drifted]
-    return [
-        _row(row, bucket, window, alerts.get(_series(row), []))
-        for (row, bucket), window in zip(drifted, worst, strict=True)
-    ]
+    worst = _worst_in_drift(store, ends, drifted)
+    return [_row(row, bucket, worst[_detected(row)], alerts.get(_series(row), [])) for row, bucket in drifted]
 
 
 def _drifted(store: Store, drifting: Drifting) -> list[tuple[Row, Row]]:
@@ -89,16 +87,23 @@ def _buckets(store: Store, ends: tuple[int, int], drifted: Sequence[Row]) -> dic
     return {_detected(bucket): bucket for bucket in rows_of(buckets)}
 
 
-def _worst_in_drift(store: Store, ends: tuple[int, int], drifted: Row, bucket: Row) -> Row:
-    """The window in drift with the largest effect, of the detector that saw the strongest drift."""
-    worst = {name: bucket[f"worst_{name}"] for name in WINDOW}
-    if worst["min_effect"] and worst["effect"] / worst["min_effect"] == drifted["severity"]:
-        return worst
-    # A window that was not in drift had a larger one.
-    where = {name: drifted[name] for name in (*SERIES, "detector")} | {"status": "drift"}
-    low, high = ({"window_end_ms": end_ms} for end_ms in ends)
-    query = Query("scores", where, low, high, order=("effect",), descending=True, limit=1, columns=WINDOW)
-    return next(iter(rows_of(store.read(query))), worst)
+def _worst_in_drift(store: Store, ends: tuple[int, int], drifted: Sequence[tuple[Row, Row]]) -> dict[Series, Row]:
+    """The windows in drift with the largest effects, of the detectors that saw the strongest drift."""
+    worst, quiet = {}, []
+    for row, bucket in drifted:
+        worst[_detected(row)] = window = {name: bucket[f"worst_{name}"] for name in WINDOW}
+        if not window["min_effect"] or window["effect"] / window["min_effect"] != row["severity"]:
+            # A window that was not in drift had a larger one.
+            quiet.append(row)
+    if quiet:
+        where = {name: sorted({row[name] for row in quiet}) for name in DETECTED} | {"status": "drift"}
+        low, high = ({"window_end_ms": end_ms} for end_ms in ends)
+        columns = (*DETECTED, *WINDOW)
+        query = Query(
+            "scores", where, low, high, order=("effect",), descending=True, first_by=DETECTED, columns=columns
+        )
+        worst |= {_detected(row): row for row in rows_of(store.read(query))}
+    return worst
 
 
 def _series(row: Row) -> Series:
@@ -106,7 +111,7 @@ def _series(row: Row) -> Series:
 
 
 def _detected(row: Row) -> Series:
-    return (*_series(row), row["detector"])
+    return tuple(row[name] for name in DETECTED)
 
 
 def _alert_ids(store: Store, models: Sequence[str] | None, span: Span) -> dict[Series, list[str]]:
