@@ -12,8 +12,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
-from operator import xor
+from functools import cached_property
 from typing import Any
 
 from monitor.alerts.alert_log import ALERT_TABLES, ALERTS, table_of
@@ -27,7 +26,7 @@ from sinks.store.rows import rows_of
 __all__ = ["EventIds", "Feed", "Happened", "ends_of", "event_id", "positions_of"]
 
 PAGE = 1_000
-KEPT_IDS = 64
+KEPT_IDS = 16
 MOST_BYTES = 4 << 20
 """Of positions: of 50,000 logs."""
 
@@ -73,15 +72,16 @@ class EventIds:
     """The ids written last: of thousands of models one takes milliseconds, and hundreds of streams send it."""
 
     def __init__(self) -> None:
-        self._written: dict[int, str] = {}
+        self._written: dict[frozenset[tuple[str, Position]], str] = {}
 
-    def of(self, mark: int, positions: Mapping[str, Position]) -> str:
-        """Return the id of positions, whose mark no others have."""
-        if mark not in self._written:
+    def of(self, positions: Mapping[str, Position]) -> str:
+        """Return the id of positions."""
+        key = frozenset(positions.items())
+        if key not in self._written:
             if len(self._written) == KEPT_IDS:
                 del self._written[next(iter(self._written))]
-            self._written[mark] = event_id(positions)
-        return self._written[mark]
+            self._written[key] = event_id(positions)
+        return self._written[key]
 
 
 class Feed:
@@ -108,20 +108,16 @@ class Feed:
         self._models, self._matchers = frozenset(models), matchers
         self.positions = dict(positions)
         self._ids = EventIds() if ids is None else ids
-        self._mark = reduce(xor, map(hash, self.positions.items()), 0)
 
     @property
     def position(self) -> str:
         """The position now: the ``id`` of the last event."""
-        return self._ids.of(self._mark, self.positions)
+        return self._ids.of(self.positions)
 
     def unseen(self, rows: Iterable[Happened]) -> Iterator[Happened]:
         """Yield the transitions that were not seen, in the order of their times, each when the position is at it."""
         for happened in sorted(filter(self._is_behind, rows), key=lambda each: each.position):
-            if happened.log in self.positions:
-                self._mark ^= hash((happened.log, self.positions[happened.log]))
             self.positions[happened.log] = happened.position
-            self._mark ^= hash((happened.log, happened.position))
             yield happened
 
     def take(self, rows: Iterable[Happened]) -> Iterator[tuple[str, Happened]]:
