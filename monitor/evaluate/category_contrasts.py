@@ -145,7 +145,7 @@ class CategoryContrasts(ReferredContrasts):
         values, n = grouped.T.astype(np.float64), windows.sums[first:, N]
         is_one = self._one_value.take(windows.ends_ms[first:], windows.counts[first:], n, columns.names)
         values[:, (n == 0) | is_one] = np.nan
-        evidence.lacking = {first + t: NoValue(0, ONE_VALUE) for t in np.flatnonzero(is_one).tolist()}
+        evidence.lacking = dict.fromkeys((first + np.flatnonzero(is_one)).tolist(), NoValue(0, ONE_VALUE))
         values[len(self._frequent) : CATEGORIES] = np.nan
         if not self._complete:
             values[self.NEW] = np.nan

@@ -76,9 +76,7 @@ class OneValue:
         """
         is_one = np.zeros(len(n), dtype=np.bool_)
         is_enough = n >= FEWEST_EVENTS
-        tops = counts.argmax(axis=1) if counts.shape[1] else np.zeros(len(n), dtype=np.int64)
-        most = counts[np.arange(len(n)), tops] if counts.shape[1] else np.zeros(len(n), dtype=np.int64)
-        is_pure = is_enough & (most >= NEARLY_ALL * n)
+        is_pure = is_enough & (counts.max(axis=1, initial=0) >= NEARLY_ALL * n)
         if not is_pure.any() and self._changes < FEWEST_CHANGES:
             self._windows += int(is_enough.sum())
             return is_one
@@ -86,7 +84,7 @@ class OneValue:
             is_one[t] = self._is_so(end_ms)
             self._windows += int(is_enough[t])
             if is_pure[t]:
-                value = values[tops[t]]
+                value = values[counts[t].argmax()]
                 self._add(value if isinstance(value, str) else int(value), end_ms)
         return is_one
 
