@@ -6,23 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from hmac import compare_digest
-from threading import Lock
 from typing import Any
 
 from monitor.access.roles import Role
 from monitor.access.tokens import MARK, MOST_NAME, MOST_NAMESPACES, NAMESPACE, Token, digest_of, new_secret, prefix_of
 from monitor.clock import Clock
 from monitor.errors import InputError
-from sinks.store.change_log import ChangeLog
+from sinks.store.change_log import ChangeLog, append_first
 from sinks.store.contract import Store
 
 __all__ = ["MOST_TOKENS", "TokenLog", "check_namespaces"]
 
 MOST_TOKENS = 1_000
 """That are good at once."""
-
-CREATING = Lock()
-"""Held from the look at the names that there are until another one is written."""
 
 
 class TokenLog:
@@ -48,7 +44,7 @@ class TokenLog:
     """
 
     def __init__(self, store: Store, clock: Clock, configured: Sequence[Token] = ()) -> None:
-        self._configured = tuple(configured)
+        self._store, self._configured = store, tuple(configured)
         self._log, self._uses, self._clock = ChangeLog(store, "tokens"), ChangeLog(store, "token_uses"), clock
 
     def all(self) -> list[Token]:
@@ -111,15 +107,26 @@ class TokenLog:
             namespaces=tuple(sorted(set(namespaces))),
         )
         check_namespaces(token.namespaces)
-        with CREATING:
-            self._check_room(name, now_ms)
-            self._log.put([_row(token, now_ms)])
-        return token, secret
+        while True:
+            tokens = self.all()
+            self._check_room(name, tokens, now_ms)
+            if self._written(token, [each.id for each in tokens if each.name == name]) == token:
+                return token, secret
+
+    def _written(self, token: Token, former_ids: Sequence[str]) -> Token:
+        """Return what is stored of a name beside its former tokens: this token, or one that was made before it."""
+
+        def read() -> Token | None:
+            tokens = [each for each in self.all() if each.name == token.name and each.id not in former_ids]
+            return token if token in tokens else next(iter(tokens), None)
+
+        follows = f"{token.name}/{former_ids[-1] if former_ids else ''}"
+        return append_first(self._store, "tokens", _row(token, token.created_ms), follows, read)
 
     def revoke(self, name: str, *, revoked_by: str) -> list[Token]:
         """Revoke for ever all good tokens with a name, or any with an id or a secret, and return them.
 
-        Two processes may have made tokens of one name at once. One that is revoked stays as it is.
+        Two processes may have made tokens of one name at once, on a cluster. One that is revoked stays as it is.
 
         Raises
         ------
@@ -158,12 +165,12 @@ class TokenLog:
             raise InputError(f"no token that is still good {shown}; there are {names or 'none'}")
         return named
 
-    def _check_room(self, name: str, now_ms: int) -> None:
+    def _check_room(self, name: str, tokens: Sequence[Token], now_ms: int) -> None:
         if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
             raise InputError(f"a token has a name of 1 to {MOST_NAME} printable characters")
         if "/" in name or name.startswith(MARK):
             raise InputError(f"the name of a token has no `/` in it, and does not begin as secrets do, with `{MARK}`")
-        good = _good(self.all(), now_ms)
+        good = _good(tokens, now_ms)
         if name in {token.name for token in self._configured}:
             raise InputError(f"the configuration has a token {name!r}: take another name")
         if name in {token.name for token in good}:

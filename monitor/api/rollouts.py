@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -51,8 +50,6 @@ LEAST_LOSS, MOST_LOSS = 1e-12, 1e12
 """What a metric may lose is 0, or within these: squares of it are numbers."""
 
 LONGEST_MS = 90 * DAY_MS
-_starting = threading.Lock()
-"""Two that are started at once are not both begun, unless by two processes."""
 
 ASSUMES = (
     "events of one span do not depend on one another",
@@ -129,8 +126,7 @@ def start_rollout(posted: PostedRollout, service: TheService) -> Response:
         posted.reason,
     )
     about(rollout.model, rollout.candidate, rollout.champion)
-    with _starting:
-        return answer(_detail(service, _started(service, rollout)))
+    return answer(_detail(service, _started(service, rollout)))
 
 
 @lists(router, Rollouts)
@@ -180,19 +176,25 @@ def _named(service: ApiService, name: str) -> Rollout:
 
 def _started(service: ApiService, rollout: Rollout) -> Rollout:
     """Return the rollout, or the same one where it runs already."""
-    active = _active(service, rollout.model)
-    running = next((each for each in active if _is_in_place_of(each, rollout)), None)
-    if running is not None and running.is_like(rollout):
-        return running
-    if running is not None:
-        raise bad_parameter("candidate", f"{rollout.candidate} is compared already, by {running.id}: stop that first")
-    if len(active) >= MOST_ACTIVE:
-        raise bad_parameter("model", f"{MOST_ACTIVE} rollouts of {rollout.model} are running: stop those nobody needs")
-    return log_rollout(service.store, service.clock, rollout)
+    while True:
+        rollouts = read_rollouts(service.store, rollout.model)
+        active = _active(service, rollouts)
+        running = next((each for each in active if _is_in_place_of(each, rollout)), None)
+        if running is not None and running.is_like(rollout):
+            return running
+        if running is not None:
+            detail = f"{rollout.candidate} is compared already, by {running.id}: stop that first"
+            raise bad_parameter("candidate", detail)
+        if len(active) >= MOST_ACTIVE:
+            detail = f"{MOST_ACTIVE} rollouts of {rollout.model} are running: stop those nobody needs"
+            raise bad_parameter("model", detail)
+        started = log_rollout(service.store, service.clock, rollout, rollouts)
+        if started.is_like(rollout):
+            return started
 
 
-def _active(service: ApiService, model: str) -> list[Rollout]:
-    rollouts = [rollout for rollout in read_rollouts(service.store, model) if not rollout.stopped_ms]
+def _active(service: ApiService, rollouts: Sequence[Rollout]) -> list[Rollout]:
+    rollouts = [rollout for rollout in rollouts if not rollout.stopped_ms]
     now = standings(service.store, rollouts)
     return [rollout for rollout in rollouts if now[rollout.id].is_active]
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
-from threading import Lock
 from typing import Literal
 
 from monitor.clock import Clock
 from monitor.errors import InputError
-from sinks.store.batch import append
+from sinks.store.change_log import append_first
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
@@ -42,8 +41,6 @@ No limit keeps anybody from a file, or from giving a model up.
 """
 
 MOST_CHARACTERS = 2_000
-WRITING = Lock()
-"""Held from the look at the last version until the next one is written."""
 
 
 class ConflictError(InputError):
@@ -128,9 +125,8 @@ def digest_of(document: str) -> str:
 class ConfigurationLog:
     """The versions in one store.
 
-    Two processes that accept a change of one model at the same moment may both write the same version. The one that was
-    written last stays, and every process goes over to it: also those that go by the other one already. Who made the
-    other one is told so, unless it was read back before: then it was in force for a moment, and is no version.
+    Of changes of one model that are accepted at the same moment, in whichever processes, the store takes one; each of
+    the others follows it as the next version, or is refused if it was to replace another one.
 
     Parameters
     ----------
@@ -216,24 +212,42 @@ class ConfigurationLog:
             The API is to own too many.
         StoreError
         """
-        model, owner, digest = change.model, change.owner, digest_of(change.document)
-        with WRITING:
-            newest = self.newest(model)
+        while True:
+            newest = self.newest(change.model)
             check_replaced(newest, replaces)
-            if newest is not None and (newest.digest, newest.owner) == (digest, owner):
+            if newest is not None and (newest.digest, newest.owner) == (digest_of(change.document), change.owner):
                 return newest
-            number = 1 if newest is None else newest.version + 1
-            if owner == "api":
-                self._check_room(model, number)
-            texts = {"author": change.author[:MOST_CHARACTERS], "reason": change.reason[:MOST_CHARACTERS]}
-            at_ms = max(self._clock.now_ms(), 0 if newest is None else newest.at_ms + 1)
-            texts |= {"document": change.document, "template": change.template}
-            version = Version(model, number, digest, owner, change.file, **texts, at_ms=at_ms)
-            append(self._store, "configurations", {name: [value] for name, value in asdict(version).items()})
-            stored = self.version(model, number)
-        if stored is None or stored.digest != digest:
-            raise ConflictError(f"somebody else has changed {model} at the same moment: look at it, and try again")
-        return version
+            version = self._next(change, newest)
+            if self._written(version) == version:
+                return version
+
+    def _next(self, change: Change, newest: Version | None) -> Version:
+        number = 1 if newest is None else newest.version + 1
+        if change.owner == "api":
+            self._check_room(change.model, number)
+        return Version(
+            change.model,
+            number,
+            digest_of(change.document),
+            change.owner,
+            change.file,
+            change.author[:MOST_CHARACTERS],
+            change.reason[:MOST_CHARACTERS],
+            change.document,
+            max(self._clock.now_ms(), 0 if newest is None else newest.at_ms + 1),
+            change.template,
+        )
+
+    def _written(self, version: Version) -> Version:
+        """Return the version that has this number: this one, or one that was written before."""
+        model, number = version.model, version.version
+        return append_first(
+            self._store,
+            "configurations",
+            asdict(version),
+            f"{model}/{number - 1}",
+            lambda: self.version(model, number),
+        )
 
     def _read(self, where: Mapping[str, object], limit: int | None = None) -> Iterator[Version]:
         query = Query("configurations", where, descending=True, limit=limit)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from monitor.clock import Clock
 from monitor.config.performance import is_judged
-from sinks.store.change_log import ChangeLog, Row
+from sinks.store.change_log import ChangeLog, Row, after
 from sinks.store.contract import Query, Store
 from sinks.store.evaluated import first_unwritten
 from sinks.store.rows import rows_of
@@ -149,8 +149,16 @@ def read_rollouts(store: Store, models: Sequence[str] | str | None = None) -> li
     return sorted(map(_read, rows), key=lambda rollout: (rollout.created_ms, rollout.id))
 
 
-def log_rollout(store: Store, clock: Clock, rollout: Rollout) -> Rollout:
-    """Start a rollout, and return it with its id.
+def log_rollout(store: Store, clock: Clock, rollout: Rollout, rollouts: Sequence[Rollout] = ()) -> Rollout:
+    """Start a rollout, and return it with its id, or another one of its model that was started meanwhile.
+
+    Parameters
+    ----------
+    store : Store
+    clock : Clock
+    rollout : Rollout
+    rollouts : sequence of Rollout
+        All that there were of the model when it was decided, as :func:`read_rollouts` gives them.
 
     Raises
     ------
@@ -170,29 +178,30 @@ def log_rollout(store: Store, clock: Clock, rollout: Rollout) -> Rollout:
     >>> [(rollout.from_ms, rollout.ends_ms) for rollout in take_up(store, "fraud", 80_000, step_ms=10_000)]
     [(50000, 80000)]
     """
-    now_ms = clock.now_ms()
-    text = json.dumps([_content(rollout), now_ms], sort_keys=True)
+    # Whatever follows the same rollout has the same id, of which there is one: the first that the store takes.
+    newest_ms, newest = max(((each.created_ms, each.id) for each in rollouts), default=(0, ""))
+    text = json.dumps([rollout.model, newest])
     named = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    now_ms = after(newest_ms, clock.now_ms())
     logged = replace(rollout, id=rollout.id or named, created_ms=now_ms, updated_ms=now_ms)
-    ChangeLog(store, "rollouts").put([_row(logged)])
-    return logged
+    row = ChangeLog(store, "rollouts").change(logged.id, lambda stored: _row(logged) if stored is None else None)
+    return logged if row is None else _read(row)
 
 
 def log_stop(store: Store, clock: Clock, rollout: Rollout, stopped_by: str, reason: str) -> Rollout:
-    """Stop a rollout, and return it as it stands then.
+    """Stop a rollout, and return it as it stands then; one that is stopped stays as it is.
 
     Raises
     ------
     StoreError
     """
     now_ms = clock.now_ms()
-    log = ChangeLog(store, "rollouts")
+    stop = {"updated_ms": now_ms, "stopped_ms": now_ms, "stopped_by": stopped_by, "stop_reason": reason}
     # What was settled since it was read stays.
-    stored = log.named([rollout.id])
-    change = {"updated_ms": now_ms, "stopped_ms": now_ms, "stopped_by": stopped_by, "stop_reason": reason}
-    row = stored[rollout.id] | change
-    log.put([row], stored)
-    return _read(row)
+    row = ChangeLog(store, "rollouts").change(
+        rollout.id, lambda stored: None if stored is None or stored["stopped_ms"] else stored | stop
+    )
+    return rollout if row is None else _read(row)
 
 
 def finest_of(pane_ms: int, step_ms: int) -> int:
@@ -231,9 +240,9 @@ def take_up(store: Store, model: str, next_end_ms: int, step_ms: int, finest_ms:
         next_end_ms = first_unwritten(
             store, model, next_end_ms, step_ms, "alerts", lambda signal: not is_judged(signal)
         )
-    settled = [_settled(rollout, next_end_ms, step_ms, finest_ms) for rollout in rollouts]
-    _put_changed(store, rollouts, settled)
-    return settled
+    return [
+        _changed(store, rollout, lambda each: _settled(each, next_end_ms, step_ms, finest_ms)) for rollout in rollouts
+    ]
 
 
 def note_notified(store: Store, rollouts: Sequence[Rollout], end_ms: int) -> None:
@@ -243,12 +252,22 @@ def note_notified(store: Store, rollouts: Sequence[Rollout], end_ms: int) -> Non
     ------
     StoreError
     """
-    _put_changed(store, rollouts, [replace(rollout, notified_ms=end_ms) for rollout in rollouts])
+    for rollout in rollouts:
+        _changed(store, rollout, lambda each: replace(each, notified_ms=end_ms))
 
 
-def _put_changed(store: Store, rollouts: Sequence[Rollout], changed: Sequence[Rollout]) -> None:
-    rows = [_row(new) for new, rollout in zip(changed, rollouts, strict=True) if new != rollout]
-    ChangeLog(store, "rollouts").put(rows, {rollout.id: _row(rollout) for rollout in rollouts})
+def _changed(store: Store, rollout: Rollout, change: Callable[[Rollout], Rollout]) -> Rollout:
+    """Write what changes of a rollout, as it stands then, and return it."""
+    if change(rollout) == rollout:
+        return rollout
+
+    def decide(stored: Row | None) -> Row | None:
+        current = rollout if stored is None else _read(stored)
+        changed = change(current)
+        return None if changed == current else _row(changed)
+
+    row = ChangeLog(store, "rollouts").change(rollout.id, decide)
+    return rollout if row is None else _read(row)
 
 
 def _settled(rollout: Rollout, next_end_ms: int, step_ms: int, finest_ms: int) -> Rollout:

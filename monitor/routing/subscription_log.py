@@ -66,9 +66,9 @@ class SubscriptionLog:
         ------
         StoreError
         """
-        if subscription.id not in self.all():
-            self._write(subscription, ended=0)
-        return self.all()[subscription.id]
+        row = self._row(subscription, ended=0)
+        stored = self._log.change(subscription.id, lambda stored: row if stored is None or stored["ended"] else None)
+        return subscription if stored is None else _read(stored)
 
     def end(self, name: str) -> bool:
         """End the subscription with an id; return whether there was one.
@@ -79,12 +79,13 @@ class SubscriptionLog:
         """
         subscription = self.all().get(name)
         if subscription is not None:
-            self._write(subscription, ended=1)
+            row = self._row(subscription, ended=1)
+            self._log.change(name, lambda stored: None if stored is None or stored["ended"] else row)
         return subscription is not None
 
-    def _write(self, subscription: Subscription, *, ended: int) -> None:
+    def _row(self, subscription: Subscription, *, ended: int) -> Row:
         now_ms, options = self._clock.now_ms(), subscription.options
-        row = {
+        return {
             "id": subscription.id,
             "updated_ms": now_ms,
             "created_ms": subscription.created_ms or now_ms,
@@ -100,7 +101,6 @@ class SubscriptionLog:
             "created_by": "" if ended else subscription.created_by,
             "comment": "" if ended else subscription.comment,
         }
-        self._log.put([row])
 
 
 def _read(row: Row) -> Subscription:

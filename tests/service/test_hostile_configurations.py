@@ -66,7 +66,7 @@ def test_what_fills_the_room_of_the_api_keeps_nobody_from_files_and_from_giving_
 
 
 class ContestedStore(MemoryStore):
-    """Whose first version of a configuration another process replaces at the same moment."""
+    """To whose first version of a configuration another process adds its own at the same moment."""
 
     contests = True
 
@@ -74,7 +74,7 @@ class ContestedStore(MemoryStore):
         super().append(table, columns, token)
         if table == "configurations" and self.contests:
             self.contests = False
-            append(self, table, {**columns, "digest": ["an0ther"]})
+            append(self, table, {**columns, "digest": ["an0ther"], "version": [2]})
 
 
 def test_a_file_that_another_process_has_otherwise_at_the_same_moment_ends_nothing_and_is_said(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_file_that_another_process_has_otherwise_at_the_same_moment_ends_nothi
     with serving(path, store) as there:
         shop.wait_until(lambda: len(there.service.ready()) == 1, "its streams are open")
         [reason] = there.service.ready()
-        assert "is another one here than where version 1 was read" in reason
+        assert "is another one here than where version 2 was read" in reason
         assert there.versions()["not_converged"]
 
 
