@@ -113,7 +113,10 @@ class ServiceMetrics(Collector):
         failing = self._reception.failing
         for receiver in self._reception.receivers:
             gauge.add_metric([receiver], receiver in failing)
-        yield from (settled, gauge)
+        text = "Addresses of subscriptions that have taken nothing since they failed."
+        subscribers = GaugeMetricFamily("leeway_subscriptions_failing", text)
+        subscribers.add_metric([], self._reception.failing_subscribers)
+        yield from (settled, gauge, subscribers)
 
     def _outcomes(self) -> Iterator[Metric]:
         counters = self._intake.counters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,7 @@ from monitor.api.parameters import TheService, answer, read_matchers
 from monitor.api.people import Author, Comment
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.config.prometheus import parse_prometheus_duration
+from monitor.delivery.reception import failing_by_store
 from monitor.errors import InputError
 from monitor.resources.subscriptions import KeptSubscription, Subscriptions
 from monitor.routing.routes import RouteOptions
@@ -52,21 +54,23 @@ class PostedSubscription(Strict):
 @lists(router, Subscriptions)
 def subscriptions(service: TheService, form: Whole) -> Response:
     current = SubscriptionLog(service.store, service.clock).all().values()
-    return listed_whole(form, [_shown(service, subscription) for subscription in current], KeptSubscription, {})
+    return listed_whole(form, _shown(service, *current), KeptSubscription, {})
 
 
 @router.post("/subscriptions", summary="Subscribe to alerts", response_model=KeptSubscription)
 def subscribe(posted: PostedSubscription, service: TheService) -> Response:
     subscription = _subscription(posted)
-    if (problem := _problem(service, subscription)) is not None:
-        raise bad_parameter(subscription.receiver if subscription.address else "receiver", problem)
+    try:
+        reached(service.configuration.service.spec, subscription)
+    except InputError as error:
+        raise bad_parameter(subscription.receiver if subscription.address else "receiver", str(error)) from error
     log = SubscriptionLog(service.store, service.clock)
     if len(log.all()) >= MOST_SUBSCRIPTIONS:
         raise ProblemError(
             "bad-parameter", f"there are {MOST_SUBSCRIPTIONS:,} subscriptions already: end those that nobody needs"
         )
     about(subscription.id)
-    return answer(_shown(service, log.add(subscription)))
+    return answer(_shown(service, log.add(subscription))[0])
 
 
 @router.get("/subscriptions/{subscription}", summary="One subscription", response_model=KeptSubscription)
@@ -74,7 +78,7 @@ def one_subscription(subscription: str, service: TheService) -> Response:
     current = SubscriptionLog(service.store, service.clock).all()
     if subscription not in current:
         raise _unknown(subscription)
-    return answer(_shown(service, current[subscription]))
+    return answer(_shown(service, current[subscription])[0])
 
 
 @router.delete("/subscriptions/{subscription}", summary="End a subscription", response_class=Response)
@@ -115,15 +119,24 @@ def _duration_ms(field: str, text: str) -> int:
         raise bad_parameter(field, str(error)) from error
 
 
-def _problem(service: ApiService, subscription: Subscription) -> str | None:
-    try:
-        reached(service.configuration.service.spec, subscription)
-    except InputError as error:
-        return str(error)
-    return None
+def _shown(service: ApiService, *subscriptions: Subscription) -> list[dict[str, Any]]:
+    problems: dict[str, str] = {}
+    entries: dict[str, list[str]] = {}
+    for subscription in subscriptions:
+        try:
+            targets = reached(service.configuration.service.spec, subscription)
+        except InputError as error:
+            problems[subscription.id] = str(error)
+        else:
+            entries[subscription.id] = [target.name for target in targets]
+    failing = failing_by_store(service.store, set(chain.from_iterable(entries.values())))
+    for name, names in entries.items():
+        if reasons := [failing[entry] for entry in names if entry in failing]:
+            problems[name] = reasons[0]
+    return [_row(subscription, problems.get(subscription.id)) for subscription in subscriptions]
 
 
-def _shown(service: ApiService, subscription: Subscription) -> dict[str, Any]:
+def _row(subscription: Subscription, problem: str | None) -> dict[str, Any]:
     options = subscription.options
     whom = {"receiver": None, "email": None, "webhook": None}
     kind, name = (
@@ -143,5 +156,5 @@ def _shown(service: ApiService, subscription: Subscription) -> dict[str, Any]:
         "created_ms": subscription.created_ms,
         "told": subscription.told,
         "route": subscription.route.id,
-        "problem": _problem(service, subscription),
+        "problem": problem,
     }

@@ -1,13 +1,11 @@
-"""Which receivers take what they are sent, and since when others have taken nothing."""
+"""Which receivers and subscribers take what they are sent, and since when others have taken nothing."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from itertools import takewhile
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -18,10 +16,9 @@ from sinks.receivers.times import utc
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["Failing", "Reception"]
+__all__ = ["Failing", "Reception", "failing_by_store"]
 
-ROWS_READ = 10_000
-"""Of the newest notifications, after a start."""
+NAMES_AT_ONCE = 1_000
 
 log = structlog.get_logger("leeway.notify")
 
@@ -92,12 +89,21 @@ class Reception:
         entries = {target for target in self._configured or () if target.receiver == receiver}
         return self._configured is not None and entries <= self._taking
 
+    @property
+    def failing_subscribers(self) -> int:
+        """How many addresses of subscriptions have taken nothing since they failed."""
+        with self._turn:
+            return len(self._failing.keys() - set(self._configured or ()))
+
     def notes(self) -> list[str]:
         """What people should know; answers of receivers are not for everybody."""
-        return [
+        notes = [
             f"the receiver {name} has taken nothing since {utc(failure.since_ms)}; the log says what it answers"
             for name, failure in self.failing.items()
         ]
+        if count := self.failing_subscribers:
+            notes.append(f"addresses of subscriptions that take nothing: {count}; `leeway subscriptions` names them")
+        return notes
 
     def follow(self, store: Store, targets: Iterable[Target]) -> None:
         """Go by these configured entries; the first time after a start by what the store has of them.
@@ -107,17 +113,26 @@ class Reception:
         StoreError
         """
         targets = tuple(targets)
-        stored = self._stored(store) if self._configured is None else {}
+        unknown = targets if self._configured is None else ()
         with self._turn:
             self._configured = targets
             self._failing = {target: failure for target, failure in self._failing.items() if target in targets}
-            for target in targets:
-                rows = stored.get(target.name, [])
-                failed = list(takewhile(lambda row: row["outcome"] != "delivered", rows))
-                if rows and not failed:
-                    self._taking.add(target)
-                elif failed:
-                    self._failing.setdefault(target, Failing(failed[-1]["at_ms"], failed[0]["reason"]))
+        self.meet(store, unknown)
+
+    def meet(self, store: Store, targets: Iterable[Target]) -> None:
+        """Take up what the store has of entries of which nothing has been heard in this process.
+
+        Raises
+        ------
+        StoreError
+        """
+        by_name = {target.name: target for target in targets}
+        taken_ms, failing = _newest(store, by_name)
+        failing_ms = {name: _failing_since(store, name, taken_ms.get(name, -1)) for name in failing}
+        with self._turn:
+            self._taking.update(by_name[name] for name in taken_ms.keys() - failing.keys())
+            for name, (_, reason) in failing.items():
+                self._failing.setdefault(by_name[name], Failing(failing_ms[name], reason))
 
     def hear(self, target: Target, answer: Outcome, now_ms: int) -> None:
         """Take up what an entry answered."""
@@ -148,17 +163,67 @@ class Reception:
             self._failing.pop(target, None)
             self._taking.discard(target)
 
-    @staticmethod
-    def _stored(store: Store) -> Mapping[str, list[dict[str, Any]]]:
-        """The newest notifications that were tried, by entry, the newest first."""
-        columns = ("receiver", "outcome", "reason", "attempts", "at_ms")
-        query = Query("notifications", columns=columns, order=("at_ms",), descending=True, limit=ROWS_READ)
-        by_name: dict[str, list[dict[str, Any]]] = {}
-        for row in rows_of(store.read(query)):
+
+def failing_by_store(store: Store, names: Collection[str]) -> dict[str, str]:
+    """Return what the newest notification of each entry met that was not delivered, if its newest was not.
+
+    Parameters
+    ----------
+    store : Store
+    names : collection of str
+        Of entries (:attr:`Target.name`), also of such as another process notifies.
+
+    Raises
+    ------
+    StoreError
+
+    Examples
+    --------
+    >>> from sinks.store.memory import MemoryStore
+    >>> store = MemoryStore()
+    >>> row = {"alert_id": "a", "sequence": 0, "receiver": "mail/0", "outcome": "gave_up", "reason": "it is down"}
+    >>> store.append("notifications", {k: [v] for k, v in {**row, "attempts": 2, "at_ms": 60_000}.items()}, "1")
+    >>> failing_by_store(store, ["mail/0", "pager/0"])
+    {'mail/0': 'it did not take the newest notification, at 1970-01-01 00:01 UTC: it is down'}
+    """
+    _, failing = _newest(store, names)
+    return {
+        name: f"it did not take the newest notification, at {utc(at_ms)}: {reason}"
+        for name, (at_ms, reason) in failing.items()
+    }
+
+
+def _newest(store: Store, names: Iterable[str]) -> tuple[dict[str, int], dict[str, tuple[int, str]]]:
+    """When entries took something last; and of those that have not taken what came since, when and why.
+
+    Each is asked for by itself: notifications of others may be many.
+    """
+    in_order, taken_ms, failing = sorted(names), dict[str, int](), dict[str, tuple[int, str]]()
+    for first in range(0, len(in_order), NAMES_AT_ONCE):
+        newest = Query(
+            "notifications",
             # What a process that ended had not tried yet says nothing of the receiver.
-            if row["attempts"]:
-                by_name.setdefault(row["receiver"], []).append(row)
-        return by_name
+            {"receiver": in_order[first : first + NAMES_AT_ONCE]},
+            low={"attempts": 1},
+            order=("at_ms",),
+            descending=True,
+            first_by=("receiver", "outcome"),
+            columns=("receiver", "outcome", "reason", "at_ms"),
+        )
+        for row in rows_of(store.read(newest)):
+            name, at_ms = row["receiver"], row["at_ms"]
+            if row["outcome"] == "delivered":
+                taken_ms[name] = at_ms
+            elif at_ms > failing.get(name, (-1, ""))[0]:
+                failing[name] = at_ms, row["reason"]
+    return taken_ms, {name: each for name, each in failing.items() if each[0] > taken_ms.get(name, -1)}
+
+
+def _failing_since(store: Store, name: str, taken_ms: int) -> int:
+    """When an entry that fails did not take something for the first time since it took anything."""
+    low = {"attempts": 1, "at_ms": taken_ms + 1}
+    first = Query("notifications", {"receiver": name}, low, order=("at_ms",), limit=1, columns=("at_ms",))
+    return int(store.read(first)["at_ms"][0])
 
 
 _BY_STORE: WeakKeyDictionary[Store, Reception] = WeakKeyDictionary()

@@ -41,8 +41,10 @@ class FailingReceivers:
         if not self._look.is_due:
             return
         self._look.restart()
-        before_ms = self._clock.now_ms() - round(HOLDS_S * 1000)
-        failing = {name: each for name, each in self._reception.failing.items() if each.since_ms <= before_ms}
+        now_ms = self._clock.now_ms()
+        recent = range(now_ms - round(HOLDS_S * 1000) + 1, now_ms + 1)
+        # What began at a time that has not come yet was dated by a clock that was wrong: nobody waits for that.
+        failing = {name: each for name, each in self._reception.failing.items() if each.since_ms not in recent}
         titles = {
             name: f"the receiver {name} has taken nothing since {utc(each.since_ms)}: {each.reason}"
             for name, each in failing.items()

@@ -36,7 +36,9 @@ class KeptSubscription(Row):
     created_ms: TimeMs
     told: str = described("how decisions name the receiver; its entries are `told/NUMBER`")
     route: str = described("how decisions name the subscription")
-    problem: str | None = described("why it notifies nobody; null where it does")
+    problem: str | None = described(
+        "why it notifies nobody, or what the newest notification that was not taken met; null where it notifies"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

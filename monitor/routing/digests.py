@@ -37,6 +37,9 @@ TRIED_S = 60.0
 AGAIN_MS = 300_000
 """After so long a summary that was not taken is tried again."""
 
+SET_BACK_MS = 60_000
+"""A clock that loses less is only being adjusted, and what it has sent is not due again."""
+
 LINES_AT_MOST = 100
 """Alerts that a summary names."""
 
@@ -178,6 +181,10 @@ class Digests:
         made = self.settle()
         now_ms = self._clock.now_ms()
         for target in self._all():
+            if self._states[target].sent_ms > now_ms + SET_BACK_MS:
+                # A clock that was ahead sent it: nobody waits until that time has come again.
+                self._states[target] = self._states[target]._replace(sent_ms=now_ms)
+                self._changed.add(target)
             due_ms = self._digests[target.receiver].timetable.last(now_ms)
             waits = target in self._jobs or now_ms < self._again_ms.get(target, 0)
             if due_ms > self._states[target].sent_ms and not waits:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import structlog
 
 from monitor.clock import Clock
+from monitor.delivery.reception import Reception
 from monitor.delivery.senders import Senders
+from monitor.delivery.target import Target
 from monitor.errors import InputError
 from monitor.routing.acknowledgement_log import AcknowledgementLog
 from monitor.routing.dispatch import Dispatcher
@@ -37,7 +39,7 @@ class Interventions:
     """
 
     def __init__(self, store: Store, clock: Clock, plan: Plan, senders: Senders) -> None:
-        self._plan, self._senders = plan, senders
+        self._store, self._plan, self._senders = store, plan, senders
         self._silences, self._acknowledgements = SilenceLog(store, clock), AcknowledgementLog(store, clock)
         self._subscriptions = SubscriptionLog(store, clock)
         self._subscribed: Mapping[str, Subscription] = {}
@@ -71,13 +73,14 @@ class Interventions:
             return
         self._subscribed = subscriptions
         routes: list[Route] = []
-        used = set(self._plan.receivers)
+        used, added = set(self._plan.receivers), list[Target]()
         for subscription in subscriptions.values():
             try:
                 reached = self._plan.reached(subscription)
                 for target in reached.keys() - used:
                     if target not in self._senders:
                         self._senders.add(target, reached[target]())
+                        added.append(target)
             except (InputError, ValueError) as error:
                 log.warning("a subscription notifies nobody", subscription=subscription.id, error=str(error))
                 continue
@@ -87,3 +90,5 @@ class Interventions:
         for target in [target for entries in self._senders.targets.values() for target in entries]:
             if target not in used:
                 self._senders.drop(target)
+        # Nobody else may hear of what they do not take.
+        Reception.of(self._store).meet(self._store, added)

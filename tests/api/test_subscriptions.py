@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from monitor.config import Service
+from sinks.store.memory import MemoryStore
 from tests.api.test_alertmanager import ALERTING, world
 from tests.api.world import Client, World
 
@@ -144,3 +145,17 @@ def test_an_alert_that_is_explained_names_its_subscribers(routes: bool) -> None:
     assert mine[0]["group_key"] == f'{told["route"]}:{{model="fraud"}}'
     assert "nobody has been notified about this model yet" in mine[0]["detail"]
     assert not [row for row in receivers if "bob" in row["receiver"]]
+
+
+def test_a_subscription_says_what_its_address_does_not_take() -> None:
+    client = subscribed()
+    store: MemoryStore = client.app.state.service.store
+    made = [post(client, webhook=HOOK, matchers=["model=fraud"]).json(), post(client, receiver="pager").json()]
+    assert [one["problem"] for one in made] == [None, None]
+    row = {"alert_id": "v", "sequence": 0, "receiver": f"{made[0]['told']}/0", "outcome": "refused"}
+    written = {**row, "reason": "hooks.example.org: 410 Gone", "attempts": 1, "at_ms": 1_700_000_000_000}
+    store.append("notifications", {name: [value] for name, value in written.items()}, "refused")
+    problem = "it did not take the newest notification, at 2023-11-14 22:13:20 UTC: hooks.example.org: 410 Gone"
+    problems = {one["id"]: one["problem"] for one in client.items("/v1/subscriptions")}
+    assert problems == {made[0]["id"]: problem, made[1]["id"]: None}
+    assert client.get(f"/v1/subscriptions/{made[0]['id']}").json()["problem"] == problem

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from structlog.testing import capture_logs
 
 from monitor.alerts.own import MODEL
-from monitor.delivery.reception import Failing, Reception
+from monitor.clock import ManualClock
+from monitor.delivery.reception import Failing, Reception, failing_by_store
+from monitor.delivery.target import Target
 from monitor.heartbeat.failing_receivers import FailingReceivers
 from sinks.receivers.contract import Delivered, Refused, Retry
 from sinks.receivers.memory import Memory
@@ -13,6 +17,7 @@ from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
 from sinks.store.rows import rows_of
 from tests.routing.test_router import MINUTE_MS, World
+from tests.routing.test_subscriptions import Subscribed
 
 REFUSED, DOWN = Refused("hooks: 404 Not Found"), Retry("hooks: 500 Internal Server Error")
 
@@ -116,3 +121,52 @@ def test_people_are_notified_elsewhere_of_a_receiver_that_has_taken_nothing_for_
     assert transitions_within(10)[1:] == [("updated", "500 Internal Server Error")], "the reason of the newest failure"
     receivers = FailingReceivers(world.store, world.clock)
     assert [state for state, _ in transitions_within(10)] == ["firing", "updated", "resolved"], "over a restart"
+
+
+def test_a_receiver_of_which_very_much_was_taken_hides_none_that_fails_over_a_restart() -> None:
+    store, names = MemoryStore(), [*["quiet/0"] * 2, *["busy/0"] * 30_000]
+    rows: dict[str, list[Any]] = {
+        "alert_id": [f"a{number}" for number in range(len(names))],
+        "sequence": [0] * len(names),
+        "receiver": names,
+        "outcome": ["delivered", "gave_up", *["delivered"] * 30_000],
+        "reason": ["", "410 Gone", *[""] * 30_000],
+        "attempts": [1] * len(names),
+        "at_ms": list(range(len(names))),
+    }
+    store.append("notifications", rows, "many")
+    reception = Reception.of(store)
+    reception.follow(store, [Target("quiet"), Target("busy"), Target("new")])
+    assert reception.failing == {"quiet": Failing(1, "410 Gone")}
+    assert [reception.is_taken_by(name) for name in ("quiet", "busy", "new")] == [False, True, False]
+
+
+def test_a_clock_that_was_set_back_puts_off_no_alert_about_a_receiver_that_fails() -> None:
+    store = MemoryStore()
+    reception = Reception.of(store)
+    reception.follow(store, [Target("mail")])
+    reception.hear(Target("mail"), REFUSED, now_ms=1_700_000_000_000 + 7 * 24 * 60 * MINUTE_MS)
+    FailingReceivers(store, ManualClock(now_ms=1_700_000_000_000)).step()
+    assert [row["state"] for row in rows_of(store.read(Query("alerts")))] == ["firing"]
+
+
+def test_a_subscriber_who_takes_nothing_is_a_note_until_something_is_taken_also_over_a_restart() -> None:
+    world = Subscribed()
+    reception, address = Reception.of(world.store), "https://hooks.example.org"
+    world.inboxes[address] = Memory("hook", answers=[Delivered(), *[DOWN] * 60])
+    wanted = world.wants("model=fraud", address, "webhook")
+    entry = f"{wanted.told}/0"
+    world.happens("a")
+    world.passes(40)
+    assert (reception.failing_subscribers, failing_by_store(world.store, [entry])) == (0, {})
+    world.happens("b")
+    world.passes(310, each=10)
+    note = "addresses of subscriptions that take nothing: 1; `leeway subscriptions` names them"
+    assert (reception.failing, reception.notes()) == ({}, [note])
+    [problem] = failing_by_store(world.store, [entry, "mail/0"]).values()
+    assert problem == f"it did not take the newest notification, at 2001-09-09 01:56:35 UTC: {DOWN.reason}"
+    world.router = world.started()
+    world.router.step()
+    assert reception.notes() == [note]
+    world.passes(3_600, each=10)
+    assert (reception.notes(), failing_by_store(world.store, [entry])) == ([], {})

@@ -333,3 +333,20 @@ def test_whoever_asks_sees_the_entries_of_a_digest() -> None:
     route = {**ALERTING["route"], "receiver": "daily", "routes": []}
     shown = api_world({**ALERTING, "route": route, "leeway": digests})
     assert [row["receiver"] for row in explained(shown, "a")["receivers"]] == ["daily/0", "daily/1"]
+
+
+def test_a_clock_that_was_a_week_ahead_puts_off_no_summary() -> None:
+    world, week_s = Summed(), 7 * 24 * HOUR_S
+    world.happens("a")
+    world.clock = ManualClock(FIRST_MS + 1000 * week_s)
+    world.router = world.started()
+    world.passes(5 * HOUR_S, each=600)
+    assert len(world.mail.received) == 1, "by a clock that is wrong"
+    world.clock = ManualClock(FIRST_MS + 600_000)
+    world.router = world.started()
+    world.happens("b")
+    world.reaches(6)
+    assert [kinds(summary) for summary in world.mail.received[1:]] == [{"a": "still fires", "b": "began"}]
+    world.clock = ManualClock(world.clock.now_ms() - 600_000)
+    world.reaches(15)
+    assert len(world.mail.received) == 2
