@@ -28,6 +28,12 @@ from monitor.routing.silences import Silence, SilenceError
 
 __all__ = ["SilenceOptions", "router"]
 
+MOST_SILENCES = 10_000
+"""That are not over."""
+
+MOST_CHARACTERS = 65_536
+"""Of a silence's matchers, author and comment together."""
+
 router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
 
@@ -55,7 +61,7 @@ class PostedSilence(BaseModel):
     """A silence to be added, or, with an id, changed."""
 
     id: str = ""
-    matchers: list[PostedMatcher] = Field(min_length=1)
+    matchers: list[PostedMatcher] = Field(min_length=1, max_length=100)
     startsAt: Time  # noqa: N815
     endsAt: Time  # noqa: N815
     createdBy: str  # noqa: N815
@@ -106,6 +112,7 @@ def silence(posted: PostedSilence, service: TheService) -> Response:
         changed = _changed(log, posted)
         if changed.ends_ms < service.clock.now_ms():
             raise SilenceError("a silence ends in the future")
+        _refuse_too_much(log, changed, service.clock.now_ms())
         name = log.set(changed)
     except (SilenceError, MatcherError) as error:
         raise ProblemError("bad-parameter", str(error)) from error
@@ -158,6 +165,15 @@ def _changed(log: SilenceLog, posted: PostedSilence) -> Silence:
         intervals=intervals,
         tells=tells,
     )
+
+
+def _refuse_too_much(log: SilenceLog, silence: Silence, now_ms: int) -> None:
+    """Refuse what would be held for as long as it is not over, and asked of each alert."""
+    texts = [*map(str, silence.matchers), silence.created_by, silence.comment]
+    if sum(map(len, texts)) > MOST_CHARACTERS:
+        raise SilenceError(f"the matchers and the comment of a silence have {MOST_CHARACTERS:,} characters at most")
+    if not silence.id and sum(each.ends_ms >= now_ms for each in log.all()) >= MOST_SILENCES:
+        raise SilenceError(f"there are {MOST_SILENCES:,} silences already: end those that nobody needs")
 
 
 def _refuse_unknown_receivers(service: ApiService, posted: PostedSilence) -> None:

@@ -13,15 +13,23 @@ __all__ = ["MatcherIndex"]
 MOST_VALUES = 50_000
 """So many values of a label are remembered with the expressions that match them."""
 
-_LITERAL = re.compile(r"([^\\.+*?()|\[\]{}^$]*)([*?+{]?)")
+GRAM = 3
+"""Characters of a text by which it is found in values."""
+
+_PART = re.compile(
+    r"(?P<text>[^\\.+*?()|\[\]{}^$]|\\[!-/:-@\[-`{-~])(?P<repeated>[*+?]\??|\{)?"
+    r"|(?P<other>(?:\.|\[\^?[^\[\]\\^]+\])(?:[*+?]\??|\{[0-9,]*\}\??)?|[$^])",
+    re.DOTALL,
+)
+"""Of an expression: a character that stands for itself, or what stands for one of several."""
 
 
 class MatcherIndex:
     """Finds lists that may match, by the values that they want labels to have.
 
     A list with matchers such as ``team="a"`` is looked up by the one of them whose label tells most lists apart. One
-    with expressions only is looked up by one of them, by the text that it begins with if there is any, which is asked
-    once for each value. Others are always candidates.
+    with expressions only is looked up by one of them, by a text that a value must hold if there is any, which is asked
+    once for each value that holds it. Others are always candidates.
 
     Parameters
     ----------
@@ -58,7 +66,7 @@ class MatcherIndex:
             best = max(exact, key=lambda matcher: (len(self._values[matcher.name]), matcher.name))
             self._by_value.setdefault(best.name, {}).setdefault(best.value, []).append(index)
         elif expressions:
-            first = max(expressions, key=lambda matcher: bool(_prefix(matcher.value)))
+            first = max(expressions, key=lambda matcher: min(len(_needed(matcher.value)), GRAM))
             self._by_expression.setdefault(first.name, _Expressions()).add(index, first)
         else:
             self._always.append(index)
@@ -79,19 +87,19 @@ class MatcherIndex:
 
 
 class _Expressions:
-    """The expressions on one label, by how the values begin that they may match; each is asked once for a value."""
+    """The expressions on one label, by texts that values must hold; each is asked once for a value that holds its."""
 
     def __init__(self) -> None:
-        self._by_prefix: dict[str, list[tuple[int, Matcher]]] = {}
-        self._lengths: set[int] = set()
+        self._by_gram: dict[str, list[tuple[int, Matcher]]] = {}
         self._matching: dict[str, list[int]] = {}
 
     def add(self, index: int, expression: Matcher) -> None:
-        prefix = _prefix(expression.value)
-        self._by_prefix.setdefault(prefix, []).append((index, expression))
-        self._lengths.add(len(prefix))
+        text = _needed(expression.value)
+        # Of those in its text the one that fewest others have, so that values meet few expressions.
+        gram = min(_grams(text, min(len(text), GRAM)), key=lambda gram: len(self._by_gram.get(gram, ())))
+        self._by_gram.setdefault(gram, []).append((index, expression))
         for value, indices in self._matching.items():
-            if value.startswith(prefix) and expression.matches({expression.name: value}):
+            if gram in value and expression.asks(value):
                 indices.append(index)
 
     def matching(self, value: str) -> list[int]:
@@ -99,25 +107,39 @@ class _Expressions:
         if indices is None:
             if len(self._matching) >= MOST_VALUES:
                 self._matching.clear()
-            prefixes = [value[:length] for length in self._lengths if length <= len(value)]
-            candidates = chain.from_iterable(self._by_prefix.get(prefix, ()) for prefix in prefixes)
-            indices = [index for index, expression in candidates if expression.matches({expression.name: value})]
-            self._matching[value] = indices
+            grams = set(chain.from_iterable(_grams(value, length) for length in range(GRAM + 1)))
+            candidates = chain.from_iterable(self._by_gram.get(gram, ()) for gram in grams)
+            indices = self._matching[value] = [index for index, expression in candidates if expression.asks(value)]
         return indices
 
 
-def _prefix(expression: str) -> str:
-    """Return how every value begins that an expression matches: its text up to the first sign with a meaning.
+def _grams(text: str, length: int) -> list[str]:
+    """Return the parts of a text that have a length; of length 0 it is the empty one."""
+    return [text[start : start + length] for start in range(len(text) - length + 1)] if length else [""]
+
+
+def _needed(expression: str) -> str:
+    r"""Return a text that every value holds which an expression matches: the longest that is easily seen, or none.
 
     Examples
     --------
-    >>> [_prefix(text) for text in ("web-1.*", "web-1*", "web|db", "(?i)web", "web")]
-    ['web-1', 'web-', '', '', 'web']
+    >>> [_needed(text) for text in (".*foo", "web-[0-9]+-eu.*", "a?bc*d+e", r"v1\.2", r"\dab")]
+    ['foo', 'web-', 'b', 'v1.2', '']
+    >>> [_needed(text) for text in ("web|db", "(?i)web", "x{2}yz", "[^a]")]
+    ['', '', '', '']
     """
     if "|" in expression or ")" in expression:
         return ""
-    literal, repeated = _LITERAL.match(expression).groups()  # type: ignore[union-attr]
-    return literal[:-1] if repeated else literal
+    texts, at = [""], 0
+    while (part := _PART.match(expression, at)) is not None and not (part["repeated"] or "").startswith("{"):
+        at = part.end()
+        repeated = (part["repeated"] or "")[:1]
+        # What may be absent is left out; what may come again is followed by no more than what comes behind it.
+        if part["text"] and repeated in ("", "+"):
+            texts[-1] += part["text"][-1]
+        if part["other"] or repeated:
+            texts.append("")
+    return max(texts, key=len)
 
 
 def _exact(matchers: Sequence[Matcher]) -> list[Matcher]:

@@ -115,8 +115,18 @@ class Matcher:
         if holds is None:
             if len(self._known) >= MOST_VALUES:
                 self._known.clear()
-            holds = self._known[value] = (self._pattern.search(value) is not None) == (self.operator == "=~")
+            holds = self._known[value] = self.asks(value)
         return holds
+
+    def asks(self, value: str) -> bool:
+        """Ask the regular expression of a value, whether it was asked before or not; its answer is not remembered.
+
+        Examples
+        --------
+        >>> Matcher("host", "!~", "web-.*").asks("db-1")
+        True
+        """
+        return (self._pattern.search(value) is not None) == (self.operator == "=~")
 
     @property
     def order(self) -> tuple[str, str, int]:

@@ -32,6 +32,7 @@ from monitor.routing.plan import Plan
 from monitor.routing.recipients import Recipients
 from monitor.routing.routed_alert import RoutedAlert
 from monitor.routing.sent_log import SentLog
+from monitor.routing.silence_log import KEPT_MS
 from monitor.routing.silence_notices import Notices
 from monitor.routing.silences import Silences
 from sinks.store.contract import Store, StoreError
@@ -296,6 +297,7 @@ class Router:
             self._alerts.forget(list(chain.from_iterable(group.held for group in groups)), now_ms)
             self.sent_log.tend({group.digest for group in groups}, now_ms)
             self._decisions.keep(self._alerts.ids)
+            self._dispatcher.silences.forget_over(now_ms - KEPT_MS)
 
     def _write_rest(self, stop: threading.Event) -> None:
         """Write what another router is to go on from; a store that is away is waited for, unless everything stops."""

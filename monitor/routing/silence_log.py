@@ -22,7 +22,7 @@ __all__ = ["KEPT_MS", "SilenceLog"]
 KEPT_MS = 5 * 86_400_000
 """For so long a silence that is over is shown."""
 
-MOST_REMEMBERED = 10_000
+MOST_REMEMBERED = 20_000
 """So many texts of matchers are remembered as they were read."""
 
 
@@ -102,9 +102,10 @@ class SilenceLog:
         if stored is not None and stored.can_become(silence, now_ms):
             self._write(silence, now_ms)
             return silence.id
+        # Refused before anything is written: the old one stays if there is nothing to take its turn.
+        added = replace(silence, id=str(uuid.uuid4()), starts_ms=max(silence.starts_ms, now_ms))
         if stored is not None and stored.state(now_ms) != "expired":
             self._write(stored.expired(now_ms), now_ms)
-        added = replace(silence, id=str(uuid.uuid4()), starts_ms=max(silence.starts_ms, now_ms))
         self._write(added, now_ms)
         return added.id
 

@@ -177,9 +177,21 @@ class Silences:
                 self._indexed.append(silence.id)
                 self._index.add(silence.matchers)
             elif former.matchers != silence.matchers:
-                self._applying.clear()
-                self._indexed = list(self._silences)
-                self._index = MatcherIndex(each.matchers for each in self._silences.values())
+                self._index_anew()
+
+    def forget_over(self, before_ms: int) -> None:
+        """Forget silences that were over before a time, once they are most of all: nobody puts them again."""
+        with self._turn:
+            needed = {name: silence for name, silence in self._silences.items() if silence.ends_ms >= before_ms}
+            if 2 * len(needed) < len(self._silences):
+                self._silences = needed
+                self._counting.clear()
+                self._index_anew()
+
+    def _index_anew(self) -> None:
+        self._applying.clear()
+        self._indexed = list(self._silences)
+        self._index = MatcherIndex(silence.matchers for silence in self._silences.values())
 
     def forget(self, fingerprint: str) -> None:
         """An alert is gone: nobody will ask for it any more."""

@@ -257,3 +257,18 @@ def test_filters_that_hold_no_matcher_are_refused_as_alertmanager_refuses_them(t
 def test_receivers_that_cannot_be_read_are_refused_and_an_unknown_silence_is_not_found() -> None:
     assert Client(world()).get("/api/v2/alerts", receiver="(").status_code == 400
     assert Client(world()).get("/api/v2/silence/x").status_code == 404
+
+
+def test_a_client_has_no_more_silences_held_than_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.api.alertmanager_silences.MOST_SILENCES", 2)
+    client = Client(world())
+    matchers = [{"name": f"l{number}", "value": "x"} for number in range(101)]
+    assert post(client, matchers=matchers).status_code == 400
+    refused = post(client, comment="x" * 65_536)
+    assert (refused.status_code, "65,536 characters" in refused.text) == (400, True)
+    names = [post(client).json()["silenceID"] for _ in range(2)]
+    refused = post(client)
+    assert (refused.status_code, "there are 2 silences already" in refused.text) == (400, True)
+    assert post(client, id=names[0], comment="changed").json()["silenceID"] == names[0]
+    assert client.request("DELETE", f"/api/v2/silence/{names[0]}").status_code == 200
+    assert post(client).status_code == 200

@@ -73,3 +73,14 @@ def test_alerts_that_match_both_sides_of_a_rule_are_not_asked_of_each_other(aske
     standing = shown(Silences(), [*alerts, warning], rule)
     assert [each.inhibited_by for each in standing] == [*[()] * 100, (alerts[0].fingerprint,)]
     assert len(asked) < 10 * len(alerts)
+
+
+def test_silences_that_are_long_over_are_forgotten_and_the_others_still_count() -> None:
+    silences = Silences(Silence(f"s{number}", parse_matchers(f"host=web-{number}"), 0, number) for number in range(10))
+    alert = RoutedAlert({"host": "web-9"}, 0)
+    assert silences.by(alert, 9) is not None
+    silences.forget_over(4)
+    silences.forget_over(8)
+    silences.put(silence("new", "host=web-9"))
+    assert [each.id for each in silences.all_by(alert, 9)] == ["s9", "new"]
+    assert [each.id for each in silences.all_by(alert, 10)] == ["new"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
+
+import pytest
 
 from monitor.routing.matcher_index import MatcherIndex
-from monitor.routing.matchers import Matcher, matches_all, parse_matchers
+from monitor.routing.matchers import Matcher, MatcherError, matches_all, parse_matchers
 from tests.routing.alertmanager import labels, matchers
 
 
@@ -58,3 +61,30 @@ def test_an_expression_is_found_by_how_it_begins_and_only_what_may_match_is_aske
         assert places == matching, value
     many = MatcherIndex([Matcher("host", "=~", f"h{number:04}.*")] for number in range(2000))
     assert [many.candidates({"host": f"h{number:04}x"}) for number in (0, 7, 1999)] == [[0], [7], [1999]]
+
+
+PARTS = ["a", "b", "bc", r"\.", r"\-", ".", "[ab]", "[^a]", "[]a]", "^", "$", "(ab)", "(?:a|b)", "|", r"\d", "{", "]"]
+PARTS += ["é", r"\Q", "(?i)", r"\x61", "-", "\n"]
+REPEATED = ["", "", "*", "+", "?", "*?", "+?", "{0}", "{1,2}", "{0,1}?"]
+
+
+def test_whatever_an_expression_is_made_of_it_finds_all_values_that_it_matches() -> None:
+    rng, expressions = random.Random(7), list[Matcher]()
+    while len(expressions) < 1_000:
+        text = "".join(rng.choice(PARTS) + rng.choice(REPEATED) for _ in range(rng.randrange(1, 7)))
+        with suppress(MatcherError):
+            expressions.append(Matcher("host", "=~", text))
+    index = MatcherIndex([expression] for expression in expressions)
+    for _ in range(200):
+        value = "".join(rng.choice("abcABé.-1{]\n") for _ in range(rng.randrange(7)))
+        matching = [number for number, each in enumerate(expressions) if each.matches({"host": value})]
+        assert index.candidates({"host": value}) == matching, value
+
+
+def test_of_thousands_of_expressions_a_value_asks_those_whose_text_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = MatcherIndex([Matcher("host", "=~", f".*foo-{number:04}")] for number in range(2000))
+    asked, asks = list[str](), Matcher.asks
+    monkeypatch.setattr(Matcher, "asks", lambda matcher, value: asked.append(value) or asks(matcher, value))
+    values = [f"eu-foo-{number:04}" for number in range(500)]
+    assert [index.candidates({"host": value}) for value in values] == [[number] for number in range(500)]
+    assert len(asked) < 20 * len(values)
