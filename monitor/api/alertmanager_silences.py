@@ -172,7 +172,7 @@ def _refuse_too_much(log: SilenceLog, silence: Silence, now_ms: int) -> None:
     texts = [*map(str, silence.matchers), silence.created_by, silence.comment]
     if sum(map(len, texts)) > MOST_CHARACTERS:
         raise SilenceError(f"the matchers and the comment of a silence have {MOST_CHARACTERS:,} characters at most")
-    if not silence.id and sum(each.ends_ms >= now_ms for each in log.all()) >= MOST_SILENCES:
+    if not silence.id and sum(each.ends_ms > now_ms for each in log.all()) >= MOST_SILENCES:
         raise SilenceError(f"there are {MOST_SILENCES:,} silences already: end those that nobody needs")
 
 

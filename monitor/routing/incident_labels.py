@@ -142,13 +142,15 @@ class IncidentNames:
         self._names |= read_names(self._store, [*fresh, *self._firings])
         self._find()
         unnamed = sorted(fresh - self._names.keys())
-        self._names |= {name: self._name_of(name) for name in unnamed}
+        names = {name: self._name_of(name) for name in unnamed}
         columns: dict[str, list[Any]] = {
             "alert_id": unnamed,
-            "incident": [self._names[name] for name in unnamed],
+            "incident": [names[name] for name in unnamed],
             "fired_ms": [self._firings[name].fired_ms if name in self._firings else 0 for name in unnamed],
         }
         append(self._store, "incident_alerts", columns)
+        # Not before: what is not stored is met again, else the next process would give other names.
+        self._names |= names
 
     def _name_of(self, alert_id: str) -> str:
         """The name under which an incident was notified, else its id."""

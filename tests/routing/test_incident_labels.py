@@ -128,6 +128,13 @@ def test_a_store_that_fails_while_incidents_are_named_loses_nothing() -> None:
     world.store.failing = "incident_alerts"
     world.passes(60)
     assert world.told == [("f", ["f"], [])]
+    world.happened(8 * MINUTE_MS, "c", model="churn")
+    world.router = world.started()
+    world.passes(900, each=10)
+    assert len(world.told) == 1, "the alert keeps the name under which it was notified"
+    world.happens("f", "resolved")
+    world.passes(900, each=10)
+    assert world.told[1:] == [("f", [], ["f"])]
 
 
 def test_names_are_forgotten_with_their_alerts_and_shown_where_routes_group_by_them() -> None:
