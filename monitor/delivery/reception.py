@@ -63,6 +63,7 @@ class Reception:
         self.counts: Counter[tuple[str, str]] = Counter()
         self._turn = threading.Lock()
         self._configured: tuple[Target, ...] | None = None
+        self._pinged: tuple[Target, ...] = ()
         self._failing: dict[Target, Failing] = {}
         self._taking: set[Target] = set()
 
@@ -72,28 +73,32 @@ class Reception:
         return _BY_STORE.setdefault(store, Reception())
 
     @property
+    def _followed(self) -> tuple[Target, ...]:
+        return (*(self._configured or ()), *self._pinged)
+
+    @property
     def receivers(self) -> list[str]:
         """The names of configured receivers."""
-        return sorted({target.receiver for target in self._configured or ()})
+        return sorted({target.receiver for target in self._followed})
 
     @property
     def failing(self) -> dict[str, Failing]:
         """Configured receivers of which an entry has taken nothing since it failed: the one that failed first."""
         with self._turn:
-            failing = [(target, self._failing[target]) for target in self._configured or () if target in self._failing]
+            failing = [(target, self._failing[target]) for target in self._followed if target in self._failing]
         failing.sort(key=lambda each: (each[0].receiver, -each[1].since_ms))
         return {target.receiver: failure for target, failure in failing}
 
     def is_taken_by(self, receiver: str) -> bool:
         """Whether each entry of a receiver is known to take what it is sent; also of one that is configured no more."""
-        entries = {target for target in self._configured or () if target.receiver == receiver}
+        entries = {target for target in self._followed if target.receiver == receiver}
         return self._configured is not None and entries <= self._taking
 
     @property
     def failing_subscribers(self) -> int:
         """How many addresses of subscriptions have taken nothing since they failed."""
         with self._turn:
-            return len(self._failing.keys() - set(self._configured or ()))
+            return len(self._failing.keys() - set(self._followed))
 
     def notes(self) -> list[str]:
         """What people should know; answers of receivers are not for everybody."""
@@ -116,8 +121,13 @@ class Reception:
         unknown = targets if self._configured is None else ()
         with self._turn:
             self._configured = targets
-            self._failing = {target: failure for target, failure in self._failing.items() if target in targets}
+            self._failing = {target: failure for target, failure in self._failing.items() if target in self._followed}
         self.meet(store, unknown)
+
+    def follow_pings(self, targets: Iterable[Target]) -> None:
+        """Go by these entries, too, which are pinged and get nothing else: the first ping says how they are."""
+        with self._turn:
+            self._pinged = tuple(targets)
 
     def meet(self, store: Store, targets: Iterable[Target]) -> None:
         """Take up what the store has of entries of which nothing has been heard in this process.
@@ -148,7 +158,7 @@ class Reception:
             log.info("a receiver takes notifications again", receiver=target.name, since=utc(former.since_ms))
         elif former is None and not isinstance(answer, Delivered):
             # What the address of a subscription answers, which somebody chose for themselves, is not for the log yet.
-            reason = {"reason": answer.reason} if target in (self._configured or ()) else {}
+            reason = {"reason": answer.reason} if target in self._followed else {}
             log.warning("a receiver does not take notifications", receiver=target.name, **reason)
 
     def count(self, target: Target, outcome: str) -> None:

@@ -13,6 +13,7 @@ import structlog
 from monitor.clock import Clock
 from monitor.delivery.attempts import Delivery
 from monitor.delivery.patience import Patience
+from monitor.delivery.reception import Reception
 from monitor.delivery.senders import Senders
 from monitor.delivery.target import Target
 from monitor.freshness.follower import Follower
@@ -32,6 +33,10 @@ EXPIRES_AFTER = 3
 """So many pings may be missed before what was handed to an Alertmanager is over there."""
 
 NOT_TAKEN = "a heartbeat was not taken"
+
+_PREFIX = "heartbeat/"
+"""Names of receivers have no stroke: none of those that are notified of alerts is taken for one that is pinged."""
+
 log = structlog.get_logger("leeway.heartbeat")
 
 
@@ -48,8 +53,10 @@ class Heartbeat:
 
     def __init__(self, store: Store, clock: Clock, receivers: Sequence[Receiver], every_s: float) -> None:
         self._store, self._clock, self._every_s = store, clock, every_s
-        self._targets = [Target(receiver.name, number) for number, receiver in enumerate(receivers)]
-        self._senders = Senders(dict(zip(self._targets, receivers, strict=True)), clock, Patience())
+        self._targets = [Target(f"{_PREFIX}{receiver.name}", number) for number, receiver in enumerate(receivers)]
+        reception = Reception.of(store)
+        reception.follow_pings(self._targets)
+        self._senders = Senders(dict(zip(self._targets, receivers, strict=True)), clock, Patience(), reception)
         self._pings: dict[Target, Future[Delivery]] = {}
         self._follower = Follower(store, clock)
         self._heard: dict[str, tuple[int, float]] = {}
@@ -102,11 +109,12 @@ class Heartbeat:
 
     def _ping(self, target: Target) -> None:
         """Send one ping, which is not tried again: the next one comes soon, and says more."""
+        receiver = target.receiver.removeprefix(_PREFIX)
         if target in self._pings and not self._pings[target].done():
-            log.warning(NOT_TAKEN, receiver=target.receiver, reason="the one before it is still being sent")
+            log.warning(NOT_TAKEN, receiver=receiver, reason="the one before it is still being sent")
             return
-        self._pings[target] = self._senders.send(target, self._notification(target.receiver), for_s=0.0)
-        self._pings[target].add_done_callback(partial(_note, target.receiver))
+        self._pings[target] = self._senders.send(target, self._notification(receiver), for_s=0.0)
+        self._pings[target].add_done_callback(partial(_note, receiver))
 
     def _notification(self, receiver: str) -> Notification:
         now_ms = self._clock.now_ms()

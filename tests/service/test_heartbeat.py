@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,9 @@ from structlog.testing import capture_logs
 from monitor.clock import ManualClock, SystemClock
 from monitor.config import load
 from monitor.config.document import ConfigError
+from monitor.delivery.reception import Reception
+from monitor.delivery.target import Target
+from monitor.heartbeat.failing_receivers import FailingReceivers
 from monitor.heartbeat.heartbeat import NOT_TAKEN, Heartbeat
 from monitor.heartbeat.pulses import STAGES, Pulses
 from monitor.ingest.arrivals import Arrivals, Flow
@@ -22,6 +26,7 @@ from sinks.receivers.contract import Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
 from tests.service import shop
 from tests.service.test_stages import Poisoned
 from tests.sinks.receivers.listener import Answer, Listener
@@ -155,7 +160,30 @@ def test_a_ping_that_is_not_taken_is_said_and_not_tried_again() -> None:
     world.heartbeat = Heartbeat(world.store, world.clock, [world.inbox], every_s=60)
     with capture_logs() as logs:
         assert world.passes(4) == 4
-    assert [(log["receiver"], log["reason"]) for log in logs] == [("deadman", "busy"), ("deadman", "no")]
+    said = [(log["receiver"], log["reason"]) for log in logs if log["event"] == NOT_TAKEN]
+    assert said == [("deadman", "busy"), ("deadman", "no")]
+
+
+def test_people_are_notified_of_one_that_takes_no_pings_for_a_quarter_of_an_hour_until_it_does() -> None:
+    world = World()
+    world.inbox = Memory("deadman", answers=[Refused("404 Not Found")] * 20)
+    reception = Reception.of(world.store)
+    # A receiver of alerts may have the same name.
+    reception.follow(world.store, [Target("deadman")])
+    world.heartbeat = Heartbeat(world.store, world.clock, [world.inbox], every_s=60)
+    receivers = FailingReceivers(world.store, world.clock)
+    states = []
+    for minutes in (10, 8, 10):
+        for _ in range(minutes):
+            world.passes(1)
+            receivers.step()
+        rows = rows_of(world.store.read(Query("alerts", order=("at_ms",))))
+        states.append([(row["state"], json.loads(row["labels"])["receiver"]) for row in rows])
+        reception.follow(world.store, [Target("deadman")])
+    fires, over = ("firing", "heartbeat/deadman"), ("resolved", "heartbeat/deadman")
+    assert states == [[], [fires], [fires, over]]
+    assert world.inbox.received[0].receiver == "deadman"
+    assert reception.counts == {}, "pings are no notifications"
 
 
 def test_a_receiver_that_tells_people_of_each_ping_is_refused(tmp_path: Path) -> None:
