@@ -34,6 +34,9 @@ MOST_SILENCES = 10_000
 MOST_CHARACTERS = 65_536
 """Of a silence's matchers, author and comment together."""
 
+MOST_MATCHERS = 100
+"""Of one silence: each alert is compared with all of them, and whoever asks for silences is sent them."""
+
 router = APIRouter(prefix="/api/v2", tags=["alertmanager"])
 
 
@@ -61,7 +64,7 @@ class PostedSilence(BaseModel):
     """A silence to be added, or, with an id, changed."""
 
     id: str = ""
-    matchers: list[PostedMatcher] = Field(min_length=1, max_length=100)
+    matchers: list[PostedMatcher] = Field(min_length=1, max_length=MOST_MATCHERS)
     startsAt: Time  # noqa: N815
     endsAt: Time  # noqa: N815
     createdBy: str  # noqa: N815

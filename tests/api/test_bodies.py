@@ -184,3 +184,40 @@ def test_bodies_that_are_read_at_once_are_bounded_together() -> None:
             return [refused, *await asyncio.gather(*held), await post(b"[" + b" " * 97 + b"]")]
 
     assert asyncio.run(ask()) == [503, *[200] * AT_ONCE, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "most_bytes"), [("/v1/marks", 1 << 20), ("/api/v2/silences", 1 << 20), ("/api/v2/alerts", 4 << 20)]
+)
+def test_a_document_that_would_keep_others_waiting_is_refused(path: str, most_bytes: int) -> None:
+    client = Client(World())
+    refused = client.post(path, b" " * (most_bytes + 1), content_type=JSON)
+
+    assert (refused.status_code, f"larger than {most_bytes} bytes" in refused.text) == (413, True)
+    assert client.post(path, b" " * most_bytes, content_type=JSON).status_code != 413
+
+
+def test_events_and_configurations_are_as_large_as_the_service_says() -> None:
+    client = Client(World())
+    events = b"[" + b",".join([b"{}"] * (1 << 20)) + b"]"
+
+    assert client.post("/v1/events/fraud", events, content_type=JSON).status_code == 202
+    configuration = client.request(
+        "PUT", "/v1/models/fraud/configuration", content=b"#" * (2 << 20), headers={"content-type": "application/yaml"}
+    )
+    assert configuration.status_code == 409
+
+
+def test_a_silence_has_no_more_matchers_than_each_alert_may_be_compared_with() -> None:
+    matchers = [{"name": "model", "value": "fraud"}] * 101
+    posted = {
+        "matchers": matchers,
+        "startsAt": "2023-11-14T00:00:00Z",
+        "endsAt": "2033-11-14T00:00:00Z",
+        "createdBy": "ann",
+        "comment": "",
+    }
+
+    assert Client(World()).request("POST", "/api/v2/silences", json=posted).status_code == 400
+    posted["matchers"] = matchers[:100]
+    assert Client(World()).request("POST", "/api/v2/silences", json=posted).status_code == 200
