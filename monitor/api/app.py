@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI, params
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 from starlette.routing import BaseRoute
 
 from monitor import resources
@@ -208,4 +208,10 @@ def _streams(app: FastAPI, service: ApiService, poll_s: float) -> Streams:
     streams = Streams(service.store, models, spec.max_streams, poll_s, app.state.stopping)
     gauge = Gauge("leeway_http_streams", "Streams of alerts that are open.", registry=service.metrics)
     gauge.set_function(lambda: streams.open)
+    text = "Characters of transitions that streams of alerts hold for clients that have not read them yet."
+    held = Gauge("leeway_http_streams_held_bytes", text, registry=service.metrics)
+    held.set_function(lambda: streams.figures.held_bytes)
+    text = "Streams of alerts that have ended since their token is good no more, or the store does not answer."
+    ended = Counter("leeway_http_streams_ended", text, ["reason"], registry=service.metrics)
+    streams.figures.on_end = lambda reason: ended.labels(reason).inc()
     return streams

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from monitor.alerts.alert_log import ALERT_TABLES, ALERTS, table_of
@@ -23,7 +25,7 @@ from monitor.routing.matchers import Matcher
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["EventIds", "Feed", "Happened", "ends_of", "event_id", "positions_of"]
+__all__ = ["EventIds", "Feed", "Happened", "ends_of", "event_id", "fitting", "positions_of"]
 
 PAGE = 1_000
 KEPT_IDS = 16
@@ -45,6 +47,11 @@ class Happened:
     """
 
     row: Row
+
+    @cached_property
+    def size(self) -> int:
+        """How many characters its texts have."""
+        return sum(len(value) for value in self.row.values() if isinstance(value, str))
 
     @cached_property
     def log(self) -> str:
@@ -126,31 +133,57 @@ class Feed:
             if is_matched(happened.shown, self._matchers):
                 yield self.position, happened
 
-    def pages(self, store: Store) -> Iterator[list[Happened]]:
+    def pages(self, store: Store, most_bytes: Callable[[], float] = lambda: math.inf) -> Iterator[list[Happened]]:
         """Yield what lies behind the position now, some of it at a time.
+
+        Parameters
+        ----------
+        store : Store
+        most_bytes : callable
+            Returns of how many characters a page may be; it has one transition at least.
 
         Raises
         ------
         StoreError
         """
         for table in ALERT_TABLES:
-            yield from self._pages(store, table)
+            yield from self._pages(store, table, most_bytes)
 
-    def _pages(self, store: Store, table: str) -> Iterator[list[Happened]]:
+    def _pages(self, store: Store, table: str, most_bytes: Callable[[], float]) -> Iterator[list[Happened]]:
         logs = {model: _log(table, model) for model in self._models}
         floors = {model: self.positions.get(log, (EARLIEST_MS,))[0] for model, log in logs.items()}
         query = Query(table, floors={"at_ms": floors}, order=("at_ms",), limit=PAGE)
-        while True:
-            columns = store.read(query)
-            rows = rows_of(columns)
-            yield list(map(Happened, rows))
-            if len(rows) < PAGE:
-                return
-            query = replace(query, after=query.cursor(columns))
+        is_over = False
+        while not is_over:
+            # Whoever takes its time with a page has the others of it nowhere: neither here, nor in what was read.
+            page, is_over = self._page(store, query, most_bytes())
+            if page:
+                newest = page[-1].row
+                query = replace(query, after=tuple(newest[name] for name in query.sort_columns()))
+            yield page
+            del page
+
+    def _page(self, store: Store, query: Query, most_bytes: float) -> tuple[list[Happened], bool]:
+        rows = rows_of(store.read(query))
+        page = fitting(list(map(Happened, rows)), most_bytes)
+        return page, len(page) == len(rows) < PAGE
 
     def _is_behind(self, happened: Happened) -> bool:
         is_new = happened.log not in self.positions or happened.position > self.positions[happened.log]
         return is_new and happened.row["model"] in self._models
+
+
+def fitting(rows: Sequence[Happened], most_bytes: float) -> list[Happened]:
+    """Return the first of some transitions, of as many characters together as they may have; one at least.
+
+    Examples
+    --------
+    >>> rows = [Happened({"model": name * 50}) for name in "abc"]
+    >>> [len(fitting(rows, most)) for most in (0, 100, 1_000)], fitting([], 0)
+    ([1, 2, 3], [])
+    """
+    sizes = accumulate(row.size for row in rows)
+    return [row for row, size in zip(rows, sizes, strict=True) if size <= most_bytes] or list(rows[:1])
 
 
 def ends_of(store: Store, models: Iterable[str]) -> dict[str, Position]:

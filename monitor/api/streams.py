@@ -2,7 +2,8 @@
 
 What it reads goes round in a ring, from which each stream takes what is its own. A stream that resumes, or whose
 client reads so slowly that the ring has gone on without it, reads the store itself until it has caught up. An idle
-stream costs nothing but its connection, and no stream takes a thread that questions wait for.
+stream costs nothing but its connection, and no stream takes a thread that questions wait for. What streams hold for
+clients that read slowly is bounded for all of them together: the more there are, the less each holds.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import asyncio
 import math
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from itertools import islice
 
 import structlog
@@ -20,7 +22,7 @@ from anyio import CapacityLimiter, move_on_after
 from anyio.to_thread import run_sync
 from sse_starlette.event import ServerSentEvent
 
-from monitor.api.feed import EventIds, Feed, Happened, ends_of, positions_of
+from monitor.api.feed import EventIds, Feed, Happened, ends_of, fitting, positions_of
 from monitor.api.problems import ProblemError
 from monitor.routing.matchers import Matcher
 from sinks.store.contract import Store, StoreError
@@ -30,6 +32,15 @@ __all__ = ["MayGoOn", "Ring", "Stream", "Streams"]
 RING = 2_000
 THREADS = 4
 RETRY_MS = 2_000
+
+HELD_BYTES = 16 << 20
+"""Streams share this for transitions that their clients have not read, in characters as they are stored.
+
+Read and written as JSON they take several times as much. Each stream may hold one, however long.
+"""
+
+NOT_GOOD = "this stream has ended: its token is not good any more"
+AWAY = "this stream has ended: the store does not answer"
 LOOK_S = 5.0
 
 MayGoOn = Callable[[], Awaitable[bool]]
@@ -70,6 +81,24 @@ class Ring:
         return None if number < oldest else list(islice(self._newest, number - oldest, None))
 
 
+@dataclass
+class Figures:
+    """How the streams fare.
+
+    Attributes
+    ----------
+    open : int
+    held_bytes : int
+        Characters of transitions that are held for their clients.
+    on_end : callable
+        Called with ``token`` or ``store`` when a stream ends by that.
+    """
+
+    open: int = 0
+    held_bytes: int = 0
+    on_end: Callable[[str], None] = lambda reason: None
+
+
 class Streams:
     """The streams that are open.
 
@@ -96,7 +125,16 @@ class Streams:
         self.ring, self._ids = Ring(), EventIds()
         self._feed: Feed | None = None
         self._polling: asyncio.Task[None] | None = None
-        self.open = 0
+        self.figures = Figures()
+
+    @property
+    def open(self) -> int:
+        """How many are open."""
+        return self.figures.open
+
+    def share(self) -> float:
+        """How many characters of transitions each stream may hold."""
+        return HELD_BYTES / max(1, self.open)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
@@ -110,11 +148,11 @@ class Streams:
         if self.open >= self._most:
             detail = f"{self._most} streams of alerts are open, as many as `spec.api.max_streams` allows"
             raise ProblemError("busy", detail, max_streams=self._most)
-        self.open += 1
+        self.figures.open += 1
         try:
             yield
         finally:
-            self.open -= 1
+            self.figures.open -= 1
             if not self.open:
                 self._leave()
 
@@ -139,6 +177,11 @@ class Streams:
             self.ring.end,
             is_behind=resumed is not None,
         )
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether streams end since the service does."""
+        return self._stopping.is_set()
 
     @property
     def is_followed(self) -> bool:
@@ -212,19 +255,40 @@ class Stream:
         StoreError
         """
         yield ServerSentEvent(id=self._feed.position, retry=RETRY_MS, sep="\n")
-        while may_go_on is None or await may_go_on():
+        try:
+            async with aclosing(self._events(may_go_on)) as events:
+                async for event in events:
+                    # A client may take its time for each of them.
+                    if may_go_on is not None and not await may_go_on():
+                        self._streams.figures.on_end("token")
+                        yield ServerSentEvent(comment=NOT_GOOD, sep="\n")
+                        return
+                    if event is not None:
+                        yield event
+        except StoreError:
+            self._streams.figures.on_end("store")
+            yield ServerSentEvent(comment=AWAY, sep="\n")
+            raise
+        if not self._streams.is_stopping:
+            self._streams.figures.on_end("store")
+            yield ServerSentEvent(comment=AWAY, sep="\n")
+
+    async def _events(self, may_go_on: MayGoOn | None) -> AsyncGenerator[ServerSentEvent | None]:
+        """Yield events, and nothing now and then, until there will be no more."""
+        while True:
+            yield None
             changed = self._streams.ring.changed
             if self._is_behind:
                 self._number, self._is_behind = self._streams.ring.end, False
                 async for page in self._pages():
-                    if may_go_on is not None and not await may_go_on():
-                        return
                     for event in self._shown(page):
                         yield event
+                    del page
             rows = self._streams.ring.since(self._number)
             if rows is None:
                 self._is_behind = True
                 continue
+            rows = fitting(rows, self._streams.share())
             self._number += len(rows)
             for event in self._shown(rows):
                 yield event
@@ -235,10 +299,16 @@ class Stream:
                     await changed.wait()
 
     async def _pages(self) -> AsyncIterator[list[Happened]]:
-        pages = self._feed.pages(self._streams.store)
+        pages = self._feed.pages(self._streams.store, self._streams.share)
         while (page := await run_sync(next, pages, None, limiter=self._streams.threads)) is not None:
             yield page
+            del page
 
     def _shown(self, rows: Sequence[Happened]) -> Iterator[ServerSentEvent]:
-        for position, happened in self._feed.take(rows):
-            yield ServerSentEvent(happened.text, event=happened.row["state"], id=position, sep="\n")
+        size = sum(row.size for row in rows)
+        self._streams.figures.held_bytes += size
+        try:
+            for position, happened in self._feed.take(rows):
+                yield ServerSentEvent(happened.text, event=happened.row["state"], id=position, sep="\n")
+        finally:
+            self._streams.figures.held_bytes -= size

@@ -283,7 +283,10 @@ def test_a_stream_ends_when_its_token_is_revoked(monkeypatch: pytest.MonkeyPatch
             assert "id:" in next(parts)
             log.revoke("desk", revoked_by="ann")
             world.clock.advance(REREAD_S)
-            assert "".join(parts) == ""  # the answer ends, and is whole
+            assert "".join(parts) == ": this stream has ended: its token is not good any more\n\n"
+        figures = {sample.name: sample for metric in world.metrics.collect() for sample in metric.samples}
+        ended = figures["leeway_http_streams_ended_total"]
+        assert (ended.labels, ended.value) == ({"reason": "token"}, 1)
         assert client.get("/v1/alerts/stream").status_code == 401
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from monitor.alerts.alert_log import ALERT_TABLES
 from monitor.api import feed, streams
-from monitor.api.feed import event_id
+from monitor.api.feed import Happened, event_id
 from monitor.api.streams import Stream, Streams
 from monitor.config import Configuration, Service
 from monitor.config.service import Api, ServiceSpec
-from sinks.store.contract import Columns, StoreError
+from sinks.store.contract import Columns, Query, StoreError
 from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
 from tests.api.world import Client, World, model, step
 
 POLL_S = 0.002
@@ -66,7 +67,7 @@ class Shown:
     async def next(self) -> str:
         """The id of the next alert; empty for the event that only says where the stream is."""
         event = await asyncio.wait_for(anext(self._events), 20)
-        self.id = str(event.id)
+        self.id = str(event.id or self.id)
         assert len((event.data or "{}").splitlines()) == 1
         return str(json.loads(event.data)["alert_id"]) if event.data else ""
 
@@ -153,11 +154,59 @@ def test_the_id_of_an_event_is_written_once_for_all_streams(monkeypatch: pytest.
     assert len(written) == 6, "of thousands of models each takes milliseconds"
 
 
+def test_streams_hold_little_for_clients_that_have_not_read_it_and_miss_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(following: Following) -> None:
+        first = await following.open()
+        await first.next()
+        names = [f"a{number:03}" for number in range(300)]
+        for number, name in enumerate(names):
+            following.happens(name, 2_000 + number // 100)  # of many at one time none comes twice, or never
+        size = Happened(rows_of(following.store.read(Query("alerts", limit=1)))[0]).size
+        monkeypatch.setattr(streams, "HELD_BYTES", 60 * size)
+        resumed = [await following.open(first.id) for _ in range(5)]
+        for stream in resumed:
+            assert [await stream.next(), await stream.next()] == ["", "a000"]
+        assert 0 < following.streams.figures.held_bytes <= 60 * size
+        for stream in (first, *resumed):
+            shown = names if stream is first else names[1:]
+            assert [await stream.next() for _ in shown] == shown
+        following.happens("b", 9_000)
+        assert {await stream.next() for stream in (first, *resumed)} == {"b"}
+
+    run(scenario)
+
+
+def test_a_stream_whose_token_ends_while_its_client_reads_slowly_shows_no_more() -> None:
+    async def scenario(following: Following) -> None:
+        first = await following.open()
+        await first.next()
+        for number in range(9):
+            following.happens(f"a{number}", 2_000 + number)
+        good = True
+
+        async def is_good() -> bool:
+            return good
+
+        await following.stack.enter_async_context(following.streams.place())
+        events = (await following.streams.stream(["fraud"], first.id, ())).events(is_good)
+        shown = [await anext(events) for _ in range(3)]
+        assert [json.loads(event.data)["alert_id"] for event in shown if event.data] == ["a0", "a1"]
+        good = False
+        assert "its token is not good any more" in str((await anext(events)).comment)
+        with pytest.raises(StopAsyncIteration):
+            await anext(events)
+
+    run(scenario)
+
+
 def test_streams_end_while_the_store_is_away_and_begin_again_with_it() -> None:
     async def scenario(following: Following) -> None:
         stream = await following.open()
         await stream.next()
         following.store.away = True
+        assert await stream.next() == "", "why it ends"
         with pytest.raises(StopAsyncIteration):
             await stream.next()
         following.happens("a", 2_000)
