@@ -68,7 +68,8 @@ class PostedBounds:
 
     def holding(self, now_ms: int) -> dict[str, str]:
         """By ``alerts`` what an alert is to say while posts are refused, and for five minutes after."""
-        if self._refused_ms is None or now_ms - self._refused_ms > HOLDS_MS:
+        # Either way: a clock that was set back makes it no longer.
+        if self._refused_ms is None or abs(now_ms - self._refused_ms) > HOLDS_MS:
             return {}
         return {"alerts": f"posted alerts are refused, and nobody is notified of them: {self._reason}"}
 
@@ -83,7 +84,7 @@ class PostedBounds:
             if self._renewed_ms is None:
                 self._renew(store, now_ms)
             reasons = self._take_all(alerts, range(len(alerts)), now_ms, room)
-            if reasons and now_ms - (self._renewed_ms or 0) >= RENEW_MS:
+            if reasons and abs(now_ms - (self._renewed_ms or 0)) >= RENEW_MS:
                 # Some are over meanwhile, by their own ends or in another process.
                 self._renew(store, now_ms)
                 reasons = self._take_all(alerts, sorted(reasons), now_ms, room)

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from monitor.alerts.own import MODEL
 from monitor.clock import Clock
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
@@ -26,6 +27,10 @@ NOTIFIED_STATES = ("firing", "updated", "resolved")
 
 SET_BACK_WITHIN_MS = 60_000
 """Within which it is noticed that a clock was set back."""
+
+LOOKS_BACK_MS = {MODEL: 60_000}
+"""By model whose transitions several processes write: how far behind those that were read others may be dated. Their
+clocks differ, and two may date what they write before either has written it."""
 
 OVER = "over"
 """What stands for the configuration in a note from which nobody begins any more."""
@@ -133,18 +138,28 @@ class TransitionReader:
         ------
         StoreError
         """
-        floors = self.starts_ms | {model: at_ms + (model in self._own) for model, at_ms in self._read_to_ms.items()}
+        floors = self.starts_ms | {model: self._floor_ms(model) for model in self._read_to_ms}
         by_model: dict[str, list[Row]] = {}
         for row in rows_of(self._store.read(Query(self.table, floors={"at_ms": floors}, order=("at_ms",)))):
             by_model.setdefault(row["model"], []).append(row)
         return [row for model, rows in by_model.items() for row in self._unread(model, rows)]
 
+    def _floor_ms(self, model: str) -> int:
+        if model in LOOKS_BACK_MS:
+            return max(self.starts_ms[model], self._read_to_ms[model] - LOOKS_BACK_MS[model])
+        return self._read_to_ms[model] + (model in self._own)
+
     def _unread(self, model: str, rows: list[Row]) -> list[Row]:
         read = self._read_at_end.get(model, set())
-        end_ms = self._read_to_ms[model] = rows[-1]["at_ms"]
+        self._read_to_ms[model] = rows[-1]["at_ms"]
         # Others of the newest millisecond may be written later: it is read again, and what was given is left out.
-        self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] == end_ms}
-        return [row for row in rows if _key(row) not in read]
+        floor_ms = min(self._floor_ms(model), rows[-1]["at_ms"])
+        self._read_at_end[model] = {_key(row) for row in rows if row["at_ms"] >= floor_ms}
+        newest: dict[str, int] = {}
+        for alert_id, sequence in read:
+            newest[alert_id] = max(sequence, newest.get(alert_id, sequence))
+        # What comes late of an alert, behind what has become of it since, is no news.
+        return [row for row in rows if row["sequence"] > newest.get(row["alert_id"], -1)]
 
     def keep(self, oldest_ms: Mapping[str, int]) -> bool:
         """Let the next process begin where it has to; return whether it can.
@@ -159,7 +174,7 @@ class TransitionReader:
         StoreError
         """
         for model, read_to_ms in self._read_to_ms.items():
-            needed_ms = min(read_to_ms, oldest_ms.get(model, read_to_ms))
+            needed_ms = min(read_to_ms, oldest_ms.get(model, read_to_ms)) - LOOKS_BACK_MS.get(model, 0)
             if needed_ms > self._noted_ms[model]:
                 self._note(model, needed_ms)
                 for behind_ms in sorted(self._behind_ms[model]):

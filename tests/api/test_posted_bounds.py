@@ -10,10 +10,13 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
+from monitor.clock import ManualClock
 from monitor.config import Configuration, Service
 from monitor.config.service import ServiceSpec
+from monitor.routing.posted import Posted
 from monitor.routing.posted_bounds import ALERT_BYTES, PostedBounds
-from tests.api.world import Client, World, model
+from monitor.routing.posted_log import PostedLog
+from tests.api.world import NOW_MS, Client, World, model
 
 MINUTE_S = 60
 
@@ -107,3 +110,15 @@ def test_an_alert_says_for_five_minutes_that_posts_are_refused() -> None:
     assert "max_posted_alerts" in title
     world.clock.advance(6 * MINUTE_S)
     assert bounds.holding(world.clock.now_ms()) == {}
+
+
+def test_a_clock_that_was_set_back_keeps_no_post_out_for_which_there_is_room() -> None:
+    world, week_ms = bounded(max_posted_alerts=1), 7 * 24 * 60 * MINUTE_S * 1000
+    world.clock = ManualClock(NOW_MS + week_ms)
+    client, bounds = Client(world), PostedBounds.of(world.store)
+    assert [post(client, "a").status_code, post(client, "b").status_code] == [200, 429]
+    world.clock = ManualClock(NOW_MS)
+    assert bounds.holding(NOW_MS) == {}
+    # Another process took its end.
+    PostedLog(world.store).put([Posted({"alertname": "a"}, {}, NOW_MS - 1, NOW_MS - 1, NOW_MS)])
+    assert post(client, "b").status_code == 200

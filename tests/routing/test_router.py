@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.alerts.alert_log import FRESHNESS_ALERTS, PERFORMANCE, table_of
+from monitor.alerts.own import MODEL
 from monitor.clock import ManualClock, SystemClock
 from monitor.config.alerting import Alerting
 from monitor.delivery.target import Target
@@ -665,3 +666,27 @@ def test_a_receiver_that_is_busy_is_tried_again_until_the_next_look() -> None:
     assert len(world.mail.received) == 4
     [reason] = world.store.read(Query("notifications"))["reason"]
     assert reason == "gone"
+
+
+def test_what_a_process_whose_clock_is_behind_says_of_itself_is_notified_though_later_things_were_read() -> None:
+    world = World(route=ROUTES["route"] | {"routes": []})
+
+    def restarted() -> None:
+        world.router = Router(world.store, world.plan, world.clock, "", [MODEL])
+        world.router.open()
+
+    restarted()
+    world.passes(120, each=10)
+    world.happens("a", model=MODEL)
+    world.passes(2)
+    world.happens("b", model=MODEL, ago_ms="30000")
+    world.passes(340, each=10)
+    assert said(world.mail) == [(MODEL, ["a", "b"], [])]
+    world.happens("a", "resolved", model=MODEL)
+    world.passes(2)
+    world.sequence["a"] = -1
+    world.happens("a", model=MODEL, ago_ms="30000")
+    world.passes(340, each=10)
+    restarted()
+    world.passes(340, each=10)
+    assert said(world.mail)[1:] == [(MODEL, ["b"], ["a"])], "behind its end, that it fires is no news"
