@@ -37,6 +37,9 @@ TRIED_S = 60.0
 AGAIN_MS = 300_000
 """After so long a summary that was not taken is tried again."""
 
+GONE_MS = 5 * 86_400_000
+"""For so long it is said what a digest had collected that is not configured any more."""
+
 SET_BACK_MS = 60_000
 """A clock that loses less is only being adjusted, and what it has sent is not due again."""
 
@@ -127,6 +130,7 @@ class Digests:
         self._again_ms: dict[Target, int] = {}
         self._positions: dict[str, int] = {}
         self._changed: set[Target] = set()
+        self._left_behind: list[Made] = []
         self._unwritten: list[tuple[dict[str, list[Any]], str]] = []
 
     def __contains__(self, target: Target) -> bool:
@@ -150,6 +154,22 @@ class Digests:
                 alerts = {name: _read(written) for name, written in state["alerts"].items()}
                 self._states[target] = _State(state["sent_ms"], alerts)
                 self._positions[target.name] = row["position"]
+        for name in stored.keys() - {target.name for target in self._all()}:
+            self._leave_behind(name, stored[name])
+
+    def _leave_behind(self, name: str, row: Mapping[str, Any]) -> None:
+        """Say of what a digest had collected that is not configured any more why nobody is notified of it."""
+        at_ms, collected = row["position"], decode_state(row["state"])["alerts"]
+        if not collected or self._clock.now_ms() - at_ms > GONE_MS:
+            return
+        log.warning("a digest is not configured any more: what it had collected is sent to nobody", receiver=name)
+        for entry in map(_read, collected.values()):
+            # Dated as it was collected last, so that another start says the same again, in the same row.
+            self._left_behind.append(
+                Made(
+                    entry.alert_id, entry.sequence, name, entry.route, at_ms, "gave_up", "the digest is not configured"
+                )
+            )
 
     def take_over(self, former: Digests) -> None:
         """Take up the summaries that receivers are still being sent."""
@@ -178,7 +198,7 @@ class Digests:
         ended : callable
             Asked of alerts that fired when they were collected, since their ends may have been kept quiet.
         """
-        made = self.settle()
+        made, self._left_behind = self._left_behind + self.settle(), []
         now_ms = self._clock.now_ms()
         for target in self._all():
             if self._states[target].sent_ms > now_ms + SET_BACK_MS:

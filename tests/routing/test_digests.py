@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
@@ -23,6 +24,7 @@ from monitor.routing.digests import Collected, Digests
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.plan import Plan
 from monitor.routing.router import Router
+from monitor.routing.routes import Route, RouteOptions
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.subscription_log import SubscriptionLog
 from monitor.routing.subscriptions import Subscription
@@ -32,6 +34,7 @@ from sinks.receivers.contract import Alert, Notification, Outcome, Receiver, Ref
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.memory import MemoryStore
+from sinks.store.rows import rows_of
 from tests.api.test_alertmanager import ALERTING
 from tests.api.test_alertmanager import world as api_world
 from tests.api.test_explain import explained
@@ -350,3 +353,23 @@ def test_a_clock_that_was_a_week_ahead_puts_off_no_summary() -> None:
     world.clock = ManualClock(world.clock.now_ms() - 600_000)
     world.reaches(15)
     assert len(world.mail.received) == 2
+
+
+def test_what_a_digest_had_collected_that_is_gone_says_so_and_is_sent_if_it_comes_back() -> None:
+    world = Summed()
+    world.happens("a")
+    world.passes(40)
+    world.happens("a", "resolved")
+    world.passes(400, each=10)
+    for _ in range(2):
+        plan = Plan(Route(RouteOptions("mail")), {Target("mail"): Memory("mail")})
+        with capture_logs() as lines:
+            world.router = Router(world.store, plan, world.clock, "", ["fraud"])
+            world.passes(60, each=10)
+        assert [line["receiver"] for line in lines if line["event"].startswith("a digest is not")] == ["daily/0"]
+    rows = rows_of(world.store.read(Query("decisions", {"receiver": "daily/0", "alert_id": "a"})))
+    last = max(rows, key=lambda row: (row["at_ms"], row["sequence"]))
+    assert (last["why"], last["detail"]) == ("gave_up", "the digest is not configured")
+    world.router = world.started()
+    world.reaches(6)
+    assert [kinds(summary) for summary in world.mail.received] == [{"a": "began and ended"}]
