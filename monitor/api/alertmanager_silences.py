@@ -7,6 +7,7 @@ what those clients show.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
@@ -32,7 +33,7 @@ MOST_SILENCES = 10_000
 """That are not over."""
 
 MOST_CHARACTERS = 65_536
-"""Of a silence's matchers, author and comment together."""
+"""Of a silence's matchers, intervals, author and comment together."""
 
 MOST_MATCHERS = 100
 """Of one silence: each alert is compared with all of them, and whoever asks for silences is sent them."""
@@ -53,7 +54,9 @@ class SilenceOptions(BaseModel, extra="forbid"):
     """What Alertmanager's silences do not have."""
 
     intervals: list[IntervalSpec] = Field(
-        default_factory=list, description="when it counts, if not all the time, as in `time_intervals` of routes"
+        default_factory=list,
+        max_length=50,
+        description="when it counts, if not all the time, as in `time_intervals` of routes",
     )
     tells: list[str] = Field(
         default_factory=list, description="receivers that are notified when it starts and when it is over"
@@ -172,9 +175,11 @@ def _changed(log: SilenceLog, posted: PostedSilence) -> Silence:
 
 def _refuse_too_much(log: SilenceLog, silence: Silence, now_ms: int) -> None:
     """Refuse what would be held for as long as it is not over, and asked of each alert."""
-    texts = [*map(str, silence.matchers), silence.created_by, silence.comment]
+    texts = [*map(str, silence.matchers), silence.created_by, silence.comment, json.dumps(written(silence.intervals))]
     if sum(map(len, texts)) > MOST_CHARACTERS:
-        raise SilenceError(f"the matchers and the comment of a silence have {MOST_CHARACTERS:,} characters at most")
+        raise SilenceError(
+            f"the matchers, intervals and comment of a silence have {MOST_CHARACTERS:,} characters at most"
+        )
     if not silence.id and sum(each.ends_ms > now_ms for each in log.all()) >= MOST_SILENCES:
         raise SilenceError(f"there are {MOST_SILENCES:,} silences already: end those that nobody needs")
 

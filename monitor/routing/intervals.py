@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import calendar
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from monitor.values import DAY_MS
@@ -23,7 +26,11 @@ QUARTER_MIN = 15
 """Time zones differ from UTC by multiples of this."""
 
 MINUTE_MS = 60_000
+DAY_MIN = 24 * 60
 LOOKS_AROUND_MS = 400 * DAY_MS
+
+MOST_LOOKS = 5_000
+"""At intervals of one calendar: who makes one that begins and ends all the time has nobody wait."""
 
 Range = tuple[int, int]
 """First and last, both included."""
@@ -60,11 +67,15 @@ class Interval:
     years: Sequence[Range] | None = None
     zone: ZoneInfo | None = None
 
-    def holds(self, at_ms: int) -> bool:
-        """Whether a time lies in the interval."""
+    def local(self, at_ms: int) -> datetime:
+        """Return a time by the clocks of the interval's zone."""
         # No zone is a day away from UTC: within these bounds every time has a date in each of them.
         at_s = min(max(at_ms, FIRST_MS + DAY_MS), LAST_MS - DAY_MS) // 1000
-        at = datetime.fromtimestamp(at_s, self.zone or UTC)
+        return datetime.fromtimestamp(at_s, self.zone or UTC)
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether a time lies in the interval."""
+        at = self.local(at_ms)
         last_day = calendar.monthrange(at.year, at.month)[1]
         days = None if self.days_of_month is None else [_in_month(span, last_day) for span in self.days_of_month]
         minute = at.hour * 60 + at.minute
@@ -94,8 +105,8 @@ def any_holds(names: Iterable[str], intervals: Mapping[str, Sequence[Interval]],
 def span_around(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms: int) -> Range:
     """Return the beginning and the end of the time around ``at_ms`` in which one of the intervals holds all along.
 
-    What holds for more than 400 days on end is taken to hold as far as anything is looked at: a calendar that always
-    holds would be gone through for thousands of years.
+    What holds for more than 400 days on end, or for longer than :data:`MOST_LOOKS` reach, is taken to hold as far as
+    anything is looked at: a calendar that always holds would be gone through for thousands of years.
 
     Parameters
     ----------
@@ -112,17 +123,41 @@ def span_around(intervals: Sequence[Interval], at_ms: int, low_ms: int, high_ms:
     >>> [end_ms // hour_ms for end_ms in span_around(night, 25 * hour_ms, 0, 48 * hour_ms)]
     [22, 30]
     """
-    marks = [minute for interval in intervals for span in interval.times or () for minute in span]
-    step_ms = math.gcd(QUARTER_MIN, *marks) * MINUTE_MS
-    first_ms = at_ms - at_ms % step_ms
-    last_ms = first_ms + step_ms
     first_looked_ms, last_looked_ms = max(low_ms, at_ms - LOOKS_AROUND_MS), min(high_ms, at_ms + LOOKS_AROUND_MS)
-    while first_ms > first_looked_ms and _holds(intervals, first_ms - step_ms):
-        first_ms -= step_ms
-    while last_ms < last_looked_ms and _holds(intervals, last_ms):
-        last_ms += step_ms
-    begins_ms = low_ms if first_ms <= first_looked_ms else first_ms
-    return begins_ms, high_ms if last_ms >= last_looked_ms else last_ms
+    begins_ms = _changes(intervals, at_ms, first_looked_ms, -1)
+    ends_ms = _changes(intervals, at_ms, last_looked_ms, 1)
+    return low_ms if begins_ms is None else begins_ms, high_ms if ends_ms is None else ends_ms
+
+
+def _changes(intervals: Sequence[Interval], at_ms: int, looked_ms: int, direction: int) -> int | None:
+    """Return where none of the intervals holds any more, before or after a time; None if nobody looks so far.
+
+    It goes from one minute at which an interval may begin or end to the next. Where clocks change in between, it goes
+    in small steps.
+    """
+    marks = [sorted({0, DAY_MIN, *chain.from_iterable(interval.times or ())}) for interval in intervals]
+    step_min = math.gcd(QUARTER_MIN, *chain.from_iterable(marks))
+    edge_ms = at_ms - at_ms % (step_min * MINUTE_MS) + (step_min * MINUTE_MS if direction > 0 else 0)
+    for _ in range(MOST_LOOKS // len(intervals)):
+        if direction * (looked_ms - edge_ms) <= 0:
+            break
+        # What begins at the edge, or ends there.
+        beyond_ms = edge_ms if direction > 0 else edge_ms - step_min * MINUTE_MS
+        if not _holds(intervals, beyond_ms):
+            return edge_ms
+        constant_min = min(map(partial(_constant_min, beyond_ms, direction, step_min), intervals, marks))
+        edge_ms += direction * constant_min * MINUTE_MS
+    return None
+
+
+def _constant_min(at_ms: int, direction: int, step_min: int, interval: Interval, marks: Sequence[int]) -> int:
+    """Return for how many minutes an interval stays as it is in the step at ``at_ms``, that step included."""
+    at = interval.local(at_ms)
+    minute = at.hour * 60 + at.minute
+    following, preceding = marks[bisect_right(marks, minute)], marks[bisect_right(marks, minute) - 1]
+    constant_min = following - minute if direction > 0 else minute - preceding + step_min
+    other = interval.local(at_ms + direction * constant_min * MINUTE_MS)
+    return constant_min if other.utcoffset() == at.utcoffset() else step_min
 
 
 def _holds(intervals: Sequence[Interval], at_ms: int) -> bool:

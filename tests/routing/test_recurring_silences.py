@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from zoneinfo import ZoneInfo
 
@@ -9,11 +10,12 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.routing.interval_spec import in_words, parse_intervals, written
-from monitor.routing.intervals import Interval
+from monitor.routing.intervals import Interval, span_around
 from monitor.routing.matchers import parse_matchers
 from monitor.routing.silence_log import SilenceLog
 from monitor.routing.silences import Silence
 from monitor.routing.weekly import weekly
+from monitor.values import DAY_MS
 from sinks.receivers.times import FIRST_MS, LAST_MS
 from sinks.store.memory import MemoryStore
 from tests.routing.alertmanager import HOUR_MS
@@ -119,3 +121,36 @@ def test_what_holds_all_the_time_is_found_at_once_however_long_it_is() -> None:
     assert silence.span(MONDAY_MS) == (FIRST_MS, LAST_MS)
     assert time.monotonic() - begun_s < 10, "not through eight thousand years"
     assert [silence.state(at_ms) for at_ms in (FIRST_MS, LAST_MS)] == ["active", "active"]
+
+
+def test_nobody_waits_for_silences_that_begin_and_end_each_minute_of_a_year() -> None:
+    minutes = [Interval(times=[(minute, minute + 1) for minute in range(first, 24 * 60, 50)]) for first in range(50)]
+    silence = Silence("s", parse_matchers("model=fraud"), FIRST_MS, LAST_MS, intervals=minutes)
+    begun_s = time.monotonic()
+    assert silence.span(MONDAY_MS) == (FIRST_MS, LAST_MS)
+    assert time.monotonic() - begun_s < 10, "it would take minutes to go through all of them"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Cairo", "UTC"])
+def test_a_span_begins_and_ends_where_the_intervals_do_also_while_clocks_change(zone: str) -> None:
+    rng, checked = random.Random(zone), 0
+    while checked < 30:
+        intervals = []
+        for _ in range(rng.choice([1, 2])):
+            low, high = sorted(rng.sample(range(0, 24 * 60 + 1, 15), 2))
+            days = rng.choice([None, [(0, 3)], [(2, 6)]])
+            intervals.append(Interval([(low, high)], days, zone=ZoneInfo(rng.choice([zone, "UTC"]))))
+        # In the last days of March and October of 2024, and around an end of October.
+        at_ms = (
+            rng.choice([1_711_846_800_000, 1_729_990_800_000, 1_541_300_400_000]) + rng.randrange(-2880, 2880) * 60_000
+        )
+        if any(interval.holds(at_ms) for interval in intervals):
+            checked += 1
+            bounds = at_ms - 3 * DAY_MS, at_ms + 3 * DAY_MS
+            minute_ms = at_ms - at_ms % 60_000
+            first_ms, last_ms = minute_ms, minute_ms
+            while first_ms > bounds[0] and any(interval.holds(first_ms - 60_000) for interval in intervals):
+                first_ms -= 60_000
+            while last_ms < bounds[1] and any(interval.holds(last_ms) for interval in intervals):
+                last_ms += 60_000
+            assert span_around(intervals, at_ms, *bounds) == (max(first_ms, bounds[0]), min(last_ms, bounds[1]))
