@@ -50,7 +50,8 @@ class Alertmanager:
 
     def send(self, notification: Notification) -> Outcome:
         """Post the alerts, once."""
-        return self._post.send(json.dumps([_posted(alert) for alert in notification.alerts]).encode())
+        content = json.dumps([_posted(alert) for alert in notification.alerts]).encode()
+        return self._post.send(content, read=self._post.unless_page, may_be_empty=True)
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""

@@ -80,13 +80,14 @@ class Opsgenie:
         # The key of a group may be longer than the 512 characters of an alias.
         alias = hashlib.sha256(notification.group_key.encode()).hexdigest()
         if notification.status == "resolved":
-            return self._post.send(
-                json.dumps({"source": "Leeway"}).encode(), path=f"/{alias}/close?identifierType=alias"
-            )
-        return self._post.send(json.dumps(self._alert(notification, alias)).encode())
+            return self._sent({"source": "Leeway"}, path=f"/{alias}/close?identifierType=alias")
+        return self._sent(self._alert(notification, alias))
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""
+
+    def _sent(self, body: dict[str, Any], path: str = "") -> Outcome:
+        return self._post.send(json.dumps(body).encode(), path=path, read=self._post.unless_page, may_be_empty=True)
 
     def _alert(self, notification: Notification, alias: str) -> dict[str, Any]:
         title, text = self._text.of(notification)

@@ -96,7 +96,7 @@ class PagerDuty:
     def send(self, notification: Notification) -> Outcome:
         """Send the event, once."""
         body = event(notification, self._routing_key, *self._text.of(notification))
-        return self._post.send(json.dumps(body).encode())
+        return self._post.send(json.dumps(body).encode(), read=self._post.unless_page, may_be_empty=True)
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""

@@ -1,8 +1,8 @@
 """Posting to an address, once, and what the answer means for a notification.
 
-Delivered means that the other side answered 2xx. 429, 5xx, a network error or a time-out mean try again, no sooner than
-a ``Retry-After`` asks; any other answer, a redirection too, is a refusal. After a time-out the other side may have the
-notification all the same.
+Delivered means that the other side answered 2xx, and where it is a service that has no pages, not with one. 429, 5xx, a
+network error or a time-out mean try again, no sooner than a ``Retry-After`` asks; any other answer, a redirection too,
+is a refusal. After a time-out the other side may have the notification all the same.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import re
 import socket
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -32,6 +34,10 @@ from sinks.time_limit import reason_of, within
 __all__ = ["Post", "Posted", "private", "retry_after_s", "retry_until_ms"]
 
 EXCERPT_BYTES = 1024
+GZIP_OR_ZLIB = 32
+"""Added to zlib's window bits: which of the two it is, is read from the data."""
+TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+LONGEST_TITLE = 100
 CONNECTING = "ConnectTimeout"
 PHASES = {
     "http11.send_request_headers.started": "WriteTimeout",
@@ -62,8 +68,9 @@ class Post:
         What else must not be quoted.
     allow_private : bool
         Whether the address may lead into a private network, or to this machine. If it may not, the host's name is
-        looked up here, and the request goes to the address that was looked at and to no other. Behind a proxy of
-        the environment (``HTTPS_PROXY``) nothing is looked up: where requests may go is the proxy's to decide.
+        looked up here, and the request goes to the addresses that were looked at and to no other: to the next one
+        where one cannot be connected to. Behind a proxy of the environment (``HTTPS_PROXY``) nothing is looked up:
+        where requests may go is the proxy's to decide.
     proxy : str
         The address of one; empty: that of the environment, if there is one.
     """
@@ -86,12 +93,11 @@ class Post:
         named = (address.username, address.password, basic(address.username, address.password))
         self._hide = Redaction([*(headers or {}).values(), *named, address.raw_path.decode(), *secrets])
         self._options: dict[str, Any] = {
-            "headers": {"User-Agent": "Leeway", "Content-Type": "application/json"} | dict(headers or {}),
+            "headers": {"User-Agent": "Leeway", "Content-Type": "application/json", "Accept-Encoding": "identity"}
+            | dict(headers or {}),
             "auth": credentials,
             "proxy": proxy or None,
             "verify": public_authorities(),
-            # Those of httpx bound each wait for a byte, and whoever sends begins anew with each.
-            "timeout": None,
         }
 
     def send(
@@ -102,6 +108,7 @@ class Post:
         path: str = "",
         read: Callable[[bytes], Outcome] | None = None,
         read_bytes: int = EXCERPT_BYTES,
+        may_be_empty: bool = False,
     ) -> Outcome:
         """Post `body`, once, and wait no longer than the time-out.
 
@@ -116,8 +123,10 @@ class Post:
             From the start of the text of an answer 2xx to the outcome, where such an answer can mean failure.
         read_bytes : int
             How long that start is at most.
+        may_be_empty : bool
+            Whether an answer 2xx without a text is read as an empty one; else it counts once a text comes.
         """
-        exchange = _Exchange(body, headers or {}, path, read, read_bytes)
+        exchange = _Exchange(body, headers or {}, path, read, read_bytes, may_be_empty)
         try:
             within(self._timeout_s, self._ask(exchange))
         except TimeoutError as error:
@@ -137,43 +146,67 @@ class Post:
         await self._ask(exchange)
         return self._outcome(exchange)
 
+    def unless_page(self, answer: bytes) -> Outcome:
+        """Return what an answer 2xx means where no page is ever the answer: one is that of a log-in or a gateway."""
+        if not answer.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+            return Delivered()
+        title = TITLE.search(answer.decode(errors="replace"))
+        named = f" ({' '.join(title[1].split())[:LONGEST_TITLE]})" if title else ""
+        return Retry(f"{self._where}: a web page{named} was the answer, which is not the service's own")
+
     async def _ask(self, exchange: _Exchange) -> None:
         """Send a request and take its answer down, as far as either goes."""
         path = exchange.path.encode()
         url = self._url.copy_with(raw_path=self._url.raw_path + path) if path else self._url
         try:
             looks_up = not (self._allow_private or self._is_proxied or _has_proxy(url))
-            target = await self._looked_up(url) if looks_up else url
-            if isinstance(target, Refused):
-                exchange.refusal = target
+            targets = await self._looked_up(url) if looks_up else [url]
+            if isinstance(targets, Refused):
+                exchange.refusal = targets
                 return
-            # The name is still what the certificate has to be for, and what the other side is asked for.
-            pinned = {} if target is url else {"sni_hostname": url.host}
-            host = {} if target is url else {"Host": url.netloc.decode()}
-            async with httpx.AsyncClient(**self._options) as client:
-                request = client.build_request(
-                    "POST",
-                    target,
-                    content=exchange.body,
-                    headers=host | dict(exchange.headers),
-                    extensions=pinned | {"trace": exchange.trace},
-                )
-                exchange.response = await client.send(request, stream=True)
-                await exchange.take_start()
+            await self._ask_one_of(targets, url, exchange)
         except (socket.gaierror, ssl.SSLError, httpx.TransportError, httpx.DecodingError) as error:
             exchange.error = error
 
-    async def _looked_up(self, url: httpx.URL) -> httpx.URL | Refused:
-        """Return `url` with an address for its name, or why it may not be used."""
+    async def _ask_one_of(self, targets: Sequence[httpx.URL], url: httpx.URL, exchange: _Exchange) -> None:
+        """Ask the first that can be connected to; one that does not answer takes no other's share of the time."""
+        limits = None if len(targets) == 1 else httpx.Timeout(None, connect=self._timeout_s / len(targets))
+        for target in targets[:-1]:
+            try:
+                return await self._ask_at(target, url, exchange, limits)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        await self._ask_at(targets[-1], url, exchange, limits)
+
+    async def _ask_at(
+        self, target: httpx.URL, url: httpx.URL, exchange: _Exchange, limits: httpx.Timeout | None
+    ) -> None:
+        # The name is still what the certificate has to be for, and what the other side is asked for.
+        pinned = {} if target is url else {"sni_hostname": url.host}
+        host = {} if target is url else {"Host": url.netloc.decode()}
+        # Limits of httpx bound each wait for a byte, and whoever sends begins anew with each.
+        async with httpx.AsyncClient(**self._options, timeout=limits) as client:
+            request = client.build_request(
+                "POST",
+                target,
+                content=exchange.body,
+                headers=host | dict(exchange.headers),
+                extensions=pinned | {"trace": exchange.trace},
+            )
+            exchange.response = await client.send(request, stream=True)
+            await exchange.take_start()
+
+    async def _looked_up(self, url: httpx.URL) -> Sequence[httpx.URL] | Refused:
+        """Return `url` with each address for its name, or why it may not be used."""
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         entries = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in entries]
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
         for address in addresses:
             if private(address):
                 return Refused(
                     f"{self._where}: {address} is not a public address; set `allow_private: true` to send there"
                 )
-        return url.copy_with(host=addresses[0])
+        return [url.copy_with(host=address) for address in addresses]
 
     def _outcome(self, exchange: _Exchange) -> Outcome:
         """What has come of a request means."""
@@ -188,10 +221,11 @@ class Post:
         if exchange.read is None:
             return Delivered()
         # What has come may say it all, unless it cannot be made out.
-        if error is not None and (not exchange.start or isinstance(error, httpx.DecodingError)):
+        is_missing = not exchange.start and not exchange.may_be_empty
+        if error is not None and (is_missing or isinstance(error, httpx.DecodingError)):
             return self._unanswered(error, exchange)
         outcome = exchange.read(exchange.start)
-        return replace(outcome, reason=self._hide(outcome.reason))
+        return replace(outcome, reason=printable(self._hide(outcome.reason)))
 
     def _failure(self, response: httpx.Response, exchange: _Exchange) -> Outcome:
         reason = f"{self._where}: {response.status_code} {response.reason_phrase}{self._excerpt(exchange)}"
@@ -218,7 +252,7 @@ class Post:
         error = exchange.error
         if error is not None and (not exchange.start or isinstance(error, httpx.DecodingError)):
             return f" (no text: {exchange.phase if isinstance(error, TimeoutError) else type(error).__name__})"
-        text = self._hide(" ".join(exchange.start.decode(errors="replace").split()))
+        text = printable(self._hide(" ".join(exchange.start.decode(errors="replace").split())))
         return f": {text[:200]}" if text else ""
 
 
@@ -231,6 +265,7 @@ class _Exchange:
     path: str
     read: Callable[[bytes], Outcome] | None
     read_bytes: int
+    may_be_empty: bool = False
     phase: str = CONNECTING
     refusal: Refused | None = None
     response: httpx.Response | None = None
@@ -248,8 +283,10 @@ class _Exchange:
         if self.response.is_success and self.read is None:
             return
         most_bytes = self.read_bytes if self.response.is_success else EXCERPT_BYTES
-        async for part in self.response.aiter_bytes():
-            self.start = (self.start + part)[:most_bytes]
+        unpacked = _unpacking(self.response.headers.get("content-encoding", ""))
+        # Not what httpx unpacks: a few kilobytes of an answer may become gigabytes.
+        async for part in self.response.aiter_raw():
+            self.start += unpacked(part, most_bytes - len(self.start))
             if len(self.start) >= most_bytes:
                 break
 
@@ -276,6 +313,17 @@ class Posted(Parameters):
             allow_private=self.allow_private,
             proxy=self.proxy,
         )
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which a sign stands for each character that cannot be shown, or would change how others are.
+
+    Examples
+    --------
+    >>> printable("red \x1b[31malert\x00")
+    'red \ufffd[31malert\ufffd'
+    """
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def private(address: str) -> bool:
@@ -331,9 +379,31 @@ def _has_proxy(url: httpx.URL) -> bool:
     return url.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(url.host)
 
 
+def _unpacking(coding: str) -> Callable[[bytes, int], bytes]:
+    """Return what makes so many bytes at most of each part of an answer; no coding was asked for.
+
+    Raises
+    ------
+    httpx.DecodingError
+    """
+    if coding.strip().lower() in ("", "identity"):
+        return lambda part, most_bytes: part[:most_bytes]
+    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        raise httpx.DecodingError(f"the answer is packed as {coding}")
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP_OR_ZLIB)
+
+    def unpacked(part: bytes, most_bytes: int) -> bytes:
+        try:
+            return unpacker.decompress(part, most_bytes)
+        except zlib.error as error:
+            raise httpx.DecodingError(str(error)) from error
+
+    return unpacked
+
+
 def _http_date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

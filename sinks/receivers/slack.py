@@ -9,10 +9,10 @@ from typing import Any, Literal, Self
 import structlog
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from sinks.receivers.contract import Delivered, LinkedPicture, Notification, Outcome, Picture
+from sinks.receivers.contract import Delivered, LinkedPicture, Notification, Outcome, Picture, Retry
 from sinks.receivers.parameters import PicturesBy, SecretUrl
 from sinks.receivers.post import Posted
-from sinks.receivers.slack_api import ask, escaped
+from sinks.receivers.slack_api import ask, escaped, webhook_outcome_of
 from sinks.receivers.slack_files import Files
 from sinks.receivers.text import Worded
 
@@ -134,9 +134,14 @@ class Slack:
         pictures = self._link(notification) if self._link is not None else ()
         body = json.dumps(message(notification, *self._text.of(notification), pictures) | self._channel).encode()
         if not self._is_app:
-            return self._post.send(body)
+            return self._post.send(body, read=self._read, may_be_empty=True)
         outcome, answer = ask(self._post, body)
         return Delivered(self._shown(notification, answer)) if outcome == Delivered() else outcome
+
+    def _read(self, answer: bytes) -> Outcome:
+        """Return what an incoming webhook's answer means: a word, or the fields of a service that is like Slack."""
+        outcome = self._post.unless_page(answer)
+        return outcome if isinstance(outcome, Retry) else webhook_outcome_of(answer)
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""

@@ -1,4 +1,4 @@
-"""What Slack's API answers: 200 even when it failed, which the body says."""
+"""What Slack answers: 200 even when it failed, which the body says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
 from sinks.receivers.limits import fitted
 from sinks.receivers.post import Post
 
-__all__ = ["ask", "ask_in_loop", "escaped", "outcome_of"]
+__all__ = ["ask", "ask_in_loop", "escaped", "outcome_of", "webhook_outcome_of"]
 
 ANSWER_BYTES = 65_536
 """So much of an answer is read: that to a message repeats the message."""
@@ -42,6 +42,26 @@ def outcome_of(answer: bytes) -> Outcome:
     needed = f" ({fields['needed']})" if isinstance(fields.get("needed"), str) else ""
     reason = f"slack.com: {error[:LONGEST_WORD]}{needed[:LONGEST_WORD]}"
     return Retry(reason) if error in PASSING else Refused(reason)
+
+
+def webhook_outcome_of(answer: bytes) -> Outcome:
+    """Return what an incoming webhook's answer means: ``ok``, or JSON where a service is like Slack.
+
+    Examples
+    --------
+    >>> webhook_outcome_of(b"ok"), webhook_outcome_of(b'{"success": true}')
+    (Delivered(reason=''), Delivered(reason=''))
+    >>> webhook_outcome_of(b"no_service"), webhook_outcome_of(b'{"ok": false, "error": "channel_not_found"}')
+    (Refused(reason='slack.com: no_service'), Refused(reason='slack.com: channel_not_found'))
+    """
+    try:
+        fields = json.loads(answer)
+    except ValueError:
+        word = " ".join(answer.decode(errors="replace").split())[:LONGEST_WORD]
+        # The start of a long answer is no JSON by itself: such answers are those of success.
+        is_taken = word.lower() in ("", "ok") or word.startswith("{")
+        return Delivered() if is_taken else Refused(f"slack.com: {word}")
+    return outcome_of(answer) if isinstance(fields, dict) and "ok" in fields else Delivered()
 
 
 def ask(post: Post, body: bytes) -> tuple[Outcome, dict[str, str]]:

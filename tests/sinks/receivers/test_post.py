@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from sinks.receivers.post import Post
 from tests.services.certificates import make_certificate
 from tests.services.dripping import Dripping
 from tests.services.refusing import Refusing
-from tests.sinks.receivers.listener import Listener
+from tests.sinks.receivers.listener import Answer, Listener
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,30 @@ def test_the_request_goes_to_the_address_that_was_looked_at(monkeypatch: pytest.
         assert Post(f"http://hooks.example:{port}/x").send(b"{}") == Delivered()
     assert asked == ["hooks.example"]
     assert listener.requests[0].headers["host"] == f"hooks.example:{port}"
+
+
+def test_an_address_that_cannot_be_connected_to_leaves_time_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "private", lambda address: False)
+    # A host with IPv6 and no way out for it: one address refuses, one never answers.
+    resolves_to(monkeypatch, ["127.0.0.2", "127.0.0.3", "127.0.0.1"])
+    with Listener() as listener, socket.socket() as silent:
+        port = int(listener.address.partition(":")[2])
+        silent.bind(("127.0.0.3", port))
+        silent.listen(0)
+        with socket.create_connection(("127.0.0.3", port)):  # the queue of those that wait is full from now on
+            outcome = Post(f"http://hooks.example:{port}/x", timeout_ms=3_000).send(b"{}")
+    assert outcome == Delivered()
+    assert len(listener.requests) == 1
+
+
+def test_a_name_of_which_no_address_answers_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "private", lambda address: False)
+    resolves_to(monkeypatch, ["127.0.0.2", "127.0.0.3"])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        outcome = Post(f"http://hooks.example:{port}/x").send(b"{}")
+    assert outcome == Retry(f"http://hooks.example:{port}: ConnectError: [Errno 111] Connection refused")
 
 
 def test_a_name_that_nobody_knows_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,3 +167,50 @@ def test_a_name_that_is_looked_up_for_ever_is_left_after_the_time_out(monkeypatc
     outcome = Post("https://hooks.example/secret", timeout_ms=200).send(b"{}")
     assert outcome == Retry("https://hooks.example: no answer in time (ConnectTimeout)")
     is_over.set()
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "-5",
+        "1e9",
+        "soon",
+        "Sat, 09 Feb 2013 05:31:00 +9999999999999999999999",
+        "Sat, 09 Feb 99999999999999999999 05:31:00 GMT",
+    ],
+)
+def test_a_retry_after_that_nobody_can_read_is_none(wait: str) -> None:
+    with Listener(Answer(429, headers={"Retry-After": wait})) as listener:
+        outcome = Post(listener.url(), allow_private=True).send(b"{}")
+    assert outcome == Retry(f"http://{listener.address}: 429 Too Many Requests")
+
+
+@pytest.mark.parametrize(
+    ("coding", "layers", "expected"),
+    [
+        ("gzip", 1, ": " + "x" * 200),
+        ("gzip, gzip", 2, " (no text: DecodingError)"),
+        ("br", 0, " (no text: DecodingError)"),
+    ],
+)
+def test_of_a_packed_answer_no_more_is_unpacked_than_is_read(coding: str, layers: int, expected: str) -> None:
+    text = b"x" * (1 << 26)
+    for _ in range(layers):
+        text = gzip.compress(text)
+    head = f"HTTP/1.1 400 Bad\r\nContent-Encoding: {coding}\r\nContent-Length: {len(text)}\r\n\r\n".encode()
+    tracemalloc.start()
+    try:
+        with Dripping(head + text[:100_000], b"") as server:
+            outcome = Post(server.url, allow_private=True).send(b"{}")
+        most_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert outcome == Refused(f"http://{server.address}: 400 Bad{expected}")
+    assert most_bytes < 1 << 24
+
+
+def test_what_an_answer_quotes_can_be_shown() -> None:
+    with Listener(Answer(400, text="red \x1b[31m\x00 \u202e")) as listener:
+        outcome = Post(listener.url(), allow_private=True).send(b"{}")
+    sign = "\N{REPLACEMENT CHARACTER}"
+    assert outcome == Refused(f"http://{listener.address}: 400 Bad Request: red {sign}[31m{sign} {sign}")

@@ -337,3 +337,30 @@ def test_the_link_is_of_the_alert_that_the_title_is_about(kind: str, server: Lis
     send(kind, server, group((mild, grave)))
     links = [text for text in strings(server.requests[0].body) if text.startswith("http://leeway.example/alerts/")]
     assert links[-1] == "http://leeway.example/alerts/grave"
+
+
+PAGE = "\n<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
+
+
+@pytest.mark.parametrize("kind", [*sorted(SCHEMAS), "alertmanager"])
+def test_a_page_that_something_in_between_answers_with_is_no_delivery(kind: str) -> None:
+    with Listener(Answer(text=PAGE), Answer(200, text=PAGE), Answer(204)) as server:
+        outcomes = send(kind, server, notification(), notification("resolved"), notification())
+    lost = Retry(f"http://{server.address}: a web page (Sign in) was the answer, which is not the service's own")
+    assert outcomes == [lost, lost, Delivered()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ok", Delivered()),
+        ("", Delivered()),
+        ('{"success": true}', Delivered()),
+        ('{"ok": false, "error": "channel_not_found"}', Refused("slack.com: channel_not_found")),
+        ('{"ok": false, "error": "ratelimited"}', Retry("slack.com: ratelimited")),
+        ("no_service\x1b[31m", Refused("slack.com: no_service\N{REPLACEMENT CHARACTER}[31m")),
+    ],
+)
+def test_an_incoming_webhook_has_taken_what_it_says_ok_to(text: str, expected: Outcome) -> None:
+    with Listener(Answer(text=text)) as server:
+        assert send("slack", server) == [expected]
