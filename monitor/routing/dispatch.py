@@ -14,6 +14,7 @@ change after the other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from monitor.delivery.target import Target
 from monitor.routing.flapping import Flapping
@@ -40,6 +41,9 @@ __all__ = ["Dispatcher"]
 
 SWEEP_MS = 30_000
 """How often groups without alerts are dropped."""
+
+NOTIFYING = (Escalate, Decide)
+"""The last stages, which say who is notified; those before them say what is kept quiet."""
 
 FORGET_MS = 1_800_000
 """How often alerts that are over are dropped from what is known of all alerts."""
@@ -68,26 +72,36 @@ class Dispatcher:
         self.flapping, self.acknowledged = Flapping(plan.holds), Acknowledged()
         self.silences = Silences() if silences is None else silences
         self._inhibition = Inhibition(plan.rules)
-        self._quieting: list[Stage] = [
+        self._stages: list[Stage] = [
             HoldFlapping(self.flapping),
             Inhibit(self._inhibition),
             Mute(plan.intervals),
             Silence(self.silences),
-        ]
-        self._stages: list[Stage] = [
-            *self._quieting,
             Escalate(recipients, self.acknowledged),
             Decide(recipients, self.acknowledged, plan.digests),
         ]
         self._routes = RouteTable(plan.root, recipients.sent)
         self._alerts: dict[str, RoutedAlert] = {}
         self._groups: dict[tuple[str, str], Group] = {}
+        self._begun_ms: dict[str, int] = {}
+        """When alerts began, by fingerprint, as routes knew them that these are to go on from."""
         self._sweep_ms, self._forget_ms = now_ms + SWEEP_MS, now_ms + FORGET_MS
 
     @property
     def groups(self) -> list[Group]:
         """Every group, also those whose alerts are gone and that are not dropped yet."""
         return list(self._groups.values())
+
+    def take_over(self, former: Dispatcher) -> None:
+        """Have alerts that are :meth:`put` until :meth:`is_formed` begin when they began there.
+
+        What has waited does not wait anew, however often routes are taken up.
+        """
+        self._begun_ms = former._begun_ms | {name: alert.starts_ms for name, alert in former._alerts.items()}
+
+    def is_formed(self) -> None:
+        """What there was has been put; whatever comes from now on is new."""
+        self._begun_ms = {}
 
     def put(self, change: Sequence[RoutedAlert], now_ms: int) -> list[Group]:
         """Take up an alert, or what has become of it; return the groups that it is in.
@@ -102,7 +116,8 @@ class Dispatcher:
         changes: dict[tuple[str, str], list[RoutedAlert]] = {}
         for news in change:
             former = self._alerts.get(news.fingerprint)
-            alert = self._alerts[news.fingerprint] = news.after(former)
+            begun_ms = min(news.starts_ms, self._begun_ms.get(news.fingerprint, news.starts_ms))
+            alert = self._alerts[news.fingerprint] = replace(news, starts_ms=begun_ms).after(former)
             # Any alert may inhibit others, also one that no route takes.
             self._inhibition.put(alert)
             for route in self._routes.of(alert, now_ms):
@@ -175,7 +190,7 @@ class Dispatcher:
             targets = [target for target in self.recipients.of(group.route) if target.forgets]
             alerts = list(group.alerts.values()) if targets else []
             look = Flush(group, now_ms, tuple(alerts), ())
-            for stage in self._quieting:
+            for stage in self._stages[: -len(NOTIFYING)]:
                 alerts = stage.pass_on(look, alerts)
             firing = {alert.fingerprint: alert for alert in alerts if not alert.is_over(now_ms)}
             if firing.keys() <= self.acknowledged.as_they_stand:
@@ -191,7 +206,8 @@ class Dispatcher:
         if group is None:
             labels = route.options.group_of(alert.labels)
             # It waits from when the alert was heard of, which may be before somebody looks.
-            heard_ms = min(alert.updated_ms or now_ms, now_ms)
+            begun_ms = self._begun_ms.get(alert.fingerprint, now_ms)
+            heard_ms = min(alert.updated_ms or now_ms, begun_ms, now_ms)
             group = Group(route, labels, key, heard_ms + route.options.group_wait_ms)
             self._groups[route.id, key] = group
         return group

@@ -119,6 +119,7 @@ class Router:
         self._interventions.subscribe(self._dispatcher, now_ms)
         for change in self._alerts.open(self.sent_log, now_ms):
             self._dispatcher.put(change, now_ms)
+        self._dispatcher.is_formed()
         self._decisions.load(self._store, self._alerts.ids)
         self._forget_ms = 0
 
@@ -174,8 +175,10 @@ class Router:
     def take_over(self, former: Router) -> None:
         """Take up what receivers are still being sent by a router that has ended, and note what becomes of it.
 
-        Nobody waits for that but these receivers.
+        Nobody waits for that but these receivers. What waited there for its group does not wait anew: call it before
+        :meth:`open`.
         """
+        self._dispatcher.take_over(former._dispatcher)
         self._senders.follow(former._senders.in_flight)
         self._outbox.take_over(former._outbox)
         self._digests.take_over(former._digests)

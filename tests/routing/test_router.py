@@ -81,12 +81,15 @@ class World:
             self.router = self.started()
 
     def started(self) -> Router:
+        self.unopened().open()
+        return self.router
+
+    def unopened(self) -> Router:
         rules = [Rule(rule.source, rule.target, rule.equal) for rule in self.alerting.inhibit_rules]
         receivers = {self.mail_target: self.mail, Target("pager", send_resolved=False): self.pager}
         notices = self.alerting.leeway.silence_notices
         self.plan = Plan(self.alerting.route.build(), receivers, rules, self.alerting.intervals, notices)
         self.router = Router(self.store, self.plan, self.clock, "http://leeway.example", ["fraud", "churn"])
-        self.router.open()
         return self.router
 
     def happens(

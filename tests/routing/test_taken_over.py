@@ -166,3 +166,25 @@ def test_a_summary_or_a_notice_that_is_being_sent_when_routes_change_is_sent_onc
     world.router = world.started()
     world.passes(60)
     assert len(sick.received) == 1
+
+
+def test_routes_that_are_taken_up_again_and_again_keep_no_alert_waiting() -> None:
+    """As where models register themselves, a few a minute: each time whoever notifies begins anew."""
+    world = World()
+
+    def passes_with_reloads(seconds: int) -> None:
+        for _ in range(0, seconds, 20):
+            world.passes(20)
+            former, unopened = world.router, world.unopened()
+            unopened.take_over(former)
+            unopened.open()
+
+    world.happens("a")
+    passes_with_reloads(40)
+    assert said(world.mail) == [("fraud", ["a"], [])]
+    world.happens("b")
+    passes_with_reloads(40)
+    assert said(world.mail)[1:] == [("fraud", ["a", "b"], [])]
+    world.happens("a", "resolved")
+    passes_with_reloads(340)
+    assert said(world.mail)[2:] == [("fraud", ["b"], ["a"])], "once"
