@@ -1,13 +1,27 @@
-"""How much a channel takes: what is longer is cut between words, with a sign that it was."""
+"""What a channel takes: of what is longer, or cannot be shown, there is a sign in its place."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 
-__all__ = ["SIGN", "fitted"]
+__all__ = ["SIGN", "fitted", "printable"]
 
 SIGN = " …"
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters but for tabs and line feeds, and those that turn the direction of what follows."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which a sign stands for each character that cannot be shown, or changes how others are.
+
+    Examples
+    --------
+    >>> printable("red \x1b[31malert\x00\r\nof\tcharges")
+    'red \ufffd[31malert\ufffd\nof\tcharges'
+    """
+    return UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def fitted(text: str, most: int, measure: Callable[[str], int] = len) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from sinks.parameters import Strict
 from sinks.receivers.contract import Notification, Outcome
-from sinks.receivers.limits import fitted
+from sinks.receivers.limits import SIGN, fitted
 from sinks.receivers.parameters import SecretUrl
 from sinks.receivers.post import Posted
 from sinks.receivers.text import Worded
@@ -18,8 +19,8 @@ from sinks.receivers.text import Worded
 __all__ = ["Opsgenie", "OpsgenieParameters"]
 
 PRIORITIES = {"critical": "P1", "error": "P2", "warning": "P3", "info": "P5"}
-# Opsgenie refuses longer ones.
-LONGEST_MESSAGE, LONGEST_DESCRIPTION = 130, 15_000
+# Opsgenie refuses longer ones; of details it counts names and values of all together.
+LONGEST_MESSAGE, LONGEST_DESCRIPTION, LONGEST_ENTITY, LONGEST_DETAILS = 130, 15_000, 512, 8_000
 
 
 class Responder(Strict):
@@ -100,8 +101,19 @@ class Opsgenie:
             "description": fitted(text, LONGEST_DESCRIPTION),
             "responders": self._responders,
             "tags": self._tags,
-            "details": dict(firing[0].labels),
-            "entity": firing[0].labels.get("model", ""),
+            "details": _details(firing[0].labels),
+            "entity": fitted(firing[0].labels.get("model", ""), LONGEST_ENTITY),
             "source": "Leeway",
             "priority": priority,
         }
+
+
+def _details(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels, the shortest first where there is no room for all of each."""
+    details: dict[str, str] = {}
+    room = LONGEST_DETAILS
+    for name, value in sorted(labels.items(), key=lambda label: len(label[0]) + len(label[1])):
+        if room > len(name) + len(SIGN):
+            details[name] = fitted(value, room - len(name))
+            room -= len(name) + len(details[name])
+    return details

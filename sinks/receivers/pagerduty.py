@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
@@ -19,8 +20,8 @@ from sinks.receivers.times import rfc3339
 __all__ = ["PagerDuty", "PagerDutyParameters", "event"]
 
 SEVERITIES = {"critical": "critical", "error": "error", "warning": "warning", "info": "info"}
-# PagerDuty refuses longer ones; events may have 512 KB, of which names of labels and links take the rest.
-LONGEST_SUMMARY, LONGEST_TEXT_BYTES = 1024, 256_000
+# PagerDuty refuses longer ones; events may have 512 KB, of which labels and links take the rest.
+LONGEST_SUMMARY, LONGEST_TEXT_BYTES, LONGEST_NAME, MOST_LINKS = 1024, 256_000, 1024, 100
 
 
 def event(notification: Notification, routing_key: str, title: str, text: str) -> dict[str, Any]:
@@ -48,12 +49,12 @@ def event(notification: Notification, routing_key: str, title: str, text: str) -
     strongest = min(firing, key=lambda alert: list(SEVERITIES).index(_severity(alert.labels)))
     about["payload"] = {
         "summary": fitted(title, LONGEST_SUMMARY),
-        "source": strongest.labels.get("model", "leeway"),
+        "source": fitted(strongest.labels.get("model", "leeway"), LONGEST_NAME),
         "severity": _severity(strongest.labels),
         "timestamp": rfc3339(min(alert.starts_at_ms for alert in firing)),
-        "component": strongest.labels.get("cause", ""),
-        "group": strongest.labels.get("namespace", ""),
-        "class": strongest.labels.get("alertname", ""),
+        "component": fitted(strongest.labels.get("cause", ""), LONGEST_NAME),
+        "group": fitted(strongest.labels.get("namespace", ""), LONGEST_NAME),
+        "class": fitted(strongest.labels.get("alertname", ""), LONGEST_NAME),
         "custom_details": {
             "text": fitted(text, LONGEST_TEXT_BYTES, lambda part: len(json.dumps(part))),
             "labels": dict(strongest.labels),
@@ -62,8 +63,8 @@ def event(notification: Notification, routing_key: str, title: str, text: str) -
     about["client"] = "Leeway"
     if notification.external_url:
         about["client_url"] = notification.external_url
-    links = [alert.generator_url for alert in firing if alert.generator_url]
-    about["links"] = [{"href": link, "text": "Open in Leeway"} for link in dict.fromkeys(links)]
+    links = dict.fromkeys(alert.generator_url for alert in firing if alert.generator_url)
+    about["links"] = [{"href": link, "text": "Open in Leeway"} for link in islice(links, MOST_LINKS)]
     return about
 
 
@@ -96,7 +97,8 @@ class PagerDuty:
     def send(self, notification: Notification) -> Outcome:
         """Send the event, once."""
         body = event(notification, self._routing_key, *self._text.of(notification))
-        return self._post.send(json.dumps(body).encode(), read=self._post.unless_page, may_be_empty=True)
+        content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
+        return self._post.send(content, read=self._post.unless_page, may_be_empty=True)
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""

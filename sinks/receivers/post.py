@@ -27,6 +27,7 @@ from pydantic import Field
 from sinks.authorities import public_authorities
 from sinks.parameters import DurationMs
 from sinks.receivers.contract import Delivered, Outcome, Refused, Retry
+from sinks.receivers.limits import printable
 from sinks.receivers.parameters import Parameters
 from sinks.redaction import Redaction, basic
 from sinks.time_limit import reason_of, within
@@ -313,17 +314,6 @@ class Posted(Parameters):
             allow_private=self.allow_private,
             proxy=self.proxy,
         )
-
-
-def printable(text: str) -> str:
-    r"""Return a text in which a sign stands for each character that cannot be shown, or would change how others are.
-
-    Examples
-    --------
-    >>> printable("red \x1b[31malert\x00")
-    'red \ufffd[31malert\ufffd'
-    """
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def private(address: str) -> bool:

@@ -7,7 +7,8 @@ says what is wrong with the template.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import structlog
@@ -15,6 +16,7 @@ from jinja2 import TemplateError
 from pydantic import AfterValidator, Field
 
 from sinks.receivers.contract import Alert, Notification, common
+from sinks.receivers.limits import printable
 from sinks.receivers.parameters import Parameters
 from sinks.receivers.rendering import Renderer, TemplateFailsError
 from sinks.receivers.template import ENVIRONMENT, render
@@ -57,7 +59,10 @@ class Text:
     Parameters
     ----------
     title, text : str
-        Jinja2; empty: the default. What they may use is what :func:`context` returns.
+        Jinja2; empty: the default, also where a title comes to nothing. What they may use is what :func:`context`
+        returns.
+    harmless : callable
+        From a text to one in which nothing is a mark of the channel's: labels and annotations hold what events do.
 
     Examples
     --------
@@ -70,17 +75,23 @@ class Text:
     'critical for all'
     """
 
-    def __init__(self, title: str = "", text: str = "") -> None:
-        self._templates = {"title": title, "text": text}
+    def __init__(self, title: str = "", text: str = "", harmless: Callable[[str], str] = str) -> None:
+        self._templates, self._harmless = {"title": title, "text": text}, harmless
         self._renderer = Renderer()
 
     def of(self, notification: Notification) -> tuple[str, str]:
         """Return the title, in one line, and the text."""
         if notification.title:
-            return notification.title, notification.text
-        names = context(notification)
-        title = " ".join(self._render("title", DEFAULT_TITLE, names).split())
-        return title, self._render("text", DEFAULT_TEXT, names).strip()
+            return printable(self._harmless(notification.title)), printable(self._harmless(notification.text))
+        names = context(replace(notification, alerts=tuple(map(self._without_marks, notification.alerts))))
+        title = _one_line(self._render("title", DEFAULT_TITLE, names)) or _one_line(render(DEFAULT_TITLE, names))
+        return title, printable(self._render("text", DEFAULT_TEXT, names)).strip()
+
+    def _without_marks(self, alert: Alert) -> Alert:
+        texts = [
+            {name: self._harmless(value) for name, value in of.items()} for of in (alert.labels, alert.annotations)
+        ]
+        return replace(alert, labels=texts[0], annotations=texts[1])
 
     def _render(self, name: str, default: str, names: Mapping[str, Any]) -> str:
         if not self._templates[name]:
@@ -111,9 +122,13 @@ class Worded(Parameters):
     title: Template = Field(default="", description="Jinja2; see docs/alerts.md for what it may use")
     text: Template = Field(default="", description="Jinja2")
 
-    def words(self) -> Text:
+    def words(self, harmless: Callable[[str], str] = str) -> Text:
         """Return what writes the words of notifications."""
-        return Text(self.title, self.text)
+        return Text(self.title, self.text, harmless)
+
+
+def _one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def context(notification: Notification) -> dict[str, Any]:

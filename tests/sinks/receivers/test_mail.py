@@ -229,3 +229,15 @@ def test_a_mail_that_was_taken_is_not_sent_again_because_the_farewell_drips() ->
     with Dripping(ASKED_FOR_MAIL + b"250 taken\r\n", b"221-bye\r\n") as server:
         assert send(server.port, timeout="300ms") == [Delivered()]
         assert server.was_left
+
+
+def test_a_mail_has_no_control_characters() -> None:
+    alert = Alert("firing", {}, {"summary": "a\x00b \x1b[31mc", "description": "one\x07"}, 0)
+    with smtp() as (box, port):
+        assert send(port, group((alert,))) == [Delivered()]
+    (mail,) = box.mails
+    sign = "\N{REPLACEMENT CHARACTER}"
+    assert mail["Subject"] == f"ALERT: a{sign}b {sign}[31mc"
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    assert f"one{sign}" in plain.get_content()

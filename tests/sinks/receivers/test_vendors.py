@@ -364,3 +364,54 @@ def test_a_page_that_something_in_between_answers_with_is_no_delivery(kind: str)
 def test_an_incoming_webhook_has_taken_what_it_says_ok_to(text: str, expected: Outcome) -> None:
     with Listener(Answer(text=text)) as server:
         assert send("slack", server) == [expected]
+
+
+def test_opsgenie_gets_as_much_of_labels_as_it_takes(server: Listener) -> None:
+    labels = LABELS | {"model": "m" * 600, "rows": "r" * 5_000, "tables": "t" * 5_000}
+    send("opsgenie", server, group((Alert("firing", labels, {}, 0),)))
+    body = server.requests[0].body
+    Draft202012Validator(OPSGENIE).validate(body)
+    details = body["details"]
+    assert sum(len(name) + len(value) for name, value in details.items()) <= 8_000
+    assert details.items() >= LABELS.items() - {("model", LABELS.get("model"))}
+    assert (details["rows"], details["tables"][-3:]) == ("r" * 5_000, "t …")
+
+
+def test_an_event_of_thousands_of_alerts_is_one_that_pagerduty_takes(server: Listener) -> None:
+    labels = {"alertname": "é" * 15_000, "cause": "é" * 15_000, "severity": "critical"}
+    about = {"summary": "s" * 500, "description": "é" * 4_000}
+    alerts = [
+        Alert("firing", labels, about, 0, generator_url=f"https://leeway.example/alerts/{n}") for n in range(3_000)
+    ]
+    send("pagerduty", server, group(tuple(alerts)))
+    Draft202012Validator(PAGERDUTY).validate(server.requests[0].body)
+    assert len(server.requests[0].raw) < 512_000
+    assert len(server.requests[0].body["links"]) == 100
+
+
+@every_vendor
+def test_a_title_that_comes_to_nothing_is_the_default_one(kind: str, server: Listener) -> None:
+    alerts = tuple(Alert("firing", LABELS | {"n": n}, {"summary": f"{n} moved"}, 0) for n in "ab")
+    assert send(kind, server, group(alerts), title="{{ common_annotations.summary }}") == [Delivered()]
+    Draft202012Validator(SCHEMAS[kind]).validate(server.requests[0].body)
+    assert ": a moved and 1 more" in server.requests[0].raw.decode()
+
+
+@every_vendor
+def test_what_cannot_be_shown_has_a_sign_in_its_place(kind: str, server: Listener) -> None:
+    about = {"summary": "a\x00 \x1b[31mb\u202ec", "description": "one\r\ntwo\x07"}
+    send(kind, server, group((Alert("firing", {"alertname": "a"}, about, 0),)))
+    text = json.dumps(server.requests[0].body, ensure_ascii=False)
+    sign = "\N{REPLACEMENT CHARACTER}"
+    assert f"a{sign} {sign}[31mb{sign}c" in text
+    assert f"two{sign}" in text
+    assert not {"\\u0000", "\\u001b", "\\u0007", "\u202e", "\\r"} & {part for part in text.split('"') if part}
+
+
+def test_what_events_hold_is_no_link_in_teams_and_what_a_template_says_is(server: Listener) -> None:
+    alert = Alert("firing", {"alertname": "a"}, {"summary": "[reset](https://evil.example)"}, 0)
+    send("teams", server, group((alert,)), text="[open](https://leeway.example) {{ alerts[0].annotations.summary }}")
+    text = json.dumps(server.requests[0].body, ensure_ascii=False)
+    assert "[open](https://leeway.example)" in text
+    assert "[reset](" not in text
+    assert text.count("[reset]\N{WORD JOINER}(https://evil.example)") == 2
