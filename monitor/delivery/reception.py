@@ -66,6 +66,7 @@ class Reception:
         self._pinged: tuple[Target, ...] = ()
         self._failing: dict[Target, Failing] = {}
         self._taking: set[Target] = set()
+        self._gone: set[str] = set()
 
     @staticmethod
     def of(store: Store) -> Reception:
@@ -88,6 +89,11 @@ class Reception:
             failing = [(target, self._failing[target]) for target in self._followed if target in self._failing]
         failing.sort(key=lambda each: (each[0].receiver, -each[1].since_ms))
         return {target.receiver: failure for target, failure in failing}
+
+    def failure_of(self, target: Target) -> Failing | None:
+        """Return since when an entry has taken nothing, and why; None if it takes what it is sent, or nobody knows."""
+        with self._turn:
+            return self._failing.get(target)
 
     def is_taken_by(self, receiver: str) -> bool:
         """Whether each entry of a receiver is known to take what it is sent; also of one that is configured no more."""
@@ -160,6 +166,12 @@ class Reception:
             # What the address of a subscription answers, which somebody chose for themselves, is not for the log yet.
             reason = {"reason": answer.reason} if target in self._followed else {}
             log.warning("a receiver does not take notifications", receiver=target.name, **reason)
+
+    def miss(self, gone: Mapping[str, int]) -> None:
+        """Say once which entries are configured no more although they were notified of so many alerts that fire."""
+        for name in sorted(gone.keys() - self._gone):
+            log.warning("a receiver that is configured no more hears no ends", receiver=name, alerts=gone[name])
+        self._gone = set(gone)
 
     def count(self, target: Target, outcome: str) -> None:
         """Count a notification that is settled."""

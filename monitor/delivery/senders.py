@@ -12,7 +12,7 @@ from monitor.clock import Clock
 from monitor.delivery.attempts import Attempts, Delivery
 from monitor.delivery.patience import Patience
 from monitor.delivery.receiver_thread import ReceiverThread
-from monitor.delivery.reception import Reception
+from monitor.delivery.reception import Failing, Reception
 from monitor.delivery.target import Target
 from sinks.receivers.contract import Notification, Outcome, Receiver
 
@@ -118,6 +118,10 @@ class Senders:
         if delivery.outcome == "delivered" and delivery.reason:
             with self._counting:
                 self.incomplete[target.receiver] += 1
+
+    def failure_of(self, target: Target) -> Failing | None:
+        """Return since when an entry has taken nothing; None if it takes what it is sent, or that is not followed."""
+        return None if self._reception is None else self._reception.failure_of(target)
 
     def start(self) -> None:
         """Use threads from now on."""

@@ -136,6 +136,9 @@ class DecisionLog:
         if made.why == "known" and previous is not None and previous[0] in ("delivered", "digest", "known"):
             # Its detail says how long ago the receiver was notified, which differs at each look.
             return False
+        if made.why == "retried" and previous is not None:
+            # What became of the last notification says why, and a receiver that stays away fills no table.
+            return False
         decided[entry] = decision
         return decision != previous or made.why == "delivered"
 
@@ -206,7 +209,7 @@ _QUIET: dict[str, Why] = {
 
 
 def looked_at(store: Store, alert_ids: Collection[str]) -> set[str]:
-    """Return the alerts of which something was decided.
+    """Return the alerts of which something was decided that stands: what is under way has to be decided anew.
 
     Raises
     ------
@@ -215,7 +218,8 @@ def looked_at(store: Store, alert_ids: Collection[str]) -> set[str]:
     names, decided = sorted(alert_ids), set[str]()
     for first in range(0, len(names), LOADED_AT_ONCE):
         where = {"alert_id": names[first : first + LOADED_AT_ONCE]}
-        decided.update(store.read(Query("decisions", where=where, columns=("alert_id",)))["alert_id"])
+        rows = rows_of(store.read(Query("decisions", where=where, columns=("alert_id", "why"))))
+        decided.update(row["alert_id"] for row in rows if row["why"] != "retried")
     return decided
 
 

@@ -198,6 +198,16 @@ class Outbox:
                 job.flush.group.untried.discard(job.target)
             yield job, delivery, round(1000 * (self._clock.monotonic_s() - job.answered_s))
 
+    def retried(self) -> Iterator[Made]:
+        """Yield what is under way to receivers that have taken nothing since they failed, as decisions."""
+        for job in self._jobs:
+            if job.future is None or job.answered_s is not None or job.is_late:
+                continue
+            if (failure := self._senders.failure_of(job.target)) is not None:
+                detail = f"it has taken nothing since {utc(failure.since_ms)}: {failure.reason}"
+                route, at_ms = job.flush.group.route.id, job.flush.at_ms
+                yield from (Made(*key, job.target.name, route, at_ms, "retried", detail) for key in job.keys)
+
     def note(self, job: Job, delivery: Delivery, now_ms: int) -> list[Made]:
         """Keep what became of a notification, which :meth:`write` writes; return it as decisions."""
         if delivery.outcome != "delivered":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from monitor.delivery.target import Target
 from monitor.routing.groups import Flush, Group
@@ -11,6 +12,9 @@ from monitor.routing.routes import Route
 from monitor.routing.sent import Sent, perhaps
 
 __all__ = ["Recipients"]
+
+SUBSCRIBED = ("email:", "webhook:")
+"""What names of entries begin with that are addresses of subscriptions."""
 
 
 class Recipients:
@@ -57,6 +61,18 @@ class Recipients:
             return frozenset()
         held = sent.believed.intersection(alert.fingerprint for alert in flush.alerts)
         return held - flush.content.firing - flush.content.resolved
+
+    def gone(self, firing: Collection[str]) -> Counter[str]:
+        """Count, by entries that are configured no more, the alerts that fire of which they were notified.
+
+        Addresses that somebody subscribed for themselves are left out: their subscriptions end as they want.
+        """
+        names = {target.name for targets in self._targets.values() for target in targets}
+        counts: Counter[str] = Counter()
+        for (_, name), sent in self.sent.items():
+            if name not in names and not name.startswith(SUBSCRIBED):
+                counts[name] += len(sent.believed.intersection(firing))
+        return +counts
 
     def take(self, flush: Flush, target: Target, now_ms: int) -> None:
         """Note that an entry took a notification."""

@@ -120,6 +120,8 @@ class Router:
         for change in self._alerts.open(self.sent_log, now_ms):
             self._dispatcher.put(change, now_ms)
         self._dispatcher.is_formed()
+        firing = {alert.fingerprint for alert in self._alerts.firing()}
+        Reception.of(self._store).miss(self._dispatcher.recipients.gone(firing))
         self._decisions.load(self._store, self._alerts.ids)
         self._forget_ms = 0
 
@@ -209,6 +211,8 @@ class Router:
         if (due_ms := self._dispatcher.due_ms()) is not None and due_ms <= now_ms:
             self._interventions.read(self._dispatcher, self._alerts)
         settled += self._notify(now_ms)
+        for made in self._outbox.retried():
+            self._decisions.note(made)
         for made in (*self._notices.step(self._alerts.firing), *self._digests.step(self._alerts.ended_ms)):
             self._decisions.note(made)
         self._write()

@@ -19,6 +19,7 @@ from sinks.receivers.contract import Delivered, Notification, Outcome, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
+from tests.routing.test_decision_log import decided
 from tests.routing.test_digests import Summed
 from tests.routing.test_router import ROUTES, World, said
 from tests.routing.test_silence_notices import ALL, silenced
@@ -188,3 +189,37 @@ def test_routes_that_are_taken_up_again_and_again_keep_no_alert_waiting() -> Non
     world.happens("a", "resolved")
     passes_with_reloads(340)
     assert said(world.mail)[2:] == [("fraud", ["b"], ["a"])], "once"
+
+
+def test_the_log_says_once_that_a_receiver_which_is_gone_hears_of_no_end() -> None:
+    world = World()
+    world.happens("a", severity="critical")
+    world.happens("b", severity="critical")
+    world.passes(2)
+    assert len(world.pager.received) == 1
+    world.happens("b", "resolved", severity="critical")
+    world.passes(2)
+    receivers = {world.mail_target: world.mail}
+    with capture_logs() as lines:
+        for _ in range(2):
+            Router(world.store, Plan(world.alerting.route.build(), receivers), world.clock, "", ["fraud"]).open()
+    gone = [line for line in lines if "configured no more" in line["event"]]
+    assert [(line["receiver"], line["alerts"], line["log_level"]) for line in gone] == [("pager/0", 1, "warning")]
+
+
+def test_what_is_tried_again_says_so_and_why_until_it_is_taken() -> None:
+    world = Reloaded(Retry("busy", after_s=3))
+    world.sick.may_answer.set()
+
+    def decisions() -> list[tuple[str, str]]:
+        return [(why, detail) for _, name, _, why, detail in decided(world.store) if name == "mail/0"]
+
+    with world.runs():
+        world.happens("a")
+        wait_until(lambda: [why for why, _ in decisions()] == ["retried"], "it is said that it is tried again")
+        [(_, detail)] = decisions()
+        wait_until(
+            lambda: decisions() == [("delivered", "it was never notified")], "what came of it stands in its place"
+        )
+    assert detail.startswith("it has taken nothing since 2")
+    assert detail.endswith(" UTC: busy")
