@@ -259,8 +259,9 @@ class _Model:
 
     def _delay(self, trial: Trial, signal: str, start: int) -> float:
         start_ms, window_ms = self.course.grid.end_ms(start), self.course.grid.window_ms
-        onsets = [onset_ms for onset_ms in trial.onsets_ms[signal] if onset_ms >= start_ms]
-        return (min(onsets) - start_ms) // window_ms if onsets else NEVER
+        # Of a signal in whose alarm it happens people are told by an update.
+        told_ms = [at_ms for at_ms in (*trial.onsets_ms[signal], *trial.told_ms[signal]) if at_ms >= start_ms]
+        return (min(told_ms) - start_ms) // window_ms if told_ms else NEVER
 
     def _recurrences(self, injection: Injection, trial: Trial, signal: str, start: int, end: int) -> Iterator[bool]:
         """Yield whether each recurrence was told while it lasted, or a window later: by an alert, or by its update."""
