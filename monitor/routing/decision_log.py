@@ -230,6 +230,5 @@ def silenced_by(store: Store, silence_id: str, from_ms: int, to_ms: int) -> set[
     ------
     StoreError
     """
-    low, high = {"at_ms": from_ms}, {"at_ms": to_ms + 1}
-    rows = rows_of(store.read(Query("decisions", where={"why": "silenced"}, low=low, high=high)))
-    return {row["alert_id"] for row in rows if row["silence"] == silence_id}
+    where, low, high = {"why": "silenced", "silence": silence_id}, {"at_ms": from_ms}, {"at_ms": to_ms + 1}
+    return set(store.read(Query("decisions", where, low, high, columns=("alert_id",)))["alert_id"])
