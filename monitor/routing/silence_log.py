@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 from monitor.clock import Clock
 from monitor.routing.interval_spec import parse_intervals, written
@@ -23,7 +24,7 @@ KEPT_MS = 5 * 86_400_000
 """For so long a silence that is over is shown."""
 
 MOST_REMEMBERED = 20_000
-"""So many texts of matchers are remembered as they were read."""
+"""So many silences, and texts of matchers, are remembered as they were read."""
 
 
 class SilenceLog:
@@ -142,19 +143,24 @@ class SilenceLog:
 
 @lru_cache(MOST_REMEMBERED)
 def _matchers(text: str) -> tuple[Matcher, ...]:
-    # All silences are read at each look, and compiling a regular expression takes its time.
+    # Compiling a regular expression takes its time, and many silences may have the same.
     return tuple(parse_matchers(text))
 
 
 def _read(row: Row) -> Silence:
-    return Silence(
-        row["id"],
-        _matchers(row["matchers"]),
-        row["starts_ms"],
-        row["ends_ms"],
-        row["created_by"],
-        row["comment"],
-        row["updated_ms"],
-        tuple(parse_intervals(json.loads(row["intervals"] or "[]"))),
-        tuple(json.loads(row["tells"] or "[]")),
-    )
+    return _silence(tuple(row[name] for name in _COLUMNS))
+
+
+_COLUMNS = ("id", "matchers", "starts_ms", "ends_ms", "created_by", "comment", "updated_ms", "intervals", "tells")
+
+
+@lru_cache(MOST_REMEMBERED)
+def _silence(values: tuple[Any, ...]) -> Silence:
+    # All silences are read at each look, and few have changed since the one before.
+    stored = dict(zip(_COLUMNS, values, strict=True))
+    read = {
+        "matchers": _matchers(stored["matchers"]),
+        "intervals": tuple(parse_intervals(json.loads(stored["intervals"] or "[]"))),
+        "tells": tuple(json.loads(stored["tells"] or "[]")),
+    }
+    return Silence(**(stored | read))

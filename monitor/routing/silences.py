@@ -171,6 +171,8 @@ class Silences:
         """Add or change one."""
         with self._turn:
             former = self._silences.get(silence.id)
+            if silence is former:
+                return
             self._silences[silence.id] = silence
             self._counting.pop(silence.id, None)
             if former is None:
