@@ -82,8 +82,8 @@ class Changes:
         return Changes(firing, changes, held_ms)
 
     def holds(self, hold: Hold, now_ms: int) -> bool:
-        """Whether the condition is held."""
-        return self.held_ms is not None and now_ms - self.at_ms[-1] < hold.until_steady_ms
+        """Whether the condition is held; not where a clock that was ahead has dated its newest change."""
+        return self.held_ms is not None and abs(now_ms - self.at_ms[-1]) < hold.until_steady_ms
 
     def is_past(self, hold: Hold, now_ms: int) -> bool:
         """Whether nothing depends on it any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from monitor.clock import ManualClock
 from monitor.config.alerting import Alerting
 from monitor.routing.flapping import Changes, Flapping, Hold
 from monitor.routing.routed_alert import RoutedAlert
@@ -219,3 +220,23 @@ def test_a_child_may_hold_nothing() -> None:
         .walk()
     ]
     assert options == [Hold(5, 3_600_000, 1_800_000), None]
+
+
+def test_what_flapped_by_a_clock_that_was_a_week_ahead_is_over_once_that_is_right() -> None:
+    at_once = {"group_wait": "0s", "group_interval": "10s", "routes": []}
+    leeway = {"hold": HELD, "late_ends": True}
+    world = World(route={**ROUTES["route"], **at_once, "leeway": leeway}, inhibit_rules=[])
+    right_ms = world.clock.now_ms()
+    world.clock = ManualClock(right_ms + 7 * 24 * 60 * MINUTE_S * 1000)
+    world.router = world.started()
+    for number in range(3):
+        world.happens(f"a{number}")
+        world.passes(MINUTE_S, each=10)
+        world.happens(f"a{number}", "resolved")
+        world.passes(MINUTE_S, each=10)
+    assert "flapping" in world.mail.received[-1].alerts[0].annotations
+    heard = len(said(world.mail))
+    world.clock = ManualClock(right_ms + 60 * MINUTE_S * 1000)
+    world.router = world.started()
+    world.passes(10 * MINUTE_S, each=10)
+    assert said(world.mail)[heard:] == [("fraud", [], ["a1"])]
