@@ -658,8 +658,9 @@ def _plan(
         log.warning("a key of Alertmanager's has no effect: Leeway words messages itself", key=key)
     for receiver in alerting.receivers:
         for number, entry in enumerate(receiver.parts):
-            target = Target(receiver.name, number, entry.send_resolved)
-            receivers[target] = connect(entry.parameters(target.name, alerting.global_))
+            parameters = entry.parameters(Target(receiver.name, number).name, alerting.global_)
+            target = Target(receiver.name, number, entry.send_resolved, configuration=parameters)
+            receivers[target] = connect(parameters)
     rules = [Rule(rule.source, rule.target, rule.equal) for rule in alerting.inhibit_rules]
     notices = alerting.leeway.silence_notices
     digests = {digest.name: digest.build() for digest in alerting.leeway.digests}

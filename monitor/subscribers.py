@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from monitor.config.service import ServiceSpec
 from monitor.config.subscriptions import EmailSubscribers, WebhookSubscribers
@@ -42,7 +43,7 @@ def reached(spec: ServiceSpec, subscription: Subscription) -> dict[Target, Param
     if not subscription.address:
         return entries_of(spec, subscription.receiver)
     parameters = _mail(spec, subscription) if subscription.receiver == "email" else _webhook(spec, subscription)
-    return {Target(subscription.told): parameters.named(subscription.told)}
+    return dict([_made_of(Target(subscription.told), parameters.named(subscription.told))])
 
 
 def target_of(receiver: Parameters) -> Target:
@@ -54,7 +55,7 @@ def target_of(receiver: Parameters) -> Target:
     >>> target_of(read_parameters({"kind": "alertmanager", "name": "am", "url": "http://am:9093"})).forgets
     True
     """
-    return Target(receiver.name, 0, receiver.send_resolved, receiver.forgets)
+    return Target(receiver.name, 0, receiver.send_resolved, receiver.forgets, receiver)
 
 
 def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
@@ -77,7 +78,7 @@ def entries_of(spec: ServiceSpec, name: str) -> dict[Target, Parameters]:
             if not entries:
                 raise InputError(f"the receiver {name!r} has no entry: it notifies nobody")
             shared = spec.routing.global_
-            return {target: entry.parameters(target.name, shared) for target, entry in entries}
+            return dict(_made_of(target, entry.parameters(target.name, shared)) for target, entry in entries)
     others = [] if spec.alerting is None else spec.alerting.receivers
     names = ", ".join([receiver.name for receiver in spec.receivers] + [other.name for other in others])
     raise InputError(f"no receiver is named {name!r}; there are {names or 'none'}")
@@ -87,7 +88,11 @@ def _summed_up(name: str, entries: Mapping[Target, Parameters]) -> Iterator[tupl
     """The entries of a digest: those of the receiver that is sent it, under its own name, resolved alerts included."""
     for entry, parameters in entries.items():
         target = Target(name, entry.number)
-        yield target, parameters.named(target.name)
+        yield _made_of(target, parameters.named(target.name))
+
+
+def _made_of(target: Target, parameters: Parameters) -> tuple[Target, Parameters]:
+    return replace(target, configuration=parameters), parameters
 
 
 def _mail(spec: ServiceSpec, subscription: Subscription) -> Parameters:

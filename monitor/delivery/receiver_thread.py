@@ -6,12 +6,30 @@ import heapq
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from monitor.clock import Clock
 from monitor.delivery.attempts import Attempts, Delivery, Pause
 from sinks.receivers.times import utc
 
-__all__ = ["ReceiverThread"]
+__all__ = ["Hold", "ReceiverThread"]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Until when a receiver asks to be sent nothing.
+
+    Attributes
+    ----------
+    until_s : float
+        By the clock that does not leap.
+    until_ms : int
+        For people: to the second, up, so that all that waits has the same reason, and none is tried earlier than it
+        says.
+    """
+
+    until_s: float = 0.0
+    until_ms: int = 0
 
 
 class ReceiverThread:
@@ -24,19 +42,28 @@ class ReceiverThread:
     clock : Clock
     after : Future or None
         What the receiver is still being sent by another thread: nothing is tried before that has ended.
+    hold : Hold
+        What another thread was asked for.
 
     Attributes
     ----------
+    hold : Hold
+        What the receiver has asked for.
     trying : Future or None
         What becomes of the notification that is being tried.
     """
 
-    def __init__(self, name: str, clock: Clock, after: Future[Delivery] | None = None) -> None:
-        self._clock, self._after = clock, after
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        after: Future[Delivery] | None = None,
+        hold: Hold = Hold(),
+    ) -> None:
+        self._clock, self._after, self.hold = clock, after, hold
         self.trying: Future[Delivery] | None = None
         self._due: list[tuple[float, int, Attempts, Future[Delivery]]] = []
         self._count = 0
-        self._held_until_s, self._held_until_ms = 0.0, 0
         self._changed = threading.Condition()
         self._is_stopping = self.is_over = False
         self._at_end: Callable[[], None] | None = None
@@ -76,8 +103,8 @@ class ReceiverThread:
             withdrawn = [entry for entry in self._due if entry[3] in futures]
             self._due = [entry for entry in self._due if entry[3] not in futures]
             heapq.heapify(self._due)
-            is_held = self._held_until_s > self._clock.monotonic_s()
-        reason = f"the receiver asks to be sent nothing before {utc(self._held_until_ms)}"
+            is_held = self.hold.until_s > self._clock.monotonic_s()
+        reason = f"the receiver asks to be sent nothing before {utc(self.hold.until_ms)}"
         for _, _, attempts, future in withdrawn:
             future.set_result(attempts.given_up(reason if is_held else "others were before it, and took all the time"))
 
@@ -108,10 +135,8 @@ class ReceiverThread:
         """Send the receiver nothing for so long, whatever becomes of what it has answered."""
         with self._changed:
             until_s = self._clock.monotonic_s() + for_s
-            if until_s > self._held_until_s:
-                # To the second, up: so that all that waits has the same reason, and none is tried earlier than it says.
-                self._held_until_s = until_s
-                self._held_until_ms = -(-(self._clock.now_ms() + round(for_s * 1000)) // 1000) * 1000
+            if until_s > self.hold.until_s:
+                self.hold = Hold(until_s, -(-(self._clock.now_ms() + round(for_s * 1000)) // 1000) * 1000)
 
     def _is_put_off(self, pause: Pause, attempts: Attempts, future: Future[Delivery]) -> bool:
         """Have it tried again after a pause; not where nothing is tried any more."""
@@ -126,7 +151,7 @@ class ReceiverThread:
             self.trying = None
             while not self._is_stopping and (self._due or self._at_end is None):
                 now_s = self._clock.monotonic_s()
-                wait_s = max(self._due[0][0], self._held_until_s) - now_s if self._due else None
+                wait_s = max(self._due[0][0], self.hold.until_s) - now_s if self._due else None
                 if self._after is not None and not self._after.done():
                     wait_s = None
                 if wait_s is not None and wait_s <= 0:

@@ -11,7 +11,7 @@ from functools import partial
 from monitor.clock import Clock
 from monitor.delivery.attempts import Attempts, Delivery
 from monitor.delivery.patience import Patience
-from monitor.delivery.receiver_thread import ReceiverThread
+from monitor.delivery.receiver_thread import Hold, ReceiverThread
 from monitor.delivery.reception import Failing, Reception
 from monitor.delivery.target import Target
 from sinks.receivers.contract import Notification, Outcome, Receiver
@@ -55,6 +55,8 @@ class Senders:
         self._ending: dict[Target, ReceiverThread] = {}
         """Those that take nothing more, of which some may be trying something."""
         self._in_flight: dict[str, Future[Delivery]] = {}
+        self._holds: dict[str, tuple[object, Hold]] = {}
+        """What entries ask for of which nothing was sent yet, by name, each with what it was made of."""
         self._is_running = False
         for target, receiver in receivers.items():
             self.add(target, receiver)
@@ -98,7 +100,7 @@ class Senders:
         if self._is_running:
             if target not in self._threads:
                 name, after = f"notify-{target.receiver}", self._in_flight.get(target.name)
-                self._threads[target] = ReceiverThread(name, self._clock, after)
+                self._threads[target] = ReceiverThread(name, self._clock, after, self._hold_of(target))
             done = self._threads[target].add(attempts)
         else:
             done.set_result(attempts.run(threading.Event()))
@@ -137,9 +139,19 @@ class Senders:
         """What receivers are still being sent by threads that have been stopped, by the names of entries."""
         return {name: future for name, future in self._in_flight.items() if not future.done()}
 
-    def follow(self, in_flight: Mapping[str, Future[Delivery]]) -> None:
-        """Go on where others were stopped: who is still being sent something by them gets nothing else before."""
-        self._in_flight.update(in_flight)
+    def follow(self, former: Senders) -> None:
+        """Go on where others were stopped: who is still being sent something by them gets nothing else before.
+
+        Nor does who asked them to be sent nothing for a while, unless its configuration is another one.
+        """
+        self._in_flight.update(former.in_flight)
+        self._holds = former._holds | {
+            target.name: (target.configuration, thread.hold) for target, thread in former._ending.items()
+        }
+
+    def _hold_of(self, target: Target) -> Hold:
+        configuration, hold = self._holds.get(target.name, (None, Hold()))
+        return hold if configuration is not None and configuration == target.configuration else Hold()
 
     def stop(self) -> None:
         """Give up on what waits for its turn or for another try, and use no threads any more.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 __all__ = ["Target"]
@@ -20,6 +20,8 @@ class Target:
     send_resolved : bool
     forgets : bool
         Whether it loses what it was sent when it restarts, and is reminded of what fires.
+    configuration : object
+        What it is made of, as far as that is known; it is the same entry with another one, and heard from as such.
 
     Examples
     --------
@@ -31,6 +33,7 @@ class Target:
     number: int = 0
     send_resolved: bool = True
     forgets: bool = False
+    configuration: object = field(default=None, compare=False, repr=False)
 
     @cached_property
     def name(self) -> str:

@@ -181,7 +181,7 @@ class Router:
         :meth:`open`.
         """
         self._dispatcher.take_over(former._dispatcher)
-        self._senders.follow(former._senders.in_flight)
+        self._senders.follow(former._senders)
         self._outbox.take_over(former._outbox)
         self._digests.take_over(former._digests)
         self._notices.take_over(former._notices)

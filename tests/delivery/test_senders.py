@@ -6,6 +6,8 @@ import threading
 import time
 from typing import Any
 
+import pytest
+
 from monitor.clock import ManualClock, SystemClock
 from monitor.delivery.attempts import Attempts, Delivery, Pause
 from monitor.delivery.patience import Patience
@@ -122,3 +124,30 @@ def test_a_date_that_an_answer_names_counts_by_our_clock() -> None:
     busy = Memory("busy", answers=[Retry("busy", until_ms=90_000), Retry("busy", until_ms=10_000)])
     attempts = Attempts(busy, notification("a"), 600, ManualClock(now_ms=30_000), Patience(first_s=1))
     assert [attempts.next(), attempts.next()] == [Pause(60.0), Pause(2.0)]
+
+
+@pytest.mark.parametrize(("configuration", "is_held"), [("as before", True), ("another address", False)])
+def test_who_asks_to_be_left_alone_is_left_alone_by_those_who_go_on_unless_it_is_another(
+    configuration: str, is_held: bool
+) -> None:
+    former_busy = Memory("busy", answers=[Retry("slow down", after_s=3600)])
+    former_target = Target("busy", configuration="as before")
+    former = Senders({former_target: former_busy}, SystemClock(), Patience())
+    former.start()
+    assert former.send(former_target, notification("a"), 60).result(120).outcome == "gave_up"
+    former.stop()
+    # Several may follow each other before there is anything to send.
+    for _ in range(2):
+        busy, target = Memory("busy"), Target("busy", configuration=configuration)
+        senders = Senders({target: busy}, SystemClock(), Patience())
+        senders.follow(former)
+        senders.start()
+        former = senders
+    sending = senders.send(target, notification("b"), 60)
+    if not is_held:
+        assert sending.result(120).outcome == "delivered"
+    else:
+        senders.withdraw(target, [sending])
+        assert sending.result(120).reason.startswith("the receiver asks to be sent nothing before ")
+        assert busy.received == []
+    senders.stop()
