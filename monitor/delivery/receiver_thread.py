@@ -95,7 +95,9 @@ class ReceiverThread:
             waiting, self._due = self._due, []
             self._changed.notify()
         for _, _, attempts, future in waiting:
-            future.set_result(attempts.given_up("the service stops before it was tried"))
+            future.set_result(
+                attempts.given_up("routes were taken up anew, or the service stopped, before it was tried")
+            )
 
     def withdraw(self, futures: Collection[Future[Delivery]]) -> None:
         """Give up on some of what waits for its turn or for another try; what is being tried goes on."""

@@ -283,6 +283,8 @@ class Router:
                 self._decisions.note(made)
             if delivered:
                 self._note_taken(job.flush.group, job.target, now_ms)
+            elif not delivery.may_have_it:
+                self._note_untaken(job.flush.group, job.target, now_ms)
             for withdrawn in self._outbox.withdraw(job) if job.is_late else ():
                 self._dispatcher.repeat(withdrawn.flush, withdrawn.target, now_ms)
         return len(answered)
@@ -293,6 +295,13 @@ class Router:
         if group.route.options.every_change:
             # Changes that waited for this one are notified by whoever goes on from here.
             waiting = frozenset(alert.fingerprint for alert in group.held if not alert.is_over(now_ms))
+            self.sent_log.may_know(key, waiting, now_ms)
+
+    def _note_untaken(self, group: Group, target: Target, now_ms: int) -> None:
+        key = group.digest, target.name
+        self.sent_log.does_not_know(key, now_ms)
+        if group.route.options.every_change:
+            waiting = frozenset(alert.fingerprint for alert in chain(*group.queue) if not alert.is_over(now_ms))
             self.sent_log.may_know(key, waiting, now_ms)
 
     def _forget(self, now_ms: int) -> None:

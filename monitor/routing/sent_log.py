@@ -95,6 +95,12 @@ class SentLog:
         """A receiver was notified of what :attr:`sent` says."""
         self._keep(key, self.sent[key], now_ms)
 
+    def does_not_know(self, key: _Key, now_ms: int) -> None:
+        """A receiver has certainly not taken what :meth:`may_know` noted: it believes what it did before."""
+        sent = self.sent.get(key) or Sent(0, frozenset(), frozenset())
+        if key in self._written and self._written[key][1] != sent.believed:
+            self._keep(key, sent, now_ms)
+
     def tend(self, groups: Collection[str], now_ms: int) -> None:
         """Drop what is of no more use, and write the rest anew before it is too old.
 

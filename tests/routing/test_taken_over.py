@@ -15,7 +15,7 @@ from monitor.routing import router as routing
 from monitor.routing.plan import Plan
 from monitor.routing.router import Router
 from monitor.routing.routers import Routers
-from sinks.receivers.contract import Delivered, Notification, Outcome, Retry
+from sinks.receivers.contract import Delivered, Notification, Outcome, Refused, Retry
 from sinks.receivers.memory import Memory
 from sinks.store.contract import Query
 from sinks.store.rows import rows_of
@@ -223,3 +223,21 @@ def test_what_is_tried_again_says_so_and_why_until_it_is_taken() -> None:
         )
     assert detail.startswith("it has taken nothing since 2")
     assert detail.endswith(" UTC: busy")
+
+
+@pytest.mark.parametrize("every_change", [False, True])
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_an_end_is_for_those_who_took_that_it_fires(every_change: bool, is_taken: bool) -> None:
+    """Also where other routes have been taken up since, or the process has ended, which know no more than is stored."""
+    route = {**ROUTES["route"], "group_wait": "0s", "routes": [], "leeway": {"every_change": every_change}}
+    world = World(open_at_once=False, route=route)
+    world.mail = Memory("mail", answers=[] if is_taken else [Refused("no")])
+    world.started()
+    world.happens("a")
+    world.passes(2)
+    assert len(world.mail.received) == 1
+    # when it has ended by the time that somebody else goes on
+    world.happens("a", "resolved")
+    world.started()
+    world.passes(700)
+    assert said(world.mail)[1:] == [("fraud", [], ["a"])] * is_taken
