@@ -336,6 +336,10 @@ class Service:
             "late": counters.late,
             "windows": dict(self.loop.windows),
             "notes": self.notes(),
+            "failing_receivers": [
+                {"receiver": name, "since_ms": failing.since_ms, "reason": failing.reason}
+                for name, failing in Reception.of(self.store).failing.items()
+            ],
             "self_test": SelfTest.of(self.store).document(),
             "checkpoint_age_s": round(self.intake.checkpoint_age_s(), 3),
         }

@@ -15,7 +15,8 @@ OPERATIONS = {
     "GET /readyz": "200 when the service is ready for traffic, else 503 with `reasons`; for a readiness probe. `notes` "
     "says what is amiss and keeps nothing from working.",
     "GET /metrics": "The service's figures in the text format of Prometheus.",
-    "GET /v1/status": "What the service does now, for people; it is free to change. `unseen` lists what does not come.",
+    "GET /v1/status": "What the service does now, for people; it is free to change. `unseen` lists what does not come, "
+    "and `failing_receivers` who takes no notifications, since when and why.",
     "GET /v1/problems": "Every kind of problem that a `type` may name, with its status.",
     "GET /v1/unregistered-models": "Names that messages give models and that no model has, with how many messages there"
     " are, since when, where the first one stands, and why.",

@@ -114,6 +114,7 @@ def test_a_receiver_that_refuses_everything_is_in_metrics_notes_and_status_and_a
             shop.wait_until(lambda: len(pager.requests) == 2, "those who can be are notified")
             metrics = generate_latest(service.metrics).decode()
             [note] = service.notes()
+            [failing] = service.status()["failing_receivers"]
             [alert] = firing_alerts(store, [RECEIVER_FAILING])
     assert {'leeway_receiver_failing{receiver="orders"} 1.0', 'leeway_receiver_failing{receiver="pager"} 0.0'} <= set(
         metrics.splitlines()
@@ -122,6 +123,8 @@ def test_a_receiver_that_refuses_everything_is_in_metrics_notes_and_status_and_a
     assert note.startswith("the receiver orders has taken nothing since ")
     assert alert.title.startswith("the receiver orders has taken nothing since ")
     assert "410 Gone" in alert.title
+    assert (failing["receiver"], failing["reason"]) == ("orders", f"http://{revoked.address}: 410 Gone")
+    assert failing["since_ms"] <= alert.at_ms
     assert {request.body["groupLabels"]["alertname"] for request in pager.requests} == {OFFSETS_LOST, RECEIVER_FAILING}
 
 
