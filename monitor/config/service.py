@@ -190,7 +190,7 @@ class Api(Strict):
     )
     max_streams: int = Field(default=500, gt=0, description="of alerts, open at once; more are refused with 503")
     max_requests: int = Field(
-        default=100, gt=0, description="read or answered at once, beside streams; more are refused with 503"
+        default=100, gt=0, description="answered at once, beside streams; more are refused with 503"
     )
     max_posted_alerts: int = Field(
         default=50_000, gt=0, description="that fire at once; others are refused with 429, and an alert says so"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +83,38 @@ def test_more_requests_than_may_be_at_once_are_refused_and_probes_are_not() -> N
     assert refused.headers["retry-after"]
     assert probed == 200
     assert answered == [200, 200, 200]
+
+
+def test_requests_whose_bodies_are_on_their_way_keep_no_others_out() -> None:
+    service = Service(spec=ServiceSpec(api=Api(max_requests=2)))
+    app = Client(World(configuration=Configuration(service, {"fraud": model("fraud")}, root=None))).app  # type: ignore[arg-type]
+
+    async def ask() -> tuple[int, list[int]]:
+        waiting, rest = 0, asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal waiting
+            yield b"[{}"
+            waiting += 1
+            await rest.wait()
+            yield b"]"
+
+        headers = {"content-type": "application/json"}
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://leeway", timeout=60) as client:
+            slow = [
+                asyncio.create_task(client.post("/v1/events/fraud", content=body(), headers=headers)) for _ in range(9)
+            ]
+            while waiting + sum(each.done() for each in slow) < len(slow):
+                await asyncio.sleep(0)
+            answer = await client.get("/v1/alerts")
+            rest.set()
+            return answer.status_code, [each.status_code for each in await asyncio.gather(*slow)]
+
+    answered, posted = asyncio.run(ask())
+    assert answered == 200
+    assert set(posted) <= {202, 503}, "of those that are whole at once no more are answered than may be"
+    assert 202 in posted
 
 
 def test_figures_of_the_store_say_how_old_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
