@@ -45,7 +45,6 @@ from monitor.resources.alerts import (
     State,
     Transition,
 )
-from sinks.store.contract import StoreError
 
 __all__ = ["router"]
 
@@ -121,13 +120,9 @@ async def while_good(request: Request, service: TheService) -> MayGoOn | None:
     tokens: LiveTokens = request.app.state.tokens
 
     async def is_good() -> bool:
-        try:
-            # A model that has gone to another namespace since takes its alerts with it.
-            is_own = not isinstance(service, OwnPart) or service.is_as_it_was()
-            return is_own and await tokens.is_good(token)
-        except StoreError:
-            # Whoever comes back is told that nobody knows.
-            return False
+        # A model that has gone to another namespace since takes its alerts with it.
+        is_own = not isinstance(service, OwnPart) or service.is_as_it_was()
+        return is_own and await tokens.is_good(token)
 
     return is_good
 

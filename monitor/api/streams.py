@@ -243,16 +243,13 @@ class Stream:
     async def events(self, may_go_on: MayGoOn | None = None) -> AsyncIterator[ServerSentEvent]:
         """Yield server-sent events until the client leaves or may not go on, the service stops, or the store fails.
 
-        The first holds nothing but the position, so that a client that is cut off before anything happens can resume.
+        The first holds nothing but the position, so that a client that is cut off before anything happens can resume;
+        the last one says why no more come, unless the service stops.
 
         Parameters
         ----------
         may_go_on : callable or None
             Asked before whatever is sent, and every :data:`LOOK_S` while nothing is.
-
-        Raises
-        ------
-        StoreError
         """
         yield ServerSentEvent(id=self._feed.position, retry=RETRY_MS, sep="\n")
         try:
@@ -265,10 +262,8 @@ class Stream:
                         return
                     if event is not None:
                         yield event
-        except StoreError:
-            self._streams.figures.on_end("store")
-            yield ServerSentEvent(comment=AWAY, sep="\n")
-            raise
+        except StoreError as error:
+            log.warning("a stream of alerts ends, since the store did not answer", error=str(error))
         if not self._streams.is_stopping:
             self._streams.figures.on_end("store")
             yield ServerSentEvent(comment=AWAY, sep="\n")

@@ -290,6 +290,28 @@ def test_a_stream_ends_when_its_token_is_revoked(monkeypatch: pytest.MonkeyPatch
         assert client.get("/v1/alerts/stream").status_code == 401
 
 
+def test_a_stream_of_which_nobody_knows_whether_its_token_is_good_does_not_blame_the_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(_: Any) -> Any:
+        raise StoreError("the store is away", retryable=True)
+
+    monkeypatch.setattr(streams, "LOOK_S", 0.02)
+    world = guarded()
+    _, secret = TokenLog(world.store, world.clock).create("desk", "viewer", created_by="ann")
+    app = create_app(world, alert_poll_s=600)
+    with httpx.Client(transport=InProcess(app), base_url="http://leeway", headers=bearer(secret)) as client:
+        with client.stream("GET", "/v1/alerts/stream") as answer:
+            parts = answer.iter_text()
+            assert "id:" in next(parts)
+            monkeypatch.setattr(world.store, "read", away)
+            world.clock.advance(REREAD_S + KEPT_S)
+            assert "".join(parts) == ": this stream has ended: the store does not answer\n\n"
+        figures = {sample.name: sample for metric in world.metrics.collect() for sample in metric.samples}
+        ended = figures["leeway_http_streams_ended_total"]
+        assert (ended.labels, ended.value) == ({"reason": "store"}, 1)
+
+
 def test_below_a_prefix_the_same_holds() -> None:
     client = Client(guarded({"prefix": "/leeway"}))
     assert client.get("/leeway/healthz").status_code == 200
