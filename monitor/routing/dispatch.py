@@ -190,8 +190,9 @@ class Dispatcher:
             targets = [target for target in self.recipients.of(group.route) if target.forgets]
             alerts = list(group.alerts.values()) if targets else []
             look = Flush(group, now_ms, tuple(alerts), ())
-            for stage in self._stages[: -len(NOTIFYING)]:
-                alerts = stage.pass_on(look, alerts)
+            for stage in self._stages:
+                if not isinstance(stage, NOTIFYING):
+                    alerts = stage.pass_on(look, alerts)
             firing = {alert.fingerprint: alert for alert in alerts if not alert.is_over(now_ms)}
             if firing.keys() <= self.acknowledged.as_they_stand:
                 continue

@@ -50,8 +50,7 @@ class Alertmanager:
 
     def send(self, notification: Notification) -> Outcome:
         """Post the alerts, once."""
-        content = json.dumps([_posted(alert) for alert in notification.alerts]).encode()
-        return self._post.send(content, read=self._post.unless_page, may_be_empty=True)
+        return self._post.send_to_service(json.dumps([_posted(alert) for alert in notification.alerts]).encode())
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""

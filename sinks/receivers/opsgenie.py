@@ -88,7 +88,7 @@ class Opsgenie:
         """Nothing to release: a connection lasts as long as a request."""
 
     def _sent(self, body: dict[str, Any], path: str = "") -> Outcome:
-        return self._post.send(json.dumps(body).encode(), path=path, read=self._post.unless_page, may_be_empty=True)
+        return self._post.send_to_service(json.dumps(body).encode(), path=path)
 
     def _alert(self, notification: Notification, alias: str) -> dict[str, Any]:
         title, text = self._text.of(notification)

@@ -98,7 +98,7 @@ class PagerDuty:
         """Send the event, once."""
         body = event(notification, self._routing_key, *self._text.of(notification))
         content = json.dumps(body, ensure_ascii=False).encode(errors="replace")
-        return self._post.send(content, read=self._post.unless_page, may_be_empty=True)
+        return self._post.send_to_service(content)
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""

@@ -147,6 +147,10 @@ class Post:
         await self._ask(exchange)
         return self._outcome(exchange)
 
+    def send_to_service(self, body: bytes, *, path: str = "") -> Outcome:
+        """Post to a service that answers with a few words, or with nothing, and never with a page."""
+        return self.send(body, path=path, read=self.unless_page, may_be_empty=True)
+
     def unless_page(self, answer: bytes) -> Outcome:
         """Return what an answer 2xx means where no page is ever the answer: one is that of a log-in or a gateway."""
         if not answer.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):

@@ -122,7 +122,7 @@ class Teams:
         return Delivered(f"without its pictures: {outcome.reason}")
 
     def _sent(self, body: dict[str, Any]) -> Outcome:
-        return self._post.send(json.dumps(body).encode(), read=self._post.unless_page, may_be_empty=True)
+        return self._post.send_to_service(json.dumps(body).encode())
 
     def close(self) -> None:
         """Nothing to release: a connection lasts as long as a request."""
