@@ -37,9 +37,13 @@ HARMONICS = 4
 ENOUGH_DAYS, RARE_HOUR = 3, 0.1
 """Days after which an hour that fewer than a tenth of them had is unknown: at night there may be nothing to measure."""
 
-JUMP = 0.5
+JUMP, SLOPE = 0.5, 0.25
 """Difference between two hours that may be a jump, as of traffic at nine o'clock: no line is drawn there, unless the
-hour on the other side differs by a quarter of it too."""
+next hour on either side differs by a quarter of it too."""
+
+CORNER, CORNER_WITHIN = 0.25, 0.5
+"""How far a course may go beyond a line at the end of an hour, as a part of the second differences of the two hours;
+and as a part of that in the middle of an hour."""
 
 FEWEST_HOURS = 0.8
 """Share of the hours of the fullest day that a day must have to be learned from: a part of a day has another mean."""
@@ -135,13 +139,75 @@ def expected_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     size = expected.size
     own = int(time_of_day * size) % size
     distance = time_of_day * size - 0.5 - own
-    other = own + (1 if distance > 0 else -1)
-    back = expected[own] - expected[(2 * own - other) % size]
-    goes_on = is_alone and not 0 <= other < size
-    step = back if goes_on else expected[other % size] - expected[own]
-    if np.isnan(step) or (abs(step) > JUMP and (goes_on or back * step < 0.25 * step * step)):
+    towards = 1 if distance > 0 else -1
+    goes_on = is_alone and not 0 <= own + towards < size
+    inner = expected[(own - towards) % size]
+    step = expected[own] - inner if goes_on else expected[(own + towards) % size] - expected[own]
+    if np.isnan(step) or (abs(step) > JUMP and not _is_line(expected, own, towards, is_alone, step)):
         return float(expected[own])
     return float(expected[own] + abs(distance) * step)
+
+
+@inlined
+def _is_line(expected: Floats, own: int, towards: int, is_alone: bool, step: float) -> bool:
+    """Whether a large step from an hour is part of a steep line, which may begin or end there: that is no jump."""
+    size, least = expected.size, SLOPE * step * step
+    beyond = own + 2 * towards
+    if is_alone and not 0 <= own + towards < size:
+        # What goes on beyond the end of a day is steep within it.
+        return bool((expected[(own - towards) % size] - expected[(own - 2 * towards) % size]) * step >= least)
+    is_known = not is_alone or 0 <= own - towards < size
+    if is_known and not (expected[own] - expected[(own - towards) % size]) * step < least:
+        return True
+    if is_alone and not 0 <= beyond < size:
+        return False
+    return bool((expected[beyond % size] - expected[(beyond - towards) % size]) * step >= least)
+
+
+@inlined
+def corner_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
+    """Return how far the course of a day may go beyond the line that is expected, upwards or downwards.
+
+    Lines between the middles of hours cut the corners of a course off. A wave has none: its second differences are much
+    the same in the hours beside. Nor has a jump, at which they have both signs.
+    """
+    size = expected.size
+    own = int(time_of_day * size) % size
+    distance = time_of_day * size - 0.5 - own
+    at_start, at_end = _corner(expected, own - 1, is_alone), _corner(expected, own, is_alone)
+    within = 0.5 * CORNER_WITHIN * (at_start + at_end)
+    return within + 2 * abs(distance) * ((at_end if distance > 0 else at_start) - within)
+
+
+@inlined
+def beyond_corner(residual: float, corner: float) -> float:
+    """Return what is left of a residual if as much of it as may be is the corner of a course."""
+    if corner > 0:
+        return residual - min(max(residual, 0.0), corner)
+    return residual - max(min(residual, 0.0), corner)
+
+
+@inlined
+def _corner(expected: Floats, hour: int, is_alone: bool) -> float:
+    """Return how far a course may go beyond a line at the end of an hour."""
+    if is_alone and not 0 <= hour < expected.size - 1:
+        return 0.0
+    turn = _second_difference(expected, hour, is_alone) + _second_difference(expected, hour + 1, is_alone)
+    beside = abs(_second_difference(expected, hour - 1, is_alone))
+    beside += abs(_second_difference(expected, hour + 2, is_alone))
+    excess = abs(turn) - beside
+    if not excess > 0:
+        return 0.0
+    return -CORNER * excess if turn > 0 else CORNER * excess
+
+
+@inlined
+def _second_difference(expected: Floats, hour: int, is_alone: bool) -> float:
+    """Return that of what is expected, at an hour; 0 at the ends of a day that is alone."""
+    size = expected.size
+    if is_alone and not 0 < hour < size - 1:
+        return 0.0
+    return float(expected[(hour - 1) % size] - 2 * expected[hour % size] + expected[(hour + 1) % size])
 
 
 @kernel

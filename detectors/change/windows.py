@@ -33,7 +33,7 @@ from detectors.change.charts import (
 )
 from detectors.change.components import note_tail, note_trail
 from detectors.change.day_levels import add_squares
-from detectors.change.expectation import expected_at, mean_of_hours
+from detectors.change.expectation import beyond_corner, corner_at, expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
@@ -346,6 +346,8 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     residual, sampling = to_residual(row, value, events, middle)
     if has_course:
         sampling += course[1, _slot_of(time_of_day, course)]
+    elif row[IN_HOUR] > 1:
+        residual = beyond_corner(residual, corner_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART))
     if value > 0:
         row[NEVER] = 0.0
     if value < events:

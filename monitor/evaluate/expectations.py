@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
-from detectors.change.expectation import expected_at
+from detectors.change.expectation import corner_at, expected_at
 from detectors.change.looks import CHARTED_DAYS
 from detectors.change.model import ModelCharts, Settings
 from detectors.change.residuals import events_of, expectation_for, for_events
@@ -314,6 +314,12 @@ class ExpectedContrast:
             return expected + self._course_at(time_of_day)[0]
         hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
         return float(for_events(expected, self.learned_events[hour], events * self.row[legend.IN_HOUR]))
+
+    def corner_at(self, time_of_day: float) -> float:
+        """Return how far a window may be beyond what is expected of it, upwards or downwards, without being off."""
+        if self.row[legend.IN_HOUR] <= 1 or self.course.shape[1] > 0:
+            return 0.0
+        return float(corner_at(self.expected, time_of_day, self.row[legend.WEEKDAYS] == legend.TOLD_APART))
 
     def usual_at(self, time_of_day: float, expected: float, events: float) -> float:
         """Return what is usual at a time of the day, in the units of the data: of a share, that of all its events.

@@ -26,9 +26,9 @@ NEAR_MS = 2 * DAY_MS
 """What was expected when a day began says nothing of windows so much later."""
 
 
-Numbers = tuple[float, float, float, float, float]
-"""What a window has, out of how many events, what was expected of so many, how far its course varies, and what is usual
-in the units of the data."""
+Numbers = tuple[float, float, float, float, float, float]
+"""What a window has, out of how many events, what was expected of so many, how far its course varies, what is usual in
+the units of the data, and how far its course may go beyond that."""
 
 _Window = tuple[int, int, NDArray[np.float64], list[Numbers]]
 """Its number in the day, its end, the levels that it finds, and the numbers of each contrast."""
@@ -133,7 +133,7 @@ def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float)
     value, events = measured.get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
     expected = contrast.expected_of(time_of_day, events)
     usual = math.nan if math.isnan(expected) else contrast.usual_at(time_of_day, expected, events)
-    return value, events, expected, contrast.variance_at(time_of_day), usual
+    return value, events, expected, contrast.variance_at(time_of_day), usual, contrast.corner_at(time_of_day)
 
 
 def _sampling(contrast: ExpectedContrast, value: float, events: float, expected: float, varies: float) -> float:
@@ -143,7 +143,7 @@ def _sampling(contrast: ExpectedContrast, value: float, events: float, expected:
 
 
 def _in_window(contrast: ExpectedContrast, numbers: Numbers, residuals: Sequence[float]) -> ContrastInWindow:
-    value, events, expected, _, usual = numbers
+    value, events, expected, _, usual, corner = numbers
     actual = value / events if contrast.kind == legend.RATE else value
     if contrast.kind == legend.SCORE:
         actual = contrast.in_units(value)
@@ -151,8 +151,13 @@ def _in_window(contrast: ExpectedContrast, numbers: Numbers, residuals: Sequence
         return ContrastInWindow(contrast, expected, actual, math.nan, math.nan)
     # What an alarm stands for is compared with its new level, and no window says by itself that it has left that.
     ends = [math.nan] * 2 if contrast.row[legend.STANDING] else residuals
-    low, high = (_shifted(contrast, residual, expected, events) for residual in ends)
+    low, high = (_shifted(contrast, _with_corner(residual, corner), expected, events) for residual in ends)
     return ContrastInWindow(contrast, usual, actual, low, high)
+
+
+def _with_corner(residual: float, corner: float) -> float:
+    """Return what a residual was before the corner of a course was left out."""
+    return residual + (max(corner, 0.0) if residual > 0 else min(corner, 0.0))
 
 
 def _shifted(contrast: ExpectedContrast, residual: float, expected: float, events: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from detectors.change.components import FAR_SHARES, FORGET, FREEDOMS, POOL, TAIL_PRIOR, heed_tails
-from detectors.change.expectation import UNSEEN, expected_at
+from detectors.change.expectation import UNSEEN, beyond_corner, corner_at, expected_at
 from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
     BEYOND,
@@ -273,7 +273,11 @@ def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() 
     for day in range(34):
         charts.begin(day, weekend=is_weekend(day))
         window = charts.state.filters[0, BY_WINDOW].copy()
-        residuals = values[day, 0] - [expected_at(charts.state.expected[0], t, False) for t in times_of(48)]
+        course = charts.state.expected[0]
+        residuals = np.array([
+            beyond_corner(value - expected_at(course, t, False), corner_at(course, t, False))
+            for value, t in zip(values[day, 0], times_of(48), strict=True)
+        ])  # fmt: skip
         sampling = np.full(48, SAMPLING)
         # On the second day of the first weekend the level is learned within the day, and what may be a change is none.
         unlearned = day in (0, 6) or charts.state.rows[0, UNCERTAINTY] >= UNSEEN**2

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.expectation import UNSEEN, expected_at, learn_expectation
+from detectors.change.expectation import UNSEEN, beyond_corner, corner_at, expected_at, learn_expectation
 from detectors.change.legend import ALIKE, DAYS, REFERENCE_DAYS, TOLD_APART, UNKNOWN
 from tests.detectors.change_streams import daily_season, is_weekend, times_of
 from tests.detectors.plain_expectation import plain_expectation
@@ -195,6 +195,10 @@ def test_a_day_that_is_alone_goes_on_beyond_its_ends_as_it_comes_there() -> None
         assert expected_at(expected, time, True) == expected_at(expected, time, False)
     assert expected_at(expected, 0.2 / 24, True) == pytest.approx(expected[0] - 0.3 * (expected[1] - expected[0]))
     assert expected_at(expected, 23.9 / 24, True) == pytest.approx(expected[23] + 0.4 * (expected[23] - expected[22]))
+    # A steep line goes on, too.
+    steep = np.append([-0.7, -0.1, 0.5], np.full(21, 0.6))
+    assert expected_at(steep, 0.2 / 24, True) == pytest.approx(-0.7 - 0.3 * 0.6)
+    assert expected_at(steep, 0.8 / 24, True) == pytest.approx(-0.7 + 0.3 * 0.6)
     # As it comes by a jump, it does not go on.
     assert expected_at(np.append(4.0, np.zeros(23)), 0.2 / 24, True) == 4.0
     assert expected_at(np.array([7.0]), 0.3, True) == 7.0
@@ -266,3 +270,62 @@ def test_of_an_hour_that_few_days_had_nothing_is_expected() -> None:
     # Beside it there is no line to draw; what the hour itself has stands alone.
     assert expected_at(learned.expected, 4.4 / 24, False) == learned.expected[4]
     assert np.isnan(expected_at(learned.expected, 3.9 / 24, False))
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_a_steep_line_is_no_jump_where_it_begins_nor_where_it_ends(is_alone: bool) -> None:
+    # 0 until ten, 1.5 from 13:00 on, a straight line between.
+    course = np.interp(np.arange(24 * 60) / 60, [10, 13], [0.0, 1.5])
+    hours = course.reshape(24, 60).mean(axis=1)
+    for minute in range(10 * 60 + 30, 12 * 60 + 30):
+        assert expected_at(hours, minute / 1440, is_alone) == pytest.approx(course[minute], abs=0.02)
+    # A jump is one.
+    jump = np.append(np.zeros(9), np.ones(15))
+    assert expected_at(jump, 8.9 / 24, is_alone) == 0.0
+    assert expected_at(jump, 9.1 / 24, is_alone) == 1.0
+
+
+def test_residuals_leave_out_the_corner_that_lines_cut_off() -> None:
+    # Levels at every third hour, and straight lines between.
+    rng = np.random.default_rng(4)
+    knots = rng.normal(0.0, 0.3, size=8)
+    times = (np.arange(288) + 0.5) / 288
+    course = np.interp(8 * times, np.arange(8), knots, period=8)
+    hours = course.reshape(24, 12).mean(axis=1)
+    expected = np.array([expected_at(hours, time, False) for time in times])
+    assert np.abs(course - expected).max() > 0.08
+    remaining = [
+        beyond_corner(c - e, corner_at(hours, time, False)) for c, e, time in zip(course, expected, times, strict=True)
+    ]
+    assert np.abs(remaining).max() < 0.01
+    # What goes the other way, or further, is left.
+    corner = expected + np.where(course > expected, 1.0, -1.0)
+    beyond = [
+        beyond_corner(c - e, corner_at(hours, time, False)) for c, e, time in zip(corner, expected, times, strict=True)
+    ]
+    np.testing.assert_allclose(np.abs(beyond) + np.abs(course - expected), 1.0, atol=0.06)
+
+
+@pytest.mark.parametrize(
+    "course",
+    [
+        np.zeros(288),
+        1.5 * np.sin(2 * np.pi * np.arange(288) / 288),
+        np.repeat([0.0, 1.0, 0.0], [108, 144, 36]),
+        np.repeat([0.0, 1.0, 0.0], [108, 12, 168]),
+    ],
+    ids=["flat", "wave", "office hours", "one hour"],
+)
+def test_where_a_course_has_no_corner_residuals_stay_what_they_are(course: np.ndarray) -> None:
+    hours = course.reshape(24, 12).mean(axis=1)
+    for time in (np.arange(288) + 0.5) / 288:
+        for residual in (0.3, -0.3):
+            assert beyond_corner(residual, corner_at(hours, time, False)) == pytest.approx(residual, abs=0.02)
+
+
+def test_hours_without_anything_have_no_corner() -> None:
+    hours = np.full(24, np.nan)
+    hours[8:18] = np.sin(np.arange(10))
+    for time in (np.arange(288) + 0.5) / 288:
+        assert beyond_corner(0.2, corner_at(hours, time, False)) <= 0.2
+    assert beyond_corner(0.2, corner_at(np.array([7.0]), 0.3, False)) == 0.2
