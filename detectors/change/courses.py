@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from detectors.change.expectation import expected_at, learned_days
 from detectors.change.lag import lag_of
-from detectors.change.legend import ACCEPTED_DAY, DAYS, TOLD_APART, WEEKDAYS
+from detectors.change.legend import ACCEPTED_DAY, COURSE_DAYS, DAYS, TOLD_APART, WEEKDAYS
 from detectors.change.weekday_hours import hours_of_weekday
 from detectors.kernel import inlined, kernel
 
@@ -30,9 +30,6 @@ Integers = npt.NDArray[np.int64]
 
 MOST_SLOTS = 288
 """Parts of a day that have a course, at most: those of five minutes."""
-
-COURSE_DAYS = 8
-"""Days of which the windows are remembered, the one that goes on among them."""
 
 FEWEST_DAYS = 2
 """Days of a kind that say what one of their windows is like by itself."""
@@ -125,7 +122,7 @@ def begin_course(
         for part in range(2):
             for slot in range(slots):
                 course[part, slot], of_other_days[part, slot] = of_other_days[part, slot], course[part, slot]
-    days = _days_to_learn_from(day, first, weekend, weights, row[ACCEPTED_DAY] == 0 and bool(course.any()))
+    days = days_of_course(day, first, weekend, weights, row[ACCEPTED_DAY] == 0 and bool(course.any()))
     if days.size == 0:
         return
     course[:] = 0.0
@@ -158,7 +155,7 @@ def begin_course(
 
 
 @inlined
-def _days_to_learn_from(day: int, first: int, weekend: Integers, weights: Floats, is_known: bool) -> Integers:
+def days_of_course(day: int, first: int, weekend: Integers, weights: Floats, is_known: bool) -> Integers:
     """Return the last days that teach: of this kind; if these are few, all, or none where a course is known."""
     days, alike = np.empty(COURSE_DAYS, dtype=np.int64), np.empty(COURSE_DAYS, dtype=np.int64)
     count, count_alike = 0, 0

@@ -31,6 +31,7 @@ from detectors.change.components import (
     pool,
     remember,
 )
+from detectors.change.courses import days_of_course
 from detectors.change.day_levels import add_up_day
 from detectors.change.expectation import (
     FEWEST_HOURS,
@@ -59,6 +60,7 @@ from detectors.change.legend import (
     CARRY,
     CARRY_TODAY,
     COUNTS,
+    COURSE_DAYS,
     DAY_ALARMS,
     DAY_CHANCE,
     DAY_EXPECTED,
@@ -133,6 +135,7 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.looks import take_in_part
+from detectors.change.margins import learn_margins, note_farthest
 from detectors.change.residuals import to_expectation
 from detectors.change.teaching import (
     SETTLED,
@@ -146,6 +149,7 @@ from detectors.change.windows import CALIBRATED_FROM, OUTLIER
 from detectors.kernel import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 EARLY_FREEDOM = 16.0
@@ -172,7 +176,7 @@ def begin_day(
     day: int, first_series: int, windows_per_day: int, early: Floats, zones: Floats, weekend: Integers,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
     weights: Floats, expected: Floats, totals: Floats, parts: Floats, learned_events: Floats, in_day: Integers,
-    of_other_days: Floats, series: Floats, waiting: Floats,
+    of_other_days: Floats, series: Floats, waiting: Floats, farthest: Singles, margins: Singles,
 ) -> float:  # fmt: skip
     """Set what is expected of a day; return how far residuals of days are correlated with the next, in most series.
 
@@ -186,9 +190,9 @@ def begin_day(
         float64[FAMILIES, SCALES]: what is too small to matter.
     weekend
         int64[DAYS]
-    rows … series
+    rows … margins
         The state, as in `watch_windows`; ``moments`` float64[R, SCALES, MOMENTS], ``sampling`` float64[R, SCALES],
-        ``hours_known`` float64[R, DAYS, H], ``weights`` float64[S, DAYS].
+        ``hours_known`` float64[R, DAYS, H], ``weights`` float64[S, DAYS], ``farthest`` float32[R, COURSE_DAYS, H, 2].
     """
     families = np.empty(rows.shape[0], dtype=np.int64)
     for r in range(rows.shape[0]):
@@ -197,8 +201,12 @@ def begin_day(
     for scale in range(SCALES):
         pool(moments, families, sampling, scale, pools[scale])
     for s in range(first_series, series.shape[0]):
+        teaching = days_of_course(day, int(series[s, FIRST_DAY]), weekend, weights[s], False)
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
+            farthest[r, day % COURSE_DAYS] = np.nan
+            if teaching.size > 0:
+                learn_margins(teaching, farthest[r], margins[r])
             age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = days_alike(weekend, day - age, day)
             if age > 0:
@@ -425,7 +433,7 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
     day: int, windows_per_day: int, weekend: Integers, enough: Integers, thresholds: Floats, window_thresholds: Floats,
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sums: Floats, waiting: Floats, sampling: Floats,
     recent_days: Floats, expected: Floats, hours: Floats, hours_known: Floats, totals: Floats, weights: Floats,
-    day_sums: Floats, series: Floats, parts: Floats, verdicts: Floats,
+    day_sums: Floats, series: Floats, parts: Floats, in_hours: Singles, farthest: Singles, verdicts: Floats,
 ) -> None:  # fmt: skip
     """Judge a day as a whole, and learn from it.
 
@@ -434,10 +442,10 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
     day, windows_per_day, weekend
     enough, thresholds, window_thresholds
         int64[S]: days after which a series may alarm by days; float64[S], by days and by windows.
-    rows … series
-        The state, as in `watch_windows`; ``waiting`` float64[R, LAG_DAYS + 1, SCALES, MOMENTS] holds the sums of days
-        that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days, ``totals``
-        float64[R, DAYS, 2] what was counted of shares, and what scores add up to.
+    rows … farthest
+        The state, as in `watch_windows` and `begin_day`; ``waiting`` float64[R, LAG_DAYS + 1, SCALES, MOMENTS] holds
+        the sums of days that are not learned from yet, ``recent_days`` float64[R, 3] the last residuals of days,
+        ``totals`` float64[R, DAYS, 2] what was counted of shares, and what scores add up to.
     verdicts
         float64[S, VERDICT]
     """
@@ -501,6 +509,7 @@ def close_day(  # noqa: PLR0912, PLR0915 -- what a day ends with, top to bottom
             if rows[r, KIND] == RATE:
                 _note_parts(hours[r], parts[r])
             hours[r] = 0.0
+            note_farthest(in_hours[r], farthest[r, day % COURSE_DAYS])
             age_of_row = age_of(rows[r], age)
             if age_of_row < SETTLED and not _was_expected(hours_known[r], day, age_of_row):
                 sums[r] = 0.0

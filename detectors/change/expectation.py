@@ -180,14 +180,6 @@ def corner_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
 
 
 @inlined
-def beyond_corner(residual: float, corner: float) -> float:
-    """Return what is left of a residual if as much of it as may be is the corner of a course."""
-    if corner > 0:
-        return residual - min(max(residual, 0.0), corner)
-    return residual - max(min(residual, 0.0), corner)
-
-
-@inlined
 def _corner(expected: Floats, hour: int, is_alone: bool) -> float:
     """Return how far a course may go beyond a line at the end of an hour."""
     if is_alone and not 0 <= hour < expected.size - 1:

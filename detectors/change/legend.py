@@ -6,6 +6,9 @@ INNER, OUTER = 64, 8
 GROUPS = INNER + 2 * OUTER
 """Groups into which the values of a number are put: 64 quantiles of its reference, and eight more beyond each end."""
 
+COURSE_DAYS = 8
+"""Days of which it is remembered what there was within hours, the one that goes on among them."""
+
 CATEGORIES = 12
 """Names that have a share of their own; the rest share one."""
 

@@ -299,7 +299,7 @@ class ModelCharts:
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
             state.totals, state.parts, state.learned_events, state.in_day, state.of_other_days, state.series[:stop],
-            state.waiting,
+            state.waiting, state.farthest, state.margins,
         )  # fmt: skip
         for s, row in self._volumes():
             if first_series <= s and (stop is None or s < stop):
@@ -339,9 +339,9 @@ class ModelCharts:
         watch_windows(
             evidence.values, evidence.events, evidence.units, evidence.repeats, evidence.places, evidence.present,
             state.rows, state.filters, state.charts, state.sums, state.recent, state.in_day, state.expected,
-            state.learned_events, state.course, state.hours, state.day_sums, state.series, self._ages(),
-            self._each(1 << 40 if single else settings.learn_windows), self._thresholds_of(BY_WINDOW),
-            self._thresholds_of(BY_DAY), single, verdicts, standing,
+            state.learned_events, state.course, state.in_hours, state.margins, state.hours, state.day_sums,
+            state.series, self._ages(), self._each(1 << 40 if single else settings.learn_windows),
+            self._thresholds_of(BY_WINDOW), self._thresholds_of(BY_DAY), single, verdicts, standing,
         )  # fmt: skip
         return verdicts
 
@@ -355,7 +355,8 @@ class ModelCharts:
             self.day, settings.windows_per_day, self._weekend, self._each(enough), self._thresholds_of(BY_DAY),
             self._thresholds_of(BY_WINDOW), state.rows, state.filters, state.charts, state.moments, state.sums,
             state.waiting, state.sampling, state.recent_days, state.expected, state.hours, state.hours_known,
-            state.totals, state.weights, state.day_sums, state.series, state.parts, verdicts,
+            state.totals, state.weights, state.day_sums, state.series, state.parts, state.in_hours, state.farthest,
+            verdicts,
         )  # fmt: skip
         state.highest[:, :, self.day % HIGHEST_DAYS] = self._undisturbed_highest()
         return verdicts

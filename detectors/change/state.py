@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.courses import COURSE_DAYS
 from detectors.change.day_levels import add_squares
 from detectors.change.legend import (
     BEGAN,
     BY_DAY,
     CHART,
     COMPARED,
+    COURSE_DAYS,
     DAY_SQUARES,
     DAY_SUMS,
     DAYS,
@@ -49,6 +49,7 @@ from detectors.change.legend import (
     WAITING,
     WINDOWS_SEEN,
 )
+from detectors.change.margins import IN_HOUR_SUMS
 from detectors.change.threshold import HIGHEST_DAYS
 
 __all__ = ["Kinds", "State"]
@@ -62,7 +63,7 @@ Kinds = Sequence[tuple[int, int]]
 
 LEARNED = (
     "rows", "filters", "moments", "waiting", "sampling", "recent_days", "expected", "hours_known", "totals", "parts",
-    "learned_events", "of_other_days",
+    "learned_events", "of_other_days", "farthest", "margins",
 )  # fmt: skip
 """What is known of contrasts, but for what was today."""
 
@@ -97,6 +98,9 @@ class State:
         where that is not known.
     of_other_days : float64 array [R, 2, H]
         What was expected, and learned of how many events, on the last day of the other kind; NaN where that is unknown.
+    in_hours, farthest, margins : float32 arrays [R, H, IN_HOUR_SUMS], [R, COURSE_DAYS, H, 2], [R, H, 2]
+        Of windows within their hours: what today adds up, how far they went on days before, and how far is no news; of
+        no hours where windows have no course.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
     counts, course, course_of_other_days : float32 arrays [S, COURSE_DAYS, slots], and [S, 2, slots] twice
@@ -121,6 +125,9 @@ class State:
     parts: Floats
     learned_events: Floats
     of_other_days: Floats
+    in_hours: Singles
+    farthest: Singles
+    margins: Singles
     day_sums: Floats
     series: Floats
     weights: Floats
@@ -162,6 +169,7 @@ class State:
             parts=np.full((count, hours), np.nan),
             learned_events=np.full((count, hours), np.nan),
             of_other_days=np.full((count, 2, hours), np.nan),
+            **_within_hours(count, hours if slots else 0),
             day_sums=np.zeros((count, DAY_SUMS)),
             series=np.zeros((series, SERIES)),
             weights=np.zeros((series, DAYS)),
@@ -277,6 +285,7 @@ class State:
         added["of_other_days"] = np.stack((unknown, unknown), axis=1)
         fresh = cls.fresh([()] * len(snapshot["series"]), 0, 0, 0, slots)
         added |= {name: getattr(fresh, name) for name in ("counts", "course", "course_of_other_days")}
+        added |= _within_hours(len(snapshot["rows"]), np.shape(snapshot["expected"])[1] if slots else 0)
         snapshot = {**added, **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}
         # Earlier checkpoints lack the last columns; what they hold began with its series.
@@ -295,6 +304,15 @@ class State:
             _add_hours(long["rows"], np.asarray(snapshot["hours"]), long["day_sums"])
         long["series"] = _widened(snapshot["series"], SERIES)
         return cls(**{field.name: np.array(snapshot[field.name]) for field in fields(cls)} | long)
+
+
+def _within_hours(rows: int, hours: int) -> dict[str, Singles]:
+    """Return what is known of windows within hours before there were any."""
+    return {
+        "in_hours": np.zeros((rows, hours, IN_HOUR_SUMS), dtype=np.float32),
+        "farthest": np.full((rows, COURSE_DAYS, hours, 2), np.nan, dtype=np.float32),
+        "margins": np.zeros((rows, hours, 2), dtype=np.float32),
+    }
 
 
 def _widened(stored: npt.ArrayLike, columns: int, missing: Floats | float = 0.0) -> Floats:

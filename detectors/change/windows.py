@@ -33,7 +33,7 @@ from detectors.change.charts import (
 )
 from detectors.change.components import note_tail, note_trail
 from detectors.change.day_levels import add_squares
-from detectors.change.expectation import beyond_corner, corner_at, expected_at, mean_of_hours
+from detectors.change.expectation import corner_at, expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
@@ -113,6 +113,7 @@ from detectors.change.legend import (
     WINDOWS_SEEN,
 )
 from detectors.change.looks import is_looked_at, look_at_day
+from detectors.change.margins import left_out_at, note_in_hour
 from detectors.change.recovery import begin_anew, only_away, recover
 from detectors.change.residuals import for_events, to_expectation, to_residual
 from detectors.kernel import inlined, kernel
@@ -159,7 +160,8 @@ constant has none of its own."""
 def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     values: Floats, events: Floats, units: Floats, repeats: Floats, places: Floats, present: Floats,
     rows: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
-    learned_events: Floats, course: Singles, hours: Floats, day_sums: Floats, series: Floats, ages: Integers,
+    learned_events: Floats, course: Singles, in_hours: Singles, margins: Singles, hours: Floats, day_sums: Floats,
+    series: Floats, ages: Integers,
     enough: Integers, thresholds: Floats, day_thresholds: Floats, single: bool, verdicts: Floats, standing: Floats,
 ) -> None:  # fmt: skip
     """Watch windows of one day.
@@ -172,9 +174,10 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
     repeats, places, present
         float64[S, T], float64[T], float64[S, T]: how alike windows are, where in the day they lie, in [0, 1), and
         whether the series has events in them.
-    rows, filters, charts, sums, recent, in_day, expected, learned_events, course, hours, day_sums
+    rows, filters, charts, sums, recent, in_day, expected, learned_events, course, in_hours, margins, hours, day_sums
         float64[R, ROW], [R, SCALES, FILTER], [R, SCALES, MAGNITUDES, DIRECTIONS, CHART], [R, SCALES, MOMENTS],
-        [R, lags], int64[R], float64[R, H] twice, float32[S, 2, slots], float64[R, H, 3], [R, DAY_SUMS].
+        [R, lags], int64[R], float64[R, H] twice, float32[S, 2, slots], [R, H, IN_HOUR_SUMS], [R, H, 2],
+        float64[R, H, 3], [R, DAY_SUMS].
     series, ages
         float64[S, SERIES]; int64[S], days since each began.
     enough, thresholds, day_thresholds
@@ -200,8 +203,8 @@ def watch_windows(  # noqa: PLR0912 -- what happens to a window, top to bottom
                     value = np.nan
                 _watch_row(
                     rows[r], filters[r], charts[r], sums[r, BY_WINDOW], recent[r], in_day[r : r + 1], expected[r],
-                    learned_events[r], course[s], hours[r], day_sums[r], value, events[r, t], abs(units[r, t]),
-                    places[t], ages[s], single, stood,
+                    learned_events[r], course[s], in_hours[r], margins[r], hours[r], day_sums[r], value, events[r, t],
+                    abs(units[r, t]), places[t], ages[s], single, stood,
                 )  # fmt: skip
             if stood and not any_stands(rows, first, count):
                 for r in range(first, first + count):
@@ -297,8 +300,8 @@ def _slot_of(time_of_day: float, course: Singles) -> int:
 @inlined
 def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bottom
     row: Floats, filters: Floats, charts: Floats, sums: Floats, recent: Floats, in_day: Integers, expected: Floats,
-    learned_events: Floats, course: Singles, hours: Floats, day_sums: Floats, value: float, events: float, unit: float,
-    time_of_day: float, age: int, single: bool, stood: bool,
+    learned_events: Floats, course: Singles, in_hours: Singles, margins: Singles, hours: Floats, day_sums: Floats,
+    value: float, events: float, unit: float, time_of_day: float, age: int, single: bool, stood: bool,
 ) -> None:  # fmt: skip
     """Take in one window of one contrast."""
     window = filters[BY_WINDOW]
@@ -347,7 +350,11 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     if has_course:
         sampling += course[1, _slot_of(time_of_day, course)]
     elif row[IN_HOUR] > 1:
-        residual = beyond_corner(residual, corner_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART))
+        if hour < in_hours.shape[0]:
+            note_in_hour(in_hours[hour], residual, sampling)
+        corner = corner_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART)
+        low, high = left_out_at(corner, margins, hour)
+        residual -= min(max(residual, low), high)
     if value > 0:
         row[NEVER] = 0.0
     if value < events:

@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
+from detectors.change.courses import slots_of
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
 from detectors.change.expectation import corner_at, expected_at
 from detectors.change.looks import CHARTED_DAYS
+from detectors.change.margins import left_out_at
 from detectors.change.model import ModelCharts, Settings
 from detectors.change.residuals import events_of, expectation_for, for_events
 from detectors.change.shares import counted_shares
@@ -85,6 +87,7 @@ class _Morning:
     begun: list[SeriesKey]
     of_whom: frozenset[SeriesKey]
     course: NDArray[np.float32]
+    margins: NDArray[np.float32]
     thresholds: Floats
     rows: Floats
     filters: Floats
@@ -122,10 +125,9 @@ class Expectations:
         assert day is not None
         arrays = (state.rows, state.filters, state.sampling, state.expected, state.learned_events, state.series)
         copies = [array.copy() for array in (charts.thresholds, *arrays)]
+        within_hours = state.course.copy(), state.margins.copy()
         of_whom = frozenset(beginning)
-        self.mornings.append(
-            _Morning(from_ms, day, charts.settings, list(begun), of_whom, state.course.copy(), *copies)
-        )
+        self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), of_whom, *within_hours, *copies))
 
     def write(self, model: str, window_ms: int, contrasts: Mapping[SeriesKey, Contrasts]) -> None:
         """Write the mornings as rows, while contrasts have the coordinates that they had then."""
@@ -156,6 +158,10 @@ def _row(
         document["scale"] = scale
     if (course := morning.course[series]).any():
         document["course"] = _short(course.astype(np.float64)).tolist()
+    first_row = int(morning.series[series, legend.FIRST_ROW])
+    of_rows = {row: morning.margins[first_row + row].T for row in expected_rows}
+    if margins := {contrasts.name(row): margins for row, margins in of_rows.items() if margins.any()}:
+        document["margins"] = {name: _short(of_row.astype(np.float64)).tolist() for name, of_row in margins.items()}
     return {
         "model": model,
         "signal": signal,
@@ -272,6 +278,9 @@ class ExpectedContrast:
         Of a metric that is no share.
     course : float64 array [2, slots]
         Of a volume: what is added to it at parts of its hours, and the variance of that; of nothing else are there any.
+    margins : float32 array [H, 2]
+        Of anything else: how far above what is expected, and below it, windows of hours are no news; of no hours where
+        they all are.
     """
 
     name: str
@@ -283,6 +292,7 @@ class ExpectedContrast:
     learned_events: Floats
     scale: Scale | None = None
     course: Floats = field(default_factory=partial(np.empty, (2, 0)))
+    margins: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), dtype=np.float32))
 
     @property
     def kind(self) -> int:
@@ -315,11 +325,15 @@ class ExpectedContrast:
         hour = min(int(time_of_day * len(self.expected)), len(self.expected) - 1)
         return float(for_events(expected, self.learned_events[hour], events * self.row[legend.IN_HOUR]))
 
-    def corner_at(self, time_of_day: float) -> float:
-        """Return how far a window may be beyond what is expected of it, upwards or downwards, without being off."""
-        if self.row[legend.IN_HOUR] <= 1 or self.course.shape[1] > 0:
-            return 0.0
-        return float(corner_at(self.expected, time_of_day, self.row[legend.WEEKDAYS] == legend.TOLD_APART))
+    def left_out_at(self, time_of_day: float) -> tuple[float, float]:
+        """Return how far below what is expected a window is no news, as a number below 0, and how far above it."""
+        in_hour, hours = float(self.row[legend.IN_HOUR]), len(self.expected)
+        if in_hour <= 1 or (self.kind == legend.VOLUME and slots_of(round(in_hour * hours)) > 0):
+            return 0.0, 0.0
+        is_alone = self.row[legend.WEEKDAYS] == legend.TOLD_APART
+        hour = min(int(time_of_day * hours), hours - 1)
+        low, high = left_out_at(corner_at(self.expected, time_of_day, is_alone), self.margins, hour)
+        return float(low), float(high)
 
     def usual_at(self, time_of_day: float, expected: float, events: float) -> float:
         """Return what is usual at a time of the day, in the units of the data: of a share, that of all its events.
@@ -529,9 +543,13 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     # Rows from before labels were followed have none.
     scale = None if document.get("scale") is None else Scale(*document["scale"])
     plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
-    # It is left out where windows have no course of their own, and rows of earlier versions know of none.
+    # Either is left out where windows have none of their own, and rows of earlier versions know of none.
     course = np.array(document.get("course", [[], []]), dtype=np.float64)
-    contrasts = [_contrast(written, groups, scale, course) for written in _one_by_one(document["contrasts"])]
+    margins = document.get("margins", {})
+    contrasts = [
+        _contrast({"margins": margins.get(written["name"], [[], []])} | written, groups, scale, course)
+        for written in _one_by_one(document["contrasts"])
+    ]
     rows = document.get("rows", len(contrasts))
     # Rows from before findings were counted do not say it: then a number had this many contrasts, and nothing else had.
     is_number = document.get("is_number", rows == len(NumberContrasts.kinds))
@@ -572,4 +590,7 @@ def _contrast(
     expected = np.array(written["expected"], dtype=np.float64)
     # Rows of earlier versions do not say it.
     learned_events = np.array(written.get("learned_events", [None] * len(expected)), dtype=np.float64)
-    return ExpectedContrast(written["name"], row, filters, sampling, expected, groups, learned_events, scale, course)
+    margins = np.array(written["margins"], dtype=np.float32).T.copy()
+    return ExpectedContrast(
+        written["name"], row, filters, sampling, expected, groups, learned_events, scale, course, margins
+    )

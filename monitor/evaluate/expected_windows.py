@@ -26,9 +26,9 @@ NEAR_MS = 2 * DAY_MS
 """What was expected when a day began says nothing of windows so much later."""
 
 
-Numbers = tuple[float, float, float, float, float, float]
+Numbers = tuple[float, float, float, float, float, tuple[float, float]]
 """What a window has, out of how many events, what was expected of so many, how far its course varies, what is usual in
-the units of the data, and how far its course may go beyond that."""
+the units of the data, and between which residuals it is no news."""
 
 _Window = tuple[int, int, NDArray[np.float64], list[Numbers]]
 """Its number in the day, its end, the levels that it finds, and the numbers of each contrast."""
@@ -133,7 +133,7 @@ def _numbers(contrast: ExpectedContrast, measured: Measured, time_of_day: float)
     value, events = measured.get(contrast.name, (math.nan, 1 / contrast.sampling[legend.BY_WINDOW]))
     expected = contrast.expected_of(time_of_day, events)
     usual = math.nan if math.isnan(expected) else contrast.usual_at(time_of_day, expected, events)
-    return value, events, expected, contrast.variance_at(time_of_day), usual, contrast.corner_at(time_of_day)
+    return value, events, expected, contrast.variance_at(time_of_day), usual, contrast.left_out_at(time_of_day)
 
 
 def _sampling(contrast: ExpectedContrast, value: float, events: float, expected: float, varies: float) -> float:
@@ -143,7 +143,7 @@ def _sampling(contrast: ExpectedContrast, value: float, events: float, expected:
 
 
 def _in_window(contrast: ExpectedContrast, numbers: Numbers, residuals: Sequence[float]) -> ContrastInWindow:
-    value, events, expected, _, usual, corner = numbers
+    value, events, expected, _, usual, left_out = numbers
     actual = value / events if contrast.kind == legend.RATE else value
     if contrast.kind == legend.SCORE:
         actual = contrast.in_units(value)
@@ -151,13 +151,14 @@ def _in_window(contrast: ExpectedContrast, numbers: Numbers, residuals: Sequence
         return ContrastInWindow(contrast, expected, actual, math.nan, math.nan)
     # What an alarm stands for is compared with its new level, and no window says by itself that it has left that.
     ends = [math.nan] * 2 if contrast.row[legend.STANDING] else residuals
-    low, high = (_shifted(contrast, _with_corner(residual, corner), expected, events) for residual in ends)
+    low, high = (_shifted(contrast, _with_what_was_left_out(residual, left_out), expected, events) for residual in ends)
     return ContrastInWindow(contrast, usual, actual, low, high)
 
 
-def _with_corner(residual: float, corner: float) -> float:
-    """Return what a residual was before the corner of a course was left out."""
-    return residual + (max(corner, 0.0) if residual > 0 else min(corner, 0.0))
+def _with_what_was_left_out(residual: float, left_out: tuple[float, float]) -> float:
+    """Return what a residual was before what is no news in its hour was left out of it."""
+    low, high = left_out
+    return residual + (high if residual > 0 else low)
 
 
 def _shifted(contrast: ExpectedContrast, residual: float, expected: float, events: float) -> float:

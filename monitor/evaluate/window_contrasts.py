@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.charts import begin_level, step_level, take_in
 from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
-from detectors.change.expectation import beyond_corner
 from detectors.change.residuals import to_residual
 from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
@@ -64,7 +63,8 @@ def filters_along(
             expected = contrast.expected_of(time_of_day, measured[contrast.name][1])
             if not np.isnan(expected):
                 residual, sampling = to_residual(contrast.row, *measured[contrast.name], expected)
-                residual = beyond_corner(residual, contrast.corner_at(time_of_day))
+                low, high = contrast.left_out_at(time_of_day)
+                residual -= min(max(residual, low), high)
                 z = take_in(filters[r], unused[r], residual, sampling + contrast.variance_at(time_of_day), fresh[r])
                 if day.days < CALIBRATED_FROM and not fresh[r]:
                     seen[r] += 1

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from monitor.api import expected
+from monitor.values import DAY_MS
 from tests.api import hours, test_judged_signals
 from tests.api.world import Client, World, serving
 from tests.cli.console import Console
@@ -134,3 +135,23 @@ def test_in_the_first_days_what_is_quiet_lies_within_what_would_alarm(tmp_path: 
     quiet = [row for row in rows if row["outcome"] == "quiet" and row["alarms_below"] is not None]
     assert len(quiet) > 200
     assert all(row["alarms_below"] < row["actual"] < row["alarms_above"] for row in quiet)
+
+
+def test_a_job_within_an_hour_lies_within_what_would_alarm(tmp_path: Path) -> None:
+    """For a quarter of an hour each night amounts are higher by far, which is no news then, and would be later."""
+    rng, events, windows = np.random.default_rng(6), [], 96
+    for number in range(8 * windows * 20):
+        at_ms = START_MS + number * 45_000
+        is_job = number // 20 % windows == 9
+        events.append(json.dumps({"id": str(number), "ts": at_ms, "amount": 10 + 6 * is_job + float(rng.normal())}))
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "15m", "defaults": {"window": "15m"}}
+    schema = {"id": "id", "features": {"amount": {"type": "numeric"}}}
+    watched = configured(detect=detect, schema=schema, segments=[])
+    store, _ = replayed_lines(tmp_path, [event.encode() for event in events], watched)
+    asked_for: dict[str, Any] = {"from_": START_MS + 7 * DAY_MS, "to": START_MS + 8 * DAY_MS}
+    rows = asked(Client(World(store=store, configuration=watched)), contrast="typical value", **asked_for)
+    job, other = max(rows, key=lambda row: row["actual"]), rows[60]
+    assert job["actual"] > other["actual"] + 4
+    assert {row["outcome"] for row in rows} == {"quiet"}
+    assert all(row["alarms_below"] < row["actual"] < row["alarms_above"] for row in rows)
+    assert job["alarms_above"] > other["alarms_above"] + 2

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from detectors.change.expectation import UNSEEN, beyond_corner, corner_at, expected_at, learn_expectation
+from detectors.change.expectation import UNSEEN, corner_at, expected_at, learn_expectation
 from detectors.change.legend import ALIKE, DAYS, REFERENCE_DAYS, TOLD_APART, UNKNOWN
 from tests.detectors.change_streams import daily_season, is_weekend, times_of
 from tests.detectors.plain_expectation import plain_expectation
@@ -285,25 +285,19 @@ def test_a_steep_line_is_no_jump_where_it_begins_nor_where_it_ends(is_alone: boo
     assert expected_at(jump, 9.1 / 24, is_alone) == 1.0
 
 
-def test_residuals_leave_out_the_corner_that_lines_cut_off() -> None:
+def test_a_corner_is_what_lines_cut_off() -> None:
     # Levels at every third hour, and straight lines between.
     rng = np.random.default_rng(4)
     knots = rng.normal(0.0, 0.3, size=8)
     times = (np.arange(288) + 0.5) / 288
     course = np.interp(8 * times, np.arange(8), knots, period=8)
     hours = course.reshape(24, 12).mean(axis=1)
-    expected = np.array([expected_at(hours, time, False) for time in times])
-    assert np.abs(course - expected).max() > 0.08
-    remaining = [
-        beyond_corner(c - e, corner_at(hours, time, False)) for c, e, time in zip(course, expected, times, strict=True)
-    ]
-    assert np.abs(remaining).max() < 0.01
-    # What goes the other way, or further, is left.
-    corner = expected + np.where(course > expected, 1.0, -1.0)
-    beyond = [
-        beyond_corner(c - e, corner_at(hours, time, False)) for c, e, time in zip(corner, expected, times, strict=True)
-    ]
-    np.testing.assert_allclose(np.abs(beyond) + np.abs(course - expected), 1.0, atol=0.06)
+    off = course - [expected_at(hours, time, False) for time in times]
+    corners = np.array([corner_at(hours, time, False) for time in times])
+    assert np.abs(off).max() > 0.08
+    assert np.abs(off - np.clip(off, np.minimum(corners, 0), np.maximum(corners, 0))).max() < 0.01
+    # Nor is it much more than that.
+    assert np.abs(corners).max() < 1.1 * np.abs(off).max()
 
 
 @pytest.mark.parametrize(
@@ -316,16 +310,16 @@ def test_residuals_leave_out_the_corner_that_lines_cut_off() -> None:
     ],
     ids=["flat", "wave", "office hours", "one hour"],
 )
-def test_where_a_course_has_no_corner_residuals_stay_what_they_are(course: np.ndarray) -> None:
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_flat_courses_waves_and_jumps_have_no_corner(course: Floats, is_alone: bool) -> None:
     hours = course.reshape(24, 12).mean(axis=1)
     for time in (np.arange(288) + 0.5) / 288:
-        for residual in (0.3, -0.3):
-            assert beyond_corner(residual, corner_at(hours, time, False)) == pytest.approx(residual, abs=0.02)
+        assert corner_at(hours, time, is_alone) == pytest.approx(0.0, abs=0.02)
 
 
 def test_hours_without_anything_have_no_corner() -> None:
     hours = np.full(24, np.nan)
     hours[8:18] = np.sin(np.arange(10))
     for time in (np.arange(288) + 0.5) / 288:
-        assert beyond_corner(0.2, corner_at(hours, time, False)) <= 0.2
-    assert beyond_corner(0.2, corner_at(np.array([7.0]), 0.3, False)) == 0.2
+        assert np.isfinite(corner_at(hours, time, False))
+    assert corner_at(np.array([7.0]), 0.3, False) == 0.0
