@@ -135,7 +135,7 @@ from detectors.change.legend import (
     ZONE,
 )
 from detectors.change.looks import take_in_part
-from detectors.change.margins import learn_margins, note_farthest
+from detectors.change.margins import begin_margins, note_farthest
 from detectors.change.residuals import to_expectation
 from detectors.change.teaching import (
     SETTLED,
@@ -177,6 +177,7 @@ def begin_day(
     rows: Floats, filters: Floats, charts: Floats, moments: Floats, sampling: Floats, hours_known: Floats,
     weights: Floats, expected: Floats, totals: Floats, parts: Floats, learned_events: Floats, in_day: Integers,
     of_other_days: Floats, series: Floats, waiting: Floats, farthest: Singles, margins: Singles,
+    margins_of_other_days: Singles,
 ) -> float:  # fmt: skip
     """Set what is expected of a day; return how far residuals of days are correlated with the next, in most series.
 
@@ -190,9 +191,10 @@ def begin_day(
         float64[FAMILIES, SCALES]: what is too small to matter.
     weekend
         int64[DAYS]
-    rows … margins
+    rows … margins_of_other_days
         The state, as in `watch_windows`; ``moments`` float64[R, SCALES, MOMENTS], ``sampling`` float64[R, SCALES],
-        ``hours_known`` float64[R, DAYS, H], ``weights`` float64[S, DAYS], ``farthest`` float32[R, COURSE_DAYS, H, 2].
+        ``hours_known`` float64[R, DAYS, H], ``weights`` float64[S, DAYS], ``farthest``
+        float32[R, COURSE_DAYS, H, OF_HOUR].
     """
     families = np.empty(rows.shape[0], dtype=np.int64)
     for r in range(rows.shape[0]):
@@ -201,12 +203,11 @@ def begin_day(
     for scale in range(SCALES):
         pool(moments, families, sampling, scale, pools[scale])
     for s in range(first_series, series.shape[0]):
-        teaching = days_of_course(day, int(series[s, FIRST_DAY]), weekend, weights[s], False)
+        turns = day > series[s, FIRST_DAY] and weekend[day % DAYS] != weekend[(day - 1) % DAYS]
+        teaching = days_of_course(day, int(series[s, FIRST_DAY]), weekend, weights[s], True)
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
-            farthest[r, day % COURSE_DAYS] = np.nan
-            if teaching.size > 0:
-                learn_margins(teaching, farthest[r], margins[r])
+            begin_margins(day, teaching, turns, farthest[r], margins[r], margins_of_other_days[r])
             age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = days_alike(weekend, day - age, day)
             if age > 0:

@@ -41,6 +41,9 @@ JUMP, SLOPE = 0.5, 0.25
 """Difference between two hours that may be a jump, as of traffic at nine o'clock: no line is drawn there, unless the
 next hour on either side differs by a quarter of it too."""
 
+UNSURE = 1.33
+"""Ratio of a difference between hours to that of a jump within which it may be one, or not, by chance."""
+
 CORNER, CORNER_WITHIN = 0.25, 0.5
 """How far a course may go beyond a line at the end of an hour, as a part of the second differences of the two hours;
 and as a part of that in the middle of an hour."""
@@ -177,6 +180,28 @@ def corner_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     at_start, at_end = _corner(expected, own - 1, is_alone), _corner(expected, own, is_alone)
     within = 0.5 * CORNER_WITHIN * (at_start + at_end)
     return within + 2 * abs(distance) * ((at_end if distance > 0 else at_start) - within)
+
+
+@inlined
+def jump_at(expected: Floats, time_of_day: float, is_alone: bool, is_unsure: bool) -> float:
+    """Return how far a course is from what is expected where that is a line but should not be, or should be one.
+
+    That is 0 where the hours beside show a line, and where a difference is far from what may be a jump: but of an hour
+    with a jump within (``is_unsure``) a mean is no point of any line.
+    """
+    size = expected.size
+    own = int(time_of_day * size) % size
+    distance = time_of_day * size - 0.5 - own
+    towards = 1 if distance > 0 else -1
+    if is_alone and not 0 <= own + towards < size:
+        return 0.0
+    step = expected[(own + towards) % size] - expected[own]
+    if np.isnan(step):
+        return 0.0
+    is_line = _is_line(expected, own, towards, is_alone, step)
+    if not is_unsure and (is_line or not JUMP / UNSURE < abs(step) < UNSURE * JUMP):
+        return 0.0
+    return float(abs(distance) * step * (-1 if is_line or abs(step) <= JUMP else 1))
 
 
 @inlined

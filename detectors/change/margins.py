@@ -16,6 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from detectors.change.expectation import corner_at, jump_at
 from detectors.change.legend import COURSE_DAYS
 from detectors.kernel import inlined
 
@@ -26,11 +27,19 @@ Integers = npt.NDArray[np.int64]
 # The windows of an hour so far: the residual that is highest, and lowest; their sum, standard deviations, and number.
 MOST, LEAST, TOTAL, DEVIATIONS, SEEN, IN_HOUR_SUMS = range(6)
 
+# What is remembered of an hour of a day: how far up and down its windows went, and how far they do in an hour of it.
+UP, DOWN, USUAL, OF_HOUR = range(4)
+
 USUALLY = 1.63
 """Standard deviations by which the highest of twelve independent windows is above their mean on average."""
 
-FAR = 1.85
-"""Times as far as in the median of hours that a window is beyond chance: of twelve, one hour in sixty has one."""
+FAR, STILL_FAR = 2.5, 1.25
+"""How much further than in the median of hours windows go, in the median of days, if that is no chance: so much divided
+by the root of the number of days, of which each varies by 0.4; and if it was none the day before."""
+
+OFF = 1.5
+"""Times as far as a window is from the mean of its hour that it counts as being from what was expected, at most: of an
+hour that was off as a whole, only its windows are usual."""
 
 FEWEST_DAYS = 2
 """Days of a kind that say how far windows of an hour go."""
@@ -55,61 +64,83 @@ def note_in_hour(sums: Singles, residual: float, sampling: float) -> None:
 
 @inlined
 def note_farthest(in_hours: Singles, farthest: Singles) -> None:
-    """Write how far windows of a day went from the means of their hours, and forget them.
+    """Write how far windows of a day went within their hours, and forget them.
 
     Parameters
     ----------
     in_hours
         float32[H, IN_HOUR_SUMS]
     farthest
-        float32[H, 2]: upwards and downwards; 0 within chance, NaN of an hour that had no two windows.
+        float32[H, OF_HOUR]; NaN of an hour that had no two windows.
     """
     size, seen = in_hours.shape[0], 0
-    going = np.empty(2 * size)
+    ratios = np.empty(2 * size)
     for hour in range(size):
-        farthest[hour] = np.nan
         sums = in_hours[hour]
+        farthest[hour] = np.nan
         if sums[SEEN] > 1:
             mean, deviation = sums[TOTAL] / sums[SEEN], sums[DEVIATIONS] / sums[SEEN]
             for side in range(2):
-                farthest[hour, side] = sums[side] - mean
-                going[seen] = abs(farthest[hour, side]) / deviation
+                apart = abs(sums[side] - mean)
+                farthest[hour, side] = max(min(abs(sums[side]), OFF * apart), apart)
+                ratios[seen] = apart / deviation
                 seen += 1
-    usual = max(np.sort(going[:seen])[seen // 2], USUALLY) if seen > 0 else USUALLY
+            farthest[hour, USUAL] = deviation
+    usual = max(np.sort(ratios[:seen])[seen // 2], USUALLY) if seen > 0 else USUALLY
     for hour in range(size):
-        sums = in_hours[hour]
-        for side in range(2):
-            if abs(farthest[hour, side]) <= FAR * usual * sums[DEVIATIONS] / max(sums[SEEN], np.float32(1.0)):
-                farthest[hour, side] = 0.0
+        farthest[hour, USUAL] *= np.float32(usual)
     in_hours[:] = 0.0
 
 
 @inlined
-def learn_margins(days: Integers, farthest: Singles, margins: Singles) -> None:
-    """Write how far windows of an hour may be from what is expected without being news.
+def begin_margins(
+    day: int, days: Integers, turns: bool, farthest: Singles, margins: Singles, of_other_days: Singles
+) -> None:
+    """Write how far windows of an hour may be from what is expected without being news, if there are days to say it.
 
     Parameters
     ----------
-    days
-        Those to learn from.
+    day, days, turns
+        The day that begins, those to learn from, and whether it is of another kind than the one before.
     farthest
-        float32[COURSE_DAYS, H, 2]: of days, modulo `COURSE_DAYS`, as `note_farthest` writes it.
-    margins
-        float32[H, 2]: upwards, and downwards, which is less than 0.
+        float32[COURSE_DAYS, H, OF_HOUR]: of days, modulo `COURSE_DAYS`, as `note_farthest` writes it.
+    margins, of_other_days
+        float32[H, 2]: upwards, and downwards, which is less than 0; those of the other kind of days are NaN where that
+        is not known.
     """
-    of_days = np.empty(COURSE_DAYS)
+    farthest[day % COURSE_DAYS] = np.nan
+    if turns:
+        _turn(margins, of_other_days)
+    of_days, ratios = np.empty((2, COURSE_DAYS)), np.empty((2, COURSE_DAYS))
+    for hour in range(margins.shape[0]):
+        seen = 0
+        for d in days:
+            of_hour = farthest[d % COURSE_DAYS, hour]
+            if not np.isnan(of_hour[USUAL]):
+                for side in range(2):
+                    of_days[side, seen], ratios[side, seen] = of_hour[side], of_hour[side] / of_hour[USUAL]
+                seen += 1
+        if seen >= FEWEST_DAYS:
+            far = STILL_FAR if margins[hour, UP] > 0 else FAR
+            margins[hour] = 0.0
+            # Of two in the middle the less.
+            middle = (seen - 1) // 2
+            furthest = max(np.sort(ratios[UP, :seen])[middle], np.sort(ratios[DOWN, :seen])[middle])
+            if furthest > 1 + far / math.sqrt(seen):
+                # What goes far upwards moves the mean, so that other windows are below what is expected.
+                margins[hour, UP] = _margin(np.sort(of_days[UP, :seen]))
+                margins[hour, DOWN] = -_margin(np.sort(of_days[DOWN, :seen]))
+
+
+@inlined
+def _turn(margins: Singles, of_other_days: Singles) -> None:
+    """Let margins of one kind of days and of the other change places; on the first such day they are the same."""
     for hour in range(margins.shape[0]):
         for side in range(2):
-            seen = 0
-            for d in days:
-                distance = abs(farthest[d % COURSE_DAYS, hour, side])
-                if not np.isnan(distance):
-                    of_days[seen] = distance
-                    seen += 1
-            margins[hour, side] = 0.0
-            if seen >= FEWEST_DAYS:
-                margin = _margin(np.sort(of_days[:seen]))
-                margins[hour, side] = margin if side == MOST else -margin
+            own = margins[hour, side]
+            if not np.isnan(of_other_days[hour, side]):
+                margins[hour, side] = of_other_days[hour, side]
+            of_other_days[hour, side] = own
 
 
 @inlined
@@ -118,25 +149,32 @@ def _margin(ordered: Floats) -> float:
 
     As far as in the median of days, and further by how far days lie apart, but for the one that is the most so.
     """
-    # Of two in the middle the less.
     middle = ordered[(ordered.size - 1) // 2]
     apart = np.sort(np.abs(ordered - middle))[-2 if ordered.size > FEWEST_DAYS else -1]
     return float(min(middle + WIDER * apart, WIDEST * middle))
 
 
 @inlined
-def left_out_at(corner: float, margins: Singles, hour: int) -> tuple[float, float]:
+def left_out_at(expected: Floats, margins: Singles, time_of_day: float, is_alone: bool) -> tuple[float, float]:
     """Return how far below what is expected a window may be without being news, as a number below 0, and above it.
 
     Parameters
     ----------
-    corner
-        How far the course of the day may go beyond what is expected (`expectation.corner_at`).
+    expected
+        float64[H]
     margins
         float32[H, 2], with no hours where hours have none.
-    hour
+    time_of_day, is_alone
+        As `expectation.expected_at` takes them.
     """
-    low, high = min(corner, 0.0), max(corner, 0.0)
-    if hour < margins.shape[0]:
-        low, high = min(low, float(margins[hour, LEAST])), max(high, float(margins[hour, MOST]))
+    size = expected.size
+    own = int(time_of_day * size) % size
+    beside = own + (1 if time_of_day * size - 0.5 > own else -1)
+    is_unsure = False
+    if margins.shape[0] > 0:
+        is_unsure = margins[own, UP] > 0 or margins[beside % size, UP] > 0
+    corner, jump = corner_at(expected, time_of_day, is_alone), jump_at(expected, time_of_day, is_alone, is_unsure)
+    low, high = min(corner, jump, 0.0), max(corner, jump, 0.0)
+    if margins.shape[0] > 0:
+        low, high = min(low, float(margins[own, DOWN])), max(high, float(margins[own, UP]))
     return low, high

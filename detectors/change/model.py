@@ -299,7 +299,7 @@ class ModelCharts:
             day, first_series, settings.windows_per_day, early, ZONES, self._weekend, state.rows, state.filters,
             state.charts, state.moments, state.sampling, state.hours_known, state.weights, state.expected,
             state.totals, state.parts, state.learned_events, state.in_day, state.of_other_days, state.series[:stop],
-            state.waiting, state.farthest, state.margins,
+            state.waiting, state.farthest, state.margins, state.margins_of_other_days,
         )  # fmt: skip
         for s, row in self._volumes():
             if first_series <= s and (stop is None or s < stop):

@@ -298,7 +298,7 @@ def _move(state: State, r: int, renewal: Renewal, variance: float) -> float:
     state.expected[r + 1] += wider
     # Days of the other kind learn it again.
     state.of_other_days[r : r + 2] = np.nan
-    state.farthest[r : r + 2], state.margins[r : r + 2] = np.nan, 0.0
+    state.farthest[r : r + 2], state.margins[r : r + 2], state.margins_of_other_days[r : r + 2] = np.nan, 0.0, np.nan
     # Seven digits, as everywhere: a checkpoint goes on with the same numbers.
     hours, wider = renewal.moved(state.hours_known[r], variance)
     state.hours_known[r] = hours.astype(np.float32)

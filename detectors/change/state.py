@@ -49,7 +49,7 @@ from detectors.change.legend import (
     WAITING,
     WINDOWS_SEEN,
 )
-from detectors.change.margins import IN_HOUR_SUMS
+from detectors.change.margins import IN_HOUR_SUMS, OF_HOUR
 from detectors.change.threshold import HIGHEST_DAYS
 
 __all__ = ["Kinds", "State"]
@@ -64,6 +64,7 @@ Kinds = Sequence[tuple[int, int]]
 LEARNED = (
     "rows", "filters", "moments", "waiting", "sampling", "recent_days", "expected", "hours_known", "totals", "parts",
     "learned_events", "of_other_days", "farthest", "margins",
+    "margins_of_other_days",
 )  # fmt: skip
 """What is known of contrasts, but for what was today."""
 
@@ -98,9 +99,11 @@ class State:
         where that is not known.
     of_other_days : float64 array [R, 2, H]
         What was expected, and learned of how many events, on the last day of the other kind; NaN where that is unknown.
-    in_hours, farthest, margins : float32 arrays [R, H, IN_HOUR_SUMS], [R, COURSE_DAYS, H, 2], [R, H, 2]
-        Of windows within their hours: what today adds up, how far they went on days before, and how far is no news; of
-        no hours where windows have no course.
+    in_hours, farthest : float32 arrays [R, H, IN_HOUR_SUMS], [R, COURSE_DAYS, H, OF_HOUR]
+        Of windows within their hours: what today adds up, and how far they went on days before; of no hours where
+        windows have no course.
+    margins, margins_of_other_days : float32 arrays [R, H, 2]
+        How far is no news, on days of this kind and of the other one; NaN of the other where that is not known.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
     counts, course, course_of_other_days : float32 arrays [S, COURSE_DAYS, slots], and [S, 2, slots] twice
@@ -128,6 +131,7 @@ class State:
     in_hours: Singles
     farthest: Singles
     margins: Singles
+    margins_of_other_days: Singles
     day_sums: Floats
     series: Floats
     weights: Floats
@@ -310,8 +314,9 @@ def _within_hours(rows: int, hours: int) -> dict[str, Singles]:
     """Return what is known of windows within hours before there were any."""
     return {
         "in_hours": np.zeros((rows, hours, IN_HOUR_SUMS), dtype=np.float32),
-        "farthest": np.full((rows, COURSE_DAYS, hours, 2), np.nan, dtype=np.float32),
+        "farthest": np.full((rows, COURSE_DAYS, hours, OF_HOUR), np.nan, dtype=np.float32),
         "margins": np.zeros((rows, hours, 2), dtype=np.float32),
+        "margins_of_other_days": np.full((rows, hours, 2), np.nan, dtype=np.float32),
     }
 
 

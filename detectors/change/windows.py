@@ -33,7 +33,7 @@ from detectors.change.charts import (
 )
 from detectors.change.components import note_tail, note_trail
 from detectors.change.day_levels import add_squares
-from detectors.change.expectation import corner_at, expected_at, mean_of_hours
+from detectors.change.expectation import expected_at, mean_of_hours
 from detectors.change.legend import (
     ABSENT,
     ABSENT_FOR,
@@ -352,8 +352,7 @@ def _watch_row(  # noqa: PLR0912, PLR0915 -- what happens to a value, top to bot
     elif row[IN_HOUR] > 1:
         if hour < in_hours.shape[0]:
             note_in_hour(in_hours[hour], residual, sampling)
-        corner = corner_at(expected, time_of_day, row[WEEKDAYS] == TOLD_APART)
-        low, high = left_out_at(corner, margins, hour)
+        low, high = left_out_at(expected, margins, time_of_day, row[WEEKDAYS] == TOLD_APART)
         residual -= min(max(residual, low), high)
     if value > 0:
         row[NEVER] = 0.0

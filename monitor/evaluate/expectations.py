@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from detectors.change import legend
 from detectors.change.courses import slots_of
 from detectors.change.detectable import Onset, contrast_at, contrast_on_average, smallest_shifts
-from detectors.change.expectation import corner_at, expected_at
+from detectors.change.expectation import expected_at
 from detectors.change.looks import CHARTED_DAYS
 from detectors.change.margins import left_out_at
 from detectors.change.model import ModelCharts, Settings
@@ -331,8 +331,7 @@ class ExpectedContrast:
         if in_hour <= 1 or (self.kind == legend.VOLUME and slots_of(round(in_hour * hours)) > 0):
             return 0.0, 0.0
         is_alone = self.row[legend.WEEKDAYS] == legend.TOLD_APART
-        hour = min(int(time_of_day * hours), hours - 1)
-        low, high = left_out_at(corner_at(self.expected, time_of_day, is_alone), self.margins, hour)
+        low, high = left_out_at(self.expected, self.margins, time_of_day, is_alone)
         return float(low), float(high)
 
     def usual_at(self, time_of_day: float, expected: float, events: float) -> float:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from detectors.change.components import FAR_SHARES, FORGET, FREEDOMS, POOL, TAIL_PRIOR, heed_tails
-from detectors.change.expectation import UNSEEN, corner_at, expected_at
+from detectors.change.expectation import UNSEEN, expected_at
 from detectors.change.lag import grow, lag_of
 from detectors.change.legend import (
     BEYOND,
@@ -46,6 +46,7 @@ from detectors.change.legend import (
     UNCERTAINTY,
     UNSURE,
 )
+from detectors.change.margins import left_out_at
 from detectors.change.model import Evidence, ModelCharts
 from tests.detectors.change_streams import (
     EVENTS,
@@ -278,8 +279,7 @@ def test_products_of_residuals_equal_the_slow_obvious_way_and_wait_their_time() 
             value - expected_at(course, t, False) for value, t in zip(values[day, 0], times_of(48), strict=True)
         ])  # fmt: skip
         for t, place in enumerate(times_of(48)):
-            corner, margins = corner_at(course, place, False), charts.state.margins[0, t // 2]
-            low, high = min(corner, margins[1]), max(corner, margins[0])
+            low, high = left_out_at(course, charts.state.margins[0], place, False)
             residuals[t] -= min(max(residuals[t], low), high)
         sampling = np.full(48, SAMPLING)
         # On the second day of the first weekend the level is learned within the day, and what may be a change is none.

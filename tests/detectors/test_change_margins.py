@@ -10,6 +10,7 @@ import pytest
 from scipy.signal import lfilter
 
 from detectors.change.legend import COURSE_DAYS, LOCATION, RATE, RATES, SCORE, VOLUME, VOLUMES
+from detectors.change.margins import OF_HOUR
 from detectors.change.model import Evidence, ModelCharts, Settings
 from detectors.change.state import State
 from tests.detectors.change_streams import Course, charts_of, evidence_of, follow, times_of
@@ -128,7 +129,7 @@ def test_earlier_checkpoints_know_of_none() -> None:
         del snapshot[name]
     state = State.restored(snapshot, slots=288)
     assert state.margins.shape == (SIGNALS, 24, 2)
-    assert state.farthest.shape == (SIGNALS, COURSE_DAYS, 24, 2)
+    assert state.farthest.shape == (SIGNALS, COURSE_DAYS, 24, OF_HOUR)
     assert not state.margins.any()
     assert not State.restored(snapshot, slots=0).margins.size
 
