@@ -37,6 +37,9 @@ FAR, STILL_FAR = 2.5, 1.25
 """How much further than in the median of hours windows go, in the median of days, if that is no chance: so much divided
 by the root of the number of days, of which each varies by 0.4; and if it was none the day before."""
 
+NEAR, NOT_FAR = 1.4, np.array([0.0, 0.0, 1.0], dtype=np.float32)
+"""How much further than in the median of hours windows must go on a day to be remembered; and what is if they do not."""
+
 OFF = 1.5
 """Times as far as a window is from the mean of its hour that it counts as being from what was expected, at most: of an
 hour that was off as a whole, only its windows are usual."""
@@ -86,9 +89,12 @@ def note_farthest(in_hours: Singles, farthest: Singles) -> None:
                 ratios[seen] = apart / deviation
                 seen += 1
             farthest[hour, USUAL] = deviation
-    usual = max(np.sort(ratios[:seen])[seen // 2], USUALLY) if seen > 0 else USUALLY
+    usual = np.float32(max(np.sort(ratios[:seen])[seen // 2], USUALLY) if seen > 0 else USUALLY)
     for hour in range(size):
-        farthest[hour, USUAL] *= np.float32(usual)
+        farthest[hour, USUAL] *= usual
+        if max(farthest[hour, UP], farthest[hour, DOWN]) < NEAR * farthest[hour, USUAL]:
+            # Most hours: what is remembered of them takes no room in a checkpoint.
+            farthest[hour] = NOT_FAR
     in_hours[:] = 0.0
 
 
