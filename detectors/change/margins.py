@@ -38,7 +38,7 @@ FAR, STILL_FAR = 2.5, 1.25
 by the root of the number of days, of which each varies by 0.4; and if it was none the day before."""
 
 NEAR, NOT_FAR = 1.4, np.array([0.0, 0.0, 1.0], dtype=np.float32)
-"""How much further than in the median of hours windows must go on a day to be remembered; and what is if they do not."""
+"""How much further than in the median of hours windows go on a day that is remembered; and what is of others."""
 
 OFF = 1.5
 """Times as far as a window is from the mean of its hour that it counts as being from what was expected, at most: of an
