@@ -87,6 +87,8 @@ PATTERNS = (
     Pattern("1 sd from twenty past nine on, or another minute", 5, office_hours(1.0)),
     Pattern("the same on weekdays", 5, office_hours(1.0, days=5)),
     Pattern("1 sd for 20 minutes on Mondays", 5, job(1.0, 20, day_of_week=0)),
+    Pattern("1 sd for two hours on Mondays", 5, job(1.0, 120, day_of_week=0)),
+    Pattern("1 sd for two hours on Mondays", 60, job(1.0, 120, day_of_week=0)),
     Pattern("sharp corners, other ones on each day of the week", 5, corners),
 )
 
@@ -112,6 +114,8 @@ class Numbers:
         self._rng, self._pattern = np.random.default_rng(seed), pattern
         windows = 1440 // pattern.minutes
         self._times, self._begins = (np.arange(windows) + 0.5) / windows, self._rng.random((NUMBERS, 1))
+        # What a window has is the mean of its minutes.
+        self._minutes = (np.arange(1440) + 0.5) / 60
         self.charts = ModelCharts(Settings(FALSE_ALARMS, NUMBERS, windows))
         self.charts.add([((SCORE, LOCATION),)] * NUMBERS, 0)
         self.day = 0
@@ -123,7 +127,8 @@ class Numbers:
         events = EVENTS_AN_HOUR * self._pattern.minutes / 60
         for day in range(self.day, self.day + days):
             self.charts.begin(day, weekend=day % 7 >= 5)
-            levels = times * self._pattern.levels(self._begins, day, 24 * self._times)
+            of_minutes = self._pattern.levels(self._begins, day, self._minutes)
+            levels = times * of_minutes.reshape(NUMBERS, len(self._times), -1).mean(axis=2)
             values = levels + from_noon * (self._times >= 0.5) + self._rng.normal(size=ones.shape) / np.sqrt(events)
             of_day = self.charts.watch(Evidence(values, events * ones, ones, 0 * ones, ones, self._times))
             statuses = np.column_stack((of_day[..., STATUS], self.charts.close()[:, STATUS]))

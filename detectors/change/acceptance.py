@@ -309,7 +309,7 @@ def _expect(state: State, s: int, r: int, day: int, weekend: Integers) -> None:
         weights, told_apart = state.weights[s], bool(row[BEGUN_ANEW])
         row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
             state.hours_known[r], weights, weekend, first, day, lag, told_apart,
-            row[IN_HOUR] if row[KIND] == VOLUME else 0.0, state.expected[r],
+            row[IN_HOUR] if row[KIND] == VOLUME else 0.0, state.expected[r], np.empty_like(state.expected[r]),
         )  # fmt: skip
     row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
 

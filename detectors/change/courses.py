@@ -147,7 +147,7 @@ def begin_course(
     # Of an hour that is another one on this day of the week, the last days say nothing.
     own, age = np.empty(expected.size), day - first
     start, stop = learned_days(first, day, lag_of(age))
-    hours_of_weekday(hours_known, weights, weekend, start, stop, day, own)
+    hours_of_weekday(hours_known, weights, weekend, first, (start, stop), day, own)
     for slot in range(slots):
         if not np.isnan(own[slot // in_hour]):
             logarithms[:, slot] = np.nan

@@ -207,17 +207,18 @@ def begin_day(
         teaching = days_of_course(day, int(series[s, FIRST_DAY]), weekend, weights[s], True)
         for r in range(int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])):
             row = rows[r]
-            begin_margins(day, teaching, turns, farthest[r], margins[r], margins_of_other_days[r])
+            own = np.full(expected.shape[1], np.nan)
             age = age_of(row, day - int(series[s, FIRST_DAY]))
             alike = days_alike(weekend, day - age, day)
             if age > 0:
                 _expect_day(
-                    row, hours_known[r], totals[r], weights[s], weekend, day, age, parts[r], expected[r],
+                    row, hours_known[r], totals[r], weights[s], weekend, day, age, parts[r], expected[r], own,
                     learned_events[r], of_other_days[r], moments[r], waiting[r],
                 )  # fmt: skip
             else:
                 row[UNCERTAINTY] = UNSEEN * UNSEEN
             row[UNCERTAINTY] += row[ACCEPTED_VARIANCE]
+            begin_margins(day, teaching, turns, own, farthest[r], margins[r], margins_of_other_days[r])
             row[BUSIEST] = busiest_hour(row[BUSIEST], expected[r])
             row[BUSY] = busy_level(row[BUSY], expected[r], age)
             guessed, next_day = filters[r, BY_WINDOW, CALIBRATION], 0.0
@@ -262,12 +263,13 @@ def begin_day(
 @inlined
 def _expect_day(
     row: Floats, hours_known: Floats, totals: Floats, weights: Floats, weekend: Integers, day: int, age: int,
-    parts: Floats, expected: Floats, learned_events: Floats, of_other_days: Floats, moments: Floats, waiting: Floats,
+    parts: Floats, expected: Floats, own: Floats, learned_events: Floats, of_other_days: Floats, moments: Floats,
+    waiting: Floats,
 ) -> None:  # fmt: skip
     """Write what a row is expected to be on a day, from the days before.
 
     With hardly any of these to learn from, what was expected of the last one like it stays so: an alarm that lasts
-    becomes no habit.
+    becomes no habit. What of that is of this day of the week by itself stands in ``own``, too.
     """
     if weekend[day % DAYS] != weekend[(day - 1) % DAYS]:
         _turn(expected, learned_events, of_other_days)
@@ -277,11 +279,13 @@ def _expect_day(
         return
     row[UNCERTAINTY], row[WEEKDAYS] = learn_expectation(
         hours_known, weights, weekend, first, day, lag, row[BEGUN_ANEW] != 0,
-        row[IN_HOUR] if row[KIND] == VOLUME else 0.0, expected,
+        row[IN_HOUR] if row[KIND] == VOLUME else 0.0, expected, own,
     )  # fmt: skip
     if row[KIND] == RATE:
         _note_events(totals, weights, first, day, lag, parts, learned_events)
     _tell_apart(row, moments, waiting)
+    if row[WEEKDAYS] == TOLD_APART:
+        own[:] = expected
 
 
 @inlined

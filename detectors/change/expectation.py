@@ -55,7 +55,7 @@ FEWEST_HOURS = 0.8
 @kernel
 def learn_expectation(
     hours: Floats, weights: Floats, weekend: Integers, first: int, day: int, lag: int, are_told_apart: bool,
-    in_hour: float, expected: Floats,
+    in_hour: float, expected: Floats, own: Floats,
 ) -> tuple[float, int]:  # fmt: skip
     """Write what to expect of each hour of a day; return the variance of that, and what is known of days of the week.
 
@@ -75,13 +75,15 @@ def learn_expectation(
         Of numbers of events, how many windows an hour has; 0 of all else.
     expected
         float64[H]; NaN of which nothing is known.
+    own
+        float64[H]: the same of hours at which this day of the week is expected by itself; NaN of others.
     """
+    own[:] = np.nan
     start, stop = learned_days(first, day, lag)
     uncertainty, weekdays = _learn_days(hours, weights, weekend, start, stop, day, are_told_apart, in_hour, expected)
     if weekdays != ALIKE or expected.size == 1 or stop - start <= WEEK:
         return uncertainty, weekdays
-    own = np.empty(expected.size)
-    if not hours_of_weekday(hours, weights, weekend, start, stop, day, own):
+    if not hours_of_weekday(hours, weights, weekend, first, (start, stop), day, own):
         return uncertainty, weekdays
     # What the others are expected to be must not depend on them.
     others = hours.copy()

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from detectors.change.expectation import corner_at, jump_at
 from detectors.change.legend import COURSE_DAYS
+from detectors.change.weekdays import WEEK
 from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
@@ -100,14 +101,16 @@ def note_farthest(in_hours: Singles, farthest: Singles) -> None:
 
 @inlined
 def begin_margins(
-    day: int, days: Integers, turns: bool, farthest: Singles, margins: Singles, of_other_days: Singles
-) -> None:
+    day: int, days: Integers, turns: bool, own: Floats, farthest: Singles, margins: Singles, of_other_days: Singles
+) -> None:  # fmt: skip
     """Write how far windows of an hour may be from what is expected without being news, if there are days to say it.
 
     Parameters
     ----------
     day, days, turns
         The day that begins, those to learn from, and whether it is of another kind than the one before.
+    own
+        float64[H]: NaN of hours at which days of the week are alike. Of others, last week says it, too.
     farthest
         float32[COURSE_DAYS, H, OF_HOUR]: of days, modulo `COURSE_DAYS`, as `note_farthest` writes it.
     margins, of_other_days
@@ -136,6 +139,17 @@ def begin_margins(
                 # What goes far upwards moves the mean, so that other windows are below what is expected.
                 margins[hour, UP] = _margin(np.sort(of_days[UP, :seen]))
                 margins[hour, DOWN] = -_margin(np.sort(of_days[DOWN, :seen]))
+        of_week = farthest[(day - WEEK) % COURSE_DAYS, hour]
+        if _is_beside(own, hour) and max(of_week[UP], of_week[DOWN]) > (1 + FAR) * of_week[USUAL]:
+            margins[hour, UP] = max(margins[hour, UP], OFF * of_week[UP])
+            margins[hour, DOWN] = min(margins[hour, DOWN], -OFF * of_week[DOWN])
+
+
+@inlined
+def _is_beside(own: Floats, hour: int) -> bool:
+    """Whether days of the week differ at an hour, or at the one before or behind it: a job may end in it."""
+    size = own.size
+    return not (np.isnan(own[hour]) and np.isnan(own[(hour - 1) % size]) and np.isnan(own[(hour + 1) % size]))
 
 
 @inlined

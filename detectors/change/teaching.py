@@ -25,6 +25,7 @@ from detectors.change.legend import (
     VOLUME,
     WEEKDAYS,
 )
+from detectors.change.weekdays import WEEK
 from detectors.change.windows import CALIBRATED_FROM, OUTLIER
 from detectors.kernel import inlined
 
@@ -228,7 +229,8 @@ def forget_outage(
 
     No step over night: else an outage that comes at midnight again and again would teach that anything may be so in the
     first window. Nothing of how windows vary, if an hour was far off: else one that comes every day would be usual in a
-    month. And of the first two weeks, no hour that was off, unless the day of its kind before it was so too.
+    month. And of the first two weeks, no hour that was off, unless the day of its kind before it was so too, or the one
+    of a week ago.
 
     Parameters
     ----------
@@ -244,13 +246,17 @@ def forget_outage(
     sums[STEPS : STEPS_SEEN + 1] = 0.0
     variance = window[LEVEL_VARIANCE] + window[NOISE] + sampling
     today, earlier = hours_known[day % DAYS], _day_alike(weekend, day - age, day)
+    week_ago: Floats = np.full(expected.size, np.nan)
+    if age >= WEEK:
+        week_ago = hours_known[(day - WEEK) % DAYS]
     for hour in range(expected.size):
         off = today[hour] - expected[hour]
         if off * off > FAR_OFF * FAR_OFF * variance:
             sums[:] = 0.0
         if age < SETTLED and off * off > OUTLIER * OUTLIER * variance:
-            was = hours_known[earlier % DAYS, hour]
-            if earlier == day or abs(today[hour] - was) > 0.5 * abs(off):
+            is_new = earlier == day or abs(today[hour] - hours_known[earlier % DAYS, hour]) > 0.5 * abs(off)
+            # What one day of the week does each week is no outage either.
+            if is_new and not abs(today[hour] - week_ago[hour]) <= 0.5 * abs(off):
                 today[hour] = np.nan
 
 

@@ -2,7 +2,8 @@
 
 A weekly job on top of traffic that never ends shows at one hour in a hundred and sixty-eight: days of the week do not
 differ as a whole, so that `weekdays` leaves them alike. What counts here are medians of few days, which one batch that
-comes late does not move, and the mean distance from them, of which it is no large part.
+comes late does not move, and the mean distance from them, of which it is no large part. What a day of the week does
+twice in the first two weeks counts even if it alarmed: else it would alarm for ever.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from detectors.kernel import inlined
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+
+FIRST_DAYS = 14
+"""Days from the first one on that count although they alarmed: each day of the week has two of them, and what they have
+in common is no fault of either."""
 
 FEWEST_DAYS = 2
 """Days that a day of the week must have had an hour on to be compared with others."""
@@ -39,7 +44,7 @@ SMALLEST_DEVIATION = 0.014
 
 @inlined
 def hours_of_weekday(
-    hours: Floats, weights: Floats, weekend: Integers, start: int, stop: int, day: int, own: Floats
+    hours: Floats, weights: Floats, weekend: Integers, first: int, days_known: tuple[int, int], day: int, own: Floats
 ) -> bool:
     """Write what hours of this day of the week are by themselves; return whether at any of few hours one stands apart.
 
@@ -47,14 +52,15 @@ def hours_of_weekday(
     ----------
     hours, weights, weekend
         As `learn_expectation` takes them.
-    start, stop, day
-        The days to learn from, and the one to expect something of.
+    first, days_known, day
+        The first day there was; the first to learn from, and the one behind the last; and the one to expect something
+        of.
     own
         float64[H]; NaN where days of the week are alike, or this one is not known.
     """
     days, taught = np.empty(DAYS, dtype=np.int64), 0
-    for d in range(start, stop):
-        if weekend[d % DAYS] == weekend[day % DAYS] and weights[d % DAYS] > 0:
+    for d in range(days_known[0], days_known[1]):
+        if weekend[d % DAYS] == weekend[day % DAYS] and (weights[d % DAYS] > 0 or d < first + FIRST_DAYS):
             days[taught] = d
             taught += 1
     # Of each day of the week in order.

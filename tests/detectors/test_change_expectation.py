@@ -48,7 +48,7 @@ class Learned:
             weekends[d % DAYS] = is_weekend(int(d))
         self.expected = np.full(hours.shape[1], np.nan)
         self.variance, self.weekdays = learn_expectation(
-            around, of_days, weekends, first, day, lag, told_apart, 0.0, self.expected
+            around, of_days, weekends, first, day, lag, told_apart, 0.0, self.expected, np.empty(hours.shape[1])
         )
 
 

@@ -101,6 +101,30 @@ def test_an_outage_each_second_day_stays_news() -> None:
         assert {day for day, _ in course.alarms(series)} >= set(range(16, 44, 2))
 
 
+@pytest.mark.parametrize("minutes", [20, 120])
+def test_what_one_day_of_the_week_does_is_known_after_two_of_it(minutes: float) -> None:
+    _, course = led(lambda day: job(1.0, minutes) * (day % 7 == 0), range(56))
+    # On the second Monday it is not known yet; two alarms are accepted later.
+    assert {day for series in range(SIGNALS) for day, _ in course.alarms(series) if day < 14} == {7}
+    assert sum(day >= 14 for day, _ in alarms_of(course)) <= 2
+
+
+def test_what_begins_later_on_one_day_of_the_week_is_told_until_it_is_marked() -> None:
+    def levels(day: int) -> Floats:
+        return job(1.0, 120) * (day % 7 == 0 and day >= 28)
+
+    charts, course = led(levels, range(50))
+    assert all({day for day, _ in course.alarms(series)} >= {28, 35, 42, 49} for series in range(SIGNALS))
+    for series in range(SIGNALS):
+        for day in (28, 35, 42, 49):
+            charts.teach(series, range(day, day + 1))
+    rng = np.random.default_rng(11)
+    # Expectations lag by up to a week.
+    follow(charts, range(50, 63), lambda day: drawn(rng, levels(day)))
+    later = follow(charts, range(63, 78), lambda day: drawn(rng, levels(day)))
+    assert len(alarms_of(later)) <= 1
+
+
 @pytest.mark.parametrize("carry", [0.0, 0.9, 0.99])
 def test_chance_and_levels_that_persist_make_no_margins(carry: float) -> None:
     rng = np.random.default_rng(6)

@@ -376,3 +376,23 @@ def test_corners_within_the_hours_of_a_weekday_are_no_news() -> None:
     assert (charts.state.rows[:, WEEKDAYS] == TOLD_APART).all()
     # Two are accepted. Without what is left out at corners it is five, and twenty where steep lines pass for jumps.
     assert sum(len(course.alarms(series)) for series in range(signals)) <= 3
+
+
+@pytest.mark.parametrize("size", [0.5, 1.0])
+def test_hours_of_one_day_of_the_week_are_no_news_from_the_third_week_on(size: float) -> None:
+    """A batch on Mondays has other values for two hours."""
+    rng, signals, days = np.random.default_rng(12), 20, 70
+    charts = charts_of(*[((SCORE, LOCATION),)] * signals)
+    batch = size * ((times_of(24) > 9 / 24) & (times_of(24) < 11 / 24))
+
+    def drawn(day: int) -> Evidence:
+        return evidence_of(
+            batch * (day % 7 == 0) + rng.normal(size=(signals, 24)) / np.sqrt(4800), 4800, series=signals
+        )
+
+    course = follow(charts, range(days), drawn)
+    alarms = [day for series in range(signals) for day, _ in course.alarms(series)]
+    # Four are accepted.
+    assert sum(day >= 14 for day in alarms) <= 4
+    # On the second Monday it was not known yet.
+    assert {day for day in alarms if day < 14} == {7}
