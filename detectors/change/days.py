@@ -285,7 +285,8 @@ def _expect_day(
         _note_events(totals, weights, first, day, lag, parts, learned_events)
     _tell_apart(row, moments, waiting)
     if row[WEEKDAYS] == TOLD_APART:
-        own[:] = expected
+        for hour in range(own.size):
+            own[hour] = expected[hour]
 
 
 @inlined

@@ -38,8 +38,8 @@ FAR, STILL_FAR = 2.5, 1.25
 """How much further than in the median of hours windows go, in the median of days, if that is no chance: so much divided
 by the root of the number of days, of which each varies by 0.4; and if it was none the day before."""
 
-NEAR, NOT_FAR = 1.4, np.array([0.0, 0.0, 1.0], dtype=np.float32)
-"""How much further than in the median of hours windows go on a day that is remembered; and what is of others."""
+NEAR = 1.4
+"""Times as far as in the median of hours that windows go, at least, if it is remembered of a day."""
 
 OFF = 1.5
 """Times as far as a window is from the mean of its hour that it counts as being from what was expected, at most: of an
@@ -95,7 +95,7 @@ def note_farthest(in_hours: Singles, farthest: Singles) -> None:
         farthest[hour, USUAL] *= usual
         if max(farthest[hour, UP], farthest[hour, DOWN]) < NEAR * farthest[hour, USUAL]:
             # Most hours: what is remembered of them takes no room in a checkpoint.
-            farthest[hour] = NOT_FAR
+            farthest[hour, UP], farthest[hour, DOWN], farthest[hour, USUAL] = 0.0, 0.0, 1.0
     in_hours[:] = 0.0
 
 
