@@ -41,9 +41,8 @@ by the root of the number of days, of which each varies by 0.4; and if it was no
 NEAR = 1.4
 """Times as far as in the median of hours that windows go, at least, if it is remembered of a day."""
 
-OFF = 1.5
-"""Times as far as a window is from the mean of its hour that it counts as being from what was expected, at most: of an
-hour that was off as a whole, only its windows are usual."""
+OF_WEEK = 1.5
+"""Times as far as a week ago that windows may go where one day of the week is unlike the others."""
 
 FEWEST_DAYS = 2
 """Days of a kind that say how far windows of an hour go."""
@@ -85,9 +84,9 @@ def note_farthest(in_hours: Singles, farthest: Singles) -> None:
         if sums[SEEN] > 1:
             mean, deviation = sums[TOTAL] / sums[SEEN], sums[DEVIATIONS] / sums[SEEN]
             for side in range(2):
-                apart = abs(sums[side] - mean)
-                farthest[hour, side] = max(min(abs(sums[side]), OFF * apart), apart)
-                ratios[seen] = apart / deviation
+                # From their mean: a level that all of them have is none of what they do within the hour.
+                farthest[hour, side] = abs(sums[side] - mean)
+                ratios[seen] = farthest[hour, side] / deviation
                 seen += 1
             farthest[hour, USUAL] = deviation
     usual = np.float32(max(np.sort(ratios[:seen])[seen // 2], USUALLY) if seen > 0 else USUALLY)
@@ -141,8 +140,8 @@ def begin_margins(
                 margins[hour, DOWN] = -_margin(np.sort(of_days[DOWN, :seen]))
         of_week = farthest[(day - WEEK) % COURSE_DAYS, hour]
         if _is_beside(own, hour) and max(of_week[UP], of_week[DOWN]) > (1 + FAR) * of_week[USUAL]:
-            margins[hour, UP] = max(margins[hour, UP], OFF * of_week[UP])
-            margins[hour, DOWN] = min(margins[hour, DOWN], -OFF * of_week[DOWN])
+            margins[hour, UP] = max(margins[hour, UP], OF_WEEK * of_week[UP])
+            margins[hour, DOWN] = min(margins[hour, DOWN], -OF_WEEK * of_week[DOWN])
 
 
 @inlined
