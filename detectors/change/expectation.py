@@ -135,6 +135,14 @@ def _learn_days(
 
 
 @inlined
+def hour_at(time_of_day: float, hours: int) -> tuple[int, float, int]:
+    """Return the hour of a time, how far it is from the middle of that, and on which side the hour beside it is."""
+    own = int(time_of_day * hours) % hours
+    distance = time_of_day * hours - 0.5 - own
+    return own, distance, 1 if distance > 0 else -1
+
+
+@inlined
 def expected_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     """Return the expectation at a time of the day, in [0, 1): by those of hours; NaN in an unknown one.
 
@@ -142,9 +150,7 @@ def expected_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     beyond the middle of its first hour, and of its last one, as it comes there.
     """
     size = expected.size
-    own = int(time_of_day * size) % size
-    distance = time_of_day * size - 0.5 - own
-    towards = 1 if distance > 0 else -1
+    own, distance, towards = hour_at(time_of_day, size)
     goes_on = is_alone and not 0 <= own + towards < size
     inner = expected[(own - towards) % size]
     step = expected[own] - inner if goes_on else expected[(own + towards) % size] - expected[own]
@@ -176,9 +182,7 @@ def corner_at(expected: Floats, time_of_day: float, is_alone: bool) -> float:
     Lines between the middles of hours cut the corners of a course off. A wave has none: its second differences are much
     the same in the hours beside. Nor has a jump, at which they have both signs.
     """
-    size = expected.size
-    own = int(time_of_day * size) % size
-    distance = time_of_day * size - 0.5 - own
+    own, distance, _ = hour_at(time_of_day, expected.size)
     at_start, at_end = _corner(expected, own - 1, is_alone), _corner(expected, own, is_alone)
     within = 0.5 * CORNER_WITHIN * (at_start + at_end)
     return within + 2 * abs(distance) * ((at_end if distance > 0 else at_start) - within)
@@ -192,9 +196,7 @@ def jump_at(expected: Floats, time_of_day: float, is_alone: bool, is_unsure: boo
     with a jump within (``is_unsure``) a mean is no point of any line.
     """
     size = expected.size
-    own = int(time_of_day * size) % size
-    distance = time_of_day * size - 0.5 - own
-    towards = 1 if distance > 0 else -1
+    own, distance, towards = hour_at(time_of_day, size)
     if is_alone and not 0 <= own + towards < size:
         return 0.0
     step = expected[(own + towards) % size] - expected[own]

@@ -16,7 +16,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from detectors.change.expectation import corner_at, jump_at
+from detectors.change.expectation import corner_at, hour_at, jump_at
 from detectors.change.legend import COURSE_DAYS
 from detectors.change.weekdays import WEEK
 from detectors.kernel import inlined
@@ -186,12 +186,10 @@ def left_out_at(expected: Floats, margins: Singles, time_of_day: float, is_alone
     time_of_day, is_alone
         As `expectation.expected_at` takes them.
     """
-    size = expected.size
-    own = int(time_of_day * size) % size
-    beside = own + (1 if time_of_day * size - 0.5 > own else -1)
+    own, _, towards = hour_at(time_of_day, expected.size)
     is_unsure = False
     if margins.shape[0] > 0:
-        is_unsure = margins[own, UP] > 0 or margins[beside % size, UP] > 0
+        is_unsure = margins[own, UP] > 0 or margins[(own + towards) % expected.size, UP] > 0
     corner, jump = corner_at(expected, time_of_day, is_alone), jump_at(expected, time_of_day, is_alone, is_unsure)
     low, high = min(corner, jump, 0.0), max(corner, jump, 0.0)
     if margins.shape[0] > 0:
