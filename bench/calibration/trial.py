@@ -12,6 +12,7 @@ from bench.calibration.watched import Watched
 from detectors.chart.legend import DRIFT
 from monitor.alerts.transition import Transition
 from monitor.checkpoint import decode_state, encode_state
+from monitor.evaluate.mark_log import Mark
 from monitor.evaluate.model import ModelSeries, follow, lifecycle_of
 from monitor.evaluate.verdict_columns import Verdicts
 from monitor.panes.reading import PaneRows
@@ -53,13 +54,18 @@ class Trial:
         self.alarmed_ms: dict[tuple[str, str], set[int]] = defaultdict(set)
         self.told_ms: dict[str, set[int]] = defaultdict(set)
 
-    def advance(self, panes: PaneRows, ends_ms: range) -> None:
-        """Evaluate windows that follow those before."""
+    def decide(self, marks: Sequence[Mark]) -> None:
+        """Go on with what people say: all marks so far, each with the window from which it has effect."""
+        self._series.decide(marks)
+
+    def advance(self, panes: PaneRows, ends_ms: range) -> list[Transition]:
+        """Evaluate windows that follow those before, and return what became of alerts."""
         verdicts = self._series.advance(panes, ends_ms)
         transitions = follow(self._lifecycle, verdicts, ends_ms)
         self.fired_ms += [transition.at_ms for transition in transitions if transition.state == "firing"]
         self._note_told(transitions)
         self._note_onsets(verdicts)
+        return transitions
 
     def _note_onsets(self, verdicts: Sequence[Verdicts]) -> None:
         for of_series in verdicts:

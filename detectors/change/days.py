@@ -99,6 +99,9 @@ from detectors.change.legend import (
     LEVEL_VARIANCE,
     LOCATION,
     LOOKS,
+    MARKED,
+    MARKED_BY_DAY,
+    MARKED_FALSE,
     MOMENTS,
     NEW_DAY,
     NOISE,
@@ -252,12 +255,21 @@ def begin_day(
             row[ACCEPTED_SHIFT] *= FORGET[BY_WINDOW]
             row[IN_HOUR] = windows_per_day / expected.shape[1]
             in_day[r] = 0
-        series[s, HIGHEST] = -np.inf
-        series[s, HIGHEST_BY_DAY] = -np.inf
-        series[s, ALARMED] = 0
+        _forget_yesterday(series[s])
         first, stop = int(series[s, FIRST_ROW]), int(series[s, FIRST_ROW] + series[s, ROWS])
         series[s, IS_OFF] = _is_off(hours_known[first:stop], weekend, day, day - int(series[s, FIRST_DAY]))
     return _carry_of_most(series, families, pools[BY_DAY])
+
+
+@inlined
+def _forget_yesterday(series: Floats) -> None:
+    """Forget how high the scores of a series went on the day before, and what people said of it."""
+    series[HIGHEST] = -np.inf
+    series[HIGHEST_BY_DAY] = -np.inf
+    series[MARKED] = -np.inf
+    series[MARKED_BY_DAY] = -np.inf
+    series[MARKED_FALSE] = 0.0
+    series[ALARMED] = 0.0
 
 
 @inlined

@@ -98,9 +98,12 @@ DAY_EXPECTED, EXPECTED_WEIGHT, DAY_SUMS = range(8, 11)
 # it alarmed today; days that wait to be learned; windows that repeated the one before, and all of them;
 # recent alarms by days, each of which counts for less from day to day; windows since it was there, but of days that
 # are off; evidence that its windows repeat themselves, whether an alarm about that stands, and what there is of it by
-# the end of a day that has one window only; whether today is off, as by what it was last week.
+# the end of a day that has one window only; whether today is off, as by what it was last week; today's largest scores
+# up to which people have said what its alarms were, and whether that they were false; days whose alarms they called
+# false, each of which counts for less from day to day.
 FIRST_ROW, ROWS, FIRST_DAY, WINDOWS_SEEN, HIGHEST, HIGHEST_BY_DAY, ALARMED, WAITING = range(8)
-REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, REPEATS, STUCK, DAY_REPEATS, IS_OFF, SERIES = range(8, 17)
+REPEATED, COMPARED, DAY_ALARMS, ABSENT_FOR, REPEATS, STUCK, DAY_REPEATS, IS_OFF = range(8, 16)
+MARKED, MARKED_BY_DAY, MARKED_FALSE, FALSE_MARKS, SERIES = range(16, 21)
 
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
 # far it is from that, and for how many windows or days; the scale; windows that the signal has had; whether no alarm

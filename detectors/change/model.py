@@ -15,6 +15,7 @@ from detectors.change.alarms import stands_at
 from detectors.change.courses import begin_course, note_counts, slots_of
 from detectors.change.days import begin_day, close_day
 from detectors.change.expectation import mean_of_hours
+from detectors.change.false_marks import call_false, call_real, forgive_today, note_passed, raised
 from detectors.change.lag import lag_of
 from detectors.change.legend import (
     BY_DAY,
@@ -246,10 +247,28 @@ class ModelCharts:
         acceptance = Acceptance(self.day, from_day, whole_day)
         accept(self.state, s, acceptance, self._weekend, self.settings.windows_per_day)
 
-    def teach(self, s: int, days: range) -> None:
-        """Learn from days of series ``s`` although they were alarmed."""
+    def teach(self, s: int, days: range, *, is_false: bool) -> None:
+        """Learn from days of series ``s`` although they were alarmed, from today too if no alarm stands any more.
+
+        Parameters
+        ----------
+        s : int
+        days : range
+        is_false : bool
+            Whether there was nothing: then its threshold is raised, too (`detectors.change.false_marks`).
+        """
         assert self.day is not None
-        teach(self.state, s, range(days.start, min(days.stop, self.day)))
+        passed = range(days.start, min(days.stop, self.day))
+        teach(self.state, s, passed)
+        if is_false:
+            call_false(self.state, s, passed)
+        if self.day in days:
+            forgive_today(self.state, s, is_false=is_false)
+
+    def call_real(self, s: int, days: range) -> None:
+        """Raise the threshold of series ``s`` no more for alarms that it had on days."""
+        assert self.day is not None
+        call_real(self.state, s, range(days.start, min(days.stop, self.day)))
 
     def standing(self, s: int) -> Floats:
         """Return how far each contrast of series ``s`` is off by an alarm that stands, and what was expected of which.
@@ -359,6 +378,7 @@ class ModelCharts:
             verdicts,
         )  # fmt: skip
         state.highest[:, :, self.day % HIGHEST_DAYS] = self._undisturbed_highest()
+        note_passed(state, self.day, self.thresholds, self.limits())
         return verdicts
 
     def _undisturbed_highest(self) -> Floats:
@@ -385,21 +405,30 @@ class ModelCharts:
     def _each(self, number: int) -> Integers:
         return np.full(len(self.state.series), number, dtype=np.int64)
 
+    def limits(self) -> Floats:
+        """Return the threshold of each series, which is that of the model, or higher; float64[S, SCALES]."""
+        return np.stack([self._thresholds_of(scale) for scale in range(SCALES)], axis=1)
+
     def _thresholds_of(self, scale: int) -> Floats:
-        return np.full(len(self.state.series), self.thresholds[scale])
+        thresholds = np.full(len(self.state.series), self.thresholds[scale])
+        if self.day is not None and (self.state.passed[:, scale] > 0).any():
+            thresholds += raised(self.state, self.day, self._rates(), scale)
+        return thresholds
+
+    def _rates(self) -> Floats:
+        """Return the accepted false alarms of one series a day, float64[SCALES]."""
+        settings = self.settings
+        shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if settings.windows_per_day > 1 else (1.0, 1.0)
+        return np.array(shares) * settings.false_alarms / max(settings.signals, len(self.state.series), 1)
 
     def _set_thresholds(self, day_carry: float = 0.0) -> None:
-        settings = self.settings
-        signals = max(settings.signals, len(self.state.series), 1)
-        windows = settings.windows_per_day
+        windows = self.settings.windows_per_day
         highest = self.state.highest.copy()
         if self.day is not None and windows > 1:
             # Drift must not raise the threshold that is to find it in its first days, however many signals it moves.
             # In windows of a day that would find little more, and tell more of what a season does (a year of flights).
             highest[:, :, np.arange(self.day - self._lag(), self.day) % HIGHEST_DAYS] = np.nan
-        shares = (BY_WINDOWS_SHARE, 1 - BY_WINDOWS_SHARE) if windows > 1 else (1.0, 1.0)
-        for scale, share in enumerate(shares):
-            rate = share * settings.false_alarms / signals
+        for scale, rate in enumerate(self._rates().tolist()):
             per_day, carry = (windows, 0.0) if scale == BY_WINDOW else (1, day_carry)
             self.thresholds[scale] = threshold(highest[:, scale], rate, per_day, carry)
 

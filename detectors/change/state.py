@@ -22,6 +22,7 @@ from detectors.change.legend import (
     DAYS,
     DEVIATION,
     DIRECTIONS,
+    FALSE_MARKS,
     FAMILY,
     FILTER,
     FIRST_DAY,
@@ -34,6 +35,8 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     MAGNITUDES,
+    MARKED,
+    MARKED_BY_DAY,
     MOMENTS,
     NEW_DAY,
     OF_ALARM,
@@ -68,12 +71,12 @@ LEARNED = (
 )  # fmt: skip
 """What is known of contrasts, but for what was today."""
 
-LEARNED_OF_SERIES = [FIRST_DAY, WINDOWS_SEEN, WAITING, REPEATED, COMPARED]
+LEARNED_OF_SERIES = [FIRST_DAY, WINDOWS_SEEN, WAITING, REPEATED, COMPARED, FALSE_MARKS]
 
 SHORT = ("hours_known", "totals", "waiting")
 """What holds numbers of seven digits only, and is most of the state."""
 
-OF_SERIES = ("series", "weights", "highest", "counts", "course", "course_of_other_days")
+OF_SERIES = ("series", "weights", "highest", "passed", "counts", "course", "course_of_other_days")
 """What has a row for each series."""
 
 
@@ -106,6 +109,9 @@ class State:
         How far is no news, on days of this kind and of the other one; NaN of the other where that is not known.
     day_sums : float64 array [R, DAY_SUMS]
     series, weights, highest : float64 arrays [S, SERIES], [S, DAYS], [S, SCALES, HIGHEST_DAYS]
+    passed : float32 array [S, SCALES, HIGHEST_DAYS]
+        By how many nats the scores of a day passed the thresholds of the model: less than 0 if that was an alarm of
+        which nobody has said that it was false, 0 if they did not.
     counts, course, course_of_other_days : float32 arrays [S, COURSE_DAYS, slots], and [S, 2, slots] twice
         Of a volume: the events of its windows, and what is expected of them beside their hours, on days of this kind
         and of the other one.
@@ -136,6 +142,7 @@ class State:
     series: Floats
     weights: Floats
     highest: Floats
+    passed: Singles
     counts: Singles
     course: Singles
     course_of_other_days: Singles
@@ -178,6 +185,7 @@ class State:
             series=np.zeros((series, SERIES)),
             weights=np.zeros((series, DAYS)),
             highest=np.full((series, SCALES, HIGHEST_DAYS), np.nan),
+            passed=np.zeros((series, SCALES, HIGHEST_DAYS), dtype=np.float32),
             counts=np.full((series, COURSE_DAYS, slots), np.nan, dtype=np.float32),
             course=np.zeros((series, 2, slots), dtype=np.float32),
             course_of_other_days=np.zeros((series, 2, slots), dtype=np.float32),
@@ -188,7 +196,7 @@ class State:
         state.sampling[:, BY_DAY] = 1e-3
         state.series[:, ROWS], state.series[:, FIRST_DAY] = counts, day
         state._set_first_rows()
-        state.series[:, [HIGHEST, HIGHEST_BY_DAY]] = -np.inf
+        state.series[:, [HIGHEST, HIGHEST_BY_DAY, MARKED, MARKED_BY_DAY]] = -np.inf
         return state
 
     def joined(self, other: State) -> State:
@@ -206,7 +214,7 @@ class State:
         for name in LEARNED:
             getattr(self, name)[rows] = getattr(self, name)[of_former]
         self.series[s, LEARNED_OF_SERIES] = self.series[former, LEARNED_OF_SERIES]
-        for name in ("weights", "counts", "course", "course_of_other_days"):
+        for name in ("weights", "passed", "counts", "course", "course_of_other_days"):
             getattr(self, name)[s] = getattr(self, name)[former]
         stands = self.rows[rows, STANDING] != 0
         filters = self.filters[rows]
@@ -288,7 +296,7 @@ class State:
         added = {"totals": np.zeros((len(snapshot["rows"]), DAYS, 2)), "parts": unknown, "learned_events": unknown}
         added["of_other_days"] = np.stack((unknown, unknown), axis=1)
         fresh = cls.fresh([()] * len(snapshot["series"]), 0, 0, 0, slots)
-        added |= {name: getattr(fresh, name) for name in ("counts", "course", "course_of_other_days")}
+        added |= {name: getattr(fresh, name) for name in ("passed", "counts", "course", "course_of_other_days")}
         added |= _within_hours(len(snapshot["rows"]), np.shape(snapshot["expected"])[1] if slots else 0)
         snapshot = {**added, **snapshot}
         long = {name: np.array(snapshot[name], dtype=np.float64) for name in SHORT}

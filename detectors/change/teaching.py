@@ -16,6 +16,8 @@ from detectors.change.legend import (
     HIGHEST_BY_DAY,
     KIND,
     LEVEL_VARIANCE,
+    MARKED,
+    MARKED_BY_DAY,
     NOISE,
     RENEWED,
     STANDING,
@@ -182,8 +184,12 @@ def _is_unlearned(accepted_day: float, weights: Floats, day: int) -> bool:
 
 @inlined
 def _is_in_doubt(series: Floats, by_day: float, by_window: float) -> bool:
-    """Whether there was half of the evidence that an alarm needs: what may be a change is not taken for usual."""
-    return bool(series[HIGHEST] > DOUBT * by_window or series[HIGHEST_BY_DAY] > DOUBT * by_day)
+    """Whether there was half of the evidence that an alarm needs: what may be a change is not taken for usual.
+
+    Of what people have said that it is none, there is no doubt.
+    """
+    by_window, by_day = max(DOUBT * by_window, series[MARKED]), max(DOUBT * by_day, series[MARKED_BY_DAY])
+    return bool(series[HIGHEST] > by_window or series[HIGHEST_BY_DAY] > by_day)
 
 
 @inlined

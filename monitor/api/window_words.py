@@ -65,6 +65,8 @@ def _of_change(window: Row, change: Row) -> Iterator[str]:
         yield f"evidence {change['surprise']:.1f} against a threshold of {change['surprise_limit']:.1f}"
     if window["outcome"] in ("quiet", "stands"):
         yield from _enough(window["contrasts"])
+    if window["raised"] > 0:
+        yield f"its threshold is higher by {window['raised']:.1f} than that of others, as its alerts were marked false"
     for row in window["scores"]:
         if row["detector"] == "skew" and row["detail"]:
             yield f"against the data set that the model was built on: {row['detail']}"

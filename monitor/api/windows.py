@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
+from detectors.change import legend
 from monitor.alerts.alert_log import ALARM_TABLES
 from monitor.api.choices import listed_names
 from monitor.api.contract import ApiService
@@ -23,6 +24,7 @@ from monitor.api.window_contrasts import CHANGE, contrast_row, measured_along, o
 from monitor.api.window_words import words
 from monitor.errors import InputError, nearest_hint
 from monitor.evaluate.calendar import Calendar
+from monitor.evaluate.expectations import ExpectedDay
 from monitor.evaluate.expected_windows import NEAR_MS, contrasts_along
 from monitor.evaluate.mark_log import read_marks
 from monitor.evaluate.muting import is_muted, mutings
@@ -93,7 +95,7 @@ def explain_window(
     check_model(service, question.model)
     window = _window(service, question)
     change = window.change
-    contrasts = [] if change is None or window.outcome == "learning" else list(_contrasts(service, window))
+    day = None if change is None or window.outcome == "learning" else _day(service, window)
     explained = {
         **{name: getattr(window, name) for name in SERIES},
         "other_versions": list(window.other_versions),
@@ -104,9 +106,10 @@ def explain_window(
         "late": _late(service.store, window),
         "evidence": None if change is None else change["surprise"],
         "threshold": None if change is None else change["surprise_limit"],
+        "raised": 0.0 if day is None else day.raised[legend.BY_DAY if day.windows_per_day == 1 else legend.BY_WINDOW],
         "idle": next((row["idle"] for row in window.scores if row["idle"]), ""),
         "muted_because": _muted_because(service, window),
-        "contrasts": contrasts,
+        "contrasts": [] if day is None else list(_contrasts(service, window, day)),
         "alerts": list(_alerts(service, window)),
         "scores": [{name: row[name] for name in SCORE} for row in window.scores],
     }
@@ -207,12 +210,17 @@ def _no_window(service: ApiService, question: ExplainWindow, where: Mapping[str,
 # -- what was expected -------------------------------------------------------------------------------------------------
 
 
-def _contrasts(service: ApiService, window: _Window) -> Iterator[Row]:
-    """Yield each contrast of a window of which something was expected."""
-    watch = service.watches.get(window.model)
+def _day(service: ApiService, window: _Window) -> ExpectedDay | None:
+    """Return what was expected on the day of a window, if that is stored."""
     days = newest_days(service.store, [window.model], window.signal, window.end_ms)
     day = days.get((window.model, window.signal, window.segment, window.version))
-    if watch is None or day is None or window.end_ms - day.from_ms > NEAR_MS:
+    return None if day is None or window.end_ms - day.from_ms > NEAR_MS else day
+
+
+def _contrasts(service: ApiService, window: _Window, day: ExpectedDay) -> Iterator[Row]:
+    """Yield each contrast of a window of which something was expected."""
+    watch = service.watches.get(window.model)
+    if watch is None:
         return
     detect = watch.model.spec.detect
     calendar = Calendar(detect.time_zone, detect.holidays, day.window_ms)

@@ -89,6 +89,7 @@ class _Morning:
     course: NDArray[np.float32]
     margins: NDArray[np.float32]
     thresholds: Floats
+    limits: Floats
     rows: Floats
     filters: Floats
     sampling: Floats
@@ -124,7 +125,7 @@ class Expectations:
         state, day = charts.state, charts.day
         assert day is not None
         arrays = (state.rows, state.filters, state.sampling, state.expected, state.learned_events, state.series)
-        copies = [array.copy() for array in (charts.thresholds, *arrays)]
+        copies = [array.copy() for array in (charts.thresholds, charts.limits(), *arrays)]
         within_hours = state.course.copy(), state.margins.copy()
         of_whom = frozenset(beginning)
         self.mornings.append(_Morning(from_ms, day, charts.settings, list(begun), of_whom, *within_hours, *copies))
@@ -162,6 +163,8 @@ def _row(
     of_rows = {row: morning.margins[first_row + row].T for row in expected_rows}
     if margins := {contrasts.name(row): margins for row, margins in of_rows.items() if margins.any()}:
         document["margins"] = {name: _short(of_row.astype(np.float64)).tolist() for name, of_row in margins.items()}
+    if (raised := morning.limits[series] - morning.thresholds).any():
+        document["raised"] = _short(raised).tolist()
     return {
         "model": model,
         "signal": signal,
@@ -173,8 +176,8 @@ def _row(
         "windows_needed": settings.learn_windows,
         "days": morning.day - written.first_days[series],
         "days_needed": settings.learn_windows if by_day_only else CHARTED_DAYS,
-        "threshold": float(morning.thresholds[legend.BY_WINDOW]),
-        "day_threshold": float(morning.thresholds[legend.BY_DAY]),
+        "threshold": float(morning.limits[series, legend.BY_WINDOW]),
+        "day_threshold": float(morning.limits[series, legend.BY_DAY]),
         "contrasts": msgspec.json.encode(document).decode(),
     }
 
@@ -449,6 +452,8 @@ class ExpectedDay:
         How many contrasts the series has.
     is_number : bool
         Whether a typical value and a spread are among them.
+    raised : tuple of float
+        How much higher both thresholds are than those of the model, for alarms that were called false.
     """
 
     from_ms: int
@@ -462,6 +467,7 @@ class ExpectedDay:
     contrasts: Sequence[ExpectedContrast]
     rows: int
     is_number: bool
+    raised: tuple[float, float] = (0.0, 0.0)
 
     @property
     def accepted_spread(self) -> bool:
@@ -542,6 +548,7 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     # Rows from before labels were followed have none.
     scale = None if document.get("scale") is None else Scale(*document["scale"])
     plain = {name: row[name] for name in ExpectedDay.__dataclass_fields__ if name in row and name != "contrasts"}
+    by_window, by_day = document.get("raised", (0.0, 0.0))
     # Either is left out where windows have none of their own, and rows of earlier versions know of none.
     course = np.array(document.get("course", [[], []]), dtype=np.float64)
     margins = document.get("margins", {})
@@ -552,7 +559,7 @@ def read_day(row: Mapping[str, Any]) -> ExpectedDay:
     rows = document.get("rows", len(contrasts))
     # Rows from before findings were counted do not say it: then a number had this many contrasts, and nothing else had.
     is_number = document.get("is_number", rows == len(NumberContrasts.kinds))
-    return ExpectedDay(**plain, contrasts=contrasts, rows=rows, is_number=is_number)
+    return ExpectedDay(**plain, contrasts=contrasts, rows=rows, is_number=is_number, raised=(by_window, by_day))
 
 
 def _one_by_one(written: Mapping[str, list[Any]] | Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

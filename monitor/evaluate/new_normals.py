@@ -82,9 +82,12 @@ class NewNormals:
                     self._charts.accept(s, from_day, whole_day)
                 self._skews.accept(s, whole_day)
                 new_normals[s] = NewNormal(mark.created_by, mark.reason, mark.from_ms)
+                continue
+            to_day = self._calendar.days_from(mark.to_ms or mark.effective_ms)[0]
+            if mark.says == "real":
+                self._charts.call_real(s, range(from_day, to_day + 1))
             elif mark.says in ("false", "harmless") and not is_taken_back(mark, self.marks, keys[s]):
-                to_day = self._calendar.days_from(mark.to_ms or mark.effective_ms)[0]
-                self._charts.teach(s, range(from_day, to_day + 1))
+                self._charts.teach(s, range(from_day, to_day + 1), is_false=mark.says == "false")
         return new_normals
 
     def adopt(self, start_ms: int) -> dict[int, NewNormal]:

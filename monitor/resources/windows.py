@@ -115,6 +115,9 @@ class ExplainedWindow(Row):
     late: int = described("events of this time that came late, and count in no window")
     evidence: float | None = described("of the detector `change`, else null")
     threshold: float | None
+    raised: float = described(
+        "how much higher the threshold is than that of other signals of the model, as alerts were marked `false`"
+    )
     muted_because: str = described(
         "of an estimate: since when, and why, no alert comes of it; empty where the estimator has its fidelity"
     )

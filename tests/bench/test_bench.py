@@ -225,6 +225,7 @@ def test_every_bench_is_a_module_with_a_main() -> None:
             "real",
             "recovery",
             "scheduled_jobs",
+            "false_marks",
             "values_within_hours",
             "vector_changes",
             "acceptance",

@@ -417,13 +417,54 @@ def test_nothing_is_learned_from_an_alert_whose_mark_is_taken_back_in_time(
     [
         [("real", 18.5, 19)],  # by then it has been learned
         [("real", 17.5, 18)],  # what is newer counts
-        [("real", 18.5, 18), ("false", 18.6, 18)],
+        [("real", 18.5, 18), ("harmless", 18.6, 18)],
     ],
 )
 def test_what_has_been_learned_or_is_said_once_more_is_not_taken_back(
     sales: list[Path], taught: list[str], others: list[tuple[str, float, float]]
 ) -> None:
     assert scores_with(sales, HARMLESS, *others) == taught
+
+
+@pytest.fixture(scope="module")
+def spikes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """A number that is higher for one window of every second day from day 15 on."""
+    return written(
+        tmp_path_factory.mktemp("spikes"), [lines(lambda day: 3.0 * (day >= 15 and 0.25 <= day % 2 < 0.5), days=26)]
+    )
+
+
+def test_what_is_said_on_the_day_of_an_alarm_that_is_over_is_learned(spikes: list[Path]) -> None:
+    alert = {"from_day": 16.25, "to_ms": at(16.75), "alert_id": "a"}
+    unsaid, harmless, false = (
+        replayed(watched(), spikes, store)[0]
+        for store in (None, *(decided(17, says=says, **alert) for says in ("harmless", "false")))
+    )
+    assert ("firing", 16.5) in transitions(unsaid)
+    assert list(map(repr, rows(harmless, "scores"))) != list(map(repr, rows(unsaid, "scores")))
+    assert _limits(false, 17) > _limits(harmless, 17)
+
+
+def test_false_ones_raise_the_threshold_of_their_signal_alone(spikes: list[Path]) -> None:
+    store = MemoryStore()
+    store.migrate()
+    for day in (16, 18, 20, 22):
+        about: dict[str, Any] = {"from_day": day + 0.25, "to_ms": at(day + 0.75), "alert_id": str(day)}
+        said(store, says="false", effective_ms=at(day + 1), **about)
+    assert len(transitions(replayed(watched(), spikes)[0])) > len(transitions(replayed(watched(), spikes, store)[0]))
+    assert _limits(store, 23) > 1.5 * _limits(store, 23, "feature:country")
+    [of_x], [of_country] = (
+        rows(store, "expectations", signal=f"feature:{name}", from_ms=at(23)) for name in ("x", "country")
+    )
+    assert of_x["threshold"] == _limits(store, 23)
+    assert json.loads(of_x["contrasts"])["raised"][0] == pytest.approx(of_x["threshold"] - of_country["threshold"])
+    assert "raised" not in json.loads(of_country["contrasts"])
+
+
+def _limits(store: Store, day: int, signal: str = "feature:x") -> float:
+    """The threshold of a signal in the first window of a day."""
+    of_signal = {"signal": signal, "detector": "change", "window_end_ms": at(day + 0.25)}
+    return next(float(row["surprise_limit"]) for row in rows(store, "scores", **of_signal))
 
 
 @pytest.mark.parametrize("of", [{"alert_id": "b"}, {"signal": "volume"}, {"version": "v2"}])
