@@ -266,8 +266,8 @@ def _forget_yesterday(series: Floats) -> None:
     """Forget how high the scores of a series went on the day before, and what people said of it."""
     series[HIGHEST] = -np.inf
     series[HIGHEST_BY_DAY] = -np.inf
-    series[MARKED] = -np.inf
-    series[MARKED_BY_DAY] = -np.inf
+    series[MARKED] = 0.0
+    series[MARKED_BY_DAY] = 0.0
     series[MARKED_FALSE] = 0.0
     series[ALARMED] = 0.0
 

@@ -90,7 +90,7 @@ def forgive_today(state: State, s: int, *, is_false: bool) -> None:
     if series[STUCK] != 0 or (state.rows[state.rows_of(s), STANDING] != 0).any():
         return
     series[ALARMED] = 0.0
-    series[[MARKED, MARKED_BY_DAY]] = series[[HIGHEST, HIGHEST_BY_DAY]]
+    series[[MARKED, MARKED_BY_DAY]] = np.maximum(series[[HIGHEST, HIGHEST_BY_DAY]], 0.0)
     series[FALSE_MARKS] += is_false and series[MARKED_FALSE] == 0
     series[MARKED_FALSE] = is_false
 

@@ -35,8 +35,6 @@ from detectors.change.legend import (
     LEVEL,
     LEVEL_VARIANCE,
     MAGNITUDES,
-    MARKED,
-    MARKED_BY_DAY,
     MOMENTS,
     NEW_DAY,
     OF_ALARM,
@@ -196,7 +194,7 @@ class State:
         state.sampling[:, BY_DAY] = 1e-3
         state.series[:, ROWS], state.series[:, FIRST_DAY] = counts, day
         state._set_first_rows()
-        state.series[:, [HIGHEST, HIGHEST_BY_DAY, MARKED, MARKED_BY_DAY]] = -np.inf
+        state.series[:, [HIGHEST, HIGHEST_BY_DAY]] = -np.inf
         return state
 
     def joined(self, other: State) -> State:
