@@ -9,6 +9,7 @@ from detectors.change.charts import leading
 from detectors.change.expectation import hours_seen
 from detectors.change.legend import (
     ABSENT_FOR,
+    ABSORBED,
     ALARMED,
     ALARMS,
     BY_DAY,
@@ -31,6 +32,7 @@ from detectors.change.legend import (
     EXPECTED_WEIGHT,
     FAMILY,
     FIRST_ROW,
+    FORMER,
     IN_HOUR,
     IS_ANEW,
     KIND,
@@ -68,6 +70,9 @@ DOUBTLESS = 4.0
 
 NEAR = 0.25
 """Part of the step of a level within which it leads back to what is expected."""
+
+MOST_ABSORBED = 0.8
+"""Part of a step that a level has taken over, from which on it no longer says where it was before."""
 
 SILENT_DAYS = 3
 """Days in which nothing is to be said of values until nothing says that their alarms go on: more than a weekend."""
@@ -288,6 +293,7 @@ def point_out(rows: Floats, filters: Floats, charts: Floats, first: int, count: 
             verdict[SPAN] = span
             standing = rows[r, STANDING]
             verdict[IS_ANEW] = standing == 0 or shift / standing >= GROWN
+            verdict[FORMER] = np.nan if standing != 0 else _former(window, charts[r], shift)
         rows[r, ALARMS] += 1
         if _is_back(window):
             window[LEVEL] = 0.0
@@ -351,6 +357,22 @@ def _shift(window: Floats, charts: Floats) -> tuple[float, float]:
                 shift = float(chart[RESIDUALS] / max(chart[RESIDUALS_SEEN], 1.0))
                 span = float(chart[ELAPSED])
     return shift, span
+
+
+@inlined
+def _former(window: Floats, charts: Floats, shift: float) -> float:
+    """Return how far off a row was before it went back to what is expected, on average since; NaN if it did not."""
+    if _is_back(window):
+        return shift
+    most, absorbed = 0.0, 0.0
+    for magnitude in range(MAGNITUDES):
+        for direction in range(DIRECTIONS):
+            if charts[magnitude, direction, EVIDENCE_SUM] > most:
+                most, absorbed = charts[magnitude, direction, EVIDENCE_SUM], charts[magnitude, direction, ABSORBED]
+    if absorbed > MOST_ABSORBED:
+        return np.nan
+    former = (window[LEVEL] - absorbed * shift) / (1 - absorbed)
+    return float(former) if abs(shift) < NEAR * abs(former - shift) else np.nan
 
 
 @inlined

@@ -108,8 +108,9 @@ MARKED, MARKED_BY_DAY, MARKED_FALSE, FALSE_MARKS, SERIES = range(16, 21)
 # A verdict: status, evidence in nats and its threshold; of the strongest chart the row, what is expected of it, and how
 # far it is from that, and for how many windows or days; the scale; windows that the signal has had; whether no alarm
 # of that row stood when it passed the threshold; of a day's number of events, which is expected as a sum, how many
-# there were.
-STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, IS_ANEW, COUNTED, VERDICT = range(12)
+# there were; of a row that is back from where it had raised no alarm, how far off it was there, NaN of any other.
+STATUS, EVIDENCE, THRESHOLD, LEADING_ROW, EXPECTED, SHIFT, SPAN, SCALE, WINDOWS, IS_ANEW, COUNTED = range(11)
+FORMER, VERDICT = 11, 12
 
 # Statuses: nothing to say, learning, quiet, an alarm goes on, evidence passed the threshold.
 ABSENT, LEARNING, QUIET, STANDS, EXCEEDS = range(5)

@@ -45,6 +45,10 @@ NEAR = 0.1
 
 def said_change(change: Change) -> str:
     """Say what moved, from what to what."""
+    return f"{_moved(change)} and back" if change.is_back else _moved(change)
+
+
+def _moved(change: Change) -> str:
     if change.what == SKILL_VALUE:
         return f"skill {change.after:.3g}" + (
             "" if math.isnan(change.before) else f", {change.before:.3g} when last better"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from monitor.alerts.foremost import OF_A_PART, WORSE, foremost, is_of_vectors, is_side_effect
 from monitor.alerts.recurrence import Cause, Recurrence
 from monitor.alerts.titles import moved_most
-from monitor.alerts.verdict import OF_NO_USE, Failure, NewNormal, NewVersion, Verdict
+from monitor.alerts.verdict import OF_NO_USE, Change, Failure, NewNormal, NewVersion, Verdict
 from monitor.alerts.wording import reason
 
 __all__ = ["Member", "Told", "are_kin", "by_name", "move_of", "new_version_of", "whole_name"]
@@ -21,8 +21,17 @@ VECTORS = "vectors"
 METRIC = "performance:"
 """What the signals of metrics begin with."""
 
+TYPICAL_VALUE = "typical value"
+
+STAYS = 0.25
+"""Part of what a typical value had moved by, when people were told, within which it is where it was then."""
+
 OF_SKEW = "skew of "
 """What stands before the name of a contrast that was told to differ from its reference."""
+
+
+OF_WAY_BACK = "way back of "
+"""What stands before the name of a contrast that was told to be as usual again: what it does next is news."""
 
 
 class Told(NamedTuple):
@@ -33,6 +42,13 @@ class Told(NamedTuple):
     at_ms: int = 0
 
 
+class Level(NamedTuple):
+    """What a window had whose typical value people were told, and how far from that others have it, too."""
+
+    value: float
+    reach: float
+
+
 @dataclass
 class Member:
     """A series of an alert. Once a member, it stays one until the alert ends.
@@ -40,6 +56,7 @@ class Member:
     ``moves_told`` are moves that people know of, by contrast, ``failure_told`` is a failure that they know of, and
     ``labels_told`` the classes of which they know that their labels do not come as they did. ``standing`` are the
     contrasts of which alarms stood in its last alarmed window. ``recurrence`` is how often it alarmed so of late.
+    ``level_told`` is the typical value that people know, for as long as windows have it.
     """
 
     since_ms: int
@@ -56,6 +73,7 @@ class Member:
     failure_told: Failure | None = None
     standing: list[str] = field(default_factory=list)
     recurrence: Recurrence | None = None
+    level_told: Level | None = None
 
     @classmethod
     def of(cls, verdicts: Sequence[Verdict]) -> Member:
@@ -73,9 +91,13 @@ class Member:
         again where the season leads away from it, and what varies more moves in every way. But an outage that was over,
         and comes again ``pause_ms`` later or more, is another one. That values which have moved are now away from their
         reference is no news, unless further than they moved; that they move when they are away from it already is. Nor
-        is what a segment or a part has of a move, or of a failure, that was told of its ``relatives``.
+        is what a segment or a part has of a move, or of a failure, that was told of its ``relatives``. Nor is a typical
+        value that is what people know, though something else is usual at this hour.
         """
         change, (contrast, move) = verdict.facts.change, move_of(verdict)
+        level = _level_of(change)
+        if self.level_told is not None and level is not None and _is_at(level, self.level_told):
+            return False
         may_recur = change is not None and change.is_anew and change.what in OF_NO_USE
         earlier = self._told_of(contrast, is_up=move.is_up)
         if earlier is not None and move.effect < WORSE * earlier.effect:
@@ -85,6 +107,7 @@ class Member:
         told_of_others = self._told_of_others(verdict, pause_ms, relatives)
         # What people know of others they take it for.
         self.moves_told[contrast] = told_of_others or move
+        self.level_told = level or self.level_told
         return told_of_others is None
 
     def _told_of_others(self, verdict: Verdict, pause_ms: int, relatives: Sequence[Member]) -> Told | None:
@@ -181,6 +204,7 @@ class Member:
 
     def alarm(self, verdicts: Sequence[Verdict], pause_ms: int, relatives: Sequence[Member] = ()) -> bool:
         """Take in the verdicts of another alarmed window, strongest first, and return whether one of them is news."""
+        self._follow_level(verdicts)
         moves = [verdict for verdict in verdicts if verdict.tells_of_a_move and not self._is_stuck_still(verdict)]
         news = [verdict for verdict in moves if self.tell(verdict, pause_ms, relatives)]
         strongest = verdicts[0]
@@ -211,6 +235,14 @@ class Member:
     def is_alarmed(self) -> bool:
         """Whether its newest window alarmed."""
         return self.status == "drift"
+
+    def _follow_level(self, verdicts: Sequence[Verdict]) -> None:
+        """Forget the typical value that people know once a window has another one."""
+        changes = [verdict.facts.change for verdict in verdicts]
+        changes += [beside.change for verdict in verdicts for beside in verdict.facts.beside]
+        levels = [level for change in changes if (level := _level_of(change)) is not None]
+        if self.level_told is not None and not all(_is_at(level, self.level_told) for level in levels):
+            self.level_told = None
 
     def _is_stuck_still(self, verdict: Verdict) -> bool:
         """Whether the answer that is known to stand for many is what moves, as the season goes by beneath it."""
@@ -275,6 +307,7 @@ class Member:
             "new_version": None if version is None else NewVersion(*version),
             "moves_told": moves_told,
             "recurrence": Recurrence.from_json(written.get("recurrence")),
+            "level_told": None if written.get("level_told") is None else Level(*written["level_told"]),
             **{
                 key: None if written.get(key) is None else Failure(*written[key]) for key in ("failure", "failure_told")
             },
@@ -290,7 +323,19 @@ def move_of(verdict: Verdict) -> tuple[str, Told]:
         return "", Told(is_up=False, effect=effect, at_ms=verdict.at_ms)
     # Vectors that have moved lie elsewhere along many directions, on one side of each or on the other.
     contrast, is_up = (VECTORS, True) if is_of_vectors(change) else (change.what, change.after > change.before)
-    return OF_SKEW + contrast if change.against_reference else contrast, Told(is_up, effect, verdict.at_ms)
+    of_what = OF_SKEW if change.against_reference else OF_WAY_BACK if change.is_back else ""
+    return of_what + contrast, Told(is_up, effect, verdict.at_ms)
+
+
+def _level_of(change: Change | None) -> Level | None:
+    """Return the typical value of a window alone; None where a change is of something else."""
+    if change is None or change.what != TYPICAL_VALUE or change.against_reference or change.in_window is None:
+        return None
+    return Level(change.in_window, STAYS * abs(change.in_window - change.before))
+
+
+def _is_at(level: Level, known_level: Level) -> bool:
+    return abs(level.value - known_level.value) <= known_level.reach
 
 
 def _moves_said(verdict: Verdict) -> Iterator[tuple[str, Told]]:
@@ -303,7 +348,8 @@ def _moves_said(verdict: Verdict) -> Iterator[tuple[str, Told]]:
 
 
 def whole_name(contrast: str) -> str:
-    """Return by which name that is remembered which a contrast may be a part of."""
+    """Return by which name that is remembered which a contrast may be a part of, or the way back of it."""
+    contrast = contrast.removeprefix(OF_WAY_BACK)
     return OF_A_PART.removesuffix(" of ") if contrast.startswith(OF_A_PART) else contrast
 
 

@@ -132,6 +132,8 @@ class Change(NamedTuple):
     step : float
         How far apart typical values are told, where that is wider than values spread; else 0.
     plain : Plain or None
+    is_back : bool
+        Whether it is as usual again, and ``after`` is what there was before, of which there was no alarm.
     """
 
     what: str
@@ -148,6 +150,7 @@ class Change(NamedTuple):
     step: float = 0.0
     plain: Plain | None = None
     so_far: bool = False
+    is_back: bool = False
 
     @classmethod
     def from_json(cls, written: Sequence[Any]) -> Change:

@@ -93,7 +93,8 @@ def _parts(service: ApiService, question: Compare) -> tuple[Part, Part]:
     )
     if baseline == current:
         raise ProblemError(
-            "bad-parameter", "both sides are the same: set `against_from` and `against_to`, or another `against_…`"
+            "bad-parameter",
+            "both sides are the same: set `against_from` and `against_to`, `against_version`, or `against_segment`",
         )
     return current, baseline
 

@@ -17,7 +17,7 @@ from monitor.api.reading import Row
 from monitor.api.window_contrasts import CHANGE, contrast_row, measured_along, outcome_of
 from monitor.errors import nearest_hint
 from monitor.evaluate.calendar import Calendar
-from monitor.evaluate.expected_windows import contrasts_along, expected_days
+from monitor.evaluate.expected_windows import alarms_over, contrasts_along, expected_days
 from monitor.events import SeriesKey
 from monitor.resources.expected import Expected, ExpectedWindow
 from monitor.values import DAY_MS
@@ -100,12 +100,13 @@ def _of_version(
     detect = watch.model.spec.detect
     calendar = Calendar(detect.time_zone, detect.holidays, window_ms)
     measured = measured_along(store, watch, series, days, ends_ms)
+    over_ms = alarms_over(store, watch.name, series, ends_ms)
     windows = zip(days, ends_ms, measured, strict=True)
     for _, of_day in groupby(windows, key=lambda window: window[0] and window[0].from_ms):
         [day, *_], ends_of_day_ms, measured_of_day = zip(*of_day, strict=True)
         if day is None or day.window_ms != window_ms:
             continue
-        for end_ms, contrasts in contrasts_along(day, ends_of_day_ms, measured_of_day, calendar, first_ms):
+        for end_ms, contrasts in contrasts_along(day, ends_of_day_ms, measured_of_day, calendar, first_ms, over_ms):
             row = scores.get(end_ms)
             if row is None or row["status"] == "learning":
                 continue

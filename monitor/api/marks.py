@@ -116,6 +116,9 @@ def _check_series(service: ApiService, watch: Watch, posted: PostedMark) -> None
     if posted.segment and posted.segment not in segments:
         choices = f"known are {listed_names(segments)}" if segments else "it has none"
         raise bad_parameter("segment", f"{watch.name} has no segment {posted.segment!r}; {choices}")
+    if posted.version and posted.signal == "volume":
+        # Nothing would ever be said of such a series, and the mark would have no effect.
+        raise bad_parameter("version", "events of all versions are counted together: leave out `version`")
     stored = service.store.read(Query("versions", {"model": watch.name}, columns=("version",)))
     if posted.version and posted.version not in stored["version"]:
         choices = f"known are {listed_names(stored['version'])}" if len(stored["version"]) else "it has none"

@@ -18,7 +18,7 @@ from monitor.api.openapi import IS_REQUIRED
 from monitor.api.own_part import OwnPart
 from monitor.api.problems import ProblemError, bad_parameter
 from monitor.api.reading import stored_models
-from monitor.api.times import parse_range
+from monitor.api.times import parse_time
 from monitor.errors import InputError, nearest_hint
 from monitor.resources.contract import Moment, Question, hints, parameters, wire_name
 from monitor.routing.matchers import Matcher, MatcherError, parse_matchers
@@ -119,11 +119,16 @@ def span_of(service: ApiService, question: Any) -> Span:
 
 def read_span(service: ApiService, from_: Moment | None, to: Moment | None, prefix: str = "") -> Span:
     """Read two ends of time; ``prefix`` stands before the names of their parameters."""
-    start, end = (None if moment is None else str(moment) for moment in (from_, to))
-    try:
-        return Span(*parse_range(start, end, service.clock.now_ms()))
-    except InputError as error:
-        raise bad_parameter(prefix + ("to" if from_ is None else "from"), str(error)) from error
+    ends: list[int | None] = []
+    for name, moment in ((f"{prefix}from", from_), (f"{prefix}to", to)):
+        try:
+            ends.append(None if moment is None else parse_time(str(moment), service.clock.now_ms()))
+        except InputError as error:
+            raise bad_parameter(name, f"`{name}`: {error}") from error
+    span = Span(*ends)
+    if span.from_ms is not None and span.to_ms is not None and span.from_ms >= span.to_ms:
+        raise bad_parameter(f"{prefix}from", f"`{prefix}from` ({from_}) must be before `{prefix}to` ({to})")
+    return span
 
 
 def closed(span: Span, *fields: str) -> tuple[int, int]:

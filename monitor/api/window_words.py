@@ -24,7 +24,7 @@ OUTCOMES = {
 }
 
 
-def words(window: Row, change: Row | None) -> Iterator[str]:
+def words(window: Row, change: Row | None, *, alarm_is_over: bool = False) -> Iterator[str]:
     """Yield sentences.
 
     Parameters
@@ -33,6 +33,8 @@ def words(window: Row, change: Row | None) -> Iterator[str]:
         As `monitor.resources.windows.ExplainedWindow` has it, but for the words.
     change : mapping or None
         What the detector `change` said, a row of ``scores``; None under another rule.
+    alarm_is_over : bool
+        Whether an alarm stood until this window.
     """
     where = f" [{window['segment']}]" if window["segment"] else ""
     where += f" of version {window['version']}" if window["version"] else ""
@@ -48,6 +50,8 @@ def words(window: Row, change: Row | None) -> Iterator[str]:
         events = "event" if window["late"] == 1 else "events"
         yield f"{window['late']:,} more {events} of this time came late, and count in no window"
     yield from _of_change(window, change) if change is not None else _of_variation(window["scores"])
+    if alarm_is_over:
+        yield "an alarm was over in it, and everything begins anew: nothing would have alarmed in it by itself"
     if window["muted_because"]:
         yield f"it is muted, and no alert comes of it: {window['muted_because']}"
     if window["idle"]:

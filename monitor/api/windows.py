@@ -25,9 +25,10 @@ from monitor.api.window_words import words
 from monitor.errors import InputError, nearest_hint
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.expectations import ExpectedDay
-from monitor.evaluate.expected_windows import NEAR_MS, contrasts_along
+from monitor.evaluate.expected_windows import NEAR_MS, alarms_over, contrasts_along
 from monitor.evaluate.mark_log import read_marks
 from monitor.evaluate.muting import is_muted, mutings
+from monitor.events import SeriesKey
 from monitor.resources.history import Score
 from monitor.resources.windows import ExplainedWindow, ExplainWindow, Outcome
 from monitor.values import DAY_MS
@@ -74,6 +75,11 @@ class _Window:
     other_versions: Sequence[str] = ()
 
     @property
+    def series(self) -> SeriesKey:
+        """Its version, segment and signal."""
+        return self.version, self.segment, self.signal
+
+    @property
     def change(self) -> Row | None:
         """What the detector `change` said; None under another rule."""
         return next((row for row in self.scores if row["detector"] == CHANGE), None)
@@ -113,7 +119,9 @@ def explain_window(
         "alerts": list(_alerts(service, window)),
         "scores": [{name: row[name] for name in SCORE} for row in window.scores],
     }
-    return answer(explained | {"words": list(words(explained, change))})
+    step_ms = window.end_ms - window.start_ms
+    over_ms = alarms_over(service.store, window.model, window.series, range(window.end_ms, window.end_ms + 1, step_ms))
+    return answer(explained | {"words": list(words(explained, change, alarm_is_over=window.end_ms in over_ms))})
 
 
 def _late(store: Store, window: _Window) -> int:
@@ -225,9 +233,9 @@ def _contrasts(service: ApiService, window: _Window, day: ExpectedDay) -> Iterat
     detect = watch.model.spec.detect
     calendar = Calendar(detect.time_zone, detect.holidays, day.window_ms)
     ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
-    series = (window.version, window.segment, window.signal)
-    measured = measured_along(service.store, watch, series, [day] * len(ends_ms), ends_ms)
-    for _, contrasts in contrasts_along(day, ends_ms, measured, calendar, window.end_ms):
+    measured = measured_along(service.store, watch, window.series, [day] * len(ends_ms), ends_ms)
+    over_ms = alarms_over(service.store, window.model, window.series, ends_ms)
+    for _, contrasts in contrasts_along(day, ends_ms, measured, calendar, window.end_ms, over_ms):
         for contrast in contrasts:
             if not math.isnan(contrast.expected):
                 yield contrast_row(contrast, window.outcome)

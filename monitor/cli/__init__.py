@@ -207,7 +207,7 @@ def execute(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, ReaderGoneError):
         return _reader_has_gone()
     except Exception as error:  # noqa: BLE001 -- the last line of defence: a bug becomes an exit code
-        return _report(error)
+        return _report(error, arguments)
     return result if isinstance(result, int) else FINE
 
 
@@ -217,7 +217,23 @@ def _reader_has_gone() -> int:
     return FINE
 
 
-def _report(error: Exception) -> int:
+def _options(arguments: Sequence[str]) -> dict[str, str]:
+    """Return the options of the command that arguments name, by what the API calls them."""
+    command: click.Command = cli
+    for argument in arguments:
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), argument) or command
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    return {str(option.name).removesuffix("_"): option.opts[0] for option in options}
+
+
+def _by_options(error: Exception, arguments: Sequence[str]) -> str:
+    """Return what is wrong with the options of a command, where an answer of the API names its own parameters."""
+    options = _options(arguments)
+    return re.sub(r"`(\w+)`", lambda name: options.get(name[1], name[0]), str(error))
+
+
+def _report(error: Exception, arguments: Sequence[str]) -> int:
     """Print what went wrong, and return the exit code for it."""
     from monitor.errors import LeewayError, SourceError
     from sinks.store.contract import StoreError
@@ -227,7 +243,7 @@ def _report(error: Exception) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, (LeewayError, StoreError)):
-        for line in runnable(str(error)).splitlines():
+        for line in runnable(_by_options(error, arguments)).splitlines():
             click.echo(f"error: {line}", err=True)
         return UNREACHABLE if isinstance(error, (SourceError, StoreError)) else WRONG_INPUT
     click.echo(f"internal error: {type(error).__name__}: {error}", err=True)

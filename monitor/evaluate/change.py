@@ -463,7 +463,11 @@ class Changes:
         shift, expected = float(verdict[legend.SHIFT]), float(verdict[legend.EXPECTED])
         span, counted = float(verdict[legend.SPAN]), CountedShare.of(part.counted[t])
         off = Standing(shift, expected, by_day, 0 if math.isnan(span) else int(span), counted, on_average)
-        change = self._change(contrasts, contrast, off, part.evidence, t, end_ms)
+        former = float(verdict[legend.FORMER])
+        if passes and math.isfinite(former):
+            change = self._way_back(contrasts, contrast, off._replace(shift=former), part.evidence, t)
+        else:
+            change = self._change(contrasts, contrast, off, part.evidence, t, end_ms)
         if math.isfinite(verdict[legend.COUNTED]):
             change = change._replace(after=float(verdict[legend.COUNTED]))
         since_ms = self._since_ms(verdict, end_ms) if passes else 0
@@ -505,6 +509,20 @@ class Changes:
         is_plain = change.plain is not None and (change.plain.median is not None or change.plain.only is not None)
         # Of several days, or of one of many windows, it is about the newest windows alone.
         return change._replace(by_day=False) if is_plain and (off.windows > 1 or per_day > RECENT) else change
+
+    def _way_back(self, contrasts: Contrasts, row: int, off: Standing, evidence: SignalEvidence, t: int) -> Change:
+        """Say how far off a contrast was that is as usual again, in window ``t``."""
+        events, in_hour = (
+            float(evidence.events[row, t]),
+            self._charts.settings.windows_per_day / self._charts.settings.hours,
+        )
+        usual = contrasts.usual(row, off.expected, events, in_hour)
+        earlier = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=True)
+        return Change(
+            contrasts.name(row), usual, earlier, by_day=off.by_day, unit=contrasts.unit_of(row),
+            better=contrasts.better, age_ms=contrasts.age_ms, step=_step(contrasts, row), is_back=True,
+            in_window=None if off.by_day else contrasts.measured(row, evidence, t),
+        )  # fmt: skip
 
     def _beside(
         self, contrasts: Contrasts, leading: int, part: Part, t: int, end_ms: int
@@ -588,7 +606,7 @@ class Changes:
         measured.codes[:] = 0
         measured.codes[:, :, P_KIND] = NO_TEST
         _write(
-            measured, 0, changes[:, legend.EVIDENCE], changes[:, legend.THRESHOLD], np.abs(changes[:, legend.SHIFT]),
+            measured, 0, changes[:, legend.EVIDENCE], changes[:, legend.THRESHOLD], _effects(changes),
             CODES[changes[:, legend.STATUS].astype(np.int64)],
         )  # fmt: skip
         if len(detectors) > 1:
@@ -721,6 +739,12 @@ def _learning(facts: Facts, values: int, come_now: bool) -> Facts:
     if facts.seen > facts.needed:
         return Facts("too_early", min(values, REFERENCE_EVENTS), REFERENCE_EVENTS, "values")
     return facts
+
+
+def _effects(changes: Floats) -> Floats:
+    """Return how far off what charts say of windows is, float64[T]: of what is back, how far it was."""
+    former, shift = changes[:, legend.FORMER], changes[:, legend.SHIFT]
+    return np.abs(np.where(np.isfinite(former), former, shift))
 
 
 def _write(measured: Measured, d: int, evidence: Floats, thresholds: Floats, effects: Floats, statuses: Any) -> None:

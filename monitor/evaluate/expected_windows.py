@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from monitor.values import DAY_MS
 from sinks.store.contract import Query, Store
 from sinks.store.rows import rows_of
 
-__all__ = ["NEAR_MS", "ContrastInWindow", "contrasts_along", "expected_days"]
+__all__ = ["NEAR_MS", "ContrastInWindow", "alarms_over", "contrasts_along", "expected_days"]
 
 NEAR_MS = 2 * DAY_MS
 """What was expected when a day began says nothing of windows so much later."""
@@ -80,8 +81,41 @@ def expected_days(store: Store, model: str, series: SeriesKey, ends_ms: range) -
     ]
 
 
+def alarms_over(store: Store, model: str, series: SeriesKey, ends_ms: range) -> set[int]:
+    """Return the ends of those windows in which an alarm of a series that stood was over.
+
+    Parameters
+    ----------
+    store : Store
+    model : str
+    series : (str, str, str)
+        Version, segment and signal.
+    ends_ms : range
+
+    Raises
+    ------
+    StoreError
+    """
+    version, segment, signal = series
+    where = {"model": model, "signal": signal, "segment": segment, "version": version, "detector": "change"}
+    # Whether an alarm stood in the window before the first one is asked, too.
+    span = {"window_end_ms": ends_ms[0] - ends_ms.step}, {"window_end_ms": ends_ms[-1] + 1}
+    rows = rows_of(store.read(Query("scores", where, *span, columns=("window_end_ms", "status"))))
+    rows.sort(key=lambda row: int(row["window_end_ms"]))
+    return {int(row["window_end_ms"]) for earlier, row in pairwise(rows) if _is_over(earlier["status"], row["status"])}
+
+
+def _is_over(earlier: str, status: str) -> bool:
+    return earlier == "drift" and status != "drift"
+
+
 def contrasts_along(
-    day: ExpectedDay, ends_ms: Sequence[int], measured: Sequence[Measured], calendar: Calendar, first_ms: int
+    day: ExpectedDay,
+    ends_ms: Sequence[int],
+    measured: Sequence[Measured],
+    calendar: Calendar,
+    first_ms: int,
+    over_ms: Collection[int] = (),
 ) -> Iterator[tuple[int, list[ContrastInWindow]]]:
     """Yield the end of each window of a day that ends at ``first_ms`` or later, and its contrasts.
 
@@ -94,11 +128,14 @@ def contrasts_along(
         What each of them has.
     calendar : Calendar
     first_ms : int
+    over_ms : collection of int
+        The ends of windows in which an alarm was over: no contrast alarms in these by itself, since all begin anew.
     """
     # A day that is expected anew, after an acceptance, begins within one.
     begins_day = calendar.day_begins_between(day.from_ms, day.from_ms + day.window_ms)
     times = [calendar.moment(end_ms).time_of_day for end_ms in ends_ms]
-    along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day)
+    anew = {number for number, end_ms in enumerate(ends_ms) if end_ms in over_ms}
+    along = filters_along(day, measured[:-1], times[:-1], begins_day=begins_day, anew=anew)
     windows = [
         (number, end_ms, filters, [_numbers(contrast, measured[number], times[number]) for contrast in day.contrasts])
         for number, (end_ms, filters) in enumerate(zip(ends_ms, along, strict=True))
@@ -109,7 +146,14 @@ def contrasts_along(
     ends = [*_ends(day, windows[:begins], first=True), *_ends(day, windows[begins:], first=False)]
     for (_, end_ms, _, numbers), of_window in zip(windows, ends, strict=True):
         contrasts = zip(day.contrasts, numbers, of_window, strict=True)
-        yield end_ms, [_in_window(contrast, values, residuals) for contrast, values, residuals in contrasts]
+        none = [math.nan] * 2
+        yield (
+            end_ms,
+            [
+                _in_window(contrast, values, none if end_ms in over_ms else residuals)
+                for contrast, values, residuals in contrasts
+            ],
+        )
 
 
 def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Sequence[Sequence[Sequence[float]]]:

@@ -101,13 +101,19 @@ class NewNormals:
             if max(change_ms, skew_ms) < self._adopt_after_ms:
                 continue
             is_change = change_ms >= self._adopt_after_ms
-            from_ms = start_ms - (change_ms if is_change else skew_ms)
+            from_ms = start_ms - change_ms if is_change else self._days_before(start_ms, days)
             from_day, whole_day = self._calendar.days_from(from_ms)
             if is_change:
                 self._charts.accept(s, from_day, whole_day)
             self._skews.accept(s, whole_day)
             new_normals[s] = NewNormal("", format_duration(self._adopt_after_ms), from_ms)
         return new_normals
+
+    def _days_before(self, start_ms: int, days: int) -> int:
+        """Return when a day began, so many days before one that begins: where clocks change, not all have 24 hours."""
+        if self._step_ms > DAY_MS:
+            return start_ms - days * self._step_ms
+        return self._calendar.day_start(start_ms + self._step_ms, days)
 
     def by_window(
         self, key: SeriesKey, new_normals: Mapping[int, NewNormal], occupied: NDArray[np.int64]

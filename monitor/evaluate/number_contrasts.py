@@ -86,6 +86,9 @@ class NumberContrasts(ReferredContrasts):
             return change
         if self._groups.only is not None:
             return self._of_a_constant(change, row, expected, recent)
+        if row == 0 and recent.is_constant and change.in_window is not None:
+            # Its average since it moved, which is told at another hour of a season, is none of its values.
+            change = change._replace(after=change.in_window)
         plain = self._beyond(recent)
         usual = None if row or change.step else self._usual(change, expected, recent)
         if usual is not None and self._is_misshapen(change, usual, recent):

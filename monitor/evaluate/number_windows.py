@@ -43,6 +43,10 @@ MOSTLY = 0.5
 """Share of the values outside from which on one of them is named."""
 
 
+NEARLY_ALL = 0.9
+"""Share of the values of a window from which on it is taken for a constant."""
+
+
 class Peak(NamedTuple):
     """A value that stands out in a window: about which, and which share of all values is usual and which there is."""
 
@@ -83,6 +87,11 @@ class Recent:
     weights: tuple[float, ...] = ()
     expected: tuple[float, ...] = ()
     peak: Peak | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the values of the last of them are one value, or nearly all are."""
+        return self.peak is not None and self.peak.share >= NEARLY_ALL
 
 
 @dataclass(slots=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.change import legend
 from detectors.change.charts import begin_level, step_level, take_in
-from detectors.change.contrasts import FEWEST_SPREAD, number_contrasts
+from detectors.change.contrasts import FEWEST_SPREAD, MOST_PAIRS, number_contrasts
 from detectors.change.residuals import to_residual
 from detectors.change.windows import CALIBRATED_FROM, guess_calibration
 from detectors.chart.legend import N
@@ -35,7 +35,12 @@ Measured = Mapping[str, tuple[float, float]]
 
 
 def filters_along(
-    day: ExpectedDay, windows: Sequence[Measured], times_of_day: Sequence[float], *, begins_day: bool
+    day: ExpectedDay,
+    windows: Sequence[Measured],
+    times_of_day: Sequence[float],
+    *,
+    begins_day: bool,
+    anew: Collection[int] = (),
 ) -> Iterator[Floats]:
     """Yield the levels of all contrasts, float64[R, FILTER], as each window finds them and as the last leaves them.
 
@@ -46,6 +51,8 @@ def filters_along(
     times_of_day : sequence of float
     begins_day : bool
         Whether the first of them begins the day: after an acceptance, what is expected holds from within one.
+    anew : collection of int
+        The numbers of those in which an alarm was over: levels begin anew behind them.
     """
     scale = legend.BY_DAY if day.windows_per_day == 1 else legend.BY_WINDOW
     filters = np.array([contrast.filters[scale] for contrast in day.contrasts]).reshape(-1, legend.FILTER)
@@ -70,6 +77,9 @@ def filters_along(
                     seen[r] += 1
                     guess_calibration(filters[r], z, seen[r])
                 fresh[r] = False
+        if number in anew:
+            filters[:, legend.LEVEL] = 0.0
+            filters[:, legend.VARIANCE] = filters[:, legend.LEVEL_VARIANCE]
         yield filters.copy()
 
 
@@ -146,7 +156,8 @@ def _contrasts_in(day: ExpectedDay | None, summary: Summary, layout: Layout) -> 
         spread = spread if is_resolved or day.accepted_spread else math.nan
         described = {"typical value": (location, values), "spread": (spread, values - 1)}
         if values >= FEWEST_SPREAD:
-            described |= _alike(groups, summary, layout, is_resolved=is_resolved)
+            alike = _alike(groups, summary, layout, is_resolved=is_resolved)
+            described |= {name: _limited(day, name, *pair) for name, pair in alike.items()}
         contrasts |= {name: pair for name, pair in described.items() if not np.isnan(pair[0])}
     return contrasts
 
@@ -174,6 +185,25 @@ def _alike(
     if is_resolved:
         of_names[CONCENTRATION] = groups.concentrations(counts, columns)
     return {name: (float(alike[0]), float(pairs[0])) for name, (alike, pairs) in of_names.items()}
+
+
+def _limited(day: ExpectedDay, name: str, alike: float, pairs: float) -> tuple[float, float]:
+    """Let a window count for no more pairs than charts let it: twice as many as windows usually have.
+
+    Charts know the mean logarithm of pairs, and a day in the store the mean of their inverse. As pairs go with the
+    square of events n, the one follows from the other and from how many events hours have:
+    exp E[ln n²] · E[1/n²] / E[1/pairs].
+    """
+    named = {contrast.name: contrast for contrast in day.contrasts}
+    if name not in named or "missing" not in named or not pairs > 0:
+        return alike, pairs
+    events = named["missing"].learned_events
+    squares = events[events > 0] ** 2
+    if not len(squares):
+        return alike, pairs
+    usual = float(np.exp(np.log(squares).mean()) * (1 / squares).mean() / named[name].sampling[legend.BY_WINDOW])
+    most = min(pairs, MOST_PAIRS * usual)
+    return alike * (most / pairs if named[name].kind == legend.RATE else 1.0), most
 
 
 def _columns_of(summary: NumericSummary, layout: NumericLayout) -> Columns:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from detectors.change import legend
 from monitor.evaluate.calendar import Calendar
 from monitor.evaluate.expectations import ExpectedDay
-from monitor.evaluate.expected_windows import contrasts_along, expected_days
+from monitor.evaluate.expected_windows import alarms_over, contrasts_along, expected_days
 from monitor.evaluate.window_contrasts import Measured, measured_windows
 from monitor.panes.distributions import Part
 from monitor.pictures.plot import Point
@@ -84,8 +84,9 @@ def drawn(store: Store, watch: Watch, series: Series, ends_ms: range) -> Drawn |
     detect = watch.model.spec.detect
     calendar, points = Calendar(detect.time_zone, detect.holidays, step_ms), []
     windows = list(zip(of_days_ms, days, measured, strict=True))
+    over_ms = alarms_over(store, watch.name, (series.version, series.segment, series.signal), of_days_ms)
     for _, of_day in groupby(windows, key=lambda window: window[1] and window[1].from_ms):
-        points += list(_of_day(list(of_day), calendar, series.contrast, ends_ms[0]))
+        points += list(_of_day(list(of_day), calendar, series.contrast, ends_ms[0], over_ms))
     if all(math.isnan(point.actual) for point in points):
         return None
     # In its first days a signal has only what needs no earlier days to be measured: its rates, and the volume.
@@ -107,7 +108,11 @@ def _of_contrast(day: ExpectedDay, name: str) -> ExpectedDay | None:
 
 
 def _of_day(
-    windows: Sequence[tuple[int, ExpectedDay | None, Measured]], calendar: Calendar, name: str, first_ms: int
+    windows: Sequence[tuple[int, ExpectedDay | None, Measured]],
+    calendar: Calendar,
+    name: str,
+    first_ms: int,
+    over_ms: Collection[int],
 ) -> Iterator[Point]:
     """Yield those that end at ``first_ms`` or later, of the windows of a day from the first that it expects on."""
     day = windows[0][1]
@@ -117,5 +122,5 @@ def _of_day(
             yield Point(end_ms, value / events)
         return
     of_days_ms, measured = [end_ms for end_ms, _, _ in windows], [of_window for _, _, of_window in windows]
-    for end_ms, [of_contrast] in contrasts_along(day, of_days_ms, measured, calendar, first_ms):
+    for end_ms, [of_contrast] in contrasts_along(day, of_days_ms, measured, calendar, first_ms, over_ms):
         yield Point(end_ms, of_contrast.actual, of_contrast.expected, of_contrast.low, of_contrast.high)

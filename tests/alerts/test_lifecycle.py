@@ -611,6 +611,46 @@ def test_a_signal_that_moves_again_is_told_unless_it_is_a_move_that_was_told() -
     assert told_again.state == "updated"
 
 
+def in_window(minute: int, usual: float, value: float, shift: float) -> Verdict:
+    """A signal whose window has a typical value where another one is usual, and moved by so much on average."""
+    facts = Facts(change=Change("typical value", usual, usual + shift, by_day=False, in_window=value))
+    return verdict(minute, "amount", effect=abs(shift), surprise=9.0, surprise_limit=8.0, facts=facts)
+
+
+def test_what_stays_where_people_know_it_is_no_news_whatever_is_usual_at_the_hour() -> None:
+    alerts = lifecycle(resolve_after=2 * DAY_MS)
+    states = []
+    for minute, (usual, value) in enumerate(
+        (
+            (4.0, 5.0),
+            (3.0, 5.1),  # further from what is usual by then
+            (7.0, 5.0),  # the other way
+            (7.0, 9.0),  # elsewhere
+            (7.0, 5.0),  # and back
+            (3.0, 5.0),
+        ),
+        start=1,
+    ):
+        restarted = lifecycle(resolve_after=2 * DAY_MS)
+        restarted.restore(json.loads(json.dumps(alerts.snapshot())))
+        alerts = restarted
+        states += [(minute, t.state) for t in alerts.step(minute * M, [in_window(minute, usual, value, value - usual)])]
+    assert states == [(1, "firing"), (4, "updated"), (5, "updated")]
+
+
+def test_what_was_told_to_be_back_is_news_when_it_moves_again_and_comes_again_by_its_name() -> None:
+    alerts = lifecycle(resolve_after=2 * M)
+    back = moves(1, "missing", 2.0, 1.0)
+    assert back.facts.change is not None
+    back = replace(back, facts=Facts(change=back.facts.change._replace(is_back=True)))
+    [firing] = alerts.step(M, [back])
+    assert (firing.state, firing.title) == ("firing", "flights: amount moved (missing 100 % → 200 % and back)")
+    assert [t.state for t in alerts.step(2 * M, [moves(2, "missing", 2.0, 1.0)])] == ["updated"]
+    assert [t.state for t in alerts.step(4 * M, [])] == ["resolved"]
+    [again] = alerts.step(5 * M, [moves(5, "missing", 2.0, 1.0)])
+    assert again.title.endswith("(missing 100 % → 200 %); 2nd time since 1970-01-01")
+
+
 def comes_again(minute: int) -> Verdict:
     """Values are missing that were all there before, of a signal of which something else stands."""
     again = moves(minute, "missing", 2.0, 0.1)

@@ -137,6 +137,79 @@ def test_in_the_first_days_what_is_quiet_lies_within_what_would_alarm(tmp_path: 
     assert all(row["alarms_below"] < row["actual"] < row["alarms_above"] for row in quiet)
 
 
+def test_ten_times_the_values_are_not_a_hundred_times_as_sure_how_alike_they_are(tmp_path: Path) -> None:
+    """The rule lets them count for twice as many pairs as windows usually have, and all pairs were counted here."""
+    rng, events = np.random.default_rng(9), []
+    for hour in range(9 * 24):
+        for number in range(1_000 if hour == 8 * 24 + 12 else 100):
+            at_ms, score = START_MS + hour * HOUR_MS + number * 3_000, round(float(rng.beta(2, 5)), 2)
+            event = {"id": f"{hour}/{number}", "ts": at_ms, "amount": float(rng.normal()), "score": score}
+            events.append(json.dumps(event).encode())
+    detect = {"rule": "change", "false_alarms": "1 per 30d", "pane": "1h", "defaults": {"window": "1h"}}
+    prediction = {"score": {"type": "numeric", "range": [0, 1]}}
+    schema = {"id": "id", "features": {"amount": {"type": "numeric"}}, "prediction": prediction}
+    watched = configured(detect=detect, schema=schema, segments=[])
+    store, _ = replayed_lines(tmp_path, events, watched)
+    client = Client(World(store=store, configuration=watched))
+    span: dict[str, Any] = {"from_": hours.end_ms(8 * 24 + 10), "to": hours.end_ms(8 * 24 + 12) + 1}
+    for signal, contrast in (("feature:amount", "concentration"), ("prediction:score", "share of equal pairs")):
+        *_, usual, busy = asked(client, signal, contrast=contrast, **span)
+        rooms = [row["alarms_above"] - row["expected"] for row in (usual, busy)]
+        assert (busy["n"], rooms[1] > 0.65 * rooms[0]) == (1_000, True)
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Client:
+    """A number, a category and a volume, each of which is off for an hour or some now and then, by little or by far."""
+    rng, events = np.random.default_rng(8), []
+    off: dict[int, tuple[str, float]] = {}
+    for day in range(6, 20):
+        hour, lasts = int(rng.integers(0, 20)), int(rng.choice([1, 2, 4]))
+        signal = ("amount", "missing", "country", "volume", "odd")[day % 5]
+        off |= {24 * day + hour + later: (signal, 2.0 * (day // 5) - 1) for later in range(lasts)}
+    for hour in range(20 * 24):
+        what, size = off.get(hour, ("", 0.0))
+        for number in range(int(rng.poisson(80 * (np.exp(-size) if what == "volume" else 1)))):
+            at_ms, moved = START_MS + hour * HOUR_MS + number * 20_000, size * (what == "amount")
+            amount = float(rng.normal(np.sin(np.pi * hour / 12) + moved)) - 50 * (what == "odd" and rng.random() < 0.2)
+            amount_or_none = None if rng.random() < 0.02 + 0.1 * size * (what == "missing") else amount
+            country = "DE" if rng.random() < 0.6 - 0.1 * size * (what == "country") else "FR"
+            events.append(
+                {"id": f"{hour}/{number}", "ts": at_ms, "amount": amount_or_none, "country": country}
+            )  # fmt: skip
+    detect = {
+        "rule": "change", "false_alarms": "1 per 7d", "pane": "1h", "defaults": {"window": "1h"},
+        "rules": [{"on": "feature:amount", "use": [{"robust_z": {"false_alarm_rate": 0.001}}]}],
+    }  # fmt: skip
+    schema = {"id": "id", "features": {"amount": {"type": "numeric"}, "country": {"type": "category"}}}
+    watched = configured(detect=detect, schema=schema, segments=[])
+    lines = [json.dumps(event).encode() for event in events]
+    store, _ = replayed_lines(tmp_path_factory.mktemp("troubled"), lines, watched)
+    return Client(World(store=store, configuration=watched))
+
+
+def is_beyond(row: dict[str, Any]) -> bool:
+    actual, low, high = row["actual"], row["alarms_below"], row["alarms_above"]
+    return actual is not None and ((low is not None and actual < low) or (high is not None and actual > high))
+
+
+@pytest.mark.parametrize("signal", ["feature:amount", "feature:country", "volume"])
+def test_what_would_have_alarmed_did(troubled: Client, signal: str) -> None:
+    """Behind an alarm of the same day it was said by a level that had been forgotten when that alarm was over."""
+    span: dict[str, Any] = {"from_": START_MS, "to": START_MS + 20 * DAY_MS}
+    rows = asked(troubled, signal, points=5000, **span)
+    assert any(row["outcome"] == "alarmed" for row in rows)
+    assert [row for row in rows if row["outcome"] == "quiet" and is_beyond(row)] == []
+    outcomes = {row["window_end_ms"]: row["outcome"] for row in rows}
+    ends_ms = [end_ms for end_ms in sorted(outcomes) if outcomes[end_ms] == "quiet"]
+    over_ms = [end_ms for end_ms in ends_ms if outcomes.get(end_ms - HOUR_MS) in ("alarmed", "stands")]
+    of_over = [row for row in rows if row["window_end_ms"] in over_ms]
+    assert of_over
+    assert all(row["alarms_below"] is None and row["alarms_above"] is None for row in of_over)
+    words = troubled.get("/v1/explain", model="loans", signal=signal, at=over_ms[0] - 1).json()["words"]
+    assert "an alarm was over in it, and everything begins anew: nothing would have alarmed in it by itself" in words
+
+
 def test_a_job_within_an_hour_lies_within_what_would_alarm(tmp_path: Path) -> None:
     """For a quarter of an hour each night amounts are higher by far, which is no news then, and would be later."""
     rng, events, windows = np.random.default_rng(6), [], 96

@@ -130,6 +130,7 @@ def test_an_alert_whose_signals_say_little_is_marked_like_others() -> None:
         ({"signal": "feature:amuont"}, 404, "fraud has no signal 'feature:amuont', but volume, feature:amount"),
         ({"segment": "country=FR"}, 422, "fraud has no segment 'country=FR'; known are country=DE"),
         ({"version": "v9"}, 422, "fraud has no version 'v9'; known are v1"),
+        ({"signal": "volume", "version": "v1", "at": 1}, 422, "events of all versions are counted together"),
         ({"signal": "volume"}, 422, "volume has no alert that has not ended; say from when on its level is normal"),
         ({"says": "false", "at": 35_000}, 422, "feature:amount has no alert at that time; say another time"),
         ({"at": "yesterday"}, 422, "'yesterday' is not a time"),

@@ -94,6 +94,26 @@ def test_a_store_answers_as_the_service_does(
     assert asked.out == read.out
 
 
+@pytest.mark.parametrize(
+    ("options", "mistake"),
+    [
+        (("--from", "9", "--to", "8"), "--from (9) must be before --to (8)"),
+        (("--from", "8", "--to", "9"), "set --against-from and --against-to, --against-version, or --against-segment"),
+        (
+            (*NIGHT[:4], "--against-from", "9", "--against-to", "8"),
+            "--against-from (9) must be before --against-to (8)",
+        ),
+        ((*NIGHT[:4], "--against-from", "8", "--against-to", "x"), "error: --against-to: 'x' is not a time"),
+    ],
+)
+def test_mistakes_are_named_by_the_options_of_the_command(
+    options: tuple[str, ...], mistake: str, url: str, leeway: Console
+) -> None:
+    """They were named as parameters of the API, and the ends of the baseline as if they were others."""
+    refused = leeway("compare", "--model", "fraud", *options, "--url", url)
+    assert (refused.code, mistake in refused.err, "`" in refused.err.split(";")[0]) == (2, True, False), refused.err
+
+
 @pytest.mark.parametrize("question", [("status",), ("status", "fraud", "feature:amount"), ("status", "--summary")])
 def test_the_status_begins_with_the_alerts_about_leeway_itself_that_fire(
     question: tuple[str, ...], url: str, leeway: Console

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -361,6 +363,18 @@ def test_a_skew_that_has_stood_long_enough_is_adopted(tmp_path: Path) -> None:
     store, _ = replayed(configuration, written(tmp_path, [lines(lambda day: 1.0, days=20)]))
     assert [state for state, _ in transitions(store)] == ["firing", "resolved"]
     assert "adopted as the new normal after 6d" in reasons(store)[0]
+
+
+def test_a_skew_is_adopted_since_a_midnight_whatever_the_clocks_did_since(tmp_path: Path) -> None:
+    """Days were taken to have 24 hours: one was adopted since eleven in the evening."""
+    configuration = referred(tmp_path, adopt_after="6d", time_zone="Europe/Berlin", defaults={"window": "1h"})
+    summer_ms = int(datetime(2024, 3, 24, tzinfo=ZoneInfo("Europe/Berlin")).timestamp() * 1000)
+    events = [json.loads(line) for line in lines(lambda day: 1.0, days=14)]
+    stream = [json.dumps(event | {"ts": event["ts"] - START_MS + summer_ms}).encode() for event in events]
+    store, _ = replayed(configuration, written(tmp_path, [stream]))
+    [mark] = [mark for mark in read_marks(store) if mark.signal == "feature:x"]
+    begins = datetime.fromtimestamp(mark.from_ms / 1000, ZoneInfo("Europe/Berlin"))
+    assert (mark.says, begins.hour, begins < datetime(2024, 3, 31, tzinfo=begins.tzinfo)) == ("adopted", 0, True)
 
 
 # -- marks ------------------------------------------------------------------------------------------------------------

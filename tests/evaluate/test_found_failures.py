@@ -297,6 +297,44 @@ def test_a_constant_is_found_in_its_first_window(tmp_path: Path) -> None:
     assert onsets(tmp_path, watched(), lines(3, hourly))[0] == CHANGE_MS + HOUR_MS
 
 
+def test_a_constant_is_told_once_and_not_as_its_season_goes_by(tmp_path: Path) -> None:
+    """It was told three times a day for ever, as what moves up, further up, and down, from where the season was."""
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        values = rng.normal(size=PER_HOUR) + 2.5 * season(hour)
+        if at(hour) < CHANGE_MS:
+            return values.tolist()
+        return (0 * values + (0.5 if at(hour) < CHANGE_MS + 2 * DAY_MS else -1.0)).tolist()
+
+    store, _ = replayed_lines(tmp_path, lines(3, hourly, days=CHANGE_DAY + 4), watched())
+    alerts = sorted((alert["at_ms"], alert["title"]) for alert in rows(store, "alerts") if alert["state"] != "resolved")
+    another_ms = CHANGE_MS + 2 * DAY_MS
+    titles = [title for at_ms, title in alerts if at_ms <= another_ms]
+    assert "nearly constant" in titles[0]
+    assert ["→ 0.50" in title for title in titles if "typical value" in title] == [True]
+    # That it is another one is news.
+    others = [(at_ms, title) for at_ms, title in alerts if at_ms > another_ms and "typical value" in title]
+    assert [("→ -0.9" in title, at_ms <= another_ms + 4 * HOUR_MS) for at_ms, title in others] == [(True, True)]
+
+
+def test_what_is_back_before_it_could_be_told_from_a_level_of_its_day_says_how_far_off_it_was(tmp_path: Path) -> None:
+    """Days differ, so that nothing is odd until the morning: `missing 6.46 % → 8.65 %` was said of 45 %."""
+    rates = 0.05 * np.exp(np.random.default_rng(4).normal(0, 0.6, CHANGE_DAY + 1))
+    rates[-1] = 0.05
+
+    def hourly(rng: np.random.Generator, hour: int) -> Any:
+        is_off = hour // 24 == CHANGE_DAY and hour % 24 < 7
+        return [None if rng.random() < (0.3 if is_off else rates[hour // 24]) else 1.0 for _ in range(PER_HOUR)]
+
+    (state, title, entry), *_ = told(tmp_path, lines(6, hourly, days=CHANGE_DAY + 1))
+    assert (state, entry["since_ms"] >= START_MS + (CHANGE_DAY * 24 + 7) * HOUR_MS) == ("firing", True)
+    words = re.search(r"missing ([\d.]+) % → ([\d.]+) % and back", title)
+    assert words is not None, title
+    usual, earlier = map(float, words.groups())
+    assert usual < 10 < 20 < earlier < 50
+    assert "which by itself has" in entry["reason"]
+
+
 def test_every_recurrence_of_an_outage_alarms(tmp_path: Path) -> None:
     """Two hours without values every second day: often enough to be usual, and told each time."""
 
