@@ -20,7 +20,7 @@ from monitor.dataset import Dataset, read_dataset
 from monitor.errors import InputError
 from monitor.tls.client import trusting
 
-__all__ = ["Caution", "cautions", "load", "read_model", "with_posted"]
+__all__ = ["Caution", "cautions", "fields_beside_data_set", "load", "read_model", "with_posted"]
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,21 @@ def cautions(configuration: Configuration, name: str) -> list[Caution]:
     return [caution for signal, detectors in watching.items() for caution in _of_signal(signal, detectors, dataset)]
 
 
+def fields_beside_data_set(configuration: Configuration, name: str) -> list[str]:
+    """Return the signals of a model for whose fields its data set has no column; none where it has no data set.
+
+    Raises
+    ------
+    InputError
+        If the data set is broken.
+    """
+    spec = configuration.models[name].spec
+    if spec.baseline.uri is None:
+        return []
+    dataset = read_dataset(configuration.resolve(name, spec.baseline.uri), spec.schema_.paths())
+    return [signal for signal in spec.schema_.signals() if not dataset.has(signal.partition(":")[2])]
+
+
 def _unusable_files(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]]:
     """Yield path and message of every file of a format that is not there or cannot be used."""
     for index, source in enumerate(model.spec.sources):
@@ -164,7 +179,10 @@ def _unusable_data_set(model: Model, folder: Path) -> Iterator[tuple[KeyPath, st
     path = folder / model.spec.baseline.uri if model.spec.baseline.uri else None
     if path is not None and is_file(path):
         try:
-            watch_of(model, path.resolve())
+            watch = watch_of(model, path.resolve())
+            if model.spec.baseline.kind == "dataset" and not watch.reference:
+                columns = ", ".join(read_dataset(path).columns)
+                yield ("spec", "baseline", "uri"), f"{path} has no field of the model; its columns are {columns}"
         except InputError as error:
             yield ("spec", "baseline", "uri"), str(error)
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import gzip
+import json
 import os
 import re
+import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from io import BufferedIOBase, BytesIO
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -17,13 +23,20 @@ from numpy.typing import NDArray
 
 from monitor.errors import InputError
 
-__all__ = ["DATA_SETS", "JSON_LINES", "TABLES", "Dataset", "read_dataset", "read_table"]
+__all__ = ["DATA_SETS", "JSON_LINES", "TABLES", "Dataset", "kind_of", "read_dataset", "read_table"]
 
 TABLES = (".csv", ".parquet")
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 DATA_SETS = (*TABLES, *JSON_LINES)
 """Suffixes of files that are tables, or JSON lines, and of all that may be data sets."""
 
+PACKED = ".gz"
+
+SEPARATORS = (";", "\t", "|")
+"""What stands between the values of files that are called CSV all the same."""
+
+EXACT = 1 << 53
+"""Larger floats do not say which whole number was meant."""
 
 Value = str | int | bool
 """What a condition may ask for."""
@@ -68,9 +81,11 @@ class Dataset:
 
         column = self._column(name)
         try:
-            values = column.cast(pa.float64()).to_numpy(zero_copy_only=False)  # type: ignore[attr-defined]
+            # Of whole numbers that no float holds, as times in ns, the nearest one.
+            values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)  # type: ignore[attr-defined]
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"{self.path}: column {name!r} is not numeric: it holds {self._type(name)}") from error
+            message = f"column {name!r} is not numeric: it holds {self._type(name)}{_first_text(column)}"
+            raise InputError(f"{self.path}: {message}") from error
         return np.asarray(values, dtype=np.float64)
 
     def vectors(self, name: str, dimension: int) -> NDArray[np.float64]:
@@ -175,9 +190,43 @@ def _equals(value: object, demanded: Value) -> bool:
 
 
 def _as_text(value: object) -> str:
+    """Return what decoders make of a category: of whole numbers their digits, however they are written."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, (float, Decimal)) and float(value).is_integer() and abs(float(value)) <= EXACT:
+        return str(int(value))
     return str(value)
+
+
+def _first_text(column: Any) -> str:
+    """Say which text is the first that is no number; not what it says, which may be somebody's."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(column.type):
+        return ""
+    texts = enumerate(column.to_pylist(), start=1)
+    first = next((number for number, text in texts if text is not None and not _is_number(text)), None)
+    return "" if first is None else f", and row {first:,} is the first that is no number"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def kind_of(path: PurePath) -> str:
+    """Return the suffix that says how a file is read, in small letters; of a packed one, the suffix before ``.gz``.
+
+    Examples
+    --------
+    >>> [kind_of(PurePath(name)) for name in ("a.CSV", "a.csv.gz", "a.gz", "a")]
+    ['.csv', '.csv', '.gz', '']
+    """
+    unpacked = PurePath(path.stem).suffix.lower() if path.suffix == PACKED else ""
+    return unpacked if unpacked in DATA_SETS else path.suffix.lower()
 
 
 def read_dataset(
@@ -220,29 +269,44 @@ def read_table(path: Path, most_bytes: int | None = None) -> Any:
         ".parquet": pyarrow.parquet.read_table,
         **dict.fromkeys(JSON_LINES, pyarrow.json.read_json),
     }
-    reader = readers.get(path.suffix.lower())
+    kind = kind_of(path)
+    reader = readers.get(kind)
     if reader is None:
         raise InputError(f"{path}: unknown kind of file; expected one of {', '.join(sorted(readers))}")
     try:
-        table = reader(str(path) if most_bytes is None else _head(path, most_bytes))
-    except OSError as error:
-        # Arrow gives no reason but its own sentence, and of a file that is not there its name alone.
-        reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else error.strerror or error
-        raise InputError(f"{path}: {reason}") from error
+        # Arrow unpacks what is named so by itself.
+        with _readable(path):
+            table = reader(str(path) if most_bytes is None else _head(path, most_bytes))
     except pa.ArrowInvalid as error:
-        if path.suffix.lower() in JSON_LINES:
-            return _of_mixed_lines(path)
-        message = _place(_with_row(path, str(error))) if path.suffix.lower() == ".csv" else str(error)
-        raise InputError(f"{path}: not a readable {path.suffix[1:]} file: {message}") from error
+        with _readable(path):
+            if kind in JSON_LINES:
+                return _of_mixed_lines(path)
+            message = _separated(path) or _place(_with_row(path, str(error))) if kind == ".csv" else str(error)
+        raise InputError(f"{path}: not a readable {kind[1:]} file: {message}") from error
     names = Counter(table.column_names)
     if twice := [name for name, count in names.items() if count > 1]:
         raise InputError(f"{path}: several columns are called {twice[0]!r}")
-    if path.suffix.lower() == ".csv":
+    if kind == ".csv":
+        if len(names) == 1 and (message := _separated(path)):
+            raise InputError(f"{path}: not a readable csv file: {message}")
         for column in table.schema:
             if pa.types.is_binary(column.type):
                 raise InputError(f"{path}: the texts of column {column.name!r} are not UTF-8")
         table = _without_empty_texts(table)
     return table
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be opened, or unpacked, why."""
+    try:
+        yield
+    except (EOFError, zlib.error) as error:
+        raise InputError(f"{path}: damaged gzip data ({error})") from error
+    except OSError as error:
+        # Arrow gives no reason but its own sentence, and of a file that is not there its name alone.
+        reason = os.strerror(errno.ENOENT) if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise InputError(f"{path}: {reason}") from error
 
 
 def _without_empty_texts(table: Any) -> Any:
@@ -281,35 +345,71 @@ def _with_row(path: Path, message: str) -> str:
     return message
 
 
+def _separated(path: Path) -> str:
+    """Say what separates the values of a CSV file, if that is no comma; empty if it is, or cannot be told.
+
+    Names of columns have no others in them but by design.
+    """
+    with _opened(path) as file:
+        header = file.readline(1 << 20).removeprefix(codecs.BOM_UTF8).decode(errors="replace").rstrip("\r\n")
+    counts = {separator: header.count(separator) for separator in SEPARATORS}
+    separator = max(counts, key=lambda each: counts[each])
+    if not counts[separator] or "," in header:
+        return ""
+    return (
+        f"values have to be separated by ',', not by {separator!r}, and decimals by a point: write it anew, as with "
+        f"pandas.read_csv(…, sep={separator!r}, decimal=',').to_csv(…, index=False)"
+    )
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    """Open a file, and unpack it as it is read where its name says that it is packed."""
+    return gzip.open(path) if path.suffix == PACKED else path.open("rb")
+
+
 def _head(path: Path, most_bytes: int) -> BytesIO:
     """Return the first whole lines of a file."""
-    with path.open("rb") as file:
+    with _opened(path) as file:
         head = file.read(most_bytes)
         is_all = not file.read(1)
     return BytesIO(head if is_all else head[: head.rfind(b"\n") + 1])
 
 
 def _of_mixed_lines(path: Path) -> object:
-    """Read JSON lines of which Arrow does not know what type a column has."""
-    import msgspec
+    """Read JSON lines of which Arrow does not know what type a column has, or that have NaN in them."""
     import pyarrow as pa
 
     columns: dict[str, list[object]] = {}
     rows = 0
-    with path.open("rb") as lines:
+    with _opened(path) as lines:
         for number, line in enumerate(lines, start=1):
-            if not line.strip():
+            written = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            if not written.strip():
                 continue
-            try:
-                row = msgspec.json.decode(line, type=dict[str, Any])
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}:{number}: not a JSON object: {error}") from error
+            row = _object(written, f"{path}:{number}")
             for name in row:
                 columns.setdefault(name, [None] * rows)
             for name, values in columns.items():
                 values.append(row.get(name))
             rows += 1
     return pa.table({name: _array(values) for name, values in columns.items()})
+
+
+def _object(line: bytes, log_position: str) -> dict[str, Any]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"{log_position}: not a JSON object: {error}; each line of such a file is one"
+        try:
+            # NaN and Infinity, as Python writes them, are no JSON, and are read in messages, too.
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise InputError(message) from error
+        if not isinstance(row, dict):
+            raise InputError(message) from error
+        return row
 
 
 def _array(values: list[object]) -> object:

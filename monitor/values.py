@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 # Receivers state their parameters in the same words, and know nothing of this package.
 from sinks.parameters import DAY_MS, LONGEST_MS, DurationMs, Name, Strict, format_duration, parse_duration
@@ -14,6 +14,7 @@ __all__ = [
     "DAY_MS",
     "LONGEST_MS",
     "DurationMs",
+    "FieldPath",
     "Lifetime",
     "Name",
     "Share",
@@ -105,6 +106,21 @@ Lifetime = Annotated[int | None, BeforeValidator(parse_lifetime, json_schema_inp
 
 Share = Annotated[float, BeforeValidator(parse_share, json_schema_input_type=_ShareAsWritten)]
 """A part of the events, written ``true``, ``false`` or ``1%``, held as a number from 0 to 1."""
+
+
+def _path(path: str) -> str:
+    """Refuse what leads to no field: JSONPath, and a name that is empty."""
+    if path.startswith(("$.", "$[")):
+        raise ValueError(
+            f"a path has no $ in front: names with dots between them, such as `features.amount`, got {path!r}"
+        )
+    if not path.startswith("header:") and not all(path.split(".")):
+        raise ValueError(f"a path is names with dots between them, such as `features.amount`, got {path!r}")
+    return path
+
+
+FieldPath = Annotated[str, Field(min_length=1), AfterValidator(_path)]
+"""Where a field stands in a message: dots for nesting."""
 
 
 def ordinal(number: int) -> str:

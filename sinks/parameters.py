@@ -71,7 +71,8 @@ _AsWritten = Annotated[str, Field(pattern=rf"^\s*(?:{_PART.pattern})+\s*$")]
 DurationMs = Annotated[int, BeforeValidator(parse_duration, json_schema_input_type=_AsWritten)]
 """A duration, written ``5m``, held in ms."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"
+Name = Annotated[str, Field(pattern=NAME)]
 """A name that is safe in an URL, a file name and a label: letters, digits, ``_ . -``."""
 
 

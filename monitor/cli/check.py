@@ -69,7 +69,7 @@ def command(
     """
     if events and live:
         raise click.UsageError("--events and --live are two ways to get messages: take one", ctx)
-    from monitor.check import cautions, load
+    from monitor.check import cautions, fields_beside_data_set, load
     from monitor.config import ConfigError
 
     try:
@@ -78,7 +78,8 @@ def command(
         _say_mistakes(error, json_=json_)
         ctx.exit(2)
     plans = [
-        plan(model, events_per_hour) | {"cautions": cautions(configuration, name)}
+        plan(model, events_per_hour)
+        | {"cautions": cautions(configuration, name), "beside_data_set": fields_beside_data_set(configuration, name)}
         for name, model in configuration.models.items()
     ]
     tried = _tried(configuration, events, events_per_hour, live=live, json_=json_)
@@ -272,6 +273,15 @@ def _say_oversights(shown: dict[str, Any]) -> None:
     for signal in shown["not_compared"]:
         click.echo(
             f"caution: {signal}: nothing is made of this ranking unless `performance` compares it with a label\n"
+        )
+    if beside := shown["beside_data_set"]:
+        effect = "nothing is compared with it, and" if shown["baseline"] == "dataset" else "so"
+        click.echo(f"not in the data set: {', '.join(beside)}: {effect} their cells are those of any values\n")
+    change = shown["change"]
+    if change is not None and change["signals"] and change["each_ms"] < shown["every_ms"]:
+        click.echo(
+            "caution: detect.false_alarms: accepts more than one alarm of each signal in each window: `1 per 30d` is "
+            "usual\n"
         )
     for signal, answer in shown["fallbacks_out_of_range"].items():
         click.echo(

@@ -43,7 +43,7 @@ _KIND = re.compile(rb"^kind: *['\"]?Service\b", re.MULTILINE)
     "origin",
     required=True,
     metavar="FILE|TOPIC|mlflow:MODEL/VERSION",
-    help="A file of events or training data (.csv, .parquet, .jsonl, .jsonl.gz), a Kafka topic, or a model in MLflow.",
+    help="A file of events or training data (.csv, .parquet, .jsonl; with .gz), a Kafka topic, or a model in MLflow.",
 )
 @click.option("--bootstrap", multiple=True, metavar="HOST:PORT", help="Brokers of the topic.")
 @click.option(
@@ -117,10 +117,10 @@ def command(
 
 
 def _is_file(origin: str, *, may_be_topic: bool) -> bool:
-    from monitor.dataset import DATA_SETS
+    from monitor.dataset import DATA_SETS, kind_of
     from monitor.errors import InputError
 
-    is_named_so = Path(origin).suffix.lower() in {*DATA_SETS, ".gz"}
+    is_named_so = kind_of(Path(origin)) in {*DATA_SETS, ".gz"}
     if may_be_topic:
         return is_named_so and Path(origin).is_file()
     if Path(origin).is_dir():
@@ -146,11 +146,11 @@ def _from_mlflow(reference: str, most_rows: int, target: Path | None) -> tuple[S
 
 
 def _from_file(path: Path, most_rows: int, target: Path | None) -> tuple[Sample, Origin]:
-    from monitor.dataset import DATA_SETS
+    from monitor.dataset import DATA_SETS, kind_of
     from monitor.draft import Origin, of_file
 
     sample = of_file(path, most_rows)
-    if path.suffix.lower() not in DATA_SETS:
+    if kind_of(path) not in DATA_SETS:
         return sample, Origin(
             str(path), no_data_set=f"{path.suffix} is not read as a data set: bins are those of any number"
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from monitor.values import DAY_MS, Lifetime, Share, Strict
+from monitor.values import DAY_MS, FieldPath, Lifetime, Share, Strict
 
 __all__ = ["NONE", "Keep", "KeepFor", "KeepOrNone"]
 
@@ -27,7 +27,7 @@ class Keep(Strict):
         default=0.0, description="share of the events whose predictions are kept; holds the share of `events`"
     )
     labels: bool = Field(default=True, description="whether what sources of `kind: labels` say is kept")
-    subject: str | None = Field(
+    subject: FieldPath | None = Field(
         default=None, description="path of whom an event is about, such as `customer.id`: what `leeway erase` looks for"
     )
     without: list[str] = Field(default_factory=list, description="signals that kept events are stored without")

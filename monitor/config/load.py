@@ -385,11 +385,19 @@ def wrong_references(model: Model, folder: Path) -> Iterator[tuple[KeyPath, str]
 
     uri = model.spec.baseline.uri
     if uri is not None and not is_file(folder / uri):
-        yield ("spec", "baseline", "uri"), f"no such file: {(folder / uri)}"
+        yield ("spec", "baseline", "uri"), _no_file(folder, uri)
     for name, estimate in model.spec.estimates.items():
         if not is_file(folder / estimate.uri):
-            yield ("spec", "performance", "estimates", name, "uri"), f"no such file: {folder / estimate.uri}"
+            yield ("spec", "performance", "estimates", name, "uri"), _no_file(folder, estimate.uri)
     yield from wrong_rules(model)
+
+
+def _no_file(folder: Path, uri: str) -> str:
+    """Say what a file is not that cannot be read."""
+    scheme, is_address, _ = uri.partition("://")
+    if is_address:
+        return f"a path of this machine belongs here, and {scheme}:// is none: fetch the file, and name its copy"
+    return f"is a folder: {folder / uri}" if os.path.isdir(folder / uri) else f"no such file: {folder / uri}"
 
 
 def _wrong_names(service: Service) -> Iterator[tuple[KeyPath, str]]:

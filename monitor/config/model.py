@@ -21,8 +21,8 @@ from monitor.config.keep import Keep, KeepOrNone
 from monitor.config.performance import EstimateSpec, Performance, PerformancePlan, plan_of
 from monitor.config.schema import FieldSpec, Schema
 from monitor.config.streams import Topics, is_pattern, reader_of
-from monitor.dataset import JSON_LINES, TABLES
-from monitor.values import DAY_MS, DurationMs, Name, Strict, WrongPartError, format_duration
+from monitor.dataset import JSON_LINES, TABLES, kind_of
+from monitor.values import DAY_MS, DurationMs, FieldPath, Name, Strict, WrongPartError, format_duration
 
 __all__ = [
     "Alerts",
@@ -55,7 +55,7 @@ class Metadata(Strict):
 class EventTime(Strict):
     """Where an event's time stands, and in which unit."""
 
-    path: str = Field(description="the field, dots for nesting")
+    path: FieldPath = Field(description="the field, dots for nesting")
     unit: Literal["auto", "s", "ms", "us", "ns", "iso"] = Field(
         default="auto",
         description="`auto`: of each number the one in which it is a time from 2000 to 2200",
@@ -89,7 +89,7 @@ DeadLetterTopicOrName = Annotated[
 class ModelsByName(Strict):
     """Models that register themselves: each name that messages hold is a model like the one of this file."""
 
-    by: str = Field(min_length=1, description="the field that names the model, dots for nesting, or `header:NAME`")
+    by: FieldPath = Field(description="the field that names the model, dots for nesting, or `header:NAME`")
     at_most: int = Field(
         default=100,
         ge=0,
@@ -213,15 +213,25 @@ class SourceSpec(Strict):
 
 
 def _suffix(file: object) -> str:
-    """How the name of a file, or a glob, ends; empty if it may end in several ways."""
-    return PurePath(file).suffix.lower() if isinstance(file, str) else ""
+    """How the name of a file, or a glob, ends, before ``.gz``; empty if it may end in several ways."""
+    return kind_of(PurePath(file)) if isinstance(file, str) else ""
+
+
+def _category(value: object) -> object:
+    """Return the name that events with a number, or true or false, have."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else value
+
+
+Category = Annotated[str, BeforeValidator(_category, json_schema_input_type=str | int | bool)]
 
 
 class SegmentSpec(Strict):
     """A segment of the traffic that is watched on its own."""
 
     by: list[str] = Field(min_length=1, max_length=6, description="category features; several are combined")
-    values: list[list[str] | str] | None = Field(
+    values: list[list[Category] | Category] | None = Field(
         default=None,
         max_length=MAX_SEGMENTS,
         description="the segments to watch, each once; without it the most frequent of the baseline's data set",

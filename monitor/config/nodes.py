@@ -44,6 +44,19 @@ _TAG = "tag:yaml.org,2002:"
 _MERGE = _TAG + "merge"
 # A date is text: pydantic reads those that are meant as dates, and names of segments may look like one.
 _TEXT = {_TAG + name for name in ("str", "timestamp", "value", "merge")}
+_TRUTHS_AND_NUMBERS = {_TAG + name for name in ("bool", "int", "float")}
+# YAML 1.1 takes NO for false, 22:00 for 1320 and 010 for 8; here they are what they look like, as in YAML 1.2.
+_AS_WRITTEN = re.compile(r"(?i:yes|no|on|off)|[-+]?0[0-9_]+|.*:.*")
+_HINTS = (
+    ("cannot start any token", "is a line indented with a tab, or does a text begin with a sign that needs quotes?"),
+    ("mapping values are not allowed here", "does a text with a colon need quotes, or is a line indented too far?"),
+    ("expected <block end>", "is a line indented otherwise than those that it belongs with?"),
+    ("expected alphabetic or numeric character", "a text that begins with * or & stands in quotes"),
+    ("found undefined alias", "a text that begins with * stands in quotes"),
+    ("found unexpected end of stream", "a quote that is opened here is not closed"),
+)
+"""What is behind complaints of the parser, most often."""
+
 _READ: dict[str, Callable[[SafeConstructor, yaml.ScalarNode], Any]] = {
     _TAG + "null": SafeConstructor.construct_yaml_null,
     _TAG + "bool": SafeConstructor.construct_yaml_bool,
@@ -140,8 +153,12 @@ def compose(text: str) -> Iterator[yaml.Node]:
             assert node is not None
             yield node
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or composer.get_mark()
-        raise YamlError(f"not YAML: {error.problem}", (mark.line + 1, mark.column + 1)) from error
+        problem = str(error.problem)
+        hint = next((f": {words}" for beginning, words in _HINTS if beginning in problem), "")
+        # Where a quote is opened says more than where the file ends.
+        is_open = "end of stream" in problem and error.context_mark is not None
+        mark = (error.context_mark if is_open else error.problem_mark) or composer.get_mark()
+        raise YamlError(f"not YAML: {problem}{hint}", (mark.line + 1, mark.column + 1)) from error
     except ValueError as error:
         # Of `\U` beyond the last character, and of a version with thousands of digits.
         raise YamlError(f"not YAML: {error}", (composer.line + 1, composer.column + 1)) from error
@@ -260,6 +277,8 @@ class Values:
             raise YamlError(f"unknown tag {_short(node.tag)}", _position(node), path)
         if len(node.value) > MAX_NUMBER_LENGTH:
             raise YamlError(f"a number of more than {MAX_NUMBER_LENGTH} characters", _position(node), path)
+        if node.tag in _TRUTHS_AND_NUMBERS and _AS_WRITTEN.fullmatch(node.value):
+            return self._read_text(_text(node, path), path)
         try:
             return _READ[node.tag](self._constructor, node)
         except (ValueError, KeyError, IndexError) as error:

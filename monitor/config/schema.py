@@ -9,11 +9,13 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from monitor.config.privacy import KEYED, Buckets, FieldPrivacy
-from monitor.values import Strict, WrongPartError
+from monitor.values import FieldPath, Strict, WrongPartError
 
 __all__ = ["MAX_VERSIONS", "FieldSpec", "Schema"]
 
 MAX_VERSIONS = 50
+LONGEST_NAME = 200
+"""Of a field."""
 
 
 class FieldSpec(Strict):
@@ -23,7 +25,7 @@ class FieldSpec(Strict):
         description="`ranking` is of a prediction an ordered list of names, of a label the relevant ones, with grades "
         "or without: `performance` compares them, and nothing else watches them"
     )
-    path: str | None = Field(default=None, description="where it stands in the message; its own name if absent")
+    path: FieldPath | None = Field(default=None, description="where it stands in the message; its own name if absent")
     range: tuple[float, float] | None = Field(
         default=None, description="numeric: values outside are counted as out of range"
     )
@@ -118,11 +120,11 @@ class FieldSpec(Strict):
 class Schema(Strict):
     """The fields of an event that matter; others are left alone."""
 
-    id: str | None = Field(
+    id: FieldPath | None = Field(
         default=None,
         description="path of the event's identity; with it, duplicates within the lateness are dropped",
     )
-    version: str | None = Field(default=None, description="path of the model's version")
+    version: FieldPath | None = Field(default=None, description="path of the model's version")
     max_versions: int = Field(
         default=MAX_VERSIONS,
         ge=1,
@@ -144,9 +146,14 @@ class Schema(Strict):
     def _something_to_watch(self) -> Schema:
         if not self.features and not self.prediction:
             raise ValueError("name at least one feature or prediction field")
-        for name in [*self.features, *self.prediction, *self.labels]:
-            if not re.fullmatch(r"[^\s:*?\[\]]{1,200}", name):
-                raise ValueError(f"a field's name has no spaces, colons or wildcards: {name!r}")
+        for part, fields in (("features", self.features), ("prediction", self.prediction), ("labels", self.labels)):
+            for name in fields:
+                if len(name) > LONGEST_NAME:
+                    message = f"its name has {len(name):,} characters, of at most {LONGEST_NAME}"
+                    raise WrongPartError((part, name), f"{message}: give it another one, and that as its `path`")
+                if not re.fullmatch(r"[^\s:*?\[\]]+", name):
+                    message = f"a field's name has no spaces, colons or wildcards: {name!r}"
+                    raise WrongPartError((part, name), f"{message}; give it another one, and that as its `path`")
         return self
 
     @model_validator(mode="after")

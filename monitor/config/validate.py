@@ -21,6 +21,7 @@ from monitor.config.layers import RULES, ModelDefaults, rules_of, sample_of
 from monitor.config.model import Model
 from monitor.config.plain_secrets import plain_secrets
 from monitor.values import WrongPartError
+from sinks.parameters import NAME
 from sinks.receivers import RECEIVERS, parameters_class
 from sinks.receivers.parameters import Parameters
 
@@ -34,6 +35,18 @@ STAND_INS = ("stand-in", "v" + "0123456789abcdef" * 4, "1", "1h", "true")
 SECTION_ERRORS = ("model_type", "model_attributes_type", "dict_type", "mapping_type")
 LIST_ERRORS = ("list_type", "tuple_type")
 """How pydantic calls what stands where a section, or a list, belongs."""
+
+MEANT = {
+    "numeric": ("number", "num", "int", "integer", "float", "double", "decimal", "real", "long", "continuous"),
+    "category": ("categorical", "categories", "string", "str", "text", "enum", "bool", "boolean", "object", "factor"),
+    "vector": ("list", "array", "embedding", "tensor"),
+    "s": ("sec", "secs", "second", "seconds", "epoch", "unix"),
+    "ms": ("milli", "millis", "msec", "millisecond", "milliseconds"),
+    "us": ("micro", "micros", "usec", "µs", "microsecond", "microseconds"),
+    "ns": ("nano", "nanos", "nanosecond", "nanoseconds"),
+    "iso": ("iso8601", "iso 8601", "iso-8601", "rfc3339", "datetime", "date", "timestamp", "string"),
+}
+"""What other tools call the choices of a key."""
 
 MOST_MISTAKES = 200
 """So many of a document are put into words: nobody mends thousands at a time."""
@@ -192,12 +205,14 @@ def _inside(loc: Sequence[str | int], value: Any) -> tuple[Any, KeyPath]:
 def _message(kind: type[BaseModel], document: Document, item: Any) -> str:
     if item["type"] in SECTION_ERRORS:
         keys = {field.alias or name for at in _sections_at(kind, item["loc"]) for name, field in _fields(at, {})}
+        if keys and item["type"] == "dict_type":
+            return f"names belong here, `{{NAME: {{key: value}}}}`; the keys of each are {', '.join(sorted(keys))}"
         return "a section belongs here, `{key: value}`" + (f"; its keys are {', '.join(sorted(keys))}" if keys else "")
     if item["type"] in LIST_ERRORS:
         return "a list belongs here, `[one, another]`"
     if item["type"] != "extra_forbidden":
         # The message alone: the error's input may hold a secret.
-        return str(item["msg"]).removeprefix("Value error, ")
+        return str(item["msg"]).removeprefix("Value error, ") + _hint(item)
     *within, key = item["loc"]
     if is_alertmanagers(str(key)):
         instead = ": have routes name a receiver of spec.receivers, such as one of kind apprise or webhook"
@@ -205,6 +220,20 @@ def _message(kind: type[BaseModel], document: Document, item: Any) -> str:
     value, _ = _inside(within, document.value)
     keys = {field.alias or name for section in _sections_at(kind, within) for name, field in _fields(section, value)}
     return _unknown(str(key), sorted(keys))
+
+
+def _hint(item: Any) -> str:
+    """Say what to write instead, where that is known."""
+    is_number = isinstance(item["input"], int | float)
+    if item["type"] == "string_type" and is_number:
+        return ": what is read as a number, or as true or false, stands in quotes to be a text"
+    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] == NAME:
+        return ": a name begins with a letter or a digit, has these and `_.-` only, and 128 characters at most"
+    if item["type"] == "literal_error":
+        expected, word = str(item["ctx"]["expected"]), str(item["input"]).lower()
+        meant = (choice for choice, words in MEANT.items() if f"'{choice}'" in expected and word in words)
+        return next((f"; did you mean {choice!r}?" for choice in meant), "")
+    return ""
 
 
 def _unknown(key: str, keys: list[str]) -> str:

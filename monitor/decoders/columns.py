@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -377,7 +378,9 @@ def _no_record_time(rows: Rows, index: int) -> tuple[str, str]:
 
 
 def _version(value: object) -> tuple[str, str]:
-    version, reason = text(value)
+    # `1.2` without quotes is a number to JSON, and a version to whoever wrote it.
+    is_fraction = isinstance(value, float) and math.isfinite(value) and not value.is_integer()
+    version, reason = (str(value), "") if is_fraction else text(value)
     return (version, reason) if len(version) <= MAX_NAME else ("", "too_long")
 
 

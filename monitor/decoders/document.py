@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 
@@ -83,7 +84,9 @@ def decoded(payload: bytes) -> str:
     try:
         return payload.decode()
     except UnicodeDecodeError as error:
-        raise Refused("not_utf8", f"byte {error.start} of {len(payload)}: {error.reason}") from error
+        is_utf_16 = payload.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        reason = "it begins as UTF-16 does" if is_utf_16 else error.reason
+        raise Refused("not_utf8", f"byte {error.start} of {len(payload)}: {reason}") from error
 
 
 def text_at(document: dict[str, object], path: str) -> str:

@@ -40,6 +40,9 @@ MAX_RANKING_BYTES = 16_384
 
 MAX_GRADE = 1e6
 
+_EXACT = 1 << 53
+"""Larger floats do not say which whole number was meant."""
+
 _SHOWN = 80
 _FRACTION = 40
 
@@ -136,8 +139,8 @@ def category(value: object) -> tuple[object, str]:
 
     Examples
     --------
-    >>> category("DE"), category(7), category(True), category(1.5)
-    (('DE', ''), ('7', ''), ('true', ''), (INVALID, 'wrong_type'))
+    >>> category("DE"), category(7), category(7.0), category(True), category(1.5)
+    (('DE', ''), ('7', ''), ('7', ''), ('true', ''), (INVALID, 'wrong_type'))
     """
     if value is None:
         return None, ""
@@ -207,16 +210,20 @@ def _written(value: object, reason: str) -> tuple[str | None, str]:
 def text(value: object) -> tuple[str, str]:
     """Return a text; the empty one for a missing value and, with the reason, for an unusable one.
 
+    A whole number is one however it is written: data frames make ``3.0`` of a 3 whose column lacks values.
+
     Examples
     --------
-    >>> text("v3"), text(3), text(None), text([3])
-    (('v3', ''), ('3', ''), ('', ''), ('', 'wrong_type'))
+    >>> text("v3"), text(3), text(3.0), text(None), text([3])
+    (('v3', ''), ('3', ''), ('3', ''), ('', ''), ('', 'wrong_type'))
     """
     if value is None:
         return "", ""
     if isinstance(value, str):
         # Half of a surrogate pair is legal in JSON, but cannot be stored as UTF-8.
         return (str(value), "") if value.isascii() or _is_unicode(value) else ("", "not_unicode")
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        return str(int(value)), ""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value), ""
     return "", "wrong_type"

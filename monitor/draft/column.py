@@ -127,6 +127,8 @@ def as_number(value: Any) -> float:
 
 
 def _as_category(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 1 << 53:
+        return str(int(value))
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 

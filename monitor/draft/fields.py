@@ -7,6 +7,7 @@ that has something to say of it decides.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,9 +17,9 @@ import numpy as np
 from monitor.draft import names
 from monitor.draft.column import Column, as_number, short
 from monitor.draft.sample import Sample
-from monitor.draft.times import has_zone, read_times
+from monitor.draft.times import has_zone, is_local_time, read_times
 
-__all__ = ["MOST_WATCHED", "Guess", "Role", "guess", "model_column"]
+__all__ = ["LOCAL_TIMES", "MOST_WATCHED", "Guess", "Role", "guess", "model_column"]
 
 Role = Literal["time", "id", "version", "model", "feature", "prediction", "label", "personal", "left out"]
 
@@ -28,6 +29,8 @@ MOST_WATCHED = 500
 MOST_CATEGORIES = 20_000
 FREE_TEXT_SHARE = 0.5
 """Of texts that are all different: nobody will see most of them twice."""
+
+LOCAL_TIMES = "times that are not ISO 8601, and cannot be read: send 2024-05-06T07:30:00Z, or a number"
 
 SHARE = [0, 1]
 LEAST_IN_A_RANGE, MOST_IN_A_RANGE = 1e-100, 1e15
@@ -86,10 +89,7 @@ def guess(sample: Sample, model_path: str | None) -> list[Guess]:
         settled[model_path] = Guess(model_path, "model", "it names the model")
     has_time = any(each.role == "time" for each in settled.values())
     guesses = [settled.get(each.path) or (has_time and _growing(each)) or _of_column(each) for each in columns]
-    unreachable = [
-        Guess(short(path), "left out", "no path leads to it: it has no name, or a dot in it, or is nested too deep")
-        for path in sorted(sample.unreachable)
-    ]
+    unreachable = [Guess(short(path), "left out", reason) for path, reason in sorted(sample.unreachable.items())]
     return [*_bounded(guesses), *unreachable]
 
 
@@ -107,7 +107,8 @@ def _only_ones(columns: Sequence[Column]) -> Iterator[Guess]:
     if times:
         _, column, unit = min(times, key=lambda each: (each[0], -len(each[1].present)))
         naive = unit == "iso" and not any(map(has_zone, column.texts))
-        reason = f"{'ISO 8601' if unit == 'iso' else f'numbers in {unit}'}" + (", taken as UTC" if naive else "")
+        written = {"iso": "ISO 8601", "auto": "times in several units"}.get(unit, f"numbers in {unit}")
+        reason = written + (", taken as UTC" if naive else "")
         yield Guess(column.path, "time", reason, f"from {short(str(column.present[0]))}", unit)
     ids = [(rank, column) for column in columns for rank in _as_identity(column)]
     if ids:
@@ -255,6 +256,8 @@ def _number(column: Column) -> Guess | None:
     if kind != "number" or not column.numbers or others > (1 - MOSTLY) * len(column.present):
         return None
     other = f"; {others:,} values are no numbers" if others else ""
+    if infinite := sum(column.kinds.values()) - others - len(column.numbers):
+        other += f"; {infinite:,} are NaN or infinite"
     if column.is_whole and (column.distinct <= 2 or _is_code(column)):
         few = f"whole numbers of {column.distinct} kinds"
         return _watched(column, "category", few + other)
@@ -263,11 +266,31 @@ def _number(column: Column) -> Guess | None:
     return _watched(column, "numeric", "numbers" + other, settings | usual)
 
 
+def _written_otherwise(column: Column) -> Guess | None:
+    """Say of texts that most of them are numbers, or times, which nobody would take for them."""
+    texts = column.texts
+    if len(texts) < MOSTLY * len(column.present):
+        return None
+    if _mostly(_is_number, texts) and not _is_code(column):
+        return Guess(column.path, "left out", "numbers written as text, which count as unusable: send numbers")
+    if _mostly(_is_number_with_comma, texts):
+        return Guess(column.path, "left out", "texts of numbers with commas, which count as unusable: send numbers")
+    return Guess(column.path, "left out", LOCAL_TIMES) if _has_local_times(column) else None
+
+
+def _has_local_times(column: Column) -> bool:
+    """Whether most values are times, and some of them of no form that is read."""
+    texts = [text for text in column.texts if read_times([text]) is None]
+    return len(texts) > (1 - MOSTLY) * len(column.present) and _mostly(is_local_time, texts)
+
+
+def _mostly(holds: Callable[[str], bool], texts: Sequence[str]) -> bool:
+    return sum(map(holds, texts)) >= MOSTLY * len(texts) > 0
+
+
 def _category(column: Column) -> Guess | None:
     if column.distinct > max(FEWEST_ROWS, FREE_TEXT_SHARE * len(column.present)) or column.distinct > MOST_CATEGORIES:
         return Guess(column.path, "left out", f"free text: {column.distinct:,} values in {len(column.present):,} rows")
-    if len(column.texts) == len(column.present) and all(map(_is_number, column.texts)):
-        return Guess(column.path, "left out", "numbers written as text, which count as unusable: send numbers")
     kind, others = column.main_kind()
     mixed = f"; {others:,} values are of another kind" if others else ""
     noun = "value" if column.distinct == 1 else "values"
@@ -284,6 +307,7 @@ RULES: Sequence[Rule] = (
     _identifies,
     _vector,
     _number,
+    _written_otherwise,
     _category,
 )
 """In this order; the last one always answers."""
@@ -361,6 +385,10 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_number_with_comma(text: str) -> bool:
+    return re.fullmatch(r"[-+]?(\d{1,3}([. ]\d{3})*,\d+|\d+,\d+|\d{1,3}(,\d{3})+(\.\d+)?)", text) is not None
 
 
 def _bounded(guesses: Sequence[Guess]) -> Iterator[Guess]:

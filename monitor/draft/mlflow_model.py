@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from monitor.dataset import DATA_SETS
+from monitor.dataset import DATA_SETS, kind_of
 from monitor.errors import InputError
 
 __all__ = ["TrainedOn", "trained_on"]
@@ -106,7 +106,7 @@ def _data_set(client: Any, run_id: str | None, folder: Path) -> tuple[Path | Non
         except (MlflowException, TypeError, NotImplementedError, OSError, ImportError) as error:
             reasons.append(f"data set {each.dataset.name}: {(str(error) or repr(error)).splitlines()[0]}")
             continue
-        if path.is_file() and path.suffix.lower() in DATA_SETS:
+        if path.is_file() and kind_of(path) in DATA_SETS:
             return path, []
         reasons.append(f"data set {each.dataset.name}: {path.name} is none of {', '.join(DATA_SETS)}")
     return None, reasons

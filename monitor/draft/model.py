@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,9 @@ import numpy as np
 
 from monitor.draft.batches import Batches, batches_of
 from monitor.draft.column import short
-from monitor.draft.fields import Guess, guess, model_column
+from monitor.draft.fields import LOCAL_TIMES, Guess, guess, model_column
 from monitor.draft.sample import Sample
-from monitor.draft.times import Traffic, read_times, traffic_of
+from monitor.draft.times import Traffic, has_zone, read_times, traffic_of
 from monitor.draft.window import Cut, Segments, cut_for, lateness_for, segments_for
 from monitor.errors import InputError
 from monitor.values import DAY_MS, format_duration
@@ -178,14 +179,9 @@ def _notes(made: Draft, sample: Sample) -> Iterator[str]:
         yield sample.ended
     if sample.broken:
         yield f"{sample.broken:,} of {sample.rows + sample.broken:,} are no JSON objects; {sample.first_broken}"
-    traffic = made.traffic
-    if made.time is None:
-        yield (
-            "no field is the event's time: that of the record counts (Kafka, HTTP); a file has none, so replay it with "
-            "--events-per-hour N"
-        )
-    elif traffic is not None and traffic.disorder_ms > max(3_600_000, SHUFFLED_SHARE * traffic.span_ms):
-        yield f"rows are in no order of {made.time.path}: sort them before a replay, or most of them come late"
+    if values := [name for name in (*sample.columns, *sample.unreachable) if _is_value(name)]:
+        yield f"the first row is taken for names, and holds values such as {short(values[0])}: put a row of names first"
+    yield from _notes_on_time(made)
     if made.cut.events is None:
         yield "how many events come is not known: --events-per-hour N cuts windows for it"
     elif made.cut.events < 100:
@@ -203,6 +199,27 @@ def _notes(made: Draft, sample: Sample) -> Iterator[str]:
         yield f"{', '.join(close)}: values differ little beside their level, so `usual_range` gives them finer cells"
     if made.origin.no_data_set:
         yield made.origin.no_data_set
+
+
+def _notes_on_time(made: Draft) -> Iterator[str]:
+    traffic = made.traffic
+    if made.time is None:
+        yield (
+            "no field is the event's time: that of the record counts (Kafka, HTTP); a file has none, so replay it with "
+            "--events-per-hour N"
+        )
+        yield from (f"{short(each.path)} holds {LOCAL_TIMES}" for each in made.guesses if each.reason == LOCAL_TIMES)
+    elif traffic is not None and traffic.disorder_ms > max(3_600_000, SHUFFLED_SHARE * traffic.span_ms):
+        yield f"rows are in no order of {made.time.path}: sort them before a replay, or most of them come late"
+
+
+def _is_value(name: str) -> bool:
+    """Whether a name can hardly be one: a time, or a number that is no column's number."""
+    try:
+        number = float(name)
+    except ValueError:
+        return has_zone(name)
+    return math.isfinite(number) and not number.is_integer()
 
 
 def _of_batches(batches: Batches) -> str:

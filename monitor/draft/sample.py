@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from monitor.dataset import TABLES
+from monitor.dataset import TABLES, kind_of
+from monitor.decoders.document import Refused, parse
 from monitor.errors import InputError
 from monitor.events import Records
 from monitor.sources.lines import LineReader
@@ -23,6 +24,9 @@ MOST_FIELDS = 2_000
 MOST_DEPTH = 8
 
 PORTION = 1_000
+
+EACH_LINE = "; each line is one, of a file whose name does not end in .csv or .parquet"
+"""What a file of which no line is a JSON object should be."""
 
 
 @dataclass
@@ -43,8 +47,8 @@ class Sample:
     broken : int
     first_broken : str
         Messages that are no JSON objects, and where and how the first of them is broken.
-    unreachable : set of str
-        Names that no path leads to, since they have a dot in them; and what is nested too deep, or one field too many.
+    unreachable : dict of str to str
+        Fields that are not looked at, each with its reason: no path leads to them, or they are too many.
     """
 
     columns: dict[str, list[Any]] = field(default_factory=dict)
@@ -54,7 +58,7 @@ class Sample:
     ended: str = ""
     broken: int = 0
     first_broken: str = ""
-    unreachable: set[str] = field(default_factory=set)
+    unreachable: dict[str, str] = field(default_factory=dict)
 
     def add(self, row: Mapping[str, Any], partition: int, record_ms: int) -> None:
         """Add a row."""
@@ -62,7 +66,7 @@ class Sample:
             column = self.columns.get(path)
             if column is None:
                 if len(self.columns) >= MOST_FIELDS:
-                    self.unreachable.add(path if len(self.unreachable) < MOST_FIELDS else "…")
+                    self._leave_out(path, f"the first {MOST_FIELDS:,} fields are looked at")
                     continue
                 column = self.columns[path] = [None] * self.rows
             column.append(value)
@@ -83,16 +87,33 @@ class Sample:
     def _leaves(self, row: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
         for key, value in row.items():
             path = f"{above}{key}"
-            if "." in key or not key or key.startswith("header:") or above.count(".") >= MOST_DEPTH:
-                self.unreachable.add(path if len(self.unreachable) < MOST_FIELDS else "…")
+            if unreachable := _unreachable(key, above.count(".")):
+                self._leave_out(path, unreachable)
             elif isinstance(value, dict) and value:
                 yield from self._leaves(value, f"{path}.")
             else:
                 yield path, None if isinstance(value, dict) else value
 
+    def _leave_out(self, path: str, reason: str) -> None:
+        if len(self.unreachable) < MOST_FIELDS:
+            self.unreachable[path] = reason
+        else:
+            self.unreachable["…"] = "others like these"
+
+
+def _unreachable(key: str, depth: int) -> str:
+    """Say why no path leads to a key; empty if one does."""
+    if not key:
+        return "it has no name"
+    if "." in key:
+        return "a dot in its name: a path takes it for an object with a field; name it otherwise, or nest it"
+    if key.startswith("header:"):
+        return "its name begins as those of headers do"
+    return f"it is nested more than {MOST_DEPTH} deep" if depth >= MOST_DEPTH else ""
+
 
 def of_file(path: Path, most_rows: int) -> Sample:
-    """Return the first rows of a file of JSON lines (.gz too), Parquet or CSV, as a replay reads them.
+    """Return the first rows of a file of JSON lines, Parquet or CSV, as a replay reads them.
 
     Raises
     ------
@@ -101,15 +122,9 @@ def of_file(path: Path, most_rows: int) -> Sample:
     """
     sample = Sample()
     _take(sample, _messages_of(path, most_rows), most_rows)
-    if not sample.ended and path.suffix.lower() == ".csv" and path.stat().st_size > MOST_BYTES:
+    if not sample.ended and kind_of(path) == ".csv" and path.stat().st_size > MOST_BYTES:
         sample.ended = f"the first {MOST_BYTES >> 20} MiB were looked at, {sample.rows:,} rows"
-    _usable(sample, str(path))
-    names = [*sample.columns, *sample.unreachable]
-    if path.suffix.lower() == ".csv" and len(names) == 1 and (other := next((s for s in ";\t|" if s in names[0]), "")):
-        raise InputError(
-            f"{path}: its only column is {names[0]!r}: values have to be separated by ',', not by {other!r}"
-        )
-    return sample
+    return _usable(sample, str(path), "" if kind_of(path) in TABLES else EACH_LINE)
 
 
 def of_records(batches: Iterable[Records], origin: str, most_rows: int) -> Sample:
@@ -137,7 +152,7 @@ Message = tuple[str, "bytes | None", int, int]
 
 
 def _messages_of(path: Path, most_rows: int) -> Iterator[Message]:
-    if path.suffix.lower() in TABLES:
+    if kind_of(path) in TABLES:
         # Only here: Arrow takes a while.
         from monitor.sources.parquet import RowReader
 
@@ -178,7 +193,7 @@ def _take(sample: Sample, messages: Iterator[Message], most_rows: int) -> None:
             sample.ended = f"the first {sample.rows:,} rows are {MOST_BYTES >> 20} MiB: no more were looked at"
             return
         try:
-            row = msgspec.json.decode(payload or b"", type=dict[str, Any])
+            row = _object(payload or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             sample.broken += 1
             sample.first_broken = sample.first_broken or f"{log_position}: not a JSON object: {error}"
@@ -186,9 +201,21 @@ def _take(sample: Sample, messages: Iterator[Message], most_rows: int) -> None:
         sample.add(row, partition, record_ms)
 
 
-def _usable(sample: Sample, origin: str) -> Sample:
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(payload, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        # Messages may hold what is no JSON, as NaN.
+        try:
+            return parse(payload)
+        except Refused:
+            pass  # what the first parser says is told
+        raise
+
+
+def _usable(sample: Sample, origin: str, advice: str = "") -> Sample:
     if sample.broken > sample.rows:
-        raise InputError(sample.first_broken)
+        raise InputError(sample.first_broken + advice)
     if not sample.rows:
         raise InputError(f"{origin}: there is nothing in it to draft a model from")
     return sample

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.clock import SystemClock
-from monitor.dataset import TABLES
+from monitor.dataset import TABLES, kind_of
 from monitor.errors import InputError, SourceError
 from monitor.events import Gap, Partition, Records
 from monitor.sources.contract import Mark, Resume, Source
@@ -42,7 +42,7 @@ class _Reader(Protocol):
 
 
 def _reader(format: str, most_csv_bytes: int | None, path: Path, first: int) -> _Reader:
-    if format == "parquet" or path.suffix.lower() in TABLES or _is_parquet(path):
+    if format == "parquet" or kind_of(path) in TABLES or _is_parquet(path):
         from monitor.sources.parquet import RowReader
 
         return RowReader(path, first, most_bytes=most_csv_bytes)
@@ -74,8 +74,8 @@ class FileSource(Source):
         Topics with their files; the position in the sequence is the partition, so new files belong at its end.
     format : {"suffix", "parquet"}
         ``suffix``: each file by the end of its name, ``.parquet``, ``.csv`` (with a row of names), or anything else for
-        one JSON object per line, which are gzip where it is ``.gz``, unless it begins as Parquet does. ``parquet``:
-        whatever the names are.
+        one JSON object per line, unless it begins as Parquet does; with ``.gz`` behind that, CSV and JSON lines are
+        packed. ``parquet``: whatever the names are.
     follow : bool
         Wait for more at the end of each file. Not for Parquet or gzip.
     rows_per_hour : float or None
@@ -149,7 +149,7 @@ class FileSource(Source):
         self._closed.clear()
 
     def _followed(self, partition: Partition, path: Path, offset: int | None) -> FollowedFile:
-        if path.suffix.lower() in TABLES:
+        if kind_of(path) in TABLES:
             raise InputError(f"{path}: a table cannot be followed: only JSON lines grow at their end")
 
         def note_cut(lost_from: int, following: int) -> None:

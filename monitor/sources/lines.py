@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import zlib
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class LineReader:
-    """The lines of a file from a given one on; blank lines count but are not returned.
+    """The lines of a file from a given one on; blank lines count but are not returned, nor is a byte-order mark.
 
     A file that was cut short while its writer went on where it was begins with a hole, which reads as NULs. They are no
     part of the first line of a file that is followed.
@@ -61,7 +62,7 @@ class LineReader:
         self._follow = follow
         self._file = _open(path)
         chunks = self._gunzip() if path.suffix == ".gz" else self._read()
-        self._chunks = _behind_hole(chunks) if follow else chunks
+        self._chunks = _behind_mark(_behind_hole(chunks) if follow else chunks)
         self._lines: list[bytes] = []
         self._taken = 0
         self._tail = bytearray()
@@ -257,6 +258,22 @@ def _behind_hole(chunks: Iterator[bytes]) -> Iterator[bytes]:
         is_hole = is_hole and not rest
         if rest or not chunk:
             yield rest
+
+
+def _behind_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Leave out the byte-order mark that editors and PowerShell put in front of UTF-8."""
+    begun = b""
+    for chunk in chunks:
+        begun += chunk
+        if chunk and (len(begun) >= len(codecs.BOM_UTF8) or not codecs.BOM_UTF8.startswith(begun)):
+            yield begun.removeprefix(codecs.BOM_UTF8)
+            break
+        if not chunk:
+            yield b""
+    else:
+        yield begun
+        return
+    yield from chunks
 
 
 def _open(path: Path) -> BinaryIO:

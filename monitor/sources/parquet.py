@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from monitor.dataset import read_table
+from monitor.dataset import kind_of, read_table
 from monitor.errors import InputError, SourceError
 
 __all__ = ["RowReader"]
@@ -31,7 +31,7 @@ class RowReader:
     Parameters
     ----------
     path : Path
-        Taken for CSV if it ends in ``.csv``.
+        Taken for CSV if it ends in ``.csv``, or packed in ``.csv.gz``.
     first : int
         The first row to return, counted from 0.
     most_bytes : int or None
@@ -59,7 +59,7 @@ class RowReader:
         self.ended = False
         self.failure = ""
         self.done_bytes = 0
-        self._file: _Rows = _CsvRows(path, most_bytes) if path.suffix.lower() == ".csv" else _ParquetRows(path)
+        self._file: _Rows = _CsvRows(path, most_bytes) if kind_of(path) == ".csv" else _ParquetRows(path)
         self._size_bytes = path.stat().st_size
         self._rows = self._file.count
         if first > self._rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import random
 from pathlib import Path
@@ -204,7 +205,11 @@ def test_a_data_set_that_does_not_fit_the_sample_is_left_out_and_said(leeway: Co
     [
         ("none.csv", None, "none.csv"),
         ("a.csv", "a,b\n1,2\n1,2,3\n", "Row #3"),
-        ("a.csv", "a;b\n1;2\n1;3\n", "its only column is 'a;b': values have to be separated by ',', not by ';'"),
+        ("a.csv", "a;b\n1;2\n1;3\n", "values have to be separated by ',', not by ';'"),
+        ("a.csv", "a;b\n1,5;2,5\n", "values have to be separated by ',', not by ';'"),
+        ("a.tsv", "a\tb\n1\t2\n", "each line is one, of a file whose name does not end in .csv"),
+        ("a.json", '[{"a": 1}, {"a": 2}]', "each line is one"),
+        ("a.csv.gz", "nonsense", "a.csv.gz"),
         ("a.csv", "a,a\n1,2\n", "several columns are called 'a'"),
         ("a.csv", "name,x\nM\udcfcller,1\n", "the texts of column 'name' are not UTF-8"),
         ("a.csv", "", "not a readable csv file"),
@@ -227,6 +232,63 @@ def test_what_cannot_be_a_sample_is_refused_with_its_line(
     assert said.code == 2, said.out
     assert complaint in said.err
     assert not (tmp_path / "fraud.yaml").exists()
+
+
+def test_what_python_and_editors_write_is_read_as_the_service_reads_it(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    events = [each | ({"amount": float("nan")} if i % 4 == 0 else {}) for i, each in enumerate(rows(200))]
+    text = "".join(json.dumps(each) + "\n" for each in events)
+    Path("events.jsonl").write_text(text, encoding="utf-8-sig")
+
+    said = leeway("init", "fraud", "--from", "events.jsonl")
+
+    assert said.code == 0, said.err
+    assert "no JSON" not in said.err
+    assert "no data set" not in said.err
+    assert "50 are NaN or infinite" in said.out
+    checked = leeway("check", "fraud.yaml", "--events", "events.jsonl", "--json")
+    counted = json.loads(checked.out)["events"]
+    assert counted["messages"] == counted["events"] == 200
+
+
+@pytest.mark.parametrize("name", ["events.csv.gz", "events.jsonl.gz"])
+def test_a_packed_file_is_drafted_from_and_is_a_data_set(
+    name: str, leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = written(tmp_path / name.removesuffix(".gz"), rows())
+    Path(name).write_bytes(gzip.compress(plain.read_bytes()))
+
+    assert leeway("init", "fraud", "--from", name).code == 0
+    assert load("fraud.yaml").models["fraud"].spec.baseline.uri == name
+    assert leeway("check", "fraud.yaml", "--events", name).code == 0
+
+
+def test_whole_numbers_of_a_frame_that_lacks_some_are_categories_that_can_be_used(
+    leeway: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    events = [each | {"has_card": (None, 0.0, 1.0)[i % 3], "version": 2.0} for i, each in enumerate(rows())]
+    written(tmp_path / "events.parquet", events)
+
+    assert leeway("init", "fraud", "--from", "events.parquet").code == 0
+    assert load("fraud.yaml").models["fraud"].spec.schema_.features["has_card"].type == "category"
+    checked = leeway("check", "fraud.yaml", "--events", "events.parquet", "--json")
+    assert json.loads(checked.out)["events"]["reasons"] == []
+
+
+def test_times_that_cannot_be_read_and_a_row_of_names_that_is_none_are_said(leeway: Console, tmp_path: Path) -> None:
+    local = [each | {"ts": f"{1 + i % 28}.05.2024 10:00:00"} for i, each in enumerate(rows(100))]
+    said = leeway("init", "fraud", "--from", written(tmp_path / "local.csv", local), "-o", "-")
+    assert "ts holds times that are not ISO 8601" in said.err
+    nameless = tmp_path / "nameless.csv"
+    nameless.write_text(
+        "".join(f"{i},2024-05-06T{i % 24:02}:00:00Z,{i}.5,{'DE' if i % 3 else 'FR'}\n" for i in range(90))
+    )
+    said = leeway("init", "fraud", "--from", nameless, "-o", "-")
+    assert "the first row is taken for names, and holds values such as 2024-05-06T00:00:00Z" in said.err
 
 
 @pytest.mark.parametrize("model", ["with space", "../up", ""])

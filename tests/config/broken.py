@@ -159,7 +159,38 @@ BROKEN = {
         "{type: category}", "category", "7:58: spec.schema.features.country: a section belongs here"
     ),
     "name of a field has a blank": _replaced(
-        "country:", "the country:", "6:3: spec.schema: a field's name has no spaces, colons or wildcards", one=False
+        "country:", "the country:", "7:58: spec.schema.features.the country: a field's name has no spaces,", one=False
+    ),
+    "name of a field is too long": _replaced(
+        "country:", f"{'x' * 201}:", f"7:58: spec.schema.features.{'x' * 201}: its name has 201 characters", one=False
+    ),
+    "features are a list": _replaced(
+        "{amount: {type: numeric, range: [0, 100]}, country: {type: category}}",
+        "[amount, country]",
+        "7:5: spec.schema.features: names belong here, `{NAME: {key: value}}`; the keys of each are dimension",
+    ),
+    "path is one of JSONPath": _replaced(
+        "type: category",
+        "type: category, path: $.a.b",
+        "7:84: spec.schema.features.country.path: a path has no $",
+        one=False,
+    ),
+    "path has an empty part": _replaced(
+        "type: category",
+        "type: category, path: a..b",
+        "7:84: spec.schema.features.country.path: a path is names",
+        one=False,
+    ),
+    "type is what other tools call it": _replaced(
+        "type: category",
+        "type: string",
+        "7:68: spec.schema.features.country.type: Input should be 'numeric', 'category', 'vector' or 'ranking'; did "
+        "you mean 'category'?",
+    ),
+    "data set is elsewhere": _with(
+        "baseline: {kind: dataset, uri: 's3://a/b.csv'}",
+        "29: spec.baseline.uri: a path of this machine belongs here, and s3:// is none",
+        one=False,
     ),
     "range is upside down": _replaced(
         "[0, 100]", "[100, 0]", "7:16: spec.schema.features.amount: range is [low, high] with low < high", one=False
@@ -386,7 +417,7 @@ BROKEN = {
         "prediction: score, label: fraud", "3: spec.performance.positive: name the class whose probability"
     ),
     "positive class without quotes": _performance(
-        "prediction: score, label: fraud, positive: yes",
+        "prediction: score, label: fraud, positive: true",
         "50: spec.performance.positive: Input should be a valid str",
         one=True,
     ),

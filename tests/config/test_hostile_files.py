@@ -10,6 +10,7 @@ from time import process_time
 import pytest
 
 from bench import soak_config
+from monitor.check import load
 from monitor.config.document import read_posted
 from tests.cli.console import Console
 from tests.config.mutants import MODEL, SERVICE, mutant
@@ -130,6 +131,18 @@ def test_a_secret_is_not_written_down(
     by_reference = re.sub(r"'(http.*)'|hunter2", lambda found: f"'{(found[1] or found[0])}'", written)
     (tmp_path / "leeway.yaml").write_text(f"{SERVICE}  {by_reference.replace('hunter2', '${SECRET}')}\n")
     assert leeway("check", tmp_path / "leeway.yaml").code == 0
+
+
+def test_what_looks_like_a_text_is_none_of_the_truths_and_numbers_of_old_yaml(tmp_path: Path, leeway: Console) -> None:
+    file = tmp_path / "fraud.yaml"
+    file.write_text(MODEL + "  segments: [{by: [country], values: [NO, on, 010, 22:00, 7, true]}]\n")
+    assert load(file).models["fraud"].spec.segments[0].values == ["NO", "on", "010", "22:00", "7", "true"]
+    assert leeway("check", file).code == 0
+
+
+def test_a_quote_that_is_not_closed_is_named_where_it_is_opened(tmp_path: Path, leeway: Console) -> None:
+    (only,) = mistakes_of(leeway, tmp_path / "fraud.yaml", MODEL.replace("http: fraud", "http: 'fraud"))
+    assert only.startswith("5: not YAML: found unexpected end of stream: a quote that is opened here is not closed")
 
 
 def test_an_address_or_a_header_that_may_be_a_secret_may_be_written_down(tmp_path: Path, leeway: Console) -> None:

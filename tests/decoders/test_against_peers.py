@@ -119,14 +119,16 @@ def _expected(document: dict[str, Any]) -> dict[str, Any]:
     names = [document.get("c"), {**below, **astray}.get("g")]
     identity = document.get("id")
     return {
-        "id": str(identity) if _is_text(identity) and identity != "" else None,
+        "id": _text(identity) or None,
         "numbers": [_bits(_number(x)) for x in of],
         "names": [_name(x) for x in names],
     }
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+def _text(value: object) -> str | None:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        value = int(value)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _number(value: object) -> float:
@@ -146,7 +148,8 @@ def _name(value: object) -> object:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if _is_text(value) and len(str(value)) <= MAX_NAME else INVALID
+    name = _text(value)
+    return INVALID if name is None or len(name) > MAX_NAME else name
 
 
 def _bits(x: float) -> str:

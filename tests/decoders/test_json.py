@@ -61,7 +61,10 @@ def test_what_counts_as_a_number(literal: str, value: float, reason: str) -> Non
         ("123456789012345678901234567890", "123456789012345678901234567890", ""),
         ("true", "true", ""),
         ("null", None, ""),
-        ("1.0", INVALID, "wrong_type"),
+        ("1.0", "1", ""),
+        ("-2e2", "-200", ""),
+        ("1.5", INVALID, "wrong_type"),
+        ("1e300", INVALID, "wrong_type"),
         ("[]", INVALID, "wrong_type"),
         ('{"a": 1}', INVALID, "wrong_type"),
         ("NaN", INVALID, "wrong_type"),
@@ -161,6 +164,16 @@ def test_versions_and_identities() -> None:
     assert events.ids == ["a", None, None, None]
     assert problems(decoded) == [(2, "kept", "wrong_type", "id"), (2, "kept", "wrong_type", "version")]
     assert decode(AMOUNT, b"{}").events["m"].versions is None
+
+
+def test_numbers_that_a_data_frame_wrote_as_floats_are_the_same_versions_and_identities() -> None:
+    schema = {**AMOUNT, "id": "id", "version": "v"}
+
+    decoded = decode(schema, b'{"id": 7, "v": 2}', b'{"id": 7.0, "v": 2.0}', b'{"id": 8.0, "v": 1.2}')
+
+    assert decoded.events["m"].ids == ["7", "7", "8"]
+    assert decoded.events["m"].versions == ["2", "2", "1.2"]
+    assert problems(decoded) == []
 
 
 def test_each_model_gets_the_messages_that_its_filter_picks() -> None:

@@ -66,6 +66,12 @@ def amount(i: int) -> float:
         ("card_balance", lambda i: i * 1.5, "feature", "numeric"),
         ("comment", lambda i: f"thing number {i}", "left out", ""),
         ("as_text", lambda i: f"{i % 7}.5", "left out", ""),
+        ("price", lambda i: f"{i % 70},{i % 10}5", "left out", ""),
+        ("postal_code", lambda i: f"0{1000 + i % 5}", "feature", "category"),
+        ("release", lambda i: f"1.2.{10 + i % 5}", "feature", "category"),
+        ("seen", lambda i: f"{1 + i % 28}.03.2024 10:00", "left out", ""),
+        ("time", lambda i: (START_MS + i) // (1_000 if i % 2 else 1), "time", "auto"),
+        ("timestamp", lambda i: f"20240301T{i % 24:02}0000Z", "time", "iso"),
         ("tags", lambda i: ["a"] * (i % 3), "left out", ""),
         ("month", lambda i: 1 + i % 12, "left out", ""),
     ],
@@ -74,6 +80,33 @@ def test_a_field_is_known_by_its_name_and_values(name: str, value: Callable[[int
     made = only(name, value)
     assert (made.role, made.type) == (role, type_), made
     assert made.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (lambda i: f"{i % 70},{i % 10}5", "texts of numbers with commas"),
+        (lambda i: f"{1 + i % 12}/{1 + i % 28}/2024", "times that are not ISO 8601"),
+        (lambda i: f"Mon, {1 + i % 28:02} May 2024 10:00:00 GMT", "times that are not ISO 8601"),
+        (lambda i: float("nan") if i % 3 else amount(i), "numbers; 200 are NaN or infinite"),
+    ],
+)
+def test_why_a_field_is_not_what_it_seems_to_be_is_said(value: Callable[[int], Any], reason: str) -> None:
+    assert reason in only("thing", value).reason
+
+
+def test_why_no_path_leads_to_a_field_is_said() -> None:
+    rows = Sample()
+    deep: dict[str, Any] = {"x": 1}
+    for _ in range(10):
+        deep = {"d": deep}
+    rows.add({"": 1, "a.b": 2, "header:x": 3, **deep, **{f"f{i}": i for i in range(2_010)}}, 0, -1)
+    reasons = {each.path: each.reason for each in guess(rows, None)}
+    assert reasons[""] == "it has no name"
+    assert "a dot in its name" in reasons["a.b"]
+    assert "headers" in reasons["header:x"]
+    assert reasons["d.d.d.d.d.d.d.d.d"] == "it is nested more than 8 deep"
+    assert reasons["f2009"] == "the first 2,000 fields are looked at"
 
 
 PEOPLE = ("Ann Smith", "Bob Miller", "Cid Jones")

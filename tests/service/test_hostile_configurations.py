@@ -170,7 +170,10 @@ def test_a_change_that_cannot_be_taken_up_keeps_no_other_from_it(tmp_path: Path,
     ("text", "message"),
     [
         ("amount,country\n1,DE\nalice,hunter2,3\n", "not a readable csv file: Row #3: Expected 2 columns, got 3"),
-        ("amount,country\nhunter2,DE\n", "column 'amount' is not numeric: it holds string"),
+        (
+            "amount,country\n1,DE\nhunter2,DE\n",
+            "column 'amount' is not numeric: it holds string, and row 2 is the first that is no number",
+        ),
     ],
 )
 def test_what_is_said_of_a_data_set_quotes_none_of_its_values(tmp_path: Path, text: str, message: str) -> None:

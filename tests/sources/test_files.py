@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import InputError, SourceError
 from monitor.sources.files import EVENLY_FROM_MS, FileSource
-from monitor.sources.lines import MAX_LINE_BYTES
+from monitor.sources.lines import MAX_LINE_BYTES, LineReader
 
 Read = list[tuple[int, int, bytes]]
 
@@ -304,6 +304,38 @@ def test_rows_of_csv_become_json_objects_with_the_types_of_their_columns(tmp_pat
         {"x": 1, "when": "2024-05-01T10:00:00Z", "code": "7", "a": {"b": 1, "c": "u"}},
         {"x": None, "when": "2024-05-01T11:00:00Z", "code": "A1", "a": {"b": 2, "c": "v"}},
     ]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.parametrize("name", ["events.jsonl", "events.jsonl.gz"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(name: str, follow: bool, tmp_path: Path) -> None:
+    path, lines = tmp_path / name, b'\xef\xbb\xbf{"a": 1}\n\xef\xbb\xbf{"a": 2}\n'
+    path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
+    reader = LineReader(path, follow=follow)
+
+    assert reader.take(5)[1] == [b'{"a": 1}', b'\xef\xbb\xbf{"a": 2}']
+    reader.close()
+
+
+def test_a_byte_order_mark_that_is_written_in_pieces_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"\xef\xbb")
+    reader = LineReader(path, follow=True)
+    assert reader.take(5)[1] == []
+    with path.open("ab") as file:
+        file.write(b'\xbf{"a": 1}\n')
+    assert reader.take(5)[1] == [b'{"a": 1}']
+    reader.close()
+
+
+def test_a_packed_csv_file_is_read_as_the_unpacked_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(b"x,code\n1,A\n2,B\n"))
+    rows = [json.loads(payload) for _, _, payload in read(path, format="suffix")]
+    assert rows == [{"x": 1, "code": "A"}, {"x": 2, "code": "B"}]
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(InputError, match=r"rows\.csv\.gz"):
+        read(path, format="suffix")
 
 
 def test_a_column_beside_its_parent_keeps_its_name_and_hides_no_other(tmp_path: Path) -> None:
