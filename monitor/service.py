@@ -68,9 +68,10 @@ from monitor.metrics import ServiceMetrics, StageMetrics, StoreFigures, score_la
 from monitor.performance.job import end_unjudged, work_out
 from monitor.quotas.event_rates import EventRates
 from monitor.retries import Retried
+from monitor.routing.lease import Lease
 from monitor.routing.quarantine import Quarantine
 from monitor.routing.router import Router
-from monitor.routing.routers import Routers
+from monitor.routing.routers import LOOK_S, Routers
 from monitor.self_test.self_test import SelfTest, SelfTestMetrics
 from monitor.threads import Threads, ends_within, in_words
 from monitor.tls.listener import ListenerCertificate
@@ -160,7 +161,7 @@ class Service:
             )
             self.loop = patiently(evaluate)
             self.loop.give_up(configuration.given_up if "evaluate" in self.roles else ())
-            self._routers = Routers(patiently(self._built_router), patiently) if "alert" in self.roles else None
+            self._routers = self._made_routers(patiently) if "alert" in self.roles else None
             if self._routers is not None:
                 opened.callback(self._routers.close)
             stop = self._threads.stop if "ingest" in self.roles else None
@@ -320,7 +321,8 @@ class Service:
         facts = [pause.fact for _, pause in sorted(pauses.items())]
         behind = self.loop.waiting.catching_up.notes()
         received = Reception.of(self.store).notes()
-        return [*facts, *self.intake.notes(), *behind, *received, *filter(None, [compiling().note()])]
+        of_others = [] if self._routers is None else self._routers.notes()
+        return [*facts, *self.intake.notes(), *behind, *received, *of_others, *filter(None, [compiling().note()])]
 
     def status(self) -> dict[str, Any]:
         """What the service is doing, for people."""
@@ -501,6 +503,16 @@ class Service:
     def _built_router(self) -> Router:
         return build_router(self.configuration, self.watches, self.store, self.clock)
 
+    def _made_routers(self, patiently: Once) -> Routers:
+        # Any other store belongs to this process.
+        is_shared = self.configuration.service.spec.store.kind == "clickhouse"
+        lease = Lease(self.store, self.clock, self._threads.instance) if is_shared else None
+        return Routers(patiently(self._built_router), patiently, lease, self._built_router)
+
+    def _is_in_turn(self) -> bool:
+        """Whether this process is the one that notifies."""
+        return self._routers is not None and self._routers.is_in_turn
+
     def _routers_standstill(self) -> AbstractContextManager[None]:
         return nullcontext() if self._routers is None else self._routers.standstill(self._built_router)
 
@@ -518,8 +530,13 @@ class Service:
         routers.run(self.stopping, on_round)
 
     def _wait_for_events(self) -> None:
-        self._freshness = Freshness(self.store, self.clock, self.configuration.models)
-        self._freshness.run(self.stopping, self._threads.counting("freshness"))
+        count = self._threads.counting("freshness")
+        while not self.stopping.is_set():
+            if self._is_in_turn():
+                self._freshness = Freshness(self.store, self.clock, self.configuration.models)
+                self._freshness.run(self.stopping, count, self._is_in_turn)
+            else:
+                self.clock.wait(self.stopping, LOOK_S)
 
     def _look_at_store(self) -> None:
         StoreDamage.of(self.store).look(self.store, self.clock.now_ms())
@@ -540,6 +557,7 @@ class Service:
             self.intake,
             self.loop,
             self.certificate,
+            self._is_in_turn,
         )
         lookout.follow_jobs(jobs)
         lookout.follow_rates(self.event_rates)

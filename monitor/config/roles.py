@@ -13,7 +13,7 @@ __all__ = ["ROLES", "check_roles", "out_of_reach", "parse_roles"]
 ROLES: dict[str, str] = {
     "ingest": "reads the sources; any number of processes, which share Kafka's partitions",
     "evaluate": "evaluates windows; one process",
-    "alert": "notifies receivers; one process",
+    "alert": "notifies receivers; one process does, others stand by",
     "api": "serves the API",
 }
 """Every role and what it does."""

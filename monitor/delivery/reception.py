@@ -179,6 +179,11 @@ class Reception:
             if target in (self._configured or ()):
                 self.counts[target.receiver, outcome] += 1
 
+    def forget_all(self) -> None:
+        """Know no more than after a start: another process notifies, and hears what they answer."""
+        with self._turn:
+            self._configured, self._failing, self._taking = None, {}, set()
+
     def forget(self, target: Target) -> None:
         """An entry is gone."""
         with self._turn:

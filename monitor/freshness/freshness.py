@@ -61,8 +61,13 @@ class Freshness:
         self._alerts = FreshnessAlerts(self._store, {name: model.metadata for name, model in models.items()})
         self._unread = UnreadAlerts(self._store, self._clock, models)
 
-    def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
-        """Look every ten seconds until ``stop`` is set; ``on_round`` is called after each look.
+    def run(
+        self,
+        stop: threading.Event,
+        on_round: Callable[[], None] = lambda: None,
+        is_in_turn: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Look every ten seconds until ``stop`` is set, or another process does; ``on_round`` comes after each look.
 
         Raises
         ------
@@ -70,6 +75,8 @@ class Freshness:
             If the store fails in a way that waiting does not mend.
         """
         while not self._clock.wait(stop, LOOK_EVERY_S):
+            if not is_in_turn():
+                return
             if self._is_done(self.step):
                 on_round()
         self._is_done(lambda: self._learned.save(self._clock.now_ms(), self._standing))

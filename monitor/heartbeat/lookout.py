@@ -100,6 +100,8 @@ class Lookout:
     loop : EvaluateLoop
     certificate : ListenerCertificate or None
         Of the process's API.
+    is_in_turn : callable
+        Whether this process is the one that notifies, of those with the role.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class Lookout:
         intake: Intake,
         loop: EvaluateLoop,
         certificate: ListenerCertificate | None = None,
+        is_in_turn: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._is_in_turn = is_in_turn
         self._store, self._clock, self._threads = store, clock, threads
         self._watches, self._intake, self._loop = watches, intake, loop
         self._of_process, self._of_others = [*self._about_process(roles, certificate)], [*self._about_others(roles)]
@@ -135,7 +139,7 @@ class Lookout:
         self._steps: list[Callable[[], None]] = [gone.step, late.step]
         if "alert" in roles:
             # Nobody else knows whether there was time to notify of them.
-            self._steps += [LostMessages(store, clock).step, FailingReceivers(store, clock).step]
+            self._steps.append(partial(self._step_in_turn, LostMessages(store, clock), FailingReceivers(store, clock)))
         self._pulses, self._pulse = Pulses(store, clock), Timer(clock, PULSE_EVERY_S)
 
     def follow_jobs(self, jobs: Jobs) -> None:
@@ -166,6 +170,10 @@ class Lookout:
         for step in self._steps:
             step()
         self._look(self._of_others)
+
+    def _step_in_turn(self, *looks: LostMessages | FailingReceivers) -> None:
+        for look in looks if self._is_in_turn() else ():
+            look.step()
 
     @staticmethod
     def _look(looks: Iterable[_Look]) -> None:
@@ -218,7 +226,8 @@ class Lookout:
             yield _Look(self._alerts(TOO_MANY_VERSIONS, "model", "warning"), crowding, self._is_crowded_no_more)
         if "alert" in roles:
             is_met = self._from_now(ROWS_MET_WITHIN_S)
-            yield _Look(self._alerts(UNUSABLE_ROWS, "table"), self._unusable_rows, is_met)
+            unusable = self._alerts(UNUSABLE_ROWS, "table")
+            yield _Look(unusable, lambda: self._unusable_rows() if self._is_in_turn() else None, is_met)
         if "ingest" in roles:
             misfits = Misfits(self._store, self._clock, self._watches, self._intake.sightings, self._rejected)
             yield _Look(shared(MISFIT, "model", "warning"), misfits.holding, misfits.is_over)

@@ -190,6 +190,10 @@ class Router:
         """Have :meth:`run` look at once whether another router is to go on."""
         bell_of(self._store).set()
 
+    def forget_reception(self) -> None:
+        """Forget what receivers answered: another process hears it, and the store has it."""
+        Reception.of(self._store).forget_all()
+
     def close(self) -> None:
         """Close the receivers."""
         self._senders.close()

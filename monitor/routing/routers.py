@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 
+from monitor.routing.lease import Lease, LeaseLostError
 from monitor.routing.router import Router
 from sinks.store.contract import StoreError
 
@@ -28,6 +30,10 @@ class Routers:
         The first.
     once_it_answers : callable
         Opens it, when the store is there.
+    lease : Lease or None
+        Says whether this process may notify, if others of its store may.
+    build : callable or None
+        Makes the router that goes on once this process may notify again; there is none without a lease.
 
     Attributes
     ----------
@@ -35,9 +41,16 @@ class Routers:
     """
 
     def __init__(
-        self, router: Router, once_it_answers: Callable[[Callable[[], None]], None] = lambda work: work()
+        self,
+        router: Router,
+        once_it_answers: Callable[[Callable[[], None]], None] = lambda work: work(),
+        lease: Lease | None = None,
+        build: Callable[[], Router] | None = None,
     ) -> None:
         self.current, self._once_it_answers = router, once_it_answers
+        self._lease, self._build = lease, build
+        self._is_stale = False
+        """Whether another process has notified since the router was opened."""
         self._next: Router | None = None
         self._lock = threading.Lock()
         self._turn = threading.RLock()
@@ -67,6 +80,7 @@ class Routers:
         ------
         StoreError
         """
+        self._is_stale = self._lease is not None and not self._lease.look()
         self._once_it_answers(self.current.open)
 
     def run(self, stop: threading.Event, on_round: Callable[[], None] = lambda: None) -> None:
@@ -78,11 +92,31 @@ class Routers:
         """
         while not stop.is_set():
             # Who waits for a standstill comes first, and a lock alone knows no order.
-            if not self._may_run.wait(LOOK_S):
+            if not self._may_run.wait(LOOK_S) or not self._is_in_turn(stop):
                 continue
             with self._turn:
+                if self._is_stale:
+                    self._start_anew()
                 self._take_next()
-                self.current.run(stop, has_successor=self._is_to_end, on_round=on_round)
+                try:
+                    self.current.run(stop, has_successor=partial(self._is_to_end, stop), on_round=on_round)
+                except LeaseLostError:
+                    # What it knows and has not written is older than what the other process has.
+                    log.warning("another process notifies from now on", instance=self._holder)
+                    self._replace()
+        if self._lease is not None:
+            self._lease.release()
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether this process is the one that notifies."""
+        return self._lease is None or self._lease.is_held
+
+    def notes(self) -> list[str]:
+        """What people should know."""
+        if self.is_in_turn:
+            return []
+        return [f"{self._holder or 'no process'} notifies receivers now; this one does once that one is gone"]
 
     @contextmanager
     def standstill(self, successor: Callable[[], Router]) -> Iterator[None]:
@@ -128,8 +162,40 @@ class Routers:
         for router in filter(None, (self.current, self._next)):
             router.close()
 
-    def _is_to_end(self) -> bool:
+    @property
+    def _holder(self) -> str:
+        return "" if self._lease is None else self._lease.holder
+
+    def _is_in_turn(self, stop: threading.Event) -> bool:
+        """Whether this process may notify; waits a moment if not."""
+        if self._lease is None or self._lease.look():
+            return True
+        self._is_stale = True
+        # What receivers answer is heard elsewhere.
+        self.current.forget_reception()
+        self._lease.rest(stop)
+        return False
+
+    def _is_to_end(self, stop: threading.Event) -> bool:
+        while self._lease is not None and not self._lease.look():
+            if self._lease.is_lost:
+                raise LeaseLostError("another process notifies")
+            # The store does not answer, to nobody: what is known here is still true, and nothing can be decided.
+            if self._lease.rest(stop):
+                return True
         return self._next is not None or not self._may_run.is_set()
+
+    def _start_anew(self) -> None:
+        log.info("this process notifies from now on")
+        self._replace()
+        self._is_stale = False
+
+    def _replace(self) -> None:
+        """Have a router go on from what is stored, and from nothing that is known here."""
+        assert self._build is not None
+        with self._lock:
+            self.current.close()
+            self.current, self._next = self._next or self._build(), None
 
     def _take_next(self) -> None:
         with self._lock:
