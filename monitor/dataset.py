@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import InputError
+from monitor.values import digits_of, is_number
 
 __all__ = ["DATA_SETS", "JSON_LINES", "TABLES", "Dataset", "kind_of", "read_dataset", "read_table"]
 
@@ -34,9 +35,6 @@ PACKED = ".gz"
 
 SEPARATORS = (";", "\t", "|")
 """What stands between the values of files that are called CSV all the same."""
-
-EXACT = 1 << 53
-"""Larger floats do not say which whole number was meant."""
 
 Value = str | int | bool
 """What a condition may ask for."""
@@ -193,9 +191,8 @@ def _as_text(value: object) -> str:
     """Return what decoders make of a category: of whole numbers their digits, however they are written."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (float, Decimal)) and float(value).is_integer() and abs(float(value)) <= EXACT:
-        return str(int(value))
-    return str(value)
+    digits = digits_of(value) if isinstance(value, (float, Decimal)) else None
+    return str(value) if digits is None else digits
 
 
 def _first_text(column: Any) -> str:
@@ -205,16 +202,8 @@ def _first_text(column: Any) -> str:
     if not pa.types.is_string(column.type):
         return ""
     texts = enumerate(column.to_pylist(), start=1)
-    first = next((number for number, text in texts if text is not None and not _is_number(text)), None)
+    first = next((number for number, text in texts if text is not None and not is_number(text)), None)
     return "" if first is None else f", and row {first:,} is the first that is no number"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def kind_of(path: PurePath) -> str:

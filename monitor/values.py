@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -20,12 +21,17 @@ __all__ = [
     "Share",
     "Strict",
     "WrongPartError",
+    "digits_of",
     "format_duration",
+    "is_number",
     "ordinal",
     "parse_duration",
     "parse_lifetime",
     "parse_share",
 ]
+
+_EXACT = 1 << 53
+"""Larger floats do not say which whole number was meant."""
 
 
 class WrongPartError(ValueError):
@@ -121,6 +127,33 @@ def _path(path: str) -> str:
 
 FieldPath = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 """Where a field stands in a message: dots for nesting."""
+
+
+def digits_of(number: float | Decimal) -> str | None:
+    """Return the digits of a whole number, however it is written; None of any other, and of what no float tells apart.
+
+    Examples
+    --------
+    >>> digits_of(7.0), digits_of(Decimal("7.00")), digits_of(1.5), digits_of(1e300)
+    ('7', '7', None, None)
+    """
+    as_float = float(number)
+    return str(int(number)) if as_float.is_integer() and abs(as_float) <= _EXACT else None
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number, as Python reads it.
+
+    Examples
+    --------
+    >>> is_number("1e3"), is_number("1,5")
+    (True, False)
+    """
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def ordinal(number: int) -> str:

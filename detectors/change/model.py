@@ -100,6 +100,11 @@ class Settings:
         return min(24, self.windows_per_day)
 
     @property
+    def windows_in_hour(self) -> float:
+        """How many windows such a part has."""
+        return self.windows_per_day / self.hours
+
+    @property
     def lags(self) -> int:
         """Residuals that are remembered within a day."""
         return max(4, self.windows_per_day // 12) + 1

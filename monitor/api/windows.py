@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -102,6 +102,11 @@ def explain_window(
     window = _window(service, question)
     change = window.change
     day = None if change is None or window.outcome == "learning" else _day(service, window)
+    # From the first one of its day on, if it is known what was expected then.
+    step_ms = window.end_ms - window.start_ms if day is None else day.window_ms
+    first_ms = window.end_ms if day is None else day.from_ms + step_ms
+    ends_ms = range(first_ms, window.end_ms + 1, step_ms)
+    over_ms = alarms_over(service.store, window.model, window.series, ends_ms)
     explained = {
         **{name: getattr(window, name) for name in SERIES},
         "other_versions": list(window.other_versions),
@@ -115,12 +120,10 @@ def explain_window(
         "raised": 0.0 if day is None else day.raised[legend.BY_DAY if day.windows_per_day == 1 else legend.BY_WINDOW],
         "idle": next((row["idle"] for row in window.scores if row["idle"]), ""),
         "muted_because": _muted_because(service, window),
-        "contrasts": [] if day is None else list(_contrasts(service, window, day)),
+        "contrasts": [] if day is None else list(_contrasts(service, window, day, ends_ms, over_ms)),
         "alerts": list(_alerts(service, window)),
         "scores": [{name: row[name] for name in SCORE} for row in window.scores],
     }
-    step_ms = window.end_ms - window.start_ms
-    over_ms = alarms_over(service.store, window.model, window.series, range(window.end_ms, window.end_ms + 1, step_ms))
     return answer(explained | {"words": list(words(explained, change, alarm_is_over=window.end_ms in over_ms))})
 
 
@@ -222,19 +225,19 @@ def _day(service: ApiService, window: _Window) -> ExpectedDay | None:
     """Return what was expected on the day of a window, if that is stored."""
     days = newest_days(service.store, [window.model], window.signal, window.end_ms)
     day = days.get((window.model, window.signal, window.segment, window.version))
-    return None if day is None or window.end_ms - day.from_ms > NEAR_MS else day
+    return None if day is None or not day.window_ms <= window.end_ms - day.from_ms <= NEAR_MS else day
 
 
-def _contrasts(service: ApiService, window: _Window, day: ExpectedDay) -> Iterator[Row]:
-    """Yield each contrast of a window of which something was expected."""
+def _contrasts(
+    service: ApiService, window: _Window, day: ExpectedDay, ends_ms: range, over_ms: Collection[int]
+) -> Iterator[Row]:
+    """Yield each contrast of a window, the last of those that end at ``ends_ms``, of which something was expected."""
     watch = service.watches.get(window.model)
     if watch is None:
         return
     detect = watch.model.spec.detect
     calendar = Calendar(detect.time_zone, detect.holidays, day.window_ms)
-    ends_ms = range(day.from_ms + day.window_ms, window.end_ms + 1, day.window_ms)
     measured = measured_along(service.store, watch, window.series, [day] * len(ends_ms), ends_ms)
-    over_ms = alarms_over(service.store, window.model, window.series, ends_ms)
     for _, contrasts in contrasts_along(day, ends_ms, measured, calendar, window.end_ms, over_ms):
         for contrast in contrasts:
             if not math.isnan(contrast.expected):

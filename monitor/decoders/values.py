@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from detectors.performance.ranked_items import MAX_ITEMS
 from detectors.sketch.category import INVALID
+from monitor.values import digits_of
 
 __all__ = [
     "MAX_GRADE",
@@ -39,9 +40,6 @@ MAX_RANKING_BYTES = 16_384
 """The longest ranking, and the most that are relevant, as JSON."""
 
 MAX_GRADE = 1e6
-
-_EXACT = 1 << 53
-"""Larger floats do not say which whole number was meant."""
 
 _SHOWN = 80
 _FRACTION = 40
@@ -222,8 +220,8 @@ def text(value: object) -> tuple[str, str]:
     if isinstance(value, str):
         # Half of a surrogate pair is legal in JSON, but cannot be stored as UTF-8.
         return (str(value), "") if value.isascii() or _is_unicode(value) else ("", "not_unicode")
-    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
-        return str(int(value)), ""
+    if isinstance(value, float) and (digits := digits_of(value)) is not None:
+        return digits, ""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value), ""
     return "", "wrong_type"

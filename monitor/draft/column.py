@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from monitor.values import digits_of
+
 __all__ = ["Column", "as_number", "short"]
 
 LONGEST_SHOWN = 24
@@ -127,9 +129,10 @@ def as_number(value: Any) -> float:
 
 
 def _as_category(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) <= 1 << 53:
-        return str(int(value))
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    digits = digits_of(value) if isinstance(value, float) else None
+    return str(value) if digits is None else digits
 
 
 def _range(numbers: Sequence[float]) -> str:

@@ -18,6 +18,7 @@ from monitor.draft import names
 from monitor.draft.column import Column, as_number, short
 from monitor.draft.sample import Sample
 from monitor.draft.times import has_zone, is_local_time, read_times
+from monitor.values import is_number
 
 __all__ = ["LOCAL_TIMES", "MOST_WATCHED", "Guess", "Role", "guess", "model_column"]
 
@@ -271,7 +272,7 @@ def _written_otherwise(column: Column) -> Guess | None:
     texts = column.texts
     if len(texts) < MOSTLY * len(column.present):
         return None
-    if _mostly(_is_number, texts) and not _is_code(column):
+    if _mostly(is_number, texts) and not _is_code(column):
         return Guess(column.path, "left out", "numbers written as text, which count as unusable: send numbers")
     if _mostly(_is_number_with_comma, texts):
         return Guess(column.path, "left out", "texts of numbers with commas, which count as unusable: send numbers")
@@ -377,14 +378,6 @@ def _rounded(bound: float) -> float:
     unit = 10 ** (math.floor(math.log10(abs(bound))) - 1)
     rounded = math.copysign(math.ceil(abs(bound) / unit) * unit, bound)
     return int(rounded) if float(rounded).is_integer() else float(f"{rounded:.3g}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_number_with_comma(text: str) -> bool:

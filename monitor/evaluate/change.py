@@ -399,7 +399,7 @@ class Changes:
         single one every share is none or all.
         """
         learned, hours = self._charts.state.learned_events, self._charts.settings.hours
-        in_hour = self._charts.settings.windows_per_day / hours
+        in_hour = self._charts.settings.windows_in_hour
         of_hour = [min(int(moments[t].time_of_day * hours), hours - 1) for t in windows]
         for first_row, part in zip(self._first_rows().astype(np.int64).tolist(), parts, strict=True):
             span = slice(windows.start, windows.stop)
@@ -481,7 +481,7 @@ class Changes:
     ) -> Change:
         """Say in the units of the data how far a contrast is off in window ``t``, which ends at ``end_ms``."""
         events = float(evidence.events[row, t])
-        in_hour = self._charts.settings.windows_per_day / self._charts.settings.hours
+        in_hour = self._charts.settings.windows_in_hour
         if off.counted is not None:
             usual, current = off.counted
         else:
@@ -512,10 +512,7 @@ class Changes:
 
     def _way_back(self, contrasts: Contrasts, row: int, off: Standing, evidence: SignalEvidence, t: int) -> Change:
         """Say how far off a contrast was that is as usual again, in window ``t``."""
-        events, in_hour = (
-            float(evidence.events[row, t]),
-            self._charts.settings.windows_per_day / self._charts.settings.hours,
-        )
+        events, in_hour = float(evidence.events[row, t]), self._charts.settings.windows_in_hour
         usual = contrasts.usual(row, off.expected, events, in_hour)
         earlier = contrasts.shifted(row, off.expected, off.shift, events, in_hour, on_average=True)
         return Change(

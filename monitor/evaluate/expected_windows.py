@@ -102,11 +102,11 @@ def alarms_over(store: Store, model: str, series: SeriesKey, ends_ms: range) -> 
     span = {"window_end_ms": ends_ms[0] - ends_ms.step}, {"window_end_ms": ends_ms[-1] + 1}
     rows = rows_of(store.read(Query("scores", where, *span, columns=("window_end_ms", "status"))))
     rows.sort(key=lambda row: int(row["window_end_ms"]))
-    return {int(row["window_end_ms"]) for earlier, row in pairwise(rows) if _is_over(earlier["status"], row["status"])}
-
-
-def _is_over(earlier: str, status: str) -> bool:
-    return earlier == "drift" and status != "drift"
+    return {
+        int(row["window_end_ms"])
+        for earlier, row in pairwise(rows)
+        if earlier["status"] == "drift" and row["status"] != "drift"
+    }
 
 
 def contrasts_along(
@@ -145,15 +145,9 @@ def contrasts_along(
     begins = 1 if begins_day and windows and windows[0][0] == 0 else 0
     ends = [*_ends(day, windows[:begins], first=True), *_ends(day, windows[begins:], first=False)]
     for (_, end_ms, _, numbers), of_window in zip(windows, ends, strict=True):
-        contrasts = zip(day.contrasts, numbers, of_window, strict=True)
-        none = [math.nan] * 2
-        yield (
-            end_ms,
-            [
-                _in_window(contrast, values, none if end_ms in over_ms else residuals)
-                for contrast, values, residuals in contrasts
-            ],
-        )
+        alarming = [[math.nan, math.nan]] * len(numbers) if end_ms in over_ms else of_window
+        contrasts = zip(day.contrasts, numbers, alarming, strict=True)
+        yield end_ms, [_in_window(contrast, values, residuals) for contrast, values, residuals in contrasts]
 
 
 def _ends(day: ExpectedDay, windows: Sequence[_Window], *, first: bool) -> Sequence[Sequence[Sequence[float]]]:
