@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 __all__ = [
     "Beside",
     "Change",
+    "ClockChange",
     "Expected",
     "Facts",
     "Failure",
@@ -215,6 +216,24 @@ class NoValue(NamedTuple):
     reason: str
 
 
+class ClockChange(NamedTuple):
+    """That what moved is as it used to be some hours later, since clocks that people go by have changed.
+
+    Attributes
+    ----------
+    said : str
+        Where and when: ``in Europe on 2024-03-31``.
+    hours : float
+        How much later it used to be so; below 0 it was earlier.
+    time_zone : str
+        By whose hours signals are learned.
+    """
+
+    said: str
+    hours: float
+    time_zone: str
+
+
 class OddLabels(NamedTuple):
     """That labels do not come as they did: a metric is of other predictions than before.
 
@@ -311,6 +330,8 @@ class Facts(NamedTuple):
         How labels do not come as they did, of a metric that moved, or of how many predictions have one.
     no_value : NoValue or None
         That an alarm goes on without anything new: what moved has no value any more.
+    clock_change : ClockChange or None
+        What may be behind it.
     step : float
         How far apart values of a number are told, where that is wider than they spread; else 0.
     beside : tuple of Beside
@@ -334,6 +355,7 @@ class Facts(NamedTuple):
     no_value: NoValue | None = None
     step: float = 0.0
     beside: tuple[Beside, ...] = ()
+    clock_change: ClockChange | None = None
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> Facts:
@@ -348,6 +370,7 @@ class Facts(NamedTuple):
             "new_version": None if written.get("new_version") is None else NewVersion(*written["new_version"]),
             "failure": None if written.get("failure") is None else Failure(*written["failure"]),
             "no_value": None if written.get("no_value") is None else NoValue(*written["no_value"]),
+            "clock_change": None if written.get("clock_change") is None else ClockChange(*written["clock_change"]),
             "beside": tuple(
                 Beside(Change.from_json(change), float(effect), _new_values(new_values))
                 for change, effect, new_values in written.get("beside", ())

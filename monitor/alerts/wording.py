@@ -240,6 +240,7 @@ def detail(verdict: Said) -> str:
                 said_beyond(verdict.facts.change),
                 _new_values(verdict),
                 _no_value(verdict),
+                _of_clocks(verdict),
             ]
         )
         if verdict.facts.change.what == SKILL_VALUE and verdict.status == "ok":
@@ -303,6 +304,7 @@ def _changed(moved: Moved, change: Change, most: Moved | None, *, advises: bool)
         said_beyond(change),
         "" if version is None else _began(version),
         comparison(verdict, change),
+        _of_clocks(verdict),
         f"evidence {as_number(verdict.surprise)} against a threshold of {as_number(verdict.surprise_limit)}"
         if verdict.passes_now
         else "",
@@ -325,6 +327,19 @@ def _no_value(verdict: Said) -> str:
         return ""
     since = f" since {utc(no_value.since_ms)}" if no_value.since_ms else ""
     return f"no value{since}: {no_value.reason}"
+
+
+def _of_clocks(verdict: Said) -> str:
+    """Say that it is as it used to be at another hour, since clocks have changed."""
+    clocks = verdict.facts.clock_change
+    if clocks is None:
+        return ""
+    hours = "an hour" if abs(clocks.hours) == 1 else f"{abs(clocks.hours):g} hours"
+    at = "later" if clocks.hours > 0 else "earlier"
+    return (
+        f"much as it used to be {hours} {at}: clocks changed {clocks.said}, and `detect.time_zone` is "
+        f"{clocks.time_zone}; if that is it, name the zone of those whose traffic it is"
+    )
 
 
 def _of_labels(odd: OddLabels | None) -> str:

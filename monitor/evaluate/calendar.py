@@ -7,6 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from monitor.alerts.verdict import ClockChange
+from monitor.evaluate.clock_changes import HOUR_MS, clock_changes
+
 __all__ = ["Calendar", "Moment"]
 
 
@@ -89,6 +92,10 @@ class Calendar:
     def day_begins_between(self, end_ms: int, next_end_ms: int) -> bool:
         """Whether two windows, by their ends, lie in different days."""
         return self.moment(end_ms).day != self.moment(next_end_ms).day
+
+    def clock_changes(self, end_ms: int) -> tuple[ClockChange, ...]:
+        """Return the changes of clocks that may lie behind what moved in a window, if windows tell hours apart."""
+        return clock_changes(self._zone.key, end_ms // HOUR_MS) if self._step_ms <= HOUR_MS else ()
 
     def _middle(self, end_ms: int) -> datetime:
         """The middle of a window, in local time; of a long one, in standard time."""

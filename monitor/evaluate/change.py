@@ -32,10 +32,11 @@ from detectors.chart.legend import (
     THRESHOLD,
 )
 from detectors.distance.contract import EFFECT, NO_TEST, STATISTIC
-from monitor.alerts.verdict import OF_NO_USE, Beside, Change, Facts, Failure, NewNormal, NewVersion
+from monitor.alerts.verdict import OF_NO_USE, Beside, Change, ClockChange, Facts, Failure, NewNormal, NewVersion
 from monitor.config.baseline import PeriodBaseline
 from monitor.config.references import sharing_budget
 from monitor.evaluate.calendar import Calendar, Moment
+from monitor.evaluate.clock_changes import moved_by_hours
 from monitor.evaluate.contrasts import DESCRIBED, Contrasts, SignalEvidence
 from monitor.evaluate.expectations import Expectations
 from monitor.evaluate.fallback import failed_back
@@ -69,6 +70,9 @@ CODES[[legend.STANDS, legend.EXCEEDS]] = DRIFT
 
 DATED_WITHIN_MS = 3_600_000
 """How far from where it began a change may be dated, or by two windows if they are longer."""
+
+AS_AN_HOUR_OFF, AS_AN_HOUR_OFF_BY_DAY = (0.6, 1.4), (0.6, 4.0)
+"""How many times as far as it moved another hour may be from what is usual, if it is told to be as at that hour."""
 
 SMALLEST_EFFECT = 0.05
 """Standard deviations of the reference, or differences of 2 asin √share, below which a change does not matter."""
@@ -253,6 +257,7 @@ class Changes:
                     self._charts.begin_again(s)
             self._take_effect([mark for t, mark in decided if t == start], start, parts, ends_ms[start])
             self._watch_windows(range(start, stop), moments, parts)
+            self._note_clock_changes(range(start, stop), moments, parts, ends_ms)
         if moments[windows.stop].day != moment.day:
             self._take(windows[-1:], self._charts.close()[:, None], parts)
             self._note_standing(windows[-1:], self._charts.standing_by_day()[:, None], parts, by_day=True)
@@ -392,6 +397,28 @@ class Changes:
         for (_, of_series), of_windows in zip(numbers, expected, strict=True):
             of_series.expect(windows, of_windows)
 
+    def _note_clock_changes(
+        self, windows: range, moments: Sequence[Moment], parts: Mapping[SeriesKey, Part], ends_ms: range
+    ) -> None:
+        """Note how far alarms would be off if everything came an hour later or earlier since clocks have changed."""
+        by_window = {t: changes for t in windows if (changes := self._calendar.clock_changes(ends_ms[t]))}
+        if not by_window:
+            return
+        state, per_day = self._charts.state, self._charts.settings.windows_per_day
+        for first_row, key in zip(self._first_rows().astype(np.int64).tolist(), self._begun, strict=True):
+            for t, changes in by_window.items():
+                verdict = parts[key].verdicts[t]
+                is_alarm = verdict[legend.STATUS] in (legend.EXCEEDS, legend.STANDS)
+                if is_alarm and verdict[legend.LEADING_ROW] >= 0:
+                    row, so_far = first_row + int(verdict[legend.LEADING_ROW]), moments[t].time_of_day
+                    span = so_far * per_day if verdict[legend.SCALE] == legend.BY_DAY else verdict[legend.SPAN]
+                    past = np.arange(min(max(np.ceil(np.nan_to_num(span)), 1.0), per_day))
+                    times = (so_far - past / per_day) % 1.0
+                    parts[key].clock_changes[t] = [
+                        (change, moved_by_hours(state.expected, state.rows, row, times, change.hours))
+                        for change in changes
+                    ]
+
     def _suppose_events(self, windows: range, moments: Sequence[Moment], parts: Sequence[Part]) -> None:
         """Let contrasts that have nothing in a window have the events there that they have at that hour as a rule.
 
@@ -521,6 +548,23 @@ class Changes:
             in_window=None if off.by_day else contrasts.measured(row, evidence, t),
         )  # fmt: skip
 
+    def _clock_change(self, contrasts: Contrasts, verdict: Floats, part: Part, t: int) -> ClockChange | None:
+        """Return the change of clocks after which a contrast is where its verdict on window ``t`` has it, if one is."""
+        if t not in part.clock_changes:
+            return None
+        row = int(verdict[legend.LEADING_ROW])
+        expected, shift = float(verdict[legend.EXPECTED]), float(verdict[legend.SHIFT])
+        events, in_hour = float(part.evidence.events[row, t]), self._charts.settings.windows_in_hour
+        usual = contrasts.usual(row, expected, events, in_hour)
+        current = contrasts.shifted(row, expected, shift, events, in_hour, on_average=True)
+        # What a day has so far is smoothed with the days before it, which were as usual.
+        nearest, farthest = AS_AN_HOUR_OFF_BY_DAY if verdict[legend.SCALE] == legend.BY_DAY else AS_AN_HOUR_OFF
+        for change, by in part.clock_changes[t]:
+            moved = contrasts.usual(row, expected + by, events, in_hour) - usual
+            if current != usual and nearest <= moved / (current - usual) <= farthest:
+                return change
+        return None
+
     def _beside(
         self, contrasts: Contrasts, leading: int, part: Part, t: int, end_ms: int
     ) -> tuple[Beside, ...]:  # fmt: skip
@@ -636,7 +680,10 @@ class Changes:
                 new_version = self._began_with(contrasts, key[0], of_window.change, shift)
                 odd_labels = part.evidence.odd_labels.get(at)
                 no_value = part.evidence.lacking.get(at)
-                of_window = of_window._replace(new_version=new_version, odd_labels=odd_labels, no_value=no_value)
+                of_window = of_window._replace(
+                    new_version=new_version, odd_labels=odd_labels, no_value=no_value,
+                    clock_change=self._clock_change(contrasts, changes[window], part, at),
+                )  # fmt: skip
                 if changes[window, legend.STATUS] >= legend.STANDS:
                     leading = int(changes[window, legend.LEADING_ROW])
                     beside = self._beside(contrasts, leading, part, at, end_ms)

@@ -20,7 +20,7 @@ from detectors.change import legend, skew
 from detectors.change.renewal import Renewal, Replacement
 from detectors.chart.legend import INVALID, MISSING, N
 from detectors.sketch import CategoryLayout, NumericLayout
-from monitor.alerts.verdict import NewNormal
+from monitor.alerts.verdict import ClockChange, NewNormal
 from monitor.evaluate.columns import Columns
 from monitor.evaluate.contrasts import Contrasts, SignalEvidence, VolumeContrasts
 from monitor.evaluate.finding_contrasts import SignalContrasts, contrasts_of, follows_values
@@ -71,6 +71,9 @@ class Part:
         By the number of a window: that the level is one from then on.
     standing : dict of int to dict of int to Standing
         By the number of a window: by row, of those that are off.
+    clock_changes : dict of int to list of (ClockChange, float)
+        By the number of a window with an alarm: which clocks have changed, and by how much what its verdict names would
+        be off then.
     counted : float64 array [T, 2]
         Of the row that a window's verdict names: which share is usual, and which was counted; NaN where residuals say
         it as well.
@@ -84,6 +87,7 @@ class Part:
     counted: Floats
     new_normals: dict[int, NewNormal] = field(default_factory=dict)
     standing: dict[int, dict[int, Standing]] = field(default_factory=dict)
+    clock_changes: dict[int, list[tuple[ClockChange, float]]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, rows: int, windows: int) -> Part:
