@@ -364,15 +364,20 @@ def _former(window: Floats, charts: Floats, shift: float) -> float:
     """Return how far off a row was before it went back to what is expected, on average since; NaN if it did not."""
     if _is_back(window):
         return shift
-    most, absorbed = 0.0, 0.0
+    most, absorbed, is_upwards = 0.0, 0.0, False
     for magnitude in range(MAGNITUDES):
         for direction in range(DIRECTIONS):
             if charts[magnitude, direction, EVIDENCE_SUM] > most:
                 most, absorbed = charts[magnitude, direction, EVIDENCE_SUM], charts[magnitude, direction, ABSORBED]
+                is_upwards = direction == 0
     if absorbed > MOST_ABSORBED:
         return np.nan
     former = (window[LEVEL] - absorbed * shift) / (1 - absorbed)
-    return float(former) if abs(shift) < NEAR * abs(former - shift) else np.nan
+    step = shift - former
+    # A level that wandered for weeks would have been anywhere before: it must have come back, and be back by now.
+    if (step > 0) != is_upwards or max(abs(shift), abs(window[RESIDUAL])) >= NEAR * abs(step):
+        return np.nan
+    return float(former)
 
 
 @inlined

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from bench.real import WEATHER, accepted_in, day_of, main, parsed, replayed
+from bench.real import WEATHER, accepted_in, day_of, main, observations, parsed, replayed
 from monitor.values import DAY_MS
 
 
@@ -42,3 +42,16 @@ def test_weather_that_goes_missing_is_an_alert_of_its_day(tmp_path: Path) -> Non
     assert (alert.model, day_of(alert)) == ("weather-LGA", "2013-02-05")
     assert f"{len(WEATHER)} features moved together" in alert.title
     assert "missing 0 % →" in alert.title
+
+
+def test_a_dew_point_that_rose_for_weeks_is_not_said_to_have_been_far_away_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rose to 72, and `58.5 → 158 over the day and back` was said of it."""
+    events = sorted((event for event in observations() if event["model"] == "weather-EWR"), key=lambda of: of["ts"])
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    monkeypatch.setattr("bench.real.models", lambda: {"weather-EWR": (WEATHER, False)})
+    alerts = replayed(tmp_path, file, parsed([]))
+    assert {"2013-06-30", "2013-12-05"} <= {day_of(alert) for alert in alerts}
+    assert not [alert.title for alert in alerts if "and back" in alert.title]
